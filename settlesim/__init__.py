@@ -1,0 +1,76 @@
+"""Durable statecharts that run until they settle on a tagged node.
+
+`transitions` decides where an event leads; settlesim decides when we have arrived.
+
+Words that two fields use
+-------------------------
+============  =================================================  ===========================
+word          here                                               the other one is called
+============  =================================================  ===========================
+event         a named input of a chart (SCXML)                   message (queue), choice
+                                                                 (scheduler)
+state         a node of the chart; all of an instance is its     model state (simulator),
+              snapshot                                           context (extended state)
+step          microstep: transitions that fire together          step of a schedule
+stable        nothing goes on by itself (SCXML)                  settled: stable, no service
+                                                                 runs, and a tag says so
+invocation    a service started by entering a node (SCXML)       call: one run of it
+transition    an edge of the chart                               ``transitions``: the library
+time-out      seconds, as a float, on the interpreter's clock
+============  =================================================  ===========================
+"""
+
+from importlib.metadata import version as _version
+
+from settlesim.chart import (
+    Chart,
+    Event,
+    SettlingTags,
+    Snapshot,
+    chart_to_json,
+    read_chart,
+)
+from settlesim.engine import (
+    Call,
+    Microstep,
+    NestedSettleMachine,
+    Outcome,
+    Report,
+    Settlement,
+    SettleMachine,
+    Settling,
+    SettlingGraph,
+    Verdict,
+)
+from settlesim.errors import SettlesimError
+from settlesim.ports import Clock, Store, Transaction
+from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock
+
+__all__ = [
+    "Call",
+    "Chart",
+    "Clock",
+    "Event",
+    "Interpreter",
+    "Microstep",
+    "NestedSettleMachine",
+    "Outcome",
+    "RealClock",
+    "Report",
+    "ServiceCall",
+    "SettleMachine",
+    "Settlement",
+    "SettlesimError",
+    "Settling",
+    "SettlingGraph",
+    "SettlingTags",
+    "SimulatedClock",
+    "Snapshot",
+    "Store",
+    "Transaction",
+    "Verdict",
+    "chart_to_json",
+    "read_chart",
+]
+
+__version__ = _version("settlesim")

@@ -1,0 +1,206 @@
+"""The values a chart is made of: nodes, transitions, invocations, delays."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Final
+
+from settlesim.chart.values import JSONValue
+
+__all__ = [
+    "DEFAULT_TAGS",
+    "EVENTLESS",
+    "RESERVED_PREFIXES",
+    "Delay",
+    "Invocation",
+    "Node",
+    "NodeKind",
+    "SettlingTags",
+    "Transition",
+    "TransitionKind",
+]
+
+EVENTLESS: Final = ""
+"""The trigger of a transition that needs no event."""
+
+RESERVED_PREFIXES: Final = ("done.", "error.", "after.")
+"""What the name of an external event may not begin with (SCXML 1.0, section 3.12.1)."""
+
+
+class NodeKind(enum.Enum):
+    """What a node is made of (SCXML 1.0, sections 3.3, 3.4 and 3.7)."""
+
+    ATOMIC = "atomic"
+    COMPOUND = "compound"
+    PARALLEL = "parallel"
+    FINAL = "final"
+
+
+class TransitionKind(enum.Enum):
+    """What makes a transition fire."""
+
+    EXTERNAL = "external"
+    """An event from outside."""
+    EVENTLESS = "eventless"
+    """Nothing: it fires as soon as its guards hold."""
+    DONE = "done"
+    """A service of the source node came back with a result."""
+    ERROR = "error"
+    """A service of the source node failed or ran out of time."""
+    AFTER = "after"
+    """The source node was active for a number of seconds."""
+    FINISHED = "finished"
+    """Every active leaf below the source node is final."""
+
+
+_KINDS: Final = (
+    ("done.invoke.", TransitionKind.DONE),
+    ("error.invoke.", TransitionKind.ERROR),
+    ("after.", TransitionKind.AFTER),
+    ("done.state.", TransitionKind.FINISHED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One edge of the chart: from one source node, under one trigger."""
+
+    trigger: str
+    """The event's name, `EVENTLESS`, or a reserved name such as ``done.invoke.work.0``."""
+    source: str
+    """The full name of the source node."""
+    dest: str | None
+    """The full name of the destination; None for an internal transition."""
+    conditions: tuple[str, ...] = ()
+    """Guards that all have to hold."""
+    unless: tuple[str, ...] = ()
+    """Guards of which none may hold."""
+    prepare: tuple[str, ...] = ()
+    """Assigns that run before the guards are asked."""
+    before: tuple[str, ...] = ()
+    """Assigns that run when the transition fires, before the source is left."""
+    assign: tuple[str, ...] = ()
+    """Assigns that run after those of `before`."""
+    after: tuple[str, ...] = ()
+    """Assigns that run when the destination was entered."""
+    label: str | None = None
+    """What a picture shows in place of the trigger."""
+
+    @property
+    def kind(self) -> TransitionKind:
+        """What makes this transition fire."""
+        if self.trigger == EVENTLESS:
+            return TransitionKind.EVENTLESS
+        for prefix, kind in _KINDS:
+            if self.trigger.startswith(prefix):
+                return kind
+        return TransitionKind.EXTERNAL
+
+    @property
+    def guards(self) -> tuple[str, ...]:
+        """Every guard that this transition asks, in order."""
+        return self.conditions + self.unless
+
+    @property
+    def assigns(self) -> tuple[str, ...]:
+        """Every function of this transition that may change the context, in order."""
+        return self.prepare + self.before + self.assign + self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """An asynchronous service that runs while its node is active (SCXML 1.0, section 6.4)."""
+
+    id: str
+    """The node's full name, a dot, and the position among the node's invocations."""
+    src: str
+    """The name of the service."""
+    input: JSONValue = None
+    """What the service is given as ``call.input``."""
+    on_done: tuple[Transition, ...] = ()
+    """What a result triggers; the first whose guards hold fires."""
+    on_error: tuple[Transition, ...] = ()
+    """What a failure or a time-out triggers."""
+    timeout: float | None = None
+    """Seconds until the service counts as failed; None for the interpreter's default."""
+
+    @property
+    def done_trigger(self) -> str:
+        """The reserved trigger of `on_done`."""
+        return f"done.invoke.{self.id}"
+
+    @property
+    def error_trigger(self) -> str:
+        """The reserved trigger of `on_error`."""
+        return f"error.invoke.{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A way out of a node that opens when it was active for a while (``after``)."""
+
+    id: str
+    """The node's full name, a dot, and the position among the node's delays."""
+    seconds: float
+    """How long the node has to be active, > 0."""
+    transitions: tuple[Transition, ...]
+    """What then may fire; the first whose guards hold does."""
+
+    @property
+    def trigger(self) -> str:
+        """The reserved trigger of the delay."""
+        return f"after.{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One state of the chart."""
+
+    name: str
+    """The full name: the names from the root down, joined by dots."""
+    kind: NodeKind
+    parent: str | None = None
+    children: tuple[str, ...] = ()
+    """Full names, in document order."""
+    initial: str | None = None
+    """The child that is entered with a compound node; None where it rests on itself."""
+    tags: tuple[str, ...] = ()
+    invoke: tuple[Invocation, ...] = ()
+    after: tuple[Delay, ...] = ()
+    on_done: tuple[Transition, ...] = ()
+    """What fires when every active leaf below a compound or parallel node is final."""
+    on_enter: tuple[str, ...] = ()
+    """Assigns that run when the node is entered."""
+    on_exit: tuple[str, ...] = ()
+    """Assigns that run when the node is left."""
+    on_final: tuple[str, ...] = ()
+    """Assigns that run when the node becomes final."""
+    label: str | None = None
+    """What a picture shows in place of the name."""
+
+    @property
+    def local_name(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the node has no children."""
+        return not self.children
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingTags:
+    """Which tags say that a node is a place to rest."""
+
+    resolved: tuple[str, ...] = ("settled", "resolve")
+    rejected: tuple[str, ...] = ("reject",)
+    all: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "all", frozenset(self.resolved) | frozenset(self.rejected))
+
+
+DEFAULT_TAGS: Final = SettlingTags()
+"""``settled`` and ``resolve`` for RESOLVED, ``reject`` for REJECTED (serverless-xstate)."""

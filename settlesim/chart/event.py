@@ -1,0 +1,71 @@
+"""An event: a named input with JSON data."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from settlesim.chart.definition import RESERVED_PREFIXES
+from settlesim.chart.values import JSONValue, freeze
+from settlesim.errors import InvalidEventError, InvalidValueError
+
+__all__ = ["MAX_NAME_LENGTH", "Event", "external_event", "name_flaw"]
+
+MAX_NAME_LENGTH = 200
+"""How many characters a name of a state, an event or a function may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a guard, an assign or a service is given: the name and the data.
+
+    The data of ``done.invoke.*`` is the service's result, that of ``error.invoke.*`` an
+    object with ``type`` and ``message``.
+    """
+
+    name: str
+    data: JSONValue = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as plain JSON."""
+        return {"name": self.name, "data": self.data}
+
+
+def name_flaw(name: object) -> str | None:
+    """Say what is wrong with a name as such, or None."""
+    if type(name) is not str:
+        return f"is of type {type(name).__name__}; a name is text"
+    if not name.strip():
+        return "is empty"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"has {len(name)} characters; {MAX_NAME_LENGTH} is the limit"
+    if not (name.isascii() and name.isprintable()):
+        for character in name:
+            if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
+                return f"has the control character {character!r}"
+    return None
+
+
+def external_event(name: object, data: object = None) -> Event:
+    """Return the event, frozen; refuse names and data that no external event may have.
+
+    Raises
+    ------
+    InvalidEventError
+        A name that is no text, is empty or too long, or begins like a reserved one; data
+        that strict JSON cannot carry.
+    """
+    flaw = name_flaw(name)
+    if flaw:
+        raise InvalidEventError(name=name, reason=flaw)
+    assert isinstance(name, str)  # name_flaw has refused everything else
+    if name.startswith(RESERVED_PREFIXES):
+        raise InvalidEventError(
+            name=name,
+            reason="is a reserved name: only the engine itself sends done.*, error.* and after.*",
+        )
+    try:
+        return Event(name, freeze(data, where="data"))
+    except InvalidValueError as error:
+        raise InvalidEventError(name=name, reason=f"cannot be sent: {error}") from None

@@ -1,0 +1,456 @@
+"""From the dialect of `transitions` to nodes and transitions.
+
+What does this module do
+------------------------
+It reads what a ``GraphMachine`` accepts (strings, dicts, lists, enums, ``"*"``, ``"="``,
+``children``, ``parallel``, transitions inside a state) and what settlesim adds (``tags``,
+``invoke``, ``after``, ``always``, ``on_done``, ``assign``), and gives every name in full.
+It looks at shapes only; what the names stand for is `settlesim.chart.validation`'s part.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from settlesim.chart.definition import (
+    EVENTLESS,
+    RESERVED_PREFIXES,
+    Delay,
+    Invocation,
+    Node,
+    NodeKind,
+    Transition,
+)
+from settlesim.chart.event import name_flaw
+from settlesim.chart.problems import Problems, nearest
+from settlesim.chart.values import JSONValue, freeze
+from settlesim.errors import InvalidValueError, shorten
+
+__all__ = ["MAX_NESTING", "MAX_NODES", "MAX_TRANSITIONS", "Parser"]
+
+MAX_NODES: Final = 5_000
+"""How many nodes a chart may have."""
+MAX_TRANSITIONS: Final = 20_000
+"""How many transitions a chart may have, with ``"*"`` and lists of sources spelled out."""
+MAX_NESTING: Final = 32
+"""How deep nodes may nest."""
+MAX_SECONDS: Final = 1e9
+"""The longest delay or time-out, about 31 years."""
+
+_POSITIONAL: Final = (
+    "trigger",
+    "source",
+    "dest",
+    "conditions",
+    "unless",
+    "before",
+    "after",
+    "prepare",
+)
+_FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "after")
+_TARGET_KEYS: Final = frozenset(("dest", "label", *_FUNCTIONS))
+_TRANSITION_KEYS: Final = frozenset(("trigger", "source", *_TARGET_KEYS))
+_INVOKE_KEYS: Final = frozenset(("src", "input", "on_done", "on_error", "timeout"))
+_STATE_KEYS: Final = frozenset(
+    (
+        "after",
+        "always",
+        "children",
+        "final",
+        "ignore_invalid_triggers",
+        "initial",
+        "invoke",
+        "label",
+        "name",
+        "on_done",
+        "on_enter",
+        "on_exit",
+        "on_final",
+        "parallel",
+        "states",
+        "tags",
+        "transitions",
+    )
+)
+
+
+def _plain(value: object) -> object:
+    """Take an enum member for its name, as `transitions` does."""
+    return value.name if isinstance(value, enum.Enum) else value
+
+
+def _listed(value: object) -> Sequence[object]:
+    if value is None:
+        return ()
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+class _TooLarge(Exception):
+    """Ends the reading of a chart that is beyond the limits."""
+
+
+class Parser:
+    """Reads states and transitions; what it finds wrong goes to `problems`."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.nodes: dict[str, Node] = {}
+        self.transitions: list[Transition] = []
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self._nested: list[tuple[str, str, object]] = []
+        self._count = 0
+
+    def parse(self, states: object, transitions: object) -> None:
+        """Read a whole chart."""
+        try:
+            self._states(states, "states", parent=None)
+            self._transition_list(transitions, "transitions", scope="")
+            for where, scope, specs in self._nested:
+                self._transition_list(specs, where, scope=scope)
+        except _TooLarge as error:
+            self.problems.add("chart", str(error))
+
+    # --- states ---------------------------------------------------------------------------
+
+    def _states(self, specs: object, where: str, parent: str | None) -> tuple[str, ...]:
+        if not isinstance(specs, (list, tuple)):
+            if isinstance(specs, type) and issubclass(specs, enum.Enum):
+                specs = list(specs)
+            else:
+                self.problems.add(where, f"is {shorten(specs, 60)}; a list of states is needed")
+                return ()
+        if parent is not None and parent.count(".") + 2 > MAX_NESTING:
+            raise _TooLarge(f"nodes nest deeper than {MAX_NESTING} levels")
+        names = (self._state(spec, f"{where}[{i}]", parent) for i, spec in enumerate(specs))
+        return tuple(name for name in names if name is not None)
+
+    def _state(self, spec: object, where: str, parent: str | None) -> str | None:
+        spec = _plain(spec)
+        if not isinstance(spec, Mapping):
+            spec = {"name": spec}
+        local = _plain(spec.get("name"))
+        flaw = name_flaw(local)
+        if flaw:
+            self.problems.add(where, f"the name {flaw}")
+            return None
+        assert isinstance(local, str)  # name_flaw has refused everything else
+        if "." in local or local in {"*", "="}:
+            self.problems.add(
+                where, f"the name {shorten(local)} is not free: dots join parent and child"
+            )
+            return None
+        name = local if parent is None else f"{parent}.{local}"
+        self._check_keys(spec, _STATE_KEYS, f"state {shorten(name)}")
+        if name in self.nodes:
+            self.problems.add(where, f"the state {shorten(name)} stands twice")
+            return None
+        if len(self.nodes) >= MAX_NODES:
+            raise _TooLarge(f"more than {MAX_NODES} nodes")
+        self._node(spec, name, parent)
+        return name
+
+    def _node(self, spec: Mapping[str, Any], name: str, parent: str | None) -> None:
+        where = f"state {shorten(name)}"
+        self.nodes[name] = Node(name, NodeKind.ATOMIC, parent)  # keeps the place: parents first
+        kind, children, initial = self._inside(spec, name, where)
+        self.nodes[name] = Node(
+            name=name,
+            kind=kind,
+            parent=parent,
+            children=children,
+            initial=initial,
+            tags=self._tags(spec.get("tags"), where),
+            invoke=self._invocations(spec.get("invoke"), name, where),
+            after=self._delays(spec.get("after"), name, where),
+            on_done=self._targets(spec.get("on_done"), name, f"done.state.{name}", f"{where} on_done"),
+            on_enter=self._function_names(spec.get("on_enter"), f"{where} on_enter"),
+            on_exit=self._function_names(spec.get("on_exit"), f"{where} on_exit"),
+            on_final=self._function_names(spec.get("on_final"), f"{where} on_final"),
+            label=self._label(spec.get("label"), where),
+        )
+        self.transitions.extend(
+            self._targets(spec.get("always"), name, EVENTLESS, f"{where} always")
+        )
+        if spec.get("transitions"):
+            self._nested.append((f"{where} transitions", name, spec["transitions"]))
+
+    def _inside(
+        self, spec: Mapping[str, Any], name: str, where: str
+    ) -> tuple[NodeKind, tuple[str, ...], str | None]:
+        """Return kind, children and initial child of a node."""
+        lists = [key for key in ("children", "states", "parallel") if spec.get(key)]
+        final = spec.get("final", False)
+        if type(final) is not bool:
+            self.problems.add(where, f"final is {shorten(final)}; true or false is needed")
+        if len(lists) > 1:
+            self.problems.add(where, f"has both {lists[0]!r} and {lists[1]!r}; one is possible")
+        children = self._states(spec[lists[0]], f"{where} {lists[0]}", name) if lists else ()
+        if final is True and lists:
+            self.problems.add(where, "is final and has children; a final node is a leaf")
+        if not lists:
+            if spec.get("initial") is not None:
+                self.problems.add(where, "has an initial child but no children")
+            return (NodeKind.FINAL if final is True else NodeKind.ATOMIC), (), None
+        return self._initial(spec.get("initial"), lists[0], name, children, where)
+
+    def _initial(
+        self, initial: object, key: str, name: str, children: tuple[str, ...], where: str
+    ) -> tuple[NodeKind, tuple[str, ...], str | None]:
+        locals_ = tuple(child.rpartition(".")[2] for child in children)
+        if isinstance(initial, (list, tuple)):
+            given = tuple(_plain(each) for each in initial)
+            if given != locals_:
+                self.problems.add(
+                    where,
+                    "a list as initial makes a parallel node, and has to name all children in order",
+                )
+            return NodeKind.PARALLEL, children, None
+        if key == "parallel":
+            if initial is not None:
+                self.problems.add(where, "is parallel and has an initial child; all are entered")
+            return NodeKind.PARALLEL, children, None
+        initial = _plain(initial)
+        if initial is None:
+            return NodeKind.COMPOUND, children, None
+        if initial in locals_:
+            return NodeKind.COMPOUND, children, f"{name}.{initial}"
+        if initial in children:
+            return NodeKind.COMPOUND, children, str(initial)
+        self.problems.unknown(f"{where} initial", "child", initial, locals_)
+        return NodeKind.COMPOUND, children, None
+
+    def _tags(self, tags: object, where: str) -> tuple[str, ...]:
+        if tags is None:
+            return ()
+        if not isinstance(tags, (list, tuple)):
+            self.problems.add(
+                where, f"tags are {shorten(tags)}; a list of names is needed, such as ['settled']"
+            )
+            return ()
+        names: dict[str, None] = {}
+        for tag in map(_plain, tags):
+            flaw = name_flaw(tag)
+            if flaw:
+                self.problems.add(where, f"the tag {shorten(tag)} {flaw}")
+            else:
+                names[str(tag)] = None
+        return tuple(names)
+
+    def _label(self, label: object, where: str) -> str | None:
+        if label is None:
+            return None
+        flaw = name_flaw(label)
+        if flaw:
+            self.problems.add(where, f"the label {flaw}")
+            return None
+        return str(label)
+
+    # --- services and delays --------------------------------------------------------------
+
+    def _invocations(self, specs: object, name: str, where: str) -> tuple[Invocation, ...]:
+        return tuple(
+            self._invocation(spec, name, f"{name}.{index}", f"{where} invoke[{index}]")
+            for index, spec in enumerate(_listed(specs))
+        )
+
+    def _invocation(self, spec: object, name: str, id_: str, where: str) -> Invocation:
+        if not isinstance(spec, Mapping):
+            spec = {"src": spec}
+        self._check_keys(spec, _INVOKE_KEYS, where)
+        src = self._function_names(spec.get("src"), f"{where} src")
+        if len(src) != 1:
+            self.problems.add(where, "src has to name one service")
+        timeout = spec.get("timeout")
+        return Invocation(
+            id=id_,
+            src=src[0] if src else "",
+            input=self._json(spec.get("input"), f"{where} input"),
+            on_done=self._targets(spec.get("on_done"), name, f"done.invoke.{id_}", f"{where} on_done"),
+            on_error=self._targets(
+                spec.get("on_error"), name, f"error.invoke.{id_}", f"{where} on_error"
+            ),
+            timeout=None if timeout is None else self._seconds(timeout, f"{where} timeout"),
+        )
+
+    def _delays(self, specs: object, name: str, where: str) -> tuple[Delay, ...]:
+        if specs is None:
+            return ()
+        if not isinstance(specs, Mapping):
+            self.problems.add(
+                where, f"after is {shorten(specs)}; a mapping of seconds to destinations is needed"
+            )
+            return ()
+        delays: dict[float, Delay] = {}
+        for index, (key, target) in enumerate(specs.items()):
+            id_ = f"{name}.{index}"
+            seconds = self._seconds(key, f"{where} after")
+            if seconds in delays:
+                self.problems.add(where, f"after {seconds:g} seconds stands twice")
+            targets = self._targets(target, name, f"after.{id_}", f"{where} after {key}")
+            delays[seconds] = Delay(id_, seconds, targets)
+        return tuple(delays.values())
+
+    def _seconds(self, value: object, where: str) -> float:
+        seconds = math.nan
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            try:
+                seconds = float(value)
+            except (ValueError, OverflowError):
+                pass
+        if not 0 < seconds <= MAX_SECONDS:
+            self.problems.add(
+                where, f"{shorten(value)} is no number of seconds in (0, {MAX_SECONDS:g}]"
+            )
+            return 1.0
+        return seconds
+
+    def _json(self, value: object, where: str) -> JSONValue:
+        try:
+            return freeze(value, where=where)
+        except InvalidValueError as error:
+            self.problems.add(error.where, error.reason)
+            return None
+
+    # --- transitions ----------------------------------------------------------------------
+
+    def _targets(
+        self, specs: object, source: str, trigger: str, where: str
+    ) -> tuple[Transition, ...]:
+        """Read a destination, a dict, or a list of either: transitions out of one node."""
+        found = []
+        for spec in _listed(specs):
+            if not isinstance(spec, Mapping):
+                spec = {"dest": spec}
+            self._check_keys(spec, _TARGET_KEYS, where)
+            dest = self._target_name(_plain(spec.get("dest")), source, where)
+            found.append(self._transition(spec, trigger, source, dest, where))
+        return tuple(found)
+
+    def _target_name(self, dest: object, source: str, where: str) -> str | None:
+        """Mark a destination with its source; siblings are looked up when all are known."""
+        if dest is None:
+            return None
+        if not isinstance(dest, str):
+            self.problems.add(where, f"dest is {shorten(dest)}; the name of a state is needed")
+            return None
+        return source if dest == "=" else dest
+
+    def _transition_list(self, specs: object, where: str, scope: str) -> None:
+        if specs is None:
+            return
+        if not isinstance(specs, (list, tuple)):
+            self.problems.add(where, f"is {shorten(specs, 60)}; a list of transitions is needed")
+            return
+        for index, spec in enumerate(specs):
+            self._one_transition(spec, f"{where}[{index}]", scope)
+
+    def _one_transition(self, spec: object, where: str, scope: str) -> None:
+        if isinstance(spec, (list, tuple)):
+            if not 3 <= len(spec) <= len(_POSITIONAL):
+                self.problems.add(
+                    where,
+                    f"has {len(spec)} parts; a list is [trigger, source, dest] and, after "
+                    "them, conditions, unless, before, after, prepare",
+                )
+                return
+            spec = dict(zip(_POSITIONAL, spec, strict=False))
+        elif not isinstance(spec, Mapping):
+            self.problems.add(where, f"is {shorten(spec, 60)}; a list or a dict is needed")
+            return
+        self._check_keys(spec, _TRANSITION_KEYS, where)
+        if "source" not in spec or "dest" not in spec:
+            self.problems.add(where, "needs 'source' and 'dest' (None for an internal transition)")
+            return
+        trigger = self._trigger(_plain(spec.get("trigger")), where)
+        prefix = f"{scope}." if scope else ""
+        dest = _plain(spec["dest"])
+        if dest is not None and not isinstance(dest, str):
+            self.problems.add(where, f"dest is {shorten(dest)}; the name of a state is needed")
+            return
+        for source in self._sources(spec["source"], dest, scope, where):
+            to = source if dest == "=" else None if dest is None else prefix + dest
+            self.transitions.append(self._transition(spec, trigger, source, to, where))
+
+    def _trigger(self, trigger: object, where: str) -> str:
+        if trigger is None or trigger == EVENTLESS:
+            return EVENTLESS
+        flaw = name_flaw(trigger)
+        if flaw:
+            self.problems.add(where, f"the trigger {flaw}")
+            return EVENTLESS
+        name = str(trigger)
+        if name.startswith(RESERVED_PREFIXES):
+            self.problems.add(
+                where,
+                f"the trigger {shorten(name)} is a reserved name: done.*, error.* and after.* "
+                "come from invoke, after and on_done of a state",
+            )
+        return name
+
+    def _sources(self, sources: object, dest: object, scope: str, where: str) -> list[str]:
+        prefix = f"{scope}." if scope else ""
+        if _plain(sources) == "*":
+            return [
+                node.name
+                for node in self.nodes.values()
+                if node.kind is not NodeKind.FINAL
+                and (
+                    (node.parent or "") == scope or (dest == "=" and node.name.startswith(prefix))
+                )
+            ]
+        names = []
+        for source in map(_plain, _listed(sources)):
+            if isinstance(source, str):
+                names.append(prefix + source)
+            else:
+                self.problems.add(where, f"source is {shorten(source)}; the name of a state is needed")
+        return names
+
+    def _transition(
+        self, spec: Mapping[str, Any], trigger: str, source: str, dest: str | None, where: str
+    ) -> Transition:
+        self._count += 1
+        if self._count > MAX_TRANSITIONS:
+            raise _TooLarge(f"more than {MAX_TRANSITIONS} transitions")
+        functions = {
+            key: self._function_names(spec[key], f"{where} {key}")
+            for key in _FUNCTIONS
+            if spec.get(key) is not None
+        }
+        return Transition(
+            trigger, source, dest, label=self._label(spec.get("label"), where), **functions
+        )
+
+    # --- functions and keys ---------------------------------------------------------------
+
+    def _function_names(self, specs: object, where: str) -> tuple[str, ...]:
+        names = []
+        for spec in _listed(specs):
+            name = self._callable_name(spec, where) if callable(spec) else spec
+            flaw = name_flaw(name)
+            if flaw:
+                self.problems.add(where, f"the function name {shorten(name)} {flaw}")
+            else:
+                names.append(str(name))
+        return tuple(names)
+
+    def _callable_name(self, function: Callable[..., Any], where: str) -> object:
+        name = getattr(function, "__name__", None)
+        if name is None or name == "<lambda>":
+            self.problems.add(
+                where, "a function without a name can not stand in a chart: name it and bind it"
+            )
+            return "unnamed"
+        if self.functions.setdefault(name, function) is not function:
+            self.problems.add(where, f"two different functions are called {name!r}")
+        return name
+
+    def _check_keys(self, spec: Mapping[Any, Any], known: frozenset[str], where: str) -> None:
+        for key in spec:
+            if key not in known:
+                close = nearest(key, sorted(known))
+                hint = f"did you mean {close!r}?" if close else f"known are {', '.join(sorted(known))}"
+                self.problems.add(where, f"unknown key {shorten(key)}; {hint}")

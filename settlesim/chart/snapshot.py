@@ -1,0 +1,81 @@
+"""What is saved of an instance between two events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.errors import StoreDamagedError
+
+__all__ = ["Snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One settled instance: where it rests, what it knows, how often it was saved."""
+
+    chart: str
+    """The chart's name."""
+    version: int
+    """The chart's version."""
+    configuration: tuple[str, ...]
+    """The active leaves, full names in document order."""
+    context: FrozenDict
+    """The extended state, strict JSON, immutable."""
+    revision: int = 0
+    """How often the instance was saved; 0 for one that never was."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the snapshot as plain JSON; `from_dict` reads it back."""
+        return {
+            "chart": self.chart,
+            "version": self.version,
+            "revision": self.revision,
+            "configuration": list(self.configuration),
+            "context": self.context,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any], *, source: str = "snapshot") -> Snapshot:
+        """Read what `to_dict` wrote; further keys are left alone.
+
+        Raises
+        ------
+        StoreDamagedError
+            A field that is missing or of another type.
+        InvalidValueError
+            A context that strict JSON cannot carry.
+        """
+        flaw = _flaw(record)
+        if flaw:
+            raise StoreDamagedError(path=source, reason=flaw)
+        return cls(
+            chart=record["chart"],
+            version=record["version"],
+            configuration=tuple(record["configuration"]),
+            context=freeze_object(record["context"], where=f"context of {source}"),
+            revision=record["revision"],
+        )
+
+
+def _flaw(record: Mapping[str, Any]) -> str | None:
+    for name, kind in (
+        ("chart", str),
+        ("version", int),
+        ("revision", int),
+        ("configuration", list),
+        ("context", dict),
+    ):
+        if name not in record:
+            return f"the record has no {name!r}"
+        value = record[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"{name!r} is of type {type(value).__name__}, not {kind.__name__}"
+    if record["revision"] < 0:
+        return f"revision {record['revision']} is negative"
+    leaves = record["configuration"]
+    if not leaves or not all(isinstance(leaf, str) for leaf in leaves):
+        return "'configuration' is no list of node names"
+    return None

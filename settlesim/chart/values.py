@@ -1,0 +1,325 @@
+"""Strict JSON values: checked once, then immutable.
+
+Theory of operation
+-------------------
+Context and event data must come back from a store as they went in. `freeze` is the only
+way in: it refuses what RFC 8259 cannot carry (NaN, tuples, sets, keys that are no strings,
+lone surrogates, subclasses that would come back as their base) and returns the same value
+with every dict and list made immutable. An immutable value needs no copies: a guard can
+not change its argument, and what was saved or loaded can not change a store.
+
+The frozen containers remember their depth and an upper bound of their encoded size, so
+that freezing a context of which one key changed costs what the change costs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias
+
+from settlesim.errors import InvalidValueError, ReadError, shorten
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "FrozenDict",
+    "FrozenList",
+    "JSONValue",
+    "decode",
+    "encode",
+    "freeze",
+    "freeze_object",
+    "merge",
+    "thaw",
+]
+
+JSONValue: TypeAlias = Any
+"""None, bool, int, finite float, str, or a list or dict of them."""
+
+MAX_DEPTH: Final = 64
+"""How deep containers may nest."""
+
+MAX_BYTES: Final = 256 * 1024
+"""How large one value may be as compact UTF-8 JSON, in bytes."""
+
+_MAX_INT_BITS: Final = 13_000  # Python reads and writes at most 4,300 decimal digits
+
+
+def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
+    raise TypeError(
+        "this value is read-only: return the changes from the function instead of making them"
+    )
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that can not be changed, with strict JSON inside."""
+
+    __slots__ = ("depth", "size")
+
+    depth: int
+    size: int
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return freeze, (dict(self),)
+
+    def __copy__(self) -> FrozenDict:
+        return self
+
+    def __deepcopy__(self, memo: object) -> FrozenDict:
+        return self
+
+
+class FrozenList(list[Any]):
+    """A list that can not be changed, with strict JSON inside."""
+
+    __slots__ = ("depth", "size")
+
+    depth: int
+    size: int
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return freeze, (list(self),)
+
+    def __copy__(self) -> FrozenList:
+        return self
+
+    def __deepcopy__(self, memo: object) -> FrozenList:
+        return self
+
+
+class _Refused(Exception):
+    """Carries the reason and, innermost first, the keys that lead to the place."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.keys: list[str | int] = []
+
+
+def _check_text(text: str) -> int:
+    """Return an upper bound of the encoded size; refuse lone surrogates."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise _Refused(f"has a lone surrogate in {shorten(text, 40)}") from error
+    return 6 * len(text) + 2  # a control character becomes six bytes
+
+
+def _scalar_size(value: object) -> int:
+    """Return an upper bound of the encoded size of a scalar; refuse everything else."""
+    kind = type(value)
+    if kind is str:
+        return _check_text(value)  # type: ignore[arg-type]
+    if value is None or kind is bool:
+        return 5
+    if kind is int:
+        bits = value.bit_length()  # type: ignore[attr-defined]
+        if bits > _MAX_INT_BITS:
+            raise _Refused(f"has an integer of {bits} bits; {_MAX_INT_BITS} is the limit")
+        return int(bits) // 3 + 2
+    if kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise _Refused(f"has {value!r}, which JSON has no number for")
+        return 25
+    raise _Refused(
+        f"has {shorten(value, 60)} of type {kind.__name__}; strict JSON carries only "
+        "dict, list, str, int, float, bool and None"
+    )
+
+
+def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
+    items: dict[str, Any] = {}
+    depth, size = 0, 2
+    for key, item in value.items():
+        if type(key) is not str:
+            raise _Refused(f"has the key {shorten(key, 40)}, and JSON keys are strings")
+        try:
+            size += _check_text(key) + 2
+            frozen, item_depth, item_size = _freeze(item, room - 1)
+        except _Refused as refused:
+            refused.keys.append(key)
+            raise
+        items[key] = frozen
+        size += item_size
+        depth = max(depth, item_depth)
+    frozen_dict = FrozenDict(items)
+    frozen_dict.depth, frozen_dict.size = depth + 1, size
+    return frozen_dict
+
+
+def _freeze_list(value: Iterable[Any], room: int) -> FrozenList:
+    items: list[Any] = []
+    depth, size = 0, 2
+    for index, item in enumerate(value):
+        try:
+            frozen, item_depth, item_size = _freeze(item, room - 1)
+        except _Refused as refused:
+            refused.keys.append(index)
+            raise
+        items.append(frozen)
+        size += item_size + 1
+        depth = max(depth, item_depth)
+    frozen_list = FrozenList(items)
+    frozen_list.depth, frozen_list.size = depth + 1, size
+    return frozen_list
+
+
+def _freeze(value: Any, room: int) -> tuple[Any, int, int]:
+    """Return the frozen value, its depth and an upper bound of its encoded size."""
+    kind = type(value)
+    if kind is FrozenDict or kind is FrozenList:
+        frozen = value
+    elif kind is not dict and kind is not list:
+        return value, 0, _scalar_size(value)
+    elif room <= 0:
+        raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
+    elif kind is dict:
+        frozen = _freeze_dict(value, room)
+    else:
+        frozen = _freeze_list(value, room)
+    if frozen.depth > room:
+        raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
+    return frozen, frozen.depth, frozen.size
+
+
+def _check_size(value: Any, bound: int) -> None:
+    if bound <= MAX_BYTES:
+        return
+    size = len(encode(value).encode())
+    if size > MAX_BYTES:
+        raise _Refused(f"takes {size} bytes as JSON; {MAX_BYTES} is the limit")
+
+
+def _path(keys: list[str | int]) -> str:
+    return "".join(
+        f"[{key}]" if isinstance(key, int) else f"[{shorten(key, 40)}]" for key in reversed(keys)
+    )
+
+
+def freeze(value: JSONValue, *, where: str = "value") -> JSONValue:
+    """Return `value` with every container immutable.
+
+    Parameters
+    ----------
+    value : strict JSON
+    where : how an error names the value
+
+    Returns
+    -------
+    frozen : equal to `value`; the same object where it was frozen already
+
+    Raises
+    ------
+    InvalidValueError
+        NaN or infinity, a type that JSON has not, a key that is no string, a lone
+        surrogate, more than `MAX_DEPTH` levels or `MAX_BYTES` bytes.
+
+    References
+    ----------
+    RFC 8259, sections 3, 6 and 8.
+
+    Examples
+    --------
+    >>> freeze({"count": 1, "tags": ["a"]})
+    {'count': 1, 'tags': ['a']}
+    """
+    try:
+        frozen, _, size = _freeze(value, MAX_DEPTH)
+        _check_size(frozen, size)
+    except _Refused as refused:
+        raise InvalidValueError(where=f"{where}{_path(refused.keys)}", reason=refused.reason) from None
+    return frozen
+
+
+def freeze_object(value: object, *, where: str) -> FrozenDict:
+    """Return `value` frozen, and refuse what is no JSON object.
+
+    Raises
+    ------
+    InvalidValueError
+        As `freeze`, and for anything but a dict.
+    """
+    if type(value) is not dict and type(value) is not FrozenDict:
+        raise InvalidValueError(
+            where=where, reason=f"is {shorten(value, 60)}; a dict with string keys is needed"
+        )
+    return freeze(value, where=where)  # type: ignore[no-any-return]
+
+
+def merge(context: FrozenDict, changes: object, *, where: str) -> FrozenDict:
+    """Return `context` with `changes` laid over it, key by key.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the changes are no dict of strict JSON, or the result is too large.
+    """
+    frozen = freeze_object(changes, where=where)
+    if not frozen:
+        return context
+    return freeze({**context, **frozen}, where=where)  # type: ignore[no-any-return]
+
+
+def thaw(value: JSONValue) -> JSONValue:
+    """Return a copy of `value` made of plain dicts and lists."""
+    if isinstance(value, dict):
+        return {key: thaw(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [thaw(item) for item in value]
+    return value
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode(value: JSONValue) -> str:
+    """Return the compact JSON text of a strict JSON value, in its own key order."""
+    return _encoder.encode(value)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {shorten(key, 60)} stands twice in one object")
+            seen.add(key)
+    return found
+
+
+def decode(text: str | bytes, *, source: str = "JSON text") -> JSONValue:
+    """Read one JSON text, strictly.
+
+    Parameters
+    ----------
+    text : JSON; bytes are UTF-8
+    source : how an error names the text
+
+    Raises
+    ------
+    ReadError
+        No JSON, a key that stands twice in one object, NaN or infinity, or nesting that
+        Python's reader can not follow.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode()
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise ReadError(source=source, reason="the JSON is nested too deeply") from None
+    except ValueError as error:
+        raise ReadError(source=source, reason=f"not strict JSON: {error}") from None

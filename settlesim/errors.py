@@ -1,0 +1,381 @@
+"""Every error that settlesim raises, sorted by who has to act.
+
+::
+
+    SettlesimError
+    ├── DefinitionError             the chart's author: raised while a chart is built or bound
+    │   └── UnboundFunctionError
+    ├── ReadError                   the caller: a source that is no chart
+    ├── InvalidValueError           the caller: a value that strict JSON cannot carry
+    ├── InvalidEventError           the sender: a name that no external event may have
+    ├── SettleError                 the chart and the event together
+    │   ├── FunctionFailedError
+    │   ├── ServiceFailedError
+    │   ├── StalledError
+    │   ├── MicrostepLimitError
+    │   ├── DeadlineExceededError
+    │   └── RejectedError
+    ├── StoreError                  the store
+    │   ├── VersionConflictError    another worker was first: load again
+    │   ├── ChartMismatchError
+    │   ├── StoreDamagedError
+    │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
+    ├── RenderError                 the picture
+    │   ├── LayoutTimeoutError
+    │   └── RendererMissingError
+    └── MissingExtraError           the environment: also an ImportError
+
+Facts are keyword arguments and attributes; the message says the fact with its
+values, what was possible, and what to do. Every error pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from settlesim.engine.settlement import Settlement
+
+__all__ = [
+    "ChartMismatchError",
+    "DeadlineExceededError",
+    "DefinitionError",
+    "FunctionFailedError",
+    "InvalidEventError",
+    "InvalidValueError",
+    "LayoutTimeoutError",
+    "MicrostepLimitError",
+    "MissingExtraError",
+    "Problem",
+    "ReadError",
+    "RejectedError",
+    "RenderError",
+    "RendererMissingError",
+    "ServiceFailedError",
+    "SettleError",
+    "SettlesimError",
+    "StalledError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreUnavailableError",
+    "UnboundFunctionError",
+    "VersionConflictError",
+    "shorten",
+]
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """Return ``repr(value)``, cut in the middle where it is longer than `limit`."""
+    text = repr(value)
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(shorten(name) for name in names)
+
+
+def _rebuild(cls: type[SettlesimError], facts: dict[str, Any]) -> SettlesimError:
+    return cls(**facts)
+
+
+class SettlesimError(Exception):
+    """The base of every error that settlesim raises on purpose."""
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self._facts = facts
+        vars(self).update(facts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._facts)
+
+
+# --- the chart's author -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a chart's definition."""
+
+    where: str
+    """The place in the definition, such as ``transitions[2].dest``."""
+
+    message: str
+    """The fact, what was possible, and the nearest known name where there is one."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class DefinitionError(SettlesimError):
+    """A chart's definition is wrong; `problems` lists everything that was found."""
+
+    problems: Sequence[Problem]
+    chart: str
+
+    def __init__(self, *, problems: Sequence[Problem], chart: str = "chart", more: int = 0) -> None:
+        head = f"chart {shorten(chart)} has {len(problems) + more} problem"
+        head += ":" if len(problems) + more == 1 else "s:"
+        lines = [head, *(f"  - {problem}" for problem in problems)]
+        if more:
+            lines.append(f"  ... and {more} more")
+        super().__init__("\n".join(lines), problems=problems, chart=chart, more=more)
+
+
+class UnboundFunctionError(DefinitionError):
+    """A chart was to run, and functions that it names are not bound."""
+
+    def __init__(
+        self, *, problems: Sequence[Problem] = (), chart: str = "chart", names: Sequence[str] = ()
+    ) -> None:
+        found = tuple(problems) or tuple(
+            Problem(name, "is named in the chart but not bound: chart.bind({...}) gives it a function")
+            for name in names
+        )
+        super().__init__(problems=found, chart=chart)
+        self.names = tuple(names)
+        self._facts = {"problems": found, "chart": chart, "names": tuple(names)}
+
+
+class ReadError(SettlesimError):
+    """A source could not be read as a chart or as JSON."""
+
+    source: str
+    reason: str
+
+    def __init__(self, *, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}", source=source, reason=reason)
+
+
+class InvalidValueError(SettlesimError):
+    """A value that strict JSON cannot carry (RFC 8259), or that is too large or too deep."""
+
+    where: str
+    reason: str
+
+    def __init__(self, *, where: str, reason: str) -> None:
+        super().__init__(f"{where} {reason}", where=where, reason=reason)
+
+
+class InvalidEventError(SettlesimError):
+    """An event whose name or data no external event may have."""
+
+    name: object
+    reason: str
+
+    def __init__(self, *, name: object, reason: str) -> None:
+        super().__init__(f"event {shorten(name)} {reason}", name=name, reason=reason)
+
+
+# --- the chart and the event together -----------------------------------------------------
+
+
+class SettleError(SettlesimError):
+    """One event could not be brought to a settled node; the instance is as it was."""
+
+
+class FunctionFailedError(SettleError):
+    """A guard or an assign raised, or returned what it may not return."""
+
+    function: str
+    role: str
+    reason: str
+
+    def __init__(self, *, function: str, role: str, reason: str) -> None:
+        super().__init__(
+            f"{role} {shorten(function)} {reason}", function=function, role=role, reason=reason
+        )
+
+
+class ServiceFailedError(SettleError):
+    """A service failed or ran out of time, and its node has no enabled ``on_error``."""
+
+    service: str
+    invocation: str
+    reason: str
+
+    def __init__(self, *, service: str, invocation: str, reason: str) -> None:
+        super().__init__(
+            f"service {shorten(service)} {reason}, and no on_error of invocation "
+            f"{shorten(invocation)} takes it: add on_error to the node",
+            service=service,
+            invocation=invocation,
+            reason=reason,
+        )
+
+
+class StalledError(SettleError):
+    """The run came to rest where nothing is pending and no settling tag is."""
+
+    configuration: tuple[str, ...]
+    path: tuple[str, ...]
+
+    def __init__(self, *, configuration: Sequence[str], path: Sequence[str] = ()) -> None:
+        super().__init__(
+            f"stalled in {_names(configuration)}: nothing is pending there and no settling tag "
+            "is on it. Tag the node, or give it a way on.",
+            configuration=tuple(configuration),
+            path=tuple(path),
+        )
+
+
+class MicrostepLimitError(SettleError):
+    """One event took more microsteps than allowed."""
+
+    limit: int
+    cycle: tuple[str, ...]
+
+    def __init__(self, *, limit: int, cycle: Sequence[str]) -> None:
+        round_trip = " -> ".join(cycle) if cycle else "no repeated configuration"
+        super().__init__(
+            f"more than {limit} microsteps for one event; the last ones go round in: {round_trip}. "
+            "Give the loop a guard that ends it.",
+            limit=limit,
+            cycle=tuple(cycle),
+        )
+
+
+class DeadlineExceededError(SettleError):
+    """One event took longer than the total deadline."""
+
+    seconds: float
+    configuration: tuple[str, ...]
+
+    def __init__(self, *, seconds: float, configuration: Sequence[str]) -> None:
+        super().__init__(
+            f"not settled after {seconds:g} seconds, still in {_names(configuration)}: "
+            "raise the deadline, or give the services a timeout.",
+            seconds=seconds,
+            configuration=tuple(configuration),
+        )
+
+
+class RejectedError(SettleError):
+    """Raised by ``settlement.raise_if_rejected()``; carries the settlement."""
+
+    settlement: Settlement
+
+    def __init__(self, *, settlement: Settlement) -> None:
+        where = ", ".join(settlement.after.configuration)
+        super().__init__(
+            f"event {shorten(settlement.event.name)} of {shorten(settlement.key)} was rejected in {where}",
+            settlement=settlement,
+        )
+
+
+# --- the store ----------------------------------------------------------------------------
+
+
+class StoreError(SettlesimError):
+    """The store could not do what was asked."""
+
+
+class VersionConflictError(StoreError):
+    """A save expected another revision than the stored one; nothing was written."""
+
+    key: str
+    expected: int
+    actual: int
+
+    def __init__(self, *, key: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"instance {shorten(key)} is at revision {actual}, not {expected}: "
+            "another worker saved it first. Load it again.",
+            key=key,
+            expected=expected,
+            actual=actual,
+        )
+
+
+class ChartMismatchError(StoreError):
+    """A stored instance belongs to another chart, version, or set of nodes."""
+
+    key: str
+    stored: str
+    current: str
+    reason: str
+
+    def __init__(self, *, key: str, stored: str, current: str, reason: str) -> None:
+        super().__init__(
+            f"instance {shorten(key)} was saved by {stored}, this is {current}: {reason}",
+            key=key,
+            stored=stored,
+            current=current,
+            reason=reason,
+        )
+
+
+class StoreDamagedError(StoreError):
+    """A store's file or record is not what this library wrote."""
+
+    path: str
+    reason: str
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(
+            f"store {path} is damaged: {reason}. It was not changed.", path=path, reason=reason
+        )
+
+
+class StoreUnavailableError(StoreError):
+    """A store's file can not be read or written as things are; `reason` says why."""
+
+    path: str
+    reason: str
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(f"store {path} can not be used: {reason}", path=path, reason=reason)
+
+
+# --- pictures and environment -------------------------------------------------------------
+
+
+class RenderError(SettlesimError):
+    """A picture could not be drawn."""
+
+    def __init__(self, message: str = "the picture could not be drawn", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self._facts = {"message": message, **facts}
+
+
+class LayoutTimeoutError(RenderError):
+    """The layout took too long and was stopped."""
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__(
+            f"the layout was stopped after {seconds:g} seconds: the chart is too dense for it. "
+            "Draw a part of it, use format='mermaid', or raise the time limit."
+        )
+        self.seconds = seconds
+        self._facts = {"seconds": seconds}
+
+
+class RendererMissingError(RenderError):
+    """No program that lays out pictures was found."""
+
+    def __init__(self, *, tried: Sequence[str]) -> None:
+        super().__init__(
+            f"no renderer found (tried {', '.join(tried)}): install pygraphviz 2 or newer, or a "
+            "Graphviz with `dot` on PATH. format='dot' and format='mermaid' need neither."
+        )
+        self.tried = tuple(tried)
+        self._facts = {"tried": tuple(tried)}
+
+
+class MissingExtraError(SettlesimError, ImportError):
+    """A feature needs an optional part of settlesim."""
+
+    extra: str
+    feature: str
+
+    def __init__(self, *, extra: str, feature: str) -> None:
+        super().__init__(
+            f"{feature} needs the {extra!r} extra: install settlesim[{extra}] and start again.",
+            extra=extra,
+            feature=feature,
+        )
