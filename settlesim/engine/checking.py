@@ -1,0 +1,290 @@
+"""The settling contract: proved, or refuted with the shortest run that breaks it.
+
+The contract
+------------
+From every settled configuration that can be reached, for every event that it accepts, every
+valuation of the guards and every outcome of the services, a settled configuration is reached
+within bounds. `settlesim.engine.exploring` makes the graph of all that can happen; here the
+graph and the chart are looked at.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Final
+
+from settlesim import display
+from settlesim.chart import Chart, NodeKind, TransitionKind
+from settlesim.chart.validation import ancestors, describe
+from settlesim.engine.exploring import LIMIT, Exploration, Phase, explore, names
+from settlesim.engine.loops import Loop, find_loops, longest_run
+from settlesim.engine.report import CODES, Finding, Report, Severity, Verdict
+from settlesim.engine.settling import MAX_MICROSTEPS
+from settlesim.errors import shorten
+
+__all__ = ["check_chart"]
+
+_DEADLINE: Final = 300.0  # the interpreter's default, in seconds
+
+
+@display.check.register
+def check_chart(chart: Chart, *, limit: int = LIMIT) -> Report:
+    """Prove or refute that every event ends in a settled configuration.
+
+    No service runs, and no function of the chart is called; they need not be bound.
+
+    Parameters
+    ----------
+    limit : how many places to visit; beyond it the verdict is UNDETERMINED
+
+    Returns
+    -------
+    report : PROVED without errors and loops, REFUTED with errors
+    """
+    found = explore(chart, limit=limit)
+    loops = find_loops(found)
+    longest = None if loops else longest_run(found)
+    findings = [
+        *_limbo(found),
+        *_failures(found),
+        *(_loop(found, loop) for loop in loops),
+        *_too_long(chart, longest),
+        *_unreachable(found),
+        *_never_fired(found),
+        *_tags(chart),
+        *_initial(chart),
+        *_delays(chart),
+        *_differences(chart),
+    ]
+    if not found.complete:
+        findings.append(
+            Finding("SET901", f"chart {shorten(chart.name)}", f"more than {limit} places")
+        )
+    order = {name: index for index, name in enumerate(CODES)}
+    findings.sort(key=lambda each: order[each.code])
+    return Report(
+        chart.name,
+        chart.version,
+        _verdict(findings, loops, found),
+        tuple(findings),
+        tuple(place.position.configuration for place in found.hops if place.phase is Phase.REST),
+        len(found.hops),
+        sum(map(len, found.hops.values())),
+        longest,
+    )
+
+
+def _verdict(findings: list[Finding], loops: list[Loop], found: Exploration) -> Verdict:
+    if any(each.severity is Severity.ERROR for each in findings):
+        return Verdict.REFUTED
+    return Verdict.UNDETERMINED if loops or not found.complete else Verdict.PROVED
+
+
+# --- what refutes the contract ------------------------------------------------------------
+
+
+def _limbo(found: Exploration) -> Iterator[Finding]:
+    seen: set[tuple[str, ...]] = set()
+    for place in found.hops:
+        configuration = place.position.configuration
+        if place.phase is not Phase.STALLED or configuration in seen:
+            continue
+        seen.add(configuration)
+        bare = [leaf for leaf in configuration if found.chart.rest_of(leaf) is None]
+        yield Finding(
+            "SET101",
+            f"state {shorten(bare[0])}",
+            "nothing is pending here and no settling tag is on it: tag it, or give it a way on",
+            found.path(place),
+        )
+
+
+def _failures(found: Exploration) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for place in found.hops:
+        if place.phase is not Phase.FAILED:
+            continue
+        before, hop = found.parents[place]
+        gone = set(before.position.invocations) - set(place.position.invocations)
+        invocation = gone.pop()
+        if invocation in seen:
+            continue
+        seen.add(invocation)
+        node = found.chart.node(invocation.rpartition(".")[0])
+        handlers = next(each.on_error for each in node.invoke if each.id == invocation)
+        why = "all guards of its on_error may be false" if handlers else "it has no on_error"
+        yield Finding(
+            "SET103",
+            f"state {shorten(node.name)}",
+            f"service {shorten(hop.service)} may fail, and {why}",
+            found.path(place),
+        )
+
+
+def _loop(found: Exploration, loop: Loop) -> Finding:
+    way = " -> ".join(names(place.position.configuration) for place in loop.places)
+    if loop.endless:
+        return Finding(
+            "SET102", f"states {way}", "nothing ends this cycle", found.path(loop.places[0])
+        )
+    return Finding(
+        "SET202",
+        f"states {way}",
+        "only what guards and services say can end this loop",
+        found.path(loop.places[0]),
+    )
+
+
+def _too_long(chart: Chart, longest: int | None) -> Iterator[Finding]:
+    if longest is not None and longest > MAX_MICROSTEPS:
+        yield Finding(
+            "SET104",
+            f"chart {shorten(chart.name)}",
+            f"one event may take {longest} microsteps; {MAX_MICROSTEPS} are allowed",
+        )
+
+
+# --- what is hardly meant -----------------------------------------------------------------
+
+
+def _reached(found: Exploration) -> set[str]:
+    return {
+        name
+        for place in found.hops
+        for leaf in place.position.configuration
+        for name in ancestors(leaf)
+    }
+
+
+def _unreachable(found: Exploration) -> Iterator[Finding]:
+    if not found.complete:
+        return
+    reached = _reached(found)
+    for node in found.chart.states:
+        if node.name not in reached and (node.parent is None or node.parent in reached):
+            yield Finding("SET201", f"state {shorten(node.name)}", "no run ever enters it")
+
+
+def _never_fired(found: Exploration) -> Iterator[Finding]:
+    if not found.complete:
+        return
+    chart = found.chart
+    fired = {edge for hops in found.hops.values() for hop in hops for edge in hop.edges}
+    reached = _reached(found)
+    resting = {
+        name
+        for place in found.hops
+        if place.phase is Phase.REST
+        for leaf in place.position.configuration
+        for name in ancestors(leaf)
+    }
+    open_ways: dict[tuple[str, str], int] = {}
+    for index, edge in enumerate(chart.edges):
+        first = open_ways.get((edge.source, edge.trigger))
+        if not edge.guards:
+            open_ways.setdefault((edge.source, edge.trigger), index)
+        if index in fired or edge.source not in reached:
+            continue
+        where = describe(edge)
+        if first is not None:
+            yield Finding(
+                "SET203", where, f"the earlier {describe(chart.edges[first])} has no guard and wins"
+            )
+        elif edge.kind is TransitionKind.EXTERNAL and edge.source not in resting:
+            yield Finding(
+                "SET206", where, "events come only to settled nodes, and this node is never one"
+            )
+        elif edge.kind is not TransitionKind.AFTER or not _is_settled(chart, edge.source):
+            yield Finding("SET209", where, "no run makes it fire")
+
+
+def _tags(chart: Chart) -> Iterator[Finding]:
+    known = sorted(chart.settling_tags.all)
+    for node in chart.states:
+        for tag in node.tags:
+            if tag in chart.settling_tags.all:
+                continue
+            close = difflib.get_close_matches(tag.casefold(), known, n=1, cutoff=0.75)
+            if close:
+                yield Finding(
+                    "SET204",
+                    f"state {shorten(node.name)}",
+                    f"the tag {shorten(tag)} is no settling tag; did you mean {close[0]!r}?",
+                )
+
+
+def _initial(chart: Chart) -> Iterator[Finding]:
+    bare = [leaf for leaf in chart.initial_configuration if chart.rest_of(leaf) is None]
+    pending = any(
+        node.invoke or node.after for node in map(chart.node, chart.active(bare))
+    ) or any(
+        edge.kind is TransitionKind.EVENTLESS and edge.source in chart.active(bare)
+        for edge in chart.edges
+    )
+    if bare and not pending:
+        yield Finding(
+            "SET205",
+            f"state {shorten(bare[0])}",
+            "a new instance starts in a node without a settling tag; it is never saved there",
+        )
+
+
+def _is_settled(chart: Chart, node: str) -> bool:
+    """Whether the node or one around it has a settling tag."""
+    return any(chart.settling_tags.all.intersection(chart.node(n).tags) for n in ancestors(node))
+
+
+def _delays(chart: Chart) -> Iterator[Finding]:
+    for node in chart.states:
+        for delay in node.after:
+            if _is_settled(chart, node.name):
+                yield Finding(
+                    "SET207",
+                    f"state {shorten(node.name)}",
+                    f"after {delay.seconds:g} s runs only while an event is being settled, not "
+                    "while the instance rests",
+                )
+            elif delay.seconds > _DEADLINE:
+                yield Finding(
+                    "SET208",
+                    f"state {shorten(node.name)}",
+                    f"after {delay.seconds:g} s is beyond {_DEADLINE:g} s, the deadline of one event",
+                )
+
+
+# --- where SCXML differs ------------------------------------------------------------------
+
+
+def _differences(chart: Chart) -> Iterator[Finding]:
+    for edge in chart.edges:
+        if edge.dest is not None and edge.dest.startswith(f"{edge.source}."):
+            yield Finding(
+                "SET301", describe(edge), "the source stays active while its child is entered"
+            )
+    for node in chart.states:
+        if node.kind is NodeKind.COMPOUND and node.initial is None:
+            yield Finding(
+                "SET302",
+                f"state {shorten(node.name)}",
+                "has no initial child: entered by its own name it rests on itself",
+            )
+        if node.on_done and any(
+            chart.node(each).kind is NodeKind.COMPOUND for each in node.children
+        ) and node.kind is NodeKind.COMPOUND:
+            yield Finding(
+                "SET304",
+                f"state {shorten(node.name)}",
+                "on_done fires when every active leaf inside is final, however deep",
+            )
+    events = sorted({edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL})
+    for event in events:
+        wider = [each for each in events if event.startswith(f"{each}.")]
+        if wider:
+            yield Finding(
+                "SET303",
+                f"event {shorten(event)}",
+                f"does not trigger the transitions of {shorten(wider[0])}: names match whole",
+            )
+
+

@@ -1,0 +1,437 @@
+"""`SettleMachine`: a ``GraphMachine`` of `transitions` that runs a chart at core speed.
+
+Theory of operation
+-------------------
+A `SettleMachine` is a ``GraphMachine`` (its nested sister a ``HierarchicalGraphMachine``):
+a configuration of your own, ``get_graph()`` and markup work as they do there. Three things
+differ. A transition does no graph bookkeeping; a graph is made anew when one is asked for.
+States take ``tags``. And the machine of a chart holds **all** of the chart: eventless
+transitions, service results and delays are transitions under reserved triggers.
+
+Nothing is registered per instance. An `Instance` is a light object with a state and a
+context; `transitions` moves it, and it remembers which transitions fired.
+
+What this module does not do
+----------------------------
+It awaits nothing. Services run outside of `transitions`, between two triggers: an
+``AsyncMachine`` would swallow cancellation and let a second event cancel a running service.
+
+Notes
+-----
+Only `settlesim.engine` imports `transitions`. The hooks that are used: ``state_cls``,
+``transition_cls``, ``_init_graphviz_engine``, ``_get_graph``, ``Event.trigger`` and
+``HierarchicalMachine.trigger_event``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from transitions import EventData, State
+from transitions.core import listify
+from transitions.extensions import GraphMachine, HierarchicalGraphMachine
+from transitions.extensions.diagrams import NestedGraphTransition, TransitionGraphSupport
+from transitions.extensions.nesting import NestedState
+from transitions.extensions.states import Tags
+
+from settlesim.chart import Chart, Event, Node, NodeKind, Transition
+from settlesim.chart.values import FrozenDict, merge
+from settlesim.engine.graph import NestedSettleGraph, SettleGraph
+from settlesim.errors import (
+    DefinitionError,
+    FunctionFailedError,
+    InvalidValueError,
+    Problem,
+    UnboundFunctionError,
+    shorten,
+)
+
+if TYPE_CHECKING:
+    _Base = GraphMachine
+else:
+    _Base = object
+
+__all__ = ["Instance", "NestedSettleMachine", "SettleMachine", "machine_of"]
+
+
+class Instance:
+    """The light object that a machine moves; it is never registered as a model."""
+
+    __slots__ = ("context", "entered", "event", "exited", "fired", "state")
+
+    def __init__(self, state: str | list[str], context: FrozenDict, event: Event) -> None:
+        self.state = state
+        self.context = context
+        self.event = event
+        self.fired: list[str] = []
+        """The ``edge`` of every transition that fired, in order."""
+        self.exited: list[str] = []
+        self.entered: list[str] = []
+
+
+# --- states -------------------------------------------------------------------------------
+
+
+def _tag_list(name: object, tags: object) -> list[str]:
+    """Refuse a text, of which `transitions` would test every substring; copy a list."""
+    if isinstance(tags, str):
+        problem = Problem(f"state {shorten(name)}", f"tags are {tags!r}; a list of names is needed")
+        raise DefinitionError(problems=(problem,))
+    return list(tags) if isinstance(tags, Iterable) else []
+
+
+class SettleState(Tags, State):  # type: ignore[misc]
+    """A state with tags; at module level, so that its machine pickles."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["tags"] = _tag_list(args[0] if args else kwargs.get("name"), kwargs.get("tags", ()))
+        super().__init__(*args, **kwargs)
+
+
+class NestedSettleState(Tags, NestedState):  # type: ignore[misc]
+    """A nested state with tags that tells an `Instance` when it is entered and left.
+
+    A dot joins parent and child, so that a name may hold an underscore.
+    """
+
+    separator = "."
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["tags"] = _tag_list(args[0] if args else kwargs.get("name"), kwargs.get("tags", ()))
+        super().__init__(*args, **kwargs)
+
+    def enter(self, event_data: EventData) -> None:
+        """Enter the state."""
+        if type(event_data.model) is Instance:
+            event_data.model.entered.append(self.name)
+        super().enter(event_data)
+
+    def exit(self, event_data: EventData) -> None:
+        """Leave the state."""
+        if type(event_data.model) is Instance:
+            event_data.model.exited.append(self.name)
+        super().exit(event_data)
+
+
+# --- transitions --------------------------------------------------------------------------
+
+
+class _QuietMixin(TransitionGraphSupport):
+    """A transition without graph bookkeeping, that tells an `Instance` that it fired."""
+
+    def __init__(self, *args: Any, edge: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.edge = edge
+        """``e`` and the position in ``chart.edges``; None without a chart."""
+
+    def execute(self, event_data: EventData) -> bool:
+        """Run the transition if its conditions hold."""
+        fired = super().execute(event_data)
+        if fired and type(event_data.model) is Instance:
+            event_data.model.fired.append(self.edge)
+        return fired
+
+    def _change_state(self, event_data: EventData) -> None:
+        super(TransitionGraphSupport, self)._change_state(event_data)  # skips the graph
+
+
+class SettleTransition(_QuietMixin):
+    """A transition of a flat machine."""
+
+
+class NestedSettleTransition(_QuietMixin, NestedGraphTransition):
+    """A transition of a nested machine."""
+
+    def _final_check(
+        self, event_data: EventData, state_tree: dict[str, Any], enter_partials: list[Any]
+    ) -> tuple[list[Any], bool]:
+        """Return the ``on_final`` callbacks that are due, and whether the scope is final.
+
+        In `transitions` 0.9.3 the last child alone decides whether its parent is final, and a
+        machine of which only that child is final fails on its own missing ``scoped_enter``.
+        """
+        scoped = event_data.machine.scoped
+        callbacks: list[Any] = []
+        if state_tree:
+            found = [
+                self._final_check_nested(state, event_data, state_tree, enter_partials)
+                for state in state_tree
+            ]
+            callbacks = [callback for each, _ in found for callback in each]
+            is_final = all(final for _, final in found)
+        else:
+            is_final = bool(getattr(scoped, "final", False))
+        enter = getattr(scoped, "scoped_enter", None)
+        if is_final and (callbacks or any(enter == each.func for each in enter_partials)):
+            callbacks.append(partial(event_data.machine.callbacks, scoped.on_final, event_data))
+        return callbacks, is_final
+
+
+# --- machines -----------------------------------------------------------------------------
+
+
+class _LazyGraphMixin(_Base):
+    """Makes a graph when one is asked for, and keeps none."""
+
+    chart: Chart | None = None
+    """The chart that this machine was built from."""
+    graph_type: ClassVar[type]
+    transition_attributes: ClassVar[list[str]] = [*GraphMachine.transition_attributes, "edge"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("graph_engine", "graphviz")
+        super().__init__(*args, **kwargs)
+
+    def _init_graphviz_engine(self, graph_engine: str) -> Any:
+        if graph_engine == "graphviz":
+            return self.graph_type
+        return super()._init_graphviz_engine(graph_engine)
+
+    def _get_graph(
+        self,
+        model: object,
+        title: str | None = None,
+        force_new: bool = False,
+        show_roi: bool = False,
+    ) -> Any:
+        graph = self.graph_cls(self)
+        state = getattr(model, self.model_attribute, None)
+        if state is not None:
+            graph.set_node_style(state, "active")
+        return graph.get_graph(title=title, roi_state=state if show_roi else None)
+
+    # The four methods below leave out what GraphMachine adds to those of its base: making
+    # the graphs of all models anew. `super(GraphMachine, self)` is the base's method.
+
+    def add_model(self, model: Any, initial: Any = None) -> None:
+        """Register a model; its graph is made when it is asked for."""
+        super(GraphMachine, self).add_model(listify(model), initial)
+        for each in listify(model):
+            bound = self if each is self.self_literal else each
+            if hasattr(bound, "get_graph"):
+                raise AttributeError(
+                    "Model already has a get_graph attribute. Graph retrieval cannot be bound."
+                )
+            bound.get_graph = partial(self._get_graph, bound)
+
+    def remove_model(self, model: Any) -> None:
+        """Take a model out, with the method that was put on it."""
+        super().remove_model(model)
+        for each in listify(model):
+            vars(each).pop("get_graph", None)
+
+    def add_states(self, *args: Any, **kwargs: Any) -> None:
+        """Add states."""
+        super(GraphMachine, self).add_states(*args, **kwargs)
+
+    def add_transition(self, *args: Any, **kwargs: Any) -> None:
+        """Add a transition from one or more sources."""
+        super(GraphMachine, self).add_transition(*args, **kwargs)
+
+    def remove_transition(self, *args: Any, **kwargs: Any) -> None:
+        """Remove transitions."""
+        super(GraphMachine, self).remove_transition(*args, **kwargs)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.model_graphs = {}
+
+
+class SettleMachine(_LazyGraphMixin, GraphMachine):
+    """A ``GraphMachine`` without graph bookkeeping per transition, with tags.
+
+    The constructor is that of ``GraphMachine``; ``graph_engine`` is ``"graphviz"`` unless
+    another is chosen.
+
+    Examples
+    --------
+    >>> machine = SettleMachine(
+    ...     states=["off", {"name": "on", "tags": ["settled"]}],
+    ...     transitions=[["push", "off", "on"]],
+    ...     initial="off",
+    ... )
+    >>> machine.push(), machine.state, machine.get_state("on").is_settled
+    (True, 'on', True)
+    """
+
+    state_cls = SettleState
+    transition_cls = SettleTransition
+    graph_type = SettleGraph
+
+
+class NestedSettleMachine(_LazyGraphMixin, HierarchicalGraphMachine):
+    """The nested and parallel sister of `SettleMachine`; a dot joins parent and child."""
+
+    state_cls = NestedSettleState
+    transition_cls = NestedSettleTransition
+    graph_type = NestedSettleGraph
+
+
+# --- from a chart to its machine ----------------------------------------------------------
+
+
+def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
+    """Return the machine of a chart, built once.
+
+    Guards and assigns that are not bound raise `UnboundFunctionError` when they are called,
+    so that a chart without functions can be drawn.
+    """
+    machine: SettleMachine | NestedSettleMachine | None = chart.cache.get("machine")
+    if machine is None:
+        machine = chart.cache["machine"] = _build(chart)
+    return machine
+
+
+def _build(chart: Chart) -> SettleMachine | NestedSettleMachine:
+    nested = any(node.children for node in chart.states)
+    machine_type = NestedSettleMachine if nested else SettleMachine
+    adapters = _Adapters(chart)
+    machine = machine_type(
+        model=None,
+        states=[
+            _state(chart, node, adapters, nested) for node in chart.states if node.parent is None
+        ],
+        initial=chart.initial,
+        auto_transitions=False,
+        send_event=True,
+        title=chart.name,
+    )
+    machine.chart = chart
+    for index, edge in enumerate(chart.edges):
+        machine.add_transition(**_transition(edge, adapters), edge=f"e{index}")
+    return machine
+
+
+def _state(chart: Chart, node: Node, adapters: _Adapters, nested: bool) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "name": node.local_name,
+        "tags": list(node.tags),
+        "final": node.kind is NodeKind.FINAL,
+        "on_enter": adapters.assigns(node.on_enter),
+        "on_exit": adapters.assigns(node.on_exit),
+    }
+    if nested:
+        spec["on_final"] = adapters.assigns(node.on_final)
+    elif node.kind is NodeKind.FINAL:  # a flat State knows no on_final of its own
+        spec["on_enter"] = adapters.assigns(node.on_enter + node.on_final)
+    if node.children:
+        children = [_state(chart, chart.node(child), adapters, nested) for child in node.children]
+        spec["parallel" if node.kind is NodeKind.PARALLEL else "children"] = children
+        if node.initial is not None:
+            spec["initial"] = chart.node(node.initial).local_name
+    return spec
+
+
+def _transition(edge: Transition, adapters: _Adapters) -> dict[str, Any]:
+    return {
+        "trigger": edge.trigger,
+        "source": edge.source,
+        "dest": edge.dest,
+        "conditions": [adapters.guard(name) for name in edge.conditions],
+        "unless": [adapters.guard(name) for name in edge.unless],
+        "prepare": adapters.assigns(edge.prepare),
+        "before": adapters.assigns(edge.before + edge.assign),
+        "after": adapters.assigns(edge.after),
+        "label": edge.label,
+    }
+
+
+_PLAIN = frozenset((bool, dict, type(None)))
+
+
+class _Adapters:
+    """Makes callbacks of `transitions` out of the functions of a chart, one for each name."""
+
+    def __init__(self, chart: Chart) -> None:
+        self._chart_name = chart.name
+        self._functions = chart.functions
+        self._made: dict[str, Callable[[EventData], Any]] = {}
+
+    def guard(self, name: str) -> Callable[[EventData], bool]:
+        """Return the callback that asks the guard `name`."""
+        if name not in self._made:
+            self._made[name] = _named(_guard(name, self._function(name)), name)
+        return self._made[name]
+
+    def assigns(self, names: Iterable[str]) -> list[Callable[[EventData], None]]:
+        """Return the callbacks that run the assigns `names`."""
+        for name in names:
+            if name not in self._made:
+                self._made[name] = _named(_assign(name, self._function(name)), name)
+        return [self._made[name] for name in names]
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        function = self._functions.get(name)
+        chart_name = self._chart_name
+
+        def unbound(context: FrozenDict, event: Event) -> Any:
+            raise UnboundFunctionError(chart=chart_name, names=[name])
+
+        return unbound if function is None else function
+
+
+def _named(callback: Callable[[EventData], Any], name: str) -> Callable[[EventData], Any]:
+    callback.__name__ = name  # the markup, and so the picture, shows it
+    return callback
+
+
+def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], bool]:
+    def check(event_data: EventData) -> bool:
+        instance = event_data.model
+        return bool(_call(name, "guard", function, instance.context, instance.event))
+
+    return check
+
+
+def _assign(name: str, function: Callable[..., Any]) -> Callable[[EventData], None]:
+    def run(event_data: EventData) -> None:
+        instance = event_data.model
+        instance.context = apply(name, function, instance.context, instance.event)
+
+    return run
+
+
+def apply(
+    name: str, function: Callable[..., Any], context: FrozenDict, event: Event
+) -> FrozenDict:
+    """Return the context after one assign.
+
+    Raises
+    ------
+    FunctionFailedError
+        The function raised, is a coroutine, or returned what is no mapping of strict JSON.
+    """
+    changes = _call(name, "assign", function, context, event)
+    if changes is None:
+        return context
+    try:
+        return merge(context, changes, where="the result")
+    except InvalidValueError as error:
+        raise FunctionFailedError(
+            function=name, role="assign", reason=f"returned no mapping of changes: {error}"
+        ) from None
+
+
+def _call(
+    name: str, role: str, function: Callable[..., Any], context: FrozenDict, event: Event
+) -> Any:
+    try:
+        result = function(context, event)
+    except UnboundFunctionError:
+        raise
+    except Exception as error:
+        raise FunctionFailedError(
+            function=name, role=role, reason=f"raised {type(error).__name__}: {error}"
+        ) from error
+    if type(result) not in _PLAIN and inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise FunctionFailedError(
+            function=name,
+            role=role,
+            reason="is asynchronous: only a service may wait; make it a plain function",
+        )
+    return result

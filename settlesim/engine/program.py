@@ -1,0 +1,225 @@
+"""A chart made ready to run: its machine, and the tables around it.
+
+`Program.fire` is one microstep as a pure function: it works on a light copy, so that a
+guard which raises in the second region of a parallel node leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from settlesim.chart import (
+    EVENTLESS,
+    Chart,
+    Event,
+    Node,
+    NodeKind,
+    Transition,
+    TransitionKind,
+)
+from settlesim.chart.values import FrozenDict
+from settlesim.engine.machine import Instance, NestedSettleMachine, apply, machine_of
+
+__all__ = ["Fired", "Program", "program_of"]
+
+
+class Fired(NamedTuple):
+    """What one trigger did."""
+
+    configuration: tuple[str, ...]
+    """The active leaves afterwards, in document order."""
+    context: FrozenDict
+    edges: tuple[int, ...]
+    """Positions in ``chart.edges``, in the order in which they fired."""
+    exited: tuple[str, ...]
+    entered: tuple[str, ...]
+
+
+class Program:
+    """The machine of a chart with everything that is looked up per microstep.
+
+    Parameters
+    ----------
+    chart
+        Its guards and assigns have to be bound only where they are called.
+    """
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+        machine = machine_of(chart)
+        self._order = {node.name: index for index, node in enumerate(chart.states)}
+        self._sources: dict[str, set[str]] = {}
+        for edge in chart.edges:
+            self._sources.setdefault(edge.trigger, set()).add(edge.source)
+        self._edge_numbers = {f"e{index}": index for index in range(len(chart.edges))}
+        self._active: dict[tuple[str, ...], frozenset[str]] = {}
+        self._rest: dict[tuple[str, ...], bool] = {}
+        self._move: Callable[[Instance, str], object]
+        if isinstance(machine, NestedSettleMachine):
+            self._nested = True
+            self._machine = machine
+            self._lock = threading.Lock()  # a nested machine keeps its scope in itself
+        else:
+            self._nested = False
+            self._events = machine.events
+        self.eventless_sources = frozenset(self._sources.get(EVENTLESS, ()))
+        self.plain_leaves = frozenset(
+            node.name for node in chart.states if self._is_plain(node) and not self._nested
+        )
+        """Leaves of a flat chart that start nothing and have no eventless way out."""
+
+    def _is_plain(self, node: Node) -> bool:
+        return not (node.invoke or node.after or node.name in self.eventless_sources)
+
+    # --- one microstep --------------------------------------------------------------------
+
+    def fire(
+        self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
+    ) -> Fired | None:
+        """Run what `trigger` enables in this configuration; None where nothing fires.
+
+        Raises
+        ------
+        FunctionFailedError
+            A guard or an assign failed; nothing has changed.
+        """
+        sources = self._sources.get(trigger)
+        if sources is None or sources.isdisjoint(self.active(configuration)):
+            return None
+        if self._nested:
+            return self._fire_nested(configuration, context, trigger, event)
+        source = configuration[0]
+        instance = Instance(source, context, event)
+        self._events[trigger].trigger(instance)
+        if not instance.fired:
+            return None
+        edge = self._edge_numbers[instance.fired[0]]
+        if self.chart.edges[edge].dest is None:
+            return Fired(configuration, instance.context, (edge,), (), ())
+        dest = instance.state
+        assert isinstance(dest, str)  # the machine is flat
+        return Fired((dest,), instance.context, (edge,), (source,), (dest,))
+
+    def _fire_nested(
+        self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
+    ) -> Fired | None:
+        state: str | list[str] = (
+            configuration[0] if len(configuration) == 1 else list(configuration)
+        )
+        instance = Instance(state, context, event)
+        with self._lock:
+            self._machine.trigger_event(instance, trigger)
+        if not instance.fired:
+            return None
+        return Fired(
+            tuple(sorted(_leaves(instance.state), key=self._order.__getitem__)),
+            instance.context,
+            tuple(self._edge_numbers[edge] for edge in instance.fired),
+            tuple(instance.exited),
+            tuple(instance.entered),
+        )
+
+    def start(self, event: Event) -> Fired:
+        """Enter the initial configuration of a new instance.
+
+        The nodes' ``on_enter`` run, outermost first. `transitions` would not run them; here
+        a new instance enters its first nodes as it enters all others (SCXML 1.0, 3.2).
+        """
+        configuration = self.chart.initial_configuration
+        entered = self.chart.active(configuration)
+        context = self.chart.context
+        for name in entered:
+            for function in self.chart.node(name).on_enter:
+                context = apply(function, self.chart.functions[function], context, event)
+        return Fired(configuration, context, (), (), entered)
+
+    # --- questions ------------------------------------------------------------------------
+
+    def active(self, configuration: tuple[str, ...]) -> frozenset[str]:
+        """Return every active node of a configuration."""
+        found = self._active.get(configuration)
+        if found is None:
+            found = self._active[configuration] = frozenset(self.chart.active(configuration))
+        return found
+
+    def rests(self, configuration: tuple[str, ...]) -> bool:
+        """Whether every active leaf is a place to rest."""
+        found = self._rest.get(configuration)
+        if found is None:
+            found = all(self.chart.rest_of(leaf) is not None for leaf in configuration)
+            self._rest[configuration] = found
+        return found
+
+    def accepts(self, configuration: tuple[str, ...]) -> dict[str, tuple[Transition, ...]]:
+        """Return the external events that a configuration takes, with their transitions.
+
+        Guards are not asked. Innermost sources come first, as they are tried.
+        """
+        active = self.active(configuration)
+        found: dict[str, list[Transition]] = {}
+        for edge in self.chart.edges:
+            if edge.source in active and edge.kind is TransitionKind.EXTERNAL:
+                found.setdefault(edge.trigger, []).append(edge)
+        return {
+            trigger: tuple(sorted(edges, key=lambda edge: -edge.source.count(".")))
+            for trigger, edges in found.items()
+        }
+
+    def is_legal(self, configuration: Iterable[str]) -> bool:
+        """Whether these leaves can be active together (SCXML 1.0, section 3.11)."""
+        leaves = tuple(configuration)
+        if not leaves or any(leaf not in self.chart for leaf in leaves):
+            return False
+        active = self.active(leaves)
+        roots = [name for name in active if self.chart.node(name).parent is None]
+        if len(roots) != 1 or leaves != tuple(sorted(leaves, key=self._order.__getitem__)):
+            return False
+        return all(self._is_legal_node(self.chart.node(name), active, leaves) for name in active)
+
+    def _is_legal_node(
+        self, node: Node, active: frozenset[str], leaves: tuple[str, ...]
+    ) -> bool:
+        inside = sum(child in active for child in node.children)
+        if node.kind is NodeKind.PARALLEL:
+            return inside == len(node.children) and node.name not in leaves
+        if node.kind is NodeKind.COMPOUND:
+            return inside == 1 if node.name not in leaves else node.initial is None and not inside
+        return node.name in leaves
+
+    def finished(self, configuration: tuple[str, ...], entered: Iterable[str]) -> tuple[str, ...]:
+        """Return the nodes around newly entered final leaves of which all leaves are final.
+
+        Innermost first. This is `transitions`' notion of a final compound node, under which
+        its ``on_final`` callbacks run; SCXML 1.0 (section 3.7) wants a final child.
+        """
+        chart = self.chart
+        final = {leaf for leaf in configuration if chart.node(leaf).kind is NodeKind.FINAL}
+        found: dict[str, None] = {}
+        for leaf in entered:
+            if leaf not in final:
+                continue
+            parent = chart.node(leaf).parent
+            while parent is not None:
+                prefix = f"{parent}."
+                if any(each.startswith(prefix) and each not in final for each in configuration):
+                    break
+                found[parent] = None
+                parent = chart.node(parent).parent
+        return tuple(found)
+
+
+def _leaves(state: Any) -> Iterable[str]:
+    """Return the leaves of the nested lists that `transitions` makes of parallel states."""
+    if isinstance(state, str):
+        return (state,)
+    return [leaf for region in state for leaf in _leaves(region)]
+
+
+def program_of(chart: Chart) -> Program:
+    """Return the program of a chart, built once."""
+    program: Program | None = chart.cache.get("program")
+    if program is None:
+        program = chart.cache["program"] = Program(chart)
+    return program

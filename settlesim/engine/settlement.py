@@ -1,0 +1,131 @@
+"""What one event did, as frozen values: pictures, tables, traces and tests read these."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from settlesim import display
+from settlesim.chart import Chart, Event, Snapshot, Transition
+from settlesim.chart.values import FrozenDict, JSONValue
+from settlesim.errors import RejectedError
+
+__all__ = ["Call", "CallStatus", "Microstep", "Outcome", "Settlement"]
+
+
+class Outcome(enum.Enum):
+    """How one event ended."""
+
+    RESOLVED = "resolved"
+    """In a settled configuration; saved."""
+    REJECTED = "rejected"
+    """In a node tagged as rejected; not saved unless the chart says ``on_reject="persist"``."""
+    DONE = "done"
+    """In final leaves only: the instance has come to its end; saved."""
+    IGNORED = "ignored"
+    """No transition was enabled for the event; nothing was saved."""
+
+
+class CallStatus(enum.Enum):
+    """How a service call ended."""
+
+    DONE = "done"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    """Its node was left before it came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Microstep:
+    """One set of transitions that fired together (SCXML 1.0, section 3.13)."""
+
+    trigger: str
+    """The event's name, the empty string for eventless, or a reserved name."""
+    edges: tuple[int, ...]
+    """Positions in ``chart.edges`` of the transitions that fired, in order."""
+    before: tuple[str, ...]
+    """The active leaves before."""
+    after: tuple[str, ...]
+    """The active leaves after."""
+    context: FrozenDict
+    """The context after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a service."""
+
+    service: str
+    invocation: str
+    """The id of the invocation that asked for it."""
+    input: JSONValue
+    status: CallStatus
+    result: JSONValue = None
+    """What the service returned; None unless it is done."""
+    error: str | None = None
+    """Type and message of the failure."""
+    seconds: float = 0.0
+    """How long it took, on the interpreter's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One event, from a settled configuration to the next."""
+
+    outcome: Outcome
+    key: str
+    event: Event
+    before: Snapshot
+    after: Snapshot
+    """Where it ended; its revision is that of `before` where nothing was to be saved."""
+    microsteps: tuple[Microstep, ...] = ()
+    calls: tuple[Call, ...] = ()
+    chart: Chart | None = field(default=None, repr=False, compare=False)
+    """The chart, so that the settlement can draw itself."""
+
+    @property
+    def saved(self) -> bool:
+        """Whether the outcome is one that is saved."""
+        return self.after.revision > self.before.revision
+
+    @property
+    def path(self) -> tuple[tuple[str, ...], ...]:
+        """The configurations passed through, first and last included."""
+        found = [self.before.configuration]
+        for step in self.microsteps:
+            if step.after != found[-1]:
+                found.append(step.after)
+        return tuple(found)
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """Positions in ``chart.edges`` of every transition that fired, in order."""
+        return tuple(edge for step in self.microsteps for edge in step.edges)
+
+    def raise_if_rejected(self) -> Settlement:
+        """Return the settlement itself unless it was rejected.
+
+        Raises
+        ------
+        RejectedError
+            The outcome is REJECTED; the error carries this settlement.
+        """
+        if self.outcome is Outcome.REJECTED:
+            raise RejectedError(settlement=self)
+        return self
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return the picture of the chart with the path of this event, or write it to `target`."""
+        return display.draw(self, target, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)
+
+
+def fired_edges(settlement: Settlement) -> tuple[Transition, ...]:
+    """Return the transitions that fired, in order; none where the chart is not known."""
+    if settlement.chart is None:
+        return ()
+    return tuple(settlement.chart.edges[index] for index in settlement.edges)

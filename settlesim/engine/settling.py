@@ -1,0 +1,510 @@
+"""`Settling`: one event on its way to a settled node, without any input or output.
+
+Theory of operation
+-------------------
+A `Settling` is a session. It runs transitions until nothing goes on by itself, and then
+says what it waits for: `pending` services and `delays`. Whoever drives it answers with
+`done`, `failed` or `elapsed`, and it runs on, until `settlement` holds the result. The
+interpreter answers with real calls, a stepper by button, a simulator one completion at a
+time: one engine, no twin.
+
+The definition of *settled*: stable, no service running, and every active leaf carries a
+settling tag, itself or by the nearest tagged ancestor, or is final.
+
+What this module does not do
+----------------------------
+It reads no clock, awaits nothing and saves nothing. An error ends the session; the
+snapshot that it began with is still the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart.values import FrozenDict, JSONValue, freeze
+from settlesim.engine.program import Fired, Program, program_of
+from settlesim.engine.settlement import Call, CallStatus, Microstep, Outcome, Settlement
+from settlesim.engine.stepping import (
+    Position,
+    activities_of,
+    after_firing,
+    next_internal,
+)
+from settlesim.errors import (
+    ChartMismatchError,
+    FunctionFailedError,
+    InvalidValueError,
+    MicrostepLimitError,
+    ServiceFailedError,
+    SettleError,
+    SettlesimError,
+    StalledError,
+)
+
+__all__ = ["MAX_MICROSTEPS", "Pending", "PendingDelay", "Settling", "check_snapshot"]
+
+MAX_MICROSTEPS: Final = 1_000
+"""How many microsteps one event may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A service that has to run now."""
+
+    id: str
+    """The invocation's id."""
+    number: int
+    """The how-manieth start of this invocation it is in this session, from 1."""
+    service: str
+    input: JSONValue
+    timeout: float | None
+    """Seconds; None for the driver's default."""
+    context: FrozenDict
+    """The context when the service was started."""
+    event: Event
+    """The external event of this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDelay:
+    """A delay that runs: answer `Settling.elapsed` when its seconds have passed."""
+
+    id: str
+    number: int
+    """The how-manieth start of this delay it is in this session, from 1."""
+    seconds: float
+
+
+class Settling:
+    """One event of one instance, step by step.
+
+    Parameters
+    ----------
+    chart
+        Guards and assigns have to be bound.
+    snapshot
+        The instance's last settled state; None for an instance that is new: its first
+        nodes are entered and brought to rest before the event is applied.
+    event
+        An event or its name.
+    key : the instance's key, for the settlement
+    max_microsteps : how many microsteps the event may take
+
+    Raises
+    ------
+    InvalidEventError
+        The event's name is reserved, or its data is no strict JSON.
+    ChartMismatchError
+        The snapshot is of another chart, version, or of nodes where this chart can not rest.
+    SettleError
+        As the methods below: the event may fail before anything is pending.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import count
+    >>> settling = Settling(count, None, "COUNT")
+    >>> settling.settlement.outcome
+    <Outcome.RESOLVED: 'resolved'>
+    >>> settling = Settling(count, settling.settlement.after, "COUNT")
+    >>> [pending.service for pending in settling.pending]
+    ['wait']
+    """
+
+    def __init__(
+        self,
+        chart: Chart | Program,
+        snapshot: Snapshot | None,
+        event: Event | str,
+        *,
+        key: str = "",
+        max_microsteps: int = MAX_MICROSTEPS,
+    ) -> None:
+        self._program = chart if isinstance(chart, Program) else program_of(chart)
+        self._activities = activities_of(self._program)
+        chart = self._program.chart
+        if isinstance(event, Event):
+            self.event = external_event(event.name, event.data)
+        else:
+            self.event = external_event(event)
+        self.key = key
+        self.settlement: Settlement | None = None
+        """The result; None while the session is on its way."""
+        self._error: SettlesimError | None = None
+        self._last = self.event
+        self._max_microsteps = max_microsteps
+        self._microsteps: list[Microstep] = []
+        self._calls: list[Call] = []
+        self._pending: dict[str, Pending] = {}
+        self._delays: dict[str, PendingDelay] = {}
+        self._starts: dict[str, int] = {}
+        self._applied = False
+        if snapshot is None:
+            self.before = Snapshot(
+                chart.name, chart.version, chart.initial_configuration, chart.context
+            )
+            self._guarded(self._start)
+        else:
+            check_snapshot(self._program, snapshot, key)
+            self.before = snapshot
+            self._context = snapshot.context
+            self._position = Position(snapshot.configuration)
+            self._guarded(self._apply)
+
+    # --- what it waits for ----------------------------------------------------------------
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The services that run, in the order in which they were started."""
+        return tuple(self._pending.values())
+
+    @property
+    def delays(self) -> tuple[PendingDelay, ...]:
+        """The delays that run, in the order in which they were started."""
+        return tuple(self._delays.values())
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """The active leaves now."""
+        return self._position.configuration
+
+    @property
+    def context(self) -> FrozenDict:
+        """The context now."""
+        return self._context
+
+    @property
+    def microsteps(self) -> tuple[Microstep, ...]:
+        """The microsteps so far."""
+        return tuple(self._microsteps)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The service calls that have ended so far."""
+        return tuple(self._calls)
+
+    # --- answers --------------------------------------------------------------------------
+
+    def done(self, id: str, value: JSONValue = None, *, seconds: float = 0.0) -> None:  # noqa: A002
+        """Say that a service came back.
+
+        Parameters
+        ----------
+        id : of the invocation
+        value : strict JSON, the ``event.data`` of its ``on_done``
+        seconds : how long it took
+
+        Raises
+        ------
+        FunctionFailedError
+            The value is no strict JSON, or a guard or an assign on the way failed.
+        StalledError, MicrostepLimitError
+            The run came to rest without a tag, or does not come to rest.
+        """
+        pending = self._take(id)
+
+        def run() -> None:
+            try:
+                result = freeze(value, where="the result")
+            except InvalidValueError as error:
+                raise FunctionFailedError(
+                    function=pending.service, role="service", reason=str(error)
+                ) from None
+            self._record(pending, CallStatus.DONE, seconds, result=result)
+            trigger = self._activities.invocations[id].done_trigger
+            self._fire(trigger, Event(trigger, result))
+            self._run_on()
+
+        self._guarded(run)
+
+    def failed(
+        self,
+        id: str,  # noqa: A002
+        error: BaseException | str,
+        *,
+        seconds: float = 0.0,
+        timeout: bool = False,
+    ) -> None:
+        """Say that a service failed, or that its time is up.
+
+        Parameters
+        ----------
+        id : of the invocation
+        error : an exception or a text; ``on_error`` sees its type and message as data
+        seconds : how long it took
+        timeout : whether it is a time-out
+
+        Raises
+        ------
+        ServiceFailedError
+            No ``on_error`` of the invocation is enabled.
+        FunctionFailedError, StalledError, MicrostepLimitError
+            As `done`.
+        """
+        pending = self._take(id)
+        kind = "TimeoutError" if timeout else "Error"
+        if isinstance(error, BaseException) and not timeout:
+            kind = type(error).__name__
+        text = f"{kind}: {error}" if str(error) else kind
+
+        def run() -> None:
+            status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
+            self._record(pending, status, seconds, error=text)
+            trigger = self._activities.invocations[id].error_trigger
+            data = freeze({"type": kind, "message": _printable(str(error))})
+            if not self._fire(trigger, Event(trigger, data)):
+                cause = error if isinstance(error, BaseException) else None
+                reason = str(error) if timeout else f"failed with {text}"
+                raise ServiceFailedError(
+                    service=pending.service, invocation=id, reason=reason
+                ) from cause
+            self._run_on()
+
+        self._guarded(run)
+
+    def elapsed(self, id: str) -> None:  # noqa: A002
+        """Say that a delay has passed.
+
+        Raises
+        ------
+        FunctionFailedError, StalledError, MicrostepLimitError
+            As `done`.
+        """
+        self._check_alive()
+        if id not in self._delays:
+            raise KeyError(f"no delay {id!r} runs")
+        del self._delays[id]
+
+        def run() -> None:
+            left = tuple(each for each in self._position.delays if each != id)
+            self._position = self._position._replace(delays=left)
+            trigger = self._activities.delays[id].trigger
+            self._fire(trigger, Event(trigger))
+            self._run_on()
+
+        self._guarded(run)
+
+    # --- the run --------------------------------------------------------------------------
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        """Run a part; an error of ours ends the session for good."""
+        try:
+            run()
+        except SettlesimError as error:
+            self._error = error
+            self._pending.clear()
+            self._delays.clear()
+            raise
+
+    def _check_alive(self) -> None:
+        if self._error is not None:
+            raise SettleError("this session has ended with an error; begin a new one") from (
+                self._error
+            )
+
+    def _take(self, id_: str) -> Pending:
+        self._check_alive()
+        if id_ not in self._pending:
+            raise KeyError(f"no service of invocation {id_!r} runs")
+        pending = self._pending.pop(id_)
+        left = tuple(each for each in self._position.invocations if each != id_)
+        self._position = self._position._replace(invocations=left)
+        return pending
+
+    def _start(self) -> None:
+        """Enter the first nodes of a new instance."""
+        fired = self._program.start(self.event)
+        self._context = fired.context
+        self._position = Position(fired.configuration)
+        self._move_to(
+            after_firing(self._program, self._activities, self._position, fired), fired
+        )
+        self._run_on()
+
+    def _apply(self) -> None:
+        """Apply the event to a configuration that is at rest."""
+        self._applied = True
+        if not self._fire(self.event.name, self.event):
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
+        self._run_on()
+
+    def _fire(self, trigger: str, event: Event) -> bool:
+        fired = self._program.fire(self._position.configuration, self._context, trigger, event)
+        if fired is None:
+            return False
+        self._last = event
+        self._step(trigger, fired, after_firing(
+            self._program, self._activities, self._position, fired
+        ))
+        return True
+
+    def _step(self, trigger: str, fired: Fired, position: Position) -> None:
+        if len(self._microsteps) >= self._max_microsteps:
+            raise MicrostepLimitError(
+                limit=self._max_microsteps, cycle=_cycle([step.after for step in self._microsteps])
+            )
+        self._microsteps.append(
+            Microstep(
+                trigger,
+                fired.edges,
+                self._position.configuration,
+                fired.configuration,
+                fired.context,
+            )
+        )
+        self._context = fired.context
+        self._move_to(position, fired)
+
+    def _move_to(self, position: Position, fired: Fired) -> None:
+        """Take the new position, and start and end services and delays accordingly."""
+        self._position = position
+        if not (position.invocations or position.delays or self._pending or self._delays):
+            return
+        for id_ in [each for each in self._pending if self._is_left(each, fired)]:
+            self._record(self._pending.pop(id_), CallStatus.CANCELLED, 0.0)
+        for id_ in [each for each in self._delays if self._is_left(each, fired)]:
+            del self._delays[id_]
+        for id_ in position.invocations:
+            if id_ not in self._pending:
+                invocation = self._activities.invocations[id_]
+                self._pending[id_] = Pending(
+                    id_,
+                    self._count(id_),
+                    invocation.src,
+                    invocation.input,
+                    invocation.timeout,
+                    self._context,
+                    self.event,
+                )
+        for id_ in position.delays:
+            if id_ not in self._delays:
+                delay = self._activities.delays[id_]
+                self._delays[id_] = PendingDelay(id_, self._count(delay.trigger), delay.seconds)
+
+    def _is_left(self, activity: str, fired: Fired) -> bool:
+        return self._activities.node_of(activity) in fired.exited
+
+    def _count(self, activity: str) -> int:
+        self._starts[activity] = self._starts.get(activity, 0) + 1
+        return self._starts[activity]
+
+    def _record(
+        self,
+        pending: Pending,
+        status: CallStatus,
+        seconds: float,
+        *,
+        result: JSONValue = None,
+        error: str | None = None,
+    ) -> None:
+        self._calls.append(
+            Call(pending.service, pending.id, pending.input, status, result, error, seconds)
+        )
+
+    def _run_on(self) -> None:
+        """Run until stable; then settle, apply the event, wait, or say that it stalled."""
+        while self._position.configuration[0] not in self._program.plain_leaves:
+            step = next_internal(
+                self._program, self._activities, self._position, self._context, self._last
+            )
+            if step is None:
+                self._position = self._position._replace(internal=())
+                break
+            self._step(*step)
+        if self._pending:
+            return
+        configuration = self._position.configuration
+        if self._program.rests(configuration):
+            if self._applied:
+                self.settlement = self._settle(self._outcome(configuration))
+            else:
+                self._begin_event()
+        elif not self._applied and self._may_start_here(configuration):
+            self._begin_event()
+        elif not self._delays:
+            raise StalledError(
+                configuration=configuration,
+                path=[" + ".join(step.after) for step in self._microsteps],
+            )
+
+    def _may_start_here(self, configuration: tuple[str, ...]) -> bool:
+        return not self._delays and self._program.chart.is_initial(configuration)
+
+    def _begin_event(self) -> None:
+        self._delays.clear()
+        self._position = self._position._replace(delays=())
+        self._apply()
+
+    def _outcome(self, configuration: tuple[str, ...]) -> Outcome:
+        kinds = {self._program.chart.rest_of(leaf) for leaf in configuration}
+        if "rejected" in kinds:
+            return Outcome.REJECTED
+        return Outcome.DONE if kinds == {"final"} else Outcome.RESOLVED
+
+    def _settle(self, outcome: Outcome) -> Settlement:
+        chart = self._program.chart
+        self._pending.clear()
+        self._delays.clear()
+        after = self.before
+        if outcome is not Outcome.IGNORED:
+            saved = outcome is not Outcome.REJECTED or chart.on_reject == "persist"
+            after = Snapshot(
+                chart.name,
+                chart.version,
+                self._position.configuration,
+                self._context,
+                self.before.revision + saved,
+            )
+        return Settlement(
+            outcome,
+            self.key,
+            self.event,
+            self.before,
+            after,
+            tuple(self._microsteps),
+            tuple(self._calls),
+            chart,
+        )
+
+
+def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
+    """Refuse a snapshot that this chart can not go on from.
+
+    Raises
+    ------
+    ChartMismatchError
+        It is of another chart or version, or of nodes where this chart can not rest.
+    """
+    chart = program.chart
+    reason = None
+    if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
+        reason = "an instance stays with the chart and version that it began with"
+    elif not program.is_legal(snapshot.configuration):
+        reason = f"its nodes {', '.join(snapshot.configuration)} can not be active here together"
+    elif not program.rests(snapshot.configuration) and not (
+        chart.is_initial(snapshot.configuration)
+    ):
+        reason = f"it rests in {', '.join(snapshot.configuration)}, which is not settled here"
+    if reason is not None:
+        raise ChartMismatchError(
+            key=key,
+            stored=f"{snapshot.chart} version {snapshot.version}",
+            current=f"{chart.name} version {chart.version}",
+            reason=reason,
+        )
+
+
+def _printable(text: str) -> str:
+    """Return a text that strict JSON carries: a message may hold anything."""
+    return text.encode("utf-8", "backslashreplace").decode()[:10_000]
+
+
+def _cycle(configurations: list[tuple[str, ...]]) -> list[str]:
+    """Return the shortest run of configurations that the last ones repeat."""
+    for period in range(1, len(configurations) // 2 + 1):
+        if configurations[-period:] == configurations[-2 * period : -period]:
+            return [" + ".join(leaves) for leaves in configurations[-period:]]
+    return []
