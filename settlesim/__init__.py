@@ -36,8 +36,8 @@ from settlesim.engine import (
     NestedSettleMachine,
     Outcome,
     Report,
-    Settlement,
     SettleMachine,
+    Settlement,
     Settling,
     SettlingGraph,
     Verdict,
@@ -45,6 +45,7 @@ from settlesim.engine import (
 from settlesim.errors import SettlesimError
 from settlesim.ports import Clock, Store, Transaction
 from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock
+from settlesim.store import MemoryStore, TinyStore
 
 __all__ = [
     "Call",
@@ -52,6 +53,7 @@ __all__ = [
     "Clock",
     "Event",
     "Interpreter",
+    "MemoryStore",
     "Microstep",
     "NestedSettleMachine",
     "Outcome",
@@ -67,6 +69,7 @@ __all__ = [
     "SimulatedClock",
     "Snapshot",
     "Store",
+    "TinyStore",
     "Transaction",
     "Verdict",
     "chart_to_json",

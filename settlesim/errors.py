@@ -134,7 +134,9 @@ class UnboundFunctionError(DefinitionError):
         self, *, problems: Sequence[Problem] = (), chart: str = "chart", names: Sequence[str] = ()
     ) -> None:
         found = tuple(problems) or tuple(
-            Problem(name, "is named in the chart but not bound: chart.bind({...}) gives it a function")
+            Problem(
+                name, "is named in the chart but not bound: chart.bind({...}) gives it a function"
+            )
             for name in names
         )
         super().__init__(problems=found, chart=chart)
@@ -263,7 +265,8 @@ class RejectedError(SettleError):
     def __init__(self, *, settlement: Settlement) -> None:
         where = ", ".join(settlement.after.configuration)
         super().__init__(
-            f"event {shorten(settlement.event.name)} of {shorten(settlement.key)} was rejected in {where}",
+            f"event {shorten(settlement.event.name)} of {shorten(settlement.key)} "
+            f"was rejected in {where}",
             settlement=settlement,
         )
 

@@ -101,6 +101,7 @@ class Chart:
         "version",
     )
 
+    _nodes: Mapping[str, Node]
     name: str
     version: int
     initial: str
@@ -389,8 +390,8 @@ def _version(version: object, problems: Problems) -> int:
 
 
 def _on_reject(on_reject: object, problems: Problems) -> OnReject:
-    if on_reject == "discard" or on_reject == "persist":
-        return on_reject  # type: ignore[return-value]
+    if on_reject in {"discard", "persist"}:
+        return on_reject
     problems.add("on_reject", f"is {shorten(on_reject)}; 'discard' or 'persist' is needed")
     return "discard"
 

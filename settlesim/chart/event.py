@@ -65,6 +65,8 @@ def external_event(name: object, data: object = None) -> Event:
             name=name,
             reason="is a reserved name: only the engine itself sends done.*, error.* and after.*",
         )
+    if data is None:
+        return Event(name)
     try:
         return Event(name, freeze(data, where="data"))
     except InvalidValueError as error:

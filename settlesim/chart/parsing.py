@@ -10,6 +10,7 @@ It looks at shapes only; what the names stand for is `settlesim.chart.validation
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +89,7 @@ def _listed(value: object) -> Sequence[object]:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     """Ends the reading of a chart that is beyond the limits."""
 
 
@@ -110,7 +111,7 @@ class Parser:
             self._transition_list(transitions, "transitions", scope="")
             for where, scope, specs in self._nested:
                 self._transition_list(specs, where, scope=scope)
-        except _TooLarge as error:
+        except _TooLargeError as error:
             self.problems.add("chart", str(error))
 
     # --- states ---------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class Parser:
                 self.problems.add(where, f"is {shorten(specs, 60)}; a list of states is needed")
                 return ()
         if parent is not None and parent.count(".") + 2 > MAX_NESTING:
-            raise _TooLarge(f"nodes nest deeper than {MAX_NESTING} levels")
+            raise _TooLargeError(f"nodes nest deeper than {MAX_NESTING} levels")
         names = (self._state(spec, f"{where}[{i}]", parent) for i, spec in enumerate(specs))
         return tuple(name for name in names if name is not None)
 
@@ -148,7 +149,7 @@ class Parser:
             self.problems.add(where, f"the state {shorten(name)} stands twice")
             return None
         if len(self.nodes) >= MAX_NODES:
-            raise _TooLarge(f"more than {MAX_NODES} nodes")
+            raise _TooLargeError(f"more than {MAX_NODES} nodes")
         self._node(spec, name, parent)
         return name
 
@@ -165,7 +166,9 @@ class Parser:
             tags=self._tags(spec.get("tags"), where),
             invoke=self._invocations(spec.get("invoke"), name, where),
             after=self._delays(spec.get("after"), name, where),
-            on_done=self._targets(spec.get("on_done"), name, f"done.state.{name}", f"{where} on_done"),
+            on_done=self._targets(
+                spec.get("on_done"), name, f"done.state.{name}", f"{where} on_done"
+            ),
             on_enter=self._function_names(spec.get("on_enter"), f"{where} on_enter"),
             on_exit=self._function_names(spec.get("on_exit"), f"{where} on_exit"),
             on_final=self._function_names(spec.get("on_final"), f"{where} on_final"),
@@ -205,7 +208,7 @@ class Parser:
             if given != locals_:
                 self.problems.add(
                     where,
-                    "a list as initial makes a parallel node, and has to name all children in order",
+                    "a list as initial makes a parallel node: it has to name all children in order",
                 )
             return NodeKind.PARALLEL, children, None
         if key == "parallel":
@@ -268,7 +271,9 @@ class Parser:
             id=id_,
             src=src[0] if src else "",
             input=self._json(spec.get("input"), f"{where} input"),
-            on_done=self._targets(spec.get("on_done"), name, f"done.invoke.{id_}", f"{where} on_done"),
+            on_done=self._targets(
+                spec.get("on_done"), name, f"done.invoke.{id_}", f"{where} on_done"
+            ),
             on_error=self._targets(
                 spec.get("on_error"), name, f"error.invoke.{id_}", f"{where} on_error"
             ),
@@ -296,10 +301,8 @@ class Parser:
     def _seconds(self, value: object, where: str) -> float:
         seconds = math.nan
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-            try:
+            with contextlib.suppress(ValueError, OverflowError):
                 seconds = float(value)
-            except (ValueError, OverflowError):
-                pass
         if not 0 < seconds <= MAX_SECONDS:
             self.problems.add(
                 where, f"{shorten(value)} is no number of seconds in (0, {MAX_SECONDS:g}]"
@@ -321,9 +324,8 @@ class Parser:
     ) -> tuple[Transition, ...]:
         """Read a destination, a dict, or a list of either: transitions out of one node."""
         found = []
-        for spec in _listed(specs):
-            if not isinstance(spec, Mapping):
-                spec = {"dest": spec}
+        for each in _listed(specs):
+            spec = each if isinstance(each, Mapping) else {"dest": each}
             self._check_keys(spec, _TARGET_KEYS, where)
             dest = self._target_name(_plain(spec.get("dest")), source, where)
             found.append(self._transition(spec, trigger, source, dest, where))
@@ -397,16 +399,16 @@ class Parser:
                 node.name
                 for node in self.nodes.values()
                 if node.kind is not NodeKind.FINAL
-                and (
-                    (node.parent or "") == scope or (dest == "=" and node.name.startswith(prefix))
-                )
+                and ((node.parent or "") == scope or (dest == "=" and node.name.startswith(prefix)))
             ]
         names = []
         for source in map(_plain, _listed(sources)):
             if isinstance(source, str):
                 names.append(prefix + source)
             else:
-                self.problems.add(where, f"source is {shorten(source)}; the name of a state is needed")
+                self.problems.add(
+                    where, f"source is {shorten(source)}; the name of a state is needed"
+                )
         return names
 
     def _transition(
@@ -414,7 +416,7 @@ class Parser:
     ) -> Transition:
         self._count += 1
         if self._count > MAX_TRANSITIONS:
-            raise _TooLarge(f"more than {MAX_TRANSITIONS} transitions")
+            raise _TooLargeError(f"more than {MAX_TRANSITIONS} transitions")
         functions = {
             key: self._function_names(spec[key], f"{where} {key}")
             for key in _FUNCTIONS
@@ -452,5 +454,7 @@ class Parser:
         for key in spec:
             if key not in known:
                 close = nearest(key, sorted(known))
-                hint = f"did you mean {close!r}?" if close else f"known are {', '.join(sorted(known))}"
+                hint = (
+                    f"did you mean {close!r}?" if close else f"known are {', '.join(sorted(known))}"
+                )
                 self.problems.add(where, f"unknown key {shorten(key)}; {hint}")

@@ -16,7 +16,13 @@ from settlesim.chart.chart import Chart
 from settlesim.chart.values import decode, encode
 from settlesim.errors import ReadError, shorten
 
-__all__ = ["MAX_FILE_BYTES", "chart_from_attribute", "chart_from_file", "chart_to_json", "read_chart"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "chart_from_attribute",
+    "chart_from_file",
+    "chart_to_json",
+    "read_chart",
+]
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 """How large a chart's JSON may be."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from settlesim.chart.definition import (
     EVENTLESS,
@@ -108,7 +109,7 @@ def _regions(name: str, nodes: Mapping[str, Node]) -> dict[str, str]:
     chain = ancestors(name)
     return {
         parent: child
-        for child, parent in zip(chain, chain[1:], strict=False)
+        for child, parent in pairwise(chain)
         if nodes[parent].kind is NodeKind.PARALLEL
     }
 
@@ -119,40 +120,47 @@ def check_parallel(
     """Check rule 4."""
     if not any(node.kind is NodeKind.PARALLEL for node in nodes.values()):
         return
-    inside: dict[tuple[str, str], set[str]] = defaultdict(set)
+    takers: dict[tuple[str, str], set[str]] = defaultdict(set)
     leaving: list[tuple[Transition, str, str]] = []
     for transition in transitions:
         if transition.source not in nodes:
             continue
         here = _regions(transition.source, nodes)
         for parallel, region in here.items():
-            inside[parallel, transition.trigger].add(region)
-        if transition.dest is None or transition.dest not in nodes:
-            continue
-        there = _regions(transition.dest, nodes)
-        for parallel, region in there.items():
-            if parallel not in here:
-                problems.add(
-                    describe(transition),
-                    f"enters only the region {shorten(region)} of the parallel node "
-                    f"{shorten(parallel)}: go to {shorten(parallel)}",
-                )
-            elif here[parallel] != region:
-                problems.add(
-                    describe(transition),
-                    f"goes from region {shorten(here[parallel])} to region {shorten(region)} of the "
-                    f"parallel node {shorten(parallel)}: regions do not reach into each other",
-                )
-        leaving.extend(
-            (transition, parallel, region) for parallel, region in here.items() if parallel not in there
-        )
+            takers[parallel, transition.trigger].add(region)
+        if transition.dest is not None and transition.dest in nodes:
+            there = _regions(transition.dest, nodes)
+            _check_reach(transition, here, there, problems)
+            leaving.extend(
+                (transition, parallel, region)
+                for parallel, region in here.items()
+                if parallel not in there
+            )
     for transition, parallel, region in leaving:
-        others = sorted(inside[parallel, transition.trigger] - {region})
-        if others:
+        for other in sorted(takers[parallel, transition.trigger] - {region})[:1]:
             problems.add(
                 describe(transition),
-                f"leaves the parallel node {shorten(parallel)} while region {shorten(others[0])} takes "
-                "the same trigger: give one of them another trigger",
+                f"leaves the parallel node {shorten(parallel)} while region {shorten(other)} "
+                "takes the same trigger: give one of them another trigger",
+            )
+
+
+def _check_reach(
+    transition: Transition, here: Mapping[str, str], there: Mapping[str, str], problems: Problems
+) -> None:
+    """Refuse a transition that enters one region alone, or goes from one into another."""
+    for parallel, region in there.items():
+        if parallel not in here:
+            problems.add(
+                describe(transition),
+                f"enters only the region {shorten(region)} of the parallel node "
+                f"{shorten(parallel)}: go to {shorten(parallel)}",
+            )
+        elif here[parallel] != region:
+            problems.add(
+                describe(transition),
+                f"goes from region {shorten(here[parallel])} to region {shorten(region)} of "
+                f"the parallel node {shorten(parallel)}: regions do not reach into each other",
             )
 
 
@@ -173,7 +181,8 @@ def check_roles(
         first = found.setdefault(name, role)
         if first != role:
             problems.add(
-                f"function {shorten(name)}", f"is used as {first} and as {role}; give them two names"
+                f"function {shorten(name)}",
+                f"is used as {first} and as {role}; give them two names",
             )
             found[name] = role
 

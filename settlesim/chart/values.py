@@ -61,8 +61,8 @@ class FrozenDict(dict[str, Any]):
     depth: int
     size: int
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return freeze, (dict(self),)
@@ -82,8 +82,8 @@ class FrozenList(list[Any]):
     depth: int
     size: int
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return freeze, (list(self),)
@@ -95,7 +95,7 @@ class FrozenList(list[Any]):
         return self
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Carries the reason and, innermost first, the keys that lead to the place."""
 
     def __init__(self, reason: str) -> None:
@@ -110,7 +110,7 @@ def _check_text(text: str) -> int:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise _Refused(f"has a lone surrogate in {shorten(text, 40)}") from error
+            raise _RefusedError(f"has a lone surrogate in {shorten(text, 40)}") from error
     return 6 * len(text) + 2  # a control character becomes six bytes
 
 
@@ -124,13 +124,13 @@ def _scalar_size(value: object) -> int:
     if kind is int:
         bits = value.bit_length()  # type: ignore[attr-defined]
         if bits > _MAX_INT_BITS:
-            raise _Refused(f"has an integer of {bits} bits; {_MAX_INT_BITS} is the limit")
+            raise _RefusedError(f"has an integer of {bits} bits; {_MAX_INT_BITS} is the limit")
         return int(bits) // 3 + 2
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]
-            raise _Refused(f"has {value!r}, which JSON has no number for")
+            raise _RefusedError(f"has {value!r}, which JSON has no number for")
         return 25
-    raise _Refused(
+    raise _RefusedError(
         f"has {shorten(value, 60)} of type {kind.__name__}; strict JSON carries only "
         "dict, list, str, int, float, bool and None"
     )
@@ -141,11 +141,11 @@ def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
     depth, size = 0, 2
     for key, item in value.items():
         if type(key) is not str:
-            raise _Refused(f"has the key {shorten(key, 40)}, and JSON keys are strings")
+            raise _RefusedError(f"has the key {shorten(key, 40)}, and JSON keys are strings")
         try:
             size += _check_text(key) + 2
             frozen, item_depth, item_size = _freeze(item, room - 1)
-        except _Refused as refused:
+        except _RefusedError as refused:
             refused.keys.append(key)
             raise
         items[key] = frozen
@@ -162,7 +162,7 @@ def _freeze_list(value: Iterable[Any], room: int) -> FrozenList:
     for index, item in enumerate(value):
         try:
             frozen, item_depth, item_size = _freeze(item, room - 1)
-        except _Refused as refused:
+        except _RefusedError as refused:
             refused.keys.append(index)
             raise
         items.append(frozen)
@@ -181,13 +181,13 @@ def _freeze(value: Any, room: int) -> tuple[Any, int, int]:
     elif kind is not dict and kind is not list:
         return value, 0, _scalar_size(value)
     elif room <= 0:
-        raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
+        raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
     elif kind is dict:
         frozen = _freeze_dict(value, room)
     else:
         frozen = _freeze_list(value, room)
     if frozen.depth > room:
-        raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
+        raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
     return frozen, frozen.depth, frozen.size
 
 
@@ -196,7 +196,7 @@ def _check_size(value: Any, bound: int) -> None:
         return
     size = len(encode(value).encode())
     if size > MAX_BYTES:
-        raise _Refused(f"takes {size} bytes as JSON; {MAX_BYTES} is the limit")
+        raise _RefusedError(f"takes {size} bytes as JSON; {MAX_BYTES} is the limit")
 
 
 def _path(keys: list[str | int]) -> str:
@@ -235,8 +235,10 @@ def freeze(value: JSONValue, *, where: str = "value") -> JSONValue:
     try:
         frozen, _, size = _freeze(value, MAX_DEPTH)
         _check_size(frozen, size)
-    except _Refused as refused:
-        raise InvalidValueError(where=f"{where}{_path(refused.keys)}", reason=refused.reason) from None
+    except _RefusedError as refused:
+        raise InvalidValueError(
+            where=f"{where}{_path(refused.keys)}", reason=refused.reason
+        ) from None
     return frozen
 
 
@@ -266,7 +268,12 @@ def merge(context: FrozenDict, changes: object, *, where: str) -> FrozenDict:
     frozen = freeze_object(changes, where=where)
     if not frozen:
         return context
-    return freeze({**context, **frozen}, where=where)  # type: ignore[no-any-return]
+    merged = FrozenDict({**context, **frozen})
+    merged.depth = max(context.depth, frozen.depth)
+    merged.size = context.size + frozen.size  # counts what is replaced twice: still a bound
+    if merged.size > MAX_BYTES:
+        merged = freeze(dict(merged), where=where)
+    return merged
 
 
 def thaw(value: JSONValue) -> JSONValue:

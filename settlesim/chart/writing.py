@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from settlesim.chart.definition import Node, NodeKind, Transition
+from settlesim.chart.definition import Invocation, Node, NodeKind, Transition
 from settlesim.chart.values import thaw
 
 if TYPE_CHECKING:
@@ -35,37 +35,33 @@ def chart_to_dict(chart: Chart) -> dict[str, Any]:
 
 
 def _state(chart: Chart, node: Node) -> dict[str, Any]:
-    record: dict[str, Any] = {"name": node.local_name}
-    if node.tags:
-        record["tags"] = list(node.tags)
-    if node.kind is NodeKind.FINAL:
-        record["final"] = True
-    if node.label is not None:
-        record["label"] = node.label
-    for key in ("on_enter", "on_exit", "on_final"):
-        if getattr(node, key):
-            record[key] = list(getattr(node, key))
-    if node.invoke:
-        record["invoke"] = [
-            {
-                "src": each.src,
-                "input": thaw(each.input),
-                "on_done": _targets(each.on_done),
-                "on_error": _targets(each.on_error),
-                "timeout": each.timeout,
-            }
-            for each in node.invoke
-        ]
-    if node.after:
-        record["after"] = {_seconds(each.seconds): _targets(each.transitions) for each in node.after}
-    if node.on_done:
-        record["on_done"] = _targets(node.on_done)
-    if node.children:
-        key = "parallel" if node.kind is NodeKind.PARALLEL else "children"
-        record[key] = [_state(chart, chart.node(child)) for child in node.children]
-        if node.initial is not None:
-            record["initial"] = chart.node(node.initial).local_name
-    return record
+    record: dict[str, Any] = {
+        "name": node.local_name,
+        "tags": list(node.tags),
+        "final": node.kind is NodeKind.FINAL,
+        "label": node.label,
+        "on_enter": list(node.on_enter),
+        "on_exit": list(node.on_exit),
+        "on_final": list(node.on_final),
+        "invoke": [_invocation(each) for each in node.invoke],
+        "after": {_seconds(each.seconds): _targets(each.transitions) for each in node.after},
+        "on_done": _targets(node.on_done),
+    }
+    children = [_state(chart, chart.node(child)) for child in node.children]
+    record["parallel" if node.kind is NodeKind.PARALLEL else "children"] = children
+    if node.initial is not None:
+        record["initial"] = chart.node(node.initial).local_name
+    return {key: value for key, value in record.items() if value}
+
+
+def _invocation(invocation: Invocation) -> dict[str, Any]:
+    return {
+        "src": invocation.src,
+        "input": thaw(invocation.input),
+        "on_done": _targets(invocation.on_done),
+        "on_error": _targets(invocation.on_error),
+        "timeout": invocation.timeout,
+    }
 
 
 def _seconds(seconds: float) -> str:

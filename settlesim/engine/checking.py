@@ -216,9 +216,7 @@ def _tags(chart: Chart) -> Iterator[Finding]:
 
 def _initial(chart: Chart) -> Iterator[Finding]:
     bare = [leaf for leaf in chart.initial_configuration if chart.rest_of(leaf) is None]
-    pending = any(
-        node.invoke or node.after for node in map(chart.node, chart.active(bare))
-    ) or any(
+    pending = any(node.invoke or node.after for node in map(chart.node, chart.active(bare))) or any(
         edge.kind is TransitionKind.EVENTLESS and edge.source in chart.active(bare)
         for edge in chart.edges
     )
@@ -249,7 +247,8 @@ def _delays(chart: Chart) -> Iterator[Finding]:
                 yield Finding(
                     "SET208",
                     f"state {shorten(node.name)}",
-                    f"after {delay.seconds:g} s is beyond {_DEADLINE:g} s, the deadline of one event",
+                    f"after {delay.seconds:g} s is beyond the deadline of one event, "
+                    f"{_DEADLINE:g} s",
                 )
 
 
@@ -269,9 +268,11 @@ def _differences(chart: Chart) -> Iterator[Finding]:
                 f"state {shorten(node.name)}",
                 "has no initial child: entered by its own name it rests on itself",
             )
-        if node.on_done and any(
-            chart.node(each).kind is NodeKind.COMPOUND for each in node.children
-        ) and node.kind is NodeKind.COMPOUND:
+        if (
+            node.on_done
+            and any(chart.node(each).kind is NodeKind.COMPOUND for each in node.children)
+            and node.kind is NodeKind.COMPOUND
+        ):
             yield Finding(
                 "SET304",
                 f"state {shorten(node.name)}",
@@ -286,5 +287,3 @@ def _differences(chart: Chart) -> Iterator[Finding]:
                 f"event {shorten(event)}",
                 f"does not trigger the transitions of {shorten(wider[0])}: names match whole",
             )
-
-

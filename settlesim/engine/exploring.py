@@ -167,9 +167,7 @@ class _Explorer:
 
     def start(self) -> Place:
         fired = self.program.start(Event("start"))
-        position = after_firing(
-            self.program, self.activities, Position(fired.configuration), fired
-        )
+        position = after_firing(self.program, self.activities, Position(fired.configuration), fired)
         return Place(Phase.RUN, position, starting=True)
 
     def hops(self, place: Place) -> Iterator[Hop]:
@@ -252,9 +250,7 @@ class _Explorer:
         configuration = position.configuration
         if position.invocations:
             return Place(Phase.WAIT, position, place.starting)
-        at_start = (
-            place.starting and not position.delays and self.chart.is_initial(configuration)
-        )
+        at_start = place.starting and not position.delays and self.chart.is_initial(configuration)
         if self.program.rests(configuration) or at_start:
             return Place(Phase.REST, Position(configuration))
         phase = Phase.WAIT if position.delays else Phase.STALLED
@@ -357,4 +353,6 @@ def _is_end(chart: Chart, place: Place) -> bool:
     if place.phase is not Phase.REST or chart.on_reject == "persist":
         return False
     leaves = place.position.configuration
-    return any(chart.rest_of(leaf) == "rejected" for leaf in leaves) and not chart.is_initial(leaves)
+    return any(chart.rest_of(leaf) == "rejected" for leaf in leaves) and not chart.is_initial(
+        leaves
+    )

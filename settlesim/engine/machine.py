@@ -83,7 +83,7 @@ def _tag_list(name: object, tags: object) -> list[str]:
     return list(tags) if isinstance(tags, Iterable) else []
 
 
-class SettleState(Tags, State):  # type: ignore[misc]
+class SettleState(Tags, State):
     """A state with tags; at module level, so that its machine pickles."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class SettleState(Tags, State):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
 
-class NestedSettleState(Tags, NestedState):  # type: ignore[misc]
+class NestedSettleState(Tags, NestedState):
     """A nested state with tags that tells an `Instance` when it is entered and left.
 
     A dot joins parent and child, so that a name may hold an underscore.
@@ -122,10 +122,10 @@ class NestedSettleState(Tags, NestedState):  # type: ignore[misc]
 class _QuietMixin(TransitionGraphSupport):
     """A transition without graph bookkeeping, that tells an `Instance` that it fired."""
 
-    def __init__(self, *args: Any, edge: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, edge: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.edge = edge
-        """``e`` and the position in ``chart.edges``; None without a chart."""
+        """``e`` and the position in ``chart.edges``; empty without a chart."""
 
     def execute(self, event_data: EventData) -> bool:
         """Run the transition if its conditions hold."""
@@ -157,7 +157,9 @@ class NestedSettleTransition(_QuietMixin, NestedGraphTransition):
         callbacks: list[Any] = []
         if state_tree:
             found = [
-                self._final_check_nested(state, event_data, state_tree, enter_partials)
+                self._final_check_nested(  # type: ignore[attr-defined]  # not in the stubs
+                    state, event_data, state_tree, enter_partials
+                )
                 for state in state_tree
             ]
             callbacks = [callback for each, _ in found for callback in each]
@@ -173,13 +175,20 @@ class NestedSettleTransition(_QuietMixin, NestedGraphTransition):
 # --- machines -----------------------------------------------------------------------------
 
 
+def _graph_owner(method: object) -> object:
+    """Return the machine that made this ``get_graph``; None if it is anything else."""
+    made = method.func if isinstance(method, partial) else None
+    owner = getattr(made, "__self__", None)
+    return owner if isinstance(owner, GraphMachine) else None
+
+
 class _LazyGraphMixin(_Base):
     """Makes a graph when one is asked for, and keeps none."""
 
     chart: Chart | None = None
     """The chart that this machine was built from."""
     graph_type: ClassVar[type]
-    transition_attributes: ClassVar[list[str]] = [*GraphMachine.transition_attributes, "edge"]
+    transition_attributes = [*GraphMachine.transition_attributes, "edge"]  # noqa: RUF012
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("graph_engine", "graphviz")
@@ -210,18 +219,30 @@ class _LazyGraphMixin(_Base):
         """Register a model; its graph is made when it is asked for."""
         super(GraphMachine, self).add_model(listify(model), initial)
         for each in listify(model):
-            bound = self if each is self.self_literal else each
-            if hasattr(bound, "get_graph"):
-                raise AttributeError(
-                    "Model already has a get_graph attribute. Graph retrieval cannot be bound."
-                )
-            bound.get_graph = partial(self._get_graph, bound)
+            self._bind_graph(self if each is self.self_literal else each)
+
+    def _bind_graph(self, model: Any) -> None:
+        """Put ``get_graph`` on a model; of several machines the first keeps it, as ``trigger``."""
+        existing = getattr(model, "get_graph", None)
+        if existing is None:
+            model.get_graph = partial(self._get_graph, model)
+        elif _graph_owner(existing) is None:
+            raise AttributeError(
+                "Model already has a get_graph attribute. Graph retrieval cannot be bound."
+            )
 
     def remove_model(self, model: Any) -> None:
         """Take a model out, with the method that was put on it."""
         super().remove_model(model)
         for each in listify(model):
-            vars(each).pop("get_graph", None)
+            if _graph_owner(getattr(each, "get_graph", None)) is self:
+                del each.get_graph
+
+    def get_combined_graph(
+        self, title: str | None = None, force_new: bool = False, show_roi: bool = False
+    ) -> Any:
+        """Return the graph of the first model; without a model no state is active."""
+        return self._get_graph(self.models[0] if self.models else None, title, force_new, show_roi)
 
     def add_states(self, *args: Any, **kwargs: Any) -> None:
         """Add states."""
@@ -380,7 +401,7 @@ def _named(callback: Callable[[EventData], Any], name: str) -> Callable[[EventDa
 
 def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], bool]:
     def check(event_data: EventData) -> bool:
-        instance = event_data.model
+        instance: Any = event_data.model
         return bool(_call(name, "guard", function, instance.context, instance.event))
 
     return check
@@ -388,15 +409,13 @@ def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], boo
 
 def _assign(name: str, function: Callable[..., Any]) -> Callable[[EventData], None]:
     def run(event_data: EventData) -> None:
-        instance = event_data.model
+        instance: Any = event_data.model
         instance.context = apply(name, function, instance.context, instance.event)
 
     return run
 
 
-def apply(
-    name: str, function: Callable[..., Any], context: FrozenDict, event: Event
-) -> FrozenDict:
+def apply(name: str, function: Callable[..., Any], context: FrozenDict, event: Event) -> FrozenDict:
     """Return the context after one assign.
 
     Raises

@@ -7,7 +7,7 @@ guard which raises in the second region of a parallel node leaves nothing half d
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from settlesim.chart import (
@@ -54,19 +54,23 @@ class Program:
         for edge in chart.edges:
             self._sources.setdefault(edge.trigger, set()).add(edge.source)
         self._edge_numbers = {f"e{index}": index for index in range(len(chart.edges))}
+        self._flat = {
+            f"e{index}": ((index,), None if edge.dest is None else (edge.dest,))
+            for index, edge in enumerate(chart.edges)
+        }
         self._active: dict[tuple[str, ...], frozenset[str]] = {}
-        self._rest: dict[tuple[str, ...], bool] = {}
-        self._move: Callable[[Instance, str], object]
+        self._rest: dict[tuple[str, ...], frozenset[str | None]] = {}
+        self._begins: dict[tuple[str, ...], bool] = {}
         if isinstance(machine, NestedSettleMachine):
-            self._nested = True
+            self.nested = True
             self._machine = machine
             self._lock = threading.Lock()  # a nested machine keeps its scope in itself
         else:
-            self._nested = False
+            self.nested = False
             self._events = machine.events
         self.eventless_sources = frozenset(self._sources.get(EVENTLESS, ()))
         self.plain_leaves = frozenset(
-            node.name for node in chart.states if self._is_plain(node) and not self._nested
+            node.name for node in chart.states if self._is_plain(node) and not self.nested
         )
         """Leaves of a flat chart that start nothing and have no eventless way out."""
 
@@ -86,21 +90,23 @@ class Program:
             A guard or an assign failed; nothing has changed.
         """
         sources = self._sources.get(trigger)
-        if sources is None or sources.isdisjoint(self.active(configuration)):
+        if sources is None:
             return None
-        if self._nested:
+        if self.nested:
+            if sources.isdisjoint(self.active(configuration)):
+                return None
             return self._fire_nested(configuration, context, trigger, event)
         source = configuration[0]
+        if source not in sources:
+            return None
         instance = Instance(source, context, event)
         self._events[trigger].trigger(instance)
         if not instance.fired:
             return None
-        edge = self._edge_numbers[instance.fired[0]]
-        if self.chart.edges[edge].dest is None:
-            return Fired(configuration, instance.context, (edge,), (), ())
-        dest = instance.state
-        assert isinstance(dest, str)  # the machine is flat
-        return Fired((dest,), instance.context, (edge,), (source,), (dest,))
+        number, dest = self._flat[instance.fired[0]]
+        if dest is None:
+            return Fired(configuration, instance.context, number, (), ())
+        return Fired(dest, instance.context, number, configuration, dest)
 
     def _fire_nested(
         self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
@@ -144,12 +150,26 @@ class Program:
             found = self._active[configuration] = frozenset(self.chart.active(configuration))
         return found
 
-    def rests(self, configuration: tuple[str, ...]) -> bool:
-        """Whether every active leaf is a place to rest."""
+    def rest_kinds(self, configuration: tuple[str, ...]) -> frozenset[str | None]:
+        """Return what makes the active leaves places to rest; None for one that is not."""
         found = self._rest.get(configuration)
         if found is None:
-            found = all(self.chart.rest_of(leaf) is not None for leaf in configuration)
+            found = frozenset(map(self.chart.rest_of, configuration))
             self._rest[configuration] = found
+        return found
+
+    def rests(self, configuration: tuple[str, ...]) -> bool:
+        """Whether every active leaf is a place to rest."""
+        return None not in self.rest_kinds(configuration)
+
+    def may_begin(self, configuration: tuple[str, ...]) -> bool:
+        """Whether an event may find an instance in this configuration."""
+        found = self._begins.get(configuration)
+        if found is None:
+            found = self.is_legal(configuration) and (
+                self.rests(configuration) or self.chart.is_initial(configuration)
+            )
+            self._begins[configuration] = found
         return found
 
     def accepts(self, configuration: tuple[str, ...]) -> dict[str, tuple[Transition, ...]]:
@@ -178,9 +198,7 @@ class Program:
             return False
         return all(self._is_legal_node(self.chart.node(name), active, leaves) for name in active)
 
-    def _is_legal_node(
-        self, node: Node, active: frozenset[str], leaves: tuple[str, ...]
-    ) -> bool:
+    def _is_legal_node(self, node: Node, active: frozenset[str], leaves: tuple[str, ...]) -> bool:
         inside = sum(child in active for child in node.children)
         if node.kind is NodeKind.PARALLEL:
             return inside == len(node.children) and node.name not in leaves

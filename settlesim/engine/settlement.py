@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from settlesim import display
-from settlesim.chart import Chart, Event, Snapshot, Transition
+from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue
 from settlesim.errors import RejectedError
 
@@ -116,16 +116,21 @@ class Settlement:
             raise RejectedError(settlement=self)
         return self
 
+    def __str__(self) -> str:
+        path = " -> ".join(" + ".join(leaves) for leaves in self.path)
+        if self.saved:
+            kept = f"saved as revision {self.after.revision}"
+        else:
+            kept = "not saved"
+        head = f"{self.outcome.name:8}  {self.event.name} of {self.key!r}"
+        return f"{head}: {path}, {kept}"
+
+    def __repr__(self) -> str:
+        return f"<Settlement {self}>"
+
     def draw(self, target: object = None, **options: Any) -> Any:
         """Return the picture of the chart with the path of this event, or write it to `target`."""
         return display.draw(self, target, **options)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
-
-
-def fired_edges(settlement: Settlement) -> tuple[Transition, ...]:
-    """Return the transitions that fired, in order; none where the chart is not known."""
-    if settlement.chart is None:
-        return ()
-    return tuple(settlement.chart.edges[index] for index in settlement.edges)

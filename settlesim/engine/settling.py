@@ -48,6 +48,7 @@ __all__ = ["MAX_MICROSTEPS", "Pending", "PendingDelay", "Settling", "check_snaps
 
 MAX_MICROSTEPS: Final = 1_000
 """How many microsteps one event may take."""
+_FINAL: Final = frozenset(("final",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ class Settling:
 
         def run() -> None:
             try:
-                result = freeze(value, where="the result")
+                result = None if value is None else freeze(value, where="the result")
             except InvalidValueError as error:
                 raise FunctionFailedError(
                     function=pending.service, role="service", reason=str(error)
@@ -309,8 +310,9 @@ class Settling:
         if id_ not in self._pending:
             raise KeyError(f"no service of invocation {id_!r} runs")
         pending = self._pending.pop(id_)
-        left = tuple(each for each in self._position.invocations if each != id_)
-        self._position = self._position._replace(invocations=left)
+        position = self._position
+        left = tuple(each for each in position.invocations if each != id_)
+        self._position = Position(position.configuration, left, position.delays, position.internal)
         return pending
 
     def _start(self) -> None:
@@ -318,9 +320,7 @@ class Settling:
         fired = self._program.start(self.event)
         self._context = fired.context
         self._position = Position(fired.configuration)
-        self._move_to(
-            after_firing(self._program, self._activities, self._position, fired), fired
-        )
+        self._move_to(after_firing(self._program, self._activities, self._position, fired), fired)
         self._run_on()
 
     def _apply(self) -> None:
@@ -336,9 +336,9 @@ class Settling:
         if fired is None:
             return False
         self._last = event
-        self._step(trigger, fired, after_firing(
-            self._program, self._activities, self._position, fired
-        ))
+        self._step(
+            trigger, fired, after_firing(self._program, self._activities, self._position, fired)
+        )
         return True
 
     def _step(self, trigger: str, fired: Fired, position: Position) -> None:
@@ -361,12 +361,8 @@ class Settling:
     def _move_to(self, position: Position, fired: Fired) -> None:
         """Take the new position, and start and end services and delays accordingly."""
         self._position = position
-        if not (position.invocations or position.delays or self._pending or self._delays):
-            return
-        for id_ in [each for each in self._pending if self._is_left(each, fired)]:
-            self._record(self._pending.pop(id_), CallStatus.CANCELLED, 0.0)
-        for id_ in [each for each in self._delays if self._is_left(each, fired)]:
-            del self._delays[id_]
+        if self._pending or self._delays:
+            self._end_left(fired)
         for id_ in position.invocations:
             if id_ not in self._pending:
                 invocation = self._activities.invocations[id_]
@@ -383,6 +379,13 @@ class Settling:
             if id_ not in self._delays:
                 delay = self._activities.delays[id_]
                 self._delays[id_] = PendingDelay(id_, self._count(delay.trigger), delay.seconds)
+
+    def _end_left(self, fired: Fired) -> None:
+        """End the services and delays of nodes that were left."""
+        for id_ in [each for each in self._pending if self._is_left(each, fired)]:
+            self._record(self._pending.pop(id_), CallStatus.CANCELLED, 0.0)
+        for id_ in [each for each in self._delays if self._is_left(each, fired)]:
+            del self._delays[id_]
 
     def _is_left(self, activity: str, fired: Fired) -> bool:
         return self._activities.node_of(activity) in fired.exited
@@ -411,7 +414,8 @@ class Settling:
                 self._program, self._activities, self._position, self._context, self._last
             )
             if step is None:
-                self._position = self._position._replace(internal=())
+                if self._position.internal:
+                    self._position = self._position._replace(internal=())
                 break
             self._step(*step)
         if self._pending:
@@ -419,7 +423,7 @@ class Settling:
         configuration = self._position.configuration
         if self._program.rests(configuration):
             if self._applied:
-                self.settlement = self._settle(self._outcome(configuration))
+                self.settlement = self._settle(_outcome(self._program, configuration))
             else:
                 self._begin_event()
         elif not self._applied and self._may_start_here(configuration):
@@ -437,12 +441,6 @@ class Settling:
         self._delays.clear()
         self._position = self._position._replace(delays=())
         self._apply()
-
-    def _outcome(self, configuration: tuple[str, ...]) -> Outcome:
-        kinds = {self._program.chart.rest_of(leaf) for leaf in configuration}
-        if "rejected" in kinds:
-            return Outcome.REJECTED
-        return Outcome.DONE if kinds == {"final"} else Outcome.RESOLVED
 
     def _settle(self, outcome: Outcome) -> Settlement:
         chart = self._program.chart
@@ -479,22 +477,28 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
         It is of another chart or version, or of nodes where this chart can not rest.
     """
     chart = program.chart
-    reason = None
+    leaves = ", ".join(snapshot.configuration)
     if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
         reason = "an instance stays with the chart and version that it began with"
-    elif not program.is_legal(snapshot.configuration):
-        reason = f"its nodes {', '.join(snapshot.configuration)} can not be active here together"
-    elif not program.rests(snapshot.configuration) and not (
-        chart.is_initial(snapshot.configuration)
-    ):
-        reason = f"it rests in {', '.join(snapshot.configuration)}, which is not settled here"
-    if reason is not None:
-        raise ChartMismatchError(
-            key=key,
-            stored=f"{snapshot.chart} version {snapshot.version}",
-            current=f"{chart.name} version {chart.version}",
-            reason=reason,
-        )
+    elif program.may_begin(snapshot.configuration):
+        return
+    elif program.is_legal(snapshot.configuration):
+        reason = f"it rests in {leaves}, which is not settled here"
+    else:
+        reason = f"its nodes {leaves} can not be active here together"
+    raise ChartMismatchError(
+        key=key,
+        stored=f"{snapshot.chart} version {snapshot.version}",
+        current=f"{chart.name} version {chart.version}",
+        reason=reason,
+    )
+
+
+def _outcome(program: Program, configuration: tuple[str, ...]) -> Outcome:
+    kinds = program.rest_kinds(configuration)
+    if "rejected" in kinds:
+        return Outcome.REJECTED
+    return Outcome.DONE if kinds == _FINAL else Outcome.RESOLVED
 
 
 def _printable(text: str) -> str:

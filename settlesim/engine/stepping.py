@@ -57,6 +57,10 @@ class Activities:
             ids = tuple(each.id for each in node.invoke), tuple(each.id for each in node.after)
             self._node_of |= dict.fromkeys(ids[0] + ids[1], node.name)
             self._started_by[node.name] = ids
+        self.on_entry = {
+            leaf: Position((leaf,), *started) for leaf, started in self._started_by.items()
+        }
+        """Of a flat chart: the position in which entering a leaf results."""
 
     def kept(self, ids: tuple[str, ...], exited: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of `ids` whose node was not left."""
@@ -79,18 +83,19 @@ def after_firing(
     program: Program, activities: Activities, position: Position, fired: Fired
 ) -> Position:
     """Return the position after transitions have fired."""
-    if fired.exited or fired.entered:
-        invocations = activities.kept(position.invocations, fired.exited)
-        delays = activities.kept(position.delays, fired.exited)
-        finished = program.finished(fired.configuration, fired.entered)
-        return Position(
-            fired.configuration,
-            invocations + activities.invocations_of(fired.entered),
-            delays + activities.delays_of(fired.entered),
-            position.internal
-            + tuple(f"done.state.{name}" for name in finished if program.chart.node(name).on_done),
-        )
-    return position._replace(configuration=fired.configuration)
+    entered = fired.entered
+    if not entered and not fired.exited:
+        return position
+    if not program.nested:  # one leaf: leaving it ends everything, entering one starts all
+        return activities.on_entry[entered[0]]
+    finished = program.finished(fired.configuration, entered)
+    return Position(
+        fired.configuration,
+        activities.kept(position.invocations, fired.exited) + activities.invocations_of(entered),
+        activities.kept(position.delays, fired.exited) + activities.delays_of(entered),
+        position.internal
+        + tuple(f"done.state.{name}" for name in finished if program.chart.node(name).on_done),
+    )
 
 
 def next_internal(

@@ -10,10 +10,10 @@ from typing import Any
 
 from settlesim.chart import Chart, Event
 
-__all__ = ["CardDeclined", "order"]
+__all__ = ["CardDeclinedError", "order"]
 
 
-class CardDeclined(Exception):
+class CardDeclinedError(Exception):
     """The bank did not accept the card."""
 
 
@@ -22,7 +22,7 @@ async def charge_card(call: Any) -> dict[str, Any]:
     await call.sleep(0.8)
     data = call.event.data if isinstance(call.event.data, dict) else {}
     if data.get("card") == "declined":
-        raise CardDeclined("the bank declined the card")
+        raise CardDeclinedError("the bank declined the card")
     return {"charge": f"charge of {call.context['amount']}"}
 
 

@@ -24,7 +24,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
-from settlesim.chart import Chart, Event, Snapshot, Transition, external_event
+from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.values import FrozenDict, JSONValue
 from settlesim.engine.program import program_of
 from settlesim.engine.settlement import Settlement
@@ -37,6 +37,7 @@ from settlesim.errors import (
 )
 from settlesim.ports import Clock, Store, Transaction
 from settlesim.runtime.clock import RealClock
+from settlesim.runtime.coroutines import resume
 
 __all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
 
@@ -148,11 +149,10 @@ class Interpreter:
             The store could not read or write.
         """
         check_key(key)
-        external = external_event(event, data)
         settling = Settling(
             self._program,
             self.store.load(key),
-            external,
+            Event(event, data),
             key=key,
             max_microsteps=self.max_microsteps,
         )
@@ -277,13 +277,7 @@ class _Run:
         started = self.clock.now()
         answer = _Answer(pending, limit)
         try:
-            async with self.clock.timeout(limit):
-                try:
-                    answer.value = await self._service(pending)
-                except Exception as error:
-                    answer.error = error
-        except TimeoutError:
-            answer.timed_out = True
+            await self._run_service(pending, limit, answer)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -292,7 +286,26 @@ class _Run:
         answer.seconds = self.clock.now() - started
         return answer
 
-    def _service(self, pending: Pending) -> Awaitable[JSONValue]:
+    async def _run_service(self, pending: Pending, limit: float, answer: _Answer) -> None:
+        try:
+            service = self._service(pending)
+            waits_for = service.send(None)  # a service that never waits needs no timer
+        except StopIteration as stop:
+            answer.value = stop.value
+            return
+        except Exception as error:
+            answer.error = error
+            return
+        try:
+            async with self.clock.timeout(limit):
+                try:
+                    answer.value = await resume(service, waits_for)
+                except Exception as error:
+                    answer.error = error
+        except TimeoutError:
+            answer.timed_out = True
+
+    def _service(self, pending: Pending) -> Coroutine[Any, Any, JSONValue]:
         key = None
         if self.key_prefix is not None:
             key = f"{self.key_prefix}:{pending.id}:{pending.number}"
@@ -300,13 +313,15 @@ class _Run:
             pending.service, pending.context, pending.event, pending.input, key, self.clock
         )
         result = self.functions[pending.service](call)
+        if inspect.iscoroutine(result):
+            return result
         if not inspect.isawaitable(result):
             raise FunctionFailedError(
                 function=pending.service,
                 role="service",
                 reason=f"returned {shorten(result, 40)} at once: make it an async function",
             )
-        return result
+        return _awaited(result)
 
     # --- several at once ------------------------------------------------------------------
 
@@ -392,6 +407,10 @@ class _Answer:
             settling.failed(self.what.id, self.error, seconds=self.seconds)
         else:
             settling.done(self.what.id, self.value, seconds=self.seconds)
+
+
+async def _awaited(awaitable: Awaitable[JSONValue]) -> JSONValue:
+    return await awaitable
 
 
 def _run_in_thread(coroutine: Coroutine[Any, Any, Settlement]) -> Settlement:

@@ -1,0 +1,234 @@
+"""What one settlement costs, as ratios measured in one run.
+
+Run ``python -m benchmarks.settle`` in the repository. Every figure is the least CPU time of
+many short, interleaved rounds, so that other work on the machine matters little. Limits
+that are missed end the run with exit status 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from transitions import Machine
+from transitions.extensions import AsyncMachine, GraphMachine
+
+from settlesim import Chart, Event, Interpreter, MemoryStore, Settling
+from settlesim.engine.machine import Instance, machine_of
+from settlesim.engine.program import program_of
+from settlesim.gallery import count
+
+ROUNDS = 60
+REPEATS = 100
+
+Task = Callable[[], Awaitable[object]]
+
+
+async def nothing(call: Any) -> None:
+    """Stand in for a service without input and output."""
+
+
+CHART = count.bind({"wait": nothing})
+TRIGGERS = ("COUNT", "done.invoke.counting_even.0", "done.invoke.odd.0")
+
+
+def settlement() -> Task:
+    """A settlement of `count`: load, three microsteps, two services, commit."""
+    interpreter = Interpreter(CHART, MemoryStore())
+    interpreter.settle_sync("c", "COUNT")
+    return lambda: interpreter.settle("c", "COUNT")
+
+
+def bare_triggers() -> Task:
+    """The triggers of `transitions` that the settlement makes, on the same machine."""
+    events = machine_of(CHART).events
+    context, event = CHART.context, Event("COUNT")
+
+    async def run() -> None:
+        instance = Instance("even", context, event)
+        for trigger in TRIGGERS:
+            events[trigger].trigger(instance)
+
+    return run
+
+
+class Model:
+    """What `transitions` calls a model."""
+
+    state: str
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add_one(self, *args: object) -> None:
+        """Count one up."""
+        self.count += 1
+
+
+STATES = ["idle", "even", "counting_even", "odd"]
+PLAIN: list[dict[str, Any]] = [
+    {"trigger": "COUNT", "source": "even", "dest": "counting_even"},
+    {"trigger": "half", "source": "counting_even", "dest": "odd", "before": "add_one"},
+    {"trigger": "whole", "source": "odd", "dest": "even", "before": "add_one"},
+]
+
+
+def graph_machine(engine: str | None) -> Task:
+    """The same three triggers on a ``GraphMachine`` with a registered model."""
+    options = {} if engine is None else {"graph_engine": engine}
+    model = Model()
+    GraphMachine(
+        model,
+        states=list(STATES),
+        transitions=[dict(each) for each in PLAIN],
+        initial="even",
+        auto_transitions=False,
+        **options,
+    )
+
+    async def run() -> None:
+        for trigger in ("COUNT", "half", "whole"):
+            model.trigger(trigger)  # type: ignore[attr-defined]
+
+    return run
+
+
+def plain_machine() -> Task:
+    """The same three triggers on a plain ``Machine`` with a registered model."""
+    model = Model()
+    Machine(
+        model,
+        states=list(STATES),
+        transitions=[dict(each) for each in PLAIN],
+        initial="even",
+        auto_transitions=False,
+    )
+
+    async def run() -> None:
+        for trigger in ("COUNT", "half", "whole"):
+            model.trigger(trigger)  # type: ignore[attr-defined]
+
+    return run
+
+
+def async_machine() -> Task:
+    """An ``AsyncMachine`` with the services in ``on_enter``, as its README shows."""
+    model = Model()
+
+    async def half(*args: object) -> None:
+        await nothing(None)
+        await model.trigger("half")  # type: ignore[attr-defined]
+
+    async def whole(*args: object) -> None:
+        await nothing(None)
+        await model.trigger("whole")  # type: ignore[attr-defined]
+
+    AsyncMachine(
+        model,
+        states=[
+            "idle",
+            "even",
+            {"name": "counting_even", "on_enter": half},
+            {"name": "odd", "on_enter": whole},
+        ],
+        transitions=[dict(each) for each in PLAIN],
+        initial="even",
+        auto_transitions=False,
+    )
+
+    async def run() -> None:
+        await model.trigger("COUNT")  # type: ignore[attr-defined]
+
+    return run
+
+
+def ring(nodes: int) -> Task:
+    """One event through a ring of `nodes` states, ten eventless microsteps at a time."""
+    names = [f"s{index}" for index in range(nodes)]
+    chart = Chart(
+        states=[
+            {"name": name, "tags": ["settled"]} if index % 10 == 0 else name
+            for index, name in enumerate(names)
+        ],
+        transitions=[
+            {
+                "trigger": "GO" if index % 10 == 0 else "",
+                "source": name,
+                "dest": names[(index + 1) % nodes],
+            }
+            for index, name in enumerate(names)
+        ],
+        initial="s0",
+    )
+    program = program_of(chart)
+    settled = Settling(program, None, "GO").settlement
+    assert settled is not None
+    snapshot, event = settled.before, Event("GO")
+
+    async def run() -> None:
+        Settling(program, snapshot, event)
+
+    return run
+
+
+async def measure(tasks: dict[str, Task]) -> dict[str, float]:
+    """Return the least CPU time of one run of each task, in seconds."""
+    best = dict.fromkeys(tasks, float("inf"))
+    for task in tasks.values():
+        await task()
+    gc.collect()
+    gc.disable()
+    for _ in range(ROUNDS):
+        for name, task in tasks.items():
+            began = time.process_time()
+            for _ in range(REPEATS):
+                await task()
+            best[name] = min(best[name], (time.process_time() - began) / REPEATS)
+        gc.collect()
+    gc.enable()
+    return best
+
+
+def main() -> int:
+    """Measure, print, and say whether the limits hold."""
+    tasks = {
+        "settlement of count": settlement(),
+        "its bare triggers": bare_triggers(),
+        "plain Machine": plain_machine(),
+        "AsyncMachine, services in on_enter": async_machine(),
+        "GraphMachine, graphviz engine": graph_machine("graphviz"),
+        "GraphMachine, default engine": graph_machine(None),
+        "ten microsteps of 10 states": ring(10),
+        "ten microsteps of 1,000 states": ring(1000),
+    }
+    best = asyncio.run(measure(tasks))
+    for name, seconds in best.items():
+        print(f"{name:38s} {seconds * 1e6:9.1f} us")
+    ours = best["settlement of count"]
+    limits = [
+        ("settlement / its bare triggers", ours / best["its bare triggers"], 3.0),
+        (
+            "1,000 states / 10 states, per microstep",
+            best["ten microsteps of 1,000 states"] / best["ten microsteps of 10 states"],
+            1.3,
+        ),
+    ]
+    print()
+    for name, ratio, limit in limits:
+        print(f"{name:46s} {ratio:7.2f}x   at most {limit}x")
+    for name in (
+        "plain Machine",
+        "AsyncMachine, services in on_enter",
+        "GraphMachine, graphviz engine",
+        "GraphMachine, default engine",
+    ):
+        print(f"settlement / {name:33s} {ours / best[name]:7.2f}x")
+    return 0 if all(ratio <= limit for _, ratio, limit in limits) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Draws the pictures in docs/pictures again, and runs the notebooks again.
+
+Run ``python docs/refresh.py`` in the repository, with the ``dev`` extra installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+import settlesim.view  # registers the pictures  # noqa: F401
+from settlesim.gallery import CHARTS
+
+ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def draw_gallery() -> None:
+    """Draw every chart of the gallery, light and dark."""
+    for name, chart in CHARTS.items():
+        chart.draw(PICTURES / f"{name}.png")
+        chart.draw(PICTURES / f"{name}-dark.png", theme="dark")
+
+
+def run_notebook(path: Path) -> None:
+    """Run one notebook from top to bottom and keep its outputs, without what changes."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+                "name": "python3",
+            },
+            "language_info": {"name": "python"},
+        }
+    )
+    nbformat.write(notebook, path)
+
+
+def main() -> None:
+    """Refresh everything, or only the notebooks that are named."""
+    names = sys.argv[1:]
+    if not names:
+        draw_gallery()
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if not names or path.name in names or path.stem in names:
+            run_notebook(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The shape of the package: layers, sizes, and a test module for every room."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "settlesim"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+MAX_MODULE_LINES = 450
+MAX_FUNCTION_LINES = 60
+
+
+def test_imports_only_go_down() -> None:
+    """The contracts in pyproject.toml hold."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(lint)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    """No module and no function is longer than a reader can hold in mind."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= MAX_MODULE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            body = node.body
+            if ast.get_docstring(node) is not None:
+                body = body[1:]
+            lines = node.end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_library_reads_no_clock_and_throws_no_dice(path: Path) -> None:
+    """Only the runtime's clock and the renderer's time limit read the time."""
+    allowed = {"runtime/clock.py", "view/render.py", "view/child.py"}
+    names = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    found = names & {"random", "secrets", "uuid", "time", "datetime"}
+    if str(path.relative_to(PACKAGE)) in allowed:
+        found -= {"time"}
+    assert not found
+
+
+def test_importing_the_library_draws_nothing_and_starts_no_jupyter() -> None:
+    """``import settlesim`` loads neither Jupyter, nor click, nor a renderer."""
+    script = (
+        "import sys, settlesim; "
+        "print(sorted({'IPython', 'jupyterlab', 'ipywidgets', 'click', 'pygraphviz', 'resvg_py'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,57 @@
+"""The project's own files agree with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+CONDA_NAMES = {"graphviz": "python-graphviz", "transitions[diagrams]": "transitions"}
+
+
+def _requirements() -> dict[str, str]:
+    project = PYPROJECT["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    found: dict[str, str] = {}
+    for requirement in (each for group in lists for each in group):
+        name, bounds = re.fullmatch(r"([A-Za-z0-9_.\[\]-]+?)((?:[<>=!~].*)?)", requirement).groups()  # type: ignore[union-attr]
+        if not name.startswith("settlesim"):
+            found[CONDA_NAMES.get(name, name)] = bounds
+    return found
+
+
+def _environment() -> dict[str, str]:
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"^\s+- ([a-z][A-Za-z0-9_-]*)([<>=!~][^\s]*)?$", text, re.MULTILINE)
+    return {name: bounds for name, bounds in listed if bounds}
+
+
+def test_environment_and_pyproject_ask_for_the_same() -> None:
+    """environment.yml has every requirement of pyproject.toml with the same bounds."""
+    environment = _environment()
+    assert environment.pop("python") == PYPROJECT["project"]["requires-python"]
+    assert environment == _requirements()
+
+
+def test_every_requirement_has_a_lower_bound() -> None:
+    """No requirement is open at the bottom."""
+    assert all(bounds.startswith(">=") for bounds in _requirements().values())
+
+
+def test_changelog_has_an_entry_for_this_version() -> None:
+    """CHANGELOG.md says what a user notices of this version."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {PYPROJECT['project']['version']}" in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_to_files_lead_somewhere(name: str) -> None:
+    """Every relative link in a document names a file that is there."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target
