@@ -12,7 +12,7 @@ import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from transitions import Machine
 from transitions.extensions import AsyncMachine, GraphMachine
@@ -37,14 +37,14 @@ TRIGGERS = ("COUNT", "done.invoke.counting_even.0", "done.invoke.odd.0")
 
 
 def settlement() -> Task:
-    """A settlement of `count`: load, three microsteps, two services, commit."""
+    """Settle `count` once: load, three microsteps, two services, commit."""
     interpreter = Interpreter(CHART, MemoryStore())
     interpreter.settle_sync("c", "COUNT")
     return lambda: interpreter.settle("c", "COUNT")
 
 
 def bare_triggers() -> Task:
-    """The triggers of `transitions` that the settlement makes, on the same machine."""
+    """Fire the triggers of `transitions` that the settlement makes, on the same machine."""
     events = machine_of(CHART).events
     context, event = CHART.context, Event("COUNT")
 
@@ -77,9 +77,9 @@ PLAIN: list[dict[str, Any]] = [
 ]
 
 
-def graph_machine(engine: str | None) -> Task:
-    """The same three triggers on a ``GraphMachine`` with a registered model."""
-    options = {} if engine is None else {"graph_engine": engine}
+def graph_machine(engine: Literal["graphviz"] | None) -> Task:
+    """Fire the same three triggers on a ``GraphMachine`` with a registered model."""
+    options: dict[str, Any] = {} if engine is None else {"graph_engine": engine}
     model = Model()
     GraphMachine(
         model,
@@ -98,7 +98,7 @@ def graph_machine(engine: str | None) -> Task:
 
 
 def plain_machine() -> Task:
-    """The same three triggers on a plain ``Machine`` with a registered model."""
+    """Fire the same three triggers on a plain ``Machine`` with a registered model."""
     model = Model()
     Machine(
         model,
@@ -116,7 +116,7 @@ def plain_machine() -> Task:
 
 
 def async_machine() -> Task:
-    """An ``AsyncMachine`` with the services in ``on_enter``, as its README shows."""
+    """Run an ``AsyncMachine`` with the services in ``on_enter``, as its README shows."""
     model = Model()
 
     async def half(*args: object) -> None:

@@ -1,0 +1,48 @@
+"""Every notebook in a real JupyterLab, run from top to bottom."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.browser
+
+NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_from_top_to_bottom(
+    name: str, open_notebook: Callable[[str], Any], tmp_path: Path
+) -> None:
+    """No cell ends in an error, and the pictures are on the page in both themes."""
+    notebook = open_notebook(name)
+    problems: list[str] = []
+    notebook.page.on("pageerror", lambda error: problems.append(str(error)))
+    notebook.page.on("dialog", lambda dialog: problems.append(dialog.message))
+    notebook.run_all()
+
+    outputs = notebook.outputs()
+    assert [each for each in outputs if each["output_type"] == "error"] == []
+    assert [each for each in outputs if each.get("name") == "stderr"] == []
+    assert problems == []
+
+    pictures = notebook.page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img")
+    assert pictures.count() >= 3
+    broken = notebook.page.evaluate(
+        "() => [...document.querySelectorAll('.jp-OutputArea-output img')]"
+        ".filter(image => !image.naturalWidth).length"
+    )
+    assert broken == 0
+
+    folder = Path(os.environ.get("SETTLESIM_SCREENSHOTS", tmp_path))
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        notebook.theme(theme)
+        target = folder / f"{Path(name).stem}-{theme.split()[1].lower()}.png"
+        notebook.page.screenshot(path=str(target))
+        assert target.stat().st_size > 10_000

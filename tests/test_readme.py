@@ -1,0 +1,61 @@
+"""The README does what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [
+    line.partition("#")[0].strip() for line in re.findall(r"^settlesim .*$", TEXT, re.MULTILINE)
+]
+
+
+def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize(("code", "printed"), EXAMPLES)
+def test_an_example_prints_what_stands_below_it(code: str, printed: str, tmp_path: Path) -> None:
+    """``python -c`` with an example prints the block that follows it."""
+    done = _run([sys.executable, "-c", code], tmp_path)
+    assert done.stderr == ""
+    assert done.stdout == printed
+
+
+def test_every_python_block_has_its_output() -> None:
+    """No example stands without what it prints."""
+    assert len(EXAMPLES) == TEXT.count("```python") >= 2
+
+
+def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
+    """The commands of the README end well, one after the other, in another folder."""
+    assert len(COMMANDS) >= 4
+    for command in COMMANDS:
+        done = _run([sys.executable, "-m", *shlex.split(command)], tmp_path)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "count.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "store.json").exists()
+
+
+def test_the_two_commands_name_extras_that_exist() -> None:
+    """The install commands use the extras of pyproject.toml."""
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = re.findall(r"pip install -e '\.\[(\w+)\]'", TEXT)
+    assert sorted(set(extras)) == ["dev", "lab"]
+    assert all(f"\n{extra} = [" in pyproject for extra in extras)
+
+
+def test_code_stands_by_line_twenty() -> None:
+    """A reader sees code on the first screen."""
+    lines = TEXT.splitlines()
+    assert lines.index("```python") < 20
