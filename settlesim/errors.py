@@ -68,7 +68,10 @@ __all__ = [
 
 def shorten(value: object, limit: int = 80) -> str:
     """Return ``repr(value)``, cut in the middle where it is longer than `limit`."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a number of too many digits, lists too deep, a faulty __repr__
+        text = f"<{type(value).__name__}>"
     if len(text) <= limit:
         return text
     half = (limit - 3) // 2
@@ -79,8 +82,10 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(shorten(name) for name in names)
 
 
-def _rebuild(cls: type[SettlesimError], facts: dict[str, Any]) -> SettlesimError:
-    return cls(**facts)
+def _rebuild(cls: type[SettlesimError], message: str, facts: dict[str, Any]) -> SettlesimError:
+    error = cls.__new__(cls)
+    SettlesimError.__init__(error, message, **facts)
+    return error
 
 
 class SettlesimError(Exception):
@@ -92,7 +97,7 @@ class SettlesimError(Exception):
         vars(self).update(facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._facts)
+        return _rebuild, (type(self), str(self), self._facts)
 
 
 # --- the chart's author -------------------------------------------------------------------
@@ -141,7 +146,7 @@ class UnboundFunctionError(DefinitionError):
         )
         super().__init__(problems=found, chart=chart)
         self.names = tuple(names)
-        self._facts = {"problems": found, "chart": chart, "names": tuple(names)}
+        self._facts["names"] = self.names
 
 
 class ReadError(SettlesimError):
@@ -167,11 +172,15 @@ class InvalidValueError(SettlesimError):
 class InvalidEventError(SettlesimError):
     """An event whose name or data no external event may have."""
 
-    name: object
+    name: str
     reason: str
 
     def __init__(self, *, name: object, reason: str) -> None:
-        super().__init__(f"event {shorten(name)} {reason}", name=name, reason=reason)
+        super().__init__(
+            f"event {shorten(name)} {reason}",
+            name=name if isinstance(name, str) else shorten(name),
+            reason=reason,
+        )
 
 
 # --- the chart and the event together -----------------------------------------------------
@@ -343,7 +352,6 @@ class RenderError(SettlesimError):
 
     def __init__(self, message: str = "the picture could not be drawn", **facts: Any) -> None:
         super().__init__(message, **facts)
-        self._facts = {"message": message, **facts}
 
 
 class LayoutTimeoutError(RenderError):
@@ -352,10 +360,9 @@ class LayoutTimeoutError(RenderError):
     def __init__(self, *, seconds: float) -> None:
         super().__init__(
             f"the layout was stopped after {seconds:g} seconds: the chart is too dense for it. "
-            "Draw a part of it, use format='mermaid', or raise the time limit."
+            "Draw a part of it, use format='mermaid', or raise the time limit.",
+            seconds=seconds,
         )
-        self.seconds = seconds
-        self._facts = {"seconds": seconds}
 
 
 class RendererMissingError(RenderError):
@@ -364,10 +371,9 @@ class RendererMissingError(RenderError):
     def __init__(self, *, tried: Sequence[str]) -> None:
         super().__init__(
             f"no renderer found (tried {', '.join(tried)}): install pygraphviz 2 or newer, or a "
-            "Graphviz with `dot` on PATH. format='dot' and format='mermaid' need neither."
+            "Graphviz with `dot` on PATH. format='dot' and format='mermaid' need neither.",
+            tried=tuple(tried),
         )
-        self.tried = tuple(tried)
-        self._facts = {"tried": tuple(tried)}
 
 
 class MissingExtraError(SettlesimError, ImportError):

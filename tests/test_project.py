@@ -18,7 +18,8 @@ def _requirements() -> dict[str, str]:
     project = PYPROJECT["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     found: dict[str, str] = {}
-    for requirement in (each for group in lists for each in group):
+    for line in (each for group in lists for each in group):
+        requirement = line.partition(";")[0].strip()
         name, bounds = re.fullmatch(r"([A-Za-z0-9_.\[\]-]+?)((?:[<>=!~].*)?)", requirement).groups()  # type: ignore[union-attr]
         if not name.startswith("settlesim"):
             found[CONDA_NAMES.get(name, name)] = bounds
@@ -27,7 +28,7 @@ def _requirements() -> dict[str, str]:
 
 def _environment() -> dict[str, str]:
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
-    listed = re.findall(r"^\s+- ([a-z][A-Za-z0-9_-]*)([<>=!~][^\s]*)?$", text, re.MULTILINE)
+    listed = re.findall(r"^\s+- ([a-z][A-Za-z0-9_-]*)([<>=!~][^\s]*)?(?:\s+#.*)?$", text, re.MULTILINE)
     return {name: bounds for name, bounds in listed if bounds}
 
 
