@@ -169,7 +169,7 @@ def problems_of(counting: Run, dots: Run, control: Run) -> list[str]:
     ]
     known = set(control.having("failed"))
     problems += [
-        f"{test} fails with a dot, and not with the dot alone: {_first_line(dots.reasons[test])}"
+        f"{test} fails with a dot, in transitions not: {_first_line(dots.reasons[test])}"
         for test in dots.having("failed")
         if test not in EXPECTED and test not in known
     ]
@@ -206,8 +206,8 @@ def summary(counting: Run, dots: Run, control: Run) -> str:
     lines += [f"skipped: {count}, {reason}" for reason, count in sorted(skipped.items())]
     both = len(set(dots.having("failed")) & set(control.having("failed")))
     lines.append(
-        f"with a dot for the underscore: {len(dots.having('passed'))} passed; {both} fail for the "
-        "dot alone, with the nested machine of transitions as well"
+        f"with a dot for the underscore: {len(dots.having('passed'))} passed; {both} fail, and "
+        "each of them with the nested machine of transitions and a dot as well"
     )
     return "\n".join(lines)
 

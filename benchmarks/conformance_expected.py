@@ -9,7 +9,7 @@ from __future__ import annotations
 LIMIT = 0.05
 """The largest share of the tests run that may be expected to differ."""
 
-FLOOR = 500
+FLOOR = 600
 """The fewest tests that a run must have had with a machine of ours."""
 
 FILES = (

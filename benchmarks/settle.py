@@ -18,7 +18,8 @@ from transitions import Machine
 from transitions.extensions import AsyncMachine, GraphMachine
 
 from settlesim import Chart, Event, Interpreter, MemoryStore, Settling
-from settlesim.engine.machine import Instance, machine_of
+from settlesim.engine.building import machine_of
+from settlesim.engine.machine import Instance
 from settlesim.engine.program import program_of
 from settlesim.gallery import count
 

@@ -46,6 +46,7 @@ from settlesim.errors import SettlesimError
 from settlesim.ports import Clock, Store, Transaction
 from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock
 from settlesim.store import MemoryStore, TinyStore
+from settlesim.view import Picture
 
 __all__ = [
     "Call",
@@ -57,6 +58,7 @@ __all__ = [
     "Microstep",
     "NestedSettleMachine",
     "Outcome",
+    "Picture",
     "RealClock",
     "Report",
     "ServiceCall",

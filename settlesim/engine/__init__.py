@@ -1,7 +1,9 @@
 """Data in, data out: the machine, one event to its settled node, and the checked contract."""
 
+from settlesim.engine.building import machine_of
 from settlesim.engine.checking import check_chart
-from settlesim.engine.machine import NestedSettleMachine, SettleMachine, machine_of
+from settlesim.engine.importing import Imported, LeftOutWarning, import_machine
+from settlesim.engine.machine import NestedSettleMachine, SettleMachine
 from settlesim.engine.report import Finding, Report, Severity, Verdict
 from settlesim.engine.settlement import Call, CallStatus, Microstep, Outcome, Settlement
 from settlesim.engine.settling import Settling
@@ -11,6 +13,8 @@ __all__ = [
     "Call",
     "CallStatus",
     "Finding",
+    "Imported",
+    "LeftOutWarning",
     "Microstep",
     "NestedSettleMachine",
     "Outcome",
@@ -23,6 +27,7 @@ __all__ = [
     "Severity",
     "Verdict",
     "check_chart",
+    "import_machine",
     "machine_of",
     "settling_graph_of",
 ]

@@ -58,9 +58,7 @@ def check_chart(chart: Chart, *, limit: int = LIMIT) -> Report:
         *_differences(chart),
     ]
     if not found.complete:
-        findings.append(
-            Finding("SET901", f"chart {shorten(chart.name)}", f"more than {limit} places")
-        )
+        findings.append(Finding("SET901", f"chart {shorten(chart.name)}", found.cut))
     order = {name: index for index, name in enumerate(CODES)}
     findings.sort(key=lambda each: order[each.code])
     return Report(
@@ -68,10 +66,10 @@ def check_chart(chart: Chart, *, limit: int = LIMIT) -> Report:
         chart.version,
         _verdict(findings, loops, found),
         tuple(findings),
-        tuple(place.position.configuration for place in found.hops if place.phase is Phase.REST),
+        tuple(dict.fromkeys(p.position.configuration for p in found.hops if p.phase is Phase.REST)),
         len(found.hops),
         sum(map(len, found.hops.values())),
-        longest,
+        longest if found.complete else None,
     )
 
 

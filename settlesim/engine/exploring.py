@@ -2,9 +2,10 @@
 
 Theory of operation
 -------------------
-The context is forgotten. A guard may say yes or no, once per name within a microstep; a
-service may come back, fail or run out of time; a delay may pass before a service does. What
-is left is a finite graph: resting configurations, and positions on the way between them.
+The context is forgotten. A guard may say yes or no, and says the same again only of the same
+event before an assign has run; a service may come back, fail or run out of time; a delay
+may pass before a service does. What is left is a finite graph: resting configurations, and
+positions on the way between them.
 The steps are those of `settlesim.engine.stepping`, which a real run takes too.
 
 The graph has every run that the chart has. It may have more, because the values of two
@@ -16,8 +17,9 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from settlesim.chart import Chart, Event
 from settlesim.chart.values import FrozenDict
@@ -34,6 +36,12 @@ __all__ = ["LIMIT", "Exploration", "Hop", "Phase", "Place", "explore"]
 
 LIMIT: Final = 50_000
 """How many places an exploration visits before it gives up."""
+MAX_INTERNAL: Final = 100
+"""How many internal events may wait at once before an exploration gives up."""
+_HOPS_PER_PLACE: Final = 10  # how many hops, for each place of the limit, are followed
+
+Answer: TypeAlias = tuple[tuple[str, str], bool]
+"""A guard and the event that it was asked about, and what it said."""
 
 T = TypeVar("T")
 
@@ -77,10 +85,15 @@ class Hop:
     """Whether that service failed or ran out of time."""
     edges: tuple[int, ...] = ()
     """The transitions that fired, positions in ``chart.edges``."""
-    guards: tuple[tuple[str, bool], ...] = ()
-    """The guards that were asked, and what they said."""
+    answers: tuple[Answer, ...] = ()
+    """What the guards were asked, and what they said."""
     changes: bool = False
     """Whether an assign ran, so that guards may say something else afterwards."""
+
+    @property
+    def guards(self) -> tuple[tuple[str, bool], ...]:
+        """The guards that were asked, and what they said."""
+        return tuple(dict.fromkeys((name, value) for (name, _), value in self.answers))
 
 
 @dataclass(slots=True)
@@ -93,8 +106,13 @@ class Exploration:
     """What can follow each place, in the order in which it was found."""
     parents: dict[Place, tuple[Place, Hop]] = field(default_factory=dict)
     """How each place was reached first, by a shortest path."""
-    complete: bool = True
-    """Whether everything was visited."""
+    cut: str = ""
+    """Why not everything was visited; empty where it was."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was visited."""
+        return not self.cut
 
     def path(self, place: Place) -> tuple[str, ...]:
         """Return a shortest path from a new instance to `place`, in words."""
@@ -113,37 +131,53 @@ def names(configuration: tuple[str, ...]) -> str:
     return " + ".join(configuration)
 
 
+@dataclass(frozen=True, slots=True)
+class _Valuation(Generic[T]):
+    """What a run did under one valuation of its guards."""
+
+    result: T
+    answers: tuple[Answer, ...]
+    changes: bool
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"answers": self.answers, "changes": self.changes}
+
+
 class _Oracle:
     """Answers guards, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self._script: list[tuple[str, bool]] = []
-        self.asked: dict[str, bool] = {}
+        self._script: list[bool] = []
+        self._asked: dict[tuple[str, str, int], bool] = {}
+        self._changes = 0  # how many assigns have run: each may change what a guard says
 
-    def ask(self, name: str) -> bool:
+    def ask(self, name: str, event: Event) -> bool:
         """Return the answer of this valuation; yes where the script says nothing."""
-        if name not in self.asked:
-            turn = len(self.asked)
-            self.asked[name] = self._script[turn][1] if turn < len(self._script) else True
-        return self.asked[name]
+        question = name, event.name, self._changes
+        if question not in self._asked:
+            turn = len(self._asked)
+            self._asked[question] = self._script[turn] if turn < len(self._script) else True
+        return self._asked[question]
 
-    def valuations(self, run: Callable[[], T]) -> Iterator[tuple[tuple[tuple[str, bool], ...], T]]:
+    def change(self, context: FrozenDict, event: Event) -> None:
+        """Stand for any assign."""
+        self._changes += 1
+
+    def valuations(self, run: Callable[[], T]) -> Iterator[_Valuation[T]]:
         """Run once for every valuation of the guards that `run` really asks."""
-        script: list[tuple[str, bool]] = []
+        script: list[bool] = []
         while True:
-            self._script, self.asked = script, {}
+            self._script, self._asked, self._changes = script, {}, 0
             result = run()
-            script = list(self.asked.items())
-            yield tuple(script), result
-            while script and not script[-1][1]:
+            answers = tuple(((name, event), said) for (name, event, _), said in self._asked.items())
+            script = list(self._asked.values())
+            yield _Valuation(result, answers, self._changes > 0)
+            while script and not script[-1]:
                 script.pop()
             if not script:
                 return
-            script[-1] = (script[-1][0], False)
-
-
-def _no_change(context: FrozenDict, event: Event) -> None:
-    return None
+            script[-1] = False
 
 
 class _Explorer:
@@ -155,15 +189,12 @@ class _Explorer:
             if role == "guard":
                 functions[name] = self._guard(name)
             elif role == "assign":
-                functions[name] = _no_change
+                functions[name] = self.oracle.change
         self.program = Program(chart.bind(functions))
         self.activities = activities_of(self.program)
-        self._changing_nodes = {
-            node.name for node in chart.states if node.on_enter or node.on_exit or node.on_final
-        }
 
     def _guard(self, name: str) -> Callable[[FrozenDict, Event], bool]:
-        return lambda context, event: self.oracle.ask(name)
+        return lambda context, event: self.oracle.ask(name, event)
 
     def start(self) -> Place:
         fired = self.program.start(Event("start"))
@@ -181,15 +212,13 @@ class _Explorer:
 
     def _events(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
         for event in self.program.accepts(configuration):
-            for guards, fired in self._fire(Position(configuration), event):
-                if fired is not None:
+            for found in self._fire(Position(configuration), event):
+                if found.result is not None:
                     yield self._hop(
-                        Position(configuration), fired, event, guards, starting=False, event=event
+                        Position(configuration), found.result, found, event, False, event=event
                     )
 
-    def _fire(
-        self, position: Position, trigger: str
-    ) -> Iterator[tuple[tuple[tuple[str, bool], ...], Fired | None]]:
+    def _fire(self, position: Position, trigger: str) -> Iterator[_Valuation[Fired | None]]:
         return self.oracle.valuations(
             lambda: self.program.fire(
                 position.configuration, self.chart.context, trigger, Event(trigger)
@@ -200,36 +229,27 @@ class _Explorer:
         self,
         position: Position,
         fired: Fired,
+        valuation: _Valuation[Any],
         label: str,
-        guards: tuple[tuple[str, bool], ...],
-        *,
         starting: bool,
         **facts: Any,
     ) -> Hop:
         after = after_firing(self.program, self.activities, position, fired)
-        return self._hop_to(after, fired, label, guards, starting, **facts)
+        return self._hop_to(after, fired, valuation, label, starting, **facts)
 
     def _hop_to(
         self,
         position: Position,
         fired: Fired,
+        valuation: _Valuation[Any],
         label: str,
-        guards: tuple[tuple[str, bool], ...],
         starting: bool,
         **facts: Any,
     ) -> Hop:
-        said = "".join(f", {name} is {'true' if value else 'false'}" for name, value in guards)
-        changes = any(self.chart.edges[edge].assigns for edge in fired.edges) or any(
-            name in self._changing_nodes for name in fired.entered + fired.exited
-        )
-        return Hop(
-            Place(Phase.RUN, position, starting),
-            label + said,
-            edges=fired.edges,
-            guards=guards,
-            changes=changes,
-            **facts,
-        )
+        place = Place(Phase.RUN, position, starting)
+        hop = Hop(place, label, edges=fired.edges, **valuation.facts, **facts)
+        said = (f", {name} is {'true' if value else 'false'}" for name, value in hop.guards)
+        return replace(hop, label=label + "".join(said))
 
     def _internal(self, place: Place) -> Iterator[Hop]:
         def run() -> Step | None:
@@ -237,12 +257,13 @@ class _Explorer:
                 self.program, self.activities, place.position, self.chart.context, Event("")
             )
 
-        for guards, step in self.oracle.valuations(run):
+        for found in self.oracle.valuations(run):
+            step = found.result
             if step is None:
-                yield Hop(self._stable(place), "", guards=guards)
+                yield Hop(self._stable(place), "", answers=found.answers)
             else:
                 label = "finished" if step.trigger else "eventless"
-                yield self._hop_to(step.position, step.fired, label, guards, place.starting)
+                yield self._hop_to(step.position, step.fired, found, label, place.starting)
 
     def _stable(self, place: Place) -> Place:
         """Return the place that a stable position is."""
@@ -252,7 +273,9 @@ class _Explorer:
             return Place(Phase.WAIT, position, place.starting)
         at_start = place.starting and not position.delays and self.chart.is_initial(configuration)
         if self.program.rests(configuration) or at_start:
-            return Place(Phase.REST, Position(configuration))
+            # An instance that is saved nowhere yet goes on even from a rejected place.
+            first = place.starting and _is_end(self.chart, configuration)
+            return Place(Phase.REST, Position(configuration), first)
         phase = Phase.WAIT if position.delays else Phase.STALLED
         return Place(phase, position, place.starting)
 
@@ -268,26 +291,15 @@ class _Explorer:
             ):
                 word = "failed or out of time" if failed else "done"
                 label = f"{invocation.src} {word}"
-                for guards, fired in self._fire(position, trigger):
+                what: dict[str, Any] = {"service": invocation.src, "failed": failed}
+                for found in self._fire(position, trigger):
+                    fired = found.result
                     if fired is not None:
-                        yield self._hop(
-                            ended,
-                            fired,
-                            label,
-                            guards,
-                            starting=place.starting,
-                            service=invocation.src,
-                            failed=failed,
-                        )
+                        yield self._hop(ended, fired, found, label, place.starting, **what)
                     else:
                         phase = Phase.FAILED if failed else Phase.RUN
-                        yield Hop(
-                            Place(phase, ended, place.starting),
-                            label,
-                            service=invocation.src,
-                            failed=failed,
-                            guards=guards,
-                        )
+                        to = Place(phase, ended, place.starting)
+                        yield Hop(to, label, answers=found.answers, **what)
         yield from self._delays(place)
 
     def _delays(self, place: Place) -> Iterator[Hop]:
@@ -297,11 +309,12 @@ class _Explorer:
             left = tuple(each for each in position.delays if each != id_)
             ended = position._replace(delays=left)
             label = f"after {delay.seconds:g} s"
-            for guards, fired in self._fire(position, delay.trigger):
-                if fired is not None:
-                    yield self._hop(ended, fired, label, guards, starting=place.starting)
+            for found in self._fire(position, delay.trigger):
+                if found.result is not None:
+                    yield self._hop(ended, found.result, found, label, place.starting)
                 else:
-                    yield Hop(Place(Phase.RUN, ended, place.starting), label, guards=guards)
+                    to = Place(Phase.RUN, ended, place.starting)
+                    yield Hop(to, label, answers=found.answers)
 
     def _next_delays(self, position: Position) -> list[str]:
         """Return of each node the delay that passes first; they began together."""
@@ -324,35 +337,49 @@ def explore(chart: Chart, *, limit: int = LIMIT) -> Exploration:
 
     Returns
     -------
-    exploration : `complete` is False where the limit was reached
+    exploration : `complete` is False where a limit was reached, and `cut` says which
     """
     explorer = _Explorer(chart)
     start = explorer.start()
     found = Exploration(chart, start)
     queue = deque([start])
     seen = {start}
+    room = limit * _HOPS_PER_PLACE
     while queue:
         place = queue.popleft()
         found.hops[place] = []
-        if _is_end(chart, place):
+        at_rest = place.phase is Phase.REST and not place.starting
+        if at_rest and _is_end(chart, place.position.configuration):
             continue
-        for hop in explorer.hops(place):
+        for hop in islice(explorer.hops(place), room + 1):
+            room -= 1
             found.hops[place].append(hop)
-            if hop.to not in seen:
-                if len(seen) >= limit:
-                    found.complete = False
-                    continue
-                seen.add(hop.to)
-                found.parents[hop.to] = (place, hop)
-                queue.append(hop.to)
+            flaw = ""
+            if room < 0:
+                flaw = f"more than {limit * _HOPS_PER_PLACE} ways between places"
+            elif hop.to not in seen:
+                flaw = _too_much(hop.to, len(seen), limit)
+                if not flaw:
+                    seen.add(hop.to)
+                    found.parents[hop.to] = (place, hop)
+                    queue.append(hop.to)
+            found.cut = found.cut or flaw
     return found
 
 
-def _is_end(chart: Chart, place: Place) -> bool:
+def _too_much(place: Place, seen: int, limit: int) -> str:
+    """Say which limit a further place would break; an empty text where none."""
+    if seen >= limit:
+        return f"more than {limit} places"
+    if len(place.position.internal) > MAX_INTERNAL:
+        return f"more than {MAX_INTERNAL} internal events wait at once"
+    return ""
+
+
+def _is_end(chart: Chart, leaves: tuple[str, ...]) -> bool:
     """Whether a rest is never gone on from: a rejected one that is not saved."""
-    if place.phase is not Phase.REST or chart.on_reject == "persist":
+    if chart.on_reject == "persist":
         return False
-    leaves = place.position.configuration
     return any(chart.rest_of(leaf) == "rejected" for leaf in leaves) and not chart.is_initial(
         leaves
     )

@@ -1,17 +1,34 @@
-"""Loops on the way of one event, and the longest way without one."""
+"""Loops on the way of one event, and the longest way without one.
+
+Theory of operation
+-------------------
+A run that never rests stays, from some place on, in one strongly connected component of the
+graph between two rests. Where nothing in a component changes the context and nothing in it
+waits, every guard says the same each time round, and the component can be searched for a
+cycle on which the guards agree. Everywhere else a cycle counts as one that may happen.
+
+References
+----------
+S. R. Kosaraju (1978), as in Aho, Hopcroft, Ullman, "Data Structures and Algorithms", 6.7.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Final
+from typing import Final, TypeAlias
 
 from settlesim.engine.exploring import Exploration, Hop, Phase, Place
 
 __all__ = ["Loop", "find_loops", "longest_run"]
 
 _MAX_LOOPS: Final = 20  # how many loops are reported
+_MAX_CYCLES: Final = 200  # how many cycles of one component are looked at
 _MAX_WALK: Final = 20_000  # how many hops the search for an endless cycle follows
+
+_Graph: TypeAlias = Mapping[Place, list[Hop]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,116 +50,230 @@ def _inner(found: Exploration) -> dict[Place, list[Hop]]:
     }
 
 
+def _components(graph: _Graph) -> list[list[Place]]:
+    """Return the strongly connected components that hold a cycle, in the graph's order."""
+    back: dict[Place, list[Place]] = {place: [] for place in graph}
+    for place, hops in graph.items():
+        for hop in hops:
+            if hop.to in graph:
+                back[hop.to].append(place)
+    order = {place: index for index, place in enumerate(graph)}
+    assigned: set[Place] = set()
+    components = []
+    for start in reversed(list(_finished(graph))):
+        if start in assigned:
+            continue
+        component, stack = [], [start]
+        assigned.add(start)
+        while stack:
+            component.append(stack.pop())
+            fresh = [place for place in back[component[-1]] if place not in assigned]
+            assigned.update(fresh)
+            stack.extend(dict.fromkeys(fresh))
+        if len(component) > 1 or start in back[start]:
+            components.append(sorted(component, key=order.__getitem__))
+    return sorted(components, key=lambda component: order[component[0]])
+
+
+def _finished(graph: _Graph) -> Iterator[Place]:
+    """Yield every place after all that it leads to, depth first, cycles aside."""
+    seen: set[Place] = set()
+    for start in graph:
+        if start in seen:
+            continue
+        seen.add(start)
+        stack = [(start, iter(graph[start]))]
+        while stack:
+            place, hops = stack[-1]
+            to = next((hop.to for hop in hops if hop.to in graph and hop.to not in seen), None)
+            if to is None:
+                stack.pop()
+                yield place
+            else:
+                seen.add(to)
+                stack.append((to, iter(graph[to])))
+
+
+# --- loops --------------------------------------------------------------------------------
+
+
 def find_loops(found: Exploration) -> list[Loop]:
-    """Return loops: the endless ones, then one for every way back that closes another."""
+    """Return loops, the endless ones first; none only where every run comes to rest."""
     graph = _inner(found)
     order = {place: index for index, place in enumerate(found.hops)}
-    loops = [Loop(_rotated(each, order), True) for each in _endless(graph)]
-    known = {frozenset(_configurations(loop.places)) for loop in loops}
-    ways = {place: {hop.to: None for hop in hops} for place, hops in graph.items()}
-    while len(loops) < _MAX_LOOPS:
-        cycle = _a_cycle(ways)
-        if cycle is None:
-            break
-        del ways[cycle[-1]][cycle[0]]
-        loop = Loop(_rotated(cycle, order), False)
-        key = frozenset(_configurations(loop.places))
-        if key not in known and _can_happen(cycle, graph):
+    loops: list[Loop] = []
+    for component in _components(graph):
+        members = frozenset(component)
+        inside = {place: [hop for hop in graph[place] if hop.to in members] for place in component}
+        loops.extend(_loops_in(inside, order))
+    return sorted(loops, key=lambda loop: not loop.endless)[:_MAX_LOOPS]
+
+
+def _loops_in(graph: _Graph, order: Mapping[Place, int]) -> Iterator[Loop]:
+    """Yield the loops of one component."""
+    known: set[frozenset[tuple[str, ...]]] = set()
+
+    def loop_of(cycle: list[Place], *, endless: bool) -> Iterator[Loop]:
+        key = frozenset(place.position.configuration for place in cycle)
+        if key not in known:
             known.add(key)
-            loops.append(loop)
-    return loops
+            yield Loop(_rotated(cycle, order), endless)
+
+    endless, sure = _endless(graph)
+    for cycle in endless:
+        yield from loop_of(cycle, endless=True)
+    open_hop = _open_hop(graph, sure)
+    if open_hop is None:
+        return
+    for cycle in _cycles(graph):
+        if _can_happen(cycle, graph):
+            yield from loop_of(cycle, endless=False)
+    if not known:
+        yield from loop_of(_way_back(graph, *open_hop), endless=False)
 
 
-def _configurations(places: tuple[Place, ...]) -> list[tuple[str, ...]]:
-    return [place.position.configuration for place in places]
-
-
-def _rotated(cycle: list[Place], order: dict[Place, int]) -> tuple[Place, ...]:
+def _rotated(cycle: list[Place], order: Mapping[Place, int]) -> tuple[Place, ...]:
     first = min(range(len(cycle)), key=lambda index: order[cycle[index]])
     return tuple(cycle[first:] + cycle[:first])
 
 
-def _a_cycle(ways: dict[Place, dict[Place, None]]) -> list[Place] | None:
-    """Return one cycle in forward order, or None where there is none."""
-    sorter: TopologicalSorter[Place] = TopologicalSorter()
-    for place, targets in ways.items():
-        sorter.add(place)
-        for target in targets:
-            sorter.add(target, place)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        cycle: list[Place] = error.args[1][:-1]
-        return cycle if cycle[(1) % len(cycle)] in ways[cycle[0]] else cycle[::-1]
+def _open_hop(graph: _Graph, sure: bool) -> tuple[Place, Hop] | None:
+    """Return a hop after which a guard may say something else; any hop where `sure` is false."""
+    for place, hops in graph.items():
+        for hop in hops:
+            if not sure or hop.changes or place.phase is Phase.WAIT:
+                return place, hop
     return None
 
 
-def _can_happen(cycle: list[Place], graph: dict[Place, list[Hop]]) -> bool:
-    """Whether the guards on a cycle agree, or something on it may change what they say."""
-    said: dict[str, set[bool]] = {}
-    for place, after in zip(cycle, cycle[1:] + cycle[:1], strict=True):
-        hops = [hop for hop in graph[place] if hop.to == after]
-        if place.phase is Phase.WAIT or any(hop.changes for hop in hops):
-            return True
-        for name in {name for hop in hops for name, _ in hop.guards}:
-            values = {value for hop in hops for each, value in hop.guards if each == name}
-            said.setdefault(name, {True, False}).intersection_update(values)
-    return all(said.values())
+def _way_back(graph: _Graph, place: Place, hop: Hop) -> list[Place]:
+    """Return a shortest cycle that goes over one hop of a component."""
+    came_from: dict[Place, Place] = {}
+    queue = deque([hop.to])
+    while place != hop.to and place not in came_from:
+        at = queue.popleft()
+        for each in graph[at]:
+            if each.to != hop.to and each.to not in came_from:
+                came_from[each.to] = at
+                queue.append(each.to)
+    cycle = [place]
+    while cycle[-1] != hop.to:
+        cycle.append(came_from[cycle[-1]])
+    return cycle[::-1]
 
 
-def _endless(graph: dict[Place, list[Hop]]) -> list[list[Place]]:
-    """Return cycles that nothing ends.
+def _cycles(graph: _Graph) -> Iterator[list[Place]]:
+    """Yield cycles in forward order; the way back that closes each is not used again."""
+    ways = {place: {hop.to: None for hop in hops} for place, hops in graph.items()}
+    for _ in range(_MAX_CYCLES):
+        sorter = TopologicalSorter(_predecessors(ways))
+        try:
+            sorter.prepare()
+            return
+        except CycleError as error:
+            cycle: list[Place] = error.args[1][:-1]
+        del ways[cycle[-1]][cycle[0]]
+        yield cycle
+
+
+def _predecessors(ways: Mapping[Place, Iterable[Place]]) -> dict[Place, list[Place]]:
+    found: dict[Place, list[Place]] = {place: [] for place in ways}
+    for place, targets in ways.items():
+        for target in targets:
+            found[target].append(place)
+    return found
+
+
+def _can_happen(cycle: list[Place], graph: _Graph) -> bool:
+    """Whether something on a cycle may change what its guards say."""
+    return any(
+        place.phase is Phase.WAIT or any(hop.changes for hop in graph[place] if hop.to == after)
+        for place, after in zip(cycle, cycle[1:] + cycle[:1], strict=True)
+    )
+
+
+def _endless(graph: _Graph) -> tuple[list[list[Place]], bool]:
+    """Return cycles that nothing ends, and whether that is all of them.
 
     Either no guard is asked on the whole cycle; or nothing on it changes the context, so
     that every guard says the same each time round.
     """
     found: dict[frozenset[Place], list[Place]] = {}
-    internal = {place: hops for place, hops in graph.items() if place.phase is Phase.RUN}
-    for start in internal:
+    running = {place: hops for place, hops in graph.items() if place.phase is Phase.RUN}
+    steps = _MAX_WALK
+    for start in running:
         for frozen in (False, True):
-            cycle = _walk_back(start, internal, frozen)
+            cycle, steps = _walk_back(start, running, frozen, steps)
             if cycle is not None:
                 found.setdefault(frozenset(cycle), cycle)
-    return list(found.values())[:_MAX_LOOPS]
+    return list(found.values()), steps > 0
 
 
-def _walk_back(start: Place, graph: dict[Place, list[Hop]], frozen: bool) -> list[Place] | None:
-    """Return a way from `start` back to it, depth first, under one valuation of guards."""
-    stack: list[tuple[list[Place], dict[str, bool]]] = [([start], {})]
-    for _ in range(_MAX_WALK):
-        if not stack:
-            return None
+def _walk_back(
+    start: Place, graph: _Graph, frozen: bool, steps: int
+) -> tuple[list[Place] | None, int]:
+    """Return a way from `start` back to it under one valuation of guards, and the steps left.
+
+    Depth first; a search that runs out of steps finds nothing.
+    """
+    stack: list[tuple[list[Place], dict[tuple[str, str], bool]]] = [([start], {})]
+    while stack and steps > 0:
+        steps -= 1
         way, said = stack.pop()
         for hop in reversed(graph[way[-1]]):
-            if hop.changes if frozen else hop.guards:
+            if hop.changes if frozen else hop.answers:
                 continue
-            if any(said.get(name, value) is not value for name, value in hop.guards):
+            if any(said.get(question, value) is not value for question, value in hop.answers):
                 continue
             if hop.to == start:
-                return way
+                return way, steps
             if hop.to in graph and hop.to not in way:
-                stack.append(([*way, hop.to], {**said, **dict(hop.guards)}))
-    return None
+                stack.append(([*way, hop.to], {**said, **dict(hop.answers)}))
+    return None, steps
+
+
+# --- the longest run ----------------------------------------------------------------------
 
 
 def longest_run(found: Exploration) -> int:
-    """Return the most microsteps between two rests of a graph without loops."""
+    """Return how many microsteps one event takes at most, in a graph without loops.
+
+    An event of a new instance takes those of its start as well. Places that only guards
+    which exclude each other make a cycle of count once each: the number is then a bound.
+    """
     graph = _inner(found)
+    for place, hops in found.hops.items():
+        if place.phase is Phase.REST:
+            graph[place] = hops
+        elif place.starting:
+            graph[place] = hops  # with those that lead to the rest where the event comes
+    members = {place: [place] for place in graph}
+    for component in _components(graph):
+        members |= dict.fromkeys(component, component)
     sorter: TopologicalSorter[Place] = TopologicalSorter()
     for place, hops in graph.items():
-        sorter.add(place, *(hop.to for hop in hops))
-    longest: dict[Place, int] = {}
-    for place in sorter.static_order():  # targets come before their sources
-        longest[place] = max(
-            (bool(hop.edges) + longest.get(hop.to, 0) for hop in found.hops.get(place, ())),
-            default=0,
+        head = members[place][0]
+        sorter.add(
+            head, *(members[to][0] for to in _leading(hops, graph) if members[to][0] != head)
         )
-    rests = [found.start, *(place for place in found.hops if place.phase is Phase.REST)]
-    return max(
-        (
-            bool(hop.edges) + longest.get(hop.to, 0)
-            for rest in rests
-            for hop in found.hops.get(rest, ())
-        ),
-        default=0,
-    )
+    longest: dict[Place, int] = {}
+    for head in sorter.static_order():  # targets come before their sources
+        component = members[head]
+        longest[head] = (
+            len(component)
+            - 1
+            + max(
+                (
+                    bool(hop.edges) + (longest[members[hop.to][0]] if hop.to in graph else 0)
+                    for place in component
+                    for hop in graph[place]
+                    if hop.to not in graph or members[hop.to] is not component
+                ),
+                default=0,
+            )
+        )
+    return max(longest.values())
+
+
+def _leading(hops: Iterable[Hop], graph: _Graph) -> Iterator[Place]:
+    return (hop.to for hop in hops if hop.to in graph)

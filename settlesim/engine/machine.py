@@ -25,8 +25,7 @@ Only `settlesim.engine` imports `transitions`. The hooks that are used: ``state_
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,15 +36,12 @@ from transitions.extensions.diagrams import NestedGraphTransition, TransitionGra
 from transitions.extensions.nesting import NestedState
 from transitions.extensions.states import Tags
 
-from settlesim.chart import Chart, Event, Node, NodeKind, Transition
-from settlesim.chart.values import FrozenDict, merge
+from settlesim.chart import Chart, Event
+from settlesim.chart.values import FrozenDict
 from settlesim.engine.graph import NestedSettleGraph, SettleGraph
 from settlesim.errors import (
     DefinitionError,
-    FunctionFailedError,
-    InvalidValueError,
     Problem,
-    UnboundFunctionError,
     shorten,
 )
 
@@ -54,7 +50,7 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-__all__ = ["Instance", "NestedSettleMachine", "SettleMachine", "machine_of"]
+__all__ = ["Instance", "NestedSettleMachine", "SettleMachine"]
 
 
 class Instance:
@@ -156,12 +152,8 @@ class NestedSettleTransition(_QuietMixin, NestedGraphTransition):
         scoped = event_data.machine.scoped
         callbacks: list[Any] = []
         if state_tree:
-            found = [
-                self._final_check_nested(  # type: ignore[attr-defined]  # not in the stubs
-                    state, event_data, state_tree, enter_partials
-                )
-                for state in state_tree
-            ]
+            check = self._final_check_nested  # type: ignore[attr-defined]  # not in the stubs
+            found = [check(each, event_data, state_tree, enter_partials) for each in state_tree]
             callbacks = [callback for each, _ in found for callback in each]
             is_final = all(final for _, final in found)
         else:
@@ -177,8 +169,7 @@ class NestedSettleTransition(_QuietMixin, NestedGraphTransition):
 
 def _graph_owner(method: object) -> object:
     """Return the machine that made this ``get_graph``; None if it is anything else."""
-    made = method.func if isinstance(method, partial) else None
-    owner = getattr(made, "__self__", None)
+    owner = getattr(getattr(method, "func", None), "__self__", None)
     return owner if isinstance(owner, GraphMachine) else None
 
 
@@ -227,9 +218,7 @@ class _LazyGraphMixin(_Base):
         if existing is None:
             model.get_graph = partial(self._get_graph, model)
         elif _graph_owner(existing) is None:
-            raise AttributeError(
-                "Model already has a get_graph attribute. Graph retrieval cannot be bound."
-            )
+            raise AttributeError("Model already has a get_graph attribute; it is not replaced.")
 
     def remove_model(self, model: Any) -> None:
         """Take a model out, with the method that was put on it."""
@@ -238,11 +227,9 @@ class _LazyGraphMixin(_Base):
             if _graph_owner(getattr(each, "get_graph", None)) is self:
                 del each.get_graph
 
-    def get_combined_graph(
-        self, title: str | None = None, force_new: bool = False, show_roi: bool = False
-    ) -> Any:
+    def get_combined_graph(self, *args: Any, **kwargs: Any) -> Any:
         """Return the graph of the first model; without a model no state is active."""
-        return self._get_graph(self.models[0] if self.models else None, title, force_new, show_roi)
+        return self._get_graph(self.models[0] if self.models else None, *args, **kwargs)
 
     def add_states(self, *args: Any, **kwargs: Any) -> None:
         """Add states."""
@@ -289,168 +276,3 @@ class NestedSettleMachine(_LazyGraphMixin, HierarchicalGraphMachine):
     state_cls = NestedSettleState
     transition_cls = NestedSettleTransition
     graph_type = NestedSettleGraph
-
-
-# --- from a chart to its machine ----------------------------------------------------------
-
-
-def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
-    """Return the machine of a chart, built once.
-
-    Guards and assigns that are not bound raise `UnboundFunctionError` when they are called,
-    so that a chart without functions can be drawn.
-    """
-    machine: SettleMachine | NestedSettleMachine | None = chart.cache.get("machine")
-    if machine is None:
-        machine = chart.cache["machine"] = _build(chart)
-    return machine
-
-
-def _build(chart: Chart) -> SettleMachine | NestedSettleMachine:
-    nested = any(node.children for node in chart.states)
-    machine_type = NestedSettleMachine if nested else SettleMachine
-    adapters = _Adapters(chart)
-    machine = machine_type(
-        model=None,
-        states=[
-            _state(chart, node, adapters, nested) for node in chart.states if node.parent is None
-        ],
-        initial=chart.initial,
-        auto_transitions=False,
-        send_event=True,
-        title=chart.name,
-    )
-    machine.chart = chart
-    for index, edge in enumerate(chart.edges):
-        machine.add_transition(**_transition(edge, adapters), edge=f"e{index}")
-    return machine
-
-
-def _state(chart: Chart, node: Node, adapters: _Adapters, nested: bool) -> dict[str, Any]:
-    spec: dict[str, Any] = {
-        "name": node.local_name,
-        "tags": list(node.tags),
-        "final": node.kind is NodeKind.FINAL,
-        "on_enter": adapters.assigns(node.on_enter),
-        "on_exit": adapters.assigns(node.on_exit),
-    }
-    if nested:
-        spec["on_final"] = adapters.assigns(node.on_final)
-    elif node.kind is NodeKind.FINAL:  # a flat State knows no on_final of its own
-        spec["on_enter"] = adapters.assigns(node.on_enter + node.on_final)
-    if node.children:
-        children = [_state(chart, chart.node(child), adapters, nested) for child in node.children]
-        spec["parallel" if node.kind is NodeKind.PARALLEL else "children"] = children
-        if node.initial is not None:
-            spec["initial"] = chart.node(node.initial).local_name
-    return spec
-
-
-def _transition(edge: Transition, adapters: _Adapters) -> dict[str, Any]:
-    return {
-        "trigger": edge.trigger,
-        "source": edge.source,
-        "dest": edge.dest,
-        "conditions": [adapters.guard(name) for name in edge.conditions],
-        "unless": [adapters.guard(name) for name in edge.unless],
-        "prepare": adapters.assigns(edge.prepare),
-        "before": adapters.assigns(edge.before + edge.assign),
-        "after": adapters.assigns(edge.after),
-        "label": edge.label,
-    }
-
-
-_PLAIN = frozenset((bool, dict, type(None)))
-
-
-class _Adapters:
-    """Makes callbacks of `transitions` out of the functions of a chart, one for each name."""
-
-    def __init__(self, chart: Chart) -> None:
-        self._chart_name = chart.name
-        self._functions = chart.functions
-        self._made: dict[str, Callable[[EventData], Any]] = {}
-
-    def guard(self, name: str) -> Callable[[EventData], bool]:
-        """Return the callback that asks the guard `name`."""
-        if name not in self._made:
-            self._made[name] = _named(_guard(name, self._function(name)), name)
-        return self._made[name]
-
-    def assigns(self, names: Iterable[str]) -> list[Callable[[EventData], None]]:
-        """Return the callbacks that run the assigns `names`."""
-        for name in names:
-            if name not in self._made:
-                self._made[name] = _named(_assign(name, self._function(name)), name)
-        return [self._made[name] for name in names]
-
-    def _function(self, name: str) -> Callable[..., Any]:
-        function = self._functions.get(name)
-        chart_name = self._chart_name
-
-        def unbound(context: FrozenDict, event: Event) -> Any:
-            raise UnboundFunctionError(chart=chart_name, names=[name])
-
-        return unbound if function is None else function
-
-
-def _named(callback: Callable[[EventData], Any], name: str) -> Callable[[EventData], Any]:
-    callback.__name__ = name  # the markup, and so the picture, shows it
-    return callback
-
-
-def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], bool]:
-    def check(event_data: EventData) -> bool:
-        instance: Any = event_data.model
-        return bool(_call(name, "guard", function, instance.context, instance.event))
-
-    return check
-
-
-def _assign(name: str, function: Callable[..., Any]) -> Callable[[EventData], None]:
-    def run(event_data: EventData) -> None:
-        instance: Any = event_data.model
-        instance.context = apply(name, function, instance.context, instance.event)
-
-    return run
-
-
-def apply(name: str, function: Callable[..., Any], context: FrozenDict, event: Event) -> FrozenDict:
-    """Return the context after one assign.
-
-    Raises
-    ------
-    FunctionFailedError
-        The function raised, is a coroutine, or returned what is no mapping of strict JSON.
-    """
-    changes = _call(name, "assign", function, context, event)
-    if changes is None:
-        return context
-    try:
-        return merge(context, changes, where="the result")
-    except InvalidValueError as error:
-        raise FunctionFailedError(
-            function=name, role="assign", reason=f"returned no mapping of changes: {error}"
-        ) from None
-
-
-def _call(
-    name: str, role: str, function: Callable[..., Any], context: FrozenDict, event: Event
-) -> Any:
-    try:
-        result = function(context, event)
-    except UnboundFunctionError:
-        raise
-    except Exception as error:
-        raise FunctionFailedError(
-            function=name, role=role, reason=f"raised {type(error).__name__}: {error}"
-        ) from error
-    if type(result) not in _PLAIN and inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        raise FunctionFailedError(
-            function=name,
-            role=role,
-            reason="is asynchronous: only a service may wait; make it a plain function",
-        )
-    return result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from settlesim.chart import (
     EVENTLESS,
@@ -16,13 +16,19 @@ from settlesim.chart import (
     Event,
     Node,
     NodeKind,
+    Snapshot,
     Transition,
     TransitionKind,
 )
 from settlesim.chart.values import FrozenDict
-from settlesim.engine.machine import Instance, NestedSettleMachine, apply, machine_of
+from settlesim.engine.building import apply, machine_of
+from settlesim.engine.machine import Instance, NestedSettleMachine
+from settlesim.engine.settlement import Outcome
+from settlesim.errors import ChartMismatchError, UnboundFunctionError
 
-__all__ = ["Fired", "Program", "program_of"]
+__all__ = ["Fired", "Program", "check_snapshot", "outcome_of", "program_of"]
+
+_FINAL: Final = frozenset(("final",))
 
 
 class Fired(NamedTuple):
@@ -138,6 +144,8 @@ class Program:
         context = self.chart.context
         for name in entered:
             for function in self.chart.node(name).on_enter:
+                if function not in self.chart.functions:
+                    raise UnboundFunctionError(chart=self.chart.name, names=[function])
                 context = apply(function, self.chart.functions[function], context, event)
         return Fired(configuration, context, (), (), entered)
 
@@ -167,10 +175,18 @@ class Program:
         found = self._begins.get(configuration)
         if found is None:
             found = self.is_legal(configuration) and (
-                self.rests(configuration) or self.chart.is_initial(configuration)
+                self.rests(configuration)
+                or (self.chart.is_initial(configuration) and not self._goes_on(configuration))
             )
             self._begins[configuration] = found
         return found
+
+    def _goes_on(self, configuration: tuple[str, ...]) -> bool:
+        """Whether a service, a delay or an eventless transition of an active node is pending."""
+        active = self.active(configuration)
+        return not self.eventless_sources.isdisjoint(active) or any(
+            self.chart.node(name).invoke or self.chart.node(name).after for name in active
+        )
 
     def accepts(self, configuration: tuple[str, ...]) -> dict[str, tuple[Transition, ...]]:
         """Return the external events that a configuration takes, with their transitions.
@@ -190,10 +206,10 @@ class Program:
     def is_legal(self, configuration: Iterable[str]) -> bool:
         """Whether these leaves can be active together (SCXML 1.0, section 3.11)."""
         leaves = tuple(configuration)
-        if not leaves or any(leaf not in self.chart for leaf in leaves):
+        if len(set(leaves)) != len(leaves) or any(leaf not in self.chart for leaf in leaves):
             return False
         active = self.active(leaves)
-        roots = [name for name in active if self.chart.node(name).parent is None]
+        roots = [name for name in active if self.chart.node(name).parent is None]  # none: no leaves
         if len(roots) != 1 or leaves != tuple(sorted(leaves, key=self._order.__getitem__)):
             return False
         return all(self._is_legal_node(self.chart.node(name), active, leaves) for name in active)
@@ -241,3 +257,37 @@ def program_of(chart: Chart) -> Program:
     if program is None:
         program = chart.cache["program"] = Program(chart)
     return program
+
+
+def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
+    """Refuse a snapshot that this chart can not go on from.
+
+    Raises
+    ------
+    ChartMismatchError
+        It is of another chart or version, or of nodes where this chart can not rest.
+    """
+    chart = program.chart
+    leaves = ", ".join(snapshot.configuration)
+    if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
+        reason = "an instance stays with the chart and version that it began with"
+    elif program.may_begin(snapshot.configuration):
+        return
+    elif program.is_legal(snapshot.configuration):
+        reason = f"it rests in {leaves}, which is not settled here"
+    else:
+        reason = f"its nodes {leaves} can not be active here together"
+    raise ChartMismatchError(
+        key=key,
+        stored=f"{snapshot.chart} version {snapshot.version}",
+        current=f"{chart.name} version {chart.version}",
+        reason=reason,
+    )
+
+
+def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
+    """Say how an event ends that comes to rest in this configuration."""
+    kinds = program.rest_kinds(configuration)
+    if "rejected" in kinds:
+        return Outcome.REJECTED
+    return Outcome.DONE if kinds == _FINAL else Outcome.RESOLVED

@@ -11,7 +11,16 @@ from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue
 from settlesim.errors import RejectedError
 
-__all__ = ["Call", "CallStatus", "Microstep", "Outcome", "Settlement"]
+__all__ = [
+    "Call",
+    "CallStatus",
+    "Microstep",
+    "Outcome",
+    "Pending",
+    "PendingDelay",
+    "Settlement",
+    "printable",
+]
 
 
 class Outcome(enum.Enum):
@@ -35,6 +44,34 @@ class CallStatus(enum.Enum):
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     """Its node was left before it came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A service that has to run now."""
+
+    id: str
+    """The invocation's id."""
+    number: int
+    """The how-manieth start of this invocation it is in this session, from 1."""
+    service: str
+    input: JSONValue
+    timeout: float | None
+    """Seconds; None for the driver's default."""
+    context: FrozenDict
+    """The context when the service was started."""
+    event: Event
+    """The external event of this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDelay:
+    """A delay that runs: answer `Settling.elapsed` when its seconds have passed."""
+
+    id: str
+    number: int
+    """The how-manieth start of this delay it is in this session, from 1."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +171,12 @@ class Settlement:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
+
+
+def printable(error: BaseException | str) -> str:
+    """Return a text that strict JSON carries: a message may hold anything, and even fail."""
+    try:
+        text = str(error)
+    except Exception as failure:
+        text = f"(its text can not be made: {type(failure).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()[:10_000]

@@ -20,27 +20,34 @@ snapshot that it began with is still the truth.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.values import FrozenDict, JSONValue, freeze
-from settlesim.engine.program import Fired, Program, program_of
-from settlesim.engine.settlement import Call, CallStatus, Microstep, Outcome, Settlement
+from settlesim.engine.program import Fired, Program, check_snapshot, outcome_of, program_of
+from settlesim.engine.settlement import (
+    Call,
+    CallStatus,
+    Microstep,
+    Outcome,
+    Pending,
+    PendingDelay,
+    Settlement,
+    printable,
+)
 from settlesim.engine.stepping import (
     Position,
     activities_of,
     after_firing,
+    cycle_of,
     next_internal,
 )
 from settlesim.errors import (
-    ChartMismatchError,
     FunctionFailedError,
     InvalidValueError,
     MicrostepLimitError,
     ServiceFailedError,
     SettleError,
-    SettlesimError,
     StalledError,
 )
 
@@ -48,35 +55,6 @@ __all__ = ["MAX_MICROSTEPS", "Pending", "PendingDelay", "Settling", "check_snaps
 
 MAX_MICROSTEPS: Final = 1_000
 """How many microsteps one event may take."""
-_FINAL: Final = frozenset(("final",))
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A service that has to run now."""
-
-    id: str
-    """The invocation's id."""
-    number: int
-    """The how-manieth start of this invocation it is in this session, from 1."""
-    service: str
-    input: JSONValue
-    timeout: float | None
-    """Seconds; None for the driver's default."""
-    context: FrozenDict
-    """The context when the service was started."""
-    event: Event
-    """The external event of this session."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingDelay:
-    """A delay that runs: answer `Settling.elapsed` when its seconds have passed."""
-
-    id: str
-    number: int
-    """The how-manieth start of this delay it is in this session, from 1."""
-    seconds: float
 
 
 class Settling:
@@ -133,7 +111,7 @@ class Settling:
         self.key = key
         self.settlement: Settlement | None = None
         """The result; None while the session is on its way."""
-        self._error: SettlesimError | None = None
+        self._error: BaseException | None = None
         self._last = self.event
         self._max_microsteps = max_microsteps
         self._microsteps: list[Microstep] = []
@@ -247,17 +225,18 @@ class Settling:
         pending = self._take(id)
         kind = "TimeoutError" if timeout else "Error"
         if isinstance(error, BaseException) and not timeout:
-            kind = type(error).__name__
-        text = f"{kind}: {error}" if str(error) else kind
+            kind = printable(type(error).__name__)
+        message = printable(error)
+        text = f"{kind}: {message}" if message else kind
 
         def run() -> None:
             status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
             self._record(pending, status, seconds, error=text)
             trigger = self._activities.invocations[id].error_trigger
-            data = freeze({"type": kind, "message": _printable(str(error))})
+            data = freeze({"type": kind, "message": message})
             if not self._fire(trigger, Event(trigger, data)):
                 cause = error if isinstance(error, BaseException) else None
-                reason = str(error) if timeout else f"failed with {text}"
+                reason = message if timeout else f"failed with {text}"
                 raise ServiceFailedError(
                     service=pending.service, invocation=id, reason=reason
                 ) from cause
@@ -290,10 +269,10 @@ class Settling:
     # --- the run --------------------------------------------------------------------------
 
     def _guarded(self, run: Callable[[], None]) -> None:
-        """Run a part; an error of ours ends the session for good."""
+        """Run a part; an error ends the session for good, an interrupt of a guard too."""
         try:
             run()
-        except SettlesimError as error:
+        except BaseException as error:
             self._error = error
             self._pending.clear()
             self._delays.clear()
@@ -344,7 +323,8 @@ class Settling:
     def _step(self, trigger: str, fired: Fired, position: Position) -> None:
         if len(self._microsteps) >= self._max_microsteps:
             raise MicrostepLimitError(
-                limit=self._max_microsteps, cycle=_cycle([step.after for step in self._microsteps])
+                limit=self._max_microsteps,
+                cycle=cycle_of([step.after for step in self._microsteps]),
             )
         self._microsteps.append(
             Microstep(
@@ -423,7 +403,7 @@ class Settling:
         configuration = self._position.configuration
         if self._program.rests(configuration):
             if self._applied:
-                self.settlement = self._settle(_outcome(self._program, configuration))
+                self.settlement = self._settle(outcome_of(self._program, configuration))
             else:
                 self._begin_event()
         elif not self._applied and self._may_start_here(configuration):
@@ -466,49 +446,3 @@ class Settling:
             tuple(self._calls),
             chart,
         )
-
-
-def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
-    """Refuse a snapshot that this chart can not go on from.
-
-    Raises
-    ------
-    ChartMismatchError
-        It is of another chart or version, or of nodes where this chart can not rest.
-    """
-    chart = program.chart
-    leaves = ", ".join(snapshot.configuration)
-    if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
-        reason = "an instance stays with the chart and version that it began with"
-    elif program.may_begin(snapshot.configuration):
-        return
-    elif program.is_legal(snapshot.configuration):
-        reason = f"it rests in {leaves}, which is not settled here"
-    else:
-        reason = f"its nodes {leaves} can not be active here together"
-    raise ChartMismatchError(
-        key=key,
-        stored=f"{snapshot.chart} version {snapshot.version}",
-        current=f"{chart.name} version {chart.version}",
-        reason=reason,
-    )
-
-
-def _outcome(program: Program, configuration: tuple[str, ...]) -> Outcome:
-    kinds = program.rest_kinds(configuration)
-    if "rejected" in kinds:
-        return Outcome.REJECTED
-    return Outcome.DONE if kinds == _FINAL else Outcome.RESOLVED
-
-
-def _printable(text: str) -> str:
-    """Return a text that strict JSON carries: a message may hold anything."""
-    return text.encode("utf-8", "backslashreplace").decode()[:10_000]
-
-
-def _cycle(configurations: list[tuple[str, ...]]) -> list[str]:
-    """Return the shortest run of configurations that the last ones repeat."""
-    for period in range(1, len(configurations) // 2 + 1):
-        if configurations[-period:] == configurations[-2 * period : -period]:
-            return [" + ".join(leaves) for leaves in configurations[-period:]]
-    return []

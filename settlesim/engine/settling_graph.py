@@ -82,7 +82,7 @@ def settling_graph_of(chart: Chart, *, limit: int = LIMIT) -> SettlingGraph:
     return SettlingGraph(
         chart,
         tuple(dict.fromkeys(place.position.configuration for place, _ in _rests(found, [start]))),
-        tuple(place.position.configuration for place in rests),
+        tuple(dict.fromkeys(place.position.configuration for place in rests)),
         tuple(edge for rest in rests for edge in _edges_from(found, rest)),
     )
 

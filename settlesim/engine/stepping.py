@@ -20,7 +20,15 @@ from settlesim.chart import EVENTLESS, Delay, Event, Invocation
 from settlesim.chart.values import FrozenDict
 from settlesim.engine.program import Fired, Program
 
-__all__ = ["Activities", "Position", "Step", "activities_of", "after_firing", "next_internal"]
+__all__ = [
+    "Activities",
+    "Position",
+    "Step",
+    "activities_of",
+    "after_firing",
+    "cycle_of",
+    "next_internal",
+]
 
 
 class Position(NamedTuple):
@@ -127,3 +135,11 @@ def activities_of(program: Program) -> Activities:
     if activities is None:
         activities = program.chart.cache["activities"] = Activities(program)
     return activities
+
+
+def cycle_of(configurations: list[tuple[str, ...]]) -> list[str]:
+    """Return the shortest run of configurations that the last ones repeat."""
+    for period in range(1, len(configurations) // 2 + 1):
+        if configurations[-period:] == configurations[-2 * period : -period]:
+            return [" + ".join(leaves) for leaves in configurations[-period:]]
+    return []

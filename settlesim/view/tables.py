@@ -123,8 +123,8 @@ def report_html(report: Report) -> str:
     """Return the verdict and the findings as HTML."""
     bound = "" if report.longest is None else f", at most {report.longest} microsteps per event"
     head = (
-        f"<p style='margin:4px 0'><strong>{report.verdict.name}</strong>&ensp;{_code(report.chart)} "
-        f"version {report.version}: {len(report.settled)} settled configurations, "
+        f"<p style='margin:4px 0'><strong>{report.verdict.name}</strong>&ensp;"
+        f"{_code(report.chart)} version {report.version}: {len(report.settled)} settled configurations, "
         f"{report.places} places, {report.hops} ways{bound}</p>"
     )
     if not report.findings:

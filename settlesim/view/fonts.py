@@ -1,0 +1,139 @@
+"""The fonts that pictures are measured and painted with: Liberation Sans, in this package.
+
+A machine without any font gives the same picture as one with a thousand. The files are the
+unchanged ones of Liberation Fonts 2.1.5 (SIL Open Font License 1.1, ``fonts/OFL.txt``).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import struct
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+__all__ = ["FAMILY", "FILES", "covers", "fontconfig_file", "text_width"]
+
+FAMILY: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
+"""For SVG: three families with the same widths, then whatever there is."""
+
+FOLDER: Final = Path(__file__).parent / "fonts"
+FILES: Final = tuple(
+    FOLDER / f"LiberationSans-{face}.ttf" for face in ("Regular", "Bold", "Italic")
+)
+
+_CONFIG = """<?xml version="1.0"?>
+<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
+"""
+
+
+def fontconfig_file() -> str:
+    """Return the path of a fontconfig configuration that names our fonts only.
+
+    The fonts are copied beside it: fontconfig writes into a font folder where it can, and a
+    package's folder is not the place for that. All of it goes away with this process; where
+    something else took it away before, it is made again.
+    """
+    config = _made(os.getpid())
+    if not os.path.exists(config):
+        _made.cache_clear()
+        config = _made(os.getpid())
+    return config
+
+
+@lru_cache(maxsize=1)
+def _made(owner: int) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="settlesim-"))
+    atexit.register(_remove, folder, owner)
+    fonts = folder / "fonts"
+    fonts.mkdir()
+    for file in FILES:
+        shutil.copy(file, fonts)
+    config = folder / "fonts.conf"
+    text = _CONFIG.format(fonts=escape(str(fonts)), cache=escape(str(folder / "cache")))
+    config.write_text(text, encoding="utf-8")
+    return str(config)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a fork inherits the handler, and not the folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Face:
+    """The glyphs that a font file has, and how wide they are.
+
+    References
+    ----------
+    OpenType 1.9, tables ``head``, ``hhea``, ``hmtx`` and ``cmap`` (subtable format 4).
+    """
+
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        (count,) = struct.unpack_from(">H", data, 4)
+        tables = {}
+        for index in range(count):
+            tag, _, offset, _ = struct.unpack_from(">4sIII", data, 12 + 16 * index)
+            tables[tag] = offset
+        self.units: int = struct.unpack_from(">H", data, tables[b"head"] + 18)[0]
+        (metrics,) = struct.unpack_from(">H", data, tables[b"hhea"] + 34)
+        advances = struct.unpack_from(">" + "Hh" * metrics, data, tables[b"hmtx"])[::2]
+        self.widths: dict[int, int] = {
+            code: advances[min(glyph, metrics - 1)]
+            for code, glyph in _glyphs(data, tables[b"cmap"]).items()
+        }
+
+
+def _glyphs(data: bytes, cmap: int) -> dict[int, int]:
+    """Return the glyph of every character of the Basic Multilingual Plane that has one."""
+    (count,) = struct.unpack_from(">H", data, cmap + 2)
+    records = [struct.unpack_from(">HHI", data, cmap + 4 + 8 * index) for index in range(count)]
+    table = cmap + next(offset for platform, kind, offset in records if (platform, kind) == (3, 1))
+    (double,) = struct.unpack_from(">H", data, table + 6)
+    segments = double // 2
+    row = f">{segments}H"
+    ends = struct.unpack_from(row, data, table + 14)
+    starts = struct.unpack_from(row, data, table + 16 + double)
+    deltas = struct.unpack_from(row, data, table + 16 + 2 * double)
+    at = table + 16 + 3 * double
+    offsets = struct.unpack_from(row, data, at)
+    found = {}
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        for code in range(start, min(end, 0xFFFE) + 1):
+            glyph = code
+            if offsets[index]:
+                place = at + 2 * index + offsets[index] + 2 * (code - start)
+                (glyph,) = struct.unpack_from(">H", data, place)
+                if not glyph:
+                    continue
+            found[code] = (glyph + deltas[index]) & 0xFFFF
+    return {code: glyph for code, glyph in found.items() if glyph}
+
+
+@lru_cache(maxsize=3)
+def _face(index: int) -> _Face:
+    return _Face(FILES[index])
+
+
+def covers(text: str) -> bool:
+    """Whether our fonts have a glyph for every character."""
+    if text.isascii():
+        return True
+    widths = _face(0).widths
+    return all(ord(character) in widths for character in text if ord(character) > 126)
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Return the width of a line of text, without kerning.
+
+    Parameters
+    ----------
+    size : the font's size; the width is in the same unit
+    """
+    face = _face(1 if bold else 0)
+    missing = face.units * 0.75
+    return size * sum(face.widths.get(ord(each), missing) for each in text) / face.units

@@ -1,0 +1,121 @@
+"""The picture of a settling graph: only the places of rest, services on the arrows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from settlesim import display
+from settlesim.chart import Chart, NodeKind, TransitionKind
+from settlesim.engine import SettlingEdge, SettlingGraph
+from settlesim.engine.sketch import Arc, Rest, Row, Run, Sketch, Vertex
+from settlesim.errors import RenderError
+from settlesim.view.diagram import arc_ids
+from settlesim.view.drawing import Drawing, Options
+from settlesim.view.picture import Picture
+
+__all__ = ["draw_settling_graph"]
+
+
+@display.draw.register
+def draw_settling_graph(
+    value: SettlingGraph,
+    target: str | os.PathLike[str] | None = None,
+    *,
+    configuration: Iterable[str] | None = None,
+    path: Iterable[int] | None = None,
+    **options: Any,
+) -> Picture:
+    """Return the picture of a settling graph, or write it to a file as well.
+
+    Parameters
+    ----------
+    target : as `settlesim.view.draw`
+    configuration : the settled configuration that is active, its leaves
+    path : the edges just taken, positions in ``graph.edges``
+    options : as `settlesim.view.draw`
+
+    Raises
+    ------
+    RenderError
+        As `settlesim.view.draw`.
+    """
+    sketch = _sketch(value)
+    active: tuple[str, ...] = ()
+    if configuration is not None:
+        leaves = (configuration,) if isinstance(configuration, str) else tuple(configuration)
+        active = (_name(leaves),)
+        if active[0] not in sketch.vertices:
+            raise RenderError(f"configuration {active[0]} is no node of this settling graph")
+    return Drawing(
+        what=f"Settling graph of {value.chart.name!r}",
+        chart=value.chart,
+        sketch=sketch,
+        kept={},
+        leaves=active,
+        path=arc_ids(path, len(value.edges), "graph.edges"),
+        options=Options(**options),
+    ).picture(target)
+
+
+@display.mimebundle.register
+def _(value: SettlingGraph) -> dict[str, Any]:
+    try:
+        return draw_settling_graph(value)._repr_mimebundle_()
+    except RenderError as error:
+        return {"text/plain": f"{value!r}, not drawn: {error}"}
+
+
+def _name(leaves: Iterable[str]) -> str:
+    return " + ".join(leaves)
+
+
+def _sketch(graph: SettlingGraph) -> Sketch:
+    leaves = dict.fromkeys((*graph.start, *graph.nodes))
+    vertices = {_name(each): _vertex(graph.chart, index, each) for index, each in enumerate(leaves)}
+    arcs = tuple(_arc(index, edge) for index, edge in enumerate(graph.edges))
+    return Sketch(vertices, arcs, _name(graph.start[0]) if graph.start else None)
+
+
+def _vertex(chart: Chart, index: int, leaves: tuple[str, ...]) -> Vertex:
+    kinds = {chart.rest_of(leaf) for leaf in leaves}
+    rest: Rest | None = "resolved"
+    if "rejected" in kinds:
+        rest = "rejected"
+    elif None in kinds:
+        rest = None
+    elif kinds == {"final"}:
+        rest = "final"
+    return Vertex(
+        id=f"n{index}",
+        name=_name(leaves),
+        label=_name(leaves),
+        kind=NodeKind.FINAL if rest == "final" else NodeKind.ATOMIC,
+        rest=rest,
+        parent=None,
+        children=(),
+        initial=None,
+        rows=tuple(Row((Run(leaf, "name"),)) for leaf in leaves),
+    )
+
+
+def _arc(index: int, edge: SettlingEdge) -> Arc:
+    failed = any(bad for _, bad in edge.services)
+    return Arc(
+        id=f"e{index}",
+        source=_name(edge.source),
+        dest=_name(edge.target),
+        internal=False,
+        kind=TransitionKind.ERROR if failed else TransitionKind.EXTERNAL,
+        rows=tuple(_rows(edge)),
+    )
+
+
+def _rows(edge: SettlingEdge) -> Iterator[Row]:
+    yield Row((Run(edge.event, "event"),))
+    guards = [name if value else f"not {name}" for name, value in dict(edge.guards).items()]
+    if guards:
+        yield Row((Run(f"[{' and '.join(guards)}]", "guard"),))
+    for service, bad in edge.services:
+        yield Row((Run(service, "service"),), "alert" if bad else "gear")
