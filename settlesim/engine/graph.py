@@ -11,7 +11,6 @@ is an edge of its own.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
@@ -110,9 +109,8 @@ class _SketchMixin(Graph):
             graph.graph_attr.update(label=plain_label(title), labelloc="t")
         self._vertices(sketch, None, graph)
         self._start(sketch, None, graph)
-        loops: Counter[str] = Counter()
         for arc in (each for each in sketch.arcs if not each.internal):
-            self._arc(sketch, arc, graph, labels, _side(arc, loops))
+            self._arc(sketch, arc, graph, labels)
         graph.draw = partial(self.draw, graph)  # as transitions does
         return graph
 
@@ -232,14 +230,10 @@ class _SketchMixin(Graph):
         edges: Any = self.custom_styles["edge"]
         return arc.id in self.taken or bool(edges[arc.source][arc.dest])
 
-    def _arc(
-        self, sketch: Sketch, arc: Arc, graph: graphviz.Digraph, labels: bool, side: dict[str, str]
-    ) -> None:
+    def _arc(self, sketch: Sketch, arc: Arc, graph: graphviz.Digraph, labels: bool) -> None:
         tail, head, ends = _ends(sketch, arc)
         arrow, line = _ARROWS.get(arc.kind, ("normal", "solid"))
         attributes = {"id": arc.id, "arrowhead": arrow, "style": line, **ends}
-        if tail == head:
-            attributes.update(side)
         attributes["class"] = " ".join(["edge", arc.kind.value, *["taken"] * self._is_taken(arc)])
         if labels and arc.rows:
             attributes["label"] = self._label(arc.rows, 2)
@@ -286,18 +280,6 @@ def _ends(sketch: Sketch, arc: Arc) -> tuple[str, str, dict[str, str]]:
     if dest.children and dest.name not in sketch.above(source.name):
         ends["lhead"] = _cluster(sketch, dest.name)
     return tail.id, sketch.entry(dest.name), ends
-
-
-def _side(arc: Arc, loops: Counter[str]) -> dict[str, str]:
-    """Return the ports of an arc that leads to its own source: above and below in turn.
-
-    Loops on one side lie within each other, and the inner label covers the outer line.
-    """
-    if arc.source != arc.dest:
-        return {}
-    port = "ns"[loops[arc.source] % 2]
-    loops[arc.source] += 1
-    return {"tailport": port, "headport": port}
 
 
 def _cluster(sketch: Sketch, name: str) -> str:

@@ -55,6 +55,7 @@ def compose(sketch: Sketch, layout: Layout, highlight: Highlight, frame: Frame) 
         "role": "img",
         "aria-label": frame.alternative,
         "font-family": FAMILY,
+        "style": "max-width:100%;height:auto",  # within HTML it shrinks with the page
     }.items():
         root.set(name, value)
     add(root, "title").text = frame.alternative

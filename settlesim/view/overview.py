@@ -9,7 +9,7 @@ from typing import Any
 from settlesim import display
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.engine import SettlingEdge, SettlingGraph
-from settlesim.engine.sketch import Arc, Rest, Row, Run, Sketch, Vertex
+from settlesim.engine.sketch import Arc, Icon, Rest, Row, Run, Sketch, Vertex
 from settlesim.errors import RenderError
 from settlesim.view.diagram import arc_ids
 from settlesim.view.drawing import Drawing, Options
@@ -74,7 +74,11 @@ def _name(leaves: Iterable[str]) -> str:
 def _sketch(graph: SettlingGraph) -> Sketch:
     leaves = dict.fromkeys((*graph.start, *graph.nodes))
     vertices = {_name(each): _vertex(graph.chart, index, each) for index, each in enumerate(leaves)}
-    arcs = tuple(_arc(index, edge) for index, edge in enumerate(graph.edges))
+    loops = _loops(graph)
+    arcs = tuple(
+        _arc(index, edge, edge.source == edge.target and index not in loops)
+        for index, edge in enumerate(graph.edges)
+    )
     return Sketch(vertices, arcs, _name(graph.start[0]) if graph.start else None)
 
 
@@ -100,15 +104,32 @@ def _vertex(chart: Chart, index: int, leaves: tuple[str, ...]) -> Vertex:
     )
 
 
-def _arc(index: int, edge: SettlingEdge) -> Arc:
-    failed = any(bad for _, bad in edge.services)
+def _loops(graph: SettlingGraph) -> set[int]:
+    """Return the edges that are drawn as loops: of each node one, the best way back to it.
+
+    Graphviz draws loops within each other, so further ones are lines in their node.
+    """
+    best: dict[tuple[str, ...], int] = {}
+    for index, edge in enumerate(graph.edges):
+        if edge.source == edge.target:
+            first = best.setdefault(edge.source, index)
+            if _failed(graph.edges[first]) and not _failed(edge):
+                best[edge.source] = index
+    return set(best.values())
+
+
+def _failed(edge: SettlingEdge) -> bool:
+    return any(bad for _, bad in edge.services)
+
+
+def _arc(index: int, edge: SettlingEdge, internal: bool) -> Arc:
     return Arc(
         id=f"e{index}",
         source=_name(edge.source),
         dest=_name(edge.target),
-        internal=False,
-        kind=TransitionKind.ERROR if failed else TransitionKind.EXTERNAL,
-        rows=tuple(_rows(edge)),
+        internal=internal,
+        kind=TransitionKind.ERROR if _failed(edge) else TransitionKind.EXTERNAL,
+        rows=(_line(edge),) if internal else tuple(_rows(edge)),
     )
 
 
@@ -119,3 +140,10 @@ def _rows(edge: SettlingEdge) -> Iterator[Row]:
         yield Row((Run(f"[{' and '.join(guards)}]", "guard"),))
     for service, bad in edge.services:
         yield Row((Run(service, "service"),), "alert" if bad else "gear")
+
+
+def _line(edge: SettlingEdge) -> Row:
+    """Return an edge as one line in its node."""
+    words = ", ".join(dict.fromkeys(service for service, _ in edge.services))
+    icon: Icon | None = "alert" if _failed(edge) else "gear" if edge.services else None
+    return Row((Run(edge.event, "event"), Run(words, "service")), icon)

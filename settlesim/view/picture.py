@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -22,6 +23,9 @@ FORMATS: Final[Mapping[str, str]] = {
     "mermaid": "mermaid",
 }
 """What a file's suffix, or a format's name, stands for."""
+
+_CELL: Final = 860.0  # the width of a cell in a window of 1,300 pixels with the side bar open
+_SIZE: Final = re.compile(r'(<svg [^>]*?)width="([0-9.]+)" height="([0-9.]+)"')
 
 
 def format_of(name: str) -> str:
@@ -133,7 +137,7 @@ class Picture:
         return target
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"image/svg+xml": self.svg, "text/plain": self.alt}
+        return {"image/svg+xml": _fitted(self.svg), "text/plain": self.alt}
 
     def __repr__(self) -> str:
         return f"<Picture: {self.alt}>"
@@ -143,6 +147,18 @@ class Picture:
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"a Picture is immutable: {name!r} can not be deleted")
+
+
+def _fitted(svg: str) -> str:
+    """Return an SVG that shows itself no wider than a notebook's cell.
+
+    JupyterLab shows it as an image in its own size, and cuts off what is wider.
+    """
+    found = _SIZE.match(svg)
+    if found is None or float(found[2]) <= _CELL:
+        return svg
+    width, height = float(found[2]), float(found[3])
+    return f'{found[1]}width="{_CELL:g}" height="{height * _CELL / width:.2f}"{svg[found.end() :]}'
 
 
 def _bytes(body: str | bytes) -> bytes:

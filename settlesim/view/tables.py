@@ -12,7 +12,7 @@ from typing import Any
 
 from settlesim import display
 from settlesim.chart.values import FrozenDict, encode
-from settlesim.engine import Microstep, Outcome, Report, Settlement, Severity
+from settlesim.engine import Call, Microstep, Outcome, Report, Settlement, Severity
 from settlesim.engine.program import program_of
 from settlesim.view.words import trigger_words
 
@@ -29,7 +29,11 @@ _LONGEST = 80
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells that are HTML already."""
+    """Return a table of cells that are HTML already; a column without any is left out."""
+    cells = list(rows)
+    kept = [index for index in range(len(head)) if any(row[index] for row in cells)]
+    head = [head[index] for index in kept]
+    rows = [[row[index] for index in kept] for row in cells]
     top = "".join(f'<th scope="col" style="{_CELL}">{escape(each)}</th>' for each in head)
     body = "".join(
         "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>"
@@ -77,18 +81,20 @@ def settlement_html(settlement: Settlement) -> str:
     if settlement.microsteps:
         parts.append(_table(("", "what happened", "then active", "context"), _steps(settlement)))
     if settlement.calls:
-        rows = (
-            (
-                _code(call.service),
-                "" if call.input is None else _text(call.input),
-                call.status.value,
-                _text(call.error) if call.error is not None else _text(call.result),
-                f"{call.seconds:.3g} s",
-            )
-            for call in settlement.calls
-        )
+        rows = [_call(call) for call in settlement.calls]
         parts.append(_table(("service", "input", "ended", "with", "took"), rows))
     return "".join(parts)
+
+
+def _call(call: Call) -> tuple[str, ...]:
+    result = "" if call.result is None else _text(call.result)
+    return (
+        _code(call.service),
+        "" if call.input is None else _text(call.input),
+        call.status.value,
+        result if call.error is None else _text(call.error),
+        f"{call.seconds:.3g} s",
+    )
 
 
 def _kept(settlement: Settlement) -> str:
@@ -124,8 +130,8 @@ def report_html(report: Report) -> str:
     bound = "" if report.longest is None else f", at most {report.longest} microsteps per event"
     head = (
         f"<p style='margin:4px 0'><strong>{report.verdict.name}</strong>&ensp;"
-        f"{_code(report.chart)} version {report.version}: {len(report.settled)} settled configurations, "
-        f"{report.places} places, {report.hops} ways{bound}</p>"
+        f"{_code(report.chart)} version {report.version}: {len(report.settled)} settled "
+        f"configurations, {report.places} places, {report.hops} ways{bound}</p>"
     )
     if not report.findings:
         return head

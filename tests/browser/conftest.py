@@ -190,7 +190,7 @@ class LabNotebook:
             name,
         )
         light = "false" if "Dark" in name else "true"
-        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", timeout=30_000)
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
 
 
 @pytest.fixture

@@ -89,6 +89,7 @@ def test_svg_holds_names_as_text_only(name: str) -> None:
     root = ET.fromstring(svg)
     tags = {each.tag.removeprefix(SVG) for each in root.iter()}
     assert tags <= {"svg", "g", "title", "rect", "text", "circle", "path", "polygon"}
+    assert root.attrib.pop("style") == "max-width:100%;height:auto"
     attributes = {key for each in root.iter() for key in each.attrib}
     assert not [
         key for key in attributes if "href" in key or key.startswith("on") or key == "style"
