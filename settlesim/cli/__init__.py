@@ -1,0 +1,42 @@
+"""The command line: draw, check and settle charts, look into stores, open the notebooks.
+
+What costs time to import stands inside the commands, so that ``--help`` and shell
+completion do not wait for it.
+"""
+
+from __future__ import annotations
+
+import click
+
+import settlesim
+from settlesim.cli.check import check
+from settlesim.cli.draw import draw
+from settlesim.cli.gallery import gallery
+from settlesim.cli.lab import lab
+from settlesim.cli.running import Program, use_utf8
+from settlesim.cli.settle import settle
+from settlesim.cli.show import show
+
+__all__ = ["main", "program"]
+
+program = Program(
+    "settlesim",
+    help="""Durable statecharts that run until they settle on a tagged node.
+
+    \b
+    Begin with
+      settlesim gallery
+      settlesim draw count -o count.svg
+      settlesim settle count c1 COUNT --store counts.json
+      settlesim lab""",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(settlesim.__version__, prog_name="settlesim")(program)
+for _command in (gallery, draw, check, settle, show, lab):
+    program.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``settlesim`` script."""
+    use_utf8()
+    program()

@@ -1,0 +1,107 @@
+"""Which chart a command is about: one of the gallery, a JSON file, or a Python attribute."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from settlesim.chart import Chart
+from settlesim.chart.problems import nearest
+from settlesim.chart.reading import chart_from_attribute, chart_from_file
+from settlesim.errors import ReadError, shorten
+
+__all__ = ["CHART_HELP", "Source", "chart_argument", "find_chart"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CHART_HELP: Final = """\b
+    CHART is the name of a gallery chart (see `settlesim gallery`), the
+    path of a JSON file, or module:attribute; modules of the current
+    folder can be imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A chart and where it is from."""
+
+    chart: Chart
+    origin: Literal["gallery", "file", "python"]
+
+
+def find_chart(text: str) -> Source:
+    """Find the chart that a person means.
+
+    Parameters
+    ----------
+    text : a gallery name; else a file's path; else ``module:attribute``
+
+    Raises
+    ------
+    click.BadParameter
+        It is none of these; the message lists the gallery and the nearest name.
+    ReadError, DefinitionError
+        The file or module can not be read, or the chart in it is wrong.
+    """
+    from settlesim.gallery import CHARTS
+
+    if text in CHARTS:
+        return Source(CHARTS[text], "gallery")
+    path = Path(text)
+    if path.suffix == ".py" or text.partition(":")[0].endswith(".py"):
+        module = text.partition(":")[0].removesuffix(".py").replace(os.sep, ".").lstrip(".")
+        attribute = text.partition(":")[2] or "NAME"
+        raise click.BadParameter(f"a Python file is named as a module: try {module}:{attribute}")
+    if path.is_file() or path.suffix == ".json":
+        return Source(chart_from_file(path), "file")
+    if path.is_dir():
+        raise click.BadParameter(f"{shorten(text)} is a folder; give a chart's JSON file")
+    if ":" in text:
+        return Source(_from_python(text), "python")
+    known = ", ".join(CHARTS)
+    message = (
+        f"{shorten(text)} is no chart of the gallery ({known}), no file and no module:attribute"
+    )
+    close = nearest(text, CHARTS)
+    raise click.BadParameter(f"{message}; did you mean {close!r}?" if close else f"{message}.")
+
+
+def _from_python(text: str) -> Chart:
+    # An installed command has its own folder on the path, not the person's.
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return chart_from_attribute(text)
+    except SystemExit as error:
+        # A script that ends itself would else end the command as if all were well.
+        raise ReadError(
+            source=shorten(text), reason=f"ended with SystemExit({error.code}) when it was imported"
+        ) from error
+
+
+def chart_argument(function: F) -> F:
+    """Give a command the argument CHART, a `Source`, with shell completion."""
+
+    def convert(ctx: click.Context, param: click.Parameter, value: str) -> Source:
+        return find_chart(value)
+
+    return click.argument(
+        "source", metavar="CHART", callback=convert, shell_complete=complete_chart
+    )(function)
+
+
+def complete_chart(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete names of the gallery, and files where none begins like that."""
+    from settlesim.gallery import CHARTS
+
+    found = [CompletionItem(name) for name in CHARTS if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]

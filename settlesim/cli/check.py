@@ -1,0 +1,43 @@
+"""``settlesim check``: the settling contract of a chart."""
+
+from __future__ import annotations
+
+import click
+
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.running import Command
+
+__all__ = ["check"]
+
+
+@click.command(
+    cls=Command,
+    short_help="Prove or refute that every event ends in a settled configuration.",
+    help=f"""Prove or refute that every event of CHART ends in a settled configuration.
+
+    No function of the chart runs, and none needs to be bound.
+
+    {CHART_HELP}
+
+    \b
+    Exit status: 0 without errors; 1 with errors, and with --strict
+    also with warnings; 2 where there is no chart to check.""",
+)
+@chart_argument
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Visit at most this many places; beyond it nothing is proved.",
+)
+def check(source: Source, as_json: bool, strict: bool, limit: int | None) -> None:
+    """Check a chart."""
+    from settlesim.cli.words import json_page
+    from settlesim.engine import Severity, check_chart
+
+    report = check_chart(source.chart) if limit is None else check_chart(source.chart, limit=limit)
+    click.echo(json_page(report.to_dict()) if as_json else str(report))
+    bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    if any(finding.severity in bad for finding in report.findings):
+        click.get_current_context().exit(1)

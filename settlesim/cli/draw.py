@@ -1,0 +1,170 @@
+"""``settlesim draw``: the picture of a chart."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from settlesim.chart import Chart
+from settlesim.chart.problems import nearest
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.running import Command
+from settlesim.errors import shorten
+
+__all__ = ["draw"]
+
+_FORMATS: Final = ("svg", "png", "pdf", "dot", "mermaid")
+_BINARY: Final = ("png", "pdf")
+
+
+@click.command(
+    cls=Command,
+    short_help="Draw a chart to a file, or print the picture.",
+    help=f"""Draw CHART to a file, or print the picture.
+
+    {CHART_HELP}
+
+    The file's suffix says the format: .svg, .png, .pdf, .dot or .gv, .mmd. Without -o the
+    picture is printed, as SVG unless --format says otherwise. A file that exists is written
+    over.
+
+    \b
+    Examples:
+      settlesim draw order -o order.svg
+      settlesim draw donut -o donut.png --state ready --legend
+      settlesim draw donut --state sifting --state whisking --format mermaid
+      settlesim draw signup -o signup.pdf --settling-graph""",
+)
+@chart_argument
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="The file to write; - prints.",
+)
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(_FORMATS),
+    help="The format, where no suffix says it.",
+)
+@click.option(
+    "--state",
+    "states",
+    metavar="NAME",
+    multiple=True,
+    help="Show this state as active; give it again for parallel ones.",
+)
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="The paper.")
+@click.option("--legend", is_flag=True, help="Explain the signs below the picture.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, 20, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Pixels of a PNG per unit of the SVG.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["LR", "TB"]),
+    default="LR",
+    show_default=True,
+    help="From left to right, or from top to bottom.",
+)
+@click.option(
+    "--settling-graph",
+    "settling",
+    is_flag=True,
+    help="Draw only the settled configurations, and the events between them.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop a layout that takes longer.",
+)
+def draw(
+    *,
+    source: Source,
+    output: Path | None,
+    wanted: str | None,
+    states: tuple[str, ...],
+    settling: bool,
+    timeout: float | None,
+    **options: Any,
+) -> None:
+    """Draw a chart."""
+    import settlesim.view  # so that values can draw themselves
+
+    if output == Path("-"):
+        output = None
+    picture_format = _format(output, wanted)
+    if states:
+        options["configuration"] = _leaves(source.chart, states)
+    if timeout is not None:
+        options["timeout"] = timeout
+    subject = source.chart.settling_graph() if settling else source.chart
+    picture: settlesim.view.Picture = subject.draw(format=picture_format, **options)
+    if output is None:
+        _print(picture.render(picture_format))
+    else:
+        picture.save(output, picture_format)
+        click.echo(f"Wrote {output}. {picture.alt}")
+
+
+def _format(output: Path | None, wanted: str | None) -> str:
+    """Return the format; refuse one that the file's name contradicts, or a terminal can't show."""
+    if output is None:
+        if wanted in _BINARY and sys.stdout.isatty():
+            raise click.UsageError(f"{wanted} is no text for a terminal: give -o FILE")
+        return wanted or "svg"
+    from settlesim.view.picture import FORMATS
+
+    suffix = output.suffix.lower()
+    meant = FORMATS.get(suffix.removeprefix("."))
+    if wanted is None and meant is None:
+        said = f"the suffix {suffix!r} is of no format" if suffix else "it has no suffix"
+        known = ", ".join(f".{each}" for each in FORMATS)
+        raise click.BadParameter(
+            f"{shorten(str(output))}: {said}; known are {known}, or give --format",
+            param_hint="'-o'",
+        )
+    if wanted is not None and meant is not None and wanted != meant:
+        raise click.UsageError(f"{output} is named as {meant}, and --format says {wanted}")
+    return wanted or meant or "svg"
+
+
+def _leaves(chart: Chart, states: tuple[str, ...]) -> list[str]:
+    """Return what is active when these states are, in document order."""
+    found = {leaf for name in states for leaf in chart.enter(_full_name(chart, name))}
+    return [node.name for node in chart.states if node.name in found]
+
+
+def _full_name(chart: Chart, name: str) -> str:
+    """Return the full name of a state; its last part is enough where only one has it."""
+    if name in chart:
+        return name
+    known = [node.name for node in chart.states]
+    ends = [each for each in known if each.endswith(f".{name}")]
+    if len(ends) == 1:
+        return ends[0]
+    message = f"chart {shorten(chart.name)} has no state {shorten(name)}"
+    close = nearest(name, known)
+    if ends:
+        message = f"{shorten(name)} is ambiguous: {', '.join(ends)}"
+    elif close is not None:
+        message += f"; did you mean {close!r}?"
+    else:
+        message += f"; it has {', '.join(known[:20])}{' and others' if len(known) > 20 else ''}."
+    raise click.BadParameter(message, param_hint="'--state'")
+
+
+def _print(body: str | bytes) -> None:
+    """Print a picture; text as UTF-8 whatever the terminal's encoding is."""
+    if isinstance(body, str):
+        body = f"{body.rstrip()}\n".encode()
+    click.echo(body, nl=False)

@@ -1,0 +1,137 @@
+"""``settlesim settle``: bring one event of one instance to its settled node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.running import Command
+from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
+
+if TYPE_CHECKING:
+    from settlesim.engine import Settlement
+    from settlesim.ports import Store
+
+__all__ = ["settle"]
+
+
+def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    return None if value is None else parse_json(value)
+
+
+@click.command(
+    cls=Command,
+    short_help="Bring one event to its settled node, and save the instance there.",
+    help=f"""Bring EVENT of the instance KEY to a settled node of CHART, and save it there.
+
+    A key that the store does not have begins a new instance. Without --store nothing is
+    kept.
+
+    {CHART_HELP}
+
+    A chart from a JSON file has no functions: --service, --guard, --assign and --stub
+    stand in for them. The first three also replace functions that a chart has.
+
+    The clock is simulated, so that delays and call.sleep() cost no time, unless the chart
+    is a module:attribute, whose services may do real work.
+
+    \b
+    Exit status: 0 for RESOLVED, DONE and IGNORED; 1 for REJECTED, and
+    where the event came to no settled node or the store failed; 2 for
+    wrong arguments, charts and values.
+
+    \b
+    Examples:
+      settlesim settle count c1 COUNT --store counts.json
+      settlesim settle order o1 PAY --data '{{"card": "declined"}}'
+      settlesim settle my_order.json o1 PAY --stub --service charge_card=error""",
+)
+@chart_argument
+@click.argument("key")
+@click.argument("event")
+@click.option("--data", metavar="JSON", callback=_data, help="The event's data.")
+@click.option(
+    "--id",
+    "event_id",
+    metavar="TEXT",
+    help="The same for every repetition of this event: the idempotency keys are made of it.",
+)
+@click.option(
+    "--store", "path", metavar="FILE", type=click.Path(dir_okay=False), help="Keep instances here."
+)
+@stub_options
+@click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
+@click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
+def settle(
+    *,
+    source: Source,
+    key: str,
+    event: str,
+    data: Any,
+    event_id: str | None,
+    path: str | None,
+    simulated: bool | None,
+    as_json: bool,
+    stub: bool,
+    **stubs: Mapping[str, Callable[..., Any]],
+) -> None:
+    """Settle one event."""
+    from settlesim.engine import Outcome
+    from settlesim.runtime import Interpreter, RealClock, SimulatedClock
+
+    chart = bind_stubs(source.chart, stubs, rest=stub)
+    if simulated is None:
+        simulated = source.origin != "python"
+    with _store(path) as store:
+        interpreter = Interpreter(
+            chart, store, clock=SimulatedClock() if simulated else RealClock()
+        )
+        settlement = interpreter.settle_sync(key, event, data, event_id)
+        ignored = settlement.outcome is Outcome.IGNORED
+        events = list(interpreter.accepts(key)) if ignored else []
+    _tell(settlement, events, path, as_json=as_json)
+    if settlement.outcome is Outcome.REJECTED:
+        click.get_current_context().exit(1)
+
+
+@contextmanager
+def _store(path: str | None) -> Iterator[Store]:
+    from settlesim.store import MemoryStore, TinyStore
+
+    if path is None:
+        yield MemoryStore()
+    else:
+        with TinyStore(path) as store:
+            yield store
+
+
+def _tell(settlement: Settlement, events: list[str], path: str | None, *, as_json: bool) -> None:
+    from settlesim.cli.words import (
+        configuration_text,
+        json_page,
+        plain,
+        settlement_record,
+        settlement_text,
+    )
+
+    if as_json:
+        saved = settlement.saved and path is not None
+        click.echo(json_page({**settlement_record(settlement), "saved": saved, "store": path}))
+        return
+    click.echo(settlement_text(settlement, events))
+    click.echo()
+    if not settlement.saved:
+        before = settlement.before
+        was = f"revision {before.revision}" if before.revision else "never saved"
+        click.echo(
+            f"Nothing was saved: the instance is still in "
+            f"{configuration_text(before.configuration)} ({was})."
+        )
+    elif path is None:
+        click.echo("Nothing is kept without --store FILE.")
+    else:
+        click.echo(f"Saved as revision {settlement.after.revision} in {plain(path)}.")

@@ -1,0 +1,115 @@
+"""``settlesim show``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def store(here: Path, run: Run) -> str:
+    """A store with an order and a count."""
+    for words in (("order", "o1", "PAY"), ("count", "c1", "COUNT"), ("count", "c1", "COUNT")):
+        assert run("settle", *words, "--store", "s.json").exit_code == 0
+    return "s.json"
+
+
+def test_all_instances_are_shown_in_a_table(store: str, run: Run) -> None:
+    """Sorted by key."""
+    result = run("show", "--store", store)
+    assert result.exit_code == 0
+    context = '{"amount": 20, "charge": "charge of 20", "label": null}'
+    assert result.stdout.splitlines() == [
+        "KEY  CHART     REVISION  RESTS IN  CONTEXT",
+        'c1   count v1         2  even      {"count": 2}',
+        f"o1   order v1         1  paid      {context}",
+    ]
+
+
+def test_one_instance_is_shown_with_its_context(store: str, run: Run) -> None:
+    """One fact a line."""
+    assert run("show", "o1", "--store", store).stdout == (
+        "key       o1\n"
+        "chart     order version 1\n"
+        "rests in  paid\n"
+        "revision  1\n"
+        "context\n"
+        "  amount  20\n"
+        '  charge  "charge of 20"\n'
+        "  label   null\n"
+    )
+
+
+def test_instances_are_printed_as_json(store: str, run: Run) -> None:
+    """All are a list, one is an object."""
+    everything = json.loads(run("show", "--store", store, "--json").stdout)
+    assert [each["key"] for each in everything] == ["c1", "o1"]
+    one = json.loads(run("show", "c1", "--store", store, "--json").stdout)
+    assert one == everything[0]
+    assert one["configuration"] == ["even"]
+
+
+def test_an_unknown_key_is_an_error_with_the_nearest_one(store: str, run: Run) -> None:
+    """Status 1: the question was right, the answer is no."""
+    result = run("show", "O1", "--store", store)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: s.json holds no instance 'O1'; did you mean 'o1'?\n"
+    assert "it holds 'c1', 'o1'." in run("show", "zzzz", "--store", store).stderr
+
+
+def test_a_large_store_does_not_list_its_keys(here: Path, run: Run) -> None:
+    """Beyond eight only their number is said."""
+    for number in range(9):
+        run("settle", "count", f"count-{number}", "COUNT", "--store", "s.json")
+    assert "it holds 9 others." in run("show", "zzzz", "--store", "s.json").stderr
+
+
+def test_a_missing_store_is_an_error_and_is_not_made(here: Path, run: Run) -> None:
+    """Looking at a store does not create one."""
+    result = run("show", "--store", "no.json")
+    assert result.exit_code == 2
+    assert "'no.json' does not exist" in result.stderr
+    assert not (here / "no.json").exists()
+
+
+def test_the_store_has_to_be_named(run: Run) -> None:
+    """There is no default store."""
+    result = run("show")
+    assert result.exit_code == 2
+    assert "Missing option '--store'" in result.stderr
+
+
+def test_a_damaged_store_is_an_error(here: Path, run: Run) -> None:
+    """Damage is not read as empty."""
+    (here / "s.json").write_text("{")
+    result = run("show", "--store", "s.json")
+    assert result.exit_code == 1
+    assert "Error: store" in result.stderr
+    assert "is damaged" in result.stderr
+
+
+def test_a_store_without_instances_says_so(store: str, here: Path, run: Run) -> None:
+    """No table with a head alone."""
+    text = json.loads((here / store).read_text())
+    text["instances"] = {}
+    (here / store).write_text(json.dumps(text))
+    assert run("show", "--store", store).stdout == "s.json holds no instances.\n"
+    assert run("show", "--store", store, "--json").stdout == "[]\n"
+    assert "it is empty." in run("show", "k", "--store", store).stderr
+
+
+def test_an_instance_without_context_is_shown(here: Path, run: Run) -> None:
+    """An empty context is an empty object."""
+    chart = {
+        "name": "bare",
+        "states": [{"name": "a", "tags": ["settled"]}],
+        "transitions": [["GO", "a", "a"]],
+        "initial": "a",
+    }
+    (here / "bare.json").write_text(json.dumps(chart))
+    assert run("settle", "bare.json", "k", "GO", "--store", "s.json").exit_code == 0
+    assert run("show", "k", "--store", "s.json").stdout.endswith("\ncontext   {}\n")
