@@ -122,6 +122,8 @@ class DefinitionError(SettlesimError):
 
     problems: Sequence[Problem]
     chart: str
+    more: int
+    """How many further problems were found, beyond those that are listed."""
 
     def __init__(self, *, problems: Sequence[Problem], chart: str = "chart", more: int = 0) -> None:
         head = f"chart {shorten(chart)} has {len(problems) + more} problem"

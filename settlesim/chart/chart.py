@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -35,6 +36,9 @@ __all__ = ["Chart", "OnReject"]
 OnReject = Literal["discard", "persist"]
 """What happens to a rejected settlement: it is dropped, or saved like any other."""
 
+_MAX_VERSION: Final = 2**53 - 1  # what every reader of JSON takes for a whole number
+
+_ON_REJECT: Final[tuple[OnReject, ...]] = ("discard", "persist")
 _KEYS: Final = (
     "name",
     "version",
@@ -135,9 +139,10 @@ class Chart:
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
     ) -> None:
-        problems = Problems()
+        problems = Problems(name)
         parser = Parser(problems)
-        parser.parse(states, transitions)
+        if not parser.parse(states, transitions):
+            problems.raise_if_any()
         tags = _settling_tags(settling_tags, problems)
         self._set("name", _name(name, problems))
         self._set("version", _version(version, problems))
@@ -145,13 +150,8 @@ class Chart:
         self._set("settling_tags", tags)
         self._set("context", _context(context, problems))
         nodes, explicit, edges = _connect(parser, tags, problems)
-        start = getattr(initial, "name", initial)
-        if start is None:
-            problems.add("initial", "is missing; the node in which a new instance starts is needed")
-        elif start not in nodes:
-            problems.unknown("initial", "state", start, nodes)
-        problems.raise_if_any(self.name)
-        assert isinstance(start, str)  # it is a key of `nodes`, or an error was raised
+        start = _initial(initial, nodes, problems)
+        problems.raise_if_any()
         self._set("initial", start)
         self._set("cache", {})
         self._set("_nodes", MappingProxyType(nodes))
@@ -173,15 +173,17 @@ class Chart:
         DefinitionError
             Everything that is wrong with it, unknown keys included.
         """
-        problems = Problems()
-        unknown = [key for key in record if key not in _KEYS]
-        for key in unknown:
-            problems.unknown("chart", "key", key, _KEYS)
+        if not isinstance(record, Mapping):
+            problems = Problems()
+            problems.add("chart", f"is {shorten(record, 60)}; a mapping with 'states' is needed")
+            problems.raise_if_any()
+        problems = Problems(record.get("name"))
+        for key in record:
+            if key not in _KEYS:
+                problems.unknown("chart", "key", key, _KEYS)
         if "states" not in record:
             problems.add("chart", "has no 'states'")
-        if problems:
-            label = record.get("name")
-            problems.raise_if_any(label if isinstance(label, str) else "chart")
+        problems.raise_if_any()
         return cls(**record)
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,17 +203,19 @@ class Chart:
 
         Raises
         ------
-        UnboundFunctionError
+        DefinitionError
             A name that the chart does not use, or a value that can not be called.
         """
-        problems = Problems()
+        problems = Problems(self.name)
+        if not isinstance(functions, Mapping):
+            problems.add("bind", f"is given {shorten(functions)}; a mapping by name is needed")
+            problems.raise_if_any()
         for name, function in functions.items():
             if name not in self.roles:
                 problems.unknown("bind", "function", name, self.roles)
             elif not callable(function):
                 problems.add(f"bind {shorten(name)}", f"is {shorten(function)}, not a function")
-        if problems:
-            problems.raise_if_any(self.name)
+        problems.raise_if_any()
         bound = object.__new__(Chart)
         for slot in self.__slots__[1:]:
             bound._set(slot, getattr(self, slot))
@@ -324,7 +328,8 @@ class Chart:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Chart is immutable: {name!r} can not be set")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Chart is immutable: {name!r} can not be deleted")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -382,16 +387,30 @@ def _name(name: object, problems: Problems) -> str:
     return str(name)
 
 
+def _initial(initial: object, nodes: Mapping[str, Node], problems: Problems) -> str:
+    start = initial.name if isinstance(initial, enum.Enum) else initial
+    if start is None:
+        problems.add("initial", "is missing; the node in which a new instance starts is needed")
+    elif not isinstance(start, str):
+        problems.add("initial", f"is {shorten(start)}; the name of one state is needed")
+    elif start not in nodes:
+        problems.unknown("initial", "state", start, nodes)
+    return start if isinstance(start, str) else ""
+
+
 def _version(version: object, problems: Problems) -> int:
-    if type(version) is not int or version < 1:
-        problems.add("version", f"is {shorten(version)}; a whole number, 1 or more, is needed")
-        return 1
-    return version
+    if type(version) is int and 1 <= version <= _MAX_VERSION:
+        return version
+    problems.add(
+        "version", f"is {shorten(version)}; a whole number from 1 to {_MAX_VERSION} is needed"
+    )
+    return 1
 
 
 def _on_reject(on_reject: object, problems: Problems) -> OnReject:
-    if on_reject in {"discard", "persist"}:
-        return on_reject
+    for known in _ON_REJECT:
+        if on_reject == known:
+            return known
     problems.add("on_reject", f"is {shorten(on_reject)}; 'discard' or 'persist' is needed")
     return "discard"
 
@@ -406,7 +425,7 @@ def _context(context: object, problems: Problems) -> FrozenDict:
 
 def _settling_tags(tags: object, problems: Problems) -> SettlingTags:
     if isinstance(tags, SettlingTags):
-        return tags
+        tags = {"resolved": tags.resolved, "rejected": tags.rejected}
     if isinstance(tags, Mapping) and set(tags) <= {"resolved", "rejected"}:
         lists = {key: tags.get(key, ()) for key in ("resolved", "rejected")}
         if all(

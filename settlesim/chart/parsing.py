@@ -10,10 +10,8 @@ It looks at shapes only; what the names stand for is `settlesim.chart.validation
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from settlesim.chart.definition import (
@@ -25,12 +23,25 @@ from settlesim.chart.definition import (
     NodeKind,
     Transition,
 )
+from settlesim.chart.dialect import (
+    FUNCTIONS,
+    INVOKE_KEYS,
+    MAX_SECONDS,
+    POSITIONAL,
+    STATE_KEYS,
+    TARGET_KEYS,
+    TRANSITION_KEYS,
+    enum_state,
+    listed,
+    plain,
+    seconds_of,
+)
 from settlesim.chart.event import name_flaw
 from settlesim.chart.problems import Problems, nearest
 from settlesim.chart.values import JSONValue, freeze
 from settlesim.errors import InvalidValueError, shorten
 
-__all__ = ["MAX_NESTING", "MAX_NODES", "MAX_TRANSITIONS", "Parser"]
+__all__ = ["MAX_ITEMS", "MAX_NESTING", "MAX_NODES", "MAX_TRANSITIONS", "Parser"]
 
 MAX_NODES: Final = 5_000
 """How many nodes a chart may have."""
@@ -38,55 +49,8 @@ MAX_TRANSITIONS: Final = 20_000
 """How many transitions a chart may have, with ``"*"`` and lists of sources spelled out."""
 MAX_NESTING: Final = 32
 """How deep nodes may nest."""
-MAX_SECONDS: Final = 1e9
-"""The longest delay or time-out, about 31 years."""
-
-_POSITIONAL: Final = (
-    "trigger",
-    "source",
-    "dest",
-    "conditions",
-    "unless",
-    "before",
-    "after",
-    "prepare",
-)
-_FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "after")
-_TARGET_KEYS: Final = frozenset(("dest", "label", *_FUNCTIONS))
-_TRANSITION_KEYS: Final = frozenset(("trigger", "source", *_TARGET_KEYS))
-_INVOKE_KEYS: Final = frozenset(("src", "input", "on_done", "on_error", "timeout"))
-_STATE_KEYS: Final = frozenset(
-    (
-        "after",
-        "always",
-        "children",
-        "final",
-        "ignore_invalid_triggers",
-        "initial",
-        "invoke",
-        "label",
-        "name",
-        "on_done",
-        "on_enter",
-        "on_exit",
-        "on_final",
-        "parallel",
-        "states",
-        "tags",
-        "transitions",
-    )
-)
-
-
-def _plain(value: object) -> object:
-    """Take an enum member for its name, as `transitions` does."""
-    return value.name if isinstance(value, enum.Enum) else value
-
-
-def _listed(value: object) -> Sequence[object]:
-    if value is None:
-        return ()
-    return value if isinstance(value, (list, tuple)) else (value,)
+MAX_ITEMS: Final = 100_000
+"""How many tags, functions, services and delays a chart may name in all."""
 
 
 class _TooLargeError(Exception):
@@ -102,10 +66,12 @@ class Parser:
         self.transitions: list[Transition] = []
         self.functions: dict[str, Callable[..., Any]] = {}
         self._nested: list[tuple[str, str, object]] = []
+        self._all_sources: dict[tuple[str, bool], list[str]] = {}
         self._count = 0
+        self._items = 0
 
-    def parse(self, states: object, transitions: object) -> None:
-        """Read a whole chart."""
+    def parse(self, states: object, transitions: object) -> bool:
+        """Read a whole chart; False where it is beyond the limits."""
         try:
             self._states(states, "states", parent=None)
             self._transition_list(transitions, "transitions", scope="")
@@ -113,6 +79,13 @@ class Parser:
                 self._transition_list(specs, where, scope=scope)
         except _TooLargeError as error:
             self.problems.add("chart", str(error))
+            return False
+        return True
+
+    def _take(self, number: int) -> None:
+        self._items += number
+        if self._items > MAX_ITEMS:
+            raise _TooLargeError(f"more than {MAX_ITEMS} tags, functions, services and delays")
 
     # --- states ---------------------------------------------------------------------------
 
@@ -129,22 +102,22 @@ class Parser:
         return tuple(name for name in names if name is not None)
 
     def _state(self, spec: object, where: str, parent: str | None) -> str | None:
-        spec = _plain(spec)
+        if isinstance(spec, enum.Enum):
+            spec = enum_state(spec)
         if not isinstance(spec, Mapping):
             spec = {"name": spec}
-        local = _plain(spec.get("name"))
+        local = plain(spec.get("name"))
         flaw = name_flaw(local)
         if flaw:
             self.problems.add(where, f"the name {flaw}")
             return None
         assert isinstance(local, str)  # name_flaw has refused everything else
         if "." in local or local in {"*", "="}:
-            self.problems.add(
-                where, f"the name {shorten(local)} is not free: dots join parent and child"
-            )
+            why = "dots join parent and child" if "." in local else "it means other states"
+            self.problems.add(where, f"the name {shorten(local)} is not free: {why}")
             return None
         name = local if parent is None else f"{parent}.{local}"
-        self._check_keys(spec, _STATE_KEYS, f"state {shorten(name)}")
+        self._check_keys(spec, STATE_KEYS, f"state {shorten(name)}")
         if name in self.nodes:
             self.problems.add(where, f"the state {shorten(name)} stands twice")
             return None
@@ -204,7 +177,7 @@ class Parser:
     ) -> tuple[NodeKind, tuple[str, ...], str | None]:
         locals_ = tuple(child.rpartition(".")[2] for child in children)
         if isinstance(initial, (list, tuple)):
-            given = tuple(_plain(each) for each in initial)
+            given = tuple(plain(each) for each in initial)
             if given != locals_:
                 self.problems.add(
                     where,
@@ -215,7 +188,7 @@ class Parser:
             if initial is not None:
                 self.problems.add(where, "is parallel and has an initial child; all are entered")
             return NodeKind.PARALLEL, children, None
-        initial = _plain(initial)
+        initial = plain(initial)
         if initial is None:
             return NodeKind.COMPOUND, children, None
         if initial in locals_:
@@ -233,8 +206,9 @@ class Parser:
                 where, f"tags are {shorten(tags)}; a list of names is needed, such as ['settled']"
             )
             return ()
+        self._take(len(tags))
         names: dict[str, None] = {}
-        for tag in map(_plain, tags):
+        for tag in map(plain, tags):
             flaw = name_flaw(tag)
             if flaw:
                 self.problems.add(where, f"the tag {shorten(tag)} {flaw}")
@@ -254,15 +228,17 @@ class Parser:
     # --- services and delays --------------------------------------------------------------
 
     def _invocations(self, specs: object, name: str, where: str) -> tuple[Invocation, ...]:
+        each_spec = listed(specs)
+        self._take(len(each_spec))
         return tuple(
             self._invocation(spec, name, f"{name}.{index}", f"{where} invoke[{index}]")
-            for index, spec in enumerate(_listed(specs))
+            for index, spec in enumerate(each_spec)
         )
 
     def _invocation(self, spec: object, name: str, id_: str, where: str) -> Invocation:
         if not isinstance(spec, Mapping):
             spec = {"src": spec}
-        self._check_keys(spec, _INVOKE_KEYS, where)
+        self._check_keys(spec, INVOKE_KEYS, where)
         src = self._function_names(spec.get("src"), f"{where} src")
         if len(src) != 1:
             self.problems.add(where, "src has to name one service")
@@ -288,26 +264,27 @@ class Parser:
                 where, f"after is {shorten(specs)}; a mapping of seconds to destinations is needed"
             )
             return ()
+        self._take(len(specs))
         delays: dict[float, Delay] = {}
         for index, (key, target) in enumerate(specs.items()):
             id_ = f"{name}.{index}"
             seconds = self._seconds(key, f"{where} after")
+            if seconds is None:
+                continue
             if seconds in delays:
                 self.problems.add(where, f"after {seconds:g} seconds stands twice")
-            targets = self._targets(target, name, f"after.{id_}", f"{where} after {key}")
+            targets = self._targets(target, name, f"after.{id_}", f"{where} after {seconds:g}")
+            if not targets:
+                self.problems.add(f"{where} after {seconds:g}", "leads nowhere; name a state")
             delays[seconds] = Delay(id_, seconds, targets)
         return tuple(delays.values())
 
-    def _seconds(self, value: object, where: str) -> float:
-        seconds = math.nan
-        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-            with contextlib.suppress(ValueError, OverflowError):
-                seconds = float(value)
-        if not 0 < seconds <= MAX_SECONDS:
+    def _seconds(self, value: object, where: str) -> float | None:
+        seconds = seconds_of(value)
+        if seconds is None:
             self.problems.add(
                 where, f"{shorten(value)} is no number of seconds in (0, {MAX_SECONDS:g}]"
             )
-            return 1.0
         return seconds
 
     def _json(self, value: object, where: str) -> JSONValue:
@@ -324,10 +301,10 @@ class Parser:
     ) -> tuple[Transition, ...]:
         """Read a destination, a dict, or a list of either: transitions out of one node."""
         found = []
-        for each in _listed(specs):
+        for each in listed(specs):
             spec = each if isinstance(each, Mapping) else {"dest": each}
-            self._check_keys(spec, _TARGET_KEYS, where)
-            dest = self._target_name(_plain(spec.get("dest")), source, where)
+            self._check_keys(spec, TARGET_KEYS, where)
+            dest = self._target_name(plain(spec.get("dest")), source, where)
             found.append(self._transition(spec, trigger, source, dest, where))
         return tuple(found)
 
@@ -351,24 +328,24 @@ class Parser:
 
     def _one_transition(self, spec: object, where: str, scope: str) -> None:
         if isinstance(spec, (list, tuple)):
-            if not 3 <= len(spec) <= len(_POSITIONAL):
+            if not 3 <= len(spec) <= len(POSITIONAL):
                 self.problems.add(
                     where,
                     f"has {len(spec)} parts; a list is [trigger, source, dest] and, after "
                     "them, conditions, unless, before, after, prepare",
                 )
                 return
-            spec = dict(zip(_POSITIONAL, spec, strict=False))
+            spec = dict(zip(POSITIONAL, spec, strict=False))
         elif not isinstance(spec, Mapping):
             self.problems.add(where, f"is {shorten(spec, 60)}; a list or a dict is needed")
             return
-        self._check_keys(spec, _TRANSITION_KEYS, where)
+        self._check_keys(spec, TRANSITION_KEYS, where)
         if "source" not in spec or "dest" not in spec:
             self.problems.add(where, "needs 'source' and 'dest' (None for an internal transition)")
             return
-        trigger = self._trigger(_plain(spec.get("trigger")), where)
+        trigger = self._trigger(plain(spec.get("trigger")), where)
         prefix = f"{scope}." if scope else ""
-        dest = _plain(spec["dest"])
+        dest = plain(spec["dest"])
         if dest is not None and not isinstance(dest, str):
             self.problems.add(where, f"dest is {shorten(dest)}; the name of a state is needed")
             return
@@ -394,15 +371,10 @@ class Parser:
 
     def _sources(self, sources: object, dest: object, scope: str, where: str) -> list[str]:
         prefix = f"{scope}." if scope else ""
-        if _plain(sources) == "*":
-            return [
-                node.name
-                for node in self.nodes.values()
-                if node.kind is not NodeKind.FINAL
-                and ((node.parent or "") == scope or (dest == "=" and node.name.startswith(prefix)))
-            ]
+        if plain(sources) == "*":
+            return self._every_source(scope, deep=dest == "=")
         names = []
-        for source in map(_plain, _listed(sources)):
+        for source in map(plain, listed(sources)):
             if isinstance(source, str):
                 names.append(prefix + source)
             else:
@@ -410,6 +382,19 @@ class Parser:
                     where, f"source is {shorten(source)}; the name of a state is needed"
                 )
         return names
+
+    def _every_source(self, scope: str, *, deep: bool) -> list[str]:
+        """Return what ``"*"`` stands for: the states of a scope, with ``"="`` those inside too."""
+        found = self._all_sources.get((scope, deep))
+        if found is None:
+            prefix = f"{scope}." if scope else ""
+            found = self._all_sources[scope, deep] = [
+                node.name
+                for node in self.nodes.values()
+                if node.kind is not NodeKind.FINAL
+                and (node.name.startswith(prefix) if deep else (node.parent or "") == scope)
+            ]
+        return found
 
     def _transition(
         self, spec: Mapping[str, Any], trigger: str, source: str, dest: str | None, where: str
@@ -419,7 +404,7 @@ class Parser:
             raise _TooLargeError(f"more than {MAX_TRANSITIONS} transitions")
         functions = {
             key: self._function_names(spec[key], f"{where} {key}")
-            for key in _FUNCTIONS
+            for key in FUNCTIONS
             if spec.get(key) is not None
         }
         return Transition(
@@ -429,8 +414,10 @@ class Parser:
     # --- functions and keys ---------------------------------------------------------------
 
     def _function_names(self, specs: object, where: str) -> tuple[str, ...]:
+        each_spec = listed(specs)
+        self._take(len(each_spec))
         names = []
-        for spec in _listed(specs):
+        for spec in each_spec:
             name = self._callable_name(spec, where) if callable(spec) else spec
             flaw = name_flaw(name)
             if flaw:
@@ -441,7 +428,7 @@ class Parser:
 
     def _callable_name(self, function: Callable[..., Any], where: str) -> object:
         name = getattr(function, "__name__", None)
-        if name is None or name == "<lambda>":
+        if not isinstance(name, str) or name == "<lambda>":
             self.problems.add(
                 where, "a function without a name can not stand in a chart: name it and bind it"
             )
@@ -452,7 +439,9 @@ class Parser:
 
     def _check_keys(self, spec: Mapping[Any, Any], known: frozenset[str], where: str) -> None:
         for key in spec:
-            if key not in known:
+            if key not in known and self.problems.is_full:
+                self.problems.add(where, "unknown key")
+            elif key not in known:
                 close = nearest(key, sorted(known))
                 hint = (
                     f"did you mean {close!r}?" if close else f"known are {', '.join(sorted(known))}"

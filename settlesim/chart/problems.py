@@ -11,44 +11,55 @@ from settlesim.errors import DefinitionError, Problem, shorten
 __all__ = ["Problems", "nearest"]
 
 _MAX_REPORTED: Final = 20
-_MAX_COMPARED: Final = 2_000
+_MAX_COUNTED: Final = 1_000
+_MAX_COMPARED: Final = 200_000  # characters with characters; about 40 ms at worst
 
 
 def nearest(name: object, known: Collection[str]) -> str | None:
     """Return the known name that looks most like `name`, or None.
 
-    Names of which a spelling differs only in case win; a set of more than 2,000 names is
-    not searched, because a hostile chart could make that slow.
+    A name that differs only in case wins. Where the names are many and long, only that is
+    looked at: to compare them all would be slow, and a hostile chart could make it so.
     """
-    if not isinstance(name, str) or len(known) > _MAX_COMPARED or len(name) > 100:
+    if not isinstance(name, str):
         return None
     folded = name.casefold()
     for candidate in known:
         if candidate.casefold() == folded:
             return candidate
-    short = [candidate for candidate in known if len(candidate) <= 100]
-    found = difflib.get_close_matches(name, short, n=1, cutoff=0.6)
+    if len(name) * sum(map(len, known)) > _MAX_COMPARED:
+        return None
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return found[0] if found else None
 
 
 class Problems:
     """A list of problems that raises itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, chart: object = "chart") -> None:
+        self._chart = chart if isinstance(chart, str) else "chart"
         self._found: list[Problem] = []
         self._more = 0
 
     def add(self, where: str, message: str) -> None:
-        """Note one problem; beyond twenty they are only counted."""
-        if len(self._found) < _MAX_REPORTED:
+        """Note one problem; beyond twenty they are only counted.
+
+        Raises
+        ------
+        DefinitionError
+            There are a thousand: nobody reads on.
+        """
+        if not self.is_full:
             self._found.append(Problem(where, message))
         else:
             self._more += 1
+            if self._more >= _MAX_COUNTED:
+                self.raise_if_any()
 
     def unknown(self, where: str, what: str, name: object, known: Collection[str]) -> None:
         """Note a name that stands for nothing, with the nearest known one."""
-        if len(self._found) >= _MAX_REPORTED:
-            self._more += 1
+        if self.is_full:
+            self.add(where, what)
             return
         message = f"unknown {what} {shorten(name)}"
         close = nearest(name, known)
@@ -58,10 +69,12 @@ class Problems:
             message += f"; known are {', '.join(shorten(each, 40) for each in known)}"
         self.add(where, message)
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    @property
+    def is_full(self) -> bool:
+        """Whether further problems are only counted."""
+        return len(self._found) >= _MAX_REPORTED
 
-    def raise_if_any(self, chart: str) -> None:
+    def raise_if_any(self) -> None:
         """Raise everything that was found.
 
         Raises
@@ -70,4 +83,4 @@ class Problems:
             At least one problem was noted.
         """
         if self._found:
-            raise DefinitionError(problems=tuple(self._found), chart=chart, more=self._more)
+            raise DefinitionError(problems=tuple(self._found), chart=self._chart, more=self._more)

@@ -64,7 +64,7 @@ def _(source: Mapping) -> Chart:  # type: ignore[type-arg]
 
 @read_chart.register
 def _(source: os.PathLike) -> Chart:  # type: ignore[type-arg]
-    return chart_from_file(Path(source))
+    return chart_from_file(Path(os.fsdecode(source)))
 
 
 @read_chart.register
@@ -119,7 +119,8 @@ def chart_from_attribute(source: str) -> Chart:
             value = getattr(value, part)
     except Exception as error:
         raise ReadError(
-            source=shorten(source), reason=f"cannot be imported: {type(error).__name__}: {error}"
+            source=shorten(source),
+            reason=f"cannot be imported: {type(error).__name__}: {shorten(str(error), 200)}",
         ) from error
     if isinstance(value, str):
         raise ReadError(source=shorten(source), reason="is a text, not a chart")

@@ -60,7 +60,9 @@ class Snapshot:
         )
 
 
-def _flaw(record: Mapping[str, Any]) -> str | None:
+def _flaw(record: object) -> str | None:
+    if not isinstance(record, Mapping):
+        return f"the record is of type {type(record).__name__}, not dict"
     for name, kind in (
         ("chart", str),
         ("version", int),

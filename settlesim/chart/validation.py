@@ -136,8 +136,9 @@ def check_parallel(
                 for parallel, region in here.items()
                 if parallel not in there
             )
+    first_two = {key: sorted(regions)[:2] for key, regions in takers.items()}
     for transition, parallel, region in leaving:
-        for other in sorted(takers[parallel, transition.trigger] - {region})[:1]:
+        for other in [r for r in first_two[parallel, transition.trigger] if r != region][:1]:
             problems.add(
                 describe(transition),
                 f"leaves the parallel node {shorten(parallel)} while region {shorten(other)} "

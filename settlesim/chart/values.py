@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -186,9 +187,18 @@ def _freeze(value: Any, room: int) -> tuple[Any, int, int]:
         frozen = _freeze_dict(value, room)
     else:
         frozen = _freeze_list(value, room)
-    if frozen.depth > room:
+    if frozen.depth > room and _measure(frozen) > room:
         raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
     return frozen, frozen.depth, frozen.size
+
+
+def _measure(value: FrozenDict | FrozenList) -> int:
+    """Set and return the true depth: after a merge `depth` is only an upper bound."""
+    items = value.values() if isinstance(value, dict) else value
+    value.depth = 1 + max(
+        (_measure(each) for each in items if isinstance(each, (FrozenDict, FrozenList))), default=0
+    )
+    return value.depth
 
 
 def _check_size(value: Any, bound: int) -> None:
@@ -297,14 +307,19 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{shorten(text, 40)} is larger than any number here")
+    return number
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise ValueError(f"the key {shorten(key, 60)} stands twice in one object")
-            seen.add(key)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"the key {shorten(twice, 60)} stands twice in one object")
     return found
 
 
@@ -325,7 +340,9 @@ def decode(text: str | bytes, *, source: str = "JSON text") -> JSONValue:
     try:
         if isinstance(text, bytes):
             text = text.decode()
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except RecursionError:
         raise ReadError(source=source, reason="the JSON is nested too deeply") from None
     except ValueError as error:

@@ -1,0 +1,363 @@
+"""A chart as a value: written, read, bound, compared, pickled, asked."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from settlesim import Chart, Event, SettlingTags, chart_to_json, display, read_chart
+from settlesim.chart.values import FrozenDict, decode, encode
+from settlesim.errors import DefinitionError, UnboundFunctionError
+from tests.strategies_charts import FUNCTIONS, charts
+
+
+def is_ready(context: FrozenDict, event: Event) -> bool:
+    """Guard."""
+    return True
+
+
+def count(context: FrozenDict, event: Event) -> Mapping[str, Any]:
+    """Assign."""
+    return {"n": 1}
+
+
+async def work(call: Any) -> None:
+    """Service."""
+
+
+def lamp(**keys: Any) -> Chart:
+    """Return a small chart that uses a guard, an assign and a service."""
+    return Chart(
+        [
+            {"name": "off", "tags": ["settled"]},
+            {"name": "busy", "invoke": {"src": "work", "on_done": "off", "on_error": "broken"}},
+            {"name": "broken", "tags": ["reject"]},
+            {"name": "gone", "final": True},
+        ],
+        [
+            ["PUSH", "off", "busy", "is_ready"],
+            {"trigger": "X", "source": "off", "dest": "gone", "assign": "count"},
+        ],
+        "off",
+        **{"name": "lamp", "context": {"n": 0}, **keys},
+    )
+
+
+_FEW = settings(max_examples=30)  # to draw a chart takes longer than to look at it
+
+
+# --- laws ---------------------------------------------------------------------------------
+
+
+@_FEW
+@given(charts())
+def test_reading_what_was_written_is_identity(chart: Chart) -> None:
+    """``from_dict`` undoes ``to_dict``, and writing again gives the same bytes."""
+    again = Chart.from_dict(chart.to_dict())
+    assert again == chart
+    assert again.edges == chart.edges
+    assert again.states == chart.states
+    assert chart_to_json(again) == chart_to_json(chart)
+
+
+@_FEW
+@given(charts())
+def test_reading_the_json_text_is_identity(chart: Chart) -> None:
+    """A chart is strict JSON."""
+    text = chart_to_json(chart)
+    assert read_chart(text) == chart
+    assert encode(decode(text)) == text
+
+
+@_FEW
+@given(charts(bound=True))
+def test_a_chart_pickles_with_its_functions(chart: Chart) -> None:
+    """It comes back equal, with an equal hash."""
+    again = pickle.loads(pickle.dumps(chart))
+    assert again == chart
+    assert hash(again) == hash(chart)
+    assert dict(again.functions) == dict(chart.functions)
+
+
+@_FEW
+@given(charts())
+def test_equal_charts_have_equal_hashes(chart: Chart) -> None:
+    """As Python wants it; a chart without its last transition is another one."""
+    record = chart.to_dict()
+    assert hash(Chart.from_dict(record)) == hash(chart)
+    if record["transitions"]:
+        record["transitions"].pop()
+        assert Chart.from_dict(record) != chart
+
+
+@_FEW
+@given(charts())
+def test_the_initial_configuration_is_leaves_in_document_order(chart: Chart) -> None:
+    """Each with the initial node above or at it."""
+    order = [node.name for node in chart.states]
+    leaves = chart.initial_configuration
+    assert list(leaves) == sorted(leaves, key=order.index)
+    assert all(f"{leaf}.".startswith(f"{chart.initial}.") for leaf in leaves)
+    assert chart.is_initial(leaves)
+
+
+# --- a value ------------------------------------------------------------------------------
+
+
+def test_functions_are_part_of_equality() -> None:
+    """A bound chart is not the unbound one."""
+    chart = lamp()
+    bound = chart.bind({"count": count})
+    assert chart != bound
+    assert bound == lamp().bind({"count": count})
+    assert bound != chart.bind({"count": is_ready})
+    assert bound.to_dict() == chart.to_dict()
+    assert chart == lamp()
+    assert chart != "lamp"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"name": "other"}, {"version": 2}, {"context": {}}, {"on_reject": "persist"}],
+)
+def test_every_value_is_part_of_equality(keys: dict[str, Any]) -> None:
+    """Charts that differ in one value differ."""
+    assert lamp(**keys) != lamp()
+
+
+def test_a_chart_is_immutable() -> None:
+    """Nothing can be set, deleted or added; tables and context are read-only."""
+    chart: Any = lamp()
+    with pytest.raises(AttributeError, match="'name' can not be set"):
+        chart.name = "other"
+    with pytest.raises(AttributeError, match="immutable"):
+        chart.note = 1
+    with pytest.raises(AttributeError, match="'name' can not be deleted"):
+        del chart.name
+    with pytest.raises(TypeError):
+        chart.functions["count"] = count
+    with pytest.raises(TypeError):
+        chart.roles["count"] = "guard"
+    with pytest.raises(TypeError):
+        chart.context["n"] = 1
+
+
+def test_what_was_written_is_a_copy() -> None:
+    """A caller may change the mapping; the chart stays as it is."""
+    chart = lamp()
+    record = chart.to_dict()
+    record["context"]["n"] = 99
+    record["states"][0]["tags"].append("reject")
+    assert chart == lamp()
+
+
+def test_copies_are_equal() -> None:
+    """A chart can stand in what is copied deeply."""
+    chart = lamp().bind({"count": count})
+    assert copy.deepcopy({"chart": chart})["chart"] == chart
+    assert copy.copy(chart) == chart
+
+
+def test_the_same_chart_gives_the_same_bytes_under_any_hash_seed() -> None:
+    """No loop runs over a set."""
+    script = (
+        "from settlesim import chart_to_json; from settlesim.gallery import CHARTS;"
+        "print(*(chart_to_json(each) + repr(list(each.roles)) for each in CHARTS.values()))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+
+
+# --- functions ----------------------------------------------------------------------------
+
+
+def test_binding_gives_a_new_chart_and_keeps_the_old_one() -> None:
+    """Later bindings go over earlier ones."""
+    chart = lamp()
+    first = chart.bind({"count": is_ready})
+    second = first.bind({"count": count, "work": work})
+    assert dict(chart.functions) == {}
+    assert dict(first.functions) == {"count": is_ready}
+    assert dict(second.functions) == {"count": count, "work": work}
+    assert second.node("off") is chart.node("off")
+
+
+def test_roles_name_every_function_in_document_order() -> None:
+    """States first, then transitions."""
+    assert dict(lamp().roles) == {"work": "service", "is_ready": "guard", "count": "assign"}
+
+
+@pytest.mark.parametrize(
+    ("functions", "problem"),
+    [
+        ({"cuont": count}, "bind: unknown function 'cuont'; did you mean 'count'?"),
+        ({"count": 5}, "bind 'count': is 5, not a function"),
+        ([count], "bind: is given [<function count"),
+        (None, "bind: is given None; a mapping by name is needed"),
+    ],
+)
+def test_only_known_names_and_functions_can_be_bound(functions: Any, problem: str) -> None:
+    """The nearest name is offered."""
+    with pytest.raises(DefinitionError) as caught:
+        lamp().bind(functions)
+    assert str(caught.value.problems[0]).startswith(problem)
+    assert caught.value.chart == "lamp"
+
+
+def test_what_is_not_bound_is_named_before_a_run() -> None:
+    """Only the wanted roles count."""
+    chart = lamp().bind({"count": count})
+    chart.require("assign")
+    with pytest.raises(UnboundFunctionError) as caught:
+        chart.require("guard", "assign", "service")
+    assert caught.value.names == ("work", "is_ready")
+    assert "'lamp' has 2 problems" in str(caught.value)
+    chart.bind({"work": work, "is_ready": is_ready}).require("guard", "assign", "service")
+
+
+@_FEW
+@given(charts())
+def test_every_function_of_a_chart_has_a_role_and_can_be_bound(chart: Chart) -> None:
+    """Nothing that a chart names is forgotten."""
+    bound = chart.bind({name: FUNCTIONS[name] for name in chart.roles})
+    bound.require("guard", "assign", "service")
+
+
+# --- nodes --------------------------------------------------------------------------------
+
+
+def test_nodes_are_found_by_their_full_name() -> None:
+    """An unknown one is a KeyError, as in a mapping."""
+    chart = lamp()
+    assert chart.node("off").tags == ("settled",)
+    assert "off" in chart
+    assert "Off" not in chart
+    with pytest.raises(KeyError):
+        chart.node("Off")
+
+
+def test_the_nearest_tagged_node_says_how_a_leaf_rests() -> None:
+    """The leaf itself first, then what is around it; a final leaf rests untagged."""
+    chart = Chart(
+        [
+            {
+                "name": "p",
+                "tags": ["reject"],
+                "children": [
+                    "x",
+                    {"name": "y", "tags": ["settled"]},
+                    {"name": "f", "final": True, "tags": ["resolve"]},
+                    {"name": "g", "final": True},
+                ],
+            },
+            "bare",
+            {"name": "end", "final": True},
+        ],
+        initial="bare",
+    )
+    found = {node.name: chart.rest_of(node.name) for node in chart.states}
+    assert found == {
+        "p": "rejected",
+        "p.x": "rejected",
+        "p.y": "resolved",
+        "p.f": "final",
+        "p.g": "rejected",
+        "bare": None,
+        "end": "final",
+    }
+
+
+def test_own_settling_tags_replace_the_default_ones() -> None:
+    """``settled`` is then a word like any other."""
+    chart = lamp(settling_tags=SettlingTags(("reject",), ("settled",)))
+    assert (chart.rest_of("off"), chart.rest_of("broken")) == ("rejected", "resolved")
+
+
+def test_a_chart_says_what_it_is() -> None:
+    """The representation is one line."""
+    assert repr(lamp(version=3)) == "Chart('lamp', version=3, 4 nodes, 4 transitions)"
+
+
+# --- showing ------------------------------------------------------------------------------
+
+
+class _Shown(Chart):
+    __slots__ = ()
+
+
+def test_a_chart_shows_itself_through_the_hooks() -> None:
+    """What is registered for a type is called with the chart, the target and the options."""
+    calls: list[tuple[Any, ...]] = []
+
+    def note(*args: Any, **options: Any) -> Any:
+        calls.append((*args[1:], options))
+        return {"text/plain": "shown"}
+
+    for hook in (display.draw, display.check, display.settling_graph, display.mimebundle):
+        hook.register(_Shown, note)
+    chart = _Shown(["a"], initial="a")
+    chart.draw("a.svg", scale=2)
+    chart.check(limit=5)
+    chart.settling_graph()
+    assert chart._repr_mimebundle_() == {"text/plain": "shown"}
+    assert calls == [("a.svg", {"scale": 2}), ({"limit": 5},), ({},), ({},)]
+
+
+def test_what_nobody_can_show_is_refused() -> None:
+    """A value without a registered function says so."""
+    for hook, what in (
+        (display.draw, "be drawn"),
+        (display.check, "be checked"),
+        (display.settling_graph, "show a settling graph"),
+    ):
+        with pytest.raises(TypeError, match=f"a object can not {what}"):
+            hook(object())
+    assert display.mimebundle(5) == {"text/plain": "5"}
+
+
+# --- from_dict ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ({}, "chart: has no 'states'"),
+        (
+            {"states": ["a"], "initail": "a"},
+            "chart: unknown key 'initail'; did you mean 'initial'?",
+        ),
+        ({"states": ["a"], 5: "a"}, "chart: unknown key 5; known are 'name', 'version',"),
+        (5, "chart: is 5; a mapping with 'states' is needed"),
+        (None, "chart: is None; a mapping with 'states' is needed"),
+        ([["states", []]], "chart: is [['states', []]]; a mapping with 'states' is needed"),
+    ],
+)
+def test_a_mapping_that_is_no_chart_is_refused(record: Any, problem: str) -> None:
+    """A misspelt key is not silently left out."""
+    with pytest.raises(DefinitionError) as caught:
+        Chart.from_dict(record)
+    assert str(caught.value.problems[0]).startswith(problem)
+
+
+def test_an_error_of_a_mapping_names_the_chart() -> None:
+    """Where it has a name that is one."""
+    for name, shown in (("lamp", "lamp"), (5, "chart")):
+        with pytest.raises(DefinitionError) as caught:
+            Chart.from_dict({"name": name})
+        assert caught.value.chart == shown

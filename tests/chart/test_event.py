@@ -1,0 +1,65 @@
+"""Events, and what a name may be."""
+
+from __future__ import annotations
+
+import pytest
+
+from settlesim.chart import Event, external_event
+from settlesim.chart.event import MAX_NAME_LENGTH, name_flaw
+from settlesim.chart.values import FrozenDict
+from settlesim.errors import InvalidEventError
+
+
+@pytest.mark.parametrize("name", ["a", "A b", "é", "日本", "🙂", "a.b", "x" * MAX_NAME_LENGTH])
+def test_text_with_something_to_see_is_a_name(name: str) -> None:
+    """Any script, spaces, dots."""
+    assert name_flaw(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "flaw"),
+    [
+        (None, "is of type NoneType; a name is text"),
+        (5, "is of type int; a name is text"),
+        ("", "is empty"),
+        (" \t", "is empty"),
+        ("x" * 1_000, "has 1000 characters; 200 is the limit"),
+        ("a\nb", "has the control character '\\n'"),
+        ("a\x00", "has the control character '\\x00'"),
+        ("a\ud800", "has the control character '\\ud800'"),
+        ("a\u2028b", "has the control character '\\u2028'"),
+    ],
+)
+def test_everything_else_is_no_name(name: object, flaw: str) -> None:
+    """The flaw is said in words."""
+    assert name_flaw(name) == flaw
+
+
+def test_an_event_carries_frozen_data() -> None:
+    """What a guard is given can not be changed."""
+    event = external_event("GO", {"a": [1]})
+    assert event == Event("GO", {"a": [1]})
+    assert type(event.data) is FrozenDict
+    assert event.to_dict() == {"name": "GO", "data": {"a": [1]}}
+    assert external_event("GO") == Event("GO")
+
+
+@pytest.mark.parametrize("name", ["done.invoke.work.0", "error.x", "after."])
+def test_reserved_names_are_refused(name: str) -> None:
+    """Nobody outside can pretend that a service came back."""
+    with pytest.raises(InvalidEventError, match="is a reserved name"):
+        external_event(name)
+
+
+@pytest.mark.parametrize("name", [5, "", "\ud800"])
+def test_an_event_needs_a_name(name: object) -> None:
+    """What is no name is no event's name either."""
+    with pytest.raises(InvalidEventError):
+        external_event(name)
+
+
+def test_data_that_json_can_not_carry_is_refused() -> None:
+    """The error names the place in the data."""
+    with pytest.raises(InvalidEventError) as caught:
+        external_event("GO", {"when": {1, 2}})
+    assert str(caught.value).startswith("event 'GO' cannot be sent: data['when'] has {1, 2}")

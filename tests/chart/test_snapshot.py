@@ -1,0 +1,77 @@
+"""Snapshots as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from settlesim import Snapshot
+from settlesim.chart.values import decode, encode
+from settlesim.errors import InvalidValueError, StoreDamagedError
+from tests.strategies import json_values, snapshots
+
+RECORD: dict[str, Any] = {
+    "chart": "order",
+    "version": 1,
+    "revision": 3,
+    "configuration": ["paid"],
+    "context": {"n": 1},
+}
+
+
+@given(snapshots())
+def test_reading_what_was_written_is_identity(snapshot: Snapshot) -> None:
+    """A snapshot comes back from JSON as it was."""
+    assert Snapshot.from_dict(decode(encode(snapshot.to_dict()))) == snapshot
+
+
+def test_further_keys_are_left_alone() -> None:
+    """A newer version may have written more."""
+    assert Snapshot.from_dict({**RECORD, "note": 1}).to_dict() == RECORD
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ({"chart": 5}, "'chart' is of type int, not str"),
+        ({"version": "1"}, "'version' is of type str, not int"),
+        ({"version": True}, "'version' is of type bool, not int"),
+        ({"revision": -1}, "revision -1 is negative"),
+        ({"configuration": "paid"}, "'configuration' is of type str, not list"),
+        ({"configuration": []}, "'configuration' is no list of node names"),
+        ({"configuration": [1]}, "'configuration' is no list of node names"),
+        ({"context": []}, "'context' is of type list, not dict"),
+    ],
+)
+def test_a_field_of_another_type_is_damage(change: dict[str, Any], fact: str) -> None:
+    """The error names the field."""
+    with pytest.raises(StoreDamagedError) as caught:
+        Snapshot.from_dict({**RECORD, **change}, source="store.json")
+    assert caught.value.reason == fact
+    assert caught.value.path == "store.json"
+
+
+@pytest.mark.parametrize("key", sorted(RECORD))
+def test_a_missing_field_is_damage(key: str) -> None:
+    """Nothing is made up."""
+    with pytest.raises(StoreDamagedError, match=f"the record has no '{key}'"):
+        Snapshot.from_dict({name: value for name, value in RECORD.items() if name != key})
+
+
+def test_a_context_that_json_can_not_carry_is_refused() -> None:
+    """The error names the source."""
+    with pytest.raises(InvalidValueError, match="context of snapshot"):
+        Snapshot.from_dict({**RECORD, "context": {"a": float("nan")}})
+
+
+@given(json_values() | st.fixed_dictionaries({}, optional=dict.fromkeys(RECORD, json_values())))
+def test_no_record_does_worse_than_a_clear_error(record: Any) -> None:
+    """Any JSON is a snapshot or damage."""
+    try:
+        found = Snapshot.from_dict(record)
+    except StoreDamagedError:
+        return
+    assert isinstance(found, Snapshot)

@@ -1,0 +1,189 @@
+"""Hypothesis strategies for charts: valid ones, flat, nested and parallel, and their makings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from settlesim.chart import Chart, Event
+from settlesim.chart.values import FrozenDict
+
+__all__ = ["ASSIGNS", "FUNCTIONS", "GUARDS", "TRIGGERS", "chart_records", "charts", "flat_charts"]
+
+TRIGGERS = ("A", "B", "C")
+
+
+def _yes(context: FrozenDict, event: Event) -> bool:
+    return True
+
+
+def _no(context: FrozenDict, event: Event) -> bool:
+    return False
+
+
+def _is_even(context: FrozenDict, event: Event) -> bool:
+    return bool(context.get("n", 0) % 2 == 0)
+
+
+def _count(context: FrozenDict, event: Event) -> Mapping[str, Any]:
+    return {"n": context.get("n", 0) + 1}
+
+
+def _reset(context: FrozenDict, event: Event) -> Mapping[str, Any]:
+    return {"n": 0}
+
+
+async def _work(call: Any) -> Any:
+    return call.input
+
+
+GUARDS = {"yes": _yes, "no": _no, "is_even": _is_even}
+ASSIGNS = {"count": _count, "reset": _reset}
+FUNCTIONS: dict[str, Callable[..., Any]] = {**GUARDS, **ASSIGNS, "work": _work}
+"""A function for every name that a generated chart may use."""
+
+_KINDS = ["leaf", "compound", "parallel"]
+_TAGS = [[], ["settled"], ["resolve", "info"], ["reject"]]
+_ASSIGNS: list[list[str]] = [[], [], ["count"], ["reset", "count"]]
+_EXTRAS: list[dict[str, Any]] = [
+    {},
+    {},
+    {"conditions": ["is_even"]},
+    {"conditions": ["yes", "is_even"], "assign": ["count"]},
+    {"conditions": ["no"], "label": "never"},
+    {"unless": ["is_even"], "before": ["count"], "after": ["reset"]},
+    {"unless": ["no", "no"], "prepare": ["count"], "label": "a label"},
+    {"conditions": ["yes"], "unless": ["is_even"], "assign": ["reset", "count"]},
+    {"assign": ["count"]},
+]
+_assigns = st.sampled_from(_ASSIGNS)
+
+
+def _targets(dests: list[str], *, most: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Ways on to one of `dests`, or internal ones."""
+    way = st.tuples(st.sampled_from([*dests, None]), st.sampled_from(_EXTRAS))
+    return st.lists(way.map(lambda each: {"dest": each[0], **each[1]}), min_size=1, max_size=most)
+
+
+@st.composite
+def _node(draw: st.DrawFn, name: str, dests: list[str], *, tagged: bool) -> dict[str, Any]:
+    """A leaf; `tagged` says that a node around it is a place to rest."""
+    spec: dict[str, Any] = {"name": name}
+    kind = draw(st.sampled_from(["plain", "plain", "busy", "final"]))
+    if kind == "final":
+        return {**spec, "final": True, "on_final": draw(_assigns)}
+    if draw(st.booleans()):
+        spec |= {"on_enter": draw(_assigns), "on_exit": draw(_assigns), "label": "a node"}
+    if kind == "plain" or tagged:
+        return {**spec, "tags": draw(st.sampled_from(_TAGS))}
+    spec["invoke"] = {
+        "src": "work",
+        "input": draw(st.sampled_from([None, 5, {"a": [1, None]}])),
+        "on_done": draw(_targets(dests)),
+        "on_error": draw(_targets(dests)),
+        "timeout": draw(st.sampled_from([None, 1, 2.5])),
+    }
+    if draw(st.booleans()):
+        spec["after"] = {"0.5": draw(_targets(dests)), "3": draw(_targets(dests))}
+    if draw(st.booleans()):
+        spec["always"] = draw(_targets(dests, most=1))
+    return spec
+
+
+@st.composite
+def _compound(draw: st.DrawFn, name: str, roots: list[str]) -> dict[str, Any]:
+    locals_ = [f"{name}_{index}" for index in range(draw(st.integers(1, 3)))]
+    tagged = draw(st.booleans())
+    children = [draw(_node(local, roots, tagged=tagged)) for local in locals_]
+    spec = {"name": name, "children": children, "tags": ["settled"] if tagged else []}
+    if draw(st.booleans()):
+        spec["initial"] = draw(st.sampled_from(locals_))
+    if draw(st.booleans()):
+        spec["on_done"] = draw(_targets(roots))
+    return spec
+
+
+@st.composite
+def _parallel(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """A parallel node; its regions keep to themselves."""
+    regions = []
+    for region in range(draw(st.integers(1, 2))):
+        locals_ = [f"r{region}a", f"r{region}b"]
+        paths = [f"{name}.r{region}.{local}" for local in locals_]
+        children = [draw(_node(local, paths, tagged=False)) for local in locals_]
+        regions.append({"name": f"r{region}", "children": children, "initial": locals_[0]})
+    return {"name": name, "parallel": regions}
+
+
+@st.composite
+def chart_records(draw: st.DrawFn, *, nested: bool | None = None) -> dict[str, Any]:
+    """Mappings that `Chart.from_dict` reads; `nested` says whether nodes have children."""
+    roots = [f"s{index}" for index in range(draw(st.integers(1, 4)))]
+    states: list[dict[str, Any]] = []
+    for index, name in enumerate(roots):
+        kinds = _KINDS[:1] if nested is False else _KINDS
+        kind = draw(st.sampled_from(_KINDS[1:] if nested and index == 0 else kinds))
+        if kind == "compound":
+            states.append(draw(_compound(name, roots)))
+        elif kind == "parallel":
+            states.append(draw(_parallel(name)))
+        else:
+            states.append(draw(_node(name, roots, tagged=False)))
+    sources = [each["name"] for each in states if not each.get("final")]
+    transitions = []
+    for _ in range(draw(st.integers(0, 6)) if sources else 0):
+        target = draw(_targets(roots, most=1))[0]
+        trigger = draw(st.sampled_from(TRIGGERS))
+        transitions.append({"trigger": trigger, "source": draw(st.sampled_from(sources)), **target})
+    return {
+        "name": "generated",
+        "version": draw(st.integers(1, 3)),
+        "initial": draw(st.sampled_from(roots)),
+        "context": draw(st.sampled_from([{}, {"n": 1}, {"n": 0, "list": [{"a": None}]}])),
+        "on_reject": draw(st.sampled_from(["discard", "persist"])),
+        "states": states,
+        "transitions": transitions,
+    }
+
+
+def charts(*, nested: bool | None = None, bound: bool = False) -> st.SearchStrategy[Chart]:
+    """Valid charts: guards, assigns, services, delays, eventless transitions, regions.
+
+    Parameters
+    ----------
+    nested : whether nodes have children; None for either
+    bound : whether functions are bound
+    """
+
+    def build(record: dict[str, Any]) -> Chart:
+        chart = Chart.from_dict(record)
+        if not bound:
+            return chart
+        return chart.bind({name: FUNCTIONS[name] for name in chart.roles})
+
+    return chart_records(nested=nested).map(build)
+
+
+@st.composite
+def flat_charts(draw: st.DrawFn) -> Chart:
+    """Flat charts of nothing but events and guards that look at nothing: no assigns."""
+    names = [f"s_{index}" for index in range(draw(st.integers(1, 4)))]
+    transitions = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "trigger": st.sampled_from(TRIGGERS),
+                    "source": st.sampled_from(names) | st.just("*"),
+                    "dest": st.sampled_from(names) | st.none() | st.just("="),
+                },
+                optional={
+                    "conditions": st.lists(st.sampled_from(["yes", "no"]), max_size=2),
+                    "unless": st.lists(st.sampled_from(["yes", "no"]), max_size=2),
+                },
+            ),
+            max_size=10,
+        )
+    )
+    return Chart(names, transitions, draw(st.sampled_from(names)))
