@@ -20,6 +20,8 @@
     │   ├── ChartMismatchError
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
+    ├── SimulationError             the caller: a scenario that makes no sense
+    │   └── ReplayDivergedError     a schedule that the scenario does not follow
     ├── RenderError                 the picture
     │   ├── LayoutTimeoutError
     │   └── RendererMissingError
@@ -53,9 +55,11 @@ __all__ = [
     "RejectedError",
     "RenderError",
     "RendererMissingError",
+    "ReplayDivergedError",
     "ServiceFailedError",
     "SettleError",
     "SettlesimError",
+    "SimulationError",
     "StalledError",
     "StoreDamagedError",
     "StoreError",
@@ -344,6 +348,39 @@ class StoreUnavailableError(StoreError):
 
     def __init__(self, *, path: str, reason: str) -> None:
         super().__init__(f"store {path} can not be used: {reason}", path=path, reason=reason)
+
+
+# --- the simulator ------------------------------------------------------------------------
+
+
+class SimulationError(SettlesimError):
+    """A scenario makes no sense, or can not be simulated; `reason` says why."""
+
+    where: str
+    reason: str
+
+    def __init__(self, *, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}", where=where, reason=reason)
+
+
+class ReplayDivergedError(SimulationError):
+    """A schedule names a step that is not enabled there."""
+
+    position: int
+    """Which step it is, from 1."""
+    step: str
+    enabled: tuple[str, ...]
+
+    def __init__(self, *, position: int, step: str, enabled: Sequence[str]) -> None:
+        possible = f"possible: {', '.join(enabled)}" if enabled else "nothing more can happen"
+        super().__init__(
+            where=f"step {position} of the schedule",
+            reason=f"{step} can not happen here; {possible}",
+        )
+        self.position = position
+        self.step = step
+        self.enabled = tuple(enabled)
+        self._facts = {"position": position, "step": step, "enabled": self.enabled, **self._facts}
 
 
 # --- pictures and environment -------------------------------------------------------------

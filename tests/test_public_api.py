@@ -19,6 +19,7 @@ PACKAGES = [
     "settlesim.gallery",
     "settlesim.ports",
     "settlesim.runtime",
+    "settlesim.sim",
     "settlesim.store",
     "settlesim.view",
 ]

@@ -124,6 +124,8 @@ class Invocation:
     """What a failure or a time-out triggers."""
     timeout: float | None = None
     """Seconds until the service counts as failed; None for the interpreter's default."""
+    effect: bool = True
+    """Whether the service changes the world outside, so that a second run would be seen."""
 
     @property
     def done_trigger(self) -> str:

@@ -37,7 +37,7 @@ POSITIONAL: Final = (
 FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "after")
 TARGET_KEYS: Final = frozenset(("dest", "label", *FUNCTIONS))
 TRANSITION_KEYS: Final = frozenset(("trigger", "source", *TARGET_KEYS))
-INVOKE_KEYS: Final = frozenset(("src", "input", "on_done", "on_error", "timeout"))
+INVOKE_KEYS: Final = frozenset(("src", "input", "on_done", "on_error", "timeout", "effect"))
 STATE_KEYS: Final = frozenset(
     (
         "after",

@@ -243,6 +243,9 @@ class Parser:
         if len(src) != 1:
             self.problems.add(where, "src has to name one service")
         timeout = spec.get("timeout")
+        effect = spec.get("effect", True)
+        if type(effect) is not bool:
+            self.problems.add(where, f"effect is {shorten(effect)}; true or false is needed")
         return Invocation(
             id=id_,
             src=src[0] if src else "",
@@ -254,6 +257,7 @@ class Parser:
                 spec.get("on_error"), name, f"error.invoke.{id_}", f"{where} on_error"
             ),
             timeout=None if timeout is None else self._seconds(timeout, f"{where} timeout"),
+            effect=effect is not False,
         )
 
     def _delays(self, specs: object, name: str, where: str) -> tuple[Delay, ...]:

@@ -55,13 +55,16 @@ def _state(chart: Chart, node: Node) -> dict[str, Any]:
 
 
 def _invocation(invocation: Invocation) -> dict[str, Any]:
-    return {
+    record: dict[str, Any] = {
         "src": invocation.src,
         "input": thaw(invocation.input),
         "on_done": _targets(invocation.on_done),
         "on_error": _targets(invocation.on_error),
         "timeout": invocation.timeout,
     }
+    if not invocation.effect:
+        record["effect"] = False
+    return record
 
 
 def _seconds(seconds: float) -> str:

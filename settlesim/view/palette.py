@@ -37,6 +37,8 @@ class Palette(Colours):
     """Text on `active`."""
     badge_ink: str = "#ffffff"
     """Signs on a badge."""
+    series: tuple[str, ...] = ("#1d5fad", "#7a3db8", "#5c6500", "#9c2670", "#0b6a88", "#6b5330")
+    """Messages of a schedule, by turns; each also carries its number."""
 
 
 _DARK: Final = Palette(
@@ -61,6 +63,7 @@ _DARK: Final = Palette(
     active_text="#ffc58f",
     active_ink="#22140a",
     badge_ink="#10151b",
+    series=("#79b8ff", "#c8a3ff", "#c3cc52", "#ff9bd0", "#5fcbe8", "#d9b98a"),
 )
 
 PALETTES: Final[Mapping[Theme, Palette]] = MappingProxyType({"light": Palette(), "dark": _DARK})

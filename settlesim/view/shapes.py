@@ -1,4 +1,4 @@
-"""SVG elements and the signs that fonts lack: check, cross, gear, clock, alert, bull's-eye.
+"""SVG elements and the signs that fonts lack: check, cross, gear, clock, alert, bull's-eye, swap.
 
 Everything is a presentation attribute, never CSS: painters other than browsers, and pages
 that take styles away, show the same.
@@ -156,6 +156,12 @@ def _finish(parent: ET.Element, x: float, y: float, colour: str) -> None:
     circle(parent, x, y, 2.2, fill=colour)
 
 
+def _swap(parent: ET.Element, x: float, y: float, colour: str) -> None:
+    path = f"M{number(x - 4)},{number(y - 1.8)}h7.4m-2.2,-2.2l2.4,2.2"
+    back = f"M{number(x + 4)},{number(y + 1.8)}h-7.4m2.2,2.2l-2.4,-2.2"
+    stroke(parent, path + back, colour, 1.5, stroke_linecap="round", stroke_linejoin="round")
+
+
 SIGNS: Final[Mapping[str, Callable[[ET.Element, float, float, str], None]]] = {
     "alert": _alert,
     "check": _check,
@@ -163,5 +169,6 @@ SIGNS: Final[Mapping[str, Callable[[ET.Element, float, float, str], None]]] = {
     "cross": _cross,
     "finish": _finish,
     "gear": _gear,
+    "swap": _swap,
 }
 """What draws a sign into a parent: around a point, about 10 units large."""

@@ -1,0 +1,60 @@
+"""``counter``: INC adds one. What is read at the beginning is written at the end.
+
+The smallest chart on which a lost update shows: two increments at once leave 1.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from settlesim.chart import Chart, Event
+from settlesim.gallery.append_log import check_number
+
+__all__ = ["counter"]
+
+
+async def work(call: Any) -> None:
+    """Do nothing, at once."""
+
+
+def add_one(context: dict[str, Any], event: Event) -> dict[str, Any]:
+    """Count one up."""
+    return {"count": context["count"] + 1}
+
+
+@lru_cache
+def counter(services: int = 1, effect: bool = False) -> Chart:
+    """Return the chart.
+
+    Parameters
+    ----------
+    services : how many services run one after the other for each event, 0 or more
+    effect : whether a service changes the world outside
+
+    Raises
+    ------
+    InvalidValueError
+        No whole number, or too small.
+
+    Examples
+    --------
+    >>> counter().context
+    {'count': 0}
+    """
+    check_number("services", services, 0)
+    nodes = [f"working_{step}" for step in range(1, services + 1)]
+    last = {"dest": "resting", "assign": "add_one"}
+    ways = [*({"dest": name} for name in nodes), last]
+    states: list[dict[str, Any]] = [{"name": "resting", "tags": ["settled"]}]
+    for name, way in zip(nodes, ways[1:], strict=True):
+        invoke = {"src": "work", "on_done": way, "on_error": "resting", "effect": effect}
+        states.append({"name": name, "invoke": invoke})
+    chart = Chart(
+        states,
+        [{"trigger": "INC", "source": "resting", **ways[0]}],
+        "resting",
+        name="counter",
+        context={"count": 0},
+    )
+    return chart.bind({"add_one": add_one, "work": work} if services else {"add_one": add_one})

@@ -1,0 +1,104 @@
+"""Which messages may be received now: one rule per queue discipline.
+
+Rules
+-----
+A message is visible, in flight, deleted or dead. It keeps its place in the order of
+arrival when it comes back. A rule sees the status of every message, the message's key, and
+nothing else; that there is a free worker is asked elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+__all__ = [
+    "DEAD",
+    "DELETED",
+    "DISCIPLINES",
+    "IN_FLIGHT",
+    "STATUSES",
+    "VISIBLE",
+    "Discipline",
+]
+
+VISIBLE: Final = 0
+IN_FLIGHT: Final = 1
+DELETED: Final = 2
+DEAD: Final = 3
+STATUSES: Final = ("visible", "in flight", "deleted", "dead")
+"""The names of the four."""
+
+Rule = Callable[[Sequence[int], Sequence[int]], "list[int]"]
+
+
+class Discipline(NamedTuple):
+    """One queue discipline."""
+
+    rule: Rule
+    """From the statuses and the number of each message's instance to the positions."""
+    meaning: str
+    """What is ordered, and what is exclusive."""
+    found_as: str
+    """Where one meets it."""
+
+
+def _any_visible(statuses: Sequence[int], keys: Sequence[int]) -> list[int]:
+    return [index for index, status in enumerate(statuses) if status == VISIBLE]
+
+
+def _oldest_visible(statuses: Sequence[int], keys: Sequence[int]) -> list[int]:
+    return _any_visible(statuses, keys)[:1]
+
+
+def _one_per_key(statuses: Sequence[int], keys: Sequence[int]) -> list[int]:
+    busy = [key for status, key in zip(statuses, keys, strict=True) if status == IN_FLIGHT]
+    return [each for each in _any_visible(statuses, keys) if keys[each] not in busy]
+
+
+def _one_at_all(statuses: Sequence[int], keys: Sequence[int]) -> list[int]:
+    left = [index for index, status in enumerate(statuses) if status in {VISIBLE, IN_FLIGHT}]
+    return [index for index in left[:1] if statuses[index] == VISIBLE]
+
+
+def _oldest_of_key(statuses: Sequence[int], keys: Sequence[int]) -> list[int]:
+    oldest: dict[int, int] = {}
+    for index, status in enumerate(statuses):
+        if status in {VISIBLE, IN_FLIGHT}:
+            oldest.setdefault(keys[index], index)
+    return [index for index in oldest.values() if statuses[index] == VISIBLE]
+
+
+DISCIPLINES: Final[Mapping[str, Discipline]] = {
+    "direct": Discipline(
+        _any_visible,
+        "no queue: every handler starts at once",
+        "HTTP requests, function calls, timers",
+    ),
+    "standard": Discipline(
+        _any_visible,
+        "any message, to any free worker",
+        "SQS standard queues, SNS to functions, most task queues",
+    ),
+    "fifo_dispatch": Discipline(
+        _oldest_visible,
+        "handed out in order, handled side by side",
+        "a RabbitMQ queue with several consumers, a FIFO queue in front of a thread pool",
+    ),
+    "mutex": Discipline(
+        _one_per_key,
+        "one handler per instance, in any order",
+        "a lock or a lease per instance",
+    ),
+    "fifo_global": Discipline(
+        _one_at_all,
+        "one after the other, over all instances",
+        "one consumer, a Kafka topic of one partition",
+    ),
+    "fifo_group": Discipline(
+        _oldest_of_key,
+        "one after the other for each instance, instances side by side",
+        "SQS FIFO message groups, Kafka partitions by key, actors, Restate virtual objects",
+    ),
+}
+"""Every queue discipline by name, from no order to the one that is needed."""

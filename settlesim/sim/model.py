@@ -1,0 +1,313 @@
+"""`Model`: a scenario as states and moves.
+
+Theory of operation
+-------------------
+The state of the model is a flat tuple of whole numbers::
+
+    (phase of message 1, ..., phase of message M, queue, shared of instance 1, ..., of K)
+
+A *phase* stands for all that concerns one message: its status, how often it was received,
+and where each of its deliveries is in its program. *Shared* stands for one instance as it
+is stored, with its effects and what the protections and monitors keep with it. The *queue*
+number holds the status of every message, how many workers are busy, and the faults that
+are left, in fields of bits: it changes by addition.
+
+A step changes the phase of one message and the shared part of its instance, and what it
+does depends on nothing but these two, except that a receive depends on the queue number
+and a fault on what is left. So the moves are worked out once for each such pair, by the
+plain code of `settlesim.sim.moves`, and looked up from then on: the search itself never
+sees a chart.
+
+Workers have no names. Only how many are busy counts, so schedules that differ only by which
+worker does what are one schedule.
+
+References
+----------
+Ip and Dill, "Better verification through symmetry", FMSD 1996 (interchangeable workers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, TypeAlias
+
+from settlesim.chart.values import encode
+from settlesim.engine.table import Table
+from settlesim.errors import ChartMismatchError, SimulationError
+from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, VISIBLE
+from settlesim.sim.monitors import MONITORS
+from settlesim.sim.moves import Moves, Phase, Shared
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.services import Services
+from settlesim.sim.values import Step
+
+__all__ = ["Model", "Outcome", "State", "table_for"]
+
+State: TypeAlias = tuple[int, ...]
+Triple: TypeAlias = tuple[int, int, int]
+"""New phase, change of the queue number, new shared part."""
+
+
+class Outcome(NamedTuple):
+    """What identifies an ending, as numbers and texts."""
+
+    states: tuple[int, ...]
+    effects: tuple[tuple[tuple[str, int], ...], ...]
+    """Per instance, in order: service and message, from 0."""
+    dead: tuple[int, ...]
+
+
+class Gate(NamedTuple):
+    """What a queue number allows."""
+
+    receivable: tuple[int, ...]
+    active: tuple[tuple[int, int], ...]
+    """Messages that may have moves, with the place of their instance in the state."""
+    table: list[dict[int, tuple[Triple, ...]] | None]
+    """Moves by phase, then by shared part."""
+    mask: int
+    """Which faults are left, a bit each."""
+
+
+def table_for(scenario: Scenario) -> Table:
+    """Return a table for the scenario's chart, results and failures."""
+    chart = scenario.chart
+    return Table(
+        chart, scenario.results, Services(chart), failures=scenario.faults.service_failures
+    )
+
+
+class Model:
+    """The states and moves of one scenario.
+
+    Parameters
+    ----------
+    scenario
+        What is simulated.
+    table : the programs of its chart; may be shared by scenarios of one chart
+
+    Raises
+    ------
+    SimulationError
+        The chart can not go on from the scenario's start.
+    """
+
+    def __init__(self, scenario: Scenario, table: Table | None = None) -> None:
+        self.scenario = scenario
+        self.table = table_for(scenario) if table is None else table
+        self.instances = scenario.instances
+        self.key_of = tuple(self.instances.index(each.key) for each in scenario.events)
+        self.size = len(scenario.events)
+        self._rule = DISCIPLINES[scenario.queue].rule
+        self.moves = Moves(scenario, self.table, self.key_of)
+        self._lay_out()
+        self.phases: list[Phase] = []
+        self._phase_numbers: dict[Phase, int] = {}
+        self._weights: list[int] = []
+        self.receives: list[dict[int, Triple]] = []
+        self.shared: list[Shared] = []
+        self._shared_numbers: dict[Shared, int] = {}
+        self._tables: dict[int, list[dict[int, tuple[Triple, ...]] | None]] = {}
+        self._names: dict[tuple[int, int, int], list[tuple[Step, Triple]]] = {}
+        self.gates: dict[int, Gate] = {}
+        self.start = self._start()
+
+    def _lay_out(self) -> None:
+        """Give every part of the queue number its bits."""
+        scenario = self.scenario
+        busy_bits = max(scenario.workers, self.size).bit_length()
+        self._busy_mask = (1 << busy_bits) - 1
+        self._budgets: list[tuple[int, int]] = []
+        position = busy_bits
+        for budget in scenario.faults:
+            bits = budget.bit_length()
+            self._budgets.append((position, (1 << bits) - 1))
+            position += bits
+        self._status_at = position
+        self._units = [1 << shift for shift, _ in self._budgets]
+
+    def _start(self) -> State:
+        try:
+            state = self.table.start(self.scenario.start)
+        except ChartMismatchError as error:
+            raise SimulationError(where="start", reason=str(error)) from None
+        phases = [self._phase(Phase(index, VISIBLE, 0, ())) for index in range(self.size)]
+        queue = sum(
+            number << shift
+            for number, (shift, _) in zip(self.scenario.faults, self._budgets, strict=True)
+        )
+        shared = [self._share(Shared(key, state)) for key in range(len(self.instances))]
+        return (*phases, queue, *shared)
+
+    def services_together(self) -> AbstractContextManager[None]:
+        """Return a context in which the services that are needed cost less to run."""
+        perform = self.table.perform
+        return perform.together() if isinstance(perform, Services) else nullcontext()
+
+    # --- numbers for parts ----------------------------------------------------------------
+
+    def _phase(self, phase: Phase) -> int:
+        number = self._phase_numbers.get(phase)
+        if number is None:
+            number = self._phase_numbers[phase] = len(self.phases)
+            self.phases.append(phase)
+            status = phase.status << self._status_at + 2 * phase.message
+            self._weights.append(status + len(phase.deliveries))
+            self.receives.append({})
+            for mask, table in self._tables.items():
+                table.append({} if self._may_move(phase, mask) else None)
+        return number
+
+    def _share(self, shared: Shared) -> int:
+        number = self._shared_numbers.get(shared)
+        if number is None:
+            number = self._shared_numbers[shared] = len(self.shared)
+            self.shared.append(shared)
+        return number
+
+    @staticmethod
+    def _may_move(phase: Phase, mask: int) -> bool:
+        return bool(phase.deliveries) or (phase.status == DELETED and bool(mask & 4))
+
+    def _table(self, mask: int) -> list[dict[int, tuple[Triple, ...]] | None]:
+        table = self._tables.get(mask)
+        if table is None:
+            table = self._tables[mask] = [
+                {} if self._may_move(phase, mask) else None for phase in self.phases
+            ]
+        return table
+
+    # --- the queue number -----------------------------------------------------------------
+
+    def statuses(self, queue: int) -> list[int]:
+        """Return the status of every message."""
+        queue >>= self._status_at
+        return [queue >> 2 * index & 3 for index in range(self.size)]
+
+    def gate(self, queue: int) -> Gate:
+        """Return what a queue number allows."""
+        found = self.gates.get(queue)
+        if found is None:
+            found = self.gates[queue] = self._make_gate(queue)
+        return found
+
+    def _make_gate(self, queue: int) -> Gate:
+        scenario = self.scenario
+        statuses = self.statuses(queue)
+        mask = sum(
+            bool(queue >> shift & field) << index
+            for index, (shift, field) in enumerate(self._budgets)
+        )
+        free = scenario.queue == "direct" or queue & self._busy_mask < scenario.workers
+        receivable = tuple(self._rule(statuses, self.key_of)) if free else ()
+        everyone = bool(scenario.faults.expiries or scenario.faults.duplicates)
+        active = tuple(
+            (index, self.size + 1 + self.key_of[index])
+            for index, status in enumerate(statuses)
+            if everyone or status == IN_FLIGHT
+        )
+        return Gate(receivable, active, self._table(mask), mask)
+
+    # --- moves ----------------------------------------------------------------------------
+
+    def received(self, phase: int, shared: int) -> Triple:
+        """Work out, and remember, what a receive does."""
+        ((_, found),) = self._named(phase, shared, -1)
+        self.receives[phase][shared] = found
+        return found
+
+    def moved(self, phase: int, shared: int, gate: Gate) -> tuple[Triple, ...]:
+        """Work out, and remember, what a message may do next."""
+        place = gate.table[phase]
+        assert place is not None  # a phase without moves is never asked
+        found = tuple(triple for _, triple in self._named(phase, shared, gate.mask))
+        place[shared] = found
+        return found
+
+    def _triple(self, phase: int, after: Phase, kept: Shared) -> Triple:
+        new = self._phase(after)
+        return new, self._weights[new] - self._weights[phase], self._share(kept)
+
+    def _cost(self, step: Step) -> int:
+        fault = self.moves.fault_of(step.kind)
+        return 0 if fault is None else self._units[fault]
+
+    def successors(self, state: State) -> list[tuple[Step, State]]:
+        """Return every step that is enabled, with the state after it, in the search's order.
+
+        This is for schedules; the search looks the moves up without naming them.
+        """
+        size = self.size
+        gate = self.gate(state[size])
+        found = []
+        for index in gate.receivable:
+            phase, shared = state[index], state[size + 1 + self.key_of[index]]
+            found += self._after(state, index, self._named(phase, shared, -1))
+        for index, place in gate.active:
+            named = self._named(state[index], state[place], gate.mask)
+            found += self._after(state, index, named)
+        return found
+
+    def _named(self, phase: int, shared: int, mask: int) -> list[tuple[Step, Triple]]:
+        """Return the moves of a message with their steps; a mask of -1 asks for a receive."""
+        key = (phase, shared, mask)
+        found = self._names.get(key)
+        if found is None:
+            parts = self.phases[phase], self.shared[shared]
+            moves = [self.moves.receive(*parts)] if mask < 0 else self.moves.of(*parts, mask)
+            found = self._names[key] = []
+            for step, after, kept in moves:
+                new, change, number = self._triple(phase, after, kept)
+                found.append((step, (new, change - self._cost(step), number)))
+        return found
+
+    def _after(
+        self, state: State, index: int, named: list[tuple[Step, Triple]]
+    ) -> list[tuple[Step, State]]:
+        found = []
+        parts = list(state)
+        for step, (new, change, shared) in named:
+            parts[index] = new
+            parts[self.size] = state[self.size] + change
+            parts[self.size + 1 + self.key_of[index]] = shared
+            found.append((step, tuple(parts)))
+        return found
+
+    # --- endings --------------------------------------------------------------------------
+
+    def outcome(self, state: State) -> Outcome:
+        """Return what identifies the ending that a state without moves is."""
+        shared = [self.shared[number] for number in state[self.size + 1 :]]
+        calls = self.moves.calls
+        return Outcome(
+            tuple(self.table.as_saved(each.state) for each in shared),
+            tuple(tuple((calls[n].service, calls[n].message) for n in s.effects) for s in shared),
+            tuple(i for i, status in enumerate(self.statuses(state[self.size])) if status == DEAD),
+        )
+
+    # --- content --------------------------------------------------------------------------
+
+    def phase_text(self, number: int) -> str:
+        """Return what a phase is, as text that is the same in every process."""
+        phase = self.phases[number]
+        deliveries = [
+            [each.number, self.moves.node_text(each.node), each.version]
+            for each in phase.deliveries
+        ]
+        return encode([phase.message, phase.status, phase.receives, deliveries])
+
+    def shared_text(self, number: int) -> str:
+        """Return what a shared part is, as text that is the same in every process."""
+        shared = self.shared[number]
+        names = [name for name, each in MONITORS.items() if shared.seen & each.bit]
+        effects = [list(self.moves.calls[each]) for each in shared.effects]
+        rest: list[Sequence[object]] = [shared.handled, shared.saved, shared.dead]
+        state = self.table.state_text(shared.state)
+        return encode(
+            [shared.key, state, shared.version, [list(each) for each in rest], effects, names]
+        )
+
+    def queue_text(self, number: int) -> str:
+        """Return what a queue number is, as text: the layout is part of the scenario."""
+        return str(number)

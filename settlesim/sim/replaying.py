@@ -1,0 +1,226 @@
+"""`replay`: one schedule, step by step, with all that is there after each step.
+
+A replay runs the model under every monitor, so it names the anomalies of a schedule that
+was found without any. The monitors watch; they change nothing of what may happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from settlesim import display
+from settlesim.engine.table import NodeKind
+from settlesim.errors import ReplayDivergedError
+from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
+from settlesim.sim.explore import ending_of
+from settlesim.sim.model import Model, State
+from settlesim.sim.monitors import MONITORS
+from settlesim.sim.moves import Phase
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.schedule import Schedule
+from settlesim.sim.serial import Serial
+from settlesim.sim.values import (
+    DeliveryView,
+    Ending,
+    Frame,
+    InstanceView,
+    MessageView,
+    Step,
+)
+from settlesim.sim.wording import names_of, sentence_of, step_text
+
+__all__ = ["Replay", "replay"]
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A schedule, step by step.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import counter
+    >>> played = replay(Scenario(counter(), ["INC", "INC"]), "r1 l1 r2 l2 c1 s1 d1 c2 s2 d2")
+    >>> played.anomalies
+    ('stale read', 'lost update')
+    >>> played.ending.store
+    (('counter-1', ('resting',), {'count': 1}),)
+    """
+
+    scenario: Scenario
+    schedule: Schedule
+    frames: tuple[Frame, ...]
+    """The beginning, then one frame for each step."""
+    ending: Ending | None
+    """How it ends; None where something is still enabled. It counts as one interleaving, and
+    its probability is that of this schedule."""
+    _serial: Serial
+
+    @property
+    def anomalies(self) -> tuple[str, ...]:
+        """The names of all anomalies, each once, in the order in which they came."""
+        return tuple(dict.fromkeys(name for frame in self.frames for name in frame.anomalies))
+
+    @cached_property
+    def sentence(self) -> str:
+        """What happened, in plain words."""
+        return sentence_of(self.scenario, self.frames, self.ending, self._serial)
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return the picture of the schedule, or write it to the file `target`."""
+        return display.draw(self, target, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)
+
+    def __repr__(self) -> str:
+        return f"<Replay of {self.schedule}: {self.sentence}>"
+
+
+def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
+    """Follow a schedule.
+
+    Parameters
+    ----------
+    scenario
+        What it is a schedule of.
+    schedule : a Schedule, or its text
+
+    Raises
+    ------
+    ReplayDivergedError
+        A step that is not enabled there; says which, and what was.
+    SimulationError
+        The text is no schedule.
+    """
+    steps = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
+    watched = Model(scenario.replace(monitors=tuple(MONITORS)))
+    player = _Player(scenario, watched)
+    for position, step in enumerate(steps, 1):
+        player.play(step, position)
+    serial = Serial(watched)
+    ending = None
+    if not player.enabled:
+        ending = ending_of(watched, serial, watched.outcome(player.state), 1, player.probability)
+    return Replay(scenario, steps, tuple(player.frames), ending, serial)
+
+
+class _Player:
+    """Follows one schedule and writes down what is there."""
+
+    def __init__(self, scenario: Scenario, model: Model) -> None:
+        self.scenario = scenario
+        self.model = model
+        self.state: State = model.start
+        self.probability = Fraction(1)
+        self.lanes: dict[tuple[int, int], int] = {}
+        self.loaded: dict[tuple[int, int], int] = {}
+        self.names = names_of(scenario)
+        self.first_revision = 0 if scenario.start is None else scenario.start.revision
+        self.after = model.successors(self.state)
+        self.frames = [self._frame(None, "the beginning", ())]
+
+    @property
+    def enabled(self) -> tuple[Step, ...]:
+        return tuple(step for step, _ in self.after)
+
+    def play(self, step: Step, position: int) -> None:
+        """Take one step."""
+        for each, new in self.after:
+            if each == step:
+                break
+        else:
+            raise ReplayDivergedError(
+                position=position, step=step.name, enabled=[each.name for each in self.enabled]
+            )
+        self.probability /= len(self.after)
+        before, self.state = self.state, new
+        self.after = self.model.successors(new)
+        text = step_text(self.model, self.names, step, before, new, self.first_revision)
+        self._follow(new)
+        self.frames.append(self._frame(step, text, self._anomalies(before, new)))
+
+    def _anomalies(self, before: State, after: State) -> tuple[str, ...]:
+        """Name what the step brings; one that was seen before shows no second time."""
+        shared, place = self.model.shared, self.model.size + 1
+        pairs = zip(before[place:], after[place:], strict=True)
+        seen = 0
+        for old, new in pairs:
+            seen |= shared[new].seen & ~shared[old].seen
+        return tuple(name for name, each in MONITORS.items() if seen & each.bit)
+
+    def _follow(self, state: State) -> None:
+        """Keep who works on which lane, and what each handler has loaded."""
+        alive = {}
+        for phase in self._phases(state):
+            for each in phase.deliveries:
+                alive[phase.message, each.number] = each
+        self.lanes = {who: lane for who, lane in self.lanes.items() if who in alive}
+        self.loaded = {who: number for who, number in self.loaded.items() if who in alive}
+        for who, each in alive.items():
+            if who not in self.lanes:
+                taken = set(self.lanes.values())
+                self.lanes[who] = next(n for n in range(1, len(taken) + 2) if n not in taken)
+            if each.node >= 0 and who not in self.loaded:
+                self.loaded[who] = each.version + self.first_revision
+
+    def _phases(self, state: State) -> list[Phase]:
+        return [self.model.phases[number] for number in state[: self.model.size]]
+
+    def _frame(self, step: Step | None, text: str, anomalies: tuple[str, ...]) -> Frame:
+        model, state = self.model, self.state
+        shared = [model.shared[number] for number in state[model.size + 1 :]]
+        calls = model.moves.calls
+        return Frame(
+            step=step,
+            text=text,
+            enabled=self.enabled,
+            store=tuple(
+                InstanceView(
+                    model.instances[each.key],
+                    model.table.configuration(each.state),
+                    model.table.context(each.state),
+                    each.version + self.first_revision,
+                )
+                for each in shared
+            ),
+            messages=tuple(
+                MessageView(
+                    phase.message + 1,
+                    self.scenario.events[phase.message].key,
+                    self.scenario.events[phase.message].event,
+                    STATUSES[phase.status],
+                    phase.receives,
+                )
+                for phase in self._phases(state)
+            ),
+            deliveries=self._deliveries(state),
+            effects=tuple(
+                (model.instances[each.key], calls[n].service, calls[n].message + 1)
+                for each in shared
+                for n in each.effects
+            ),
+            anomalies=anomalies,
+        )
+
+    def _deliveries(self, state: State) -> tuple[DeliveryView, ...]:
+        table = self.model.table
+        found = []
+        for phase in self._phases(state):
+            for each in phase.deliveries:
+                who = (phase.message, each.number)
+                node = table.node(each.node) if each.node >= 0 else None
+                runs = node is not None and node.kind is NodeKind.CALL
+                found.append(
+                    DeliveryView(
+                        phase.message + 1,
+                        each.number,
+                        self.lanes[who],
+                        self.loaded.get(who),
+                        node.service if node is not None and runs else None,
+                        phase.status == IN_FLIGHT and each.number == phase.receives,
+                    )
+                )
+        return tuple(found)

@@ -1,0 +1,90 @@
+"""Walks at random, where a scenario is too large to look at every interleaving.
+
+Each enabled step is equally likely, so what a sample shows tends to the probabilities of
+`explore`. A sample proves nothing. The caller gives the seed, and the same seed gives the
+same walk on every machine.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from fractions import Fraction
+
+from settlesim.errors import SimulationError, shorten
+from settlesim.sim.explore import ending_of
+from settlesim.sim.model import Model, Outcome, State
+from settlesim.sim.replaying import Replay, replay
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.schedule import Schedule
+from settlesim.sim.serial import Serial
+from settlesim.sim.values import Ending, Step
+
+__all__ = ["Sample", "run", "sample"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What came of a number of random walks."""
+
+    scenario: Scenario
+    runs: int
+    endings: tuple[Ending, ...]
+    """The most frequent first. `interleavings` is how many walks ended so, `probability`
+    their share."""
+
+
+def run(scenario: Scenario, seed: int) -> Replay:
+    """Walk once at random, and show the way.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import counter
+    >>> run(Scenario(counter(), ["INC"]), seed=1).schedule
+    Schedule.parse('r1 l1 c1 s1 d1')
+    """
+    steps, _ = _walk(Model(scenario), _dice(seed))
+    return replay(scenario, Schedule(tuple(steps)))
+
+
+def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
+    """Walk at random, many times.
+
+    Raises
+    ------
+    SimulationError
+        `runs` is no whole number from 1 on, or `seed` no whole number.
+    """
+    if type(runs) is not int or runs < 1:
+        raise SimulationError(where="runs", reason=f"is {shorten(runs)}; 1 or more is needed")
+    model = Model(scenario)
+    dice = _dice(seed)
+    counts: dict[Outcome, int] = {}
+    for _ in range(runs):
+        _, state = _walk(model, dice)
+        outcome = model.outcome(state)
+        counts[outcome] = counts.get(outcome, 0) + 1
+    serial = Serial(model)
+    endings = [
+        ending_of(model, serial, outcome, number, Fraction(number, runs))
+        for outcome, number in counts.items()
+    ]
+    endings.sort(key=lambda ending: -ending.interleavings)  # ties: the first that came
+    return Sample(scenario, runs, tuple(endings))
+
+
+def _dice(seed: object) -> random.Random:
+    if type(seed) is not int:
+        raise SimulationError(where="seed", reason=f"is {shorten(seed)}; a whole number is needed")
+    return random.Random(seed)
+
+
+def _walk(model: Model, dice: random.Random) -> tuple[list[Step], State]:
+    steps: list[Step] = []
+    state = model.start
+    after = model.successors(state)
+    while after:
+        step, state = after[dice.randrange(len(after))]
+        steps.append(step)
+        after = model.successors(state)
+    return steps, state

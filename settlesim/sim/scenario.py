@@ -1,0 +1,364 @@
+"""`Scenario`: what is to be simulated, as a value.
+
+Rules
+-----
+1. Everything that makes no sense is refused when the scenario is made, with the reason: a
+   fault that the discipline can not have, a protection that has nothing to hold on to.
+2. Messages arrive in the order in which `Scenario.events` names them, all of them before
+   the first is received.
+3. Under ``direct`` there is no queue. Every handler starts when it likes, `workers` or not,
+   and a handler that crashes takes its event with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from settlesim.chart import Chart, Snapshot, external_event
+from settlesim.chart.problems import nearest
+from settlesim.chart.values import FrozenDict, JSONValue, encode, freeze_object, thaw
+from settlesim.errors import InvalidEventError, SettlesimError, SimulationError, shorten
+from settlesim.sim.disciplines import DISCIPLINES
+from settlesim.sim.monitors import MONITORS
+from settlesim.sim.values import Criterion
+
+__all__ = ["PROTECTIONS", "Faults", "Message", "Scenario"]
+
+PROTECTIONS: Final[Mapping[str, str]] = {
+    "cas": "a save is refused where the instance is at another revision than was loaded",
+    "fence": "a save is refused where the message was received again since",
+    "inbox": "what is saved names the messages that are in it; a repetition is only deleted",
+    "idempotent": "a service that is called again for the same event has no second effect",
+}
+"""Every protection of the handler, with what it does."""
+
+_MAX: Final = 1_000  # of workers, faults and receives
+_KEYS: Final = (
+    "chart",
+    "events",
+    "workers",
+    "queue",
+    "protections",
+    "faults",
+    "start",
+    "max_receives",
+    "criterion",
+    "monitors",
+    "results",
+)
+
+
+class Message(NamedTuple):
+    """One event on its way to one instance."""
+
+    key: str
+    event: str
+    data: JSONValue = None
+
+
+class Faults(NamedTuple):
+    """How often each fault may happen."""
+
+    crashes: int = 0
+    """A worker stops between two steps of a handler."""
+    expiries: int = 0
+    """A visibility time-out passes while the handler goes on."""
+    duplicates: int = 0
+    """A message is delivered again that was deleted."""
+    service_failures: int = 0
+    """A service fails, or runs out of time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A chart, events for its instances, and what may happen to them.
+
+    Parameters
+    ----------
+    chart
+        Guards and assigns bound; services too, unless `results` names them.
+    events
+        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival.
+    workers : how many handlers may run at once; 1 or more
+    queue : a name in `DISCIPLINES`
+    protections : names in `PROTECTIONS`
+    faults : how often each fault may happen, by the names of `Faults`
+    start
+        The instances' state at the beginning: a snapshot, or the name of a node. None for
+        instances that are new.
+    keys : for events without a key: how many instances get them all, one after the other
+    max_receives
+        After how many receives a message that comes back goes to the dead letters; None for
+        never.
+    criterion : ``"fifo"`` or ``"serializable"``: what `Exploration.verdict` is about
+    monitors : names in `MONITORS`; each may make the states more
+    results : what services return, by name; no such service is run
+
+    Raises
+    ------
+    SimulationError
+        The parts make no sense together, or a name is unknown.
+    InvalidValueError
+        The results are no strict JSON.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import order
+    >>> Scenario(order, ["PAY", "SHIP"]).events[0]
+    Message(key='order-1', event='PAY', data=None)
+    >>> Scenario(order, ["PAY"], queue="fifo")
+    Traceback (most recent call last):
+    ...
+    settlesim.errors.SimulationError: queue: unknown name 'fifo'; ...
+    """
+
+    chart: Chart
+    events: Sequence[Message]
+    workers: int = 2
+    queue: str = "standard"
+    protections: tuple[str, ...] = ()
+    faults: Faults = Faults()  # noqa: RUF009  (an immutable tuple)
+    start: Snapshot | None = None
+    keys: int = 1
+    max_receives: int | None = None
+    criterion: Criterion = Criterion.FIFO
+    monitors: tuple[str, ...] = ()
+    results: FrozenDict | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.chart, Chart):
+            raise _refusal("chart", f"is {shorten(self.chart, 60)}; a Chart is needed")
+        set_ = object.__setattr__
+        _whole("keys", self.keys, 1)
+        set_(self, "events", _messages(self.events, self.chart.name, self.keys))
+        set_(self, "keys", len(self.instances))
+        _whole("workers", self.workers, 1)
+        if not isinstance(self.queue, str) or self.queue not in DISCIPLINES:
+            raise _unknown("queue", self.queue, DISCIPLINES)
+        set_(self, "protections", _names("protections", self.protections, PROTECTIONS))
+        set_(self, "monitors", _names("monitors", self.monitors, MONITORS))
+        set_(self, "faults", _faults(self.faults))
+        set_(self, "criterion", _criterion(self.criterion))
+        set_(self, "start", _start(self.start, self.chart))
+        if self.max_receives is not None:
+            _whole("max_receives", self.max_receives, 1)
+        if self.results is not None:
+            results = freeze_object(dict(self.results), where="results")
+            set_(self, "results", results)
+            services = [name for name, role in self.chart.roles.items() if role == "service"]
+            for name in results:
+                if name not in services:
+                    raise _unknown("results", name, services)
+        self._check_sense()
+
+    def _check_sense(self) -> None:
+        queue, faults = self.queue, self.faults
+        if queue == "direct":
+            if faults.expiries:
+                raise _refusal("faults", "expiries need a queue, and queue is 'direct'")
+            if faults.duplicates:
+                raise _refusal("faults", "duplicates need a queue, and queue is 'direct'")
+            if "fence" in self.protections:
+                raise _refusal(
+                    "protections", "fence needs the receipts of a queue, and queue is 'direct'"
+                )
+            if self.max_receives is not None:
+                raise _refusal("max_receives", "needs a queue, and queue is 'direct'")
+        if faults.duplicates and queue.startswith("fifo_"):
+            raise _refusal(
+                "faults", f"a FIFO queue delivers no duplicates of its own, and queue is {queue!r}"
+            )
+        if faults.service_failures and "service" not in self.chart.roles.values():
+            raise _refusal("faults", f"chart {self.chart.name!r} has no service that could fail")
+
+    # --- looking at it --------------------------------------------------------------------
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """The keys of the instances, in the order in which they are first named."""
+        return tuple(dict.fromkeys(each.key for each in self.events))
+
+    def replace(self, **changes: Any) -> Scenario:
+        """Return this scenario with some parts changed."""
+        return dataclasses.replace(self, **changes)
+
+    # --- reading and writing --------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario as plain JSON, without the functions of its chart."""
+        return {
+            "chart": self.chart.to_dict(),
+            "events": [[each.key, each.event, thaw(each.data)] for each in self.events],
+            "workers": self.workers,
+            "queue": self.queue,
+            "protections": list(self.protections),
+            "faults": self.faults._asdict(),
+            "start": None if self.start is None else thaw(self.start.to_dict()),
+            "max_receives": self.max_receives,
+            "criterion": self.criterion.value,
+            "monitors": list(self.monitors),
+            "results": thaw(self.results),
+        }
+
+    @classmethod
+    def from_dict(
+        cls, record: Mapping[str, Any], functions: Mapping[str, Any] | None = None
+    ) -> Scenario:
+        """Read a mapping such as `to_dict` writes.
+
+        Parameters
+        ----------
+        record : plain JSON
+        functions : what to bind to the chart's names; without, only its shape is there
+
+        Raises
+        ------
+        SimulationError, DefinitionError
+            As the constructor, and for unknown keys.
+        """
+        if not isinstance(record, Mapping) or not {"chart", "events"} <= set(record):
+            raise _refusal("scenario", "a mapping with 'chart' and 'events' is needed")
+        for key in record:
+            if key not in _KEYS:
+                raise _unknown("scenario", key, _KEYS)
+        rest = {**record, "chart": Chart.from_dict(record["chart"]).bind(functions or {})}
+        if rest.get("start") is not None:
+            rest["start"] = Snapshot.from_dict(rest["start"], source="the scenario's start")
+        return cls(**rest)
+
+    def to_promela(self) -> str:
+        """Return a plain scenario as a model for Spin, which has as many states as ours.
+
+        Raises
+        ------
+        SimulationError
+            It has faults, protections, monitors, effects, or another discipline than
+            ``standard`` and ``fifo_group``.
+        """
+        from settlesim.sim.promela import to_promela  # it needs scenarios itself
+
+        return to_promela(self)
+
+    # --- a value --------------------------------------------------------------------------
+
+    def _parts(self) -> str:
+        record = self.to_dict()
+        del record["chart"]
+        return encode(record)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Scenario):
+            return NotImplemented
+        return self.chart == other.chart and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((self.chart, self._parts()))
+
+    def __repr__(self) -> str:
+        events = ", ".join(
+            each.event if len(self.instances) == 1 else f"{each.key}: {each.event}"
+            for each in self.events
+        )
+        parts = [f"{self.chart.name!r}", f"[{events}]", f"workers={self.workers}", self.queue]
+        parts += self.protections
+        parts += [f"{name}={n}" for name, n in self.faults._asdict().items() if n]
+        if self.max_receives is not None:
+            parts.append(f"max_receives={self.max_receives}")
+        return f"Scenario({', '.join(parts)})"
+
+
+# --- checks -------------------------------------------------------------------------------
+
+
+def _refusal(where: str, reason: str) -> SimulationError:
+    return SimulationError(where=where, reason=reason)
+
+
+def _unknown(where: str, name: object, known: Collection[str]) -> SimulationError:
+    close = nearest(name, known)
+    hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known)}"
+    return _refusal(where, f"unknown name {shorten(name)}; {hint}")
+
+
+def _whole(where: str, value: object, least: int) -> None:
+    if type(value) is not int or not least <= value <= _MAX:
+        raise _refusal(
+            where, f"is {shorten(value)}; a whole number from {least} to {_MAX} is needed"
+        )
+
+
+def _names(where: str, names: object, known: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names in the order of `known`, each once."""
+    if names == "all":
+        return tuple(known)
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise _refusal(where, f"is {shorten(names)}; a list of names is needed")
+    for name in names:
+        if not isinstance(name, str) or name not in known:
+            raise _unknown(where, name, known)
+    return tuple(name for name in known if name in names)
+
+
+def _faults(faults: object) -> Faults:
+    if isinstance(faults, Faults):
+        faults = faults._asdict()
+    if not isinstance(faults, Mapping):
+        raise _refusal("faults", f"is {shorten(faults)}; a mapping by name is needed")
+    for name, number in faults.items():
+        if name not in Faults._fields:
+            raise _unknown("faults", name, Faults._fields)
+        _whole(f"faults[{name!r}]", number, 0)
+    return Faults(**faults)
+
+
+def _criterion(criterion: object) -> Criterion:
+    if isinstance(criterion, Criterion):
+        return criterion
+    names = {each.value: each for each in Criterion}
+    if not isinstance(criterion, str) or criterion not in names:
+        raise _unknown("criterion", criterion, names)
+    return names[criterion]
+
+
+def _start(start: object, chart: Chart) -> Snapshot | None:
+    if start is None or isinstance(start, Snapshot):
+        return start
+    if not isinstance(start, str):
+        raise _refusal("start", f"is {shorten(start)}; a Snapshot or a node's name is needed")
+    if start not in chart:
+        raise _unknown("start", start, [node.name for node in chart.states])
+    return Snapshot(chart.name, chart.version, chart.enter(start), chart.context, 1)
+
+
+def _messages(events: object, name: str, keys: int) -> tuple[Message, ...]:
+    if isinstance(events, (str, Mapping)) or not isinstance(events, Sequence) or not events:
+        raise _refusal("events", f"is {shorten(events)}; a list of one event or more is needed")
+    if len(events) * keys > _MAX:
+        raise _refusal("events", f"are {len(events) * keys}; {_MAX} is the limit")
+    if all(isinstance(each, Message) for each in events) and keys > 1:
+        if len({each.key for each in events}) == keys:
+            return tuple(events)  # read before: a scenario that is replaced or read back
+    if keys > 1 and not all(isinstance(each, str) for each in events):
+        raise _refusal("keys", "names a number of instances, and the events have keys already")
+    return tuple(
+        _message(each, f"events[{index}]", f"{name}-{number}")
+        for number in range(1, keys + 1)
+        for index, each in enumerate(events)
+    )
+
+
+def _message(spec: object, where: str, key: str) -> Message:
+    if isinstance(spec, str):
+        spec = (key, spec)
+    if not isinstance(spec, (tuple, list)) or not 2 <= len(spec) <= 3:
+        raise _refusal(where, f"is {shorten(spec)}; 'E', (key, 'E') or (key, 'E', data) is needed")
+    if not isinstance(spec[0], str) or not spec[0]:
+        raise _refusal(where, f"has the key {shorten(spec[0])}; text that is not empty is needed")
+    try:
+        event = external_event(spec[1], spec[2] if len(spec) == 3 else None)
+    except (InvalidEventError, SettlesimError) as error:
+        raise _refusal(where, str(error)) from None
+    return Message(spec[0], event.name, event.data)

@@ -1,0 +1,112 @@
+"""`Schedule`: which step comes after which, as a short text that can be copied.
+
+``r1 l1 c1 r2 l2 s2 d2 s1 d1``: the first message is received, loaded, a service comes back;
+the second is received, loaded, saved, deleted; and only then the first is saved and deleted.
+A number after a dot says which delivery of the message it is, where it is not the first:
+``l1.2``. Steps are named, not numbered, so a schedule stays readable, and stays valid where
+a step is added elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from settlesim import display
+from settlesim.errors import SimulationError, shorten
+from settlesim.sim.values import Kind, Step
+
+if TYPE_CHECKING:
+    from settlesim.sim.scenario import Scenario
+
+__all__ = ["Schedule"]
+
+_STEP = re.compile(r"([a-z])([1-9][0-9]{0,3})(?:\.([1-9][0-9]{0,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A sequence of steps.
+
+    Examples
+    --------
+    >>> schedule = Schedule.parse("r1 l1 r2 k1 l2")
+    >>> str(schedule), len(schedule), schedule.faults, schedule.switches
+    ('r1 l1 r2 k1 l2', 5, 1, 1)
+    """
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Schedule:
+        """Read what `str` writes.
+
+        Raises
+        ------
+        SimulationError
+            A word that is no step.
+        """
+        if not isinstance(text, str):
+            raise SimulationError(
+                where="schedule", reason=f"is {shorten(text)}; text such as 'r1 l1 s1' is needed"
+            )
+        letters = {kind.value: kind for kind in Kind}
+        steps = []
+        for position, word in enumerate(text.split(), 1):
+            match = _STEP.fullmatch(word)
+            if match is None or match[1] not in letters:
+                raise SimulationError(
+                    where=f"step {position} of the schedule",
+                    reason=f"{shorten(word)} is no step; one is a letter ({', '.join(letters)}), "
+                    "the number of a message and, after a dot, that of a delivery",
+                )
+            steps.append(Step(letters[match[1]], int(match[2]), int(match[3] or 1)))
+        return cls(tuple(steps))
+
+    @property
+    def faults(self) -> int:
+        """How many steps are faults."""
+        return sum(step.kind.is_fault for step in self.steps)
+
+    @property
+    def switches(self) -> int:
+        """How often another handler goes on than the one before; faults do not count."""
+        actors = [(each.message, each.delivery) for each in self.steps if not each.kind.is_fault]
+        return sum(a != b for a, b in zip(actors, actors[1:], strict=False))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __str__(self) -> str:
+        return " ".join(step.name for step in self.steps)
+
+    def __repr__(self) -> str:
+        return f"Schedule.parse({str(self)!r})"
+
+    def to_pytest(self, scenario: Scenario, chart: str) -> str:
+        """Return a test, as source text, that replays this schedule and checks its ending.
+
+        Parameters
+        ----------
+        scenario
+            The scenario that it is a schedule of.
+        chart : where the test finds the chart: ``package.module:name`` or ``...:name(3)``
+
+        Raises
+        ------
+        ReplayDivergedError
+            The scenario does not follow the schedule.
+        SimulationError
+            The schedule does not go to the end, or `chart` is no such place.
+        """
+        from settlesim.sim.writing import pytest_source  # it replays, and a replay has a schedule
+
+        return pytest_source(scenario, self, chart)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)

@@ -1,0 +1,262 @@
+"""The search: every state once, then every interleaving counted without enumerating one.
+
+Theory of operation
+-------------------
+`search` goes breadth first over the states of a `Model` and keeps, for every state, the
+numbers of the states after it. Every step uses up something that does not come back (a
+place in a program, a fault, a save that a refused handler has not seen), so the graph has
+no cycles.
+
+`count` then goes forward over the graph. The number of interleavings that lead to a state is
+the sum of the numbers of those before it, and the probability under a scheduler that takes
+each enabled step alike is the sum of theirs, each divided by how many steps were enabled.
+Both are exact: probabilities are kept as whole numbers over one common denominator, L to the
+power of the longest path, where L is the least common multiple of the out-degrees. After k
+steps a numerator still has the factor L to the power of what is left, so each division comes
+out even.
+
+Where every step leads from one breadth-first layer to the next, the order of discovery is
+a topological one already; where not (a message that comes back makes runs of different
+lengths), Kahn's algorithm finds one.
+
+References
+----------
+Clarke, Grumberg, Peled, Model Checking, 1999, chapter 6 (breadth first, states stored).
+Kahn, "Topological sorting of large networks", CACM 5(11), 1962.
+Baier, Katoen, Principles of Model Checking, 2008, section 10.1 (Markov chains).
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+from settlesim.sim.model import Model, State
+
+__all__ = ["Count", "Graph", "count", "search"]
+
+Progress = Callable[[int], None]
+
+_REPORT = 65_536  # states between two reports of progress
+
+
+@dataclass(eq=False, slots=True)
+class Graph:
+    """What was found of the states and the steps between them."""
+
+    states: list[State]
+    """In the order of discovery."""
+    edges: array[int]
+    """Positions in `states`, those after the first state first."""
+    offsets: array[int]
+    """Where in `edges` those of each state begin that was looked at; and the end."""
+    layered: bool
+    """Whether every step leads from one layer to the next."""
+    layers: int
+    """How many layers were begun."""
+    layer_end: int
+    """Where in `states` the layer ends that is looked at."""
+    reason: str
+    """Why the search stopped early; empty where it did not."""
+
+    @property
+    def looked_at(self) -> int:
+        """How many states were looked at: the first ones."""
+        return len(self.offsets) - 1
+
+    def is_end(self, index: int) -> bool:
+        """Whether nothing can happen after a state."""
+        return index < self.looked_at and self.offsets[index] == self.offsets[index + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often an end is reached."""
+
+    interleavings: int
+    probability: Fraction
+
+
+def search(model: Model, limit: int, progress: Progress | None = None) -> Graph:
+    """Find every state, up to about `limit` of them.
+
+    An interrupt (Ctrl-C) ends the search; what was found is returned, and says so.
+    """
+    graph = Graph([model.start], array("I"), array("Q", [0]), True, 0, 0, "")
+    numbers = {model.start: 0}
+    with _no_collector(), model.services_together():
+        try:
+            while graph.looked_at < len(graph.states) <= limit:
+                _expand(model, graph, numbers, min(limit, len(graph.states) + _REPORT))
+                if progress is not None:
+                    progress(len(graph.states))
+        except KeyboardInterrupt:
+            graph.reason = "it was interrupted"
+            del graph.edges[graph.offsets[-1] :]
+    if not graph.reason and graph.looked_at < len(graph.states):
+        graph.reason = f"there are more than {limit} states"
+    return graph
+
+
+def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -> None:
+    """Look at states in the order of discovery until there are more than `until`.
+
+    This is the inner loop. A state is a scratch list while its successors are made: three
+    places are set and put back, which costs less than to cut tuples and join them.
+    """
+    size = model.size
+    states, edges, offsets = graph.states, graph.edges, graph.offsets
+    gates, receives = model.gates, model.receives
+    find, add_state, add_edge = numbers.get, states.append, edges.append
+    found = len(states)
+    index = len(offsets) - 1
+    layer_end = graph.layer_end
+    while index < found <= until:
+        if index == layer_end:
+            layer_end = graph.layer_end = found
+            graph.layers += 1
+        state = states[index]
+        scratch = list(state)
+        queue = state[size]
+        gate = gates.get(queue) or model.gate(queue)
+        table = gate.table
+        for message in gate.receivable:
+            place = size + 1 + model.key_of[message]
+            phase, shared = state[message], state[place]
+            move = receives[phase].get(shared) or model.received(phase, shared)
+            scratch[message] = move[0]
+            scratch[size] = queue + move[1]
+            scratch[place] = move[2]
+            after = tuple(scratch)
+            number = find(after)
+            if number is None:
+                number = numbers[after] = found
+                add_state(after)
+                found += 1
+            elif number < layer_end:
+                graph.layered = False
+            add_edge(number)
+            scratch[message], scratch[size], scratch[place] = phase, queue, shared
+        for message, place in gate.active:
+            phase = state[message]
+            by_shared = table[phase]
+            if by_shared is None:
+                continue
+            shared = state[place]
+            moves = by_shared.get(shared)
+            if moves is None:
+                moves = model.moved(phase, shared, gate)
+            for new, change, kept in moves:
+                scratch[message] = new
+                scratch[size] = queue + change
+                scratch[place] = kept
+                after = tuple(scratch)
+                number = find(after)
+                if number is None:
+                    number = numbers[after] = found
+                    add_state(after)
+                    found += 1
+                elif number < layer_end:
+                    graph.layered = False
+                add_edge(number)
+            scratch[message], scratch[size], scratch[place] = phase, queue, shared
+        index += 1
+        offsets.append(len(edges))
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Hold the garbage collector: it would go over millions of tuples, none of them garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def count(graph: Graph) -> dict[int, Count]:
+    """Count the interleavings of every end that was found, by its position in the states.
+
+    Where the search stopped early these are lower bounds.
+    """
+    with _no_collector():
+        order = range(graph.looked_at) if graph.layered else _topological(graph)
+        whole = _factor(graph) ** _longest(graph, order)
+        ways, chances = _forward(graph, order, whole)
+        return {
+            index: Count(ways[index], Fraction(chances[index], whole))
+            for index in range(graph.looked_at)
+            if graph.is_end(index)
+        }
+
+
+def _factor(graph: Graph) -> int:
+    """Return the least common multiple of the out-degrees."""
+    offsets = graph.offsets
+    degrees = {offsets[i + 1] - offsets[i] for i in range(graph.looked_at)}
+    return math.lcm(*sorted(degrees - {0}))
+
+
+def _longest(graph: Graph, order: range | list[int]) -> int:
+    """Return how many steps the longest path has."""
+    if graph.layered:
+        return graph.layers
+    edges, offsets = graph.edges, graph.offsets
+    depth = array("I", [0]) * len(graph.states)
+    for index in order:
+        below = depth[index] + 1
+        for number in edges[offsets[index] : offsets[index + 1]]:
+            if depth[number] < below:
+                depth[number] = below
+    return max(depth)
+
+
+def _forward(graph: Graph, order: range | list[int], whole: int) -> tuple[list[int], list[int]]:
+    """Return for every state how many ways lead to it, and its share of `whole`.
+
+    The numbers of states that are no ends are let go as soon as they were passed on.
+    """
+    edges, offsets = graph.edges, graph.offsets
+    ways = [0] * len(graph.states)
+    chances = [0] * len(graph.states)
+    ways[0], chances[0] = 1, whole
+    for index in order:
+        first, last = offsets[index], offsets[index + 1]
+        if first == last:
+            continue
+        way = ways[index]
+        chance = chances[index] // (last - first)
+        for number in edges[first:last]:
+            ways[number] += way
+            chances[number] += chance
+        ways[index] = chances[index] = 0
+    return ways, chances
+
+
+def _topological(graph: Graph) -> list[int]:
+    """Return the states that were looked at, each before those after it."""
+    edges, offsets = graph.edges, graph.offsets
+    waiting = array("I", [0]) * len(graph.states)
+    for number in edges:
+        waiting[number] += 1
+    ready = [0]
+    order = []
+    looked_at = graph.looked_at
+    while ready:
+        index = ready.pop()
+        if index >= looked_at:
+            continue
+        order.append(index)
+        for number in edges[offsets[index] : offsets[index + 1]]:
+            waiting[number] -= 1
+            if not waiting[number]:
+                ready.append(number)
+    assert len(order) == looked_at, "a step leads back"
+    return order

@@ -1,0 +1,170 @@
+"""What may come out: the endings of handling the events one by one.
+
+Theory of operation
+-------------------
+A serial run handles one message at a time from its receive to its delete, by the same rules
+as everything else (`settlesim.sim.moves`), without crashes, expiries and duplicates.
+Services may fail as often as the scenario says: that is the world's choice and no fault of
+the order. A message that is given back may be handled again.
+
+*FIFO-serial*: always the oldest message that is left. Without failing services that is one
+ending, the fold of the chart over the events in order of arrival. *Serializable*: any
+message. Instances do not know each other, so both are worked out for each instance alone,
+and an ending is allowed if each of its parts is; the failures that the parts need at least
+must not be more in all than the scenario has.
+
+The model has no real time, so *serializable* is the plain notion; FIFO-serial is what
+strict serializability becomes when the order of arrival takes the place of real time.
+
+References
+----------
+Papadimitriou, "The serializability of concurrent database updates", JACM 26(4), 1979.
+Herlihy and Wing, "Linearizability", TOPLAS 12(3), 1990 (locality: one object at a time).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
+from settlesim.sim.model import Model, Outcome
+from settlesim.sim.moves import DONE, START, Phase, Shared
+
+__all__ = ["Serial"]
+
+_BOUND: Final = 20_000  # serial situations of one instance; 7 events of a log have 13,700
+
+_Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
+
+
+class _Point(NamedTuple):
+    """Between two handlers of one instance."""
+
+    phases: tuple[Phase, ...]
+    shared: Shared
+
+
+class Serial:
+    """The endings of serial runs of a model.
+
+    Parameters
+    ----------
+    model
+        Gives the rules.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._budget = model.scenario.faults.service_failures
+        self._fifo: list[dict[_Part, int]] | None = None
+        self._any: list[dict[_Part, int]] | None = None
+        self.reason = ""
+        """Why the serializable endings are not known; empty where they are."""
+
+    def is_fifo(self, outcome: Outcome) -> bool:
+        """Whether it comes out of handling in order of arrival."""
+        if self._fifo is None:
+            self._fifo = self._endings(fifo=True)
+            assert self._fifo is not None  # so few that no bound is met
+        return self._allows(self._fifo, outcome)
+
+    def is_serializable(self, outcome: Outcome) -> bool | None:
+        """Whether it comes out of some serial order; None where there are too many."""
+        if self.is_fifo(outcome):
+            return True
+        if self._any is None and not self.reason:
+            self._any = self._endings(fifo=False)
+        return None if self._any is None else self._allows(self._any, outcome)
+
+    def fifo_label(self) -> str:
+        """Say where handling in order of arrival leads, in a few words."""
+        if self._fifo is None:
+            self._fifo = self._endings(fifo=True)
+            assert self._fifo is not None
+        texts = []
+        for part in self._fifo:
+            state, effects, dead = min(part, key=part.__getitem__)
+            text = " + ".join(self._model.table.configuration(state))
+            if effects:
+                text += f" after {', '.join(service for service, _ in effects)}"
+            if dead:
+                text += f", with {len(dead)} dead"
+            texts.append(text)
+        return "; ".join(texts)
+
+    def _allows(self, parts: list[dict[_Part, int]], outcome: Outcome) -> bool:
+        failures = 0
+        for key, part in enumerate(parts):
+            dead = tuple(each for each in outcome.dead if self._model.key_of[each] == key)
+            least = part.get((outcome.states[key], outcome.effects[key], dead))
+            if least is None:
+                return False
+            failures += least
+        return failures <= self._budget
+
+    def _endings(self, *, fifo: bool) -> list[dict[_Part, int]] | None:
+        found = []
+        for key in range(len(self._model.instances)):
+            part = self._of_instance(key, fifo=fifo)
+            if part is None:
+                return None
+            found.append(part)
+        return found
+
+    def _of_instance(self, key: int, *, fifo: bool) -> dict[_Part, int] | None:
+        """Return the endings of one instance, with the failures that each needs at least."""
+        model = self._model
+        start = model.start
+        first = _Point(
+            tuple(model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key),
+            model.shared[start[model.size + 1 + key]],
+        )
+        seen = {first: 0}
+        waiting = [first]
+        endings: dict[_Part, int] = {}
+        for point in waiting:  # grows while it is gone through
+            left = [i for i, each in enumerate(point.phases) if each.status == VISIBLE]
+            if not left:
+                part = self._part(point)
+                endings[part] = min(seen[point], endings.get(part, seen[point]))
+            for index in left[:1] if fifo else left:
+                for after, failures in self._handled(point, index, self._budget - seen[point]):
+                    total = seen[point] + failures
+                    if after not in seen or seen[after] > total:
+                        seen[after] = total
+                        waiting.append(after)
+            if len(seen) > _BOUND:
+                self.reason = (
+                    f"{model.instances[key]} has more than {_BOUND} serial situations; only the "
+                    "order of arrival was compared"
+                )
+                return None
+        return endings
+
+    def _handled(self, point: _Point, index: int, budget: int) -> list[tuple[_Point, int]]:
+        """Handle one message from receive to delete; return where that leads."""
+        moves = self._model.moves
+        _, phase, shared = moves.receive(point.phases[index], point.shared)
+        stack = [(phase, shared, 0)]
+        found = []
+        while stack:
+            phase, shared, failures = stack.pop()
+            if not phase.deliveries:
+                phases = (*point.phases[:index], phase, *point.phases[index + 1 :])
+                found.append((_Point(phases, shared), failures))
+                continue
+            node = phase.deliveries[0].node
+            mask = 8 if failures < budget and node not in {START, DONE} else 0
+            for step, after, kept in moves.of(phase, shared, mask):
+                stack.append((after, kept, failures + step.kind.is_fault))
+        return found
+
+    def _part(self, point: _Point) -> _Part:
+        model = self._model
+        calls = model.moves.calls
+        assert all(each.status in {DELETED, DEAD} for each in point.phases)
+        return (
+            model.table.as_saved(point.shared.state),
+            tuple((calls[n].service, calls[n].message) for n in point.shared.effects),
+            tuple(each.message for each in point.phases if each.status == DEAD),
+        )

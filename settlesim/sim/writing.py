@@ -1,0 +1,97 @@
+"""Writes a schedule as a test: source text that replays it and checks its ending."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from settlesim.chart.values import thaw
+from settlesim.errors import SimulationError, shorten
+from settlesim.sim.replaying import replay
+from settlesim.sim.scenario import Faults, Scenario
+
+if TYPE_CHECKING:
+    from settlesim.sim.schedule import Schedule
+
+__all__ = ["pytest_source"]
+
+_PLACE = re.compile(r"([A-Za-z_][\w.]*):(([A-Za-z_]\w*)(?:\([\w\s,=.'\"-]*\))?)")
+
+
+def pytest_source(scenario: Scenario, schedule: Schedule, chart: str) -> str:
+    """Return the source text of a test.
+
+    Raises
+    ------
+    ReplayDivergedError, SimulationError
+        As `Schedule.to_pytest`.
+    """
+    place = _PLACE.fullmatch(chart)
+    if place is None:
+        raise SimulationError(
+            where="chart", reason=f"is {shorten(chart)}; 'package.module:name' is needed"
+        )
+    played = replay(scenario, schedule)
+    if played.ending is None:
+        raise SimulationError(
+            where="schedule",
+            reason=f"does not go to the end: {played.frames[-1].enabled[0].name} may follow",
+        )
+    module, expression, name = place.groups()
+    ending = played.ending
+    store = [(key, leaves, thaw(context)) for key, leaves, context in ending.store]
+    lines = [
+        f"from {module} import {name}",
+        "from settlesim.sim import Scenario, replay",
+        "",
+        "",
+        f"def {_function_name(scenario, ending.fifo)}() -> None:",
+        f"    {_docstring(played.sentence)}",
+        "    scenario = Scenario(",
+        f"        {expression},",
+        *(f"        {line}," for line in _arguments(scenario)),
+        "    )",
+        f"    played = replay(scenario, {str(schedule)!r})",
+        "    ending = played.ending",
+        "    assert ending is not None",
+        f"    assert list(ending.store) == {store!r}",
+        f"    assert ending.effects == {ending.effects!r}",
+        f"    assert ending.dead == {ending.dead!r}",
+        f"    assert ending.fifo is {ending.fifo}",
+        f"    assert played.anomalies == {played.anomalies!r}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _docstring(text: str) -> str:
+    return f'r"""{text}"""' if '"' not in text and "\\" not in text else repr(text)
+
+
+def _function_name(scenario: Scenario, right: bool) -> str:
+    words = [re.sub(r"\W+", "_", each.event).strip("_").lower() for each in scenario.events[:4]]
+    middle = "_and_".join(word or "event" for word in words)
+    return f"test_{middle}_{'end_right' if right else 'go_wrong'}"
+
+
+def _arguments(scenario: Scenario) -> list[str]:
+    """Return the arguments that differ from the defaults, as source text."""
+    events = [(each.key, each.event, thaw(each.data)) for each in scenario.events]
+    found = [f"{events!r}", f"workers={scenario.workers}", f"queue={scenario.queue!r}"]
+    if scenario.protections:
+        found.append(f"protections={scenario.protections!r}")
+    faults = {name: n for name, n in scenario.faults._asdict().items() if n}
+    if scenario.faults != Faults():
+        found.append(f"faults={faults!r}")
+    if scenario.max_receives is not None:
+        found.append(f"max_receives={scenario.max_receives}")
+    if scenario.results is not None:
+        found.append(f"results={thaw(scenario.results)!r}")
+    start = scenario.start
+    if start is not None:
+        leaves = start.configuration
+        if len(leaves) != 1 or start.context != scenario.chart.context:
+            raise SimulationError(
+                where="start", reason="only a node can be written into a test, no whole snapshot"
+            )
+        found.append(f"start={leaves[0]!r}")
+    return found

@@ -1,0 +1,206 @@
+"""Where the rows and columns of a lane diagram are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from settlesim.sim.values import Frame, Kind
+from settlesim.view.card import MARGIN, WIDTH
+from settlesim.view.fitting import widest
+from settlesim.view.fonts import text_width
+from settlesim.view.tracks import Tracks, tracks_of
+
+__all__ = ["BAR", "KINDS", "Grid", "Strip", "grid_of", "kind_words"]
+
+BAR: Final = 22.0
+"""The height of a delivery."""
+_TRACK: Final = 27.0
+_FLAG: Final = 34.0
+_LABEL: Final = 17.0
+_UNDER: Final = 17.0
+_CALL: Final = 30.0
+_VALUE: Final = 26.0
+_GAP: Final = 16.0
+_NARROW: Final = 36.0
+_WIDE: Final = 78.0
+
+KINDS: Final = {
+    Kind.RECEIVE: "receive",
+    Kind.LOAD: "load",
+    Kind.CALL: "service done",
+    Kind.FAIL: "service failed",
+    Kind.SAVE: "save",
+    Kind.SKIP: "nothing to save",
+    Kind.CONFLICT: "save refused",
+    Kind.DELETE: "delete",
+    Kind.CRASH: "crash",
+    Kind.EXPIRE: "time-out of the receipt",
+    Kind.DUPLICATE: "delivered twice",
+}
+"""What the letters in the names of steps say."""
+_SMALL: Final = 11.0
+_NOTED: Final = {Kind.CRASH, Kind.CONFLICT, Kind.SKIP, Kind.FAIL}
+
+
+def kind_words(kinds: Collection[Kind], width: float, more: Sequence[str] = ()) -> list[str]:
+    """Return lines that say what the letters of these kinds mean."""
+    lines: list[str] = []
+    letters = [f"{kind.value} {meaning}" for kind, meaning in KINDS.items() if kind in kinds]
+    for each in (*letters, *more):
+        longer = f"{lines[-1]}   \N{MIDDLE DOT}   {each}" if lines else each
+        if not lines or text_width(longer, _SMALL) > width:
+            lines.append(each)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One schedule, ready to be drawn."""
+
+    frames: Sequence[Frame]
+    title: str
+    sentence: str = ""
+    right: bool | None = None
+    """Whether it ends as one by one in order of arrival would; None where that is not known."""
+    at: int | None = None
+    """The step that is shown as now; of what comes after it only the names are shown."""
+    mark: tuple[int, str] | None = None
+    """A step to point at, and what to say there, besides anomalies."""
+    queued: bool = True
+    """Whether there is a queue; otherwise handlers start at will."""
+    prefix: str = ""
+    """Of the ids, where several strips stand in one picture."""
+
+    @property
+    def messages(self) -> dict[int, tuple[str, str]]:
+        """Key and event of every message."""
+        found = (each for frame in self.frames for each in frame.messages)
+        return {each.message: (each.key, each.event) for each in found}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Places of everything, in the coordinates of the strip."""
+
+    tracks: Tracks
+    shown: int
+    """The last step that is shown."""
+    steps: int
+    gutter: float
+    dx: float
+    flags: float
+    """The foot of the flags."""
+    marks: float
+    """The foot of the mark: above the flags, where there are any."""
+    messages: dict[int, float]
+    """The middle of a message's row."""
+    bars: dict[int, float]
+    """The top of the deliveries on a lane."""
+    calls: dict[int, float]
+    """The line of the services that a lane waits for."""
+    values: dict[str, float]
+    """The top of a key's row."""
+    rules: tuple[float, ...]
+    """Between the sections."""
+    names: float
+    """The base line of the names of the steps."""
+
+    def x(self, index: int) -> float:
+        """Return the middle of a step's column; 0 is the beginning."""
+        return self.gutter + max(index - 0.5, 0.0) * self.dx
+
+    @property
+    def now(self) -> float:
+        """Where ends what goes on."""
+        if self.shown == self.steps:
+            return self.right
+        return self.x(self.shown) + self.dx / 2 if self.shown else self.gutter + 2
+
+    @property
+    def right(self) -> float:
+        """Where the last column ends."""
+        return self.gutter + max(self.steps, 1) * self.dx + 10
+
+    @property
+    def value_height(self) -> float:
+        """The height of what lies in the store."""
+        return _VALUE
+
+
+def _gutter(strip: Strip, tracks: Tracks) -> float:
+    """Return how wide the column of names has to be."""
+    pills = widest((f"{m} {event}" for m, (_, event) in strip.messages.items()), 11, bold=True)
+    keys = [*(key for key, _ in strip.messages.values()), *(each.key for each in tracks.values)]
+    return max(126.0, min(widest(keys, 11) + 8, 84.0) + min(pills, 70.0) + 34)
+
+
+def _message_rows(strip: Strip, y: float) -> tuple[dict[int, float], float]:
+    """Return the rows of the messages, key by key, and where they end."""
+    rows: dict[int, float] = {}
+    for key in dict.fromkeys(key for key, _ in strip.messages.values()):
+        for message in (each for each, (own, _) in strip.messages.items() if own == key):
+            rows[message] = y + _TRACK / 2
+            y += _TRACK
+        y += 6
+    return rows, y
+
+
+def _bar_rows(tracks: Tracks, y: float) -> tuple[dict[int, float], float]:
+    """Return the rows of the workers, with room below for words where there are any."""
+    rows: dict[int, float] = {}
+    for lane in sorted({work.lane for work in tracks.works}):
+        own = [work for work in tracks.works if work.lane == lane]
+        under = any(work.zombie is not None for work in own) or any(
+            kind in _NOTED for work in own for _, kind in work.steps
+        )
+        rows[lane] = y + _LABEL
+        y += _LABEL + BAR + (_UNDER if under else 4)
+    return rows, y
+
+
+def grid_of(strip: Strip, *, columns: int | None = None) -> Grid:
+    """Lay out a strip; `columns` gives strips of different length the same scale.
+
+    All frames have their place, whatever is shown: a sequence of pictures does not jump.
+    """
+    tracks = tracks_of(strip.frames)
+    steps = len(strip.frames) - 1
+    gutter = _gutter(strip, tracks)
+    room = (WIDTH - 2 * MARGIN - gutter - 10) / max(columns or steps, 1)
+    flags = _FLAG if any(each.anomalies for each in strip.frames) else 0.0
+    marks = flags + (_FLAG if strip.mark is not None else 0.0)
+    messages, y = _message_rows(strip, max(marks, 6.0))
+    rules = [y]
+    bars, y = _bar_rows(tracks, y + _GAP / 2)
+    y += 6
+    rules.append(y)
+    lanes = sorted({call.lane for work in tracks.works for call in work.calls})
+    calls = {lane: y + 10 + place * _CALL for place, lane in enumerate(lanes)}
+    if lanes:
+        y += len(lanes) * _CALL + _GAP / 2
+        rules.append(y)
+    y += _GAP
+    keys = list(dict.fromkeys(each.key for each in tracks.values))
+    values = {key: y + place * (_VALUE + 8) for place, key in enumerate(keys)}
+    y += len(keys) * (_VALUE + 8)
+    rules.append(y + 2)
+    shown = steps if strip.at is None else strip.at
+    return Grid(
+        tracks=tracks if shown == steps else tracks_of(strip.frames[: shown + 1]),
+        shown=shown,
+        steps=steps,
+        gutter=gutter,
+        dx=min(max(room, _NARROW), _WIDE),
+        flags=max(marks - 16, 0.0),
+        marks=max(marks - 16 - flags, 0.0),
+        messages=messages,
+        bars=bars,
+        calls=calls,
+        values=values,
+        rules=tuple(rules),
+        names=y + 20,
+    )

@@ -1,0 +1,177 @@
+"""The compiled chart does what the interpreter does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from settlesim import Chart, Event, Interpreter, MemoryStore, SimulatedClock
+from settlesim.chart.values import encode
+from settlesim.engine.settlement import Outcome
+from settlesim.engine.table import NodeKind, Table
+from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
+from settlesim.gallery import append_log, counter, donut, order, signup
+from settlesim.sim.services import Services
+from tests.strategies_charts import TRIGGERS, charts
+
+
+def leaf(table: Table, state: int, event: str, data: Any = None) -> tuple[Any, list[str]]:
+    """Follow a program without failures; return its end and the services on the way."""
+    node = table.node(table.program(state, event, data))
+    services = []
+    while node.kind is NodeKind.CALL:
+        services.append(node.service)
+        node = table.node(node.done)
+    return node, services
+
+
+@given(charts(bound=True), st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=4))
+@settings(max_examples=150)
+def test_the_table_does_what_the_interpreter_does(chart: Chart, events: list[str]) -> None:
+    """Configuration, context, outcome and error, event after event, for any chart."""
+    interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())
+    table = Table(chart, perform=Services(chart))
+    state = table.start()
+    for event in events:
+        node, services = leaf(table, state, event)
+        try:
+            settlement = interpreter.settle_sync("k", event)
+        except SettleError as error:
+            assert (node.kind, node.text) == (NodeKind.ERROR, str(error))
+            continue
+        assert node.outcome is settlement.outcome
+        assert (node.kind is NodeKind.SAVE) is settlement.saved
+        done = [call.service for call in settlement.calls if call.status.value != "cancelled"]
+        assert services == done
+        if settlement.saved:
+            state = node.state
+            assert table.configuration(state) == settlement.after.configuration
+            assert encode(table.context(state)) == encode(settlement.after.context)
+
+
+@pytest.mark.parametrize(
+    ("chart", "events"),
+    [
+        (order, ["SHIP", "PAY", "PAY", "SHIP"]),
+        (signup, ["SIGN_UP", "RESEND", "RESEND", "RESEND", "VERIFY", "EXPIRE"]),
+        (donut, ["GLAZE", "BAKE", "GLAZE", "EAT"]),
+        (counter(2), ["INC", "INC"]),
+        (append_log(2), ["E1", "E2", "E1"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, Chart) else "",
+)
+def test_the_gallery_runs_in_the_table(chart: Chart, events: list[str]) -> None:
+    """With services that take time, on a simulated clock."""
+    interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())
+    table = Table(chart, perform=Services(chart))
+    state = table.start()
+    for event in events:
+        node, _ = leaf(table, state, event)
+        settlement = interpreter.settle_sync("k", event)
+        assert node.outcome is settlement.outcome
+        if settlement.saved:
+            state = node.state
+            assert encode(table.context(state)) == encode(settlement.after.context)
+
+
+def test_an_event_may_carry_data() -> None:
+    """A declined card is rejected; equal data is the same program."""
+    table = Table(order, perform=Services(order))
+    node, services = leaf(table, table.start(), "PAY", {"card": "declined"})
+    assert (node.kind, node.outcome, services) == (
+        NodeKind.SKIP,
+        Outcome.REJECTED,
+        ["charge_card"],
+    )
+    first = table.node(table.program(table.start(), "PAY", {"card": "declined"}))
+    assert (first.works, first.effect) == (False, False)
+
+
+def test_results_stand_for_services_that_are_not_run() -> None:
+    """So nobody's real service has to run, or be bound."""
+
+    async def never(call: Any) -> None:
+        raise AssertionError("it was run")
+
+    chart = order.bind({"charge_card": never})
+    results = {"charge_card": {"charge": "mine"}, "print_label": {"label": 1}, "refund_card": None}
+    table = Table(chart, results=results)
+    node, _ = leaf(table, table.start(), "PAY")
+    assert table.context(node.state)["charge"] == "mine"
+    with pytest.raises(UnboundFunctionError, match="refund_card"):
+        Table(chart, results={"charge_card": 1, "print_label": 2})
+
+
+def test_a_service_runs_once_for_each_place_where_it_is_called() -> None:
+    """However often the program is asked for, and with failures looked at or not."""
+    calls: list[Event] = []
+
+    async def charge(call: Any) -> dict[str, str]:
+        calls.append(call.event)
+        return {"charge": "once"}
+
+    chart = order.bind({"charge_card": charge})
+    table = Table(chart, perform=Services(chart), failures=2)
+    for _ in range(3):
+        table.program(table.start(), "PAY")
+    assert len(calls) == 1
+
+
+def test_failures_branch_only_as_often_as_they_may_happen() -> None:
+    """The failed call of an order leads to a rejection; without failures it has no branch."""
+    table = Table(order, perform=Services(order), failures=1)
+    call = table.node(table.program(table.start(), "PAY"))
+    assert call.error is not None
+    assert table.node(call.error).outcome is Outcome.REJECTED
+    table = Table(order, perform=Services(order))
+    assert table.node(table.program(table.start(), "PAY")).error is None
+
+
+def test_equal_programs_are_one_program() -> None:
+    """From two states in which an event does the same."""
+    table = Table(order, perform=Services(order))
+    paid, _ = leaf(table, table.start(), "PAY")
+    assert table.program(table.start(), "NOTHING") == table.program(paid.state, "PAY")
+
+
+def test_a_new_instance_whose_beginning_does_something_is_a_state_of_its_own() -> None:
+    """One that was saved where it begins does not begin again."""
+
+    async def greet(call: Any) -> None:
+        """Do nothing."""
+
+    chart = Chart(
+        [
+            {"name": "hello", "invoke": {"src": "greet", "on_done": "rest"}},
+            {"name": "rest", "tags": ["settled"]},
+        ],
+        [["GO", "rest", "hello"]],
+        "hello",
+    ).bind({"greet": greet})
+    table = Table(chart, perform=Services(chart))
+    new = table.start()
+    assert leaf(table, new, "GO")[1] == ["greet", "greet"]
+    assert table.configuration(new) == ("hello",)
+    assert table.as_saved(new) != new
+    saved = Table(order, results=dict.fromkeys(("charge_card", "refund_card", "print_label")))
+    assert saved.as_saved(saved.start()) == saved.start()
+
+
+def test_a_start_where_the_chart_can_not_rest_is_refused() -> None:
+    """As the interpreter refuses such a snapshot."""
+    store = MemoryStore()
+    snapshot = Interpreter(counter(), store, clock=SimulatedClock()).settle_sync("k", "INC").after
+    with pytest.raises(ChartMismatchError):
+        Table(order, perform=Services(order)).start(snapshot)
+
+
+def test_texts_tell_nodes_apart() -> None:
+    """Different programs have different digests, equal ones the same in another table."""
+    one, two = (Table(order, perform=Services(order)) for _ in range(2))
+    first, second = (one.program(one.start(), event) for event in ("PAY", "CANCEL"))
+    assert one.node_text(first) != one.node_text(second)
+    two.program(two.start(), "CANCEL")  # another order, so other numbers
+    assert two.node_text(two.program(two.start(), "PAY")) == one.node_text(first)

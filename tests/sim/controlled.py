@@ -1,0 +1,250 @@
+"""Runs the real interpreter under a scheduler that decides whose step is next.
+
+Every handler is a thread that stops at the points where others may come between: before the
+load, before a service has its effect, before the save. One thread runs at a time, so a run
+is decided by the choices alone. The store is the real memory store; without compare-and-set
+a wrapper writes over whatever revision is there. The scheduler hands out messages by rules
+of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from settlesim import Interpreter, MemoryStore, SimulatedClock, Snapshot, Transaction
+from settlesim.chart import Chart
+from settlesim.chart.values import encode
+from settlesim.errors import VersionConflictError
+from settlesim.sim import Message
+
+Choice = tuple[str, int]
+Ending = tuple[Any, ...]
+
+_local = threading.local()
+
+
+class AbandonedError(BaseException):
+    """Ends a handler of a run that is no longer wanted."""
+
+
+def at_point(name: str) -> None:
+    """Stop until the scheduler says go on; outside a controlled run, go on at once."""
+    handler = getattr(_local, "handler", None)
+    if handler is not None:
+        handler.stop(name)
+
+
+def note_effect(service: str) -> None:
+    """Write down that a service had its effect."""
+    handler = getattr(_local, "handler", None)
+    if handler is not None:
+        handler.world.effects.append((handler.message.key, service, handler.index + 1))
+
+
+class GatedStore(MemoryStore):
+    """The memory store, with a point before each load and each save."""
+
+    def __init__(self, *, cas: bool) -> None:
+        super().__init__()
+        self.cas = cas
+
+    def load(self, key: str) -> Snapshot | None:
+        """Wait for the scheduler, then load."""
+        at_point("load")
+        snapshot = super().load(key)
+        handler = getattr(_local, "handler", None)
+        if handler is not None:
+            handler.loaded = describe(snapshot)
+        return snapshot
+
+    def commit(self, transaction: Transaction) -> None:
+        """Wait for the scheduler, then write; without CAS over whatever is there."""
+        at_point("save")
+        if not self.cas:
+            now = super().load(transaction.key)
+            revision = 0 if now is None else now.revision
+            snapshot = replace(transaction.snapshot, revision=revision + 1)
+            transaction = Transaction(transaction.key, snapshot, revision)
+        super().commit(transaction)
+
+
+def describe(snapshot: Snapshot | None) -> str:
+    """Name a snapshot by its content."""
+    return "" if snapshot is None else encode(snapshot.to_dict())
+
+
+class Handler:
+    """One call of `Interpreter.settle`, in a thread that stops at the points."""
+
+    def __init__(self, world: World, index: int) -> None:
+        self.world = world
+        self.index = index
+        self.message = world.messages[index]
+        self.at = "start"
+        self.loaded = ""
+        self.conflict = False
+        self.abandoned = False
+        self._go = threading.Semaphore(0)
+        self._stopped = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._stopped.acquire()
+
+    def _run(self) -> None:
+        _local.handler = self
+        interpreter = Interpreter(self.world.chart, self.world.store, clock=SimulatedClock())
+        key, event, data = self.message
+        coroutine = interpreter.settle(key, event, data)
+        try:
+            coroutine.send(None)  # services stop in their thread and never wait for a loop
+        except StopIteration:
+            pass
+        except VersionConflictError:
+            self.conflict = True
+        except AbandonedError:
+            pass
+        self.at = "end"
+        self._stopped.release()
+
+    def stop(self, name: str) -> None:
+        """Wait for the scheduler; called in the handler's thread."""
+        self.at = name
+        self._stopped.release()
+        self._go.acquire()
+        if self.abandoned:
+            raise AbandonedError
+
+    def go_on(self) -> None:
+        """Run to the next point; called by the scheduler."""
+        self._go.release()
+        self._stopped.acquire()
+
+    def abandon(self) -> None:
+        """End the thread."""
+        if self.at != "end":
+            self.abandoned = True
+            self.go_on()
+        self._thread.join()
+
+
+class World:
+    """One run: messages, handlers, store, effects."""
+
+    def __init__(
+        self, chart: Chart, messages: tuple[Message, ...], workers: int, queue: str, *, cas: bool
+    ) -> None:
+        self.chart = chart
+        self.messages = messages
+        self.workers = workers
+        self.queue = queue
+        self.store = GatedStore(cas=cas)
+        self.effects: list[tuple[str, str, int]] = []
+        self.status = ["visible"] * len(messages)
+        self.handlers: dict[int, Handler] = {}
+
+    def choices(self) -> list[Choice]:
+        """What may happen next."""
+        found: list[Choice] = []
+        if self.queue == "direct" or len(self.handlers) < self.workers:
+            found += [("receive", index) for index in self._receivable()]
+        return found + [("go on", index) for index in sorted(self.handlers)]
+
+    def _receivable(self) -> list[int]:
+        visible = [i for i, each in enumerate(self.status) if each == "visible"]
+        flying = [i for i, each in enumerate(self.status) if each == "flying"]
+        rules: dict[str, Callable[[int], bool]] = {
+            "direct": lambda i: True,
+            "standard": lambda i: True,
+            "fifo_dispatch": lambda i: i == visible[0],
+            "mutex": lambda i: not any(self._same(i, j) for j in flying),
+            "fifo_global": lambda i: not flying and i == visible[0],
+            "fifo_group": lambda i: not any(
+                self._same(i, j) for j in [*flying, *[v for v in visible if v < i]]
+            ),
+        }
+        return [i for i in visible if rules[self.queue](i)]
+
+    def _same(self, one: int, other: int) -> bool:
+        return self.messages[one].key == self.messages[other].key
+
+    def take(self, choice: Choice) -> None:
+        """Let one thing happen."""
+        kind, index = choice
+        if kind == "receive":
+            self.status[index] = "flying"
+            self.handlers[index] = Handler(self, index)
+            if self.queue != "direct":
+                return
+        handler = self.handlers[index]
+        if handler.at == "end":
+            self._end(index, "deleted")
+            return
+        handler.go_on()
+        if handler.conflict:
+            self._end(index, "visible")
+        elif handler.at == "end" and self.queue == "direct":
+            self._end(index, "deleted")
+
+    def _end(self, index: int, status: str) -> None:
+        self.handlers.pop(index).abandon()
+        self.status[index] = status
+
+    def fingerprint(self) -> str:
+        """All that what comes next depends on."""
+        handlers = [
+            (index, each.at, each.loaded) for index, each in sorted(self.handlers.items())
+        ]
+        return repr((self.status, handlers, self.ending(), len(self.effects)))
+
+    def ending(self) -> Ending:
+        """Store and effects, as the simulator names them."""
+        keys = list(dict.fromkeys(each.key for each in self.messages))
+        store = []
+        for key in keys:
+            snapshot = MemoryStore.load(self.store, key)
+            if snapshot is None:
+                store.append((key, self.chart.initial_configuration, encode(self.chart.context)))
+            else:
+                store.append((key, snapshot.configuration, encode(snapshot.context)))
+        effects = tuple(each for key in keys for each in self.effects if each[0] == key)
+        revisions = tuple(
+            0 if snapshot is None else snapshot.revision
+            for snapshot in (MemoryStore.load(self.store, key) for key in keys)
+        )
+        return (tuple(store), effects), revisions
+
+
+def every_ending(make: Callable[[], World], *, merge: bool) -> tuple[set[Any], int]:
+    """Run every interleaving, depth first, each from the start.
+
+    With `merge` a situation that was met before is not gone on from. Returns the endings
+    and how many runs went to the end.
+    """
+    endings: set[Any] = set()
+    seen: set[str] = set()
+    runs = 0
+    stack: list[list[Choice]] = [[]]
+    while stack:
+        prefix = stack.pop()
+        world = make()
+        for choice in prefix:
+            world.take(choice)
+        ended = True
+        while choices := world.choices():
+            if merge and len(prefix) and world.fingerprint() in seen:
+                ended = False
+                break
+            if merge:
+                seen.add(world.fingerprint())
+            stack += [[*prefix, other] for other in choices[1:]]
+            world.take(choices[0])
+            prefix = [*prefix, choices[0]]
+        if ended:
+            endings.add(world.ending()[0])
+            runs += 1
+        for handler in world.handlers.values():
+            handler.abandon()
+    return endings, runs

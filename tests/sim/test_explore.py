@@ -1,0 +1,308 @@
+"""Verdicts, counterexamples, certificates, and what a search does that can not end."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settlesim import Chart
+from settlesim.errors import SimulationError
+from settlesim.gallery import append_log, counter, donut, order, signup
+from settlesim.sim import Criterion, Scenario, Verdict, explore, replay
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_fifo_proves_and_no_order_refutes() -> None:
+    """PAY and SHIP at once may leave an order that was paid and never shipped."""
+    good = explore(Scenario(order, ["PAY", "SHIP"], queue="fifo_group"))
+    assert (good.verdict, good.holds) == (Verdict.PROVED, Criterion.FIFO)
+    assert good.counterexample is None
+    bad = explore(Scenario(order, ["PAY", "SHIP"]))
+    assert (bad.verdict, bad.holds) == (Verdict.REFUTED, Criterion.SERIALIZABLE)
+    assert str(bad.counterexample) == "r2 l2 i2 d2 r1 l1 c1 s1 d1"
+    assert bad.outcomes == bad.endings
+
+
+def test_a_mutex_is_serializable_and_not_fifo() -> None:
+    """What is proved depends on the criterion that was chosen."""
+    scenario = Scenario(append_log(3), ["E1", "E2", "E3"], queue="mutex")
+    assert explore(scenario).verdict is Verdict.REFUTED
+    assert explore(scenario).holds is Criterion.SERIALIZABLE
+    assert explore(scenario.replace(criterion="serializable")).verdict is Verdict.PROVED
+
+
+def test_a_lost_update_is_not_even_serializable() -> None:
+    """Both criteria refute, and nothing holds."""
+    scenario = Scenario(counter(), ["INC", "INC"], criterion="serializable")
+    found = explore(scenario)
+    assert (found.verdict, found.holds) == (Verdict.REFUTED, None)
+    assert [(each.store[0][2]["count"], each.serializable) for each in found.endings] == [
+        (1, False),
+        (2, True),
+    ]
+    assert found.counterexample is not None
+    assert found.counterexample.switches == 2
+
+
+@pytest.mark.parametrize(
+    ("events", "faults", "protections", "cost"),
+    [
+        (["PAY", "SHIP"], {}, (), (0, 1, 9)),
+        (["PAY", "CANCEL"], {}, ("idempotent",), (0, 1, 8)),
+    ],
+)
+def test_counterexamples_are_shortest(
+    events: list[str], faults: dict[str, int], protections: tuple[str, ...], cost: tuple[int, ...]
+) -> None:
+    """By faults, then switches, then steps."""
+    found = explore(Scenario(order, events, faults=faults, protections=protections))
+    example = found.counterexample
+    assert example is not None
+    assert (example.faults, example.switches, len(example)) == cost
+
+
+def test_every_ending_has_a_way_and_its_replay_ends_there() -> None:
+    """The shortest way to an ending ends in it."""
+    found = explore(Scenario(order, ["PAY", "CANCEL"], faults={"crashes": 1}))
+    for ending in found.endings:
+        ended = replay(found.scenario, found.way_to(ending)).ending
+        assert ended is not None
+        assert (ended.store, ended.effects, ended.dead, ended.fifo) == (
+            ending.store,
+            ending.effects,
+            ending.dead,
+            ending.fifo,
+        )
+    with pytest.raises(KeyError):
+        explore(Scenario(order, ["PAY"])).way_to(found.endings[-1])
+
+
+def test_probabilities_are_exact_and_add_up_to_one() -> None:
+    """Also where runs differ in length, and the order of discovery is no topological one."""
+    found = explore(Scenario(order, ["PAY", "CANCEL"], protections=["cas"], faults={"crashes": 2}))
+    assert sum((each.probability for each in found.endings), Fraction(0)) == 1
+    small = explore(Scenario(order, ["PAY", "CANCEL"]))
+    assert [each.probability for each in small.endings] == [
+        Fraction(17, 32),
+        Fraction(5, 32),
+        Fraction(5, 16),
+    ]
+
+
+# --- searches that stop -------------------------------------------------------------------
+
+
+def test_a_search_that_stopped_early_is_never_a_proof() -> None:
+    """Nothing wrong among what was found proves nothing."""
+    scenario = Scenario(append_log(3), ["E1", "E2", "E3"], queue="fifo_group")
+    found = explore(scenario, limit=10)
+    assert (found.verdict, found.complete, found.holds) == (Verdict.UNDETERMINED, False, None)
+    assert "more than 10 states" in found.reason
+    assert "lower bounds" in str(found)
+    assert found.counterexample is None
+
+
+def test_a_wrong_ending_refutes_even_a_search_that_stopped_early() -> None:
+    """One counterexample is enough."""
+    scenario = Scenario(append_log(4), ["E1", "E2", "E3", "E4"], workers=4)
+    whole = explore(scenario)
+    found = explore(scenario, limit=whole.states - 40)
+    assert not found.complete
+    assert found.verdict is Verdict.REFUTED
+    assert found.interleavings <= whole.interleavings
+
+
+def test_an_interrupt_returns_what_is_known() -> None:
+    """Ctrl-C ends the search; the garbage collector works again."""
+
+    def stop(states: int) -> None:
+        raise KeyboardInterrupt
+
+    scenario = Scenario(append_log(5), [f"E{i}" for i in range(1, 6)], workers=2)
+    found = explore(scenario, progress=stop)
+    assert (found.complete, found.reason) == (False, "it was interrupted")
+    assert found.verdict is not Verdict.PROVED
+    assert gc.isenabled()
+
+
+def test_progress_is_told() -> None:
+    """The last number is that of all states."""
+    told: list[int] = []
+    found = explore(Scenario(append_log(5), [f"E{i}" for i in range(1, 6)]), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == found.states
+
+
+def test_too_many_serial_orders_are_not_guessed() -> None:
+    """Nine events in any order: whether an ending is serializable is not known, and said."""
+    events = [f"E{i}" for i in range(1, 10)]
+    scenario = Scenario(
+        append_log(9, 0),
+        events,
+        queue="fifo_group",
+        faults={"crashes": 1},
+        criterion="serializable",
+    )
+    found = explore(scenario)
+    assert {each.serializable for each in found.endings} == {None, True}
+    assert found.complete
+    assert found.verdict is Verdict.UNDETERMINED
+    assert "serial situations" in found.note
+
+
+# --- the certificate ----------------------------------------------------------------------
+
+_SCRIPT = """
+import json
+from settlesim.gallery import order
+from settlesim.sim import Scenario, explore
+faults = {"crashes": 1, "expiries": 1}
+scenario = Scenario(order, ["PAY", "SHIP"], faults=faults, monitors="all", protections=["inbox"])
+found = explore(scenario)
+print(json.dumps([found.certificate, [e.label for e in found.endings], str(found.counterexample)]))
+"""
+
+
+def test_two_processes_agree_on_the_certificate() -> None:
+    """Whatever the seed of the hashes: the states are encoded by what they mean."""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", _SCRIPT],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for seed in ("1", "2", "random")
+    }
+    assert len(outputs) == 1
+    certificate = json.loads(outputs.pop())[0]
+    assert certificate["complete"] is True
+    assert len(certificate["sha256"]) == 64
+
+
+def test_another_scenario_has_another_certificate() -> None:
+    """The digest is over the states themselves."""
+    one = explore(Scenario(order, ["PAY", "SHIP"])).certificate
+    two = explore(Scenario(order, ["PAY", "CANCEL"])).certificate
+    again = explore(Scenario(order, ["PAY", "SHIP"])).certificate
+    assert one["sha256"] != two["sha256"]
+    assert one == again
+
+
+def test_a_truncated_search_has_a_certificate_that_says_so() -> None:
+    """And it is the same when it is made again."""
+    scenario = Scenario(append_log(3), ["E1", "E2", "E3"])
+    one, two = (explore(scenario, limit=100).certificate for _ in range(2))
+    assert one == two
+    assert one["complete"] is False
+    assert one["verdict"] == "undetermined"
+
+
+# --- events that come to no settled node ----------------------------------------------------
+
+
+def trap() -> Chart:
+    """STUCK stalls; GO works."""
+    return Chart(
+        [{"name": "a", "tags": ["settled"]}, "nowhere", {"name": "b", "tags": ["settled"]}],
+        [["STUCK", "a", "nowhere"], ["GO", "a", "b"], ["GO", "b", "a"]],
+        "a",
+        name="trap",
+    )
+
+
+def test_poison_needs_a_limit_of_receives() -> None:
+    """Without one the message would come back for ever, and the search would not end."""
+    with pytest.raises(SimulationError, match="Give max_receives"):
+        explore(Scenario(trap(), ["STUCK", "GO"]))
+
+
+@pytest.mark.parametrize("queue", ["standard", "mutex", "fifo_dispatch", "fifo_group", "fifo_global"])
+def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(queue: str) -> None:
+    """After its last receive; handling one by one in order does the same."""
+    found = explore(Scenario(trap(), ["STUCK", "GO"], queue=queue, max_receives=2))
+    best = [each for each in found.endings if each.fifo]
+    assert [(each.dead, each.label) for each in best] == [((1,), "b")]
+    if queue.startswith("fifo_g"):
+        assert found.verdict is Verdict.PROVED
+
+
+def test_under_direct_the_caller_gets_the_error() -> None:
+    """There is nothing to come back from, and no dead letter."""
+    found = explore(Scenario(trap(), ["STUCK", "GO"], queue="direct"))
+    assert [(each.dead, each.label) for each in found.endings] == [((), "b")]
+
+
+async def unreliable(call: Any) -> None:
+    """Work, as long as nobody says otherwise."""
+
+
+def fragile() -> Chart:
+    """A service without on_error."""
+    return Chart(
+        [
+            {"name": "a", "tags": ["settled"]},
+            {"name": "busy", "invoke": {"src": "unreliable", "on_done": "b"}},
+            {"name": "b", "final": True},
+        ],
+        [["GO", "a", "busy"]],
+        "a",
+        name="fragile",
+    ).bind({"unreliable": unreliable})
+
+
+def test_a_failure_without_on_error_brings_the_message_back() -> None:
+    """A budget of failures runs out, so no limit of receives is needed."""
+    found = explore(
+        Scenario(fragile(), ["GO"], queue="fifo_group", faults={"service_failures": 2})
+    )
+    assert [each.label for each in found.endings] == ["b"]
+    assert found.interleavings == 3
+
+
+def test_a_failure_is_the_world_s_choice_and_refutes_nothing() -> None:
+    """A declined payment under FIFO is as in order of arrival."""
+    found = explore(
+        Scenario(order, ["PAY", "SHIP"], queue="fifo_group", faults={"service_failures": 1})
+    )
+    assert {each.label for each in found.endings} == {"new", "paid", "shipped"}
+    assert found.verdict is Verdict.PROVED
+
+
+def test_dead_letters_break_the_order() -> None:
+    """One crash and one receive: a gap, where everything else is on."""
+    found = explore(
+        Scenario(
+            order,
+            ["PAY", "SHIP"],
+            queue="fifo_group",
+            protections=["cas", "inbox", "idempotent"],
+            faults={"crashes": 1},
+            max_receives=1,
+        )
+    )
+    assert found.verdict is Verdict.REFUTED
+    assert any(each.dead and each.label == "new" for each in found.endings)
+    assert any(each.dead == (1,) and each.label == "shipped" for each in found.endings)
+
+
+@pytest.mark.parametrize(("chart", "events"), [(donut, ["BAKE", "GLAZE"]), (signup, ["SIGN_UP", "RESEND"])])
+def test_charts_with_regions_delays_and_guards_are_explored_too(
+    chart: Chart, events: list[str]
+) -> None:
+    """Services and delays take no real time."""
+    found = explore(Scenario(chart, events, queue="fifo_group"))
+    assert found.verdict is Verdict.PROVED
+    assert len(found.endings) == 1

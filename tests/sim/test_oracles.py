@@ -1,0 +1,315 @@
+"""The explorer against a second simulator, against formulas, and against Spin."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from settlesim.gallery import append_log, counter, order
+from settlesim.sim import DISCIPLINES, Exploration, Scenario, explore
+from tests.sim.naive import Endings, Naive, log_chart, order_chart
+
+LOG_DISCIPLINES = list(DISCIPLINES)
+
+
+def events(number: int) -> list[str]:
+    return [f"E{index}" for index in range(1, number + 1)]
+
+
+def of_log(exploration: Exploration) -> Endings:
+    """Endings as the naive simulator names them."""
+    return {
+        (
+            tuple(each.store[0][2]["log"]),
+            tuple((service, message - 1) for _, service, message in each.effects),
+            tuple(message - 1 for message in each.dead),
+        ): [each.interleavings, each.probability]
+        for each in exploration.endings
+    }
+
+
+def of_order(exploration: Exploration) -> Endings:
+    return {
+        (
+            each.store[0][1][0],
+            tuple((service, message - 1) for _, service, message in each.effects),
+            tuple(message - 1 for message in each.dead),
+        ): [each.interleavings, each.probability]
+        for each in exploration.endings
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "services", "workers", "states"),
+    [
+        (3, 1, 3, 784),
+        (4, 1, 4, 14_720),
+        (4, 3, 4, 39_312),
+        (5, 3, 2, 77_136),
+        (5, 1, 3, 157_596),
+    ],
+)
+def test_there_are_as_many_states_as_spin_and_tlc_find(
+    number: int, services: int, workers: int, states: int
+) -> None:
+    """The counts of two other model checkers, on the same model."""
+    scenario = Scenario(append_log(number, services), events(number), workers=workers)
+    assert explore(scenario).states == states
+
+
+@pytest.mark.parametrize(("number", "endings"), [(2, 4), (3, 15), (4, 64), (5, 325)])
+def test_every_sequence_of_different_events_can_be_all_that_survives(
+    number: int, endings: int
+) -> None:
+    """Non-empty ordered subsets: OEIS A007526."""
+    scenario = Scenario(append_log(number, 0), events(number), workers=number, queue="direct")
+    found = explore(scenario)
+    assert len(found.endings) == endings
+    assert endings == sum(
+        math.factorial(number) // math.factorial(number - k) for k in range(1, number + 1)
+    )
+    scenario = Scenario(append_log(min(number, 4), 1), events(min(number, 4)), workers=number)
+    assert {len(explore(scenario).endings)} <= {4, 15, 64}
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("services", [0, 1, 2])
+def test_interleavings_of_free_handlers_are_a_multinomial(number: int, services: int) -> None:
+    """Under direct a handler has services + 2 steps, its load is its start: (Ms)!/(s!)^M."""
+    scenario = Scenario(append_log(number, services), events(number), queue="direct")
+    steps = services + 2
+    raw = math.factorial(number * steps) // math.factorial(steps) ** number
+    assert explore(scenario).interleavings == raw
+
+
+def test_interleavings_with_a_queue_are_a_multinomial_of_longer_handlers() -> None:
+    """With as many workers as events, receive and delete are two steps more."""
+    scenario = Scenario(append_log(3), events(3), workers=3)
+    raw = math.factorial(15) // math.factorial(5) ** 3
+    assert explore(scenario).interleavings == raw
+
+
+@pytest.mark.parametrize(
+    ("queue", "protections", "states", "endings"),
+    [
+        ("mutex", (), 76, 6),
+        ("fifo_dispatch", (), 684, 15),
+        ("fifo_dispatch", ("cas",), 1_684, 6),
+        ("standard", ("cas",), 1_816, 6),
+        ("fifo_global", (), 16, 1),
+        ("fifo_group", (), 16, 1),
+    ],
+)
+def test_disciplines_have_the_states_and_endings_of_the_first_model(
+    queue: str, protections: tuple[str, ...], states: int, endings: int
+) -> None:
+    """Counts of an earlier program that shares no code with this one."""
+    found = explore(
+        Scenario(append_log(3), events(3), workers=3, queue=queue, protections=protections)
+    )
+    assert (found.states, len(found.endings)) == (states, endings)
+
+
+@pytest.mark.parametrize(
+    ("faults", "protections", "endings"),
+    [
+        ({"crashes": 1}, (), 4),
+        ({"crashes": 1}, ("inbox",), 1),
+        ({"expiries": 1}, (), 14),
+        ({"expiries": 1}, ("inbox",), 4),
+        ({"expiries": 1}, ("cas",), 7),
+        ({"expiries": 1}, ("cas", "inbox"), 1),
+        ({"crashes": 1, "expiries": 1}, ("cas", "inbox"), 1),
+        ({"crashes": 1, "expiries": 1}, ("fence", "inbox"), 1),
+    ],
+)
+def test_faults_under_fifo_have_the_endings_of_the_first_model(
+    faults: dict[str, int], protections: tuple[str, ...], endings: int
+) -> None:
+    """FIFO alone is not enough where handlers crash and receipts run out."""
+    scenario = Scenario(
+        append_log(3), events(3), queue="fifo_group", faults=faults, protections=protections
+    )
+    assert len(explore(scenario).endings) == endings
+
+
+@pytest.mark.parametrize(("protections", "endings"), [((), 12), (("cas",), 6), (("cas", "inbox"), 2)])
+def test_a_duplicate_delivery_has_the_endings_of_the_first_model(
+    protections: tuple[str, ...], endings: int
+) -> None:
+    """Two events on a standard queue that repeats one message."""
+    scenario = Scenario(
+        append_log(2), events(2), faults={"duplicates": 1}, protections=protections
+    )
+    assert len(explore(scenario).endings) == endings
+
+
+# --- the second simulator -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("queue", LOG_DISCIPLINES)
+@pytest.mark.parametrize("protections", [(), ("cas",)])
+@pytest.mark.parametrize(("number", "services", "workers"), [(2, 1, 2), (2, 2, 2), (3, 0, 2)])
+def test_counts_and_probabilities_are_those_of_walking_every_interleaving(
+    queue: str, protections: tuple[str, ...], number: int, services: int, workers: int
+) -> None:
+    """Endings, exact counts and exact probabilities, for every discipline."""
+    if number == 3 and (protections or queue == "standard"):
+        number = 2
+    naive = Naive(
+        log_chart(services), (), events(number), workers, queue, protections
+    ).endings()
+    scenario = Scenario(
+        append_log(number, services),
+        events(number),
+        workers=workers,
+        queue=queue,
+        protections=protections,
+    )
+    found = explore(scenario)
+    assert of_log(found) == naive
+    assert sum((each.probability for each in found.endings), Fraction(0)) == 1
+
+
+@given(data=st.data())
+@settings(max_examples=40)
+def test_faults_and_protections_are_those_of_walking_every_interleaving(
+    data: st.DataObject,
+) -> None:
+    """Any combination that can be walked: two events, one fault of each of two kinds at most."""
+    queue = data.draw(st.sampled_from(list(DISCIPLINES)))
+    names = ["cas", "fence", "inbox", "idempotent"]
+    kinds = ["crashes", "expiries", "duplicates"]
+    if queue == "direct":
+        names.remove("fence")
+        kinds = ["crashes"]
+    elif queue.startswith("fifo_"):
+        kinds.remove("duplicates")
+    chosen = data.draw(st.sets(st.sampled_from(names)))
+    protections = tuple(name for name in names if name in chosen)
+    fault = data.draw(st.sampled_from(kinds))
+    most = 2 if queue in {"mutex", "fifo_group", "fifo_global"} else 1
+    faults = {fault: data.draw(st.integers(0, most))}
+    limits = [None] if queue == "direct" else [None, 1, 2]
+    limit = data.draw(st.sampled_from(limits))
+    what: dict[str, Any] = {
+        "workers": data.draw(st.integers(1, 2)),
+        "queue": queue,
+        "protections": protections,
+        "max_receives": limit,
+    }
+    if data.draw(st.booleans()):
+        pair = data.draw(st.lists(st.sampled_from(["PAY", "SHIP", "CANCEL"]), min_size=1, max_size=2))
+        naive = Naive(order_chart, "new", pair, faults=faults, **what).endings()
+        assert of_order(explore(Scenario(order, pair, faults=faults, **what))) == naive
+    else:
+        naive = Naive(log_chart(0), (), events(2), faults=faults, **what).endings()
+        assert of_log(explore(Scenario(append_log(2, 0), events(2), faults=faults, **what))) == naive
+
+
+# --- laws ---------------------------------------------------------------------------------
+
+
+def plain(exploration: Exploration) -> set[str]:
+    return {str((e.store, e.effects, e.dead)) for e in exploration.endings}
+
+
+@pytest.mark.parametrize("queue", ["standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group"])
+def test_two_instances_end_in_the_product_of_their_endings(queue: str) -> None:
+    """Instances do not know each other."""
+    one = explore(Scenario(counter(), ["INC", "INC"], workers=3, queue=queue))
+    two = explore(Scenario(counter(), ["INC", "INC"], keys=2, workers=3, queue=queue))
+    single = {each.store[0][2]["count"] for each in one.endings}
+    pairs = {tuple(part[2]["count"] for part in each.store) for each in two.endings}
+    if queue == "fifo_dispatch":
+        assert pairs <= {(a, b) for a in (1, 2) for b in (1, 2)}
+    else:
+        assert pairs == {(a, b) for a in single for b in single}
+
+
+def test_two_instances_on_fifo_groups_are_handled_side_by_side() -> None:
+    """C(20, 10) interleavings under fifo_group, one under fifo_global."""
+    group = explore(Scenario(append_log(2), events(2), keys=2, queue="fifo_group"))
+    single = explore(Scenario(append_log(2), events(2), keys=2, queue="fifo_global"))
+    assert (group.interleavings, group.states, len(group.endings)) == (184_756, 121, 1)
+    assert (single.interleavings, single.states, len(single.endings)) == (1, 21, 1)
+
+
+@given(st.permutations([1, 2, 3]))
+@settings(max_examples=6)
+def test_relabelling_the_events_of_a_standard_queue_relabels_the_endings(
+    permutation: list[int],
+) -> None:
+    """A standard queue knows no order, so no event is special."""
+    names = [f"E{number}" for number in permutation]
+    found = of_log(explore(Scenario(append_log(3), names)))
+    usual = of_log(explore(Scenario(append_log(3), events(3))))
+    rename = dict(zip(events(3), names, strict=True))
+    assert found == {
+        (tuple(rename[name] for name in log), effects, dead): value
+        for (log, effects, dead), value in usual.items()
+    }
+
+
+@pytest.mark.parametrize("queue", ["standard", "mutex", "fifo_dispatch", "fifo_global", "fifo_group"])
+@pytest.mark.parametrize("fault", ["crashes", "expiries", "duplicates", "service_failures"])
+def test_one_more_fault_takes_no_ending_away(queue: str, fault: str) -> None:
+    """A fault may happen, and need not."""
+    if fault == "duplicates" and queue.startswith("fifo_"):
+        return
+    found = [
+        plain(explore(Scenario(order, ["PAY", "SHIP"], queue=queue, faults={fault: number})))
+        for number in (0, 1, 2)
+    ]
+    assert found[0] <= found[1] <= found[2]
+
+
+# --- Spin ---------------------------------------------------------------------------------
+
+SPIN = [
+    Scenario(append_log(2), events(2)),
+    Scenario(append_log(3), events(3), workers=3),
+    Scenario(append_log(4), events(4), workers=4),
+    Scenario(append_log(3, 2), events(3), queue="fifo_group"),
+    Scenario(append_log(2), events(2), keys=2, queue="fifo_group"),
+    Scenario(counter(), ["INC"] * 4, workers=3),
+    Scenario(append_log(3), ["E1", "E1", "E2"]),
+    Scenario(append_log(5, 3), events(5)),
+]
+
+
+@pytest.mark.skipif(
+    shutil.which("spin") is None or shutil.which("gcc") is None, reason="needs spin and gcc"
+)
+@pytest.mark.parametrize("scenario", SPIN, ids=repr)
+def test_spin_stores_as_many_states(scenario: Scenario, tmp_path: Path) -> None:
+    """The states that Spin stores without reduction are ours; it counts one step more."""
+    (tmp_path / "model.pml").write_text(scenario.to_promela(), encoding="utf-8")
+    for command in (
+        ["spin", "-a", "model.pml"],
+        ["gcc", "-O1", "-w", "-DNOREDUCE", "-DSAFETY", "-o", "pan", "pan.c"],
+    ):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    done = subprocess.run(
+        [str(tmp_path / "pan"), "-m100000"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    stored = re.search(r"(\d+) states, stored", done.stdout)
+    steps = re.search(r"(\d+) transitions", done.stdout)
+    assert stored is not None
+    assert steps is not None
+    found = explore(scenario)
+    assert (int(stored[1]), int(steps[1])) == (found.states, found.transitions + 1)

@@ -1,0 +1,149 @@
+"""Scenarios: values that refuse what makes no sense."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from settlesim import Snapshot
+from settlesim.chart.values import freeze_object
+from settlesim.errors import InvalidValueError, SimulationError
+from settlesim.gallery import append_log, counter, order, signup
+from settlesim.sim import Criterion, Faults, Message, Scenario, explore
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("expiries need a queue", {"queue": "direct", "faults": {"expiries": 1}}),
+    ("duplicates need a queue", {"queue": "direct", "faults": {"duplicates": 1}}),
+    ("fence needs the receipts", {"queue": "direct", "protections": ["fence"]}),
+    ("max_receives: needs a queue", {"queue": "direct", "max_receives": 2}),
+    ("no duplicates of its own", {"queue": "fifo_group", "faults": {"duplicates": 1}}),
+    ("no duplicates of its own", {"queue": "fifo_global", "faults": {"duplicates": 1}}),
+    ("no duplicates of its own", {"queue": "fifo_dispatch", "faults": {"duplicates": 1}}),
+    ("did you mean 'standard'", {"queue": "standart"}),
+    ("unknown name 3", {"queue": 3}),
+    ("did you mean 'idempotent'", {"protections": ["idempotence"]}),
+    ("a list of names is needed", {"protections": "cas"}),
+    ("did you mean 'crashes'", {"faults": {"crash": 1}}),
+    ("a whole number from 0", {"faults": {"crashes": -1}}),
+    ("a mapping by name", {"faults": 3}),
+    ("did you mean 'lost update'", {"monitors": ["lost updates"]}),
+    ("did you mean 'fifo'", {"criterion": "fifo "}),
+    ("a whole number from 1", {"workers": 0}),
+    ("a whole number from 1", {"workers": True}),
+    ("a whole number from 1", {"max_receives": 0}),
+    ("a whole number from 1", {"keys": 0}),
+    ("a list of one event or more", {"events": []}),
+    ("a list of one event or more", {"events": "PAY"}),
+    ("'E', (key, 'E')", {"events": [3]}),
+    ("the key ''", {"events": [("", "PAY")]}),
+    ("is a reserved name", {"events": ["done.x"]}),
+    ("cannot be sent", {"events": [("k", "PAY", {1})]}),
+    ("have keys already", {"events": [("k", "PAY")], "keys": 2}),
+    ("1000 is the limit", {"events": ["PAY"] * 501, "keys": 2}),
+    ("did you mean 'charge_card'", {"results": {"charge_cart": 1}}),
+    ("did you mean 'new'", {"start": "news"}),
+    ("a Snapshot or", {"start": 3}),
+    ("a Chart is needed", {"chart": "order"}),
+]
+
+
+@pytest.mark.parametrize(("reason", "parts"), REFUSED, ids=lambda value: str(value)[:60])
+def test_what_makes_no_sense_is_refused_with_the_reason(
+    reason: str, parts: dict[str, Any]
+) -> None:
+    """A scenario that can not be, or a name that is not there, never gets to a search."""
+    with pytest.raises(SimulationError) as caught:
+        Scenario(**{"chart": order, "events": ["PAY"], **parts})
+    assert reason in str(caught.value)
+
+
+def test_failures_of_services_need_a_service() -> None:
+    """A chart without services has none that could fail."""
+    with pytest.raises(SimulationError, match="has no service"):
+        Scenario(counter(0), ["INC"], faults={"service_failures": 1})
+
+
+def test_results_are_strict_json() -> None:
+    """What a service returns has to be what a store can keep."""
+    with pytest.raises(InvalidValueError):
+        Scenario(order, ["PAY"], results={"charge_card": float("nan")})
+
+
+def test_events_get_the_keys_that_they_lack() -> None:
+    """A lone event is for the first instance; `keys` gives all of them to each."""
+    assert Scenario(order, ["PAY", ("x", "SHIP")]).events == (
+        Message("order-1", "PAY"),
+        Message("x", "SHIP"),
+    )
+    twice = Scenario(order, ["PAY", "SHIP"], keys=2)
+    assert [each.key for each in twice.events] == ["order-1", "order-1", "order-2", "order-2"]
+    assert twice.instances == ("order-1", "order-2")
+
+
+def test_names_are_kept_in_one_order() -> None:
+    """So that equal scenarios are equal."""
+    one = Scenario(order, ["PAY"], protections=["inbox", "cas"], criterion="serializable")
+    assert one.protections == ("cas", "inbox")
+    assert one.criterion is Criterion.SERIALIZABLE
+    assert one == Scenario(
+        order, ("PAY",), protections=("cas", "inbox"), criterion=Criterion.SERIALIZABLE
+    )
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario(order, ["PAY", ("x", "SHIP", {"a": [1]})], start="paid", max_receives=3),
+        Scenario(order, ["PAY"], keys=3, faults=Faults(1, 2, 0, 1), protections=["fence"]),
+        Scenario(signup, ["SIGN_UP"], results={"send_email": {"code": "1"}}, monitors="all"),
+    ],
+    ids=repr,
+)
+def test_a_scenario_goes_through_json_and_is_the_same(scenario: Scenario) -> None:
+    """`from_dict` reads what `to_dict` writes; the caller binds the functions again."""
+    record = json.loads(json.dumps(scenario.to_dict()))
+    again = Scenario.from_dict(record, scenario.chart.functions)
+    assert again == scenario
+    assert hash(again) == hash(scenario)
+    assert len({scenario, again}) == 1
+    assert again.replace(workers=3) != scenario
+    assert scenario.replace(workers=3).keys == scenario.keys
+    assert scenario != "scenario"
+
+
+def test_unknown_keys_of_a_record_are_refused() -> None:
+    """With the nearest known one."""
+    record = Scenario(order, ["PAY"]).to_dict()
+    with pytest.raises(SimulationError, match="did you mean 'workers'"):
+        Scenario.from_dict({**record, "worker": 3})
+    with pytest.raises(SimulationError, match="'chart' and 'events'"):
+        Scenario.from_dict({"events": []})
+
+
+def test_instances_may_begin_where_they_are_said_to() -> None:
+    """A node's name, or a whole snapshot; a place where the chart can not rest is refused."""
+    found = explore(Scenario(order, ["SHIP"], start="paid"))
+    assert found.endings[0].store[0][1] == ("shipped",)
+    context = freeze_object({"amount": 1, "charge": "c", "label": None}, where="context")
+    begun = Snapshot("order", 1, ("paid",), context, 7)
+    found = explore(Scenario(order, ["SHIP"], start=begun))
+    assert found.endings[0].store[0][2]["label"] == "label for c"
+    with pytest.raises(SimulationError, match="not settled"):
+        explore(Scenario(order, ["SHIP"], start="charging"))
+
+
+def test_only_plain_scenarios_are_written_in_promela() -> None:
+    """Everything else is refused with the reason."""
+    events = ["E1", "E2"]
+    for reason, scenario in [
+        ("queue is 'mutex'", Scenario(append_log(2), events, queue="mutex")),
+        ("faults", Scenario(append_log(2), events, faults={"crashes": 1})),
+        ("protections", Scenario(append_log(2), events, protections=["cas"])),
+        ("monitors", Scenario(append_log(2), events, monitors=["lost update"])),
+        ("limit of receives", Scenario(append_log(2), events, max_receives=1)),
+        ("effect outside", Scenario(append_log(2, effect=True), events)),
+    ]:
+        with pytest.raises(SimulationError, match=reason):
+            scenario.to_promela()

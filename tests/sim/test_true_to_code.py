@@ -1,0 +1,119 @@
+"""The model is true to the code: the real interpreter comes to the same endings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settlesim.chart.values import encode
+from settlesim.gallery import counter, order
+from settlesim.gallery.order import CardDeclinedError
+from settlesim.sim import DISCIPLINES, Scenario, explore
+from tests.sim.controlled import World, at_point, every_ending, note_effect
+
+
+async def charge_card(call: Any) -> dict[str, Any]:
+    """As that of the gallery, with a point, and without taking time."""
+    at_point("charge_card")
+    if isinstance(call.event.data, dict) and call.event.data.get("card") == "declined":
+        raise CardDeclinedError("the bank declined the card")
+    note_effect("charge_card")
+    return {"charge": f"charge of {call.context['amount']}"}
+
+
+async def refund_card(call: Any) -> None:
+    """As that of the gallery."""
+    at_point("refund_card")
+    note_effect("refund_card")
+
+
+async def print_label(call: Any) -> dict[str, Any]:
+    """As that of the gallery."""
+    at_point("print_label")
+    note_effect("print_label")
+    return {"label": f"label for {call.context['charge']}"}
+
+
+async def work(call: Any) -> None:
+    """A point, and no effect."""
+    at_point("work")
+
+
+ORDER = order.bind(
+    {"charge_card": charge_card, "refund_card": refund_card, "print_label": print_label}
+)
+COUNTER = counter().bind({"work": work})
+DECLINED = ("o", "PAY", {"card": "declined"})
+
+SCENARIOS: list[list[Any]] = [
+    [("o", "PAY"), ("o", "SHIP")],
+    [("o", "PAY"), ("o", "CANCEL")],
+    [DECLINED, ("o", "PAY")],
+    [("o", "SHIP"), ("o", "PAY")],
+    [("a", "PAY"), ("b", "CANCEL")],
+]
+LONGER: list[list[Any]] = [
+    [("o", "PAY"), ("o", "SHIP"), ("o", "CANCEL")],
+    [DECLINED, ("o", "PAY"), ("o", "REFUND")],
+    [("o", "PAY"), ("o", "REFUND"), ("o", "SHIP")],
+]
+
+
+def compare(scenario: Scenario, *, merge: bool) -> None:
+    cas = "cas" in scenario.protections
+
+    def make() -> World:
+        return World(
+            scenario.chart, tuple(scenario.events), scenario.workers, scenario.queue, cas=cas
+        )
+
+    endings, _ = every_ending(make, merge=merge)
+    found = {
+        (tuple((key, leaves, encode(context)) for key, leaves, context in each.store), each.effects)
+        for each in explore(scenario).endings
+    }
+    assert endings == found
+
+
+@pytest.mark.parametrize("events", SCENARIOS, ids=str)
+@pytest.mark.parametrize("queue", DISCIPLINES)
+@pytest.mark.parametrize("protections", [(), ("cas",)])
+def test_two_real_handlers_end_as_explored(
+    events: list[Any], queue: str, protections: tuple[str, ...]
+) -> None:
+    """Every interleaving of the real coroutines, one by one, gives the explored endings."""
+    scenario = Scenario(ORDER, events, queue=queue, protections=protections)
+    compare(scenario, merge=bool(protections) and queue != "fifo_group")
+
+
+@pytest.mark.parametrize("events", LONGER, ids=str)
+@pytest.mark.parametrize("queue", DISCIPLINES)
+def test_three_real_handlers_end_as_explored(events: list[Any], queue: str) -> None:
+    """Every situation that the real coroutines of three events can come to."""
+    compare(Scenario(ORDER, events, queue=queue), merge=True)
+
+
+@pytest.mark.parametrize("queue", DISCIPLINES)
+def test_real_counters_lose_the_updates_that_were_explored(queue: str) -> None:
+    """Three increments at once."""
+    compare(Scenario(COUNTER, [("c", "INC")] * 3, workers=3, queue=queue), merge=True)
+
+
+@pytest.mark.parametrize(("queue", "runs"), [("direct", 20), ("standard", 252), ("mutex", 2)])
+def test_there_are_as_many_real_runs_as_interleavings(queue: str, runs: int) -> None:
+    """Step by step, not only in the end: the walk of the real code has the counted size."""
+    scenario = Scenario(COUNTER, [("c", "INC")] * 2, queue=queue)
+    messages = tuple(scenario.events)
+    _, walked = every_ending(
+        lambda: World(COUNTER, messages, 2, queue, cas=False), merge=False
+    )
+    assert walked == explore(scenario).interleavings == runs
+
+
+def test_another_discipline_has_other_endings() -> None:
+    """The comparison can fail: real handlers without order are not as explored with it."""
+    scenario = Scenario(ORDER, [("o", "PAY"), ("o", "SHIP")])
+    messages = tuple(scenario.events)
+    real, _ = every_ending(lambda: World(ORDER, messages, 2, "standard", cas=False), merge=True)
+    assert len(real) > len(explore(scenario.replace(queue="fifo_group")).endings)

@@ -1,0 +1,251 @@
+"""Bars for endings: exact counts, the same rows and scale in every panel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from settlesim import display
+from settlesim.chart import Chart
+from settlesim.chart.values import freeze_object
+from settlesim.errors import RenderError
+from settlesim.gallery import counter, order
+from settlesim.sim import Comparison, Ending, Exploration, Faults, compare, explore
+from settlesim.view import Picture, draw_comparison, outcomes
+from settlesim.view.endings import table_of
+from settlesim.view.palette import PALETTES
+from settlesim.view.sim_words import count_words, labels_of, power_words, share_words
+from tests.view.schedules import scenario
+from tests.view.test_escaping import HOSTILE
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def with_class(picture: Picture, word: str) -> list[ET.Element]:
+    return [
+        each for each in ET.fromstring(picture.svg).iter() if word in each.get("class", "").split()
+    ]
+
+
+def texts(element: ET.Element) -> list[str]:
+    return [each.text or "" for each in element.iter(f"{SVG}text")]
+
+
+def words_of(picture: Picture) -> str:
+    return " | ".join(texts(ET.fromstring(picture.svg)))
+
+
+def ending(name: str, count: int, *, fifo: bool = False, ran: tuple[str, ...] = ()) -> Ending:
+    store = (("k", (name,), freeze_object({}, where="context")),)
+    effects = tuple(("k", each, 1) for each in ran)
+    return Ending(store, effects, (), count, Fraction(1, 2), fifo, fifo)
+
+
+@pytest.fixture(scope="module")
+def standard() -> Exploration:
+    """PAY and CANCEL without order: right, serializable, and neither."""
+    return explore(scenario(order, ["PAY", "CANCEL"]))
+
+
+@pytest.fixture(scope="module")
+def disciplines() -> Comparison:
+    """PAY and CANCEL under every discipline."""
+    return compare(order, ["PAY", "CANCEL"])
+
+
+def made_of(exploration: Exploration, *endings: Ending) -> Exploration:
+    return replace(exploration, endings=endings)
+
+
+def test_every_ending_has_its_exact_count(standard: Exploration) -> None:
+    """One bar for each ending, with count and share, and all together in the heading."""
+    picture = outcomes(standard)
+    bars = with_class(picture, "bar")
+    assert len(bars) == len(standard.endings) == 3
+    for each in standard.endings:
+        share = share_words(each.interleavings, standard.interleavings)
+        assert f"{each.interleavings:,}  ({share})" in words_of(picture)
+    assert f"3 endings, {standard.interleavings:,} interleavings" in words_of(picture)
+    assert f"{standard.states:,} states" in words_of(picture)
+    assert "REFUTED" in words_of(picture)
+
+
+def test_right_serial_and_wrong_have_signs_of_their_own(standard: Exploration) -> None:
+    """The right one comes first; classes and words say which is which, not only colours."""
+    picture = outcomes(standard)
+    sorts = [each.attrib["class"].split()[1] for each in with_class(picture, "ending")]
+    assert sorts == ["right", "serial", "wrong"]
+    for words in (
+        "as handled one by one, in order of arrival",
+        "as handled one by one, in another order",
+        "what no order of one by one gives",
+    ):
+        assert words in words_of(picture)
+
+
+def test_alternative_has_the_numbers(standard: Exploration) -> None:
+    """Counts, shares, verdict and states are said."""
+    alt = outcomes(standard).alt
+    assert f"refuted, 3 endings in {standard.interleavings} interleavings" in alt
+    for each in standard.endings:
+        assert f"{each.interleavings} = " in alt
+
+
+def test_length_of_a_bar_is_its_share(standard: Exploration) -> None:
+    """Without a note about the scale, lengths are proportional."""
+    picture = outcomes(standard)
+    widths = sorted(
+        float(rect.attrib["width"])
+        for each in with_class(picture, "bar")
+        if (rect := each.find(f"{SVG}rect")) is not None
+    )
+    counts = sorted(each.interleavings for each in standard.endings)
+    assert widths[0] / widths[-1] == pytest.approx(counts[0] / counts[-1], abs=0.01)
+    assert "logarithmic" not in words_of(picture)
+
+
+def test_scale_is_logarithmic_beyond_three_powers_of_ten(standard: Exploration) -> None:
+    """The picture says so, and names the lines of the scale."""
+    found = made_of(standard, ending("a", 10**7, fifo=True), ending("b", 10))
+    words = words_of(outcomes(found))
+    assert "logarithmic scale" in words
+    assert "1 in 1,000" in words
+    assert "1 in 1 million" in words
+    assert table_of([made_of(standard, ending("a", 999), ending("b", 1))], 9).decades == 0
+
+
+def test_long_list_is_cut_and_counted(standard: Exploration) -> None:
+    """What is beyond the limit is counted: how many endings, how many interleavings."""
+    endings = [ending(f"s{n}", 1000 + n) for n in range(15)]
+    picture = outcomes(made_of(standard, ending("right", 5, fifo=True), *endings), limit=4)
+    assert len(with_class(picture, "bar")) == 4
+    rest = sum(sorted(each.interleavings for each in endings)[:12])
+    assert f"and 12 more endings, together {rest:,}" in words_of(picture)
+    assert f"and 12 more endings, together {rest:,}" in picture.alt
+
+
+def test_limit_below_one_is_refused(standard: Exploration) -> None:
+    """A picture without rows says nothing."""
+    with pytest.raises(RenderError, match="limit is 0"):
+        outcomes(standard, limit=0)
+
+
+def test_unfinished_search_says_at_least() -> None:
+    """Counts of a search that stopped are lower bounds, and nothing is called never."""
+    found = explore(scenario(order, ["PAY", "CANCEL"]), limit=30)
+    assert not found.complete
+    words = words_of(outcomes(found))
+    assert "at least" in words
+    assert "Not everything is known" in words
+    assert "at least" in outcomes(found).alt
+
+
+def test_right_ending_that_is_never_reached_is_missed(standard: Exploration) -> None:
+    """Its absence is said."""
+    found = made_of(standard, ending("a", 2))
+    assert "The right ending is never reached." in words_of(outcomes(found))
+
+
+def test_panels_have_the_same_rows(disciplines: Comparison) -> None:
+    """Each discipline has a bar or the word never in every row; FIFO has one bar."""
+    picture = draw_comparison(disciplines)
+    panels = with_class(picture, "panel")
+    assert len(panels) == len(disciplines.disciplines)
+    rows = len(table_of(disciplines.explorations, 12).rows)
+    for panel, exploration in zip(panels, disciplines.explorations, strict=True):
+        bars = [each for each in panel.iter() if "bar" in each.get("class", "").split()]
+        assert len(bars) == len(exploration.endings)
+        assert texts(panel).count("never") == rows - len(bars)
+        words = " ".join(texts(panel))
+        assert exploration.scenario.queue in words
+        assert exploration.verdict.value in words
+        assert f"{exploration.states:,} states" in words
+        assert f"{exploration.interleavings:,} interleaving" in words
+
+
+def test_values_show_themselves(standard: Exploration, disciplines: Comparison) -> None:
+    """draw() and a notebook give the same pictures."""
+    assert display.draw(standard).svg == outcomes(standard).svg
+    assert display.draw(disciplines).svg == draw_comparison(disciplines).svg
+    for value in (standard, disciplines):
+        assert display.mimebundle(value)["text/plain"] == display.draw(value).alt
+
+
+def test_names_are_made_different() -> None:
+    """Same leaf and services: the context tells apart, then the messages of the services."""
+    found = explore(scenario(counter(), ["INC", "INC"])).endings
+    assert {rest for rest, _ in labels_of(found)} == {"resting (count=1)", "resting (count=2)"}
+    one = ending("a", 1, ran=("pay",))
+    other = replace(one, effects=(("k", "pay", 2),))
+    assert [ran for _, ran in labels_of([one, other])] == ["pay of 1", "pay of 2"]
+
+
+def test_dead_letters_are_named() -> None:
+    """By their event."""
+    found = [replace(ending("a", 1), dead=(2,))]
+    assert labels_of(found, ["PAY", "SHIP"]) == [("a", "no effects; dead letters: SHIP")]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [
+        (1, 1, "100 %"),
+        (999_999, 1_000_000, "99.9 %"),
+        (1, 2, "50.0 %"),
+        (1, 200, "0.50 %"),
+        (24, 63_063_000, "1 in 2,627,625"),
+        (1, 10**15, "1 in 1.0 quadrillion"),
+    ],
+)
+def test_share_is_never_a_round_number_that_it_is_not(part: int, whole: int, words: str) -> None:
+    """All is only said of all, and what is rare is said as one in so many."""
+    assert share_words(part, whole) == words
+
+
+def test_huge_counts_are_sizes() -> None:
+    """Exact up to eighteen digits; beyond, rounded down, in words."""
+    assert count_words(10**18 - 1) == "999,999,999,999,999,999"
+    assert count_words(305_540_235_000, 6) == "305 billion"
+    assert count_words(10**40) == "10,000,000 decillion"
+    assert [power_words(n) for n in (0, 3, 6, 12)] == ["1", "1,000", "1 million", "1 trillion"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text_only(name: str) -> None:
+    """Events, states, services and keys can not become markup."""
+    local = name.replace(".", "_")
+    chart = Chart(
+        name="x",
+        initial=local,
+        states=[{"name": local, "tags": ["settled"]}, {"name": "on", "tags": ["settled"]}],
+        transitions=[[name, local, "on"]],
+    )
+    picture = outcomes(explore(scenario(chart, [(name, name)])), title=name)
+    root = ET.fromstring(picture.svg)
+    tags = {each.tag.removeprefix(SVG) for each in root.iter()}
+    assert tags <= {"svg", "g", "title", "rect", "text", "circle", "path", "polygon"}
+    for each in root.iter():
+        assert re.fullmatch(r"[A-Za-z0-9_ -]*", each.get("id", "") + each.get("class", ""))
+    assert picture.png.startswith(b"\x89PNG")
+
+
+def test_dark_theme_changes_colours_only(disciplines: Comparison) -> None:
+    """And the same value gives the same bytes."""
+    light = draw_comparison(disciplines).svg
+    dark = draw_comparison(disciplines, theme="dark").svg
+    assert light == draw_comparison(disciplines).svg
+    assert PALETTES["dark"].paper in dark
+    assert re.sub(r"#[0-9a-f]{6}", "", light) == re.sub(r"#[0-9a-f]{6}", "", dark)
+
+
+def test_text_stays_inside_and_is_large_enough() -> None:
+    """With many endings and long names nothing is wider than a cell, or below 11."""
+    faults = Faults(crashes=1, expiries=1)
+    found = explore(scenario(order, ["PAY", "SHIP"], queue="fifo_group", faults=faults))
+    root = ET.fromstring(outcomes(found).svg)
+    assert float(root.attrib["width"]) <= 860
+    assert min(float(each.attrib["font-size"]) for each in root.iter(f"{SVG}text")) >= 11

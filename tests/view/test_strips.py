@@ -1,0 +1,288 @@
+"""What a space-time diagram says about a schedule, without a simulator."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from settlesim.errors import RenderError
+from settlesim.view.card import Look
+from settlesim.view.lane_grid import Strip
+from settlesim.view.palette import PALETTES, contrast
+from settlesim.view.picture import Picture
+from settlesim.view.strips import draw_strips
+from settlesim.view.tracks import first_difference, tracks_of
+from tests.view.schedules import CRASH, EARLY, LOST, SERIAL, ZOMBIE, play
+from tests.view.test_escaping import HOSTILE, shown
+
+SVG = "{http://www.w3.org/2000/svg}"
+PAY_CANCEL = (("order-1", "PAY"), ("order-1", "CANCEL"))
+
+lost = Strip(play(LOST, PAY_CANCEL, {8: ("lost update",)}), "standard", "Paid wins.", False)
+zombie = Strip(
+    play(ZOMBIE, anomalies={7: ("duplicate effect",), 15: ("zombie write",)}), "FIFO per key"
+)
+
+
+def draw(*strips: Strip, **options: str) -> Picture:
+    look = Look(**options)  # type: ignore[arg-type]
+    return draw_strips(strips, look, title=strips[0].title)
+
+
+def by_id(picture: Picture) -> dict[str, ET.Element]:
+    found = [each for each in ET.fromstring(picture.svg).iter() if "id" in each.attrib]
+    assert len({each.attrib["id"] for each in found}) == len(found)
+    return {each.attrib["id"]: each for each in found}
+
+
+def with_class(picture: Picture, word: str) -> list[ET.Element]:
+    return [
+        each for each in ET.fromstring(picture.svg).iter() if word in each.get("class", "").split()
+    ]
+
+
+def texts(element: ET.Element) -> list[str]:
+    return [each.text or "" for each in element.iter(f"{SVG}text")]
+
+
+def x_of(element: ET.Element) -> float:
+    return float(element.attrib["x"])
+
+
+def test_every_step_can_be_found() -> None:
+    """Step n has the group step-n with its kind, the column column-n, and its name below."""
+    picture = draw(lost)
+    found = by_id(picture)
+    kinds = ["receive", "load", "call", "receive", "load", "save", "delete", "save", "delete"]
+    for index, kind in enumerate(kinds, 1):
+        assert kind in found[f"step-{index}"].attrib["class"].split()
+        assert f"column-{index}" in found
+    assert [each.text for each in with_class(picture, "name")] == LOST.split()
+
+
+def test_flag_stands_at_the_first_anomaly_only() -> None:
+    """The flag has the anomaly's name, in the column of its step; later ones are small."""
+    picture = draw(zombie)
+    found = by_id(picture)
+    assert "at-step-7" in found["flag"].attrib["class"].split()
+    assert texts(found["flag"]) == ["duplicate effect"]
+    column = found["column-7"].find(f"{SVG}rect")
+    pole = found["flag"].find(f"{SVG}path")
+    assert column is not None
+    assert pole is not None
+    at = float(re.match(r"M([0-9.]+)", pole.attrib["d"])[1])  # type: ignore[index]
+    assert at == pytest.approx(x_of(column) + float(column.attrib["width"]) / 2, abs=0.02)
+    small = with_class(picture, "later-flag")
+    assert ["at-step-15" in each.attrib["class"].split() for each in small] == [True]
+    assert texts(small[0]) == ["zombie write"]
+
+
+def test_serial_schedule_has_no_flag() -> None:
+    """Where nothing is wrong nothing is marked."""
+    picture = draw(Strip(play(SERIAL), "FIFO per key", right=True))
+    assert "flag" not in by_id(picture)
+    for word in ("flagged", "overwritten", "zombie", "expired"):
+        assert not with_class(picture, word)
+
+
+def test_value_that_nobody_saw_is_struck_out() -> None:
+    """A save over something newer than was loaded strikes that out, and nothing else."""
+    struck = with_class(draw(lost), "overwritten")
+    assert [texts(each) for each in struck] == [["cancelled"]]
+    assert [texts(each) for each in with_class(draw(zombie), "overwritten")] == [["shipped"]]
+
+
+def test_store_shows_every_value_where_it_changes() -> None:
+    """The values of a key stand in a row, each from its save on."""
+    values = tracks_of(lost.frames).values
+    assert [(each.words, each.begin, each.end) for each in values] == [
+        ("new", 0, 6),
+        ("cancelled", 6, 8),
+        ("paid", 8, None),
+    ]
+
+
+def test_window_goes_from_load_to_save() -> None:
+    """Each delivery is dark between its load and its save; two windows overlap in a lost update."""
+    windows = [work.windows for work in tracks_of(lost.frames).works]
+    assert windows == [[(2, 8)], [(5, 6)]]
+    assert next(iter(tracks_of(lost.frames[:8]).works)).windows == [(2, None)]
+    assert len(with_class(draw(lost), "window")) == 2
+
+
+def test_superseded_delivery_is_a_zombie_from_the_next_receive_on() -> None:
+    """The badge says the word, at the step where a newer receipt is handed out."""
+    works = tracks_of(zombie.frames).works
+    assert [(each.message, each.delivery, each.zombie) for each in works] == [
+        (1, 1, 5),
+        (1, 2, None),
+        (2, 1, None),
+    ]
+    assert texts(by_id(draw(zombie))["zombie-1-1"]) == ["zombie"]
+
+
+def test_expired_receipt_is_dashed_until_its_delivery_ends() -> None:
+    """The line begins at the time-out."""
+    assert tracks_of(zombie.frames).expired == ((1, 4, 16),)
+    assert len(with_class(draw(zombie), "expired")) == 1
+
+
+def test_crash_and_second_delivery_are_said_in_words() -> None:
+    """Colour is not the only sign: crash, again, nothing to save."""
+    picture = draw(Strip(play(CRASH, (("order-1", "PAY"),)), "FIFO per key"))
+    words = texts(ET.fromstring(picture.svg))
+    assert "crash" in words
+    assert "nothing to save" in words
+    assert words.count("1 PAY again") == 2
+    assert "1" in texts(by_id(picture)["step-10-sign"])
+
+
+def test_service_says_how_it_ended() -> None:
+    """A service is done, failed, or lost with its worker."""
+    calls = [
+        call.how
+        for steps in ("r1 l1 c1 s1 d1", "r1 l1 f1", "r1 l1 k1", "r1 l1")
+        for work in tracks_of(play(steps)).works
+        for call in work.calls
+    ]
+    assert calls == ["done", "failed", "lost", "running"]
+
+
+def test_ending_has_a_sign_beside_the_sentence() -> None:
+    """Right is a check, wrong a cross; the sentence is there, word by word."""
+    sentence = "PAY loaded while new. " * 20
+    picture = draw(replace(lost, sentence=sentence))
+    lines = [each.text or "" for each in with_class(picture, "sentence")]
+    assert len(lines) > 1
+    assert " ".join(lines).split() == sentence.split()
+
+
+def test_alternative_has_steps_values_and_anomaly() -> None:
+    """Somebody who sees nothing learns the same."""
+    alt = draw(lost).alt
+    for words in (
+        "9 steps, r1 l1 c1 r2 l2 s2 d2 s1 d1",
+        "order-1 holds new at first, cancelled 6 (s2), paid 8 (s1)",
+        "first anomaly: lost update at step 8 (s1)",
+        "Paid wins.",
+    ):
+        assert words in alt
+
+
+def test_what_comes_later_is_not_shown() -> None:
+    """With a step that is now, only the names of later ones are there, and they are pale."""
+    picture, whole = draw(replace(lost, at=7)), draw(lost)
+    found = by_id(picture)
+    assert "step-7" in found
+    assert "step-8" not in found
+    assert "flag" not in found
+    assert not with_class(picture, "overwritten")
+    names = with_class(picture, "name")
+    assert [float(each.get("opacity", "1")) < 1 for each in names] == [False] * 7 + [True] * 2
+    assert f"7. {lost.frames[7].text}" in texts(ET.fromstring(picture.svg))
+    assert f"shown up to step 7. {lost.frames[7].text}" in picture.alt
+    assert "lost update" not in picture.alt
+    size = ET.fromstring(whole.svg).attrib["viewBox"]
+    assert ET.fromstring(picture.svg).attrib["viewBox"] == size
+
+
+def test_places_do_not_depend_on_what_is_shown() -> None:
+    """Step by step no row and no column moves, and the last one is the whole picture."""
+    last = len(zombie.frames) - 1
+    column = by_id(draw(zombie))["column-9"].find(f"{SVG}rect")
+    assert column is not None
+    for at in range(last):
+        moved = by_id(draw(replace(zombie, at=at)))["column-9"].find(f"{SVG}rect")
+        assert moved is not None
+        assert moved.attrib == column.attrib
+    assert draw(replace(zombie, at=last)).svg == draw(zombie).svg
+
+
+@pytest.mark.parametrize("at", [-1, 10])
+def test_step_that_is_none_is_refused(at: int) -> None:
+    """The error says which steps there are."""
+    with pytest.raises(RenderError, match=r"at is -?\d+; a step from 0 to 9 is needed"):
+        draw(replace(lost, at=at))
+
+
+def test_schedule_without_frames_is_refused() -> None:
+    """Nothing is drawn of nothing."""
+    with pytest.raises(RenderError, match="no frames"):
+        draw(Strip((), "x"))
+
+
+def test_two_strips_have_ids_of_their_own() -> None:
+    """A prefix keeps them apart; the mark says where they part."""
+    one = replace(lost, mark=(4, "parts here: r2"), prefix="strip-1-")
+    other = Strip(play(SERIAL, PAY_CANCEL), "FIFO", mark=(4, "parts here: s1"), prefix="strip-2-")
+    found = by_id(draw(one, other))
+    assert texts(found["strip-1-difference"]) == ["parts here: r2"]
+    assert texts(found["strip-2-difference"]) == ["parts here: s1"]
+    assert texts(found["strip-1-flag"]) == ["lost update"]
+    assert "strip-2-step-10" in found
+
+
+def test_first_difference_is_the_first_other_step() -> None:
+    """Also where one schedule ends; None for the same one."""
+    assert first_difference(play(LOST, PAY_CANCEL), play(SERIAL, PAY_CANCEL)) == 4
+    assert first_difference(play("r1 l1"), play("r1")) == 2
+    assert first_difference(play(EARLY), play(EARLY)) is None
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text_only(name: str) -> None:
+    """Keys, events, services, states, anomalies, titles and sentences can not become markup."""
+    reactions: dict[tuple[str, str], tuple[str | None, str]] = {("new", name): (name, name)}
+    frames = play("r1 l1 c1 s1 d1", ((name, name),), {4: (name,)}, reactions)
+    picture = draw(Strip(frames, name, name, False, mark=(2, name)))
+    root = ET.fromstring(picture.svg)
+    tags = {each.tag.removeprefix(SVG) for each in root.iter()}
+    assert tags <= {"svg", "g", "title", "rect", "text", "circle", "path", "polygon"}
+    attributes = {key for each in root.iter() for key in each.attrib}
+    assert not [key for key in attributes if "href" in key or key.startswith("on")]
+    for each in root.iter():
+        assert re.fullmatch(r"[A-Za-z0-9_ -]*", each.get("id", "") + each.get("class", ""))
+    assert shown(name)[:3].strip() in " ".join(texts(root))
+    assert picture.png.startswith(b"\x89PNG")
+
+
+def test_long_names_stay_inside_the_picture() -> None:
+    """A name of ten thousand characters is cut, and takes no more room than the picture has."""
+    name = "W" * 10_000
+    frames = play("r1 l1 c1 s1 d1", ((name, name),), {4: (name,)}, {("new", name): (name, name)})
+    root = ET.fromstring(draw(Strip(frames, name, name)).svg)
+    assert float(root.attrib["width"]) <= 900
+    assert max(len(each) for each in texts(root)) < 200
+
+
+@pytest.mark.parametrize("strip", [lost, zombie], ids=["lost", "zombie"])
+def test_picture_fits_a_notebook(strip: Strip) -> None:
+    """A cell is 860 pixels wide; a little more is scaled, and stays above 11 pixels."""
+    root = ET.fromstring(draw(strip).svg)
+    assert float(root.attrib["width"]) <= 890
+    for each in root.iter(f"{SVG}text"):
+        assert float(each.attrib["font-size"]) >= 11
+
+
+def test_same_frames_give_the_same_bytes() -> None:
+    """Nothing depends on the run."""
+    assert draw(zombie).svg == draw(zombie).svg
+
+
+def test_dark_theme_has_dark_paper_and_the_same_places() -> None:
+    """Only colours differ between the themes."""
+    light, dark = draw(zombie).svg, draw(zombie, theme="dark").svg
+    assert PALETTES["dark"].paper in dark
+    assert re.sub(r"#[0-9a-f]{6}", "", light) == re.sub(r"#[0-9a-f]{6}", "", dark)
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+def test_colours_of_messages_can_be_read(theme: str) -> None:
+    """Text in them has a contrast of 4.5 on paper, and no two are the same."""
+    palette = PALETTES[theme]  # type: ignore[index]
+    assert len(set(palette.series)) == len(palette.series)
+    for colour in palette.series:
+        assert contrast(colour, palette.paper) >= 4.5
