@@ -286,3 +286,26 @@ def test_an_internal_transition_leaves_services_running() -> None:
     settlement = finish(settling, None)
     assert settlement.path == (("a",), ("busy",), ("a",))
     assert settlement.after.context["log"] == ["one:done.invoke.busy.0"]
+
+
+def test_leaving_a_node_of_one_region_ends_its_delays_and_no_others() -> None:
+    """The other region's service and delay go on."""
+
+    def region(name: str) -> dict[str, Any]:
+        busy = {
+            "name": "x",
+            "invoke": {"src": work, "on_done": "y", "on_error": "y"},
+            "after": {"9": "y"},
+        }
+        return {"name": name, "initial": "x", "children": [busy, settled("y")]}
+
+    chart = chart_of(
+        [settled("a"), {"name": "p", "parallel": [region("l"), region("r")]}], [["GO", "a", "p"]]
+    )
+    settling = Settling(chart, None, "GO")
+    settling.done("p.l.x.0")
+    assert [each.id for each in settling.pending] == ["p.r.x.0"]
+    assert [each.id for each in settling.delays] == ["p.r.x.0"]
+    settling.elapsed("p.r.x.0")
+    assert settling.settlement is not None
+    assert [call.status for call in settling.calls] == [CallStatus.DONE, CallStatus.CANCELLED]
