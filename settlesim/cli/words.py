@@ -9,9 +9,9 @@ from typing import Any
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.problems import nearest
 from settlesim.chart.values import thaw
+from settlesim.chart.words import trigger_words
 from settlesim.engine.settlement import Call, CallStatus, Outcome, Settlement
 from settlesim.errors import shorten
-from settlesim.view.words import trigger_words
 
 __all__ = [
     "configuration_text",

@@ -23,6 +23,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from settlesim.chart import Chart, Event
 from settlesim.chart.values import FrozenDict
+from settlesim.chart.words import trigger_words
 from settlesim.engine.program import Fired, Program
 from settlesim.engine.stepping import (
     Position,
@@ -262,7 +263,7 @@ class _Explorer:
             if step is None:
                 yield Hop(self._stable(place), "", answers=found.answers)
             else:
-                label = "finished" if step.trigger else "eventless"
+                label = trigger_words(self.chart, step.trigger)
                 yield self._hop_to(step.position, step.fired, found, label, place.starting)
 
     def _stable(self, place: Place) -> Place:

@@ -144,13 +144,26 @@ class Report:
             "findings": [each.to_dict() for each in self.findings],
         }
 
+    @property
+    def summary(self) -> str:
+        """What was visited, in one phrase."""
+        counts = [
+            counted(len(self.settled), "settled configuration"),
+            counted(self.places, "place"),
+            counted(self.hops, "way"),
+        ]
+        if self.longest:
+            counts.append(f"at most {counted(self.longest, 'microstep')} per event")
+        return ", ".join(counts)
+
     def __str__(self) -> str:
-        head = (
-            f"{self.chart} version {self.version}: {self.verdict.value.upper()} "
-            f"({len(self.settled)} settled configurations, {self.places} places, {self.hops} ways"
-        )
-        head += f", at most {self.longest} microsteps per event)" if self.longest else ")"
+        head = f"{self.chart} version {self.version}: {self.verdict.name} ({self.summary})"
         return "\n".join([head, *map(str, self.findings)])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 place`` and ``2 places``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

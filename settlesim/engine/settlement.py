@@ -155,10 +155,7 @@ class Settlement:
 
     def __str__(self) -> str:
         path = " -> ".join(" + ".join(leaves) for leaves in self.path)
-        if self.saved:
-            kept = f"saved as revision {self.after.revision}"
-        else:
-            kept = "not saved"
+        kept = f"saved as revision {self.after.revision}" if self.saved else "not saved"
         head = f"{self.outcome.name:8}  {self.event.name} of {self.key!r}"
         return f"{head}: {path}, {kept}"
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from settlesim import display
 from settlesim.chart.values import FrozenDict, encode
+from settlesim.chart.words import trigger_words
 from settlesim.engine import Call, Microstep, Outcome, Report, Settlement, Severity
 from settlesim.engine.program import program_of
-from settlesim.view.words import trigger_words
 
 __all__ = ["report_html", "settlement_html"]
 
@@ -127,11 +127,9 @@ def _what(settlement: Settlement, step: Microstep) -> str:
 
 def report_html(report: Report) -> str:
     """Return the verdict and the findings as HTML."""
-    bound = "" if report.longest is None else f", at most {report.longest} microsteps per event"
     head = (
         f"<p style='margin:4px 0'><strong>{report.verdict.name}</strong>&ensp;"
-        f"{_code(report.chart)} version {report.version}: {len(report.settled)} settled "
-        f"configurations, {report.places} places, {report.hops} ways{bound}</p>"
+        f"{_code(report.chart)} version {report.version}: {escape(report.summary)}</p>"
     )
     if not report.findings:
         return head

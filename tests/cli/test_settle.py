@@ -97,9 +97,9 @@ def test_an_ignored_event_says_why_and_ends_with_status_0(
 def test_parallel_nodes_and_delays_are_told_in_words(run: Run) -> None:
     """Reserved triggers are said as `check` says them; the simulated clock costs no time."""
     lines = run("settle", "donut", "d1", "BAKE").stdout.splitlines()
-    assert "  BAKE             -> making.mixing.dry.sifting + making.mixing.wet.whisking" in lines
-    assert "  mixing finished  -> making.frying" in lines
-    assert "  after 5 s        -> ready.plain" in lines
+    assert "  BAKE                    -> making.mixing.dry.sifting + making.mixing.wet.whisking" in lines
+    assert "  making.mixing finished  -> making.frying" in lines
+    assert "  after 5 s               -> ready.plain" in lines
     assert "  whisk  done after 3 s" in lines
 
 

@@ -24,7 +24,7 @@ LIMBO = chart_of(
 def test_a_report_reads_as_text() -> None:
     """One line for the verdict, then every finding with its numbered path."""
     assert str(check_chart(LIMBO)).splitlines() == [
-        "doors version 3: REFUTED (1 settled configurations, 8 places, 8 ways, "
+        "doors version 3: REFUTED (1 settled configuration, 8 places, 8 ways, "
         "at most 2 microsteps per event)",
         "SET101 error: state 'b': nothing is pending here and no settling tag is on it: tag it, "
         "or give it a way on",
