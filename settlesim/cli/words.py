@@ -121,7 +121,8 @@ def _trigger(chart: Chart | None, trigger: str) -> str:
 
 
 def _call(call: Call) -> tuple[str, str]:
-    ended = f"{call.status.value} after {call.seconds:.3g} s"
+    seconds = f"{call.seconds:.3f}".rstrip("0").rstrip(".")
+    ended = f"{call.status.value} after {seconds} s"
     if call.status is CallStatus.DONE and call.result is not None:
         ended += f": {json_line(call.result)}"
     elif call.status is CallStatus.CANCELLED:

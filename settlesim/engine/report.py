@@ -29,7 +29,7 @@ class Verdict(enum.Enum):
     PROVED = "proved"
     REFUTED = "refuted"
     UNDETERMINED = "undetermined"
-    """A loop that only data can end, or a chart too large to visit whole."""
+    """A loop that only data can end, a delay beyond the deadline, or a chart too large."""
 
 
 CODES: Final[dict[str, tuple[Severity, str]]] = {
@@ -98,7 +98,9 @@ class Report:
     findings: tuple[Finding, ...]
     """Errors first, then warnings, then notes; each by code and place."""
     settled: tuple[tuple[str, ...], ...]
-    """Every settled configuration that can be reached, in the order of a shortest path."""
+    """Every configuration that can be saved, in the order of a shortest path."""
+    rejected: tuple[tuple[str, ...], ...]
+    """Every rejected configuration that is reached and not saved."""
     places: int
     """How many places were visited."""
     hops: int
@@ -138,6 +140,7 @@ class Report:
             "version": self.version,
             "verdict": self.verdict.value,
             "settled": [list(leaves) for leaves in self.settled],
+            "rejected": [list(leaves) for leaves in self.rejected],
             "places": self.places,
             "hops": self.hops,
             "longest": self.longest,
@@ -149,6 +152,7 @@ class Report:
         """What was visited, in one phrase."""
         counts = [
             counted(len(self.settled), "settled configuration"),
+            *([f"{len(self.rejected)} rejected"] if self.rejected else []),
             counted(self.places, "place"),
             counted(self.hops, "way"),
         ]

@@ -25,6 +25,7 @@ from concurrent.futures import Future, wait
 from typing import Any, Final
 
 from settlesim.chart import Chart, Event, Snapshot, Transition
+from settlesim.chart.snapshot import check_key
 from settlesim.chart.values import JSONValue
 from settlesim.engine.program import program_of
 from settlesim.engine.settlement import Settlement
@@ -39,7 +40,8 @@ from settlesim.errors import (
 )
 from settlesim.ports import Clock, Store, Transaction
 from settlesim.runtime.clock import RealClock
-from settlesim.runtime.running import GRACE, Run, ServiceCall
+from settlesim.runtime.coroutines import GRACE
+from settlesim.runtime.running import Run, ServiceCall
 
 __all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
 
@@ -68,6 +70,8 @@ class Interpreter:
     ------
     UnboundFunctionError
         Functions that the chart names are not bound.
+    TypeError
+        The first argument is no chart, or the second no store.
     InvalidValueError
         A time-out or a deadline that is no finite number of seconds above 0, or no whole
         number of microsteps above 0.
@@ -93,6 +97,12 @@ class Interpreter:
         deadline: float = DEADLINE,
         max_microsteps: int = MAX_MICROSTEPS,
     ) -> None:
+        given: tuple[object, object] = (chart, store)  # types are not checked for everybody
+        if not isinstance(given[0], Chart) or not isinstance(given[1], Store):
+            raise TypeError(
+                f"Interpreter({shorten(chart, 40)}, {shorten(store, 40)}): a Chart and a store are "
+                "needed, such as Interpreter(chart, TinyStore('store.json'))"
+            )
         chart.require("guard", "assign", "service")
         _check_limits(service_timeout, deadline, max_microsteps)
         self.chart = chart
@@ -134,6 +144,7 @@ class Interpreter:
             The store could not read or write.
         """
         check_key(key)
+        prefix = None if event_id is None else _key_prefix(self.chart.name, key, event_id)
         settling = Settling(
             self._program,
             self.store.load(key),
@@ -148,7 +159,7 @@ class Interpreter:
                 self.clock,
                 service_timeout=self.service_timeout,
                 deadline=self.deadline,
-                key_prefix=None if event_id is None else f"{self.chart.name}:{key}:{event_id}",
+                key_prefix=prefix,
             ).finish()
         settlement = settling.settlement
         assert settlement is not None  # finish() returns with it, or raises
@@ -210,18 +221,18 @@ class Interpreter:
         return f"Interpreter({self.chart.name!r}, {self.store!r})"
 
 
-def check_key(key: object) -> None:
-    """Refuse what can not name an instance.
+def _key_prefix(chart: str, key: str, event_id: str) -> str:
+    """Return what the idempotency keys of one event begin with.
 
-    Raises
-    ------
-    InvalidValueError
-        No text, or an empty one.
+    A colon within a part is escaped, so that no two events share a key.
     """
-    if not isinstance(key, str) or not key:
+    if type(event_id) is not str or not event_id:
         raise InvalidValueError(
-            where="key", reason=f"is {shorten(key, 40)}; a text that is not empty is needed"
+            where="event_id",
+            reason=f"is {shorten(event_id, 40)}; a text that is not empty is needed",
         )
+    parts = (chart, key, event_id)
+    return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in parts)
 
 
 def _check_limits(service_timeout: object, deadline: object, max_microsteps: object) -> None:

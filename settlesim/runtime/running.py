@@ -18,13 +18,15 @@ from settlesim.engine.settlement import Pending, PendingDelay
 from settlesim.engine.settling import Settling
 from settlesim.errors import DeadlineExceededError, FunctionFailedError, shorten
 from settlesim.ports import Clock
-from settlesim.runtime.coroutines import resume
+from settlesim.runtime.clock import SimulatedClock
+from settlesim.runtime.coroutines import GRACE, resume
 
-__all__ = ["GRACE", "Run", "ServiceCall"]
+__all__ = ["Run", "ServiceCall"]
 
-GRACE: Final = 5.0
-"""Seconds that a cancelled service has to end before it is let go."""
 _SELF_CANCELLED: Final = "the service cancelled itself"
+_SIMULATED: Final = (
+    " of simulated time (a service that awaits anything but call.sleep needs RealClock)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Run:
         self.service_timeout = service_timeout
         self.deadline = deadline
         self.key_prefix = key_prefix
+        self.hint = _SIMULATED if isinstance(clock, SimulatedClock) else ""
         self.began = self.clock.now()
         self.tasks: dict[tuple[str, int], asyncio.Task[_Answer]] = {}
         self.clock_task: asyncio.Task[None] | None = None
@@ -105,7 +108,7 @@ class Run:
         A task of its own is cancelled by itself, or by `Run`, which then reads no answer.
         """
         started = self.clock.now()
-        answer = _Answer(pending, limit)
+        answer = _Answer(pending, limit, self.hint)
         try:
             await self._run_service(pending, limit, answer)
         except asyncio.CancelledError:
@@ -113,7 +116,7 @@ class Run:
             if not own_task and (task is None or task.cancelling()):
                 raise
             answer.error = RuntimeError(_SELF_CANCELLED)
-        answer.seconds = self.clock.now() - started
+        answer.seconds = round(self.clock.now() - started, 9)
         return answer
 
     async def _run_service(self, pending: Pending, limit: float, answer: _Answer) -> None:
@@ -209,10 +212,11 @@ class Run:
 class _Answer:
     """How a service or a delay ended."""
 
-    __slots__ = ("error", "limit", "seconds", "timed_out", "value", "what")
+    __slots__ = ("error", "hint", "limit", "seconds", "timed_out", "value", "what")
 
-    def __init__(self, what: Pending | PendingDelay, limit: float) -> None:
+    def __init__(self, what: Pending | PendingDelay, limit: float, hint: str = "") -> None:
         self.what = what
+        self.hint = hint
         self.limit = limit
         self.value: JSONValue = None
         self.error: Exception | None = None
@@ -226,7 +230,7 @@ class _Answer:
         elif self.timed_out:
             settling.failed(
                 self.what.id,
-                f"did not end within {self.limit:g} seconds",
+                f"did not end within {self.limit:g} seconds{self.hint}",
                 seconds=self.seconds,
                 timeout=True,
             )

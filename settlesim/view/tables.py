@@ -15,6 +15,7 @@ from settlesim.chart.values import FrozenDict, encode
 from settlesim.chart.words import trigger_words
 from settlesim.engine import Call, Microstep, Outcome, Report, Settlement, Severity
 from settlesim.engine.program import program_of
+from settlesim.errors import RenderError
 
 __all__ = ["report_html", "settlement_html"]
 
@@ -99,12 +100,13 @@ def _call(call: Call) -> tuple[str, ...]:
 
 def _kept(settlement: Settlement) -> str:
     if settlement.saved:
-        return f"saved as revision {settlement.after.revision}"
-    if settlement.outcome is Outcome.IGNORED and settlement.chart is not None:
-        accepted = program_of(settlement.chart).accepts(settlement.before.configuration)
-        listed = ", ".join(map(_code, accepted)) or "no event"
-        return f"nothing ran and nothing was saved; accepted here: {listed}"
-    return "not saved"
+        return f"saves revision {settlement.after.revision}"
+    if settlement.outcome is not Outcome.IGNORED or settlement.chart is None:
+        return "saves nothing"
+    configuration = settlement.path[-1]  # a new instance may have run to here first
+    accepted = program_of(settlement.chart).accepts(configuration)
+    listed = ", ".join(map(_code, accepted)) or "no event"
+    return f"saves nothing; accepted in {_leaves(configuration)}: {listed}"
 
 
 def _steps(settlement: Settlement) -> Iterable[Sequence[str]]:
@@ -158,7 +160,10 @@ def _way(path: Sequence[str]) -> str:
 def _(value: Settlement) -> dict[str, Any]:
     html = settlement_html(value)
     if value.chart is not None and value.microsteps:
-        html += value.draw().svg
+        try:
+            html += value.draw().svg
+        except RenderError as error:
+            html += f"<p>not drawn: {escape(str(error))}</p>"
     return {"text/html": html, "text/plain": str(value)}
 
 

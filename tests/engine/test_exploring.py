@@ -47,7 +47,7 @@ def test_a_new_instance_goes_on_from_a_rejected_rest() -> None:
     report = check_chart(chart)
     assert report.verdict is Verdict.REFUTED
     assert report.errors[0].path == ("new instance in a", "eventless -> bad", "GO -> limbo")
-    assert report.settled == (("bad",),)
+    assert (report.settled, report.rejected) == ((), (("bad",),))
     with pytest.raises(StalledError):
         Settling(chart, None, "GO")
 
@@ -64,7 +64,8 @@ def test_a_rejected_rest_that_is_reached_twice_is_one_node() -> None:
         (("bad",), "GO", ("c",)),
         (("c",), "BACK", ("bad",)),
     ]
-    assert check_chart(chart).settled == (("bad",), ("c",))
+    assert check_chart(chart).settled == (("c",),)
+    assert check_chart(chart).rejected == (("bad",),)
     assert check_chart(chart).verdict is Verdict.PROVED
 
 

@@ -208,9 +208,9 @@ def test_a_settlement_says_what_happened_in_one_line_and_draws_itself() -> None:
     chart = chart_of([settled("a"), settled("b"), {"name": "no", "tags": ["reject"]}],
                      [["GO", "a", "b"], ["BAD", "a", "no"]])  # fmt: skip
     settlement = finished(chart, "GO")
-    assert str(settlement) == "RESOLVED  GO of '': a -> b, saved as revision 1"
+    assert str(settlement) == "RESOLVED  GO of '': a -> b; saves revision 1"
     assert repr(settlement) == f"<Settlement {settlement}>"
-    assert str(finished(chart, "BAD")) == "REJECTED  BAD of '': a -> no, not saved"
+    assert str(finished(chart, "BAD")) == "REJECTED  BAD of '': a -> no; saves nothing"
     assert settlement.draw() is not None
     assert "text/plain" in settlement._repr_mimebundle_()
 

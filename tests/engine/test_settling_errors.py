@@ -104,8 +104,12 @@ def raises(context: Any, event: Event) -> Any:
     raise ValueError("bad luck")
 
 
-async def waits(context: Any, event: Event) -> Any:
-    """A function that is asynchronous."""
+async def _later() -> None: ...
+
+
+def waits(context: Any, event: Event) -> Any:
+    """A function that turns out to be asynchronous when it is called."""
+    return _later()
 
 
 def mutates(context: Any, event: Event) -> Any:
@@ -212,9 +216,9 @@ def test_a_failure_without_on_error_ends_the_session() -> None:
     assert (info.value.service, info.value.invocation) == ("work", "busy.0")
     assert info.value.__cause__ is cause
     for answer in (settling.done, settling.failed):
-        with pytest.raises(SettleError, match="begin a new one"):
+        with pytest.raises(SettleError, match="has ended with an error"):
             answer("busy.0", "x")
-    with pytest.raises(SettleError, match="begin a new one"):
+    with pytest.raises(SettleError, match="has ended with an error"):
         settling.elapsed("busy.0")
     assert (settling.pending, settling.delays, settling.settlement) == ((), (), None)
 
@@ -334,3 +338,59 @@ def test_the_limit_is_exact_and_counts_a_way_without_a_cycle() -> None:
     assert len(settling.microsteps) == 5
     with pytest.raises(MicrostepLimitError, match="no repeated configuration"):
         Settling(chart, None, "GO", max_microsteps=4)
+
+
+@pytest.mark.parametrize("answer", ["no", 1, None, []])
+def test_a_guard_says_true_or_false(answer: Any) -> None:
+    """Anything else is a mistake, and not a yes or a no."""
+    chart = chart_of([settled("a")], [{"trigger": "GO", "source": "a", "dest": "=",
+                                      "conditions": "guard"}])  # fmt: skip
+    with pytest.raises(FunctionFailedError, match="not True or False"):
+        Settling(chart.bind({"guard": lambda context, event: answer}), None, "GO")
+
+
+def test_an_exception_that_can_not_be_printed_is_named_all_the_same() -> None:
+    """A guard's error has a type, even where its text fails."""
+
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    def guard(context: Any, event: Any) -> bool:
+        raise MuteError
+
+    chart = chart_of([settled("a")], [{"trigger": "GO", "source": "a", "dest": "=",
+                                      "conditions": "guard"}])  # fmt: skip
+    with pytest.raises(FunctionFailedError, match="MuteError"):
+        Settling(chart.bind({"guard": guard}), None, "GO")
+
+
+@pytest.mark.parametrize("name", ["state", "trigger", "model", "to_a", "is_a", "may_go", "context"])
+def test_an_event_may_be_called_as_transitions_calls_its_own(name: str) -> None:
+    """Flat or nested; no name of a machine's or a model's attribute is in the way."""
+    flat = chart_of([settled("a"), settled("b")], [[name, "a", "b"]])
+    nested = chart_of(
+        [{"name": "a", "initial": "x", "children": [settled("x")]}, settled("b")],
+        [[name, "a", "b"]],
+    )
+    for chart in (flat, nested):
+        settlement = Settling(chart, None, name).settlement
+        assert settlement is not None
+        assert settlement.after.configuration == ("b",)
+        assert chart.check().ok
+        assert chart.draw().svg
+
+
+def test_a_guard_that_settles_its_own_nested_chart_is_refused() -> None:
+    """It would wait for itself for ever."""
+    chart = chart_of(
+        [{"name": "a", "initial": "x", "children": [settled("x")]}],
+        [{"trigger": "GO", "source": "a", "dest": "=", "conditions": "guard"}],
+    )
+
+    def guard(context: Any, event: Any) -> bool:
+        return Settling(bound, None, "GO").settlement is not None
+
+    bound = chart.bind({"guard": guard})
+    with pytest.raises(FunctionFailedError, match="can not settle that chart"):
+        Settling(bound, None, "GO")

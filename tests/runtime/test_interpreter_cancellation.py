@@ -175,18 +175,41 @@ def test_a_service_that_cancels_its_task_fails_beside_others_and_cancels_when_al
     assert run.load("k") is None
 
 
-def test_a_service_that_turns_its_time_out_into_an_error_fails_with_it() -> None:
-    """What it raises in place of the cancellation is its answer."""
+@pytest.mark.parametrize("answer", ["a value", ValueError("not now")])
+def test_a_service_that_hides_its_time_out_has_timed_out_all_the_same(answer: Any) -> None:
+    """What it returns or raises in place of the cancellation comes too late."""
 
-    async def stubborn(call: Any) -> None:
+    async def stubborn(call: Any) -> Any:
         try:
             await call.sleep(100)
         except asyncio.CancelledError:
-            raise ValueError("not now") from None
+            if isinstance(answer, Exception):
+                raise answer from None
+        return answer
 
     settlement = interpreter(busy_chart(stubborn)).settle_sync("k", "GO")
-    assert settlement.calls[0].status is CallStatus.ERROR
-    assert settlement.calls[0].error == "ValueError: not now"
+    assert settlement.calls[0].status is CallStatus.TIMEOUT
+
+
+def test_a_cancelled_settle_is_not_saved_by_a_service_that_hides_it() -> None:
+    """The caller's cancellation is not lost, and the instance is as it was."""
+
+    async def stubborn(call: Any) -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+        return "done all the same"
+
+    run = interpreter(busy_chart(stubborn))
+
+    async def main() -> None:
+        task = asyncio.create_task(run.settle("k", "GO"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert run.load("k") is None
 
 
 def test_two_services_that_fail_at_once_are_answered_in_document_order() -> None:

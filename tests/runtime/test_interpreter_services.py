@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from settlesim import ServiceCall
+from settlesim import Interpreter, ServiceCall
 from settlesim.chart import Chart
 from settlesim.engine import CallStatus, Outcome
 from settlesim.errors import (
     FunctionFailedError,
+    InvalidValueError,
     ServiceFailedError,
 )
 from tests.engine.driving import chart_of, settled
@@ -37,8 +38,8 @@ def test_a_service_is_given_its_call() -> None:
     settlement = run.settle_sync("k:1", "GO", {"d": 2}, event_id="e7")
     assert settlement.after.context == {"data": {"n": 2}}
     assert [call.idempotency_key for call in seen] == [
-        "chart:k:1:e7:busy.0:1",
-        "chart:k:1:e7:busy.0:2",
+        "chart:k%3A1:e7:busy.0:1",
+        "chart:k%3A1:e7:busy.0:2",
     ]
     first = seen[0]
     assert (first.service, first.input, first.context) == ("work", {"x": 1}, {})
@@ -136,7 +137,8 @@ def test_a_time_out_of_a_service_itself_is_an_ordinary_error() -> None:
 def test_an_error_of_settling_inside_a_service_is_a_failure_of_the_service() -> None:
     """A service may settle another instance; what that raises goes to on_error."""
 
-    async def broken(context: Any, event: Any) -> Any: ...
+    def broken(context: Any, event: Any) -> Any:
+        raise ValueError("no")
 
     inner = interpreter(chart_of([settled("a")], [{"trigger": "GO", "source": "a", "dest": "a",
                                                    "conditions": broken}]))  # fmt: skip
@@ -160,3 +162,34 @@ def test_a_failure_without_on_error_is_an_error_and_saves_nothing() -> None:
         run.settle_sync("k", "GO")
     assert isinstance(info.value.__cause__, OSError)
     assert run.load("k") is None
+
+
+async def nothing(call: Any) -> None:
+    """A service that does nothing."""
+
+
+@pytest.mark.parametrize("event_id", ["", 7, {"x": 1}])
+def test_an_event_id_that_is_no_text_is_refused(event_id: Any) -> None:
+    """It becomes a part of every idempotency key."""
+    run = interpreter(busy_chart(nothing))
+    with pytest.raises(InvalidValueError, match="event_id"):
+        run.settle_sync("k", "GO", event_id=event_id)
+
+
+def test_no_two_events_share_an_idempotency_key() -> None:
+    """A colon in a key or an id is escaped."""
+    keys = []
+
+    async def work(call: Any) -> None:
+        keys.append(call.idempotency_key)
+
+    run = interpreter(busy_chart(work))
+    run.settle_sync("1:2", "GO", event_id="3")
+    run.settle_sync("1", "GO", event_id="2:3")
+    assert len(set(keys)) == 2
+
+
+def test_swapped_arguments_are_named() -> None:
+    """A person who gives a file's name for a store reads what is needed."""
+    with pytest.raises(TypeError, match="a Chart and a store are needed"):
+        Interpreter(busy_chart(nothing), "store.json")  # type: ignore[arg-type]
