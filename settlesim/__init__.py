@@ -22,6 +22,7 @@ time-out      seconds, as a float, on the interpreter's clock
 
 from importlib.metadata import version as _version
 
+from settlesim import gallery
 from settlesim.chart import (
     Chart,
     Event,
@@ -75,6 +76,7 @@ __all__ = [
     "Transaction",
     "Verdict",
     "chart_to_json",
+    "gallery",
     "read_chart",
 ]
 

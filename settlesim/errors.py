@@ -34,7 +34,7 @@ values, what was possible, and what to do. Every error pickles.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -146,7 +146,9 @@ class UnboundFunctionError(DefinitionError):
     ) -> None:
         found = tuple(problems) or tuple(
             Problem(
-                name, "is named in the chart but not bound: chart.bind({...}) gives it a function"
+                name,
+                "is named in the chart but not bound: bind returns a new chart, so write "
+                "chart = chart.bind({...})",
             )
             for name in names
         )
@@ -281,9 +283,14 @@ class RejectedError(SettleError):
         where = ", ".join(settlement.after.configuration)
         super().__init__(
             f"event {shorten(settlement.event.name)} of {shorten(settlement.key)} "
-            f"was rejected in {where}",
+            f"was rejected in {where}" + (f": {settlement.reason}" if settlement.reason else ""),
             settlement=settlement,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # without the chart: its functions may be such as pickle can not carry
+        facts = {"settlement": replace(self.settlement, chart=None)}
+        return _rebuild, (type(self), str(self), facts)
 
 
 # --- the store ----------------------------------------------------------------------------
@@ -420,10 +427,14 @@ class MissingExtraError(SettlesimError, ImportError):
 
     extra: str
     feature: str
+    module: str
+    """The module that is not installed."""
 
-    def __init__(self, *, extra: str, feature: str) -> None:
+    def __init__(self, *, extra: str, feature: str, module: str) -> None:
         super().__init__(
-            f"{feature} needs the {extra!r} extra: install settlesim[{extra}] and start again.",
+            f"{feature} needs {module!r}, which is not installed: install settlesim[{extra}] "
+            "and start again.",
             extra=extra,
             feature=feature,
+            module=module,
         )

@@ -25,7 +25,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "InvalidValueError": {"where": "context['a']", "reason": "has nan"},
     "LayoutTimeoutError": {"seconds": 5.0},
     "MicrostepLimitError": {"limit": 1000, "cycle": ("a", "b")},
-    "MissingExtraError": {"extra": "lab", "feature": "the panel"},
+    "MissingExtraError": {"extra": "lab", "feature": "the panel", "module": "jupyterlab"},
     "ReadError": {"source": "chart.json", "reason": "is empty"},
     "RejectedError": {"settlement": _SETTLEMENT},
     "RendererMissingError": {"tried": ("pygraphviz", "dot")},
@@ -96,7 +96,7 @@ def test_every_error_can_be_imported_by_name() -> None:
 
 def test_a_missing_extra_is_an_import_error() -> None:
     """So code that tries an import finds it."""
-    error = errors.MissingExtraError(extra="lab", feature="the panel")
+    error = errors.MissingExtraError(extra="lab", feature="the panel", module="jupyterlab")
     assert isinstance(error, ImportError)
     assert error.msg == str(error)
 
@@ -128,7 +128,8 @@ def test_messages_say_fact_and_way_out() -> None:
     unbound = errors.UnboundFunctionError(chart="c", names=["f"])
     assert str(unbound) == (
         "chart 'c' has 1 problem:\n"
-        "  - f: is named in the chart but not bound: chart.bind({...}) gives it a function"
+        "  - f: is named in the chart but not bound: bind returns a new chart, so write "
+        "chart = chart.bind({...})"
     )
     assert str(errors.RenderError()) == "the picture could not be drawn"
 

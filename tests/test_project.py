@@ -20,7 +20,9 @@ def _requirements() -> dict[str, str]:
     found: dict[str, str] = {}
     for line in (each for group in lists for each in group):
         requirement = line.partition(";")[0].strip()
-        name, bounds = re.fullmatch(r"([A-Za-z0-9_.\[\]-]+?)((?:[<>=!~].*)?)", requirement).groups()  # type: ignore[union-attr]
+        found_parts = re.fullmatch(r"([A-Za-z0-9_.\[\]-]+?)((?:[<>=!~].*)?)", requirement)
+        assert found_parts is not None, requirement
+        name, bounds = found_parts.groups()
         if not name.startswith("settlesim"):
             found[CONDA_NAMES.get(name, name)] = bounds
     return found
@@ -28,7 +30,9 @@ def _requirements() -> dict[str, str]:
 
 def _environment() -> dict[str, str]:
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
-    listed = re.findall(r"^\s+- ([a-z][A-Za-z0-9_-]*)([<>=!~][^\s]*)?(?:\s+#.*)?$", text, re.MULTILINE)
+    listed = re.findall(
+        r"^\s+- ([a-z][A-Za-z0-9_-]*)([<>=!~][^\s]*)?(?:\s+#.*)?$", text, re.MULTILINE
+    )
     return {name: bounds for name, bounds in listed if bounds}
 
 

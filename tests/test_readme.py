@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.documents import ROOT, examples, run
+
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", TEXT, re.DOTALL)
+EXAMPLES = examples(TEXT)
 COMMANDS = [
     line.partition("#")[0].strip() for line in re.findall(r"^settlesim .*$", TEXT, re.MULTILINE)
 ]
 
 
-def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        arguments, cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
 @pytest.mark.parametrize(("code", "printed"), EXAMPLES)
 def test_an_example_prints_what_stands_below_it(code: str, printed: str, tmp_path: Path) -> None:
     """``python -c`` with an example prints the block that follows it."""
-    done = _run([sys.executable, "-c", code], tmp_path)
+    done = run([sys.executable, "-c", code], tmp_path)
     assert done.stderr == ""
     assert done.stdout == printed
 
@@ -41,7 +35,7 @@ def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
     """The commands of the README end well, one after the other, in another folder."""
     assert len(COMMANDS) >= 4
     for command in COMMANDS:
-        done = _run([sys.executable, "-m", *shlex.split(command)], tmp_path)
+        done = run([sys.executable, "-m", *shlex.split(command)], tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     assert (tmp_path / "count.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "store.json").exists()

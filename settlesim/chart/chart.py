@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from settlesim import display
 from settlesim.chart.definition import (
@@ -16,7 +15,17 @@ from settlesim.chart.definition import (
     SettlingTags,
     Transition,
 )
-from settlesim.chart.event import name_flaw
+from settlesim.chart.dialect import CHART_KEYS, check_keys
+from settlesim.chart.functions import check_functions
+from settlesim.chart.heading import (
+    OnReject,
+    read_context,
+    read_initial,
+    read_name,
+    read_on_reject,
+    read_settling_tags,
+    read_version,
+)
 from settlesim.chart.parsing import Parser
 from settlesim.chart.problems import Problems
 from settlesim.chart.validation import (
@@ -27,28 +36,14 @@ from settlesim.chart.validation import (
     resolve,
     roles,
 )
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.values import FrozenDict
 from settlesim.chart.writing import chart_to_dict
-from settlesim.errors import InvalidValueError, UnboundFunctionError, shorten
+from settlesim.errors import UnboundFunctionError, shorten
+
+if TYPE_CHECKING:
+    from settlesim.engine import Report, SettlingGraph
 
 __all__ = ["Chart", "OnReject"]
-
-OnReject = Literal["discard", "persist"]
-"""What happens to a rejected settlement: it is dropped, or saved like any other."""
-
-_MAX_VERSION: Final = 2**53 - 1  # what every reader of JSON takes for a whole number
-
-_ON_REJECT: Final[tuple[OnReject, ...]] = ("discard", "persist")
-_KEYS: Final = (
-    "name",
-    "version",
-    "initial",
-    "context",
-    "on_reject",
-    "settling_tags",
-    "states",
-    "transitions",
-)
 
 
 class Chart:
@@ -139,18 +134,47 @@ class Chart:
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
     ) -> None:
-        problems = Problems(name)
+        self._read(
+            Problems(name),
+            states=states,
+            transitions=transitions,
+            initial=initial,
+            name=name,
+            context=context,
+            version=version,
+            on_reject=on_reject,
+            settling_tags=settling_tags,
+        )
+
+    def _read(
+        self,
+        problems: Problems,
+        *,
+        states: object = None,
+        transitions: object = (),
+        initial: object = None,
+        name: object = "chart",
+        context: object = None,
+        version: object = 1,
+        on_reject: object = "discard",
+        settling_tags: object = DEFAULT_TAGS,
+    ) -> None:
+        """Read everything and set it; raise all problems, those that were there included."""
         parser = Parser(problems)
         if not parser.parse(states, transitions):
             problems.raise_if_any()
-        tags = _settling_tags(settling_tags, problems)
-        self._set("name", _name(name, problems))
-        self._set("version", _version(version, problems))
-        self._set("on_reject", _on_reject(on_reject, problems))
+        tags = read_settling_tags(settling_tags, problems)
+        self._set("name", read_name(name, problems))
+        self._set("version", read_version(version, problems))
+        self._set("on_reject", read_on_reject(on_reject, problems))
         self._set("settling_tags", tags)
-        self._set("context", _context(context, problems))
+        self._set("context", read_context(context, problems))
+        if not parser.nodes:
+            problems.raise_if_any()  # without states no name stands for anything
         nodes, explicit, edges = _connect(parser, tags, problems)
-        start = _initial(initial, nodes, problems)
+        found = roles(nodes.values(), edges)
+        start = read_initial(initial, nodes, problems)
+        check_functions(parser.functions, found, "function", problems)
         problems.raise_if_any()
         self._set("initial", start)
         self._set("cache", {})
@@ -158,7 +182,7 @@ class Chart:
         self._set("states", tuple(nodes.values()))
         self._set("transitions", explicit)
         self._set("edges", edges)
-        self._set("roles", MappingProxyType(roles(nodes.values(), edges)))
+        self._set("roles", MappingProxyType(found))
         self._set("functions", MappingProxyType(dict(parser.functions)))
         self._set("initial_configuration", self.enter(start))
 
@@ -178,13 +202,10 @@ class Chart:
             problems.add("chart", f"is {shorten(record, 60)}; a mapping with 'states' is needed")
             problems.raise_if_any()
         problems = Problems(record.get("name"))
-        for key in record:
-            if key not in _KEYS:
-                problems.unknown("chart", "key", key, _KEYS)
-        if "states" not in record:
-            problems.add("chart", "has no 'states'")
-        problems.raise_if_any()
-        return cls(**record)
+        check_keys(record, CHART_KEYS, "chart", problems)
+        chart = cls.__new__(cls)
+        chart._read(problems, **{key: record[key] for key in CHART_KEYS if key in record})
+        return chart
 
     def to_dict(self) -> dict[str, Any]:
         """Return the chart as plain JSON, without its functions."""
@@ -193,7 +214,7 @@ class Chart:
     # --- functions ------------------------------------------------------------------------
 
     def bind(self, functions: Mapping[str, Callable[..., Any]]) -> Chart:
-        """Return this chart with functions bound to the names it uses.
+        """Return a new chart, this one with functions bound to the names it uses.
 
         Parameters
         ----------
@@ -204,17 +225,16 @@ class Chart:
         Raises
         ------
         DefinitionError
-            A name that the chart does not use, or a value that can not be called.
+            A name that the chart does not use, or what can not be called like that.
         """
         problems = Problems(self.name)
         if not isinstance(functions, Mapping):
             problems.add("bind", f"is given {shorten(functions)}; a mapping by name is needed")
             problems.raise_if_any()
-        for name, function in functions.items():
+        for name in functions:
             if name not in self.roles:
                 problems.unknown("bind", "function", name, self.roles)
-            elif not callable(function):
-                problems.add(f"bind {shorten(name)}", f"is {shorten(function)}, not a function")
+        check_functions(functions, self.roles, "bind", problems)
         problems.raise_if_any()
         bound = object.__new__(Chart)
         for slot in self.__slots__[1:]:
@@ -288,18 +308,25 @@ class Chart:
         """
         return display.draw(self, target, **options)
 
-    def check(self, **options: Any) -> Any:
+    def check(self, *, limit: int | None = None) -> Report:
         """Prove or refute that every event ends in a settled configuration.
 
-        Returns
-        -------
-        report : `settlesim.engine.checking.Report`
+        Parameters
+        ----------
+        limit : how many places to visit; beyond it the verdict is UNDETERMINED
         """
-        return display.check(self, **options)
+        report: Report = display.check(self, **_given(limit=limit))
+        return report
 
-    def settling_graph(self, **options: Any) -> Any:
-        """Return the graph of the settled configurations and the ways between them."""
-        return display.settling_graph(self, **options)
+    def settling_graph(self, *, limit: int | None = None) -> SettlingGraph:
+        """Return the graph of the settled configurations and the ways between them.
+
+        Parameters
+        ----------
+        limit : how many places to visit; beyond it the graph is what was found
+        """
+        graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
+        return graph
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -333,6 +360,11 @@ class Chart:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+
+def _given(**options: int | None) -> dict[str, int]:
+    """Leave out what was not given: the layer above has the default."""
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _rebuild(record: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Chart:
@@ -377,67 +409,3 @@ def _reserved(node: Node) -> Iterable[Transition]:
     for delay in node.after:
         yield from delay.transitions
     yield from node.on_done
-
-
-def _name(name: object, problems: Problems) -> str:
-    flaw = name_flaw(name)
-    if flaw:
-        problems.add("name", f"the chart's name {flaw}")
-        return "chart"
-    return str(name)
-
-
-def _initial(initial: object, nodes: Mapping[str, Node], problems: Problems) -> str:
-    start = initial.name if isinstance(initial, enum.Enum) else initial
-    if start is None:
-        problems.add("initial", "is missing; the node in which a new instance starts is needed")
-    elif not isinstance(start, str):
-        problems.add("initial", f"is {shorten(start)}; the name of one state is needed")
-    elif start not in nodes:
-        problems.unknown("initial", "state", start, nodes)
-    return start if isinstance(start, str) else ""
-
-
-def _version(version: object, problems: Problems) -> int:
-    if type(version) is int and 1 <= version <= _MAX_VERSION:
-        return version
-    problems.add(
-        "version", f"is {shorten(version)}; a whole number from 1 to {_MAX_VERSION} is needed"
-    )
-    return 1
-
-
-def _on_reject(on_reject: object, problems: Problems) -> OnReject:
-    for known in _ON_REJECT:
-        if on_reject == known:
-            return known
-    problems.add("on_reject", f"is {shorten(on_reject)}; 'discard' or 'persist' is needed")
-    return "discard"
-
-
-def _context(context: object, problems: Problems) -> FrozenDict:
-    try:
-        return freeze_object({} if context is None else context, where="context")
-    except InvalidValueError as error:
-        problems.add(error.where, error.reason)
-        return freeze_object({}, where="context")
-
-
-def _settling_tags(tags: object, problems: Problems) -> SettlingTags:
-    if isinstance(tags, SettlingTags):
-        tags = {"resolved": tags.resolved, "rejected": tags.rejected}
-    if isinstance(tags, Mapping) and set(tags) <= {"resolved", "rejected"}:
-        lists = {key: tags.get(key, ()) for key in ("resolved", "rejected")}
-        if all(
-            isinstance(names, (list, tuple)) and not any(map(name_flaw, names))
-            for names in lists.values()
-        ):
-            found = SettlingTags(tuple(lists["resolved"]), tuple(lists["rejected"]))
-            if not set(found.resolved) & set(found.rejected):
-                return found
-    problems.add(
-        "settling_tags",
-        f"is {shorten(tags)}; {{'resolved': [names], 'rejected': [names]}} without a common "
-        "name is needed",
-    )
-    return DEFAULT_TAGS

@@ -24,7 +24,7 @@ __all__ = [
 EVENTLESS: Final = ""
 """The trigger of a transition that needs no event."""
 
-RESERVED_PREFIXES: Final = ("done.", "error.", "after.")
+RESERVED_PREFIXES: Final = ("done.", "error.", "after.", "_settlesim")
 """What the name of an external event may not begin with (SCXML 1.0, section 3.12.1)."""
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import enum
-import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from settlesim.chart.problems import Problems, nearest
+from settlesim.errors import shorten
 
 __all__ = [
+    "CHART_KEYS",
     "FUNCTIONS",
     "INVOKE_KEYS",
     "MAX_SECONDS",
+    "NO_SECONDS",
     "POSITIONAL",
     "STATE_KEYS",
     "TARGET_KEYS",
     "TRANSITION_KEYS",
+    "check_keys",
     "enum_state",
     "listed",
     "plain",
@@ -23,6 +28,9 @@ __all__ = [
 
 MAX_SECONDS: Final = 1e9
 """The longest delay or time-out, about 31 years."""
+
+NO_SECONDS: Final = frozenset(("delay", "seconds", "dest", "target", "to"))
+"""Keys inside `after` that show that one delay was meant, not a mapping of seconds."""
 
 POSITIONAL: Final = (
     "trigger",
@@ -35,30 +43,82 @@ POSITIONAL: Final = (
     "prepare",
 )
 FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "after")
-TARGET_KEYS: Final = frozenset(("dest", "label", *FUNCTIONS))
-TRANSITION_KEYS: Final = frozenset(("trigger", "source", *TARGET_KEYS))
-INVOKE_KEYS: Final = frozenset(("src", "input", "on_done", "on_error", "timeout", "effect"))
-STATE_KEYS: Final = frozenset(
-    (
-        "after",
-        "always",
-        "children",
-        "final",
-        "ignore_invalid_triggers",
-        "initial",
-        "invoke",
-        "label",
-        "name",
-        "on_done",
-        "on_enter",
-        "on_exit",
-        "on_final",
-        "parallel",
-        "states",
-        "tags",
-        "transitions",
-    )
+TARGET_KEYS: Final = tuple(sorted(("dest", "label", *FUNCTIONS)))
+TRANSITION_KEYS: Final = tuple(sorted(("trigger", "source", *TARGET_KEYS)))
+INVOKE_KEYS: Final = ("effect", "input", "on_done", "on_error", "src", "timeout")
+STATE_KEYS: Final = (
+    "after",
+    "always",
+    "children",
+    "final",
+    "ignore_invalid_triggers",
+    "initial",
+    "invoke",
+    "label",
+    "name",
+    "on_done",
+    "on_enter",
+    "on_exit",
+    "on_final",
+    "parallel",
+    "states",
+    "tags",
+    "transitions",
 )
+CHART_KEYS: Final = (
+    "name",
+    "version",
+    "initial",
+    "context",
+    "on_reject",
+    "settling_tags",
+    "states",
+    "transitions",
+)
+
+_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
+    "action": ("assign",),
+    "actions": ("assign",),
+    "cond": ("conditions",),
+    "condition": ("conditions",),
+    "entry": ("on_enter",),
+    "event": ("trigger",),
+    "exit": ("on_exit",),
+    "from": ("source",),
+    "guard": ("conditions",),
+    "guards": ("conditions",),
+    "id": ("name", "src"),
+    "on": ("trigger", "transitions"),
+    "onentry": ("on_enter",),
+    "onexit": ("on_exit",),
+    "service": ("src", "invoke"),
+    "target": ("dest",),
+    "to": ("dest",),
+}
+"""What SCXML, XState and habit call a key: the first of ours that is possible is meant."""
+
+
+def check_keys(
+    spec: Mapping[Any, Any], known: Collection[str], where: str, problems: Problems
+) -> None:
+    """Note every key that means nothing, with the one that may be meant."""
+    for key in spec:
+        if key not in known and problems.is_full:
+            problems.add(where, "unknown key")
+        elif key not in known:
+            meant = _meant(key, spec[key], known) or nearest(key, known)
+            hint = f"did you mean {meant!r}?" if meant else f"known are {', '.join(known)}"
+            problems.add(where, f"unknown key {shorten(key)}; {hint}")
+
+
+def _meant(key: object, value: object, known: Collection[str]) -> str | None:
+    if not isinstance(key, str):
+        return None
+    if key == "type" and value in ("final", "parallel"):
+        words: tuple[str, ...] = (str(value),)
+    else:
+        words = _ELSEWHERE.get(key.casefold(), ())
+    return next((word for word in words if word in known), None)
 
 
 def plain(value: object) -> object:
@@ -80,12 +140,19 @@ def listed(value: object) -> Sequence[object]:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-def seconds_of(value: object) -> float | None:
-    """Return a number of seconds, given as a number or, as in a JSON key, as text."""
-    seconds = math.nan
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            seconds = float(value)
-        except (ValueError, OverflowError):
-            return None
+def seconds_of(value: object, *, as_text: bool) -> float | None:
+    """Return a number of seconds, or None.
+
+    Parameters
+    ----------
+    as_text : whether a text is taken for the number in it, as the keys of JSON are text
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and not as_text:
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
     return seconds if 0 < seconds <= MAX_SECONDS else None

@@ -27,17 +27,19 @@ from settlesim.chart.dialect import (
     FUNCTIONS,
     INVOKE_KEYS,
     MAX_SECONDS,
+    NO_SECONDS,
     POSITIONAL,
     STATE_KEYS,
     TARGET_KEYS,
     TRANSITION_KEYS,
+    check_keys,
     enum_state,
     listed,
     plain,
     seconds_of,
 )
 from settlesim.chart.event import name_flaw
-from settlesim.chart.problems import Problems, nearest
+from settlesim.chart.problems import Problems
 from settlesim.chart.values import JSONValue, freeze
 from settlesim.errors import InvalidValueError, shorten
 
@@ -73,7 +75,10 @@ class Parser:
     def parse(self, states: object, transitions: object) -> bool:
         """Read a whole chart; False where it is beyond the limits."""
         try:
-            self._states(states, "states", parent=None)
+            if states is None:
+                self.problems.add("chart", "has no 'states'")
+            else:
+                self._states(states, "states", parent=None)
             self._transition_list(transitions, "transitions", scope="")
             for where, scope, specs in self._nested:
                 self._transition_list(specs, where, scope=scope)
@@ -96,6 +101,8 @@ class Parser:
             else:
                 self.problems.add(where, f"is {shorten(specs, 60)}; a list of states is needed")
                 return ()
+        if parent is None and not specs:
+            self.problems.add(where, "is empty; a chart has at least one state")
         if parent is not None and parent.count(".") + 2 > MAX_NESTING:
             raise _TooLargeError(f"nodes nest deeper than {MAX_NESTING} levels")
         names = (self._state(spec, f"{where}[{i}]", parent) for i, spec in enumerate(specs))
@@ -117,7 +124,7 @@ class Parser:
             self.problems.add(where, f"the name {shorten(local)} is not free: {why}")
             return None
         name = local if parent is None else f"{parent}.{local}"
-        self._check_keys(spec, STATE_KEYS, f"state {shorten(name)}")
+        check_keys(spec, STATE_KEYS, f"state {shorten(name)}", self.problems)
         if name in self.nodes:
             self.problems.add(where, f"the state {shorten(name)} stands twice")
             return None
@@ -238,7 +245,7 @@ class Parser:
     def _invocation(self, spec: object, name: str, id_: str, where: str) -> Invocation:
         if not isinstance(spec, Mapping):
             spec = {"src": spec}
-        self._check_keys(spec, INVOKE_KEYS, where)
+        check_keys(spec, INVOKE_KEYS, where, self.problems)
         src = self._function_names(spec.get("src"), f"{where} src")
         if len(src) != 1:
             self.problems.add(where, "src has to name one service")
@@ -263,16 +270,18 @@ class Parser:
     def _delays(self, specs: object, name: str, where: str) -> tuple[Delay, ...]:
         if specs is None:
             return ()
-        if not isinstance(specs, Mapping):
+        if not isinstance(specs, Mapping) or specs.keys() & NO_SECONDS:
             self.problems.add(
-                where, f"after is {shorten(specs)}; a mapping of seconds to destinations is needed"
+                where,
+                f"after is {shorten(specs)}; a mapping of seconds to destinations is needed, "
+                "such as {10: 'b'}",
             )
             return ()
         self._take(len(specs))
         delays: dict[float, Delay] = {}
         for index, (key, target) in enumerate(specs.items()):
             id_ = f"{name}.{index}"
-            seconds = self._seconds(key, f"{where} after")
+            seconds = self._seconds(key, f"{where} after", as_text=True)
             if seconds is None:
                 continue
             if seconds in delays:
@@ -283,8 +292,8 @@ class Parser:
             delays[seconds] = Delay(id_, seconds, targets)
         return tuple(delays.values())
 
-    def _seconds(self, value: object, where: str) -> float | None:
-        seconds = seconds_of(value)
+    def _seconds(self, value: object, where: str, *, as_text: bool = False) -> float | None:
+        seconds = seconds_of(value, as_text=as_text)
         if seconds is None:
             self.problems.add(
                 where, f"{shorten(value)} is no number of seconds in (0, {MAX_SECONDS:g}]"
@@ -307,7 +316,7 @@ class Parser:
         found = []
         for each in listed(specs):
             spec = each if isinstance(each, Mapping) else {"dest": each}
-            self._check_keys(spec, TARGET_KEYS, where)
+            check_keys(spec, TARGET_KEYS, where, self.problems)
             dest = self._target_name(plain(spec.get("dest")), source, where)
             found.append(self._transition(spec, trigger, source, dest, where))
         return tuple(found)
@@ -343,7 +352,7 @@ class Parser:
         elif not isinstance(spec, Mapping):
             self.problems.add(where, f"is {shorten(spec, 60)}; a list or a dict is needed")
             return
-        self._check_keys(spec, TRANSITION_KEYS, where)
+        check_keys(spec, TRANSITION_KEYS, where, self.problems)
         if "source" not in spec or "dest" not in spec:
             self.problems.add(where, "needs 'source' and 'dest' (None for an internal transition)")
             return
@@ -378,6 +387,8 @@ class Parser:
         if plain(sources) == "*":
             return self._every_source(scope, deep=dest == "=")
         names = []
+        if not listed(sources):
+            self.problems.add(where, "has no source; the name of a state, a list or '*' is needed")
         for source in map(plain, listed(sources)):
             if isinstance(source, str):
                 names.append(prefix + source)
@@ -440,14 +451,3 @@ class Parser:
         if self.functions.setdefault(name, function) is not function:
             self.problems.add(where, f"two different functions are called {name!r}")
         return name
-
-    def _check_keys(self, spec: Mapping[Any, Any], known: frozenset[str], where: str) -> None:
-        for key in spec:
-            if key not in known and self.problems.is_full:
-                self.problems.add(where, "unknown key")
-            elif key not in known:
-                close = nearest(key, sorted(known))
-                hint = (
-                    f"did you mean {close!r}?" if close else f"known are {', '.join(sorted(known))}"
-                )
-                self.problems.add(where, f"unknown key {shorten(key)}; {hint}")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from settlesim.chart.values import FrozenDict, freeze_object
-from settlesim.errors import StoreDamagedError
+from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
 
-__all__ = ["Snapshot"]
+__all__ = ["Snapshot", "check_key", "key_flaw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,30 @@ def _flaw(record: object) -> str | None:
     if not leaves or not all(isinstance(leaf, str) for leaf in leaves):
         return "'configuration' is no list of node names"
     return None
+
+
+def key_flaw(key: object) -> str | None:
+    """Say what is wrong with the key of an instance, or None."""
+    if type(key) is not str:
+        return f"is {shorten(key, 60)} of type {type(key).__name__}; a key is text"
+    if not key:
+        return "is empty; a key is text with at least one character"
+    if not key.isascii():
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            return f"has a lone surrogate in {shorten(key, 60)}; a key is text that UTF-8 can carry"
+    return None
+
+
+def check_key(key: object) -> None:
+    """Refuse what is no key of an instance.
+
+    Raises
+    ------
+    InvalidValueError
+        Not a string, an empty one, or one with a lone surrogate.
+    """
+    flaw = key_flaw(key)
+    if flaw is not None:
+        raise InvalidValueError(where="key", reason=flaw)

@@ -45,6 +45,7 @@ MAX_DEPTH: Final = 64
 MAX_BYTES: Final = 256 * 1024
 """How large one value may be as compact UTF-8 JSON, in bytes."""
 
+_HOPELESS: Final = 9 * MAX_BYTES  # no bound is more than nine times the size: 0.0 counts as 25
 _MAX_INT_BITS: Final = 13_000  # Python reads and writes at most 4,300 decimal digits
 
 
@@ -137,6 +138,13 @@ def _scalar_size(value: object) -> int:
     )
 
 
+def _bounded(size: int) -> int:
+    """Stop at a value that is too large for sure; one that holds itself often never ends."""
+    if size > _HOPELESS:
+        raise _RefusedError(f"takes more than {MAX_BYTES} bytes as JSON, which is the limit")
+    return size
+
+
 def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
     items: dict[str, Any] = {}
     depth, size = 0, 2
@@ -150,7 +158,7 @@ def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
             refused.keys.append(key)
             raise
         items[key] = frozen
-        size += item_size
+        size = _bounded(size + item_size)
         depth = max(depth, item_depth)
     frozen_dict = FrozenDict(items)
     frozen_dict.depth, frozen_dict.size = depth + 1, size
@@ -167,7 +175,7 @@ def _freeze_list(value: Iterable[Any], room: int) -> FrozenList:
             refused.keys.append(index)
             raise
         items.append(frozen)
-        size += item_size + 1
+        size = _bounded(size + item_size + 1)
         depth = max(depth, item_depth)
     frozen_list = FrozenList(items)
     frozen_list.depth, frozen_list.size = depth + 1, size

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -60,6 +62,8 @@ def find_chart(text: str) -> Source:
         raise click.BadParameter(f"a Python file is named as a module: try {module}:{attribute}")
     if path.is_file() or path.suffix == ".json":
         return Source(chart_from_file(path), "file")
+    if ":" not in text and Path(f"{text.replace('.', os.sep)}.py").is_file():
+        raise click.BadParameter(f"for the module {text}, name the chart in it: {text}:NAME")
     if path.is_dir():
         raise click.BadParameter(f"{shorten(text)} is a folder; give a chart's JSON file")
     if ":" in text:
@@ -78,12 +82,34 @@ def _from_python(text: str) -> Chart:
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
     try:
-        return chart_from_attribute(text)
+        with _plain_notes():
+            return chart_from_attribute(text)
     except SystemExit as error:
         # A script that ends itself would else end the command as if all were well.
         raise ReadError(
             source=shorten(text), reason=f"ended with SystemExit({error.code}) when it was imported"
         ) from error
+
+
+@contextmanager
+def _plain_notes() -> Iterator[None]:
+    """Say what a chart lacks of its machine to a person; leave other warnings as they are."""
+    from settlesim.engine.importing import LeftOutWarning
+
+    with warnings.catch_warnings():  # gives back the filters and `showwarning`
+        warnings.simplefilter("always", LeftOutWarning)
+        show = warnings.showwarning
+
+        def show_plainly(
+            message: Warning | str, category: type[Warning], *place: Any, **options: Any
+        ) -> None:
+            if issubclass(category, LeftOutWarning):
+                click.echo(f"Note: {message}", err=True)
+            else:
+                show(message, category, *place, **options)
+
+        warnings.showwarning = show_plainly
+        yield
 
 
 def chart_argument(function: F) -> F:

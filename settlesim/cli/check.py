@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.running import Command
 
 __all__ = ["check"]
+
+_NO_TAGS: Final = """\
+Note: no state has a tag, so there is nowhere to rest: {"name": "open", "tags": ["settled"]}
+tags one. For a machine of transitions, @add_state_features(Tags) on its class allows the same."""
 
 
 @click.command(
@@ -38,6 +44,8 @@ def check(source: Source, as_json: bool, strict: bool, limit: int | None) -> Non
 
     report = check_chart(source.chart) if limit is None else check_chart(source.chart, limit=limit)
     click.echo(json_page(report.to_dict()) if as_json else str(report))
+    if report.errors and not any(node.tags for node in source.chart.states):
+        click.echo(_NO_TAGS, err=True)
     bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if any(finding.severity in bad for finding in report.findings):
         click.get_current_context().exit(1)

@@ -25,10 +25,12 @@ from settlesim.cli.notebooks import (
 from settlesim.cli.running import Command
 from settlesim.errors import MissingExtraError
 
-__all__ = ["lab", "lab_command", "prepare"]
+__all__ = ["REQUIRED", "lab", "lab_command", "prepare", "require_lab"]
 
 FOLDER: Final = Path("settlesim-notebooks")
 """Where the notebooks of a wheel are copied to, in the current folder."""
+REQUIRED: Final = ("jupyterlab",)
+"""What has to be installed: all of it is in the ``lab`` extra."""
 
 
 @click.command(
@@ -75,16 +77,16 @@ def lab(folder: Path | None, port: int | None, no_browser: bool, extra: tuple[st
 
 
 def require_lab() -> None:
-    """Refuse to go on without JupyterLab and the widgets.
+    """Refuse to go on without what the command runs.
 
     Raises
     ------
     MissingExtraError
-        One of them is not installed.
+        A module of `REQUIRED` is not installed.
     """
-    for module in ("jupyterlab", "ipywidgets"):
+    for module in REQUIRED:
         if importlib.util.find_spec(module) is None:
-            raise MissingExtraError(extra="lab", feature="settlesim lab")
+            raise MissingExtraError(extra="lab", feature="settlesim lab", module=module)
 
 
 def prepare(notebooks: Notebooks, folder: Path | None) -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.problems import nearest
 from settlesim.chart.values import thaw
+from settlesim.chart.words import trigger_words
 from settlesim.engine.settlement import Call, CallStatus, Outcome, Settlement
 from settlesim.errors import shorten
-from settlesim.view.words import trigger_words
 
 __all__ = [
     "configuration_text",
@@ -121,7 +121,8 @@ def _trigger(chart: Chart | None, trigger: str) -> str:
 
 
 def _call(call: Call) -> tuple[str, str]:
-    ended = f"{call.status.value} after {call.seconds:.3g} s"
+    seconds = f"{call.seconds:.3f}".rstrip("0").rstrip(".")
+    ended = f"{call.status.value} after {seconds} s"
     if call.status is CallStatus.DONE and call.result is not None:
         ended += f": {json_line(call.result)}"
     elif call.status is CallStatus.CANCELLED:

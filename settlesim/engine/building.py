@@ -14,8 +14,14 @@ from transitions import EventData
 
 from settlesim.chart import Chart, Event, Node, NodeKind, Transition
 from settlesim.chart.values import FrozenDict, merge
-from settlesim.engine.machine import NestedSettleMachine, SettleMachine
-from settlesim.errors import FunctionFailedError, InvalidValueError, UnboundFunctionError
+from settlesim.engine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
+from settlesim.engine.settlement import printable
+from settlesim.errors import (
+    FunctionFailedError,
+    InvalidValueError,
+    UnboundFunctionError,
+    shorten,
+)
 
 __all__ = ["apply", "machine_of"]
 
@@ -45,6 +51,7 @@ def _build(chart: Chart) -> SettleMachine | NestedSettleMachine:
         auto_transitions=False,
         send_event=True,
         title=chart.name,
+        model_attribute=ATTRIBUTE,
     )
     machine.chart = chart
     for index, edge in enumerate(chart.edges):
@@ -128,7 +135,12 @@ def _named(callback: Callable[[EventData], Any], name: str) -> Callable[[EventDa
 def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], bool]:
     def check(event_data: EventData) -> bool:
         instance: Any = event_data.model
-        return bool(_call(name, "guard", function, instance.context, instance.event))
+        result = _call(name, "guard", function, instance.context, instance.event)
+        if result is True or result is False:
+            return result
+        raise FunctionFailedError(
+            function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
+        )
 
     return check
 
@@ -169,7 +181,7 @@ def _call(
         raise
     except Exception as error:
         raise FunctionFailedError(
-            function=name, role=role, reason=f"raised {type(error).__name__}: {error}"
+            function=name, role=role, reason=f"raised {type(error).__name__}: {printable(error)}"
         ) from error
     if type(result) not in _PLAIN and inspect.isawaitable(result):
         if inspect.iscoroutine(result):

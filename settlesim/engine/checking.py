@@ -17,7 +17,7 @@ from typing import Final
 from settlesim import display
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.validation import ancestors, describe
-from settlesim.engine.exploring import LIMIT, Exploration, Phase, explore, names
+from settlesim.engine.exploring import Exploration, Phase, explore, names
 from settlesim.engine.loops import Loop, find_loops, longest_run
 from settlesim.engine.report import CODES, Finding, Report, Severity, Verdict
 from settlesim.engine.settling import MAX_MICROSTEPS
@@ -29,7 +29,7 @@ _DEADLINE: Final = 300.0  # the interpreter's default, in seconds
 
 
 @display.check.register
-def check_chart(chart: Chart, *, limit: int = LIMIT) -> Report:
+def check_chart(chart: Chart, *, limit: int | None = None) -> Report:
     """Prove or refute that every event ends in a settled configuration.
 
     No service runs, and no function of the chart is called; they need not be bound.
@@ -66,17 +66,37 @@ def check_chart(chart: Chart, *, limit: int = LIMIT) -> Report:
         chart.version,
         _verdict(findings, loops, found),
         tuple(findings),
-        tuple(dict.fromkeys(p.position.configuration for p in found.hops if p.phase is Phase.REST)),
+        *_rests(found),
         len(found.hops),
         sum(map(len, found.hops.values())),
         longest if found.complete else None,
     )
 
 
+def _rests(found: Exploration) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
+    """Return the configurations that are saved, and those that are only rejected.
+
+    A new instance may also take its first event in a node without a tag; it is never saved
+    there, so that is neither.
+    """
+    chart = found.chart
+    settled: dict[tuple[str, ...], None] = {}
+    rejected: dict[tuple[str, ...], None] = {}
+    for place in found.hops:
+        configuration = place.position.configuration
+        kinds = {chart.rest_of(leaf) for leaf in configuration}
+        if place.phase is not Phase.REST or None in kinds:
+            continue
+        dropped = "rejected" in kinds and chart.on_reject == "discard"
+        (rejected if dropped else settled)[configuration] = None
+    return tuple(settled), tuple(rejected)
+
+
 def _verdict(findings: list[Finding], loops: list[Loop], found: Exploration) -> Verdict:
     if any(each.severity is Severity.ERROR for each in findings):
         return Verdict.REFUTED
-    return Verdict.UNDETERMINED if loops or not found.complete else Verdict.PROVED
+    late = any(each.code == "SET208" for each in findings)
+    return Verdict.UNDETERMINED if loops or late or not found.complete else Verdict.PROVED
 
 
 # --- what refutes the contract ------------------------------------------------------------

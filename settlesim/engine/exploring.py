@@ -23,6 +23,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from settlesim.chart import Chart, Event
 from settlesim.chart.values import FrozenDict
+from settlesim.chart.words import trigger_words
 from settlesim.engine.program import Fired, Program
 from settlesim.engine.stepping import (
     Position,
@@ -32,10 +33,12 @@ from settlesim.engine.stepping import (
     next_internal,
 )
 
-__all__ = ["LIMIT", "Exploration", "Hop", "Phase", "Place", "explore"]
+__all__ = ["LIMIT", "NESTED_LIMIT", "Exploration", "Hop", "Phase", "Place", "explore"]
 
 LIMIT: Final = 50_000
-"""How many places an exploration visits before it gives up."""
+"""How many places of a flat chart an exploration visits before it gives up."""
+NESTED_LIMIT: Final = 5_000
+"""The same for a nested chart, where `transitions` takes about thirty times as long."""
 MAX_INTERNAL: Final = 100
 """How many internal events may wait at once before an exploration gives up."""
 _HOPS_PER_PLACE: Final = 10  # how many hops, for each place of the limit, are followed
@@ -262,7 +265,7 @@ class _Explorer:
             if step is None:
                 yield Hop(self._stable(place), "", answers=found.answers)
             else:
-                label = "finished" if step.trigger else "eventless"
+                label = trigger_words(self.chart, step.trigger)
                 yield self._hop_to(step.position, step.fired, found, label, place.starting)
 
     def _stable(self, place: Place) -> Place:
@@ -328,18 +331,20 @@ class _Explorer:
         return list(first.values())
 
 
-def explore(chart: Chart, *, limit: int = LIMIT) -> Exploration:
+def explore(chart: Chart, *, limit: int | None = None) -> Exploration:
     """Visit everything that can happen to an instance of `chart`, breadth first.
 
     Parameters
     ----------
-    limit : how many places to visit before giving up
+    limit : how many places to visit before giving up; None for `LIMIT` or `NESTED_LIMIT`
 
     Returns
     -------
     exploration : `complete` is False where a limit was reached, and `cut` says which
     """
     explorer = _Explorer(chart)
+    if limit is None:
+        limit = NESTED_LIMIT if explorer.program.nested else LIMIT
     start = explorer.start()
     found = Exploration(chart, start)
     queue = deque([start])

@@ -21,7 +21,7 @@ from transitions.extensions.diagrams_graphviz import Graph, NestedGraph
 
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.engine.labels import FONT, Colours, label_of, plain_label
-from settlesim.engine.sketch import Arc, Row, Sketch, Vertex
+from settlesim.engine.sketch import REST_CLASSES, Arc, Row, Sketch, Vertex
 from settlesim.engine.sketching import sketch_of
 
 __all__ = ["NestedSettleGraph", "SettleGraph"]
@@ -234,6 +234,8 @@ class _SketchMixin(Graph):
         tail, head, ends = _ends(sketch, arc)
         arrow, line = _ARROWS.get(arc.kind, ("normal", "solid"))
         attributes = {"id": arc.id, "arrowhead": arrow, "style": line, **ends}
+        if ends:  # a part of the arrow is hidden below the cluster: leave room for the rest
+            attributes["minlen"] = "2"
         attributes["class"] = " ".join(["edge", arc.kind.value, *["taken"] * self._is_taken(arc)])
         if labels and arc.rows:
             attributes["label"] = self._label(arc.rows, 2)
@@ -288,8 +290,6 @@ def _cluster(sketch: Sketch, name: str) -> str:
 
 def _classes(vertex: Vertex, style: str) -> Iterable[str]:
     yield vertex.kind.value
-    yield {"resolved": "settled", "rejected": "rejected", "final": "done"}.get(
-        vertex.rest or "", "passing"
-    )
+    yield REST_CLASSES[vertex.rest]
     if style in {"active", "previous"}:
         yield style

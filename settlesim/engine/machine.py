@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from transitions import EventData, State
 from transitions.core import listify
@@ -50,22 +50,34 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-__all__ = ["Instance", "NestedSettleMachine", "SettleMachine"]
+__all__ = ["ATTRIBUTE", "Instance", "NestedSettleMachine", "SettleMachine"]
+
+
+ATTRIBUTE: Final = "_settlesim_state"
+"""Where a chart's machine keeps the state. An event may be called ``state``, and
+`transitions` takes no trigger with the name of its attribute; this name is reserved."""
 
 
 class Instance:
     """The light object that a machine moves; it is never registered as a model."""
 
-    __slots__ = ("context", "entered", "event", "exited", "fired", "state")
+    __slots__ = (ATTRIBUTE, "context", "entered", "event", "exited", "fired")
+
+    _settlesim_state: str | list[str]
 
     def __init__(self, state: str | list[str], context: FrozenDict, event: Event) -> None:
-        self.state = state
+        self._settlesim_state = state
         self.context = context
         self.event = event
         self.fired: list[str] = []
         """The ``edge`` of every transition that fired, in order."""
         self.exited: list[str] = []
         self.entered: list[str] = []
+
+    @property
+    def state(self) -> str | list[str]:
+        """The leaf, or the nested lists that `transitions` makes of parallel ones."""
+        return self._settlesim_state
 
 
 # --- states -------------------------------------------------------------------------------

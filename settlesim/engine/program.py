@@ -6,8 +6,9 @@ guard which raises in the second region of a parallel node leaves nothing half d
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from settlesim.chart import (
@@ -24,7 +25,7 @@ from settlesim.chart.values import FrozenDict
 from settlesim.engine.building import apply, machine_of
 from settlesim.engine.machine import Instance, NestedSettleMachine
 from settlesim.engine.settlement import Outcome
-from settlesim.errors import ChartMismatchError, UnboundFunctionError
+from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
 
 __all__ = ["Fired", "Program", "check_snapshot", "outcome_of", "program_of"]
 
@@ -70,6 +71,7 @@ class Program:
         if isinstance(machine, NestedSettleMachine):
             self.nested = True
             self._machine = machine
+            self._owner: int | None = None
             self._lock = threading.Lock()  # a nested machine keeps its scope in itself
         else:
             self.nested = False
@@ -121,7 +123,7 @@ class Program:
             configuration[0] if len(configuration) == 1 else list(configuration)
         )
         instance = Instance(state, context, event)
-        with self._lock:
+        with self._alone():
             self._machine.trigger_event(instance, trigger)
         if not instance.fired:
             return None
@@ -132,6 +134,19 @@ class Program:
             tuple(instance.exited),
             tuple(instance.entered),
         )
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads out, and refuse a guard or an assign that settles the same chart."""
+        me = threading.get_ident()
+        if self._owner == me:
+            raise SettleError("a guard or an assign of a nested chart can not settle that chart")
+        with self._lock:
+            self._owner = me
+            try:
+                yield
+            finally:
+                self._owner = None
 
     def start(self, event: Event) -> Fired:
         """Enter the initial configuration of a new instance.

@@ -29,7 +29,7 @@ class Verdict(enum.Enum):
     PROVED = "proved"
     REFUTED = "refuted"
     UNDETERMINED = "undetermined"
-    """A loop that only data can end, or a chart too large to visit whole."""
+    """A loop that only data can end, a delay beyond the deadline, or a chart too large."""
 
 
 CODES: Final[dict[str, tuple[Severity, str]]] = {
@@ -98,7 +98,9 @@ class Report:
     findings: tuple[Finding, ...]
     """Errors first, then warnings, then notes; each by code and place."""
     settled: tuple[tuple[str, ...], ...]
-    """Every settled configuration that can be reached, in the order of a shortest path."""
+    """Every configuration that can be saved, in the order of a shortest path."""
+    rejected: tuple[tuple[str, ...], ...]
+    """Every rejected configuration that is reached and not saved."""
     places: int
     """How many places were visited."""
     hops: int
@@ -138,19 +140,34 @@ class Report:
             "version": self.version,
             "verdict": self.verdict.value,
             "settled": [list(leaves) for leaves in self.settled],
+            "rejected": [list(leaves) for leaves in self.rejected],
             "places": self.places,
             "hops": self.hops,
             "longest": self.longest,
             "findings": [each.to_dict() for each in self.findings],
         }
 
+    @property
+    def summary(self) -> str:
+        """What was visited, in one phrase."""
+        counts = [
+            counted(len(self.settled), "settled configuration"),
+            *([f"{len(self.rejected)} rejected"] if self.rejected else []),
+            counted(self.places, "place"),
+            counted(self.hops, "way"),
+        ]
+        if self.longest:
+            counts.append(f"at most {counted(self.longest, 'microstep')} per event")
+        return ", ".join(counts)
+
     def __str__(self) -> str:
-        head = (
-            f"{self.chart} version {self.version}: {self.verdict.value.upper()} "
-            f"({len(self.settled)} settled configurations, {self.places} places, {self.hops} ways"
-        )
-        head += f", at most {self.longest} microsteps per event)" if self.longest else ")"
+        head = f"{self.chart} version {self.version}: {self.verdict.name} ({self.summary})"
         return "\n".join([head, *map(str, self.findings)])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 place`` and ``2 places``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -89,6 +89,16 @@ class Microstep:
     context: FrozenDict
     """The context after."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the microstep as plain JSON."""
+        return {
+            "trigger": self.trigger,
+            "edges": list(self.edges),
+            "before": list(self.before),
+            "after": list(self.after),
+            "context": self.context,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -105,6 +115,18 @@ class Call:
     """Type and message of the failure."""
     seconds: float = 0.0
     """How long it took, on the interpreter's clock."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the call as plain JSON."""
+        return {
+            "service": self.service,
+            "invocation": self.invocation,
+            "input": self.input,
+            "status": self.status.value,
+            "result": self.result,
+            "error": self.error,
+            "seconds": self.seconds,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +146,7 @@ class Settlement:
 
     @property
     def saved(self) -> bool:
-        """Whether the outcome is one that is saved."""
+        """Whether the outcome is one that is saved: the interpreter does, a session can not."""
         return self.after.revision > self.before.revision
 
     @property
@@ -141,6 +163,27 @@ class Settlement:
         """Positions in ``chart.edges`` of every transition that fired, in order."""
         return tuple(edge for step in self.microsteps for edge in step.edges)
 
+    @property
+    def reason(self) -> str | None:
+        """What the last service that failed said; None where none did."""
+        for call in reversed(self.calls):
+            if call.error is not None:
+                return f"{call.service}: {call.error}"
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settlement as plain JSON, without the chart."""
+        return {
+            "outcome": self.outcome.value,
+            "key": self.key,
+            "event": self.event.to_dict(),
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+            "path": [list(leaves) for leaves in self.path],
+            "microsteps": [step.to_dict() for step in self.microsteps],
+            "calls": [call.to_dict() for call in self.calls],
+        }
+
     def raise_if_rejected(self) -> Settlement:
         """Return the settlement itself unless it was rejected.
 
@@ -155,12 +198,10 @@ class Settlement:
 
     def __str__(self) -> str:
         path = " -> ".join(" + ".join(leaves) for leaves in self.path)
-        if self.saved:
-            kept = f"saved as revision {self.after.revision}"
-        else:
-            kept = "not saved"
+        kept = f"saves revision {self.after.revision}" if self.saved else "saves nothing"
         head = f"{self.outcome.name:8}  {self.event.name} of {self.key!r}"
-        return f"{head}: {path}, {kept}"
+        why = f" ({self.reason})" if self.outcome is Outcome.REJECTED and self.reason else ""
+        return f"{head}: {path}{why}; {kept}"
 
     def __repr__(self) -> str:
         return f"<Settlement {self}>"

@@ -132,6 +132,12 @@ class Settling:
             self._position = Position(snapshot.configuration)
             self._guarded(self._apply)
 
+    def __repr__(self) -> str:
+        if self.settlement is not None:
+            return f"<Settling {self.settlement}>"
+        waits = [*self._pending, *(delay.id for delay in self.delays)]
+        return f"<Settling {self.event.name} in {' + '.join(self.configuration)}: {waits} pending>"
+
     # --- what it waits for ----------------------------------------------------------------
 
     @property
@@ -280,9 +286,7 @@ class Settling:
 
     def _check_alive(self) -> None:
         if self._error is not None:
-            raise SettleError("this session has ended with an error; begin a new one") from (
-                self._error
-            )
+            raise SettleError("this session has ended with an error") from self._error
 
     def _take(self, id_: str) -> Pending:
         self._check_alive()
@@ -362,13 +366,11 @@ class Settling:
 
     def _end_left(self, fired: Fired) -> None:
         """End the services and delays of nodes that were left."""
-        for id_ in [each for each in self._pending if self._is_left(each, fired)]:
+        node_of = self._activities.node_of
+        for id_ in [each for each in self._pending if node_of(each) in fired.exited]:
             self._record(self._pending.pop(id_), CallStatus.CANCELLED, 0.0)
-        for id_ in [each for each in self._delays if self._is_left(each, fired)]:
+        for id_ in [each for each in self._delays if node_of(each) in fired.exited]:
             del self._delays[id_]
-
-    def _is_left(self, activity: str, fired: Fired) -> bool:
-        return self._activities.node_of(activity) in fired.exited
 
     def _count(self, activity: str) -> int:
         self._starts[activity] = self._starts.get(activity, 0) + 1

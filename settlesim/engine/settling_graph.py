@@ -8,7 +8,7 @@ from typing import Any
 
 from settlesim import display
 from settlesim.chart import Chart
-from settlesim.engine.exploring import LIMIT, Exploration, Hop, Phase, Place, explore
+from settlesim.engine.exploring import Exploration, Hop, Phase, Place, explore
 
 __all__ = ["SettlingEdge", "SettlingGraph", "settling_graph_of"]
 
@@ -66,7 +66,7 @@ class SettlingGraph:
 
 
 @display.settling_graph.register
-def settling_graph_of(chart: Chart, *, limit: int = LIMIT) -> SettlingGraph:
+def settling_graph_of(chart: Chart, *, limit: int | None = None) -> SettlingGraph:
     """Return the settling graph of a chart; no service runs.
 
     Where a configuration is reached both with and without a failing service, there is an

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from settlesim.chart import NodeKind, TransitionKind
 
 __all__ = [
+    "REST_CLASSES",
     "Arc",
     "Icon",
     "Rest",
@@ -31,6 +32,14 @@ _NO_XML: Final = re.compile("[^ -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 Role = Literal["name", "service", "limit", "event", "guard", "assign", "word"]
 Icon = Literal["gear", "clock", "alert", "finish"]
 Rest = Literal["resolved", "rejected", "final"]
+
+REST_CLASSES: Final[Mapping[Rest | None, str]] = {
+    "resolved": "settled",
+    "rejected": "rejected",
+    "final": "done",
+    None: "passing",
+}
+"""The class that says in a picture what makes a vertex a place to rest."""
 
 
 @dataclass(frozen=True, slots=True)

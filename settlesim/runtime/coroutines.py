@@ -1,30 +1,110 @@
-"""Starts a coroutine by hand, so that one which never waits needs no timer."""
+"""Starts a coroutine by hand, so that one which never waits needs no timer.
+
+Theory of operation
+-------------------
+`resume` goes on with a coroutine in the task that started it, and passes on what it yields,
+is sent and thrown (PEP 380). One thing it does not pass on is a lost cancellation. asyncio
+counts requests to cancel a task, and whoever handles one takes it back
+(``Task.uncancel``, as ``asyncio.timeout`` does). A coroutine that catches a cancellation and
+goes on without that has swallowed it: whatever it returns or raises then, `resume` ends
+with the cancellation; and one that will not end is left behind after `GRACE` seconds.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import types
 from collections.abc import Coroutine, Generator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["resume"]
+__all__ = ["GRACE", "resume"]
+
+GRACE: Final = 5.0
+"""Seconds that a cancelled service has to end before it is let go."""
 
 
 @types.coroutine
-def resume(coroutine: Coroutine[Any, Any, Any], waits_for: object) -> Generator[Any, Any, Any]:
+def resume(
+    coroutine: Coroutine[Any, Any, Any], waits_for: object, *, grace: float = GRACE
+) -> Generator[Any, Any, Any]:
     """Go on with a coroutine that was started by ``send(None)`` and yielded `waits_for`.
 
-    It goes on in the task that awaits this, which has to be the one that started it: what
-    it yields, is sent and thrown passes through unchanged (PEP 380).
+    Parameters
+    ----------
+    coroutine : started in the task that awaits this
+    waits_for : what it yielded
+    grace : seconds that it has to end once it was cancelled
+
+    Raises
+    ------
+    asyncio.CancelledError
+        The task was cancelled, whatever the coroutine made of it.
     """
-    while True:
-        try:
-            sent = yield waits_for
-        except BaseException as error:  # cancellation too is the coroutine's to see
-            step = partial(coroutine.throw, error)
-        else:
-            step = partial(coroutine.send, sent)
-        try:
-            waits_for = step()
-        except StopIteration as stop:
-            return stop.value
+    patience = _Patience(grace)
+    try:
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # cancellation too is the coroutine's to see
+                step = partial(coroutine.throw, error)
+            else:
+                step = partial(coroutine.send, sent)
+            if patience.is_over():
+                with contextlib.suppress(BaseException):
+                    coroutine.close()
+                raise asyncio.CancelledError
+            try:
+                waits_for = step()
+            except StopIteration as stop:
+                if patience.is_cancelled():
+                    raise asyncio.CancelledError from None
+                return stop.value
+            except Exception as error:
+                if patience.is_cancelled():
+                    raise asyncio.CancelledError from error
+                raise
+            patience.begin_if_cancelled()
+    finally:
+        patience.end()
+
+
+class _Patience:
+    """Waits for a cancelled coroutine, but not for ever."""
+
+    def __init__(self, grace: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # a service is awaited within a task
+        self._task = task
+        self._requests = task.cancelling()
+        self._grace = grace
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+
+    def is_cancelled(self) -> bool:
+        """Whether a request to cancel came and was not taken back."""
+        return self._task.cancelling() > self._requests
+
+    def begin_if_cancelled(self) -> None:
+        """Begin to count when the coroutine waits again although it was cancelled."""
+        if self._timer is None and self.is_cancelled():
+            self._timer = self._task.get_loop().call_later(self._grace, self._wake)
+
+    def _wake(self) -> None:
+        if self.is_cancelled():
+            self._over = True
+            self._task.cancel()  # ends the wait, whatever it is for
+
+    def is_over(self) -> bool:
+        """Whether the time is up; takes back the request that ended the wait."""
+        if self._over:
+            self._over = False
+            self._task.uncancel()
+            return True
+        return False
+
+    def end(self) -> None:
+        """Stop counting."""
+        if self._timer is not None:
+            self._timer.cancel()

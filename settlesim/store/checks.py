@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
+from settlesim.chart.snapshot import check_key, key_flaw
 from settlesim.chart.values import FrozenDict
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Transaction
 
 __all__ = ["check_key", "check_transaction", "key_flaw"]
-
-
-def key_flaw(key: object) -> str | None:
-    """Say what is wrong with the key of an instance, or None."""
-    if type(key) is not str:
-        return f"is {shorten(key, 60)} of type {type(key).__name__}; a key is text"
-    if not key:
-        return "is empty; a key is text with at least one character"
-    if not key.isascii():
-        try:
-            key.encode()
-        except UnicodeEncodeError:
-            return f"has a lone surrogate in {shorten(key, 60)}; a key is text that UTF-8 can carry"
-    return None
-
-
-def check_key(key: object) -> None:
-    """Refuse what is no key of an instance.
-
-    Raises
-    ------
-    InvalidValueError
-        Not a string, an empty one, or one with a lone surrogate.
-    """
-    flaw = key_flaw(key)
-    if flaw is not None:
-        raise InvalidValueError(where="key", reason=flaw)
 
 
 def check_transaction(transaction: Transaction) -> None:

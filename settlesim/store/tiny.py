@@ -54,7 +54,7 @@ class TinyStore:
 
     Notes
     -----
-    Every save writes the whole file: good for thousands of instances, not for millions.
+    Every save writes the whole file: right for small stores, slower with every further instance.
     Network file systems and synchronised folders are not supported: their locks and their
     renames promise less.
 

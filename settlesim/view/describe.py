@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from settlesim.engine.sketch import Arc, Rest, Sketch, Vertex
+from settlesim.engine.sketch import REST_CLASSES, Arc, Sketch, Vertex
 
 __all__ = ["alternative", "arc_title", "kind_words", "listed", "vertex_title"]
-
-_CLASSES: dict[Rest | None, str] = {
-    "resolved": "settled",
-    "rejected": "rejected",
-    "final": "done",
-    None: "passing",
-}
 
 
 def kind_words(vertex: Vertex) -> list[str]:
     """Return the classes that say what a vertex is."""
-    words = [vertex.kind.value, _CLASSES[vertex.rest]]
+    words = [vertex.kind.value, REST_CLASSES[vertex.rest]]
     if any(run.role == "service" for row in vertex.rows for run in row.runs):
         words.append("service")
     return words
@@ -26,7 +19,7 @@ def kind_words(vertex: Vertex) -> list[str]:
 
 def vertex_title(vertex: Vertex) -> str:
     """Return the tooltip of a node: its full name, and what it is."""
-    return f"{vertex.name}: {vertex.kind.value}, {_CLASSES[vertex.rest]}"
+    return f"{vertex.name}: {vertex.kind.value}, {REST_CLASSES[vertex.rest]}"
 
 
 def arc_title(arc: Arc, steps: str = "") -> str:

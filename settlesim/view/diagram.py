@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from settlesim import display
-from settlesim.chart import Chart, Snapshot
+from settlesim.chart import Chart, NodeKind, Snapshot
 from settlesim.chart.problems import nearest
 from settlesim.engine import Settlement
 from settlesim.engine.building import machine_of
@@ -88,7 +88,9 @@ def draw(
 def draw_settlement(
     value: Settlement, target: str | os.PathLike[str] | None = None, **options: Any
 ) -> Picture:
-    """Return the picture of a settlement's chart: where it ended, and the way it took there.
+    """Return the picture of a settlement's chart: the way it took, and where the instance is.
+
+    After a rejected event that is not saved the instance is where it was before.
 
     Parameters
     ----------
@@ -102,7 +104,8 @@ def draw_settlement(
     """
     if value.chart is None:
         raise RenderError("this settlement was read without its chart, and can not be drawn")
-    options.setdefault("configuration", value.after.configuration)
+    now = value.after if value.saved else value.before
+    options.setdefault("configuration", now.configuration)
     options.setdefault("path", value.edges)
     return draw(value.chart, target, **options)
 
@@ -130,7 +133,25 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
             hint = f"did you mean {close!r}?" if close else "see chart.states"
             raise RenderError(f"configuration names {shorten(name)}, which is no node; {hint}")
         found.update(chart.enter(name))
-    return tuple(node.name for node in chart.states if node.name in found)
+    leaves = tuple(node.name for node in chart.states if node.name in found)
+    _refuse_impossible(chart, leaves)
+    return leaves
+
+
+def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
+    """Refuse nodes that can not be active together: two of them outside of a parallel node."""
+    active = chart.active(leaves)
+    inside: dict[str | None, str] = {}
+    for name in active:
+        parent = chart.node(name).parent
+        if parent is not None and chart.node(parent).kind is NodeKind.PARALLEL:
+            continue
+        other = inside.setdefault(parent, name)
+        if other != name:
+            raise RenderError(
+                f"configuration names {shorten(other)} and {shorten(name)}, which can not be "
+                "active together; name the leaves of one configuration"
+            )
 
 
 def arc_ids(path: Iterable[int] | None, count: int, where: str) -> tuple[str, ...]:

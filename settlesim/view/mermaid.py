@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from settlesim.chart import NodeKind
-from settlesim.engine.sketch import Arc, Icon, Rest, Row, Sketch, Vertex
+from settlesim.engine.sketch import REST_CLASSES, Arc, Icon, Rest, Row, Sketch, Vertex
 from settlesim.view.marks import Highlight
 from settlesim.view.palette import Palette
 
@@ -30,12 +30,6 @@ _REST: Final[dict[Rest, str]] = {
     "resolved": "\N{CHECK MARK}",
     "rejected": "\N{MULTIPLICATION X}",
     "final": "\N{BULLSEYE}",
-}
-_CLASSES: Final[dict[Rest | None, str]] = {
-    "resolved": "settled",
-    "rejected": "rejected",
-    "final": "done",
-    None: "passing",
 }
 
 
@@ -106,7 +100,7 @@ def _arrow(sketch: Sketch, arc: Arc, highlight: Highlight) -> str:
 def _styles(sketch: Sketch, highlight: Highlight, palette: Palette) -> Iterator[str]:
     """Yield the classes that occur, and what has them; only leaves can have one."""
     leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
-    for rest, name in _CLASSES.items():
+    for rest, name in REST_CLASSES.items():
         ids = [leaf.id for leaf in leaves if leaf.rest == rest]
         if ids:
             yield f"classDef {name} {_look(rest, palette)}"

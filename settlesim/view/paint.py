@@ -227,7 +227,7 @@ class _Painter:
 
     def steps(self, parent: ET.Element, line: Line, steps: str) -> None:
         """Put the number of the step at the beginning of an arrow that was taken."""
-        x, y = along(line.points, 15)
+        x, y = along(line.points, 26)  # clear of a badge on the corner
         width = max(15.0, 6.0 * len(steps) + 8)
         box = Box(x - width / 2, y - 7.5, width, 15)
         rectangle(

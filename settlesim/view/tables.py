@@ -12,9 +12,10 @@ from typing import Any
 
 from settlesim import display
 from settlesim.chart.values import FrozenDict, encode
+from settlesim.chart.words import trigger_words
 from settlesim.engine import Call, Microstep, Outcome, Report, Settlement, Severity
 from settlesim.engine.program import program_of
-from settlesim.view.words import trigger_words
+from settlesim.errors import RenderError
 
 __all__ = ["report_html", "settlement_html"]
 
@@ -99,12 +100,13 @@ def _call(call: Call) -> tuple[str, ...]:
 
 def _kept(settlement: Settlement) -> str:
     if settlement.saved:
-        return f"saved as revision {settlement.after.revision}"
-    if settlement.outcome is Outcome.IGNORED and settlement.chart is not None:
-        accepted = program_of(settlement.chart).accepts(settlement.before.configuration)
-        listed = ", ".join(map(_code, accepted)) or "no event"
-        return f"nothing ran and nothing was saved; accepted here: {listed}"
-    return "not saved"
+        return f"saves revision {settlement.after.revision}"
+    if settlement.outcome is not Outcome.IGNORED or settlement.chart is None:
+        return "saves nothing"
+    configuration = settlement.path[-1]  # a new instance may have run to here first
+    accepted = program_of(settlement.chart).accepts(configuration)
+    listed = ", ".join(map(_code, accepted)) or "no event"
+    return f"saves nothing; accepted in {_leaves(configuration)}: {listed}"
 
 
 def _steps(settlement: Settlement) -> Iterable[Sequence[str]]:
@@ -127,11 +129,9 @@ def _what(settlement: Settlement, step: Microstep) -> str:
 
 def report_html(report: Report) -> str:
     """Return the verdict and the findings as HTML."""
-    bound = "" if report.longest is None else f", at most {report.longest} microsteps per event"
     head = (
         f"<p style='margin:4px 0'><strong>{report.verdict.name}</strong>&ensp;"
-        f"{_code(report.chart)} version {report.version}: {len(report.settled)} settled "
-        f"configurations, {report.places} places, {report.hops} ways{bound}</p>"
+        f"{_code(report.chart)} version {report.version}: {escape(report.summary)}</p>"
     )
     if not report.findings:
         return head
@@ -160,7 +160,10 @@ def _way(path: Sequence[str]) -> str:
 def _(value: Settlement) -> dict[str, Any]:
     html = settlement_html(value)
     if value.chart is not None and value.microsteps:
-        html += value.draw().svg
+        try:
+            html += value.draw().svg
+        except RenderError as error:
+            html += f"<p>not drawn: {escape(str(error))}</p>"
     return {"text/html": html, "text/plain": str(value)}
 
 

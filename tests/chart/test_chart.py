@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import subprocess
 import sys
@@ -220,6 +221,68 @@ def test_only_known_names_and_functions_can_be_bound(functions: Any, problem: st
     assert caught.value.chart == "lamp"
 
 
+class _Waits:
+    async def __call__(self, context: Any, event: Any) -> bool:
+        return True
+
+
+async def _is_ready_later(context: Any, event: Any) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "problem"),
+    [
+        ("work", lambda: None, "takes (); a service is called with (call)"),
+        ("work", lambda a, b: None, "takes (a, b); a service is called with (call)"),
+        ("is_ready", lambda event: 1, "takes (event); a guard is called with (context, event)"),
+        ("count", lambda context: {}, "takes (context); an assign is called with (context, event)"),
+        ("is_ready", _is_ready_later, "is asynchronous, and only a service may wait: make this"),
+        ("count", _is_ready_later, "is asynchronous, and only a service may wait: make this"),
+        ("is_ready", _Waits(), "is asynchronous, and only a service may wait: make this"),
+    ],
+)
+def test_a_function_that_can_not_be_called_as_its_role_is_refused(
+    name: str, function: Any, problem: str
+) -> None:
+    """When it is bound, not when it is needed."""
+    with pytest.raises(DefinitionError) as caught:
+        lamp().bind({name: function})
+    (found,) = caught.value.problems
+    assert str(found).startswith(f"bind {name!r}: {problem}")
+
+
+def _decorated(function: Any) -> Any:
+    @functools.wraps(function)
+    def with_a_desk(*given: Any) -> Any:
+        return function(*given, "desk")
+
+    return with_a_desk
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("work", lambda call: None),
+        ("work", functools.partial(lambda desk, call: None, "desk")),
+        ("work", _decorated(lambda call, desk: None)),
+        ("count", dict),
+        ("is_ready", max),
+        ("is_ready", lambda *given, **named: True),
+    ],
+    ids=["plain", "partial", "decorated", "class", "builtin", "anything"],
+)
+def test_a_function_that_can_be_called_as_its_role_is_bound(name: str, function: Any) -> None:
+    """A service may be a plain function, and some functions do not say what they take."""
+    assert lamp().bind({name: function}).functions[name] is function
+
+
+def test_a_function_inside_a_definition_is_looked_at_as_well() -> None:
+    """So a chart that was built can be pickled and read again."""
+    with pytest.raises(DefinitionError, match="function '_is_ready_later': is asynchronous"):
+        Chart(["a"], [["GO", "a", "a", _is_ready_later]], initial="a")
+
+
 def test_what_is_not_bound_is_named_before_a_run() -> None:
     """Only the wanted roles count."""
     chart = lamp().bind({"count": count})
@@ -342,7 +405,7 @@ def test_what_nobody_can_show_is_refused() -> None:
             {"states": ["a"], "initail": "a"},
             "chart: unknown key 'initail'; did you mean 'initial'?",
         ),
-        ({"states": ["a"], 5: "a"}, "chart: unknown key 5; known are 'name', 'version',"),
+        ({"states": ["a"], 5: "a"}, "chart: unknown key 5; known are name, version, initial,"),
         (5, "chart: is 5; a mapping with 'states' is needed"),
         (None, "chart: is None; a mapping with 'states' is needed"),
         ([["states", []]], "chart: is [['states', []]]; a mapping with 'states' is needed"),
@@ -353,6 +416,21 @@ def test_a_mapping_that_is_no_chart_is_refused(record: Any, problem: str) -> Non
     with pytest.raises(DefinitionError) as caught:
         Chart.from_dict(record)
     assert str(caught.value.problems[0]).startswith(problem)
+
+
+def test_an_unknown_key_is_told_with_everything_else() -> None:
+    """One reading finds all that is wrong."""
+    with pytest.raises(DefinitionError) as caught:
+        Chart.from_dict(
+            {"states": ["a"], "initial": "b", "contxt": {}, "version": 0, "transitions": [5]}
+        )
+    assert [str(problem).partition(";")[0] for problem in caught.value.problems] == [
+        "chart: unknown key 'contxt'",
+        "transitions[0]: is 5",
+        "version: is 0",
+        "initial: unknown state 'b'",
+    ]
+    assert "did you mean 'context'?" in str(caught.value)
 
 
 def test_an_error_of_a_mapping_names_the_chart() -> None:

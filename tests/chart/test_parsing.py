@@ -348,7 +348,9 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
 @pytest.mark.parametrize(
     ("states", "problem"),
     [
-        (None, "states: is None; a list of states is needed"),
+        (None, "chart: has no 'states'"),
+        ([], "states: is empty; a chart has at least one state"),
+        ((), "states: is empty; a chart has at least one state"),
         ("a", "states: is 'a'; a list of states is needed"),
         (int, "states: is <class 'int'>; a list of states is needed"),
         ([5], "states[0]: the name is of type int; a name is text"),
@@ -412,7 +414,12 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
         ),
         (
             [{"name": "a", "after": 5}],
-            "state 'a': after is 5; a mapping of seconds to destinations is needed",
+            "state 'a': after is 5; a mapping of seconds to destinations is needed, such as "
+            "{10: 'b'}",
+        ),
+        (
+            [{"name": "a", "invoke": {"src": "x", "timeout": "5"}}],
+            "state 'a' invoke[0] timeout: '5' is no number of seconds in (0, 1e+09]",
         ),
         (
             [{"name": "a", "after": {"1": "a", "1.0": "a"}}],
@@ -424,8 +431,8 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
             "state 'a' always: dest is 5; the name of a state is needed",
         ),
         (
-            [{"name": "a", "always": {"to": "a"}}],
-            "state 'a' always: unknown key 'to'; known are after, assign, before, conditions, "
+            [{"name": "a", "always": {"zzz": "a"}}],
+            "state 'a' always: unknown key 'zzz'; known are after, assign, before, conditions, "
             "dest, label, prepare, unless",
         ),
         (
@@ -441,6 +448,77 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
 def test_what_no_state_may_be_is_named(states: object, problem: str) -> None:
     """The problem says the place, the fact, and what is possible."""
     assert problem in problems_of(states)
+
+
+def test_no_states_are_one_problem() -> None:
+    """Nothing else is told that follows from it."""
+    assert problems_of([], [["GO", "a", "b"]], initial=None) == [
+        "states: is empty; a chart has at least one state"
+    ]
+
+
+@pytest.mark.parametrize(
+    "after", [{"delay": 10, "dest": "b"}, {"delay": 10, "target": "b"}, [{"delay": 10, "to": "b"}]]
+)
+def test_a_delay_in_another_shape_is_one_problem_that_shows_ours(after: object) -> None:
+    """Seconds are keys; nothing is said of a 'dest' that is no number."""
+    (problem,) = problems_of([{"name": "a", "after": after}, "b"])
+    assert problem.endswith("a mapping of seconds to destinations is needed, such as {10: 'b'}")
+
+
+_TRANSITION = {"trigger": "GO", "source": "a", "dest": "a"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("guard", "g", "conditions"),
+        ("guards", "g", "conditions"),
+        ("cond", "g", "conditions"),
+        ("condition", "g", "conditions"),
+        ("target", "a", "dest"),
+        ("to", "a", "dest"),
+        ("from", "a", "source"),
+        ("event", "GO", "trigger"),
+        ("on", "GO", "trigger"),
+        ("action", "f", "assign"),
+        ("actions", "f", "assign"),
+        ("Target", "a", "dest"),
+    ],
+)
+def test_words_of_other_statecharts_are_known_in_a_transition(
+    key: str, value: str, meant: str
+) -> None:
+    """SCXML's and XState's word leads to ours, before the one that looks most like it."""
+    assert problems_of(["a"], [{**_TRANSITION, key: value}]) == [
+        f"transitions[0]: unknown key {key!r}; did you mean {meant!r}?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("entry", "f", "on_enter"),
+        ("onentry", "f", "on_enter"),
+        ("exit", "f", "on_exit"),
+        ("type", "final", "final"),
+        ("type", "parallel", "parallel"),
+        ("on", {"GO": "a"}, "transitions"),
+    ],
+)
+def test_words_of_other_statecharts_are_known_in_a_state(
+    key: str, value: object, meant: str
+) -> None:
+    """What a type means depends on its value."""
+    assert problems_of([{"name": "a", key: value}]) == [
+        f"state 'a': unknown key {key!r}; did you mean {meant!r}?"
+    ]
+
+
+def test_a_word_that_means_nothing_here_is_answered_with_all_keys() -> None:
+    """A history node has no counterpart."""
+    (problem,) = problems_of([{"name": "a", "type": "history"}])
+    assert "unknown key 'type'; known are after, always, children," in problem
 
 
 @pytest.mark.parametrize("seconds", ["x", "nan", "inf", -1, 0, True, None, 10**400, 2e9, "1e999"])

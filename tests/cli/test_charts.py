@@ -92,6 +92,55 @@ def test_a_bad_file_is_one_clean_message(
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("path", "module"), [("orderdesk.py", "orderdesk"), ("desks/order.py", "desks.order")]
+)
+def test_a_module_without_its_attribute_is_recognised(
+    here: Path, run: Run, path: str, module: str
+) -> None:
+    """The file beside the person goes before the nearest name of the gallery."""
+    (here / path).parent.mkdir(exist_ok=True)
+    (here / path).touch()
+    result = run("check", module)
+    assert result.exit_code == 2
+    assert f"{module}:NAME" in result.stderr
+    assert "gallery" not in result.stderr
+
+
+MACHINE = """\
+import warnings
+from transitions import Machine
+from transitions.extensions.states import Tags, add_state_features
+
+@add_state_features(Tags)
+class Tagged(Machine):
+    pass
+
+def lamp(cls, *tags):
+    off = {"name": "off", "tags": list(tags)} if tags else "off"
+    return cls(states=[off], transitions=[["GO", "off", "="]], initial="off", queued=True)
+
+plain, tagged = lamp(Machine), lamp(Tagged, "settled")
+warnings.warn("from the module", UserWarning)
+"""
+
+
+def test_what_is_left_out_of_a_machine_is_a_plain_note(
+    here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names no line of the library, and other warnings stay what they are."""
+    monkeypatch.syspath_prepend(str(here))
+    (here / "machines_of_mine.py").write_text(MACHINE)
+    with pytest.warns(UserWarning, match="from the module"):
+        result = run("check", "machines_of_mine:tagged")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Note: left out of the chart:\n  - the queue of the machine")
+    assert "importing" not in result.stderr
+    untagged = run("check", "machines_of_mine:plain")
+    assert untagged.exit_code == 1
+    assert "@add_state_features(Tags)" in untagged.stderr
+
+
 def test_a_missing_module_and_a_missing_attribute_are_read_errors() -> None:
     """The import error is in the message."""
     with pytest.raises(ReadError, match="No module named 'no_such_module'"):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from settlesim.cli.lab import lab_command, prepare, require_lab
+from settlesim.cli.lab import REQUIRED, lab_command, prepare, require_lab
 from settlesim.cli.notebooks import Notebooks, copy_notebooks, find_notebooks, trust, unchanged
 from settlesim.errors import MissingExtraError
 from tests.cli.conftest import Run
@@ -226,7 +228,18 @@ def test_port_browser_root_and_further_words_are_passed_on(tmp_path: Path) -> No
     ]
 
 
-@pytest.mark.parametrize("module", ["jupyterlab", "ipywidgets"])
+def test_everything_that_is_required_is_in_the_lab_extra() -> None:
+    """What `pip install settlesim[lab]` brings is enough."""
+    pyproject = Path(__file__).parent.parent.parent / "pyproject.toml"
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    extra = {
+        re.split(r"[^\w-]", each)[0].replace("-", "_")
+        for each in project["optional-dependencies"]["lab"]
+    }
+    assert set(REQUIRED) <= extra
+
+
+@pytest.mark.parametrize("module", REQUIRED)
 def test_a_missing_extra_is_one_clean_message(
     run: Run, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
@@ -236,7 +249,8 @@ def test_a_missing_extra_is_one_clean_message(
         require_lab()
     result = run("lab", "--no-browser")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: settlesim lab needs the 'lab' extra")
+    assert result.stderr.startswith(f"Error: settlesim lab needs '{module}', which is not")
+    assert "install settlesim[lab]" in result.stderr
 
 
 @pytest.mark.parametrize("words", [("--port", "x"), ("--port", "70000"), ("--dir", "file")])

@@ -60,7 +60,7 @@ def failing(error: Exception) -> Program:
         (errors.StoreDamagedError(path="s.json", reason="it is no JSON"), 1),
         (errors.RendererMissingError(tried=["pygraphviz", "dot"]), 1),
         (errors.LayoutTimeoutError(seconds=2.0), 1),
-        (errors.MissingExtraError(extra="lab", feature="settlesim lab"), 1),
+        (errors.MissingExtraError(extra="lab", feature="settlesim lab", module="jupyterlab"), 1),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from settlesim import Interpreter, MemoryStore, SimulatedClock
+from settlesim.cli.words import settlement_text
+from settlesim.gallery import order
 from tests.cli.conftest import Run
 
 STUBS = ("--guard", "is_paid=true", "--assign", "keep_time={}", "--assign", 'count_try={"tries":1}')
@@ -97,9 +101,12 @@ def test_an_ignored_event_says_why_and_ends_with_status_0(
 def test_parallel_nodes_and_delays_are_told_in_words(run: Run) -> None:
     """Reserved triggers are said as `check` says them; the simulated clock costs no time."""
     lines = run("settle", "donut", "d1", "BAKE").stdout.splitlines()
-    assert "  BAKE             -> making.mixing.dry.sifting + making.mixing.wet.whisking" in lines
-    assert "  mixing finished  -> making.frying" in lines
-    assert "  after 5 s        -> ready.plain" in lines
+    assert (
+        "  BAKE                    -> making.mixing.dry.sifting + making.mixing.wet.whisking"
+        in lines
+    )
+    assert "  making.mixing finished  -> making.frying" in lines
+    assert "  after 5 s               -> ready.plain" in lines
     assert "  whisk  done after 3 s" in lines
 
 
@@ -132,6 +139,17 @@ def test_a_cancelled_service_and_a_time_out_are_told(here: Path, run: Run) -> No
     assert "  wait  cancelled: its node was left" in race
     wait = run("settle", "race_of_mine:chart", "k", "WAIT", "--simulated").stdout
     assert "  wait  timeout after 0.5 s: TimeoutError: did not end within 0.5 seconds" in wait
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(1.73e-05, "0 s"), (0.8, "0.8 s"), (0.12345, "0.123 s"), (1e4, "10000 s")]
+)
+def test_seconds_are_told_to_the_millisecond(seconds: float, told: str) -> None:
+    """What a stand-in took on a real clock is nothing."""
+    settlement = Interpreter(order, MemoryStore(), clock=SimulatedClock()).settle_sync("o", "PAY")
+    calls = (replace(settlement.calls[0], seconds=seconds),)
+    text = settlement_text(replace(settlement, calls=calls), [])
+    assert f"  charge_card  done after {told}: " in text
 
 
 def test_the_settlement_is_printed_as_json(here: Path, run: Run) -> None:

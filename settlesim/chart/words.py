@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from settlesim.chart import EVENTLESS, Chart
+from typing import TYPE_CHECKING
+
+from settlesim.chart.definition import EVENTLESS
+
+if TYPE_CHECKING:
+    from settlesim.chart.chart import Chart
 
 __all__ = ["trigger_words"]
 
@@ -30,5 +35,5 @@ def trigger_words(chart: Chart, trigger: str) -> str:
             if trigger == delay.trigger:
                 return f"after {delay.seconds:g} s"
         if trigger == f"done.state.{node.name}":
-            return f"{node.local_name} finished"
+            return f"{node.name} finished"
     return trigger

@@ -1,0 +1,99 @@
+"""What a chart says beside its states and transitions: name, version, context and the like."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from settlesim.chart.definition import DEFAULT_TAGS, Node, SettlingTags
+from settlesim.chart.event import name_flaw
+from settlesim.chart.problems import Problems
+from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.errors import InvalidValueError, shorten
+
+__all__ = [
+    "OnReject",
+    "read_context",
+    "read_initial",
+    "read_name",
+    "read_on_reject",
+    "read_settling_tags",
+    "read_version",
+]
+
+OnReject = Literal["discard", "persist"]
+"""What happens to a rejected settlement: it is dropped, or saved like any other."""
+
+_MAX_VERSION: Final = 2**53 - 1  # what every reader of JSON takes for a whole number
+_ON_REJECT: Final[tuple[OnReject, ...]] = ("discard", "persist")
+
+
+def read_name(name: object, problems: Problems) -> str:
+    """Return the name of the chart."""
+    flaw = name_flaw(name)
+    if flaw:
+        problems.add("name", f"the chart's name {flaw}")
+        return "chart"
+    return str(name)
+
+
+def read_initial(initial: object, nodes: Mapping[str, Node], problems: Problems) -> str:
+    """Return the name of the node in which a new instance starts."""
+    start = initial.name if isinstance(initial, enum.Enum) else initial
+    if start is None:
+        problems.add("initial", "is missing; the node in which a new instance starts is needed")
+    elif not isinstance(start, str):
+        problems.add("initial", f"is {shorten(start)}; the name of one state is needed")
+    elif start not in nodes:
+        problems.unknown("initial", "state", start, nodes)
+    return start if isinstance(start, str) else ""
+
+
+def read_version(version: object, problems: Problems) -> int:
+    """Return the version."""
+    if type(version) is int and 1 <= version <= _MAX_VERSION:
+        return version
+    problems.add(
+        "version", f"is {shorten(version)}; a whole number from 1 to {_MAX_VERSION} is needed"
+    )
+    return 1
+
+
+def read_on_reject(on_reject: object, problems: Problems) -> OnReject:
+    """Return what happens to a rejected settlement."""
+    for known in _ON_REJECT:
+        if on_reject == known:
+            return known
+    problems.add("on_reject", f"is {shorten(on_reject)}; 'discard' or 'persist' is needed")
+    return "discard"
+
+
+def read_context(context: object, problems: Problems) -> FrozenDict:
+    """Return the first context, frozen."""
+    try:
+        return freeze_object({} if context is None else context, where="context")
+    except InvalidValueError as error:
+        problems.add(error.where, error.reason)
+        return freeze_object({}, where="context")
+
+
+def read_settling_tags(tags: object, problems: Problems) -> SettlingTags:
+    """Return which tags say that a node is a place to rest."""
+    if isinstance(tags, SettlingTags):
+        tags = {"resolved": tags.resolved, "rejected": tags.rejected}
+    if isinstance(tags, Mapping) and set(tags) <= {"resolved", "rejected"}:
+        lists = {key: tags.get(key, ()) for key in ("resolved", "rejected")}
+        if all(
+            isinstance(names, (list, tuple)) and not any(map(name_flaw, names))
+            for names in lists.values()
+        ):
+            found = SettlingTags(tuple(lists["resolved"]), tuple(lists["rejected"]))
+            if not set(found.resolved) & set(found.rejected):
+                return found
+    problems.add(
+        "settling_tags",
+        f"is {shorten(tags)}; {{'resolved': [names], 'rejected': [names]}} without a common "
+        "name is needed",
+    )
+    return DEFAULT_TAGS

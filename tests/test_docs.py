@@ -1,0 +1,64 @@
+"""The documents in ``docs`` do what they say."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
+from settlesim.chart.parsing import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
+from tests.documents import ROOT, blocks, examples, run
+
+TEXTS = {
+    path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))
+}
+CHARTS = TEXTS["charts.md"]
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"), [each for text in TEXTS.values() for each in examples(text)]
+)
+def test_an_example_prints_what_stands_below_it(code: str, printed: str, tmp_path: Path) -> None:
+    """``python -c`` with an example prints the block that follows it."""
+    done = run([sys.executable, "-c", code], tmp_path)
+    assert done.stderr == ""
+    assert done.stdout == printed
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_every_python_block_has_its_output(text: str) -> None:
+    """No example stands without what it prints."""
+    assert len(examples(text)) == len(blocks(text, "python"))
+
+
+def test_the_commands_print_what_stands_below_them(tmp_path: Path) -> None:
+    """The JSON file is checked and settled as the document shows."""
+    (chart,), (commands,) = blocks(CHARTS, "json"), blocks(CHARTS, "sh")
+    (tmp_path / "door.json").write_text(chart, encoding="utf-8")
+    printed = ""
+    for command in commands.splitlines():
+        done = run([sys.executable, "-m", *shlex.split(command)], tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        printed += done.stdout
+    assert printed in blocks(CHARTS, "text")
+
+
+@pytest.mark.parametrize("keys", [CHART_KEYS, STATE_KEYS, INVOKE_KEYS, TRANSITION_KEYS])
+def test_every_key_of_a_chart_is_in_a_table(keys: tuple[str, ...]) -> None:
+    """What the library reads is what the document lists."""
+    firsts = [line.split("|")[1] for line in CHARTS.splitlines() if line.startswith("| `")]
+    named = " ".join(firsts)
+    assert [key for key in keys if f"`{key}`" not in named] == []
+
+
+def test_the_limits_are_those_of_the_library() -> None:
+    """Numbers in a document grow old."""
+    for number, what in (
+        (MAX_NODES, "nodes"),
+        (MAX_NESTING, "levels"),
+        (MAX_TRANSITIONS, "transitions"),
+    ):
+        assert f"{number:,} {what}" in CHARTS
