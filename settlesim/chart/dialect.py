@@ -21,6 +21,7 @@ __all__ = [
     "TRANSITION_KEYS",
     "check_keys",
     "enum_state",
+    "flag_of",
     "listed",
     "plain",
     "seconds_of",
@@ -138,6 +139,17 @@ def listed(value: object) -> Sequence[object]:
     if value is None:
         return ()
     return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def flag_of(
+    spec: Mapping[Any, Any], key: str, where: str, problems: Problems, *, default: bool
+) -> bool:
+    """Return a truth value; anything else under the key is a problem."""
+    value = spec.get(key, default)
+    if type(value) is bool:
+        return value
+    problems.add(where, f"{key} is {shorten(value)}; true or false is needed")
+    return default
 
 
 def seconds_of(value: object, *, as_text: bool) -> float | None:

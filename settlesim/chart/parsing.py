@@ -34,6 +34,7 @@ from settlesim.chart.dialect import (
     TRANSITION_KEYS,
     check_keys,
     enum_state,
+    flag_of,
     listed,
     plain,
     seconds_of,
@@ -165,9 +166,7 @@ class Parser:
     ) -> tuple[NodeKind, tuple[str, ...], str | None]:
         """Return kind, children and initial child of a node."""
         lists = [key for key in ("children", "states", "parallel") if spec.get(key)]
-        final = spec.get("final", False)
-        if type(final) is not bool:
-            self.problems.add(where, f"final is {shorten(final)}; true or false is needed")
+        final = flag_of(spec, "final", where, self.problems, default=False)
         if len(lists) > 1:
             self.problems.add(where, f"has both {lists[0]!r} and {lists[1]!r}; one is possible")
         children = self._states(spec[lists[0]], f"{where} {lists[0]}", name) if lists else ()
@@ -250,9 +249,6 @@ class Parser:
         if len(src) != 1:
             self.problems.add(where, "src has to name one service")
         timeout = spec.get("timeout")
-        effect = spec.get("effect", True)
-        if type(effect) is not bool:
-            self.problems.add(where, f"effect is {shorten(effect)}; true or false is needed")
         return Invocation(
             id=id_,
             src=src[0] if src else "",
@@ -264,7 +260,7 @@ class Parser:
                 spec.get("on_error"), name, f"error.invoke.{id_}", f"{where} on_error"
             ),
             timeout=None if timeout is None else self._seconds(timeout, f"{where} timeout"),
-            effect=effect is not False,
+            effect=flag_of(spec, "effect", where, self.problems, default=True),
         )
 
     def _delays(self, specs: object, name: str, where: str) -> tuple[Delay, ...]:

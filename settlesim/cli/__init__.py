@@ -1,4 +1,4 @@
-"""The command line: draw, check and settle charts, look into stores, open the notebooks.
+"""The command line: draw, check, settle and simulate charts, look into stores, open notebooks.
 
 What costs time to import stands inside the commands, so that ``--help`` and shell
 completion do not wait for it.
@@ -16,6 +16,7 @@ from settlesim.cli.lab import lab
 from settlesim.cli.running import Program, use_utf8
 from settlesim.cli.settle import settle
 from settlesim.cli.show import show
+from settlesim.cli.simulate import simulate
 
 __all__ = ["main", "program"]
 
@@ -28,11 +29,12 @@ program = Program(
       settlesim gallery
       settlesim draw count -o count.svg
       settlesim settle count c1 COUNT --store counts.json
+      settlesim simulate order PAY SHIP
       settlesim lab""",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
-for _command in (gallery, draw, check, settle, show, lab):
+for _command in (gallery, draw, check, settle, show, simulate, lab):
     program.add_command(_command)
 
 

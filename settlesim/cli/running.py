@@ -14,12 +14,13 @@ from settlesim.errors import (
     InvalidValueError,
     ReadError,
     SettlesimError,
+    SimulationError,
 )
 
 __all__ = ["Command", "Failure", "Program", "Refusal", "use_utf8"]
 
 _DEBUG: Final = "settlesim.debug"
-_GIVEN: Final = (ReadError, DefinitionError, InvalidEventError, InvalidValueError)
+_GIVEN: Final = (ReadError, DefinitionError, InvalidEventError, InvalidValueError, SimulationError)
 
 
 class Failure(click.ClickException):

@@ -43,11 +43,11 @@ class Exploration:
     >>> from settlesim.gallery import counter
     >>> exploration = explore(Scenario(counter(), ["INC", "INC"]))
     >>> [(ending.store[0][2]["count"], ending.interleavings) for ending in exploration.endings]
-    [(1, 180), (2, 72)]
+    [(1, 200), (2, 52)]
     >>> exploration.verdict
     <Verdict.REFUTED: 'refuted'>
     >>> print(exploration.counterexample)
-    r1 l1 r2 l2 c1 s1 d1 c2 s2 d2
+    r1 l1 c1 r2 l2 c2 s2 d2 s1 d1
     """
 
     scenario: Scenario
@@ -233,7 +233,7 @@ def ending_of(
     serial: Serial,
     outcome: Outcome,
     interleavings: int = 1,
-    probability: Fraction = Fraction(1),  # noqa: B008  (immutable)
+    probability: Fraction = Fraction(1),
 ) -> Ending:
     """Return an ending as a value."""
     table = model.table

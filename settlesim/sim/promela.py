@@ -13,6 +13,7 @@ Holzmann, The Spin Model Checker, 2003.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from settlesim.engine.table import NodeKind
 from settlesim.errors import SimulationError
@@ -20,6 +21,8 @@ from settlesim.sim.model import Model
 from settlesim.sim.scenario import Faults, Scenario
 
 __all__ = ["to_promela"]
+
+_MAX_NODES: Final = 32_000  # a short of Promela has 16 bits
 
 
 def to_promela(scenario: Scenario) -> str:
@@ -33,6 +36,8 @@ def to_promela(scenario: Scenario) -> str:
     _check_plain(scenario)
     model = Model(scenario)
     tables = _Tables(model)
+    if len(tables.kinds) > _MAX_NODES:
+        raise _refusal(f"its programs have {len(tables.kinds)} nodes; {_MAX_NODES} is the limit")
     size = len(scenario.events)
     lines = [
         "/* states: store per instance; node: where a handler is in its program */",
@@ -87,8 +92,8 @@ class _Tables:
     def calls(self, index: int) -> int:
         """Return how many services run for a message; the same from every state."""
         lengths = set()
-        for node in self.first[index].values():
-            length = 0
+        for first in self.first[index].values():
+            node, length = first, 0
             while not self.kinds[node]:
                 node = self.nexts[node]
                 length += 1

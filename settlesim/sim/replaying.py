@@ -128,17 +128,15 @@ class _Player:
 
     def play(self, step: Step, position: int) -> None:
         """Take one step."""
-        for each, new in self.after:
-            if each == step:
-                break
-        else:
+        new = dict(self.after).get(step)
+        if new is None:
             raise ReplayDivergedError(
                 position=position, step=step.name, enabled=[each.name for each in self.enabled]
             )
         self.probability /= len(self.after)
         before, self.state = self.state, new
         self.after = self.model.successors(new)
-        text = step_text(self.model, self.names, step, before, new, self.first_revision)
+        text = step_text(self.model, self.names, step, (before, new), self.first_revision)
         self._follow(new)
         self.frames.append(self._frame(step, text, self._anomalies(before, new)))
 

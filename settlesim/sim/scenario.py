@@ -72,7 +72,10 @@ class Faults(NamedTuple):
     """A service fails, or runs out of time."""
 
 
-@dataclass(frozen=True, eq=False)
+_NO_FAULTS: Final = Faults()
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Scenario:
     """A chart, events for its instances, and what may happen to them.
 
@@ -109,49 +112,59 @@ class Scenario:
     >>> from settlesim.gallery import order
     >>> Scenario(order, ["PAY", "SHIP"]).events[0]
     Message(key='order-1', event='PAY', data=None)
-    >>> Scenario(order, ["PAY"], queue="fifo")
+    >>> Scenario(order, ["PAY"], queue="mutexes")
     Traceback (most recent call last):
-    ...
-    settlesim.errors.SimulationError: queue: unknown name 'fifo'; ...
+    settlesim.errors.SimulationError: queue: unknown name 'mutexes'; did you mean 'mutex'?
     """
 
     chart: Chart
     events: Sequence[Message]
-    workers: int = 2
-    queue: str = "standard"
-    protections: tuple[str, ...] = ()
-    faults: Faults = Faults()  # noqa: RUF009  (an immutable tuple)
-    start: Snapshot | None = None
-    keys: int = 1
-    max_receives: int | None = None
-    criterion: Criterion = Criterion.FIFO
-    monitors: tuple[str, ...] = ()
-    results: FrozenDict | None = None
+    workers: int
+    queue: str
+    protections: tuple[str, ...]
+    faults: Faults
+    start: Snapshot | None
+    keys: int
+    max_receives: int | None
+    criterion: Criterion
+    monitors: tuple[str, ...]
+    results: FrozenDict | None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.chart, Chart):
-            raise _refusal("chart", f"is {shorten(self.chart, 60)}; a Chart is needed")
+    def __init__(
+        self,
+        chart: Chart,
+        events: Sequence[Any],
+        workers: int = 2,
+        queue: str = "standard",
+        *,
+        protections: Collection[str] = (),
+        faults: Mapping[str, int] | Faults = _NO_FAULTS,
+        start: Snapshot | str | None = None,
+        keys: int = 1,
+        max_receives: int | None = None,
+        criterion: Criterion | str = Criterion.FIFO,
+        monitors: Collection[str] = (),
+        results: Mapping[str, JSONValue] | None = None,
+    ) -> None:
         set_ = object.__setattr__
-        _whole("keys", self.keys, 1)
-        set_(self, "events", _messages(self.events, self.chart.name, self.keys))
+        set_(self, "chart", _chart(chart))
+        _whole("keys", keys, 1)
+        set_(self, "events", _messages(events, chart.name, keys))
         set_(self, "keys", len(self.instances))
-        _whole("workers", self.workers, 1)
-        if not isinstance(self.queue, str) or self.queue not in DISCIPLINES:
-            raise _unknown("queue", self.queue, DISCIPLINES)
-        set_(self, "protections", _names("protections", self.protections, PROTECTIONS))
-        set_(self, "monitors", _names("monitors", self.monitors, MONITORS))
-        set_(self, "faults", _faults(self.faults))
-        set_(self, "criterion", _criterion(self.criterion))
-        set_(self, "start", _start(self.start, self.chart))
-        if self.max_receives is not None:
-            _whole("max_receives", self.max_receives, 1)
-        if self.results is not None:
-            results = freeze_object(dict(self.results), where="results")
-            set_(self, "results", results)
-            services = [name for name, role in self.chart.roles.items() if role == "service"]
-            for name in results:
-                if name not in services:
-                    raise _unknown("results", name, services)
+        _whole("workers", workers, 1)
+        set_(self, "workers", workers)
+        if queue not in DISCIPLINES:
+            raise _unknown("queue", queue, DISCIPLINES)
+        set_(self, "queue", queue)
+        set_(self, "protections", _names("protections", protections, PROTECTIONS))
+        set_(self, "monitors", _names("monitors", monitors, MONITORS))
+        set_(self, "faults", _faults(faults))
+        set_(self, "criterion", _criterion(criterion))
+        set_(self, "start", _start(start, chart))
+        if max_receives is not None:
+            _whole("max_receives", max_receives, 1)
+        set_(self, "max_receives", max_receives)
+        set_(self, "results", _results(results, chart))
         self._check_sense()
 
     def _check_sense(self) -> None:
@@ -219,7 +232,7 @@ class Scenario:
         SimulationError, DefinitionError
             As the constructor, and for unknown keys.
         """
-        if not isinstance(record, Mapping) or not {"chart", "events"} <= set(record):
+        if not isinstance(record, dict) or not {"chart", "events"} <= set(record):
             raise _refusal("scenario", "a mapping with 'chart' and 'events' is needed")
         for key in record:
             if key not in _KEYS:
@@ -302,6 +315,22 @@ def _names(where: str, names: object, known: Mapping[str, Any]) -> tuple[str, ..
     return tuple(name for name in known if name in names)
 
 
+def _chart(chart: object) -> Chart:
+    if not isinstance(chart, Chart):
+        raise _refusal("chart", f"is {shorten(chart, 60)}; a Chart is needed")
+    return chart
+
+
+def _results(results: Mapping[str, JSONValue] | None, chart: Chart) -> FrozenDict | None:
+    if results is None:
+        return None
+    services = [name for name, role in chart.roles.items() if role == "service"]
+    for name in results:
+        if name not in services:
+            raise _unknown("results", name, services)
+    return freeze_object(dict(results), where="results")
+
+
 def _faults(faults: object) -> Faults:
     if isinstance(faults, Faults):
         faults = faults._asdict()
@@ -338,9 +367,9 @@ def _messages(events: object, name: str, keys: int) -> tuple[Message, ...]:
         raise _refusal("events", f"is {shorten(events)}; a list of one event or more is needed")
     if len(events) * keys > _MAX:
         raise _refusal("events", f"are {len(events) * keys}; {_MAX} is the limit")
-    if all(isinstance(each, Message) for each in events) and keys > 1:
-        if len({each.key for each in events}) == keys:
-            return tuple(events)  # read before: a scenario that is replaced or read back
+    read_before = all(isinstance(each, Message) for each in events)  # by `replace`
+    if read_before and len({each.key for each in events}) == keys:
+        return tuple(events)
     if keys > 1 and not all(isinstance(each, str) for each in events):
         raise _refusal("keys", "names a number of instances, and the events have keys already")
     return tuple(

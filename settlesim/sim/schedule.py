@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from settlesim import display
@@ -74,7 +75,7 @@ class Schedule:
     def switches(self) -> int:
         """How often another handler goes on than the one before; faults do not count."""
         actors = [(each.message, each.delivery) for each in self.steps if not each.kind.is_fault]
-        return sum(a != b for a, b in zip(actors, actors[1:], strict=False))
+        return sum(a != b for a, b in pairwise(actors))
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -103,7 +103,7 @@ def search(model: Model, limit: int, progress: Progress | None = None) -> Graph:
     return graph
 
 
-def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -> None:
+def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -> None:  # noqa: C901, PLR0915  (calls cost more)
     """Look at states in the order of discovery until there are more than `until`.
 
     This is the inner loop. A state is a scratch list while its successors are made: three
@@ -213,8 +213,7 @@ def _longest(graph: Graph, order: range | list[int]) -> int:
     for index in order:
         below = depth[index] + 1
         for number in edges[offsets[index] : offsets[index + 1]]:
-            if depth[number] < below:
-                depth[number] = below
+            depth[number] = max(depth[number], below)
     return max(depth)
 
 

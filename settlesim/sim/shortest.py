@@ -73,7 +73,7 @@ def shortest(model: Model, wanted: Callable[[Outcome], bool]) -> Schedule | None
 
 
 def _path(before: dict[_Place, tuple[_Place, Step] | None], place: _Place) -> tuple[Step, ...]:
-    steps = []
+    steps: list[Step] = []
     while True:
         origin = before[place]
         if origin is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from settlesim.engine.table import NodeKind
 from settlesim.sim.disciplines import DEAD, DELETED
 from settlesim.sim.model import Model, State
 from settlesim.sim.moves import DONE
@@ -45,28 +45,25 @@ def step_text(
     model: Model,
     names: Sequence[str],
     step: tuple[Kind, int, int],
-    before: State,
-    after: State,
+    states: tuple[State, State],
     first_revision: int,
 ) -> str:
-    """Say what a step does."""
+    """Say what a step does, given the states before and after it."""
+    before, after = states
     kind, message, number = step
     index = message - 1
     place = model.size + 1 + model.key_of[index]
     shared, kept = model.shared[before[place]], model.shared[after[place]]
     phase, new = model.phases[before[index]], model.phases[after[index]]
     here = _leaves(model.table.configuration(shared.state))
-    program = -1
-    for delivery in phase.deliveries:
-        if delivery.number == number:
-            program = delivery.node
+    program = dict(each[:2] for each in phase.deliveries).get(number, -1)
     node = model.table.node(program) if program >= 0 else None
     service = "" if node is None else node.service
     if kind is Kind.RECEIVE:
         what = "is received" if number == 1 else f"is received for the {_ordinal(number)} time"
     elif kind is Kind.LOAD:
         what = f"{here} is loaded, revision {shared.version + first_revision}"
-        done = any(each.number == number and each.node == DONE for each in new.deliveries)
+        done = (number, DONE) in [each[:2] for each in new.deliveries]
         what += "; the event is in it already" if done else ""
     elif kind is Kind.CALL:
         assert node is not None
@@ -145,7 +142,7 @@ def _told(frames: Sequence[Frame], names: Sequence[str]) -> list[str]:
     """Tell the faults and the anomalies, in the order in which they came."""
     parts = []
     saved: list[tuple[int, int]] = []
-    for before, frame in zip(frames, frames[1:], strict=False):
+    for before, frame in pairwise(frames):
         step = frame.step
         assert step is not None  # only the first frame has none
         if step.kind is Kind.SAVE:

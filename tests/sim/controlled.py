@@ -161,8 +161,8 @@ class World:
             "fifo_dispatch": lambda i: i == visible[0],
             "mutex": lambda i: not any(self._same(i, j) for j in flying),
             "fifo_global": lambda i: not flying and i == visible[0],
-            "fifo_group": lambda i: not any(
-                self._same(i, j) for j in [*flying, *[v for v in visible if v < i]]
+            "fifo_group": lambda i: (
+                not any(self._same(i, j) for j in [*flying, *[v for v in visible if v < i]])
             ),
         }
         return [i for i in visible if rules[self.queue](i)]
@@ -194,9 +194,7 @@ class World:
 
     def fingerprint(self) -> str:
         """All that what comes next depends on."""
-        handlers = [
-            (index, each.at, each.loaded) for index, each in sorted(self.handlers.items())
-        ]
+        handlers = [(index, each.at, each.loaded) for index, each in sorted(self.handlers.items())]
         return repr((self.status, handlers, self.ending(), len(self.effects)))
 
     def ending(self) -> Ending:

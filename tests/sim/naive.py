@@ -118,7 +118,7 @@ class Naive:
 
     def _owner(self, world: World, handler: dict[str, Any]) -> bool:
         index = handler["message"]
-        return world.status[index] == "flying" and handler["token"] == world.receives[index]
+        return bool(world.status[index] == "flying" and handler["token"] == world.receives[index])
 
     def _back(self, world: World, handler: dict[str, Any]) -> None:
         index = handler["message"]

@@ -142,14 +142,14 @@ def test_faults_under_fifo_have_the_endings_of_the_first_model(
     assert len(explore(scenario).endings) == endings
 
 
-@pytest.mark.parametrize(("protections", "endings"), [((), 12), (("cas",), 6), (("cas", "inbox"), 2)])
+@pytest.mark.parametrize(
+    ("protections", "endings"), [((), 12), (("cas",), 6), (("cas", "inbox"), 2)]
+)
 def test_a_duplicate_delivery_has_the_endings_of_the_first_model(
     protections: tuple[str, ...], endings: int
 ) -> None:
     """Two events on a standard queue that repeats one message."""
-    scenario = Scenario(
-        append_log(2), events(2), faults={"duplicates": 1}, protections=protections
-    )
+    scenario = Scenario(append_log(2), events(2), faults={"duplicates": 1}, protections=protections)
     assert len(explore(scenario).endings) == endings
 
 
@@ -165,9 +165,7 @@ def test_counts_and_probabilities_are_those_of_walking_every_interleaving(
     """Endings, exact counts and exact probabilities, for every discipline."""
     if number == 3 and (protections or queue == "standard"):
         number = 2
-    naive = Naive(
-        log_chart(services), (), events(number), workers, queue, protections
-    ).endings()
+    naive = Naive(log_chart(services), (), events(number), workers, queue, protections).endings()
     scenario = Scenario(
         append_log(number, services),
         events(number),
@@ -208,12 +206,16 @@ def test_faults_and_protections_are_those_of_walking_every_interleaving(
         "max_receives": limit,
     }
     if data.draw(st.booleans()):
-        pair = data.draw(st.lists(st.sampled_from(["PAY", "SHIP", "CANCEL"]), min_size=1, max_size=2))
+        pair = data.draw(
+            st.lists(st.sampled_from(["PAY", "SHIP", "CANCEL"]), min_size=1, max_size=2)
+        )
         naive = Naive(order_chart, "new", pair, faults=faults, **what).endings()
         assert of_order(explore(Scenario(order, pair, faults=faults, **what))) == naive
     else:
         naive = Naive(log_chart(0), (), events(2), faults=faults, **what).endings()
-        assert of_log(explore(Scenario(append_log(2, 0), events(2), faults=faults, **what))) == naive
+        assert (
+            of_log(explore(Scenario(append_log(2, 0), events(2), faults=faults, **what))) == naive
+        )
 
 
 # --- laws ---------------------------------------------------------------------------------
@@ -223,7 +225,9 @@ def plain(exploration: Exploration) -> set[str]:
     return {str((e.store, e.effects, e.dead)) for e in exploration.endings}
 
 
-@pytest.mark.parametrize("queue", ["standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group"])
+@pytest.mark.parametrize(
+    "queue", ["standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group"]
+)
 def test_two_instances_end_in_the_product_of_their_endings(queue: str) -> None:
     """Instances do not know each other."""
     one = explore(Scenario(counter(), ["INC", "INC"], workers=3, queue=queue))
@@ -260,7 +264,9 @@ def test_relabelling_the_events_of_a_standard_queue_relabels_the_endings(
     }
 
 
-@pytest.mark.parametrize("queue", ["standard", "mutex", "fifo_dispatch", "fifo_global", "fifo_group"])
+@pytest.mark.parametrize(
+    "queue", ["standard", "mutex", "fifo_dispatch", "fifo_global", "fifo_group"]
+)
 @pytest.mark.parametrize("fault", ["crashes", "expiries", "duplicates", "service_failures"])
 def test_one_more_fault_takes_no_ending_away(queue: str, fault: str) -> None:
     """A fault may happen, and need not."""

@@ -27,9 +27,7 @@ from settlesim.sim import (
 PAIR = Scenario(order, ["PAY", "CANCEL"])
 LOST = "r1 l1 c1 r2 l2 s2 d2 s1 d1"
 
-steps = st.builds(
-    Step, st.sampled_from(Kind), st.integers(1, 9_999), st.integers(1, 9_999)
-)
+steps = st.builds(Step, st.sampled_from(Kind), st.integers(1, 9_999), st.integers(1, 9_999))
 
 
 @given(st.lists(steps, max_size=20).map(tuple))
@@ -40,7 +38,7 @@ def test_a_schedule_reads_as_it_is_written(steps: tuple[Step, ...]) -> None:
     assert len(schedule) == len(list(schedule)) == len(steps)
 
 
-@pytest.mark.parametrize("text", ["q1", "r0", "r", "1r", "r1.0", "R1", "r1,l1", "r١"])
+@pytest.mark.parametrize("text", ["q1", "r0", "r", "1r", "r1.0", "R1", "r1,l1", "r\u0661"])
 def test_what_is_no_step_is_refused(text: str) -> None:
     """With its place."""
     with pytest.raises(SimulationError, match="step 2 of the schedule"):
@@ -190,7 +188,7 @@ def test_a_monitor_changes_no_ending_and_no_count(name: str) -> None:
         (
             Scenario(
                 order,
-                [("a", "PAY", {"card": "declined"}), ("a", "SHIP")],
+                [("a", "PAY", {"card": "gold"}), ("a", "SHIP")],
                 faults={"crashes": 1},
                 protections=["cas"],
                 max_receives=2,
@@ -222,7 +220,7 @@ def test_a_test_is_written_only_of_a_whole_schedule() -> None:
     """And only for a chart that can be imported."""
     with pytest.raises(SimulationError, match="r2 may follow"):
         Schedule.parse("r1").to_pytest(PAIR, "settlesim.gallery:order")
-    with pytest.raises(SimulationError, match="package.module:name"):
+    with pytest.raises(SimulationError, match=r"package\.module:name"):
         Schedule.parse(LOST).to_pytest(PAIR, "import os; order")
 
 
@@ -239,9 +237,7 @@ def test_the_same_seed_walks_the_same_way() -> None:
 
 def test_a_sample_finds_endings_that_exploring_finds() -> None:
     """Its shares add up to one."""
-    found = {
-        str((each.store, each.effects)) for each in explore(PAIR).endings
-    }
+    found = {str((each.store, each.effects)) for each in explore(PAIR).endings}
     taken = sample(PAIR, 300, seed=0)
     assert {str((each.store, each.effects)) for each in taken.endings} == found
     assert sum(each.probability for each in taken.endings) == 1

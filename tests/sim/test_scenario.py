@@ -50,9 +50,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("reason", "parts"), REFUSED, ids=lambda value: str(value)[:60])
-def test_what_makes_no_sense_is_refused_with_the_reason(
-    reason: str, parts: dict[str, Any]
-) -> None:
+def test_what_makes_no_sense_is_refused_with_the_reason(reason: str, parts: dict[str, Any]) -> None:
     """A scenario that can not be, or a name that is not there, never gets to a search."""
     with pytest.raises(SimulationError) as caught:
         Scenario(**{"chart": order, "events": ["PAY"], **parts})

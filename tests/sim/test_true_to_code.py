@@ -105,9 +105,7 @@ def test_there_are_as_many_real_runs_as_interleavings(queue: str, runs: int) -> 
     """Step by step, not only in the end: the walk of the real code has the counted size."""
     scenario = Scenario(COUNTER, [("c", "INC")] * 2, queue=queue)
     messages = tuple(scenario.events)
-    _, walked = every_ending(
-        lambda: World(COUNTER, messages, 2, queue, cas=False), merge=False
-    )
+    _, walked = every_ending(lambda: World(COUNTER, messages, 2, queue, cas=False), merge=False)
     assert walked == explore(scenario).interleavings == runs
 
 

@@ -1,0 +1,122 @@
+"""How fast the simulator is: states per second, large counts, the grid, memory per state.
+
+    python -m benchmarks.explore
+
+The exit status is 1 where a figure misses what is required of it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from settlesim.gallery import append_log, order
+from settlesim.sim import Exploration, Scenario, explore, necessity
+from settlesim.sim.model import Model
+from settlesim.sim.search import count, search
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number and what is required."""
+
+    name: str
+    value: float
+    unit: str
+    required: float
+    at_least: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as required."""
+        return self.value >= self.required if self.at_least else self.value <= self.required
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        verdict = "ok" if self.good else "MISSED"
+        return (
+            f"{self.name:58} {self.value:12,.1f} {self.unit:9} {sign} {self.required:,} {verdict}"
+        )
+
+
+def timed(run: Callable[[], Exploration]) -> tuple[Exploration, float]:
+    """Return what a run returns, and the CPU seconds that it took; the best of three."""
+    best = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        found = run()
+        best = min(best, time.process_time() - began)
+    return found, best
+
+
+def log_scenario(number: int, services: int, workers: int) -> Scenario:
+    """Return a plain scenario on the append log."""
+    events = [f"E{index}" for index in range(1, number + 1)]
+    return Scenario(append_log(number, services), events, workers=workers)
+
+
+def plain() -> list[Figure]:
+    """Measure scenarios without faults, protections and monitors."""
+    figures = []
+    expected = {(4, 3, 4): 39_312, (5, 1, 3): 157_596, (5, 1, 5): 349_184, (6, 1, 2): 361_978}
+    for size, states in expected.items():
+        scenario = log_scenario(*size)
+        found, seconds = timed(lambda scenario=scenario: explore(scenario))  # type: ignore[misc]
+        if found.states != states:
+            raise SystemExit(f"{size}: {found.states} states, not {states}")
+        name = f"plain {size}, {found.states:,} states, endings {len(found.endings):,}"
+        figures.append(Figure(name, found.states / seconds, "states/s", 100_000, at_least=True))
+        if size == (5, 1, 5):
+            figures.append(Figure("(5, 1, 5) found and counted", seconds, "s", 5, at_least=False))
+    return figures
+
+
+def watched() -> Figure:
+    """Measure the order chart with faults, protections and every monitor."""
+    scenario = Scenario(
+        order,
+        ["PAY", "CANCEL", "SHIP"],
+        queue="standard",
+        protections=["cas"],
+        faults={"crashes": 1, "expiries": 1},
+        monitors="all",
+    )
+    found, seconds = timed(lambda: explore(scenario))
+    name = f"order, faults and all monitors, {found.states:,} states"
+    return Figure(name, found.states / seconds, "states/s", 60_000, at_least=True)
+
+
+def grid() -> Figure:
+    """Measure the full grid of the order chart."""
+    began = time.process_time()
+    found = necessity(order, ["PAY", "CANCEL", "SHIP"])
+    seconds = time.process_time() - began
+    states = sum(cell.exploration.states for row in found.cells for cell in row)
+    return Figure(f"grid of 64 cells, {states:,} states", seconds, "s", 15, at_least=False)
+
+
+def memory() -> Figure:
+    """Measure the bytes per state at the peak; 2 million states are to stay below 1 GB."""
+    tracemalloc.start()
+    model = Model(log_scenario(5, 1, 3))
+    graph = search(model, 2_000_000)
+    count(graph)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    name = f"peak memory, {len(graph.states):,} states"
+    return Figure(name, peak / len(graph.states), "B/state", 500, at_least=False)
+
+
+def main() -> int:
+    """Measure everything and print it."""
+    figures = [*plain(), watched(), grid(), memory()]
+    for figure in figures:
+        print(figure)
+    return 0 if all(figure.good for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

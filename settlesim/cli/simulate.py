@@ -1,0 +1,327 @@
+"""``settlesim simulate``: every interleaving of some events, and what it proves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from settlesim.chart import Chart
+from settlesim.chart.problems import nearest
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.running import Command, Refusal
+from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
+from settlesim.errors import RenderError, shorten
+
+if TYPE_CHECKING:
+    from settlesim.sim import Replay, Scenario
+
+__all__ = ["simulate"]
+
+_STATUS: Final = {"proved": 0, "refuted": 1, "undetermined": 3}
+_QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
+
+
+def _protections(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    names = [name.strip() for value in values for name in value.split(",")]
+    return tuple(name for name in names if name)
+
+
+def _data(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    found = {}
+    for value in values:
+        event, equals, text = value.partition("=")
+        if not event or not equals:
+            raise click.BadParameter(f"{shorten(value, 40)} is not EVENT=JSON")
+        found[event] = parse_json(text)
+    return found
+
+
+def _budget(name: str, text: str) -> Callable[[Any], Any]:
+    return click.option(
+        f"--{name}", metavar="N", type=click.IntRange(0, 1_000), default=0, help=text
+    )
+
+
+@click.command(
+    cls=Command,
+    short_help="Explore every interleaving of some events, and prove or refute their order.",
+    help=f"""Handle EVENTS of CHART in every order in which things can happen at once.
+
+    {CHART_HELP}
+
+    EVENT is the name of an event, or KEY:EVENT for the instance called KEY; the key ends at
+    the last colon. They arrive in the order in which they stand here, and stand in the
+    schedules by number: r2 receives the second one. An event that the chart does not know
+    is ignored by every instance, which is said on standard error.
+
+    PROVED says that every interleaving ends as one by one in order of arrival would. Where
+    one does not, the shortest schedule that shows it is printed: fewest faults, then fewest
+    switches between handlers. --replay shows it step by step.
+
+    A service runs once for each way to call it, on a simulated clock, to learn what it
+    answers; --service, --guard, --assign and --stub stand in for functions, as in settle.
+    Let none that does real work run.
+
+    Ctrl-C ends the search with what is known by then.
+
+    \b
+    Exit status: 0 for PROVED; 1 for REFUTED; 3 for UNDETERMINED; 2 for
+    wrong arguments and charts, and where a picture can not be written.
+    With --replay it is about that schedule; 3 where it does not end.
+
+    \b
+    Examples:
+      settlesim simulate order PAY SHIP --queue direct
+      settlesim simulate order PAY SHIP --queue fifo_group --crashes 1 --protect idempotent
+      settlesim simulate order PAY CANCEL --queue direct -o order.svg --picture lanes
+      settlesim simulate order PAY CANCEL --queue direct --replay "l1 c1 l2 s2 s1\"""",
+)
+@chart_argument
+@click.argument("events", metavar="EVENT...", nargs=-1, required=True)
+@click.option(
+    "--queue",
+    type=click.Choice(_QUEUES),
+    default="standard",
+    show_default=True,
+    help="How the queue hands out events; direct is none.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 1_000),
+    default=2,
+    show_default=True,
+    help="How many events may be handled at once.",
+)
+@click.option(
+    "--protect",
+    "protections",
+    metavar="NAME,...",
+    multiple=True,
+    callback=_protections,
+    help="cas, fence, inbox, idempotent, or several with commas.",
+)
+@_budget("crashes", "How often a worker may crash.")
+@_budget("expiries", "How often a visibility time-out may pass.")
+@_budget("duplicates", "How often the queue may deliver again what was deleted.")
+@_budget("service-failures", "How often a service may fail.")
+@click.option(
+    "--max-receives",
+    metavar="N",
+    type=click.IntRange(1, 1_000),
+    help="After how many receives an event goes to the dead letters; never, if not given.",
+)
+@click.option(
+    "--keys",
+    metavar="N",
+    type=click.IntRange(1, 1_000),
+    default=1,
+    help="How many instances get all the events.",
+)
+@click.option(
+    "--start", metavar="NODE", help="Where the instances are; they are new, if not given."
+)
+@click.option(
+    "--data", metavar="EVENT=JSON", multiple=True, callback=_data, help="The data of an event."
+)
+@click.option(
+    "--criterion",
+    type=click.Choice(["fifo", "serializable"]),
+    default="fifo",
+    show_default=True,
+    help="What an ending has to be: that of the order of arrival, or of any order.",
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Find about this many states; beyond it nothing is proved.",
+)
+@stub_options
+@click.option("--replay", "schedule", metavar="STEPS", help="Follow one schedule instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--certificate", is_flag=True, help="Search again for a checksum over all states.")
+@click.option(
+    "-o",
+    "--output",
+    "--svg",
+    "output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a picture, .svg or .png.",
+)
+@click.option(
+    "--picture",
+    type=click.Choice(["bars", "lanes", "states"]),
+    help="The endings; one schedule: the counterexample, or that of --replay; or all states.",
+)
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="The paper.")
+def simulate(
+    *,
+    source: Source,
+    events: tuple[str, ...],
+    data: Mapping[str, Any],
+    keys: int,
+    limit: int | None,
+    stub: bool,
+    service: Mapping[str, Callable[..., Any]],
+    guard: Mapping[str, Callable[..., Any]],
+    assign: Mapping[str, Callable[..., Any]],
+    schedule: str | None,
+    as_json: bool,
+    certificate: bool,
+    output: Path | None,
+    picture: str | None,
+    theme: Any,
+    **options: Any,
+) -> None:
+    """Simulate events."""
+    from settlesim.sim import Scenario
+
+    _check_picture(output, picture, schedule)
+    functions = {"service": service, "guard": guard, "assign": assign}
+    chart = bind_stubs(source.chart, functions, rest=stub)
+    faults = ("crashes", "expiries", "duplicates", "service_failures")
+    scenario = Scenario(
+        chart,
+        _events(chart, events, data, several=keys > 1),
+        keys=keys,
+        faults={name: options.pop(name) for name in faults},
+        **options,
+    )
+    with _nothing_known():
+        if schedule is not None:
+            status = _replay(scenario, schedule, as_json=as_json, output=output, theme=theme)
+        else:
+            drawing = (picture or "bars", output, theme)
+            status = _explore(scenario, limit, drawing, as_json=as_json, certificate=certificate)
+    click.get_current_context().exit(status)
+
+
+@contextmanager
+def _nothing_known() -> Iterator[None]:
+    """End with 3 where Ctrl-C comes outside of the search: 1 would say REFUTED."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("UNDETERMINED: it was interrupted.", err=True)
+        click.get_current_context().exit(_STATUS["undetermined"])
+    except RenderError as error:
+        raise Refusal(str(error)) from error
+
+
+# --- what was asked for -------------------------------------------------------------------
+
+
+def _events(chart: Chart, texts: tuple[str, ...], data: Mapping[str, Any], *, several: bool) -> Any:
+    """Return the events as a scenario takes them."""
+    known = {each.trigger: None for each in chart.transitions}
+    found: list[Any] = []
+    for text in texts:
+        key, _, event = ("", "", text) if text in known else text.rpartition(":")
+        if event not in known and not event.startswith(("done.", "error.", "after.")):
+            close = nearest(event, known)
+            hint = f"; did you mean {close!r}?" if close else ""
+            click.echo(
+                f"Note: no transition of chart {shorten(chart.name)} is for {shorten(event)}, so "
+                f"it is ignored{hint}",
+                err=True,
+            )
+        if several and (key or data):
+            raise click.UsageError("--keys is for events without keys and data")
+        found.append(event if several else (key or f"{chart.name}-1", event, data.get(event)))
+    for name in data:
+        if name not in {event if several else event[1] for event in found}:
+            raise click.UsageError(f"--data is for {shorten(name)}, and no such event is given")
+    return found
+
+
+def _check_picture(output: Path | None, picture: str | None, schedule: str | None) -> None:
+    if output is None and picture is not None:
+        raise click.UsageError("--picture says what to draw; give -o FILE as well")
+    if output is not None and output.suffix.lower() not in {".svg", ".png"}:
+        raise click.BadParameter(
+            f"{shorten(str(output))}: a picture of a simulation is .svg or .png",
+            param_hint="'-o'",
+        )
+    if schedule is not None and picture not in {None, "lanes"}:
+        raise click.UsageError("--replay is drawn as lanes; leave --picture out")
+
+
+# --- doing it -----------------------------------------------------------------------------
+
+
+def _explore(
+    scenario: Scenario,
+    limit: int | None,
+    drawing: tuple[str, Path | None, Any],
+    *,
+    as_json: bool,
+    certificate: bool,
+) -> int:
+    from settlesim.cli.progress import Progress
+    from settlesim.cli.simulating import exploration_record, exploration_text
+    from settlesim.cli.words import json_page
+    from settlesim.sim import explore, replay
+    from settlesim.sim.explore import LIMIT
+
+    limit = limit or LIMIT
+    with Progress(limit) as progress:
+        found = explore(scenario, limit, progress)
+    way = found.counterexample
+    wrong = None if way is None else replay(scenario, way)
+    proof = found.certificate if certificate else None
+    if as_json:
+        click.echo(json_page(exploration_record(found, wrong, proof)))
+    else:
+        click.echo(exploration_text(found, wrong, proof))
+    kind, output, theme = drawing
+    if output is not None:
+        if kind == "lanes":
+            shown = wrong or replay(scenario, found.way_to(_first(found.endings)))
+            _save(shown, output, theme)
+        elif kind == "states":
+            from settlesim.view import state_graph
+
+            _said(output, state_graph(found, output, theme=theme).alt)
+        else:
+            _save(found, output, theme)
+    return _STATUS[found.verdict.value]
+
+
+def _first(endings: tuple[Any, ...]) -> Any:
+    if not endings:
+        raise RenderError("no ending was found, so there is no schedule to draw")
+    return endings[0]
+
+
+def _replay(
+    scenario: Scenario, schedule: str, *, as_json: bool, output: Path | None, theme: Any
+) -> int:
+    from settlesim.cli.simulating import replay_record, replay_text, replay_verdict
+    from settlesim.cli.words import json_page
+    from settlesim.sim import replay
+
+    played = replay(scenario, schedule)
+    click.echo(json_page(replay_record(played)) if as_json else replay_text(played))
+    if output is not None:
+        _save(played, output, theme)
+    return _STATUS[replay_verdict(played)]
+
+
+def _save(value: Replay | Any, output: Path, theme: Any) -> None:
+    import settlesim.view  # so that values can draw themselves
+
+    picture: settlesim.view.Picture = value.draw(output, theme=theme)
+    _said(output, picture.alt)
+
+
+def _said(output: Path, alt: str) -> None:
+    """Say what was written, on standard error: standard output may be JSON."""
+    click.echo(f"Wrote {output}. {alt}", err=True)

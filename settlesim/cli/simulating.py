@@ -1,0 +1,219 @@
+"""What a person, or a program, reads of explorations and replays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from settlesim.chart.values import thaw
+from settlesim.cli.words import plain, table
+from settlesim.sim import Criterion, Ending, Exploration, Replay, Scenario, Verdict
+from settlesim.view.sim_words import count_words, labels_of, plural, scenario_words, share_words
+
+__all__ = [
+    "exploration_record",
+    "exploration_text",
+    "replay_record",
+    "replay_text",
+    "replay_verdict",
+]
+
+_MOST: Final = 20  # endings in the table; --json has all
+_NAMES: Final = 12  # events in the headline
+
+
+# --- an exploration -----------------------------------------------------------------------
+
+
+def exploration_text(
+    found: Exploration, wrong: Replay | None, proof: Mapping[str, Any] | None
+) -> str:
+    """Tell what was found.
+
+    Parameters
+    ----------
+    wrong : the counterexample, where there is one
+    proof : the certificate, where it was asked for
+    """
+    lines = [f"{found.verdict.name}: {_headline(found)}", _counts(found)]
+    if found.note:
+        lines.append(f"{found.note[0].upper()}{found.note[1:]}.")
+    if found.endings:
+        lines += ["", *_endings(found)]
+    if wrong is not None:
+        lines += ["", *_counterexample(wrong)]
+    if proof is not None:
+        lines += ["", f"sha256 over all states: {proof['sha256']}"]
+    return "\n".join(lines)
+
+
+def _headline(found: Exploration) -> str:
+    order = "in order of arrival"
+    if found.scenario.criterion is Criterion.SERIALIZABLE:
+        order = "in some order"
+    what = {
+        Verdict.PROVED: f"every interleaving ends as one by one {order}",
+        Verdict.REFUTED: f"not every interleaving ends as one by one {order}",
+        Verdict.UNDETERMINED: f"whether all ends as one by one {order} is not known",
+    }[found.verdict]
+    return f"{_scenario(found.scenario)}: {what}"
+
+
+def _scenario(scenario: Scenario) -> str:
+    several = len(scenario.instances) > 1
+    names = [f"{each.key}:{each.event}" if several else each.event for each in scenario.events]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    events = ", ".join(map(plain, names[:_NAMES]))
+    return f"{plain(scenario.chart.name)} [{events}{more}], {scenario_words(scenario)}"
+
+
+def _counts(found: Exploration) -> str:
+    least = "" if found.complete else "at least "
+    return ", ".join(
+        f"{least}{words}"
+        for words in (
+            plural(len(found.endings), "ending"),
+            f"{count_words(found.interleavings)} interleaving{'s'[: found.interleavings != 1]}",
+            plural(found.states, "state"),
+        )
+    )
+
+
+def _endings(found: Exploration) -> list[str]:
+    events = [each.event for each in found.scenario.events]
+    labels = labels_of(found.endings, events)
+    whole = found.interleavings
+    rows = [
+        (
+            count_words(ending.interleavings),
+            share_words(ending.interleavings, whole),
+            _mark(ending),
+            plain(rests),
+            plain(effects),
+        )
+        for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
+    ]
+    head = ("interleavings", "share", "order", "rests in", "effects")
+    lines = table(_numbers_right([head, *rows], 2))
+    rest = found.endings[_MOST:]
+    if rest:
+        number = count_words(sum(each.interleavings for each in rest))
+        lines.append(f"and {plural(len(rest), 'ending')} more, {number} interleavings: see --json")
+    return [line.rstrip() for line in lines]
+
+
+def _mark(ending: Ending) -> str:
+    """Say of which order an ending is."""
+    if ending.fifo:
+        return "of arrival"
+    return {True: "another", False: "none", None: "unknown"}[ending.serializable]
+
+
+def _numbers_right(rows: Sequence[Sequence[str]], columns: int) -> list[list[str]]:
+    widths = [max(len(row[at]) for row in rows) for at in range(columns)]
+    return [
+        [*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), *row[columns:]]
+        for row in rows
+    ]
+
+
+def _counterexample(wrong: Replay) -> list[str]:
+    way = wrong.schedule
+    cost = f"{plural(way.faults, 'fault')}, {plural(way.switches, 'switch', 'switches')}"
+    anomalies = f": {', '.join(wrong.anomalies)}" if wrong.anomalies else ""
+    return [
+        f"shortest counterexample ({cost}){anomalies}",
+        f"  {way}",
+        f"  {plain(wrong.sentence)}",
+    ]
+
+
+def exploration_record(
+    found: Exploration, wrong: Replay | None, proof: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return an exploration as plain JSON; probabilities as text such as ``"3/5"``."""
+    record = {
+        "scenario": found.scenario.to_dict(),
+        "verdict": found.verdict.value,
+        "holds": None if found.holds is None else found.holds.value,
+        "complete": found.complete,
+        "note": found.note,
+        "states": found.states,
+        "transitions": found.transitions,
+        "interleavings": found.interleavings,
+        "endings": [_ending(each) for each in found.endings],
+        "counterexample": None if wrong is None else replay_record(wrong, frames=False),
+    }
+    return record if proof is None else {**record, "sha256": proof["sha256"]}
+
+
+def _ending(ending: Ending) -> dict[str, Any]:
+    return {
+        "store": [
+            {"key": key, "configuration": list(leaves), "context": thaw(context)}
+            for key, leaves, context in ending.store
+        ],
+        "effects": [
+            {"key": key, "service": service, "message": message}
+            for key, service, message in ending.effects
+        ],
+        "dead": list(ending.dead),
+        "interleavings": ending.interleavings,
+        "probability": str(ending.probability),
+        "fifo": ending.fifo,
+        "serializable": ending.serializable,
+    }
+
+
+# --- a replay -----------------------------------------------------------------------------
+
+
+def replay_verdict(played: Replay) -> str:
+    """Return the verdict on one schedule: whether the criterion allows where it ends."""
+    if played.ending is None:
+        return Verdict.UNDETERMINED.value
+    fifo = played.scenario.criterion is Criterion.FIFO
+    allowed = played.ending.fifo if fifo else played.ending.serializable
+    verdicts = {True: Verdict.PROVED, False: Verdict.REFUTED, None: Verdict.UNDETERMINED}
+    return verdicts[allowed].value
+
+
+def replay_text(played: Replay) -> str:
+    """Tell a schedule step by step."""
+    rows = [
+        (
+            "" if frame.step is None else frame.step.name,
+            plain(frame.text),
+            "".join(f"<- {name}" for name in [", ".join(frame.anomalies)] if name),
+        )
+        for frame in played.frames[1:]
+    ]
+    lines = [line.rstrip() for line in table(rows)] if rows else []
+    after = played.frames[-1].enabled
+    if after:
+        lines.append(f"next could be {', '.join(step.name for step in after)}")
+    return "\n".join([_scenario(played.scenario), "", *lines, "", plain(played.sentence)])
+
+
+def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
+    """Return a replay as plain JSON."""
+    record: dict[str, Any] = {
+        "schedule": str(played.schedule),
+        "faults": played.schedule.faults,
+        "switches": played.schedule.switches,
+        "anomalies": list(played.anomalies),
+        "sentence": played.sentence,
+        "ending": None if played.ending is None else _ending(played.ending),
+    }
+    if frames:
+        record["scenario"] = played.scenario.to_dict()
+        record["steps"] = [
+            {
+                "step": None if frame.step is None else frame.step.name,
+                "text": frame.text,
+                "anomalies": list(frame.anomalies),
+                "enabled": [step.name for step in frame.enabled],
+            }
+            for frame in played.frames
+        ]
+    return record
