@@ -612,3 +612,10 @@ def test_nodes_nest_as_deep_as_the_limit_and_no_deeper() -> None:
         f"chart: nodes nest deeper than {MAX_NESTING} levels"
     ]
     assert problems_of([nest(100_000)]) == [f"chart: nodes nest deeper than {MAX_NESTING} levels"]
+
+
+@pytest.mark.parametrize("source", [None, []])
+def test_a_transition_without_a_source_is_a_problem(source: Any) -> None:
+    """It would vanish without a word."""
+    with pytest.raises(DefinitionError, match="has no source"):
+        Chart(["a"], [{"trigger": "GO", "source": source, "dest": "a"}], "a")

@@ -304,3 +304,17 @@ def test_frozen_containers_are_dicts_and_lists() -> None:
     assert isinstance(frozen["a"], list)
     assert type(frozen["a"]) is FrozenList
     assert frozen | {"b": 1} == {"a": [1], "b": 1}
+
+
+def test_a_value_that_holds_itself_often_is_refused_soon() -> None:
+    """Twenty-six levels of two references to the same list are 67 million values as JSON."""
+    value: Any = [1]
+    for _ in range(26):
+        value = [value, value]
+    with pytest.raises(InvalidValueError, match="more than"):
+        freeze(value)
+    record: Any = {"x": 1}
+    for _ in range(26):
+        record = {"a": record, "b": record}
+    with pytest.raises(InvalidValueError, match="more than"):
+        freeze(record)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from settlesim.chart import Event
+from settlesim.chart import Event, Snapshot
+from settlesim.chart.values import decode, encode
 from settlesim.engine import CallStatus, Outcome, Settling
+from settlesim.gallery import count, donut
 from tests.engine.driving import LOG, add, after, chart_of, finish, finished, no, settled, work
 
 # --- the beginning ------------------------------------------------------------------------
@@ -309,3 +311,39 @@ def test_leaving_a_node_of_one_region_ends_its_delays_and_no_others() -> None:
     settling.elapsed("p.r.x.0")
     assert settling.settlement is not None
     assert [call.status for call in settling.calls] == [CallStatus.DONE, CallStatus.CANCELLED]
+
+
+def test_a_settlement_is_plain_json_and_says_why() -> None:
+    """Every microstep and call is in it, and the last service that failed gives the reason."""
+    settling = Settling(count, count_settled(), "COUNT", key="c")
+    assert repr(settling) == "<Settling COUNT in counting_even: ['counting_even.0'] pending>"
+    settling.done("counting_even.0")
+    settling.failed("odd.0", "no power")
+    settlement = settling.settlement
+    assert settlement is not None
+    assert repr(settling) == f"<Settling {settlement}>"
+    assert settlement.reason == "wait: Error: no power"
+    record = settlement.to_dict()
+    assert decode(encode(record)) == record
+    assert record["microsteps"][0]["trigger"] == "COUNT"
+    assert [call["status"] for call in record["calls"]] == ["done", "error"]
+    assert Settling(count, None, "COUNT").settlement.reason is None  # type: ignore[union-attr]
+
+
+def test_the_reason_is_the_last_failure_even_where_a_later_service_is_done() -> None:
+    """A result says nothing about why an earlier service failed."""
+    settling = Settling(donut, None, "BAKE")
+    settling.failed("making.mixing.dry.sifting.0", "no sieve")
+    settling.done("making.mixing.wet.whisking.0")
+    settling.elapsed("making.mixing.dry.sifting_by_hand.0")
+    settling.done("making.frying.0")
+    settling.elapsed("making.cooling.0")
+    assert settling.settlement is not None
+    assert settling.settlement.reason == "sift: Error: no sieve"
+
+
+def count_settled() -> Snapshot:
+    """Return the count chart where it settled first."""
+    settlement = Settling(count, None, "COUNT").settlement
+    assert settlement is not None
+    return settlement.after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any
 
@@ -394,3 +395,14 @@ def test_a_guard_that_settles_its_own_nested_chart_is_refused() -> None:
     bound = chart.bind({"guard": guard})
     with pytest.raises(FunctionFailedError, match="can not settle that chart"):
         Settling(bound, None, "GO")
+
+
+def test_a_guard_that_gives_a_future_is_refused() -> None:
+    """Not only a coroutine can be waited for."""
+    loop = asyncio.new_event_loop()
+    future: Any = loop.create_future()
+    chart = chart_of([settled("a")], [{"trigger": "GO", "source": "a", "dest": "=",
+                                      "conditions": "guard"}])  # fmt: skip
+    with pytest.raises(FunctionFailedError, match="asynchronous"):
+        Settling(chart.bind({"guard": lambda context, event: future}), None, "GO")
+    loop.close()

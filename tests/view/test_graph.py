@@ -7,8 +7,9 @@ import re
 
 import graphviz
 import pytest
+from transitions.extensions.states import Timeout, add_state_features
 
-from settlesim import NestedSettleMachine, SettleMachine
+from settlesim import Chart, NestedSettleMachine, SettleMachine
 from settlesim.engine import machine_of
 from settlesim.engine.graph import SettleGraph
 from settlesim.gallery import count, donut
@@ -160,3 +161,59 @@ def test_transition_added_to_the_machine_of_a_chart_is_drawn() -> None:
     machine = machine_of(Chart(["a", "b"], [["GO", "a", "b"]], "a"))
     machine.add_transition("BACK", "b", "a")
     assert re.findall(r" id=(e\d+)", machine.get_combined_graph().source) == ["e0", "e1"]
+
+
+def test_region_of_interest_of_a_nested_machine_has_what_is_entered_with_it() -> None:
+    """A destination with children is shown with the one that is entered first."""
+    machine = NestedSettleMachine(
+        states=["out", {"name": "box", "initial": "a", "children": ["a", "b"]}, "far"],
+        transitions=[["go", "out", "box"], ["on", "box.b", "far"]],
+        initial="out",
+    )
+    shown = nodes_of(machine.get_graph(show_roi=True))
+    assert {"out", "box", "a"} <= set(shown)
+    assert "far" not in shown
+
+
+def test_a_removed_transition_is_not_drawn(door: SettleMachine) -> None:
+    """The graph is that of the machine now."""
+    before = len(edges_of(door.get_graph()))
+    door.remove_transition("close")
+    assert len(edges_of(door.get_graph())) == before - 1
+
+
+def test_two_services_of_one_node_are_told_apart() -> None:
+    """With one the arrow says done; with two it says which, and long names keep their limit."""
+    chart = Chart(
+        states=[
+            {"name": "rest", "tags": ["settled"]},
+            {
+                "name": "busy",
+                "invoke": [
+                    {"src": "first", "on_done": "rest", "on_error": "rest"},
+                    {"src": "second_" * 12, "timeout": 3, "on_done": "rest", "on_error": "rest"},
+                ],
+            },
+        ],
+        transitions=[["GO", "rest", "busy"]],
+        initial="rest",
+    )
+    source = machine_of(chart).get_graph().source
+    assert "first done" in source
+    assert "first error" in source
+    assert "3 s" in source
+
+
+def test_a_time_limit_of_a_state_feature_is_shown() -> None:
+    """Of a machine without a chart the markup's ``timeout`` is a line of the state."""
+
+    @add_state_features(Timeout)
+    class Limited(SettleMachine):
+        """A machine whose states have a time limit."""
+
+    machine = Limited(
+        states=["a", {"name": "b", "timeout": 5, "on_timeout": "late"}],
+        initial="a",
+        show_state_attributes=True,
+    )
+    assert "timeout 5 s" in machine.get_graph().source
