@@ -97,6 +97,9 @@ class FrozenList(list[Any]):
         return self
 
 
+_Known: TypeAlias = dict[int, Any]  # by identity: a container that stands twice is read once
+
+
 class _RefusedError(Exception):
     """Carries the reason and, innermost first, the keys that lead to the place."""
 
@@ -145,7 +148,7 @@ def _bounded(size: int) -> int:
     return size
 
 
-def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
+def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDict:
     items: dict[str, Any] = {}
     depth, size = 0, 2
     for key, item in value.items():
@@ -153,7 +156,7 @@ def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
             raise _RefusedError(f"has the key {shorten(key, 40)}, and JSON keys are strings")
         try:
             size += _check_text(key) + 2
-            frozen, item_depth, item_size = _freeze(item, room - 1)
+            frozen, item_depth, item_size = _freeze(item, room - 1, known)
         except _RefusedError as refused:
             refused.keys.append(key)
             raise
@@ -165,12 +168,12 @@ def _freeze_dict(value: Mapping[Any, Any], room: int) -> FrozenDict:
     return frozen_dict
 
 
-def _freeze_list(value: Iterable[Any], room: int) -> FrozenList:
+def _freeze_list(value: Iterable[Any], room: int, known: _Known) -> FrozenList:
     items: list[Any] = []
     depth, size = 0, 2
     for index, item in enumerate(value):
         try:
-            frozen, item_depth, item_size = _freeze(item, room - 1)
+            frozen, item_depth, item_size = _freeze(item, room - 1, known)
         except _RefusedError as refused:
             refused.keys.append(index)
             raise
@@ -182,19 +185,20 @@ def _freeze_list(value: Iterable[Any], room: int) -> FrozenList:
     return frozen_list
 
 
-def _freeze(value: Any, room: int) -> tuple[Any, int, int]:
+def _freeze(value: Any, room: int, known: _Known) -> tuple[Any, int, int]:
     """Return the frozen value, its depth and an upper bound of its encoded size."""
     kind = type(value)
     if kind is FrozenDict or kind is FrozenList:
         frozen = value
     elif kind is not dict and kind is not list:
         return value, 0, _scalar_size(value)
+    elif id(value) in known:
+        frozen = known[id(value)]
     elif room <= 0:
         raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
-    elif kind is dict:
-        frozen = _freeze_dict(value, room)
     else:
-        frozen = _freeze_list(value, room)
+        frozen = (_freeze_dict if kind is dict else _freeze_list)(value, room, known)
+        known[id(value)] = frozen
     if frozen.depth > room and _measure(frozen) > room:
         raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
     return frozen, frozen.depth, frozen.size
@@ -251,7 +255,7 @@ def freeze(value: JSONValue, *, where: str = "value") -> JSONValue:
     {'count': 1, 'tags': ['a']}
     """
     try:
-        frozen, _, size = _freeze(value, MAX_DEPTH)
+        frozen, _, size = _freeze(value, MAX_DEPTH, {})
         _check_size(frozen, size)
     except _RefusedError as refused:
         raise InvalidValueError(
