@@ -12,7 +12,8 @@ import nbformat
 from nbclient import NotebookClient
 
 import settlesim.view  # registers the pictures  # noqa: F401
-from settlesim.gallery import CHARTS
+from settlesim.gallery import CHARTS, order
+from settlesim.sim import Scenario, compare, necessity, replay
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -24,6 +25,20 @@ def draw_gallery() -> None:
     for name, chart in CHARTS.items():
         chart.draw(PICTURES / f"{name}.png")
         chart.draw(PICTURES / f"{name}-dark.png", theme="dark")
+
+
+def draw_simulator() -> None:
+    """Draw what the simulator says of the order chart, light and dark."""
+    clicks = Scenario(order, ["PAY", "CANCEL"])
+    lost = replay(clicks, "r1 l1 r2 l2 c1 s1 d1 s2 d2")
+    pictures = {
+        "lost-update": lost,
+        "disciplines": compare(order, ["PAY", "CANCEL"]),
+        "necessity": necessity(order, ["PAY", "SHIP"]),
+    }
+    for name, value in pictures.items():
+        value.draw(PICTURES / f"{name}.png")
+        value.draw(PICTURES / f"{name}-dark.png", theme="dark")
 
 
 def run_notebook(path: Path) -> None:
@@ -56,6 +71,7 @@ def main() -> None:
     names = sys.argv[1:]
     if not names:
         draw_gallery()
+        draw_simulator()
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         if not names or path.name in names or path.stem in names:
             run_notebook(path)

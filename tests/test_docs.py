@@ -10,6 +10,7 @@ import pytest
 
 from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
 from settlesim.chart.parsing import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
+from settlesim.sim import DISCIPLINES, MONITORS, PROTECTIONS, Faults, Kind
 from tests.documents import ROOT, blocks, examples, run
 
 TEXTS = {
@@ -62,3 +63,16 @@ def test_the_limits_are_those_of_the_library() -> None:
         (MAX_TRANSITIONS, "transitions"),
     ):
         assert f"{number:,} {what}" in CHARTS
+
+
+def test_the_page_of_the_simulator_names_everything_with_its_meaning() -> None:
+    """Disciplines, protections, faults, steps and anomalies are those of the code."""
+    text = TEXTS["simulator.md"]
+    for name, each in DISCIPLINES.items():
+        assert f"| `{name}` | {each.meaning} | {each.found_as} |" in text
+    for name, meaning in PROTECTIONS.items():
+        assert f"| `{name}` | {meaning} |" in text
+    for name, monitor in MONITORS.items():
+        assert f"| {name} | {monitor.definition} | {monitor.source} |" in text
+    assert all(f"| `{name}` |" in text for name in Faults._fields)
+    assert all(f"**{kind.value}**" in text for kind in Kind)

@@ -42,8 +42,9 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """Draw and settle are there."""
-    assert [path.stem for path in NOTEBOOKS][:2] == ["01_draw", "02_settle"]
+    """Draw, settle, and the two about the simulator are there."""
+    names = [path.stem for path in NOTEBOOKS]
+    assert names == ["01_draw", "02_settle", "03_why_fifo", "04_faults"]
 
 
 def test_every_code_cell_was_run_in_order(notebook: Notebook) -> None:

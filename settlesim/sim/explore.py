@@ -169,11 +169,13 @@ class Exploration:
 
     def __str__(self) -> str:
         more = "" if self.complete else f" ({self.reason}: lower bounds)"
-        endings = "1 ending" if len(self.endings) == 1 else f"{len(self.endings):,} endings"
-        return (
-            f"{self.verdict.value}: {endings}, {self.interleavings:,} interleavings, "
-            f"{self.states:,} states{more}"
+        counts = (
+            (len(self.endings), "ending"),
+            (self.interleavings, "interleaving"),
+            (self.states, "state"),
         )
+        words = (f"{count:,} {noun}{'s' if count != 1 else ''}" for count, noun in counts)
+        return f"{self.verdict.value}: {', '.join(words)}{more}"
 
     def __repr__(self) -> str:
         return f"<Exploration {self.scenario!r}: {self}>"
