@@ -29,7 +29,7 @@ def leaf(table: Table, state: int, event: str, data: Any = None) -> tuple[Any, l
 
 
 @given(charts(bound=True), st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=4))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_the_table_does_what_the_interpreter_does(chart: Chart, events: list[str]) -> None:
     """Configuration, context, outcome and error, event after event, for any chart."""
     # the table has no deadline: it ends a loop by the number of its microsteps
