@@ -99,10 +99,12 @@ def _compose(points: Sequence[Point], palette: Palette, title: str, alt: str) ->
         path = "M" + "L".join(f"{number(x)},{number(y)}" for x, y in line)
         dash = {} if above else {"stroke_dasharray": "7 4"}
         stroke(made, path, colour, 2.4, stroke_linejoin="round", **dash)
-        for (_, count), (x, y) in zip(series, line, strict=True):
+        others = lows if above else highs
+        for (_, count), (_, other), (x, y) in zip(series, others, line, strict=True):
             circle(made, x, y, 4.2, fill=colour, stroke=palette.paper, stroke_width=1.4)
             if (events_at := (x, y)) != line[-1]:
-                _value(made, count, events_at, palette, above=above)
+                higher = count > other if count != other else above
+                _value(made, count, events_at, palette, above=higher)
         x, y = line[-1]
         crowded = abs(place(*highs[-1])[1] - place(*lows[-1])[1]) < 34
         y += (-17 if above else 17) if crowded else 0
@@ -119,6 +121,8 @@ def _value(
     x, y = at[0] + (5 if above else -5), at[1] + (-9 if above else 18)
     width = text_width(words, _SMALL)
     left = x - width if above else x
+    if not above and count == 1:  # on the axis: the names of the axis are below
+        left, y = at[0] - width - 9, at[1] - 6
     patch = Box(left - 1, y - 10, width + 2, 13)
     rectangle(parent, patch, 0, fill=palette.paper, fill_opacity=0.85)
     text(parent, (left, y), words, _SMALL, palette.ink)
