@@ -18,12 +18,12 @@ from settlesim.sim.replaying import Replay, replay
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import Serial
-from settlesim.sim.values import Ending, Step
+from settlesim.sim.values import Ending, Step, Verdict
 
 __all__ = ["Sample", "run", "sample"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """What came of a number of random walks."""
 
@@ -32,6 +32,22 @@ class Sample:
     endings: tuple[Ending, ...]
     """The most frequent first. `interleavings` is how many walks ended so, `probability`
     their share."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Never more than UNDETERMINED: what was not met may exist."""
+        return Verdict.UNDETERMINED
+
+    def __str__(self) -> str:
+        right = sum(ending.interleavings for ending in self.endings if ending.fifo)
+        met = f"{len(self.endings):,} ending{'s' if len(self.endings) != 1 else ''}"
+        return (
+            f"{self.verdict.value}: {self.runs:,} random walks, {met} met, "
+            f"{right:,} walks with the right one"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Sample of {self.scenario!r}: {self}>"
 
 
 def run(scenario: Scenario, seed: int) -> Replay:

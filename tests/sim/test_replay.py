@@ -18,6 +18,7 @@ from settlesim.sim import (
     Scenario,
     Schedule,
     Step,
+    Verdict,
     explore,
     replay,
     run,
@@ -249,3 +250,11 @@ def test_a_sample_needs_a_number_of_runs_and_a_seed(runs: Any, seed: Any) -> Non
     """Nothing here throws dice of its own."""
     with pytest.raises(SimulationError):
         sample(PAIR, runs, seed)
+
+
+def test_a_sample_is_never_a_verdict_and_says_how_much_it_saw() -> None:
+    """Three walks may miss anything; the text has the counts and stays short."""
+    seen = sample(Scenario(order, ["PAY", "SHIP"], queue="fifo_group"), runs=3, seed=1)
+    assert seen.verdict is Verdict.UNDETERMINED
+    assert str(seen) == ("undetermined: 3 random walks, 1 ending met, 3 walks with the right one")
+    assert len(repr(seen)) < 200
