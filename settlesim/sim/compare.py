@@ -195,7 +195,7 @@ def compare(
     >>> from settlesim.gallery import counter
     >>> print(compare(counter(0), ["INC", "INC"], ["mutex", "fifo_group"]))
     mutex       proved: 1 ending, 2 interleavings, 16 states
-    fifo_group  proved: 1 ending, 1 interleavings, 9 states
+    fifo_group  proved: 1 ending, 1 interleaving, 9 states
     """
     scenarios: list[Scenario] = []
     left_out: dict[str, str] = {}

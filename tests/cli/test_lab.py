@@ -18,7 +18,7 @@ from settlesim.cli.notebooks import Notebooks, copy_notebooks, find_notebooks, t
 from settlesim.errors import MissingExtraError
 from tests.cli.conftest import Run
 
-NAMES = ["01_draw.ipynb", "02_settle.ipynb", "03_why_fifo.ipynb", "04_faults.ipynb"]
+NAMES = ["01_draw.ipynb", "02_settle.ipynb"]
 
 
 def notebook(text: str) -> str:
