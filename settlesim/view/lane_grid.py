@@ -122,8 +122,14 @@ class Grid:
 
     @property
     def right(self) -> float:
-        """Where the last column ends."""
-        return self.gutter + max(self.steps, 1) * self.dx + 10
+        """Where the last column ends, with room for what the store holds in the end."""
+        end = self.gutter + max(self.steps, 1) * self.dx
+        last = [value for value in self.tracks.values if value.end is None]
+        names = (
+            self.x(value.begin) + min(text_width(value.words, 12, bold=True), 150.0) + 18
+            for value in last
+        )
+        return max(end + 10, *names, end)
 
     @property
     def value_height(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from settlesim import display
 from settlesim.errors import RenderError
 from settlesim.sim.replaying import Replay
-from settlesim.sim.values import Frame, Step
+from settlesim.sim.values import Frame, Kind, Step
 from settlesim.view.card import Look
 from settlesim.view.lane_grid import Strip
 from settlesim.view.palette import Theme
@@ -126,7 +126,8 @@ def _mark(mine: Sequence[Frame], yours: Sequence[Frame], at: int) -> tuple[int, 
     words = "parts here: nothing more" if here is None else f"parts here: {here.name}"
     before = mine[min(at, len(mine)) - 1]
     if there is not None and there not in before.enabled:
-        words += f"; {_event(before, there)} can not be {_DONE[there.kind.value]} yet"
+        later = " yet" if there.kind is Kind.RECEIVE else " here"
+        words += f"; {_event(before, there)} can not be {_DONE[there.kind.value]}{later}"
     return min(at, len(mine) - 1), words
 
 
