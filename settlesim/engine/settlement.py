@@ -53,7 +53,7 @@ class Pending:
     id: str
     """The invocation's id."""
     number: int
-    """The how-manieth start of this invocation it is in this session, from 1."""
+    """The how-manieth start of this invocation it is within this event, from 1."""
     service: str
     input: JSONValue
     timeout: float | None
@@ -61,7 +61,7 @@ class Pending:
     context: FrozenDict
     """The context when the service was started."""
     event: Event
-    """The external event of this session."""
+    """The external event that is being settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class PendingDelay:
 
     id: str
     number: int
-    """The how-manieth start of this delay it is in this session, from 1."""
+    """The how-manieth start of this delay it is within this event, from 1."""
     seconds: float
 
 

@@ -286,7 +286,7 @@ class Settling:
 
     def _check_alive(self) -> None:
         if self._error is not None:
-            raise SettleError("this session has ended with an error") from self._error
+            raise SettleError("the session has ended with an error") from self._error
 
     def _take(self, id_: str) -> Pending:
         self._check_alive()
