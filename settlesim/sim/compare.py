@@ -135,18 +135,23 @@ class Necessity:
     @property
     def summary(self) -> str:
         """What the grid says, in a sentence or two."""
-        right = {
-            row: [c for c, cell in zip(self.columns, cells, strict=True) if cell.right]
-            for row, cells in zip(self.rows, self.cells, strict=True)
+        rights = {
+            column: [cells[index].right for cells in self.cells]
+            for index, column in enumerate(self.columns)
+            if "F" not in column
         }
-        without = sorted({c for names in right.values() for c in names if "F" not in c})
+        always = [column for column, rows in rights.items() if all(rows)]
         head = (
             "These events commute: their order makes no difference."
             if self.commute
             else "These events do not commute."
         )
-        if without:
-            tail = f" Without FIFO the right ending is certain with {', '.join(without)}."
+        if always:
+            tail = (
+                f" Without FIFO the right ending is certain in every row with {', '.join(always)}."
+            )
+        elif any(map(any, rights.values())):
+            tail = " Without FIFO the right ending is certain in some of the rows only."
         else:
             tail = " No combination without FIFO is certain to reach the right ending."
         return head + tail

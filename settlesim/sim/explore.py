@@ -20,6 +20,7 @@ from typing import Any, Final
 from settlesim import display
 from settlesim.chart.values import encode
 from settlesim.engine.table import Table
+from settlesim.errors import SimulationError
 from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
@@ -145,6 +146,8 @@ class Exploration:
         get it: states are not kept.
         """
         graph = search(self._model, self.states - 1 if not self.complete else self.states)
+        if len(graph.states) < self.states:  # an interrupt: half a checksum would be kept
+            raise SimulationError(where="certificate", reason=f"was not finished: {graph.reason}")
         digests = sorted(_digests(self._model, graph.states[: self.states]))
         return {
             "settlesim": version("settlesim"),

@@ -256,10 +256,11 @@ class Model:
         if found is None:
             parts = self.phases[phase], self.shared[shared]
             moves = [self.moves.receive(*parts)] if mask < 0 else self.moves.of(*parts, mask)
-            found = self._names[key] = []
+            found = []
             for step, after, kept in moves:
                 new, change, number = self._triple(phase, after, kept)
                 found.append((step, (new, change - self._cost(step), number)))
+            self._names[key] = found  # whole, or not at all: an interrupt may come meanwhile
         return found
 
     def _after(

@@ -69,7 +69,7 @@ class Faults(NamedTuple):
     duplicates: int = 0
     """A message is delivered again that was deleted."""
     service_failures: int = 0
-    """A service fails, or runs out of time."""
+    """A service fails. A time-out is not told apart from it: guards see an error."""
 
 
 _NO_FAULTS: Final = Faults()

@@ -30,7 +30,7 @@ class Kind(enum.Enum):
     CALL = "c"
     """A service comes back."""
     FAIL = "f"
-    """A service fails or runs out of time; costs one of the service failures."""
+    """A service fails; costs one of the service failures."""
     SAVE = "s"
     SKIP = "i"
     """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""

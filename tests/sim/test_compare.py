@@ -123,3 +123,13 @@ def test_what_the_grid_varies_can_not_be_given() -> None:
         necessity(order, ["PAY"], queue="mutex")
     with pytest.raises(SimulationError, match="a mapping by name"):
         necessity(order, ["PAY"], fault_rows={})
+
+
+def test_the_summary_claims_only_what_every_row_bears_out() -> None:
+    """Compare-and-set alone is right for two increments without faults, and not with a crash."""
+    grid = necessity(counter(), ["INC", "INC"])
+    assert grid["none", "-C--"].right
+    assert not grid["crash", "-C--"].right
+    words = grid.summary.removesuffix(".").split("with ")[-1].split(", ")
+    assert "-CI-" in words
+    assert all(grid[row, column].right for column in words for row in grid.rows)
