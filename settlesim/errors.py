@@ -17,6 +17,8 @@
     │   └── RejectedError
     ├── StoreError                  the store
     │   ├── VersionConflictError    another worker was first: load again
+    │   ├── ReceiptExpiredError     the consumer was too slow: the message is in other hands
+    │   ├── DeduplicationError      the sender: one id for two different messages
     │   ├── ChartMismatchError
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ChartMismatchError",
     "DeadlineExceededError",
+    "DeduplicationError",
     "DefinitionError",
     "FunctionFailedError",
     "InvalidEventError",
@@ -52,6 +55,7 @@ __all__ = [
     "MissingExtraError",
     "Problem",
     "ReadError",
+    "ReceiptExpiredError",
     "RejectedError",
     "RenderError",
     "RendererMissingError",
@@ -314,6 +318,41 @@ class VersionConflictError(StoreError):
             key=key,
             expected=expected,
             actual=actual,
+        )
+
+
+class ReceiptExpiredError(StoreError):
+    """The receipt of a message is no longer good: another consumer may have the message."""
+
+    queue: str
+    receipt: str
+    reason: str
+
+    def __init__(self, *, queue: str, receipt: str, reason: str) -> None:
+        super().__init__(
+            f"receipt {shorten(receipt, 60)} of queue {shorten(queue, 60)} is no longer good: "
+            f"{reason}. Nothing was changed.",
+            queue=queue,
+            receipt=receipt,
+            reason=reason,
+        )
+
+
+class DeduplicationError(StoreError):
+    """A deduplication id that was used for another message of the same group."""
+
+    queue: str
+    group_id: str
+    deduplication_id: str
+
+    def __init__(self, *, queue: str, group_id: str, deduplication_id: str) -> None:
+        super().__init__(
+            f"queue {shorten(queue, 60)}: the deduplication id {shorten(deduplication_id, 60)} of "
+            f"group {shorten(group_id, 60)} was sent before with another body. Nothing was sent; "
+            "an id is for one event and its repetitions.",
+            queue=queue,
+            group_id=group_id,
+            deduplication_id=deduplication_id,
         )
 
 
