@@ -239,7 +239,7 @@ class WholeFileStorage(Storage):
         ids = _index(data, self.path)
         encoded = encode_tables(data)
         with self._reported("writing"):
-            descriptor = replace_file(self._files, self.path, encoded)
+            descriptor = replace_file(self._files, self.path, [encoded], sync=True)
         status = None if descriptor is None else _stamp(os.fstat(descriptor))
         self._keep(Content(data, ids, descriptor, status))
         try:
