@@ -18,6 +18,7 @@
     ├── StoreError                  the store
     │   ├── VersionConflictError    another worker was first: load again
     │   ├── ReceiptExpiredError     the consumer was too slow: the message is in other hands
+    │   ├── EventRepeatedError      the event was settled before: only consume its message
     │   ├── DeduplicationError      the sender: one id for two different messages
     │   ├── ChartMismatchError
     │   ├── StoreDamagedError
@@ -47,6 +48,7 @@ __all__ = [
     "DeadlineExceededError",
     "DeduplicationError",
     "DefinitionError",
+    "EventRepeatedError",
     "FunctionFailedError",
     "InvalidEventError",
     "InvalidValueError",
@@ -335,6 +337,30 @@ class ReceiptExpiredError(StoreError):
             queue=queue,
             receipt=receipt,
             reason=reason,
+        )
+
+
+class EventRepeatedError(StoreError):
+    """The event was settled before, with the same id; nothing was written."""
+
+    key: str
+    event_id: str
+    revision: int
+    """The instance's revision after the event."""
+    outcome: str | None
+    """How it ended, such as ``"resolved"``, where the store knows it."""
+
+    def __init__(
+        self, *, key: str, event_id: str, revision: int, outcome: str | None = None
+    ) -> None:
+        ended = "" if outcome is None else f" and was {outcome}"
+        super().__init__(
+            f"event {shorten(event_id, 60)} of instance {shorten(key, 60)} was settled before, at "
+            f"revision {revision}{ended}. Nothing was written; its message needs only be deleted.",
+            key=key,
+            event_id=event_id,
+            revision=revision,
+            outcome=outcome,
         )
 
 

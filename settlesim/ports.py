@@ -104,6 +104,11 @@ class Store(Protocol):
             The instance is at another revision; nothing was written.
         ReceiptExpiredError
             The consumed message may be in other hands by now; nothing was written.
+        EventRepeatedError
+            The event was marked before; nothing was written.
+        DeduplicationError
+            A message that goes out has the deduplication id of another one; nothing was
+            written.
         StoreError
             The store could not write; it holds what it held before.
         """

@@ -1,0 +1,97 @@
+"""Instances: one document for each key, changed under a compare-and-set on its revision."""
+
+from __future__ import annotations
+
+from settlesim.chart.snapshot import Snapshot
+from settlesim.errors import StoreDamagedError, VersionConflictError, shorten
+from settlesim.store.database import Changes, Document, Reader
+from settlesim.store.documents import INSTANCES, InstanceDocument, check_document, snapshot_of
+
+__all__ = ["Instances"]
+
+
+class Instances:
+    """The index from keys to documents, and the rules of the table.
+
+    Parameters
+    ----------
+    source : how an error names the store
+    """
+
+    tables = (INSTANCES,)
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._ids: dict[str, int] = {}
+        self._keys: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._ids.clear()
+        self._keys.clear()
+
+    def update(self, table: str, id: int, new: Document | None) -> None:  # noqa: A002
+        """Take in that a document is now `new`."""
+        if new is None:
+            key = self._keys.pop(id, None)
+            if key is not None:
+                del self._ids[key]
+            return
+        check_document(self._source, table, id, new)
+        key = new["key"]
+        before = self._keys.get(id)
+        if before == key:
+            return
+        if key in self._ids:
+            reason = f"the key {shorten(key)} stands in document {self._ids[key]} and in {id}"
+            raise StoreDamagedError(path=self._source, reason=reason)
+        if before is not None:
+            del self._ids[before]
+        self._ids[key] = id
+        self._keys[id] = key
+
+    def keys(self) -> list[str]:
+        """Return all keys, sorted."""
+        return sorted(self._ids)
+
+    def find(self, reader: Reader, key: str) -> tuple[int | None, Snapshot | None]:
+        """Return the instance's document id and state, None twice where there is none.
+
+        Raises
+        ------
+        StoreDamagedError
+            The document can not be read.
+        """
+        number = self._ids.get(key)
+        document = None if number is None else reader.get(INSTANCES, number)
+        if document is None:
+            return None, None
+        if type(document) is InstanceDocument:
+            return number, document.snapshot
+        where = f"instance {shorten(key)} in document {number}"
+        return number, snapshot_of(document, source=self._source, where=where)
+
+    def compare(self, reader: Reader, key: str, expected: int) -> int | None:
+        """Return the instance's document id, None where there is none.
+
+        Raises
+        ------
+        VersionConflictError
+            It is not at revision `expected`, 0 where there is none.
+        """
+        number, snapshot = self.find(reader, key)
+        actual = 0 if snapshot is None else snapshot.revision
+        if actual != expected:
+            raise VersionConflictError(key=key, expected=expected, actual=actual)
+        return number
+
+    def save(self, changes: Changes, number: int | None, key: str, snapshot: Snapshot) -> None:
+        """Write a snapshot into the document that `compare` returned."""
+        document = InstanceDocument(key, snapshot)
+        if number is None:
+            changes.insert(INSTANCES, document)
+        else:
+            changes.put(INSTANCES, number, document)
