@@ -10,11 +10,11 @@ from settlesim.ports import Transaction
 from settlesim.store.checks import check_key, check_seconds, check_text, check_transaction
 from settlesim.store.database import Changes, Database
 from settlesim.store.documents import INSTANCES
+from settlesim.store.indexes import Indexes
 from settlesim.store.marks import Mark
 from settlesim.store.messages import Mail
 from settlesim.store.receipts import read_receipt
 from settlesim.store.settlements import PastSettlement
-from settlesim.store.tables import Tables
 from settlesim.store.timers import DurableTimer
 
 __all__ = ["HISTORY", "MARK_WINDOW", "DatabaseStore"]
@@ -55,9 +55,11 @@ class DatabaseStore:
             reason = f"is {shorten(history, 40)}; a whole number from 0 is needed"
             raise InvalidValueError(where="history", reason=reason)
         check_seconds(mark_window, where="mark_window")
+        self.history = history
+        """How many settlements of each instance are remembered."""
         self.database = database
         """Its tables, which a queue shares."""
-        self.tables = Tables(database, source=source, history=history, mark_window=mark_window)
+        self.indexes = Indexes(database, source=source, history=history, mark_window=mark_window)
         """What its documents are found by; for the queues of this package."""
 
     def load(self, key: str) -> Snapshot | None:
@@ -74,12 +76,12 @@ class DatabaseStore:
         """
         check_key(key)
         with self.database.reading() as reader:
-            return self.tables.instances.find(reader, key)[1]
+            return self.indexes.instances.find(reader, key)[1]
 
     def keys(self) -> list[str]:
         """Return the keys of all instances, sorted; raises as `load`."""
         with self.database.reading():
-            return self.tables.instances.keys()
+            return self.indexes.instances.keys()
 
     def settlements(self, key: str) -> tuple[PastSettlement, ...]:
         """Return the instance's last settlements, oldest first; raises as `load`.
@@ -88,7 +90,7 @@ class DatabaseStore:
         """
         check_key(key)
         with self.database.reading() as reader:
-            return self.tables.settlements.find(reader, key)
+            return self.indexes.settlements.find(reader, key)
 
     def mark(self, key: str, event_id: str) -> Mark | None:
         """Return what is remembered of an event that was settled, None where nothing is.
@@ -98,13 +100,13 @@ class DatabaseStore:
         check_key(key)
         check_text(event_id, where="event_id")
         with self.database.reading() as reader:
-            return self.tables.marks.find(reader, key, event_id, self.database.now())
+            return self.indexes.marks.find(reader, key, event_id, self.database.now())
 
     def timers(self, key: str) -> tuple[DurableTimer, ...]:
         """Return the instance's timers, the oldest first; raises as `load`."""
         check_key(key)
         with self.database.reading() as reader:
-            return self.tables.timers.find(reader, key)
+            return self.indexes.timers.find(reader, key)
 
     def delete(self, key: str, expected: int) -> None:
         """Forget the instance if it is at revision `expected`, 0 where there is none.
@@ -121,11 +123,11 @@ class DatabaseStore:
         """
         check_key(key)
         with self.database.writing() as changes:
-            number = self.tables.instances.compare(changes, key, expected)
+            number = self.indexes.instances.compare(changes, key, expected)
             if number is not None:
                 changes.remove(INSTANCES, number)
-            self.tables.settlements.forget(changes, key)
-            self.tables.timers.forget(changes, key)
+            self.indexes.settlements.forget(changes, key)
+            self.indexes.timers.forget(changes, key)
 
     def commit(self, transaction: Transaction) -> None:
         """Write the transaction whole, if the instance is at its expected revision.
@@ -155,21 +157,21 @@ class DatabaseStore:
             self._apply(changes, transaction)
 
     def _apply(self, changes: Changes, transaction: Transaction) -> None:
-        tables, key = self.tables, transaction.key
+        indexes, key = self.indexes, transaction.key
         if transaction.consumed is not None:
             # First: a consumer that lost its message need not load and settle again.
-            mail = Mail(tables, changes, self.database.now())
+            mail = Mail(indexes, changes, self.database.now())
             mail.consume(read_receipt(transaction.consumed))
-        number = tables.instances.compare(changes, key, transaction.expected)
+        number = indexes.instances.compare(changes, key, transaction.expected)
         if transaction.snapshot is not None:
-            tables.instances.save(changes, number, key, transaction.snapshot)
+            indexes.instances.save(changes, number, key, transaction.snapshot)
         if _is_plain(transaction):
             return
         now = self.database.now()
-        tables.marks.add(changes, transaction, now)
-        tables.settlements.add(changes, transaction, now)
-        tables.timers.change(changes, transaction, now)
-        mail = Mail(tables, changes, now)
+        indexes.marks.add(changes, transaction, now)
+        indexes.settlements.add(changes, transaction, now)
+        indexes.timers.change(changes, transaction, now)
+        mail = Mail(indexes, changes, now)
         for send in transaction.sends:
             mail.accept(send.queue, send.body, send.group_id, send.deduplication_id)
 

@@ -12,6 +12,7 @@ from settlesim.store.receipts import read_receipt
 from settlesim.store.settlements import OWN_FIELDS
 
 __all__ = [
+    "check_count",
     "check_key",
     "check_message",
     "check_seconds",
@@ -52,6 +53,18 @@ def check_seconds(value: object, *, where: str, most: float = math.inf) -> None:
         raise InvalidValueError(where=where, reason=reason)
     if value > most:  # type: ignore[operator]
         reason = f"is {value} seconds; {most:g} is the limit"
+        raise InvalidValueError(where=where, reason=reason)
+
+
+def check_count(value: object, *, where: str) -> None:
+    """Refuse what is no whole number from 1.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    if type(value) is not int or value < 1:
+        reason = f"is {shorten(value, 40)}; a whole number from 1 is needed"
         raise InvalidValueError(where=where, reason=reason)
 
 

@@ -118,6 +118,11 @@ class Lanes:
         """Return the least id of all messages; takes time with the number of lanes."""
         return min((line.ids[0] for line in self._lines.values()), default=None)
 
+    def length(self, lane: Lane) -> int:
+        """Return how many messages a lane has; takes time with their number."""
+        line = self._lines.get(lane)
+        return 0 if line is None else sum(number in self.places for number in set(line.ids))
+
     def flying(self, now: float) -> int:
         """Return how many are in flight; takes time with the number of lanes."""
         return sum(

@@ -127,7 +127,7 @@ class MemoryDatabase:
         self.now = now
         self.mutex = threading.Lock()
         self._tables: dict[str, _Table] = {}
-        self._indexes: dict[int, tuple[Index, tuple[str, ...]]] = {}
+        self._followers: list[tuple[Index, tuple[str, ...]]] = []
 
     def table(self, name: str) -> _Table:
         """Return a table, which is made where there is none."""
@@ -140,7 +140,7 @@ class MemoryDatabase:
         """Keep an index up to date with these tables; it is told what is there already."""
         with self.mutex:
             names = tuple(tables)
-            self._indexes[id(index)] = index, names
+            self._followers.append((index, names))
             for name in names:
                 self.table(name).indexes.append(index)
             self._tell_anew(index, names)
@@ -166,7 +166,7 @@ class MemoryDatabase:
         except BaseException:
             # An interrupt, or an index that refused a document: half of it must not stay.
             self._apply(changes, tell=False)
-            for index, names in self._indexes.values():
+            for index, names in self._followers:
                 self._tell_anew(index, names)
             raise
 
@@ -221,4 +221,4 @@ class MemoryStore(DatabaseStore):
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.tables.instances)} instances)"
+        return f"{type(self).__name__}({len(self.indexes.instances)} instances)"

@@ -20,8 +20,8 @@ from settlesim.store.documents import (
     PARKED,
     TIMERS,
 )
+from settlesim.store.indexes import Indexes
 from settlesim.store.receipts import Receipt
-from settlesim.store.tables import Tables
 
 __all__ = ["MAX_ERRORS", "Mail", "good_message"]
 
@@ -74,13 +74,13 @@ class Mail:
 
     Parameters
     ----------
-    tables : the store's indexes
+    indexes : the store's indexes
     changes : the transaction
     now : seconds since the epoch
     """
 
-    def __init__(self, tables: Tables, changes: Changes, now: float) -> None:
-        self._tables = tables
+    def __init__(self, indexes: Indexes, changes: Changes, now: float) -> None:
+        self._indexes = indexes
         self._changes = changes
         self._now = now
         self._sent: dict[tuple[str, str, str], _Sent] = {}
@@ -135,7 +135,7 @@ class Mail:
         }
         number = self._changes.insert(MESSAGES, document)
         if deduplication_id is not None:
-            span = self._tables.queues.window(queue) if window is None else window
+            span = self._indexes.queues.window(queue) if window is None else window
             self._sent[name] = _Sent(digest, number)
             self._remember(name, digest, number, span)
         return number
@@ -144,10 +144,10 @@ class Mail:
         name = queue, group_id, deduplication_id
         if name in self._sent:
             return self._sent[name]
-        known = self._tables.deduplication.find(name)
+        known = self._indexes.deduplication.find(name)
         if known is None:
             return None
-        waits = self._tables.queues.holds(queue, known.message)
+        waits = self._indexes.queues.holds(queue, known.message)
         return known if waits or known.until > self._now else None
 
     def _remember(self, name: tuple[str, str, str], digest: str, message: int, span: float) -> None:
@@ -161,12 +161,12 @@ class Mail:
             "until": self._now + span,
             "window": span,
         }
-        old = self._tables.deduplication.find(name)
+        old = self._indexes.deduplication.find(name)
         if old is None:
             self._changes.insert(DEDUPLICATION, document)
         else:
             self._changes.put(DEDUPLICATION, old.number, document)
-        for known in self._tables.deduplication.over(self._now, _PRUNED_EACH):
+        for known in self._indexes.deduplication.over(self._now, _PRUNED_EACH):
             if known is not old:
                 self._forget_or_renew(known)
 
@@ -174,7 +174,7 @@ class Mail:
         document = self._changes.get(DEDUPLICATION, known.number)
         if document is None:
             return
-        if self._tables.queues.holds(document["queue"], known.message):
+        if self._indexes.queues.holds(document["queue"], known.message):
             # Not over while the message waits; looked at again after another window.
             until = self._now + max(known.window, 1.0)
             self._changes.put(DEDUPLICATION, known.number, {**document, "until": until})
@@ -186,7 +186,7 @@ class Mail:
         if message["deduplication_id"] is None:
             return
         name = message["queue"], message["group"], message["deduplication_id"]
-        known = self._tables.deduplication.find(name)
+        known = self._indexes.deduplication.find(name)
         document = None if known is None else self._changes.get(DEDUPLICATION, known.number)
         if known is None or document is None:
             return
@@ -218,7 +218,7 @@ class Mail:
         letter = {**message, "in_flight": False, "at": self._now, "reason": reason}
         self._changes.put(DEAD_LETTERS, number, letter)
         self._renew(message)
-        if halt and message["group"] not in self._tables.queues[message["queue"]].parked:
+        if halt and message["group"] not in self._indexes.queues[message["queue"]].parked:
             document = {
                 "queue": message["queue"],
                 "group": message["group"],
