@@ -28,7 +28,7 @@ from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.values import JSONValue
 from settlesim.engine.program import program_of
-from settlesim.engine.settlement import Settlement
+from settlesim.engine.settlement import Elapsed, Settlement
 from settlesim.engine.settling import (
     MAX_MICROSTEPS,
     Settling,
@@ -38,10 +38,11 @@ from settlesim.errors import (
     InvalidValueError,
     shorten,
 )
-from settlesim.ports import Clock, Store, Transaction
+from settlesim.ports import Clock, Store
 from settlesim.runtime.clock import RealClock
 from settlesim.runtime.coroutines import GRACE
 from settlesim.runtime.running import Run, ServiceCall
+from settlesim.runtime.transactions import transaction_of
 
 __all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
 
@@ -143,29 +144,84 @@ class Interpreter:
         StoreError
             The store could not read or write.
         """
+        return await self._settle(key, Event(event, data), event_id)
+
+    async def elapsed(
+        self,
+        key: str,
+        id: str,  # noqa: A002
+        event_id: str | None = None,
+    ) -> Settlement:
+        """Settle that a delay of the node in which the instance rests has passed, and save.
+
+        `Settlement.timers` names these delays. A worker and its queue see to them; this is
+        for those who keep the time themselves.
+
+        Parameters
+        ----------
+        key : as in `settle`
+        id : of the delay
+        event_id : as in `settle`
+
+        Returns
+        -------
+        settlement : IGNORED where the delay's node is not active, or its guards say no
+
+        Raises
+        ------
+        SettleError, VersionConflictError, StoreError
+            As `settle`.
+        """
+        return await self._settle(key, Elapsed(id), event_id)
+
+    async def _settle(self, key: str, event: Event | Elapsed, event_id: str | None) -> Settlement:
         check_key(key)
-        prefix = None if event_id is None else _key_prefix(self.chart.name, key, event_id)
-        settling = Settling(
-            self._program,
-            self.store.load(key),
-            Event(event, data),
-            key=key,
-            max_microsteps=self.max_microsteps,
-        )
-        if settling.settlement is None:
-            await Run(
-                settling,
-                self.chart.functions,
-                self.clock,
-                service_timeout=self.service_timeout,
-                deadline=self.deadline,
-                key_prefix=prefix,
-            ).finish()
+        prefix = None if event_id is None else self.key_prefix(key, event_id)
+        settling = self.begin(key, self.store.load(key), event)
+        run = None if settling.settlement is not None else self.run_of(settling, prefix)
+        if run is not None:
+            await run.finish()
         settlement = settling.settlement
         assert settlement is not None  # finish() returns with it, or raises
         if settlement.saved:
-            self.store.commit(Transaction(key, settlement.after, settlement.before.revision))
+            history = getattr(self.store, "history", 0)
+            self.store.commit(transaction_of(settlement, run, history=history, event_id=event_id))
         return settlement
+
+    # --- for a worker, which has the store and the queue to itself ----------------------------
+
+    def begin(self, key: str, snapshot: Snapshot | None, event: Event | Elapsed) -> Settling:
+        """Begin to settle without a store.
+
+        Raises
+        ------
+        InvalidEventError, SettleError, ChartMismatchError
+            As `settle`.
+        """
+        return Settling(
+            self._program, snapshot, event, key=key, max_microsteps=self.max_microsteps
+        )
+
+    def run_of(self, settling: Settling, key_prefix: str | None) -> Run:
+        """Return what drives a session to its settlement; see `key_prefix`."""
+        return Run(
+            settling,
+            self.chart.functions,
+            self.clock,
+            service_timeout=self.service_timeout,
+            deadline=self.deadline,
+            key_prefix=key_prefix,
+        )
+
+    def key_prefix(self, key: str, event_id: str) -> str:
+        """Return what the idempotency keys of an event's services begin with.
+
+        Raises
+        ------
+        InvalidValueError
+            The id is no text, or empty.
+        """
+        return _key_prefix(self.chart.name, key, event_id)
 
     def settle_sync(
         self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
