@@ -45,7 +45,7 @@ from settlesim.engine import (
 )
 from settlesim.errors import SettlesimError
 from settlesim.ports import Clock, Message, Queue, Store, Transaction
-from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock
+from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
 from settlesim.store import FifoQueue, MemoryStore, StandardQueue, TinyStore
 from settlesim.view import Picture
 
@@ -79,6 +79,7 @@ __all__ = [
     "TinyStore",
     "Transaction",
     "Verdict",
+    "Worker",
     "chart_to_json",
     "gallery",
     "read_chart",

@@ -22,7 +22,7 @@ import math
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future, wait
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.snapshot import check_key
@@ -44,7 +44,9 @@ from settlesim.runtime.coroutines import GRACE
 from settlesim.runtime.running import Run, ServiceCall
 from settlesim.runtime.transactions import transaction_of
 
-__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
+__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall", "run_anywhere"]
+
+T = TypeVar("T")
 
 SERVICE_TIMEOUT: Final = 60.0
 """Seconds that a service may take where its chart says nothing."""
@@ -198,9 +200,7 @@ class Interpreter:
         InvalidEventError, SettleError, ChartMismatchError
             As `settle`.
         """
-        return Settling(
-            self._program, snapshot, event, key=key, max_microsteps=self.max_microsteps
-        )
+        return Settling(self._program, snapshot, event, key=key, max_microsteps=self.max_microsteps)
 
     def run_of(self, settling: Settling, key_prefix: str | None) -> Run:
         """Return what drives a session to its settlement; see `key_prefix`."""
@@ -230,8 +230,7 @@ class Interpreter:
 
         There the services run in a loop of their own, in a thread, and this call waits.
         """
-        run = _run_in_thread if _loop_runs() else asyncio.run
-        return run(self.settle(key, event, data, event_id))
+        return run_anywhere(self.settle(key, event, data, event_id))
 
     # --- reading without an event ---------------------------------------------------------
 
@@ -309,12 +308,17 @@ def _loop_runs() -> bool:
     return True
 
 
-def _run_in_thread(coroutine: Coroutine[Any, Any, Settlement]) -> Settlement:
+def run_anywhere(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in a thread where an event loop runs already."""
+    return _run_in_thread(coroutine) if _loop_runs() else asyncio.run(coroutine)
+
+
+def _run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in a loop of its own, in a thread; an interrupt cancels it."""
-    result: Future[Settlement] = Future()
+    result: Future[T] = Future()
     loop_and_task: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
-    async def main() -> Settlement:
+    async def main() -> T:
         task = asyncio.current_task()
         assert task is not None
         loop_and_task.append((asyncio.get_running_loop(), task))

@@ -1,0 +1,305 @@
+"""What a worker does with one message: load, settle, and commit everything in one write.
+
+Who is to blame decides what becomes of a message that was not settled
+-----------------------------------------------------------------------
+The event, the chart or a service (any error while settling): the attempt counts; after
+some the message goes to the dead letters. The store, another worker, a chart of another
+version: it does not count, the message comes up again. The lease is lost: somebody else
+has the message, so what was settled is thrown away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+from settlesim.chart import Event, Snapshot
+from settlesim.engine.settlement import Settlement
+from settlesim.errors import (
+    ChartMismatchError,
+    DeduplicationError,
+    EventRepeatedError,
+    InvalidEventError,
+    InvalidValueError,
+    ReceiptExpiredError,
+    StoreDamagedError,
+    StoreError,
+    VersionConflictError,
+)
+from settlesim.ports import Message
+from settlesim.runtime.interpreter import Interpreter
+from settlesim.runtime.logs import log_settlement
+from settlesim.runtime.messages import DelayPassed, event_id_of, event_of
+from settlesim.runtime.running import Run
+from settlesim.runtime.store_calls import StoreCalls
+from settlesim.runtime.transactions import transaction_of
+from settlesim.store.base import DatabaseStore
+from settlesim.store.queue import DatabaseQueue
+
+__all__ = ["MAX_BACKOFF", "Handler"]
+
+MAX_BACKOFF: Final = 60.0
+"""Seconds for which a message is held back at most before it is tried again."""
+_CONFLICTS: Final = 10
+"""How often in a row another writer of the same instance may be first."""
+_RENEWALS: Final = 3
+"""How many times the visibility is extended in the time for which it was given."""
+
+
+class _LeaseLostError(Exception):
+    """The message is in other hands."""
+
+
+class _GivenBackError(Exception):
+    """The worker stops, and the services did not end in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the store says before an event is settled."""
+
+    snapshot: Snapshot | None
+    known: bool
+    """The event is marked, or its timer is gone: it only has to be consumed."""
+    revision: int | None = None
+
+
+class Handler:
+    """Handles messages for a worker; several at once.
+
+    Parameters
+    ----------
+    visibility : seconds for which a message is hidden, again and again while services run
+    backoff : seconds for which a message is held back after its first failure; twice as long
+        after each further one
+    """
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        store: DatabaseStore,
+        queue: DatabaseQueue,
+        *,
+        calls: StoreCalls,
+        visibility: float,
+        backoff: float,
+        logger: logging.Logger | logging.LoggerAdapter[Any],
+    ) -> None:
+        self.interpreter = interpreter
+        self.clock = interpreter.clock
+        self.store = store
+        self.queue = queue
+        self.calls = calls
+        self.visibility = visibility
+        self.backoff = backoff
+        self.logger = logger
+        self.mismatch: ChartMismatchError | None = None
+        """Why a message can not be handled by this worker at all, where there is one."""
+        self._giving_back = False
+        self._runs: set[asyncio.Future[None]] = set()
+
+    def give_back(self) -> None:
+        """Cancel every settle that is on its way, and give its message back at once."""
+        self._giving_back = True
+        for run in self._runs:
+            run.cancel()
+
+    async def handle(self, message: Message) -> None:
+        """Handle one message.
+
+        Raises
+        ------
+        StoreDamagedError
+            The store can not be read.
+        """
+        case = _Case(self, message)
+        try:
+            try:
+                event = event_of(message)
+            except (InvalidEventError, InvalidValueError) as error:
+                await case.fail(error, final=True)
+                return
+            case.name = event.name
+            await self._settle(case, event)
+        except StoreDamagedError:
+            await case.release(0.0)
+            raise
+        except (ReceiptExpiredError, _LeaseLostError) as error:
+            case.log("lost", error=str(error) or "the visibility could not be extended in time")
+        except _GivenBackError:
+            await case.release(0.0)
+            case.log("given back", error="the worker stops")
+        except StoreError as error:
+            if isinstance(error, ChartMismatchError):
+                self.mismatch = error
+            await case.release(self._hold(message.receives - 1))
+            case.log("given back", error=error)
+
+    def _hold(self, times: int) -> float:
+        return min(self.backoff * 2.0 ** min(times, 30), MAX_BACKOFF)
+
+    async def _settle(self, case: _Case, event: Event | DelayPassed) -> None:
+        """Load, settle and commit, again where another writer was first."""
+        for turn in range(_CONFLICTS):
+            look = await self.calls(self._look, case, event)
+            if look.known:
+                await self.calls(self.queue.delete, case.message.receipt)
+                case.log("repeated", revision=look.revision)
+                return
+            try:
+                settlement, run = await self._run(case, event, look.snapshot)
+            except (StoreError, _LeaseLostError, _GivenBackError):
+                raise
+            except (Exception, SystemExit) as error:  # of the user's code, whatever it is
+                await case.fail(error, retry_in=self._hold(case.message.failures))
+                return
+            try:
+                await self._commit(case, settlement, run)
+            except VersionConflictError as error:
+                if turn + 1 < _CONFLICTS:
+                    continue
+                await case.release(0.0)
+                case.log("given back", error=error)
+            return
+
+    def _look(self, case: _Case, event: Event | DelayPassed) -> _Look:
+        key = case.message.group_id
+        mark = self.store.mark(key, case.event_id) if case.marked else None
+        if mark is not None:
+            return _Look(None, known=True, revision=mark.revision)
+        if isinstance(event, DelayPassed):
+            timers = self.store.timers(key)
+            if not any((each.token, each.delay) == (event.token, event.delay) for each in timers):
+                return _Look(None, known=True)
+        return _Look(self.store.load(key), known=False)
+
+    async def _commit(self, case: _Case, settlement: Settlement, run: Run | None) -> None:
+        transaction = transaction_of(
+            settlement,
+            run,
+            history=self.store.history,
+            event_id=case.event_id,
+            consumed=case.message.receipt,
+            mark=case.event_id if case.marked else None,
+        )
+        try:
+            await self.calls(self.store.commit, transaction)
+        except EventRepeatedError as error:  # a copy of the message was faster
+            await self.calls(self.queue.delete, case.message.receipt)
+            case.log("repeated", revision=error.revision)
+        except (DeduplicationError, InvalidValueError) as error:  # no store could keep this
+            await case.fail(error, retry_in=self._hold(case.message.failures))
+        else:
+            case.log(settlement.outcome.value, revision=settlement.after.revision)
+
+    # --- services, and the lease meanwhile --------------------------------------------------
+
+    async def _run(
+        self, case: _Case, event: Event | DelayPassed, snapshot: Snapshot | None
+    ) -> tuple[Settlement, Run | None]:
+        began = event.elapsed if isinstance(event, DelayPassed) else event
+        key = case.message.group_id
+        settling = self.interpreter.begin(key, snapshot, began)
+        run: Run | None = None
+        if settling.settlement is None:
+            run = self.interpreter.run_of(settling, self.interpreter.key_prefix(key, case.event_id))
+            await self._finish(case, run)
+        assert settling.settlement is not None  # finish() returns with it, or raises
+        return settling.settlement, run
+
+    async def _finish(self, case: _Case, run: Run) -> None:
+        """Drive a session to its settlement, and keep its message meanwhile."""
+        if self._giving_back:
+            raise _GivenBackError
+        finish = asyncio.ensure_future(run.finish())
+        keeper = asyncio.ensure_future(self._keep(case, finish))
+        self._runs.add(finish)
+        try:
+            await asyncio.wait([finish])
+        finally:
+            self._runs.discard(finish)
+            finish.cancel()
+            keeper.cancel()
+            await asyncio.wait([finish, keeper])
+        if not keeper.cancelled():
+            keeper.result()  # an error of the store, if it can not be lived with
+        if case.lost is not None:
+            _seen(finish)
+            raise _LeaseLostError(str(case.lost)) from case.lost
+        if self._giving_back and finish.cancelled():
+            raise _GivenBackError
+        if finish.cancelled():
+            raise RuntimeError("the settling was cancelled, and not by the worker")
+        finish.result()
+
+    async def _keep(self, case: _Case, finish: asyncio.Future[None]) -> None:
+        """Extend the visibility again and again; end the settle when that comes too late."""
+        receipt = case.message.receipt
+        while True:
+            await self.clock.sleep(self.visibility / _RENEWALS)
+            try:
+                await self.calls(self.queue.change_visibility, receipt, self.visibility)
+            except ReceiptExpiredError as error:
+                case.lost = error
+                finish.cancel()
+                return
+            except StoreDamagedError:
+                finish.cancel()
+                raise
+            except StoreError as error:  # the store may be well again before the lease ends
+                self.logger.warning("the visibility was not extended: %s", error)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class _Case:
+    """One message in hand."""
+
+    def __init__(self, handler: Handler, message: Message) -> None:
+        self.handler = handler
+        self.message = message
+        self.event_id = event_id_of(message)
+        self.marked = message.deduplication_id is not None or handler.queue.standard
+        """Whether the store has to know the event's id afterwards: where only one message can
+        ever bring it, consuming that message is enough."""
+        self.name = "?"
+        self.lost: ReceiptExpiredError | None = None
+        self._began = handler.clock.now()
+
+    async def fail(
+        self, error: BaseException, *, retry_in: float = 0.0, final: bool = False
+    ) -> None:
+        """Count a failed attempt, and say whether the message is dead."""
+        handler, receipt = self.handler, self.message.receipt
+        dead = await handler.calls(
+            handler.queue.fail, receipt, error, 0.0 if final else retry_in, final=final
+        )
+        self.log("dead" if dead else "failed", error=f"{type(error).__name__}: {error}")
+
+    async def release(self, seconds: float) -> None:
+        """Give the message back without blame; where that fails, its lease only has to end."""
+        handler = self.handler
+        with contextlib.suppress(StoreError):
+            await handler.calls(handler.queue.change_visibility, self.message.receipt, seconds)
+
+    def log(
+        self, outcome: str, *, revision: int | None = None, error: BaseException | str | None = None
+    ) -> None:
+        """Write the record of what became of the message."""
+        log_settlement(
+            self.handler.logger,
+            key=self.message.group_id,
+            event=self.name,
+            event_id=self.event_id,
+            outcome=outcome,
+            revision=revision,
+            seconds=self.handler.clock.now() - self._began,
+            receives=self.message.receives,
+            error=error,
+        )
