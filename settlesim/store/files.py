@@ -184,7 +184,9 @@ def write_all(files: FileSystem, descriptor: int, data: bytes) -> None:
         rest = rest[files.write(descriptor, rest) :]
 
 
-def replace_file(files: FileSystem, path: str, parts: Iterable[bytes], *, sync: bool) -> int:
+def replace_file(
+    files: FileSystem, path: str, parts: Iterable[bytes], *, like: str, sync: bool
+) -> int:
     """Put `parts` in the place of the file at `path`, whole or not at all.
 
     The caller holds the store's lock, so that one name for the temporary file is enough:
@@ -193,6 +195,7 @@ def replace_file(files: FileSystem, path: str, parts: Iterable[bytes], *, sync: 
 
     Parameters
     ----------
+    like : the file that lends its permissions and its owner, if there is one
     sync : whether the content has to be on the disk before it gets the name
 
     Returns
@@ -204,22 +207,18 @@ def replace_file(files: FileSystem, path: str, parts: Iterable[bytes], *, sync: 
     OSError
         The old file is as it was and the temporary one is gone.
     """
+    # Renaming over a read-only file would succeed: only the folder's permissions count.
+    if _exists(files, path) and not files.may_write(path):
+        raise PermissionError(EACCES, "the file is read-only", path)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.tmp")
-    try:
-        files.stat(path)
-        old = True
-    except FileNotFoundError:
-        old = False
-    # Renaming over a read-only file would succeed: only the folder's permissions count.
-    if old and not files.may_write(path):
-        raise PermissionError(EACCES, "the file is read-only", path)
     with suppress(FileNotFoundError):
         files.remove(temporary)
-    descriptor = files.create(temporary, 0o600 if old else 0o666)
+    lends = _exists(files, like)
+    descriptor = files.create(temporary, 0o600 if lends else 0o666)
     try:
-        if old:
-            files.copy_mode(descriptor, path)
+        if lends:
+            files.copy_mode(descriptor, like)
         for part in parts:
             write_all(files, descriptor, part)
         if sync:
@@ -231,3 +230,11 @@ def replace_file(files: FileSystem, path: str, parts: Iterable[bytes], *, sync: 
             files.remove(temporary)
         raise
     return descriptor
+
+
+def _exists(files: FileSystem, path: str) -> bool:
+    try:
+        files.stat(path)
+    except FileNotFoundError:
+        return False
+    return True

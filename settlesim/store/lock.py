@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import Any
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Final
 
 from settlesim.errors import StoreUnavailableError
+from settlesim.store.files import FileSystem
 
-__all__ = ["InterruptsHeld", "exclusive"]
+__all__ = ["FileLock", "InterruptsHeld", "ThreadLock"]
 
-_PAUSE = 0.001
-"""Seconds between two tries. A save takes about this long; a wait of 50 milliseconds, as
-lock libraries have it, lets a waiting process starve beside a busy one."""
+_FIRST_PAUSE: Final = 0.0002
+_LONGEST_PAUSE: Final = 0.005
+"""Seconds between two tries. A save takes about one millisecond; a wait of 50, as lock
+libraries have it, lets a waiting process starve beside a busy one."""
 
 
 class InterruptsHeld:
-    """Holds Ctrl-C back while a block runs, so that no save is left half done.
+    """Holds Ctrl-C back from `begin` to `end`, so that no save is left half done.
 
-    An interrupt between any two instructions could leave the lock held or a temporary
-    file behind; a save takes a few milliseconds, so the interrupt can wait. Python runs
-    signal handlers in the main thread only, so elsewhere there is nothing to do.
+    An interrupt between any two instructions could leave the lock held or memory and disk
+    apart; a save takes a few milliseconds, so the interrupt can wait. Python runs signal
+    handlers in the main thread only, so elsewhere there is nothing to do.
     """
 
-    def __enter__(self) -> InterruptsHeld:
+    __slots__ = ("_caught", "_pending", "_previous")
+
+    def begin(self) -> None:
+        """Hold interrupts back from now on."""
         self._caught: FrameType | None = None
         self._pending = False
         self._previous: Any = None
         if threading.current_thread() is threading.main_thread():
             # None is a handler that C code installed; it could not be put back.
-            self._previous = signal.getsignal(signal.SIGINT)
-            if self._previous is not None:
+            previous = signal.getsignal(signal.SIGINT)
+            if previous is not None:
+                self._previous = previous
                 signal.signal(signal.SIGINT, self._remember)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
+        """Let interrupts through again, first the one that came meanwhile."""
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
             self.deliver()
@@ -65,82 +63,119 @@ class InterruptsHeld:
         self._pending, self._caught = True, frame
 
 
-if sys.platform == "win32":
+class ThreadLock:
+    """A lock between the threads of one process, which knows its holder.
 
-    def _try_lock(path: str) -> Callable[[], object] | None:
-        import filelock
+    Not re-entrant: to take it twice in one thread is a fault of the program, which waiting
+    would not mend.
+    """
 
-        lock = filelock.FileLock(path)
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            return None
-        return lock.release
+    __slots__ = ("_holder", "_lock")
 
-else:
-    # flock itself, not the filelock package: a fifth of a millisecond less for each save,
-    # and the kernel drops the lock when its process dies, however it dies.
-    import fcntl
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder = 0
 
-    def _try_lock(path: str) -> Callable[[], object] | None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Somebody may have removed the lock file meanwhile: then this lock excludes
-            # nobody, and the next try makes a new file.
-            if not os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                raise FileNotFoundError
-        except (BlockingIOError, FileNotFoundError):
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread holds the lock."""
+        return self._holder == threading.get_ident()
 
-        def release() -> None:
-            # Unlocked by name, not only by closing: a child that another thread forked
-            # meanwhile has a copy of the descriptor.
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-            finally:
-                os.close(descriptor)
+    def acquire(self, limit: float, interrupts: InterruptsHeld) -> bool:
+        """Wait up to `limit` seconds, interruptibly; say whether it was taken.
 
-        return release
+        Raises
+        ------
+        RuntimeError
+            The calling thread holds it already.
+        """
+        if self.is_mine:
+            raise RuntimeError("one use of a store inside another one, by the same thread")
+        if not self._lock.acquire(blocking=False):
+            waited, step = 0.0, 0.05  # only for the interrupts: it wakes when the lock is free
+            while not self._lock.acquire(timeout=step):
+                interrupts.deliver()
+                waited += step
+                if waited >= limit:
+                    return False
+        self._holder = threading.get_ident()
+        return True
+
+    def release(self) -> None:
+        """Let it go."""
+        self._holder = 0
+        self._lock.release()
 
 
-@contextmanager
-def exclusive(path: str, *, limit: float, store: str) -> Iterator[None]:
-    """Hold the lock file at `path` while the block runs.
+class FileLock:
+    """A lock between processes: ``flock`` on a file beside the store.
 
-    Not re-entrant: a second entry, by whichever thread, waits for the first to leave. The
-    wait can be interrupted, the block can not. The lock file stays where it is; to remove
-    it while somebody holds it would let two in.
+    The lock file stays where it is; to remove it while somebody holds it would let two in.
 
     Parameters
     ----------
     limit : seconds to wait, about; a frozen process must not freeze the others
     store : how an error names the store
-
-    Raises
-    ------
-    StoreUnavailableError
-        Another process held the lock all the time.
-    OSError
-        The lock file can not be made or opened.
     """
-    with InterruptsHeld() as interrupts:
-        waited = 0.0  # counted, not measured: the library reads no clock of the machine
-        while (release := _try_lock(path)) is None:
-            interrupts.deliver()
-            if waited >= limit:
-                raise StoreUnavailableError(
-                    path=store,
-                    reason=f"another process has held {path} for {limit:g} seconds. "
-                    "Nothing was changed; try again.",
-                )
-            time.sleep(_PAUSE)
-            waited += _PAUSE
+
+    def __init__(self, path: str, files: FileSystem, *, limit: float, store: str) -> None:
+        self.path = path
+        self._files = files
+        self._limit = limit
+        self._store = store
+        self._descriptor = -1
+
+    def acquire(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
+        """Take the lock; the wait for it can be interrupted.
+
+        Parameters
+        ----------
+        limit : seconds; None for the lock's own
+
+        Raises
+        ------
+        StoreUnavailableError
+            Another process held it all the time, or the lock file can not be opened.
+        """
+        limit = self._limit if limit is None else limit
+        waited, pause = 0.0, _FIRST_PAUSE  # counted, not measured
         try:
-            yield
-        finally:
-            release()
+            while not self._try():
+                interrupts.deliver()
+                if waited >= limit:
+                    raise StoreUnavailableError(
+                        path=self._store,
+                        reason=f"another process has held {self.path} for {limit:g} seconds. "
+                        "Nothing was changed; try again.",
+                    )
+                time.sleep(pause)
+                waited += pause
+                pause = min(1.5 * pause, _LONGEST_PAUSE)
+        except OSError as error:
+            reason = f"its lock {self.path} failed: {error.strerror or error}"
+            raise StoreUnavailableError(path=self._store, reason=reason) from error
+
+    def _try(self) -> bool:
+        files = self._files
+        while True:
+            if self._descriptor < 0:
+                self._descriptor = files.open_lock(self.path)
+            if not files.try_lock(self._descriptor):
+                return False
+            # Somebody may have removed the lock file meanwhile: then this lock excludes
+            # nobody, and a new file is needed.
+            with suppress(FileNotFoundError):
+                now = files.stat(self.path).identity
+                if files.status(self._descriptor).identity == now:
+                    return True
+            self.close()
+
+    def release(self) -> None:
+        """Let it go."""
+        self._files.unlock(self._descriptor)
+
+    def close(self) -> None:
+        """Close the lock file, and with it the lock."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._files.close(descriptor)
