@@ -123,6 +123,9 @@ class Message:
     """The queue's name."""
     id: int
     """Unique in its queue, later messages have greater ones (SQS: SequenceNumber)."""
+    first_id: int
+    """The id with which it was accepted; another one where it came back from the dead letters
+    to the end of its queue."""
     group_id: str
     body: JSONValue
     deduplication_id: str | None

@@ -73,10 +73,10 @@ def event_of(message: Message) -> Event | DelayPassed:
 def event_id_of(message: Message) -> str:
     """Return the id of a message's event, the same however often it is received.
 
-    That is the sender's id, or the message's own with a ``#`` before it; a sender's id that
-    begins so is told from it by another one.
+    That is the sender's id, or the message's first one with a ``#`` before it; a sender's id
+    that begins so is told from it by another one.
     """
     given = message.deduplication_id
     if given is None:
-        return f"#{message.id}"
+        return f"#{message.first_id}"
     return f"#{given}" if given.startswith("#") else given

@@ -251,7 +251,8 @@ def _is_seconds(value: object) -> bool:
 def _service_timeout(service_timeout: float | None, deadline: float) -> float:
     """Return how long a service may take; what is no number the interpreter refuses."""
     if service_timeout is None:
-        return min(SERVICE_TIMEOUT, deadline) if _is_seconds(deadline) else SERVICE_TIMEOUT
+        good = _is_seconds(deadline) and deadline > 0
+        return min(SERVICE_TIMEOUT, deadline) if good else SERVICE_TIMEOUT
     if _is_seconds(service_timeout) and _is_seconds(deadline) and service_timeout > deadline:
         reason = (
             f"is {service_timeout:g} seconds, and the deadline of the whole event is "

@@ -7,7 +7,8 @@ instances       key, chart, version, revision, configuration, context
 settlements     key, revision, at, snapshot (or null), and what the settlement's record has
 marks           key, id, revision, outcome, until
 messages        queue, group, body, deduplication_id, sent_at, visible_at, receives,
-                failures, in_flight, errors; where it applies: standard, timer, pardoned
+                failures, in_flight, errors; where it applies: standard, timer, pardoned,
+                first_id
 deduplication   queue, group, id, digest, message, until, window
 dead_letters    the message's document under the message's id, and at, reason
 parked          queue, group, since, reason

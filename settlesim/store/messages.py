@@ -83,7 +83,9 @@ class Mail:
         self._indexes = indexes
         self._changes = changes
         self._now = now
+        # What the indexes do not know yet: ids of this transaction, and documents renewed.
         self._sent: dict[tuple[str, str, str], _Sent] = {}
+        self._renewed: set[int] = set()
 
     def accept(
         self,
@@ -166,13 +168,14 @@ class Mail:
             self._changes.insert(DEDUPLICATION, document)
         else:
             self._changes.put(DEDUPLICATION, old.number, document)
+            self._renewed.add(old.number)
         for known in self._indexes.deduplication.over(self._now, _PRUNED_EACH):
-            if known is not old:
-                self._forget_or_renew(known)
+            self._forget_or_renew(known)
 
     def _forget_or_renew(self, known: Known) -> None:
+        """Forget an id whose time is over, unless its message still waits."""
         document = self._changes.get(DEDUPLICATION, known.number)
-        if document is None:
+        if document is None or known.number in self._renewed:
             return
         if self._indexes.queues.holds(document["queue"], known.message):
             # Not over while the message waits; looked at again after another window.
@@ -181,20 +184,24 @@ class Mail:
         else:
             self._changes.remove(DEDUPLICATION, known.number)
 
-    def _renew(self, message: Document, moved_to: int | None = None) -> None:
-        """Let the window of a message's deduplication id begin anew."""
+    def _renew(self, number: int, message: Document) -> None:
+        """Let the window of a message's deduplication id begin anew: it leaves the queue."""
         if message["deduplication_id"] is None:
             return
         name = message["queue"], message["group"], message["deduplication_id"]
         known = self._indexes.deduplication.find(name)
-        document = None if known is None else self._changes.get(DEDUPLICATION, known.number)
-        if known is None or document is None:
+        if known is not None and known.message == number:
+            self._remember(name, known.digest, number, known.window)
+
+    def _reclaim(self, number: int, message: Document) -> None:
+        """Let a message that comes back have its deduplication id again, unless it is taken."""
+        if message["deduplication_id"] is None:
             return
-        until = self._now + known.window
-        new = {**document, "until": until}
-        if moved_to is not None:
-            new["message"] = moved_to
-        self._changes.put(DEDUPLICATION, known.number, new)
+        name = message["queue"], message["group"], message["deduplication_id"]
+        if self._known(*name) is None:
+            digest = digest_of(message["body"])
+            self._sent[name] = _Sent(digest, number)
+            self._remember(name, digest, number, self._indexes.queues.window(name[0]))
 
     def consume(self, receipt: Receipt) -> None:
         """Remove a message that was handled, and the timer that it was for.
@@ -210,14 +217,14 @@ class Mail:
         self._changes.remove(MESSAGES, receipt.message)
         if "timer" in message:
             self._changes.remove(TIMERS, message["timer"])
-        self._renew(message)
+        self._renew(receipt.message, message)
 
     def bury(self, number: int, message: Document, *, reason: str, halt: bool) -> None:
         """Move a message to the dead letters, and park its group where `halt` says so."""
         self._changes.remove(MESSAGES, number)
         letter = {**message, "in_flight": False, "at": self._now, "reason": reason}
         self._changes.put(DEAD_LETTERS, number, letter)
-        self._renew(message)
+        self._renew(number, message)
         if halt and message["group"] not in self._indexes.queues[message["queue"]].parked:
             document = {
                 "queue": message["queue"],
@@ -250,8 +257,11 @@ class Mail:
             # The count of receptions goes on, so that no receipt becomes good again.
             message["pardoned"] = message["receives"]
             self._changes.put(MESSAGES, number, message)
-        else:
-            message |= {"sent_at": self._now, "receives": 0}
-            number = self._changes.insert(MESSAGES, message)
-            self._renew(message, moved_to=number)
-        return number
+            self._reclaim(number, message)
+            return number
+        # The event is still the one that it was: its services get the keys that they had.
+        first = message.get("first_id", number)
+        message |= {"sent_at": self._now, "receives": 0, "first_id": first}
+        new = self._changes.insert(MESSAGES, message)
+        self._reclaim(new, message)
+        return new

@@ -110,6 +110,7 @@ def message_of(receipt: Receipt, document: Document, *, source: str) -> Message:
     return Message(
         queue=receipt.queue,
         id=receipt.message,
+        first_id=document.get("first_id", receipt.message),
         group_id=document["group"],
         body=_body(document, source),
         deduplication_id=document.get("deduplication_id"),
