@@ -62,8 +62,8 @@ class _Look:
     """What the store says before an event is settled."""
 
     snapshot: Snapshot | None
-    known: bool
-    """The event is marked, or its timer is gone: it only has to be consumed."""
+    over: str = ""
+    """Why the event only has to be consumed: it is ``repeated``, or a delay that is ``stale``."""
     revision: int | None = None
 
 
@@ -145,9 +145,9 @@ class Handler:
         """Load, settle and commit, again where another writer was first."""
         for turn in range(_CONFLICTS):
             look = await self.calls(self._look, case, event)
-            if look.known:
+            if look.over:
                 await self.calls(self.queue.delete, case.message.receipt)
-                case.log("repeated", revision=look.revision)
+                case.log(look.over, revision=look.revision)
                 return
             try:
                 settlement, run = await self._run(case, event, look.snapshot)
@@ -169,12 +169,12 @@ class Handler:
         key = case.message.group_id
         mark = self.store.mark(key, case.event_id) if case.marked else None
         if mark is not None:
-            return _Look(None, known=True, revision=mark.revision)
+            return _Look(None, "repeated", mark.revision)
         if isinstance(event, DelayPassed):
             timers = self.store.timers(key)
             if not any((each.token, each.delay) == (event.token, event.delay) for each in timers):
-                return _Look(None, known=True)
-        return _Look(self.store.load(key), known=False)
+                return _Look(None, "stale")  # its node was left, or it is a copy
+        return _Look(self.store.load(key))
 
     async def _commit(self, case: _Case, settlement: Settlement, run: Run | None) -> None:
         transaction = transaction_of(

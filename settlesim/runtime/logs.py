@@ -30,6 +30,7 @@ _LEVELS: Final = {
     "done": logging.INFO,
     "ignored": logging.INFO,
     "repeated": logging.INFO,
+    "stale": logging.INFO,
     "dead": logging.ERROR,
 }
 
@@ -51,8 +52,8 @@ def log_settlement(
     Parameters
     ----------
     outcome
-        That of the settlement, or what else became of the message: ``repeated``, ``failed``,
-        ``dead``, ``lost`` or ``given back``.
+        That of the settlement, or what else became of the message: ``repeated``, ``stale`` (a
+        delay whose node was left), ``failed``, ``dead``, ``lost`` or ``given back``.
     revision : of the instance afterwards, where it is known
     seconds : from the reception on
     """
