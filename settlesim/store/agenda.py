@@ -61,8 +61,10 @@ class Agenda(Generic[K]):
             entry = self.first()
             if entry is None or entry[0][0] > limit:
                 break
-            taken.append(entry)
             heappop(self._heap)
+            # A key that was moved away and back again stands in the heap twice.
+            if not taken or taken[-1] != entry:
+                taken.append(entry)
         for entry in taken:
             heappush(self._heap, entry)
         return [key for _, key in taken]
