@@ -55,8 +55,7 @@ class ReadingBlock:
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document, or None where there is none."""
-        text = self._database.tables.text(table, id)
-        return None if text is None else json.loads(text)
+        return self._database.tables.get(table, id)
 
     def ids(self, table: str) -> Iterable[int]:
         """Return the ids of a table's documents, ascending."""
@@ -66,7 +65,15 @@ class ReadingBlock:
 class WritingBlock:
     """Holds the tables alone; is the `Changes` that are made to them."""
 
-    __slots__ = ("_database", "_delta", "_documents", "_durable", "_interrupts", "_process")
+    __slots__ = (
+        "_database",
+        "_delta",
+        "_documents",
+        "_durable",
+        "_interrupts",
+        "_last",
+        "_process",
+    )
 
     def __init__(self, database: JournalDatabase, *, durable: bool) -> None:
         self._database = database
@@ -77,6 +84,7 @@ class WritingBlock:
         database, interrupts = self._database, self._interrupts
         self._delta: Delta = {}
         self._documents: dict[tuple[str, int], Document] = {}
+        self._last: dict[str, int] = {}  # the greatest id that was put, by table
         interrupts.begin()
         try:
             database.enter(interrupts)
@@ -123,6 +131,8 @@ class WritingBlock:
         document = self._documents.get((table, id))
         if document is not None:
             return document
+        if table not in self._delta:
+            return self._database.tables.get(table, id)
         text = self.text(table, id)
         return None if text is None else json.loads(text)
 
@@ -156,10 +166,7 @@ class WritingBlock:
 
     def insert(self, table: str, document: Document) -> int:
         """Add a document and return its id, greater than any that the table ever had."""
-        number = self._database.tables.last(table) + 1
-        changes = self._delta.get(table)
-        if changes:
-            number = max(number, max(changes) + 1)
+        number = max(self._database.tables.last(table), self._last.get(table, 0)) + 1
         self.put(table, number, document)
         return number
 
@@ -185,6 +192,8 @@ class WritingBlock:
             reason = f"has document 1 of table {META!r}, which says what the file is"
             raise InvalidValueError(where="the change", reason=reason)
         self._changes(table)[id] = text
+        if id > self._last.get(table, 0):
+            self._last[table] = id
         if document is None:
             self._documents.pop((table, id), None)
         else:

@@ -219,7 +219,7 @@ class Replica:
         for record in found.records:
             if tell:
                 self.tables.tell(record.delta, record.documents)
-            self.tables.keep(record.delta)
+            self.tables.keep(record.delta, record.documents)
             self.seq = record.seq
             self.durable = max(self.durable, record.durable)
         journal.position += found.end
@@ -280,7 +280,7 @@ class Replica:
             self.tables.tell(undo, {})
             self._whole = True
             raise
-        self.tables.keep(delta)
+        self.tables.keep(delta, documents)
         self.seq += 1
         self._whole = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
@@ -16,6 +17,10 @@ META: Final = "meta"
 Delta: TypeAlias = dict[str, dict[int, str | None] | None]
 """What a transaction changes: texts by table and id, None for a document that goes; None in
 the place of a table that goes whole."""
+
+_RECENT: Final = 256
+_LARGE: Final = 16_384
+"""So many documents, of no more characters, are kept as such beside their texts."""
 
 Documents: TypeAlias = Mapping[tuple[str, int], Document]
 """Documents of a delta that are at hand as such."""
@@ -57,12 +62,14 @@ class Tables:
         self.dropped: dict[str, int] = {}
         """The greatest id that a table had which is no more."""
         self._indexes: dict[str, list[Index]] = {}
+        self._recent: dict[tuple[str, int], tuple[str, Document]] = {}
 
     def clear(self) -> None:
         """Forget all documents, in the indexes as well."""
         self.named.clear()
         self.foreign.clear()
         self.dropped.clear()
+        self._recent.clear()
         for index in self._all_indexes():
             index.clear()
 
@@ -83,6 +90,26 @@ class Tables:
         """Return the text of a document, None where there is none."""
         table = self.named.get(name)
         return None if table is None else table.texts.get(id)
+
+    def get(self, name: str, id: int) -> Document | None:  # noqa: A002
+        """Return a document, None where there is none; nobody changes it."""
+        text = self.text(name, id)
+        if text is None:
+            return None
+        recent = self._recent.get((name, id))
+        if recent is not None and recent[0] is text:
+            return recent[1]
+        document: Document = json.loads(text)
+        self._remember(name, id, text, document)
+        return document
+
+    def _remember(self, name: str, id: int, text: str, document: Document) -> None:  # noqa: A002
+        if len(text) > _LARGE:
+            return
+        self._recent.pop((name, id), None)
+        self._recent[name, id] = text, document
+        if len(self._recent) > _RECENT:
+            del self._recent[next(iter(self._recent))]
 
     def ids(self, name: str) -> Iterable[int]:
         """Return the ids of a table, ascending."""
@@ -164,7 +191,7 @@ class Tables:
             for name, changes in delta.items()
         }
 
-    def keep(self, delta: Delta) -> None:
+    def keep(self, delta: Delta, documents: Documents) -> None:
         """Make the changes."""
         for name, changes in delta.items():
             if changes is None:
@@ -178,6 +205,9 @@ class Tables:
                     table.last = max(table.last, number)
                 else:
                     table.put(number, text)
+                    document = documents.get((name, number))
+                    if document is not None:
+                        self._remember(name, number, text, document)
 
     def _drop(self, name: str) -> None:
         table = self.named.pop(name, None)

@@ -54,7 +54,12 @@ class StoredDocument(Mapping[str, Any]):
             self._read(name)
         return self._fields[name]
 
-    def _read(self, wanted: str | None) -> None:
+    def __contains__(self, name: object) -> bool:
+        if name not in self._fields:
+            self._read(name)
+        return name in self._fields
+
+    def _read(self, wanted: object) -> None:
         text, position = self._text, self._position
         while position:
             name, end = read_value(text, position)
