@@ -35,14 +35,13 @@ class Instances:
 
     def update(self, table: str, id: int, new: Document | None) -> None:  # noqa: A002
         """Take in that a document is now `new`."""
+        before = self._keys.get(id)
         if new is None:
-            key = self._keys.pop(id, None)
-            if key is not None:
-                del self._ids[key]
+            if before is not None:
+                del self._keys[id], self._ids[before]
             return
         check_document(self._source, table, id, new)
         key = new["key"]
-        before = self._keys.get(id)
         if before == key:
             return
         if key in self._ids:

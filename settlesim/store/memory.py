@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
@@ -24,53 +25,20 @@ class _Table:
         self.last = 0
 
 
-class _Changes:
-    """What one block reads and writes; `MemoryDatabase` keeps it when the block is left."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-        self.made: dict[tuple[str, int], Document | None] = {}
-        self.last: dict[str, int] = {}
-
-    def get(self, table: str, id: int) -> Document | None:  # noqa: A002
-        if self.made and (table, id) in self.made:
-            return self.made[table, id]
-        return self._database.table(table).documents.get(id)
-
-    def ids(self, table: str) -> list[int]:
-        found = set(self._database.table(table).documents)
-        for (name, number), document in self.made.items():
-            if name == table:
-                (found.discard if document is None else found.add)(number)
-        return sorted(found)
-
-    def insert(self, table: str, document: Document) -> int:
-        last = self.last.get(table)
-        number = (self._database.table(table).last if last is None else last) + 1
-        self.put(table, number, document)
-        return number
-
-    def put(self, table: str, id: int, document: Document) -> None:  # noqa: A002
-        last = self.last.get(table)
-        self.last[table] = max(self._database.table(table).last if last is None else last, id)
-        self.made[table, id] = document
-
-    def remove(self, table: str, id: int) -> None:  # noqa: A002
-        self.made[table, id] = None
-
-
 class _Writing:
     """Holds the mutex while a ``with`` block runs, and keeps what the block changed."""
 
-    __slots__ = ("_changes", "_database")
+    __slots__ = ("_database", "_tables", "last", "made")
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
+        self._tables = database.tables
+        self.made: dict[tuple[str, int], Document | None] = {}
+        self.last: dict[str, int] = {}
 
-    def __enter__(self) -> _Changes:
+    def __enter__(self) -> _Writing:
         self._database.mutex.acquire()
-        self._changes = _Changes(self._database)
-        return self._changes
+        return self
 
     def __exit__(
         self,
@@ -79,10 +47,37 @@ class _Writing:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None and self._changes.made:
-                self._database.keep(self._changes)
+            if kind is None and self.made:
+                self._database.keep(self)
         finally:
             self._database.mutex.release()
+
+    def get(self, table: str, id: int) -> Document | None:  # noqa: A002
+        if self.made and (table, id) in self.made:
+            return self.made[table, id]
+        return self._tables[table].documents.get(id)
+
+    def ids(self, table: str) -> list[int]:
+        found = set(self._tables[table].documents)
+        for (name, number), document in self.made.items():
+            if name == table:
+                (found.discard if document is None else found.add)(number)
+        return sorted(found)
+
+    def insert(self, table: str, document: Document) -> int:
+        last = self.last.get(table)
+        number = (self._tables[table].last if last is None else last) + 1
+        self.last[table] = number
+        self.made[table, number] = document
+        return number
+
+    def put(self, table: str, id: int, document: Document) -> None:  # noqa: A002
+        if id > self._tables[table].last:
+            self.last[table] = max(self.last.get(table, 0), id)
+        self.made[table, id] = document
+
+    def remove(self, table: str, id: int) -> None:  # noqa: A002
+        self.made[table, id] = None
 
 
 class _Reading:
@@ -106,10 +101,10 @@ class _Reading:
         self._database.mutex.release()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
-        return self._database.table(table).documents.get(id)
+        return self._database.tables[table].documents.get(id)
 
     def ids(self, table: str) -> list[int]:
-        return sorted(self._database.table(table).documents)
+        return sorted(self._database.tables[table].documents)
 
 
 class MemoryDatabase:
@@ -126,15 +121,8 @@ class MemoryDatabase:
     def __init__(self, now: Callable[[], float] = wall_clock) -> None:
         self.now = now
         self.mutex = threading.Lock()
-        self._tables: dict[str, _Table] = {}
+        self.tables: defaultdict[str, _Table] = defaultdict(_Table)
         self._followers: list[tuple[Index, tuple[str, ...]]] = []
-
-    def table(self, name: str) -> _Table:
-        """Return a table, which is made where there is none."""
-        table = self._tables.get(name)
-        if table is None:
-            table = self._tables[name] = _Table()
-        return table
 
     def add_index(self, tables: Iterable[str], index: Index) -> None:
         """Keep an index up to date with these tables; it is told what is there already."""
@@ -142,13 +130,13 @@ class MemoryDatabase:
             names = tuple(tables)
             self._followers.append((index, names))
             for name in names:
-                self.table(name).indexes.append(index)
+                self.tables[name].indexes.append(index)
             self._tell_anew(index, names)
 
     def _tell_anew(self, index: Index, names: tuple[str, ...]) -> None:
         index.clear()
         for name in names:
-            for number, document in sorted(self.table(name).documents.items()):
+            for number, document in sorted(self.tables[name].documents.items()):
                 index.update(name, number, document)
 
     def reading(self) -> _Reading:
@@ -159,7 +147,7 @@ class MemoryDatabase:
         """Hold the tables alone while the block runs, and keep what it changed. Not re-entrant."""
         return _Writing(self)
 
-    def keep(self, changes: _Changes) -> None:
+    def keep(self, changes: _Writing) -> None:
         """Take changes over; the mutex is held."""
         try:
             self._apply(changes, tell=True)
@@ -170,9 +158,9 @@ class MemoryDatabase:
                 self._tell_anew(index, names)
             raise
 
-    def _apply(self, changes: _Changes, *, tell: bool) -> None:
+    def _apply(self, changes: _Writing, *, tell: bool) -> None:
         for (name, number), document in changes.made.items():
-            table = self.table(name)
+            table = self.tables[name]
             if document is None:
                 table.documents.pop(number, None)
             else:
@@ -181,7 +169,7 @@ class MemoryDatabase:
                 for index in table.indexes:
                     index.update(name, number, document)
         for name, last in changes.last.items():
-            self.table(name).last = last
+            self.tables[name].last = last
 
 
 class MemoryStore(DatabaseStore):

@@ -126,7 +126,7 @@ class DatabaseQueue(QueueUpkeep):
                     number,
                     message,
                     reason=f"it was received {tried} times and not deleted",
-                    halt=self.policy == "halt",
+                    halt=self._halts,
                 )
                 buried = True
                 continue
@@ -214,7 +214,7 @@ class DatabaseQueue(QueueUpkeep):
             if final or failures >= self.max_failures:
                 reason = f"it failed {failures} times" if failures > 1 else "it failed"
                 mail = Mail(self._indexes, changes, now)
-                mail.bury(found.message, new, reason=reason, halt=self.policy == "halt")
+                mail.bury(found.message, new, reason=reason, halt=self._halts)
                 return True
             changes.put(MESSAGES, found.message, {**new, "visible_at": now + retry_in})
             return False

@@ -74,6 +74,10 @@ class QueueUpkeep:
     def _lanes(self) -> Lanes:
         return self._indexes.queues[self.name]
 
+    @property
+    def _halts(self) -> bool:
+        return self.policy == "halt" and not self.standard
+
     # --- looking --------------------------------------------------------------------------
 
     def status(self) -> QueueStatus:
@@ -192,8 +196,7 @@ class QueueUpkeep:
             for number in sorted(dead) if wanted is None else wanted:
                 letter = changes.get(DEAD_LETTERS, number)
                 if letter is not None and group_id in (None, letter["group"]):
-                    in_place = self.policy == "halt" and not self.standard
-                    found.append(mail.dig_up(number, letter, in_place=in_place))
+                    found.append(mail.dig_up(number, letter, in_place=self._halts))
             return tuple(found)
 
     def resume(self, group_id: str) -> bool:
