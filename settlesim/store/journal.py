@@ -61,6 +61,9 @@ class JournalDatabase:
         Where the time comes from, in seconds since the epoch.
     sync
         With ``"none"`` what was written survives the end of the process, not a power cut.
+    compact_bytes
+        The journal is folded into the snapshot when it is larger than this and than the
+        snapshot; None for 4 megabytes.
     files
         The system calls, to be replaced in tests.
 
@@ -80,6 +83,7 @@ class JournalDatabase:
         lock_timeout: float = 30.0,
         now: Callable[[], float] = wall_clock,
         sync: Literal["full", "none"] = "full",
+        compact_bytes: int | None = None,
         files: FileSystem | None = None,
     ) -> None:
         self.path = os.path.realpath(path)
@@ -96,7 +100,9 @@ class JournalDatabase:
             raise ValueError(f"sync is {sync!r}; 'full' and 'none' are possible")
         self._sync = sync == "full"
         self._lock_timeout = lock_timeout
-        self.replica = Replica(self.path, self._files, sync=self._sync, now=self._now)
+        self.replica = Replica(
+            self.path, self._files, sync=self._sync, now=self._now, compact_bytes=compact_bytes
+        )
         self._renew_locks()
         self.closed = self._wrote = False
         self._broken: str | None = None

@@ -19,7 +19,7 @@ from settlesim.store.tables import Delta, Documents, Tables
 __all__ = ["Replica", "Stand", "load_snapshot"]
 
 _LEAST_JOURNAL: Final = 4 << 20
-"""Bytes; a journal is folded into the snapshot when it is larger than this and than that."""
+"""Bytes; `compact_bytes` where nothing else is said."""
 
 
 class Stand:
@@ -93,10 +93,18 @@ class Replica:
     path : of the snapshot, with links followed; the journal is ``<path>.journal``
     sync : whether what is written has to survive a power cut
     now : seconds since the epoch
+    compact_bytes
+        The journal is folded into the snapshot when it is larger than this and than that.
     """
 
     def __init__(
-        self, path: str, files: FileSystem, *, sync: bool, now: Callable[[], float]
+        self,
+        path: str,
+        files: FileSystem,
+        *,
+        sync: bool,
+        now: Callable[[], float],
+        compact_bytes: int | None = None,
     ) -> None:
         self.path = path
         self.journal_path = f"{path}.journal"
@@ -115,7 +123,8 @@ class Replica:
         self._tail = b""
         self._whole = False
         """Whether the tables are what was read; False before, and after an interruption."""
-        self._next_checkpoint = _LEAST_JOURNAL
+        self._least = _LEAST_JOURNAL if compact_bytes is None else compact_bytes
+        self._next_checkpoint = self._least
 
     # --- following the files --------------------------------------------------------------
 
@@ -202,7 +211,7 @@ class Replica:
             return
         # Where there is a new journal, the snapshot before it is on the disk.
         self.durable = max(self.durable, new.base)
-        self.journal, self._tail, self._next_checkpoint = new, b"", _LEAST_JOURNAL
+        self.journal, self._tail, self._next_checkpoint = new, b"", self._least
         old.close()
         self._set_stand(new.base, new.check)
         self._read_on(new)
@@ -343,7 +352,7 @@ class Replica:
             sync=self._sync,
         )
         old, self.journal = self.journal, new
-        self._tail, self._next_checkpoint = b"", _LEAST_JOURNAL
+        self._tail, self._next_checkpoint = b"", self._least
         if old is not None:
             old.close()
         if self._sync:

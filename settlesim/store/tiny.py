@@ -43,6 +43,9 @@ class TinyStore(DatabaseStore):
         the process, but maybe not a power cut.
     history : how many settlements of each instance are remembered
     mark_window : seconds for which the id of an event that was settled is remembered
+    compact_bytes
+        The journal is folded into the file when it is larger than this and than the file;
+        None for 4 megabytes.
     files
         The system calls, to be replaced in tests.
 
@@ -82,6 +85,7 @@ class TinyStore(DatabaseStore):
         sync: Literal["full", "none"] = "full",
         history: int = HISTORY,
         mark_window: float = MARK_WINDOW,
+        compact_bytes: int | None = None,
         files: FileSystem | None = None,
     ) -> None:
         self.path = os.fspath(path)
