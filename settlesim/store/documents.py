@@ -6,9 +6,8 @@ table           a document
 instances       key, chart, version, revision, configuration, context
 settlements     key, revision, at, snapshot (or null), and what the settlement's record has
 marks           key, id, revision, outcome, until
-messages        queue, group, body, deduplication_id, sent_at, visible_at, receives,
-                failures, in_flight, errors; where it applies: standard, timer, pardoned,
-                first_id
+messages        queue, group, standard, sent_at, visible_at, receives, failures, in_flight,
+                deduplication_id, body; where it applies: errors, timer, pardoned, first_id
 deduplication   queue, group, id, digest, message, until, window
 dead_letters    the message's document under the message's id, and at, reason
 parked          queue, group, since, reason
@@ -52,16 +51,19 @@ PARKED: Final = "parked"
 TIMERS: Final = "timers"
 
 _TEXT: Final = (str,)
+_TRUTH: Final = (bool,)
 _WHOLE: Final = (int,)
 _NUMBER: Final = (int, float)
 
 _MESSAGE: Final = {
     "queue": _TEXT,
     "group": _TEXT,
+    "standard": _TRUTH,
     "sent_at": _NUMBER,
     "visible_at": _NUMBER,
     "receives": _WHOLE,
     "failures": _WHOLE,
+    "in_flight": _TRUTH,
 }
 _FIELDS: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
     INSTANCES: {"key": _TEXT},
@@ -142,15 +144,16 @@ def check_document(source: str, table: str, id: int, document: Document) -> None
         return
     where = f"document {id} of table {table!r}"
     for name, kinds in _FIELDS[table].items():
-        if name not in document:
-            raise StoreDamagedError(path=source, reason=f"{where} has no {name!r}")
-        value = document[name]
+        try:
+            value = document[name]
+        except KeyError:
+            raise StoreDamagedError(path=source, reason=f"{where} has no {name!r}") from None
         if type(value) not in kinds:
             raise StoreDamagedError(
                 path=source,
                 reason=f"{name!r} of {where} is {shorten(value, 40)}, no {kinds[-1].__name__}",
             )
-    if "key" in document:
+    if "key" in _FIELDS[table]:
         flaw = key_flaw(document["key"])
         if flaw is not None:
             raise StoreDamagedError(path=source, reason=f"the key of {where} {flaw}")

@@ -94,6 +94,7 @@ class Mail:
         group_id: str,
         deduplication_id: str | None = None,
         *,
+        standard: bool = False,
         window: float | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> int:
@@ -101,6 +102,7 @@ class Mail:
 
         Parameters
         ----------
+        standard : it has a lane of its own
         window : seconds for which the id is remembered; None for the queue's own
         more : further fields of its document
 
@@ -126,13 +128,15 @@ class Mail:
         document = {
             "queue": queue,
             "group": group_id,
-            "body": body,
-            "deduplication_id": deduplication_id,
+            "standard": standard,
             "sent_at": self._now,
             "visible_at": self._now,
             "receives": 0,
             "failures": 0,
             "in_flight": False,
+            "deduplication_id": deduplication_id,
+            # What the index looks at stands before it, so that it need not be read for that.
+            "body": body,
             **(more or {}),
         }
         number = self._changes.insert(MESSAGES, document)

@@ -65,7 +65,8 @@ class Queues:
         before = self._places.pop((table, id), None)
         if new is not None:
             check_document(self._source, table, id, new)
-            after = new["queue"], self._lane(id, new)
+            lane: Lane = id if table != PARKED and new["standard"] else new["group"]
+            after = new["queue"], lane
             if before is not None and before != after:
                 self._take_out(table, id, *before)
             self._places[table, id] = after
@@ -73,15 +74,10 @@ class Queues:
         elif before is not None:
             self._take_out(table, id, *before)
 
-    def _lane(self, number: int, document: Document) -> Lane:
-        lane: Lane = number if document.get("standard") else document["group"]
-        return lane
-
     def _put_in(self, table: str, number: int, new: Document, queue: str, lane: Lane) -> None:
         lanes = self[queue]
         if table == MESSAGES:
-            flying = bool(new.get("in_flight"))
-            lanes.put(number, Place(queue, lane, new["visible_at"], flying))
+            lanes.put(number, Place(queue, lane, new["visible_at"], new["in_flight"]))
         elif table == PARKED:
             lanes.park(lane, number)
         else:

@@ -75,7 +75,7 @@ class StandardQueue(DatabaseQueue):
         self, mail: Mail, body: JSONValue, group_id: str, deduplication_id: str | None
     ) -> int:
         # The id is not given on, so nobody remembers it.
-        return mail.accept(self.name, body, group_id, more={"standard": True})
+        return mail.accept(self.name, body, group_id, standard=True)
 
     def _next(self, now: float, most: int) -> list[int]:
         up = self._lanes.heads(now, max(_WINDOW, most))

@@ -253,8 +253,7 @@ class QueueUpkeep:
             return len(due)
 
     def _accept_timer(self, mail: Mail, body: Any, key: str, number: int) -> None:
-        more = {"timer": number, **({"standard": True} if self.standard else {})}
-        mail.accept(self.name, body, key, more=more)
+        mail.accept(self.name, body, key, standard=self.standard, more={"timer": number})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.store!r}, {self.name!r})"
