@@ -11,6 +11,9 @@ import pytest
 from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
 from settlesim.chart.parsing import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
 from settlesim.sim import DISCIPLINES, MONITORS, PROTECTIONS, Faults, Kind
+from settlesim.store import FifoQueue, MemoryStore
+from settlesim.store.base import HISTORY, MARK_WINDOW
+from settlesim.store.documents import TABLES
 from tests.documents import ROOT, blocks, examples, run
 
 TEXTS = {
@@ -76,3 +79,18 @@ def test_the_page_of_the_simulator_names_everything_with_its_meaning() -> None:
         assert f"| {name} | {monitor.definition} | {monitor.source} |" in text
     assert all(f"| `{name}` |" in text for name in Faults._fields)
     assert all(f"**{kind.value}**" in text for kind in Kind)
+
+
+def test_the_page_of_the_durable_side_names_calls_settings_and_tables() -> None:
+    """They and their defaults are those of the code."""
+    text = TEXTS["durable.md"]
+    calls = [name for name in dir(FifoQueue) if not name.startswith("_") and name != "standard"]
+    assert [name for name in calls if f"{name}(" not in text and f"`{name}`" not in text] == []
+    queue = FifoQueue(MemoryStore(), "q")
+    assert f"| `visibility_timeout` | {queue.visibility_timeout:g} s |" in text
+    assert f"| `max_failures` | {queue.max_failures} |" in text
+    assert f"| `deduplication_window` | {queue.deduplication_window:g} s |" in text
+    assert f'| `policy` | `"{queue.policy}"` |' in text
+    assert (queue.max_receives, f"history={HISTORY}" in text) == (None, True)
+    assert MARK_WINDOW == 86_400  # a day
+    assert [name for name in TABLES if f"| `{name}` |" not in text] == []
