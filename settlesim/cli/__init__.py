@@ -20,6 +20,7 @@ from settlesim.cli.settle import settle
 from settlesim.cli.show import show
 from settlesim.cli.simulate import simulate
 from settlesim.cli.status import status
+from settlesim.cli.verify import compact, verify
 from settlesim.cli.work import work
 
 __all__ = ["main", "program"]
@@ -42,7 +43,7 @@ program = Program(
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
     gallery, draw, check, settle, send, work, show, status, dead_letters, redrive, resume,
-    simulate, lab,
+    verify, compact, simulate, lab,
 ):  # fmt: skip
     program.add_command(_command)
 

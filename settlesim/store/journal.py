@@ -212,6 +212,13 @@ class JournalDatabase:
             raise self._refused("writing", error) from error
         self.replica.checkpoint_if_large()
 
+    def clear_doubts(self) -> None:
+        """Make a sync tell the truth about what others wrote; see `Replica.clear_doubts`."""
+        try:
+            self.replica.clear_doubts()
+        except OSError as error:
+            raise self._refused("writing", error) from error
+
     def _refused(self, doing: str, error: OSError) -> StoreUnavailableError:
         reason = f"{doing} failed: {error.strerror or error}. Nothing was changed."
         return StoreUnavailableError(path=self.path, reason=reason)

@@ -114,6 +114,8 @@ class WritingBlock:
             try:
                 if kind is None and self._delta:
                     database.append(self._delta, self._documents)
+                elif kind is None and self._durable and database.replica.doubtful:
+                    database.clear_doubts()
                 seq = database.replica.seq
             finally:
                 database.unlock()

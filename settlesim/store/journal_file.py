@@ -65,6 +65,8 @@ class JournalFile:
         self.identity = files.status(descriptor).identity
         self.name_synced = False
         """Whether the file is known to keep its name over a power cut."""
+        self.trusted = False
+        """Whether a sync that fails is known to be told through this descriptor."""
         self._failed = False
         self._in_use = threading.Lock()  # nobody closes a descriptor while another thread syncs it
 
@@ -113,7 +115,9 @@ class JournalFile:
         line = header_line(base, check)
         descriptor = replace_file(files, path, [line], like=like, sync=sync)
         try:
-            return cls(files, path, descriptor, Header(base, check, len(line)), writable=True)
+            new = cls(files, path, descriptor, Header(base, check, len(line)), writable=True)
+            new.trusted = True
+            return new
         except BaseException:
             files.close(descriptor)
             raise

@@ -21,7 +21,16 @@ from settlesim.store.database import Document
 from settlesim.store.tables import Delta
 from settlesim.store.texts import encode_document, read_value
 
-__all__ = ["Header", "Record", "Scan", "header_line", "read_header", "record_line", "scan"]
+__all__ = [
+    "Header",
+    "Record",
+    "Scan",
+    "header_line",
+    "read_header",
+    "read_line",
+    "record_line",
+    "scan",
+]
 
 FORMAT: Final = 2
 _STORE: Final = "settlesim"
@@ -50,6 +59,8 @@ class Record:
     delta: Delta
     documents: dict[tuple[str, int], Document]
     """Those of the delta that are put."""
+    line: bytes
+    """As it stands in the file, with its end."""
 
 
 class Scan(NamedTuple):
@@ -127,7 +138,7 @@ def read_header(data: bytes) -> Header | None:
     return Header(facts["base"], facts["check"], len(line) + 1)
 
 
-def _read_record(body: str) -> Record:
+def _read_record(body: str, line: bytes) -> Record:
     facts: dict[str, Any] = {}
     delta: Delta = {}
     documents: dict[tuple[str, int], Document] = {}
@@ -138,7 +149,7 @@ def _read_record(body: str) -> Record:
             position = _read_set(body, end + 1, delta, documents)
         else:
             facts[name], position = read_value(body, end + 1)
-    return Record(facts["seq"], facts["d"], facts["at"], delta, documents)
+    return Record(facts["seq"], facts["d"], facts["at"], delta, documents, line + b"\n")
 
 
 def _read_set(
@@ -166,22 +177,30 @@ def _read_set(
     return position + 1
 
 
+def read_line(line: bytes) -> Record | None:
+    """Read a line without its end; None where it is no record as it was written."""
+    body = _body(line)
+    return None if body is None else _read_record(body, line)
+
+
 def scan(data: bytes, seq: int) -> Scan:
-    """Read the records of a stretch of a journal that comes after transaction `seq`."""
+    """Read the records of a stretch of a journal that comes after transaction `seq`.
+
+    A record that is there twice counts once; see `Replica`.
+    """
     records: list[Record] = []
     skipped: list[tuple[int, int]] = []
     end = 0
     while end < len(data):
         stop = data.find(b"\n", end)
-        body = _body(data[end:stop]) if stop >= 0 else None
-        if body is None:
+        record = read_line(data[end:stop]) if stop >= 0 else None
+        if record is None:
             stop, flaw = _behind(data, end, seq)
             if flaw is not None or stop < 0:
                 return Scan(records, end, data[end:], flaw, skipped)
             skipped.append((end, stop))
             end = stop
             continue
-        record = _read_record(body)
         if record.seq > seq + 1:
             flaw = f"transaction {record.seq} comes after transaction {seq}"
             return Scan(records, end, data[end:], flaw, skipped)
@@ -203,9 +222,8 @@ def _behind(data: bytes, start: int, seq: int) -> tuple[int, str | None]:
     first = True
     position = data.find(b"\n", start) + 1
     while position > 0 and (stop := data.find(b"\n", position)) >= 0:
-        body = _body(data[position:stop])
-        if body is not None:
-            record = _read_record(body)
+        record = read_line(data[position:stop])
+        if record is not None:
             if first and record.seq <= seq + 1:
                 return position, None
             first = False

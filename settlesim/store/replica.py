@@ -16,10 +16,13 @@ from settlesim.store.records import record_line
 from settlesim.store.snapshot_file import Layout, read_layout, read_tables, write_snapshot
 from settlesim.store.tables import Delta, Documents, Tables
 
-__all__ = ["Replica", "Stand", "load_snapshot"]
+__all__ = ["Replica", "Stand", "load_snapshot", "write_store"]
 
 _LEAST_JOURNAL: Final = 4 << 20
 """Bytes; `compact_bytes` where nothing else is said."""
+
+_MOST_AGAIN: Final = 65_536
+"""Bytes; where more would have to be written again, a new snapshot is."""
 
 
 class Stand:
@@ -121,6 +124,7 @@ class Replica:
         self.journal: JournalFile | None = None
         self._stand: Stand | None = None
         self._tail = b""
+        self._doubtful: list[tuple[int, bytes]] = []
         self._whole = False
         """Whether the tables are what was read; False before, and after an interruption."""
         self._least = _LEAST_JOURNAL if compact_bytes is None else compact_bytes
@@ -212,6 +216,7 @@ class Replica:
         # Where there is a new journal, the snapshot before it is on the disk.
         self.durable = max(self.durable, new.base)
         self.journal, self._tail, self._next_checkpoint = new, b"", self._least
+        self._doubtful = []
         old.close()
         self._set_stand(new.base, new.check)
         self._read_on(new)
@@ -231,6 +236,9 @@ class Replica:
             self.tables.keep(record.delta, record.documents)
             self.seq = record.seq
             self.durable = max(self.durable, record.durable)
+            if self._sync and not journal.trusted:
+                self._doubtful.append((record.seq, record.line))
+        self._doubtful = [each for each in self._doubtful if each[0] > self.durable]
         journal.position += found.end
         self._whole = True
         if found.flaw is not None:
@@ -274,6 +282,7 @@ class Replica:
             The system refused; nothing was changed.
         """
         journal = self.prepare()
+        journal = self._clear_doubts(journal)
         line = record_line(self.seq + 1, self.durable, round(self._now(), 3), delta)
         undo = self.tables.inverse(delta)
         self._whole = False
@@ -292,6 +301,37 @@ class Replica:
         self.tables.keep(delta, documents)
         self.seq += 1
         self._whole = True
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a sync would not tell for sure that all is on the disk."""
+        return bool(self._doubtful)
+
+    def clear_doubts(self) -> None:
+        """Write again what may have been dropped by a sync that failed; under the lock.
+
+        A sync that fails is told once, to those who have the file open. A process that opens
+        it later reads what was to be written from the system's memory, and its own sync says
+        nothing. So before it relies on records that nobody has called durable, it writes them
+        once more; a record that is there twice counts once.
+
+        Raises
+        ------
+        OSError
+            The system refused; nothing was changed.
+        """
+        self._clear_doubts(self.prepare())
+
+    def _clear_doubts(self, journal: JournalFile) -> JournalFile:
+        lines = b"".join(line for seq, line in self._doubtful if seq > self.durable)
+        if len(lines) > _MOST_AGAIN:
+            self.checkpoint()
+            assert self.journal is not None
+            return self.journal
+        if lines:
+            journal.append(lines)
+        self._doubtful, journal.trusted = [], True
+        return journal
 
     def checkpoint_if_large(self) -> None:
         """Fold a large journal into the snapshot, if the system lets us."""
@@ -352,7 +392,7 @@ class Replica:
             sync=self._sync,
         )
         old, self.journal = self.journal, new
-        self._tail, self._next_checkpoint = b"", self._least
+        self._tail, self._doubtful, self._next_checkpoint = b"", [], self._least
         if old is not None:
             old.close()
         if self._sync:
@@ -399,4 +439,19 @@ class Replica:
         if journal is not None:
             journal.close()
         self.tables.clear()
-        self._stand, self._tail = None, b""
+        self._stand, self._tail, self._doubtful = None, b"", []
+
+
+def write_store(files: FileSystem, path: str, tables: Tables, seq: int) -> None:
+    """Put a store with these tables in the place of whatever is at `path`, under its lock.
+
+    Raises
+    ------
+    OSError
+        The system refused.
+    """
+    folder = os.path.dirname(path)
+    check, _ = write_snapshot(files, path, tables, seq, sync=True)
+    files.sync_folder(folder)
+    JournalFile.create(files, f"{path}.journal", seq, check, like=path, sync=True).close()
+    files.sync_folder(folder)
