@@ -117,6 +117,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def ago(seconds: float | None) -> str:
-    """Return how long ago something was; a dash where there is nothing."""
-    return "-" if seconds is None else f"{duration(max(seconds, 0.0))} ago"
+def ago(seconds: float) -> str:
+    """Return how long ago something was."""
+    return f"{duration(max(seconds, 0.0))} ago"

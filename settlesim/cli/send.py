@@ -73,6 +73,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Send one event, or those of a file."""
+    from settlesim.chart.snapshot import check_key
     from settlesim.cli.sending import send_lines
     from settlesim.runtime.messages import event_body
     from settlesim.store import TinyStore
@@ -86,6 +87,7 @@ def send(
         return
     if key is None or event is None:
         raise click.UsageError("KEY and EVENT are missing, or --lines FILE")
+    check_key(key)
     body = event_body(event, data)
     flaw = None if known is None else check_event(source.chart, event, known)
     if flaw:

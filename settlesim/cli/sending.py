@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-import queue
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
 from settlesim.chart import Chart
 from settlesim.chart.snapshot import key_flaw
-from settlesim.chart.values import decode
+from settlesim.chart.values import MAX_BYTES, decode
 from settlesim.cli.durable import check_event
 from settlesim.cli.running import Refusal
-from settlesim.errors import DeduplicationError, SettlesimError, shorten
+from settlesim.errors import DeduplicationError, ReadError, SettlesimError, shorten
 from settlesim.runtime.messages import event_body
 
 if TYPE_CHECKING:
@@ -28,7 +27,17 @@ __all__ = ["send_lines"]
 
 _MOST: Final = 500
 """How many events one write accepts at most."""
+_CHUNK: Final = 65_536
+_LONGEST: Final = 4 * MAX_BYTES
 _FIELDS: Final = {"key", "event", "data", "id"}
+
+
+class BinaryIO(Protocol):
+    """What can be read as it arrives."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +75,11 @@ def send_lines(
     """
     sent = _Sent(as_json)
     with contextlib.ExitStack() as stack:
-        stream: IO[bytes] = sys.stdin.buffer
-        if source != "-":
+        stream: BinaryIO
+        if source == "-":
+            buffer: Any = sys.stdin.buffer
+            stream = buffer if hasattr(buffer, "read1") else io.BytesIO(buffer.read())
+        else:
             stream = stack.enter_context(open(source, "rb"))
         try:
             for batch in _batches(stream, chart, known):
@@ -135,7 +147,7 @@ def _accept(
 
 
 def _batches(
-    stream: IO[bytes], chart: Chart, known: Sequence[str] | None
+    stream: BinaryIO, chart: Chart, known: Sequence[str] | None
 ) -> Iterator[Sequence[_Line]]:
     """Return what can be sent in one write: all lines that are there by now.
 
@@ -157,40 +169,32 @@ def _batches(
         yield batch
 
 
-def _arriving(stream: IO[bytes]) -> Iterator[list[tuple[int, bytes]]]:
-    """Return lines with their numbers, as many at once as have arrived."""
-    lines: queue.Queue[tuple[int, bytes] | BaseException | None] = queue.Queue(2 * _MOST)
+def _arriving(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
+    """Return lines with their numbers, as many at once as have arrived.
 
-    def read() -> None:
-        try:
-            for each in enumerate(stream, 1):
-                lines.put(each)
-            lines.put(None)
-        except BaseException as error:
-            lines.put(error)
-
-    threading.Thread(target=read, name="settlesim-lines", daemon=True).start()
-    while True:
-        batch: list[tuple[int, bytes]] = []
-        found = lines.get()
-        while isinstance(found, tuple):
-            batch.append(found)
-            if len(batch) == _MOST or lines.empty():
-                break
-            found = lines.get_nowait()
-        if batch:
-            yield batch
-        if isinstance(found, BaseException):
-            raise found
-        if found is None:
-            return
+    Raises
+    ------
+    _BadLineError
+        A line that is longer than any event may be.
+    """
+    rest, number = b"", 0
+    while chunk := stream.read1(_CHUNK):  # waits only where nothing has arrived
+        *lines, rest = (rest + chunk).split(b"\n")
+        for begin in range(0, len(lines), _MOST):
+            batch = lines[begin : begin + _MOST]
+            yield list(enumerate(batch, number + 1))
+            number += len(batch)
+        if len(rest) > _LONGEST:
+            raise _BadLineError(number + 1, f"it has more than {_LONGEST} bytes.")
+    if rest:
+        yield [(number + 1, rest)]
 
 
 def _read(number: int, text: bytes, chart: Chart, known: Sequence[str] | None) -> _Line:
     try:
-        record = decode(text, source="it")
-    except SettlesimError as error:
-        raise _BadLineError(number, f"{error}.") from None
+        record = decode(text)
+    except ReadError as error:
+        raise _BadLineError(number, f"{error.reason}.") from None
     flaw = _flaw(record)
     if flaw:
         raise _BadLineError(number, flaw)

@@ -11,7 +11,7 @@ import click
 
 from settlesim.cli.durable import (
     JSON_HELP,
-    ago,
+    duration,
     open_queue,
     queue_names,
     queue_option,
@@ -94,7 +94,7 @@ def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
                 plain(name),
                 f"{waiting:>7}",
                 f"{each['in_flight']:>9}",
-                f"{ago(each['oldest']):>6}",
+                f"{'-' if each['oldest'] is None else duration(each['oldest']):>6}",
                 f"{each['dead_letters']:>12}",
                 f"{each['timers']:>6}",
                 parked or "-",
