@@ -230,11 +230,12 @@ def test_a_signal_lets_what_is_in_flight_end(here: Path, number: int) -> None:
 def test_what_does_not_end_in_time_is_given_back(here: Path) -> None:
     """Visible at once for the next worker, and no failure is counted."""
     with slow_worker(here, "--grace", "0") as slow:
-        slow.process.send_signal(signal.SIGTERM)
-        slow.go()
+        slow.signal(signal.SIGTERM)
+        assert slow.process.stdout is not None
+        assert slow.process.stdout.readline().startswith("GO of 'k': given back in ")
+        slow.go()  # the thread in which the service reads
         code, _, err = slow.ended()
-    assert code == 0
-    assert err.endswith("1 given back\n")
+    assert (code, err) == (0, "1 given back\n")
     assert (status("slow").depth, status("slow").in_flight) == (1, 0)
 
 
