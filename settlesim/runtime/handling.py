@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from settlesim.chart import Event, Snapshot
-from settlesim.engine.settlement import Settlement
+from settlesim.engine.settlement import Settlement, printable
 from settlesim.errors import (
     ChartMismatchError,
     DeduplicationError,
@@ -96,8 +96,8 @@ class Handler:
         self.visibility = visibility
         self.backoff = backoff
         self.logger = logger
-        self.mismatch: ChartMismatchError | None = None
-        """Why a message can not be handled by this worker at all, where there is one."""
+        self.mismatches: dict[str, ChartMismatchError] = {}
+        """The groups whose instances this worker can not go on from, and why."""
         self._giving_back = False
         self._runs: set[asyncio.Future[None]] = set()
 
@@ -134,7 +134,7 @@ class Handler:
             case.log("given back", error="the worker stops")
         except StoreError as error:
             if isinstance(error, ChartMismatchError):
-                self.mismatch = error
+                self.mismatches[message.group_id] = error
             await case.release(self._hold(message.receives - 1))
             case.log("given back", error=error)
 
@@ -153,9 +153,12 @@ class Handler:
                 settlement, run = await self._run(case, event, look.snapshot)
             except (StoreError, _LeaseLostError, _GivenBackError):
                 raise
-            except (Exception, SystemExit) as error:  # of the user's code, whatever it is
+            except BaseException as error:
+                if _is_ours(error):
+                    raise
                 await case.fail(error, retry_in=self._hold(case.message.failures))
                 return
+            self.mismatches.pop(case.message.group_id, None)
             try:
                 await self._commit(case, settlement, run)
             except VersionConflictError as error:
@@ -253,6 +256,14 @@ class Handler:
                 self.logger.warning("the visibility was not extended: %s", error)
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error is meant for the worker; user code may raise anything else."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt)
+
+
 def _seen(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()
@@ -280,7 +291,8 @@ class _Case:
         dead = await handler.calls(
             handler.queue.fail, receipt, error, 0.0 if final else retry_in, final=final
         )
-        self.log("dead" if dead else "failed", error=f"{type(error).__name__}: {error}")
+        text = f"{type(error).__name__}: {printable(error)}"
+        self.log("dead" if dead else "failed", error=text)
 
     async def release(self, seconds: float) -> None:
         """Give the message back without blame; where that fails, its lease only has to end."""

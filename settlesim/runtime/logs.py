@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from typing import Any, Final
@@ -61,26 +62,23 @@ def log_settlement(
     if not logger.isEnabledFor(level):
         return
     text = None if error is None else printable(error)
-    logger.log(
-        level,
-        "%s of %r: %s%s in %.3f s%s",
-        event,
-        key,
-        outcome,
-        "" if revision is None else f" at revision {revision}",
-        seconds,
-        "" if text is None else f": {text}",
-        extra={
-            "key": key,
-            "event": event,
-            "event_id": event_id,
-            "outcome": outcome,
-            "revision": revision,
-            "seconds": round(seconds, 6),
-            "receives": receives,
-            "error": text,
-        },
-    )
+    fields = {
+        "key": key,
+        "event": event,
+        "event_id": event_id,
+        "outcome": outcome,
+        "revision": revision,
+        "seconds": round(seconds, 6),
+        "receives": receives,
+        "error": text,
+    }
+    where = "" if revision is None else f" at revision {revision}"
+    why = "" if text is None else f": {text}"
+    with contextlib.suppress(Exception):  # of somebody's log handler: the work goes on
+        logger.log(
+            level, "%s of %r: %s%s in %.3f s%s", event, key, outcome, where, seconds, why,
+            extra=fields,
+        )  # fmt: skip
 
 
 class JSONLines(logging.Formatter):

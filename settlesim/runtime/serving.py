@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from settlesim.errors import StoreDamagedError, StoreError
+from settlesim.errors import ChartMismatchError, StoreDamagedError, StoreError
 from settlesim.ports import Message
 from settlesim.runtime.handling import MAX_BACKOFF, Handler
 
@@ -94,11 +94,9 @@ class Serving:
     async def _is_empty(self) -> bool:
         if self.troubles:
             return False
-        if self.handler.mismatch is not None:
-            raise self.handler.mismatch
         try:
             return await self.calls(self._nothing_left)
-        except StoreDamagedError:
+        except (StoreDamagedError, ChartMismatchError):
             raise
         except StoreError as error:
             self._trouble(error)
@@ -106,7 +104,13 @@ class Serving:
 
     def _nothing_left(self) -> bool:
         depth = self.queue.status().depth
-        return depth == 0 or depth == sum(group.waiting for group in self.queue.parked())
+        depth -= sum(group.waiting for group in self.queue.parked())
+        if depth <= 0:
+            return True
+        mismatches = self.handler.mismatches
+        if mismatches and depth <= sum(map(self.queue.waiting, mismatches)):
+            raise next(iter(mismatches.values()))
+        return False
 
     def _trouble(self, error: StoreError) -> None:
         self.troubles += 1

@@ -119,6 +119,17 @@ class QueueUpkeep:
             now = self._database.now()
         return min((max(time - now, 0.0) for time in times if time is not None), default=None)
 
+    def waiting(self, group_id: str) -> int:
+        """Return how many messages a group has, those in flight included.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        with self._database.reading():
+            return self._lanes.length(group_id)
+
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the messages that were put aside, in the order in which they were accepted.
 

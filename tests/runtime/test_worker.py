@@ -483,15 +483,51 @@ def test_an_instance_of_another_version_waits_for_a_worker_that_knows_it() -> No
     stage = Stage(log_chart(), max_failures=1)
     newer = Snapshot("log", 2, ("rest",), freeze_object({"log": []}, where="c"), 1)
     stage.store.commit(Transaction("new", newer, 0))
-    stage.send(("new", 1), ("old", 2))
+    stage.send(("new", 1), ("new", 2), ("old", 3), ("old", 4))
     with pytest.raises(ChartMismatchError, match="'new' was saved by log version 2"):
         stage.run()
-    assert stage.log("old") == [2]
-    assert stage.queue.status().depth == 1
+    assert stage.log("old") == [3, 4]
+    assert stage.queue.status().depth == 2
     assert set(stage.outcomes()) == {"given back", "resolved"}
     stage.work(lambda worker: stage.clock.sleep(600), poll=5)
-    assert stage.queue.status().depth == 1
+    assert stage.queue.status().depth == 2
     assert stage.queue.status().dead_letters == 0
+
+
+def test_what_is_tried_again_later_comes_before_the_end() -> None:
+    """Though an instance of another version is all that waits just now."""
+    tried: list[str] = []
+
+    async def work(call: Any) -> None:
+        tried.append("x")
+        if len(tried) == 1:
+            raise ValueError
+
+    stage = Stage(log_chart(work))
+    newer = Snapshot("log", 2, ("rest",), freeze_object({"log": []}, where="c"), 1)
+    stage.store.commit(Transaction("new", newer, 0))
+    stage.send(("old", 1), ("new", 2))
+    with pytest.raises(ChartMismatchError):
+        stage.run(backoff=20)
+    assert stage.log("old") == [1]
+
+
+class BrokenHandler(logging.Handler):
+    """A log handler that fails."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Fail."""
+        raise OSError("no log")
+
+
+def test_a_log_that_can_not_be_written_stops_nothing() -> None:
+    """The events are settled."""
+    stage = Stage(log_chart())
+    stage.send(("k", 1), ("k", 2))
+    logger = logging.Logger("broken")
+    logger.addHandler(BrokenHandler())
+    stage.run(logger=logger)
+    assert stage.log("k") == [1, 2]
 
 
 def test_a_real_clock_keeps_the_store_in_threads() -> None:

@@ -142,6 +142,29 @@ def exits(context: Any, event: Any) -> bool:
     sys.exit(3)
 
 
+class OddError(BaseException):
+    """No Exception, and nobody's text."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def odd(context: Any, event: Any) -> bool:
+    """A guard that raises what hardly anybody catches."""
+    raise OddError
+
+
+def cancelled(context: Any, event: Any) -> bool:
+    """A guard that ends as if its task was cancelled."""
+    raise asyncio.CancelledError
+
+
+async def odd_service(call: Any) -> None:
+    """A service that raises what hardly anybody catches."""
+    await call.sleep(1)
+    raise OddError
+
+
 def no_bool(context: Any, event: Any) -> Any:
     """A guard that says neither yes nor no."""
     return 1
@@ -184,6 +207,10 @@ def two(service: Any) -> Chart:
         (guarded(raises), "FunctionFailedError: guard 'raises' raised ZeroDivisionError: by zero"),
         (guarded(no_bool), "FunctionFailedError: guard 'no_bool'"),
         (guarded(exits), "SystemExit: 3"),
+        (guarded(odd), "OddError (its text can not be made: ValueError)"),
+        (guarded(cancelled), "CancelledError"),
+        (log_chart(odd_service), "OddError"),
+        (two(odd_service), "OddError"),
         (log_chart(hang), "ServiceFailedError: service 'hang' did not end within 60 seconds"),
         (log_chart(hang, timeout=400), "DeadlineExceededError: not settled after 300 seconds"),
         (log_chart(service_exits), "RuntimeError: the service called sys.exit(3)"),
