@@ -186,13 +186,17 @@ def read_line(line: bytes) -> Record | None:
 def scan(data: bytes, seq: int) -> Scan:
     """Read the records of a stretch of a journal that comes after transaction `seq`.
 
-    A record that is there twice counts once; see `Replica`.
+    A record that is there twice counts once, and a line without anything not at all; see
+    `Replica.clear_doubts`.
     """
     records: list[Record] = []
     skipped: list[tuple[int, int]] = []
     end = 0
     while end < len(data):
         stop = data.find(b"\n", end)
+        if stop == end:
+            end += 1
+            continue
         record = read_line(data[end:stop]) if stop >= 0 else None
         if record is None:
             stop, flaw = _behind(data, end, seq)

@@ -329,7 +329,8 @@ class Replica:
             assert self.journal is not None
             return self.journal
         if lines:
-            journal.append(lines)
+            # The line end is for the case that there are only zeros before it by then.
+            journal.append(b"\n" + lines)
         self._doubtful, journal.trusted = [], True
         return journal
 

@@ -287,6 +287,9 @@ def _lines(data: bytes, start: int) -> Iterator[tuple[int, int, Record | None]]:
         stop = data.find(b"\n", start)
         end = len(data) if stop < 0 else stop + 1
         record = None if stop < 0 else read_line(data[start:stop])
+        if stop == start and bad < 0:
+            start = end
+            continue
         if record is None and bad < 0:
             bad = start
         if record is not None:
