@@ -19,6 +19,7 @@ whatever it acknowledged must survive.
 from __future__ import annotations
 
 import errno
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -131,8 +132,13 @@ PARTS = (0.01, 0.34, 0.5, 0.9)
 """How much of a write there is when the process is killed in it; all but the last byte too."""
 
 
-def enumerate_points(program: Program) -> Report:
-    """Try everything and report."""
+def enumerate_points(program: Program, patience: float = math.inf) -> Report:
+    """Try everything and report.
+
+    Parameters
+    ----------
+    patience : after so many violations nothing more is tried
+    """
     check_states(program)
     report = Report(program.name)
     checker = Checker(program, report)
@@ -141,7 +147,11 @@ def enumerate_points(program: Program) -> Report:
     for moment in [*moments, Moment(Call(len(moments), "end", ""), end, len(program.durable))]:
         checker.check_kill(moment)
         checker.check_power_cut(moment)
+        if len(report.violations) > patience:
+            return report
     for moment in moments:
+        if len(report.violations) > patience:
+            return report
         for disturbance in disturbances(moment.call):
             Disturbed(program, report, checker, moment.call.index, disturbance).run()
     return report
@@ -173,13 +183,27 @@ def record(program: Program) -> tuple[list[Moment], ModelDisk]:
     return moments, files.disk
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found when a disk was opened."""
+
+    state: str | None
+    """None where it does not open."""
+    flaw: tuple[str, str] | None = None
+    """What is wrong whatever the state should be: a kind, and details."""
+    later: tuple[tuple[str, str], ...] = ()
+    """The states after one more transaction, by what happened then."""
+
+
 class Checker:
     """Opens disks again, each different one once."""
 
     def __init__(self, program: Program, report: Report) -> None:
         self.program = program
         self.report = report
-        self._verdicts: dict[object, list[tuple[str, str]]] = {}
+        self._found: dict[object, Found] = {}
+        self._cut: dict[object, int] = {}
+        """The disks of which the power was cut, each with the number of its images."""
 
     def check_kill(self, moment: Moment) -> None:
         """Check what is there when the process is killed before or in a call."""
@@ -191,12 +215,22 @@ class Checker:
             self.check(torn, allowed, "torn", f"{moment.call} after {size} bytes")
 
     def check_power_cut(self, moment: Moment) -> None:
-        """Check what a power cut before or in a call may leave."""
-        allowed = range(self.floor(moment.done), moment.done + 2)
+        """Check what a power cut before a call may leave."""
         self.report.points["power cut"] += 1
-        for disk in [moment.disk, *(torn for _, torn in self._torn(moment))]:
-            for image in disk.after_power_cut():
-                self.check(image, allowed, "power cut", str(moment.call))
+        # A write that the power cut tears is pending before the call after it.
+        allowed = range(self.floor(moment.done), moment.done + 2)
+        self.cut_power(moment.disk, allowed, "power cut", str(moment.call))
+
+    def cut_power(self, disk: ModelDisk, allowed: range, how: str, where: str) -> None:
+        """Check every image that a power cut may leave now."""
+        key = disk.fingerprint(), allowed
+        if key in self._cut:
+            self.report.images += self._cut[key]
+            return
+        self._cut[key] = 0
+        for image in disk.after_power_cut():
+            self._cut[key] += 1
+            self.check(image, allowed, how, where)
 
     def floor(self, done: int, doubtful: Collection[int] = ()) -> int:
         """Return how many steps a power cut must leave, of those that are done.
@@ -224,42 +258,54 @@ class Checker:
     def check(self, disk: ModelDisk, allowed: Iterable[int], how: str, where: str) -> None:
         """Open one disk and note what is wrong with it."""
         self.report.images += 1
-        allowed = [step for step in allowed if step < len(self.program.states)]
-        key = (disk.fingerprint(), tuple(allowed))
-        if key not in self._verdicts:
+        key = disk.fingerprint()
+        if key not in self._found:
             self.report.distinct += 1
-            self._verdicts[key] = list(self._look(disk, allowed))
-        for kind, detail in self._verdicts[key]:
+            self._found[key] = self._look(disk)
+        steps = [step for step in allowed if step < len(self.program.states)]
+        for kind, detail in self._judge(self._found[key], steps):
             self.report.violations.append(Violation(how, kind, where, detail))
 
-    def _look(self, disk: ModelDisk, allowed: Sequence[int]) -> Iterator[tuple[str, str]]:
-        """Return what is wrong with a disk: a kind, and details."""
+    def _look(self, disk: ModelDisk) -> Found:
+        """Open a disk, make one more transaction, and open what is left after that."""
         program = self.program
         files = ModelFiles(disk.copy())
         try:
             running = program.open(files)
             state = program.state(running)
         except Exception as error:
-            yield f"does not open: {type(error).__name__}", str(error)
-            return
-        found = [step for step in allowed if program.states[step] == state]
-        if not found:
-            yield self._wrong(state, allowed), state
-            return
+            return Found(None, (f"does not open: {type(error).__name__}", str(error)))
         try:
             program.probe(running)
         except Exception as error:
-            yield f"unusable: {type(error).__name__}", str(error)
-            return
-        later = {"kill": files.disk.copy(), "power cut": files.disk.after_the_worst_power_cut()}
-        for name, after in later.items():
+            return Found(state, (f"unusable: {type(error).__name__}", str(error)))
+        later = []
+        disks = {"kill": files.disk.copy(), "power cut": files.disk.after_the_worst_power_cut()}
+        for name, after in disks.items():
             try:
-                state = program.state(program.open(ModelFiles(after)))
+                later.append((name, program.state(program.open(ModelFiles(after)))))
             except Exception as error:
-                yield f"broken by a second {name}: {type(error).__name__}", str(error)
-                continue
-            if state not in [program.probed[step] for step in found]:
-                yield f"transaction after it lost by a {name}", state
+                kind = f"broken by a second {name}: {type(error).__name__}"
+                return Found(state, (kind, str(error)))
+        return Found(state, None, tuple(later))
+
+    def _judge(self, found: Found, allowed: Sequence[int]) -> Iterator[tuple[str, str]]:
+        program = self.program
+        steps = [step for step in allowed if program.states[step] == found.state]
+        if found.state is not None and not steps:
+            yield self._wrong(found.state, allowed), self.describe(found.state)
+        elif found.flaw is not None:
+            yield found.flaw
+        for name, state in found.later if steps else ():
+            if state not in [program.probed[step] for step in steps]:
+                yield f"transaction after it lost by a {name}", self.describe(state)
+
+    def describe(self, state: str) -> str:
+        """Say which state it is."""
+        for name, states in (("", self.program.states), (" and the probe", self.program.probed)):
+            if state in states:
+                return f"it is the state after {states.index(state)} steps{name}"
+        return f"it is {state}"
 
     def _wrong(self, state: str, allowed: Sequence[int]) -> str:
         if state in self.program.states[: min(allowed)]:
@@ -320,15 +366,23 @@ class Disturbed:
         self.index = index
         self.name, self.effect, self.lasting = disturbance
         self.where = f"at call {index}"
-        self.hit = self.over = self.checked = False
+        self.hit = self.over = self.checked = self.failed_sync = False
+        self.done = 0
         self.doubtful: set[int] = set()
         self.files = ModelFiles(ModelDisk(), self._before)
 
     def _before(self, call: Call) -> Trouble:
+        if self.hit and not self.checked and self.failed_sync and call.name in CHANGING:
+            # Killed after a sync that failed: the next process must not trust what it reads.
+            self.report.points["failed sync, then killed"] += 1
+            where = f"{self.where}, then killed {call}"
+            allowed = range(self.done, self.done + 2)
+            self.checker.check(self.files.disk.copy(), allowed, self.name, where)
         if self.over or call.index < self.index:
             return None
         if call.index == self.index:
             self.hit = True
+            self.failed_sync = call.name == "sync" and self.name == "EIO"
             self.over = not self.lasting
             return Short() if self.name.startswith("short write") else self.effect(call)
         return self.effect(call)
@@ -345,11 +399,16 @@ class Disturbed:
             for step in range(len(program.durable)):
                 running = self._step(running, step)
             if program.state(running) != program.states[-1]:
-                self._note("another end after an error", program.state(running))
+                state = self.checker.describe(program.state(running))
+                self._note("another end after an error", state)
         except _GivenUp:
             return
         assert self.hit, f"{self.name} {self.where} was never reached"
-        self._check_disk(len(program.durable), in_flight=False)
+        end = len(program.durable)
+        self.checker.check(self.files.disk.copy(), [end], self.name, f"{self.where}, to the end")
+        allowed = range(self.checker.floor(end, self.doubtful), end + 1)
+        worst = self.files.disk.after_the_worst_power_cut()
+        self.checker.check(worst, allowed, self.name, f"{self.where}, to the end, then power cut")
 
     def _open(self) -> Any:
         try:
@@ -370,7 +429,7 @@ class Disturbed:
 
     def _step(self, running: Any, step: int) -> Any:
         """Do a step, again where it failed and is not done, and return what to go on with."""
-        program = self.program
+        program, self.done = self.program, step
         try:
             running = program.perform(running, step)
         except program.errors:
@@ -380,9 +439,10 @@ class Disturbed:
             raise _GivenUp from error
         else:
             return self._ended(running, step)
+        self.checked = True
         running, state = self._state(running)
         if state not in program.states[step : step + 2]:
-            self._note("wrong state after an error", state)
+            self._note("wrong state after an error", self.checker.describe(state))
             raise _GivenUp
         self._check_disk(step, in_flight=True)
         if state == program.states[step + 1] != program.states[step]:
@@ -419,18 +479,19 @@ class Disturbed:
             self._note(f"unusable after an error: {type(error).__name__}", str(error))
             raise _GivenUp from error
         if other != state:
-            self._note("memory differs from the file after an error", f"{state} {other}")
+            both = f"{self.checker.describe(state)}, {self.checker.describe(other)}"
+            self._note("memory differs from the file after an error", both)
             raise _GivenUp
         return running, state
 
     def _check_disk(self, done: int, *, in_flight: bool) -> None:
         """Check what a kill and a power cut leave now."""
-        disk = self.files.disk.copy()
-        last = done + (2 if in_flight else 1)
-        self.checker.check(disk, range(done, last), self.name, f"{self.where}, then killed")
-        for image in disk.after_power_cut():
-            allowed = range(self.checker.floor(done, self.doubtful), last)
-            self.checker.check(image, allowed, self.name, f"{self.where}, then power cut")
+        self._check(self.files.disk.copy(), done, done + (2 if in_flight else 1))
+
+    def _check(self, disk: ModelDisk, done: int, end: int) -> None:
+        self.checker.check(disk, range(done, end), self.name, f"{self.where}, then killed")
+        allowed = range(self.checker.floor(done, self.doubtful), end)
+        self.checker.cut_power(disk, allowed, self.name, f"{self.where}, then power cut")
 
 
 class _GivenUp(Exception):  # noqa: N818

@@ -15,13 +15,17 @@ What may be found after a power cut is all that POSIX and the usual file systems
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Change", "Cut", "ModelDisk", "ModelFile", "Write", "contents"]
 
-SUBSETS = 64
+SUBSETS = 16
 """Up to so many subsets of pending changes are all tried; of more only the telling ones."""
+COMBINATIONS = 64
+"""So many combinations of what several files may hold are all tried; of more each file's with
+all or nothing of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ class ModelDisk:
         return new
 
     def _all_files(self) -> Iterator[ModelFile]:
-        yield from self.names.values()
-        yield from self.kept.values()
+        for names in (self.names, self.kept):
+            yield from (names[path] for path in sorted(names))
         for step in self.pending:
             yield from (file for _, file in step if file is not None)
 
@@ -157,7 +161,7 @@ class ModelDisk:
                 _apply(names, self.pending[index])
             files = {file.number: file for file in names.values()}
             found = [contents(file.disks, file.pending) for file in files.values()]
-            for choice in itertools.product(*found):
+            for choice in combinations(found):
                 yield self._image(names, dict(zip(files, choice, strict=True)))
 
     def after_the_worst_power_cut(self) -> ModelDisk:
@@ -174,14 +178,19 @@ class ModelDisk:
 
     def fingerprint(self) -> object:
         """Return a value that is equal for disks that are equal in every respect."""
-        names = [(path, file.number) for path, file in sorted(self.names.items())]
-        kept = [(path, file.number) for path, file in sorted(self.kept.items())]
-        files = {file.number: file for file in self._all_files()}
-        inside = [
-            (number, file.seen, file.disks, tuple(file.pending))
-            for number, file in sorted(files.items())
-        ]
-        return tuple(names), tuple(kept), tuple(inside), len(self.pending)
+        order: dict[int, int] = {}
+        inside = []
+        for file in self._all_files():
+            if file.number not in order:
+                order[file.number] = len(order)
+                inside.append((file.seen, file.disks, tuple(file.pending)))
+
+        def named(names: Iterable[tuple[str, ModelFile | None]]) -> tuple[object, ...]:
+            return tuple((path, file and order[file.number]) for path, file in names)
+
+        names, kept = sorted(self.names.items()), sorted(self.kept.items())
+        pending = tuple(named(step) for step in self.pending)
+        return named(names), named(kept), pending, tuple(inside)
 
 
 def _apply(names: dict[str, ModelFile], step: Naming) -> None:
@@ -204,6 +213,22 @@ def subsets(size: int) -> Iterator[tuple[int, ...]]:
         yield tuple(index for index in range(size) if index != missing)
 
 
+def combinations(found: Sequence[Sequence[bytes]]) -> Iterator[tuple[bytes, ...]]:
+    """Return combinations of what each of several files may hold.
+
+    Parameters
+    ----------
+    found : of each file; the first one is nothing of what was pending, the last one all of it
+    """
+    if math.prod(map(len, found)) <= COMBINATIONS:
+        yield from itertools.product(*found)
+        return
+    for index, own in enumerate(found):
+        others = [[each[0], each[-1]] for each in found]
+        others[index] = list(own)
+        yield from itertools.product(*others)
+
+
 def contents(disks: Sequence[bytes], pending: Sequence[Change]) -> list[bytes]:
     """Return what a power cut may leave of a file."""
     found = dict.fromkeys(disks)
@@ -212,7 +237,9 @@ def contents(disks: Sequence[bytes], pending: Sequence[Change]) -> list[bytes]:
         before = disk
         for position, change in enumerate(changes):
             later = changes[position + 1 :]
-            if isinstance(change, Write):
+            # Of many writes only the last one is torn, or any one where all the others are.
+            few = not later or len(changes) in (2, len(pending))
+            if isinstance(change, Write) and few:
                 for damaged in _damages(change, before, torn=not later):
                     found[_applied(damaged, later)] = None
             before = change.on(before)
