@@ -74,7 +74,9 @@ class Scan(NamedTuple):
     flaw: str | None
     """What can not be explained by a write that was cut short."""
     skipped: list[tuple[int, int]]
-    """Bad stretches that the snapshot makes up for, from and to."""
+    """Bad stretches from which nothing is missing, from and to."""
+    last: int
+    """The greatest number of a transaction, also of those that were known; 0 where none is."""
 
 
 # --- writing ------------------------------------------------------------------------------
@@ -191,7 +193,7 @@ def scan(data: bytes, seq: int) -> Scan:
     """
     records: list[Record] = []
     skipped: list[tuple[int, int]] = []
-    end = 0
+    end = last = 0
     while end < len(data):
         stop = data.find(b"\n", end)
         if stop == end:
@@ -201,18 +203,19 @@ def scan(data: bytes, seq: int) -> Scan:
         if record is None:
             stop, flaw = _behind(data, end, seq)
             if flaw is not None or stop < 0:
-                return Scan(records, end, data[end:], flaw, skipped)
+                return Scan(records, end, data[end:], flaw, skipped, last)
             skipped.append((end, stop))
             end = stop
             continue
         if record.seq > seq + 1:
             flaw = f"transaction {record.seq} comes after transaction {seq}"
-            return Scan(records, end, data[end:], flaw, skipped)
+            return Scan(records, end, data[end:], flaw, skipped, last)
+        last = max(last, record.seq)
         if record.seq == seq + 1:
             records.append(record)
             seq += 1
         end = stop + 1
-    return Scan(records, end, b"", None, skipped)
+    return Scan(records, end, b"", None, skipped, last)
 
 
 def _behind(data: bytes, start: int, seq: int) -> tuple[int, str | None]:

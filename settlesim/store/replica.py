@@ -125,6 +125,9 @@ class Replica:
         self._stand: Stand | None = None
         self._tail = b""
         self._doubtful: list[tuple[int, bytes]] = []
+        """Records that nobody called durable yet."""
+        self._last = 0
+        """The last transaction of which the journal has a record."""
         self._whole = False
         """Whether the tables are what was read; False before, and after an interruption."""
         self._least = _LEAST_JOURNAL if compact_bytes is None else compact_bytes
@@ -216,7 +219,7 @@ class Replica:
         # Where there is a new journal, the snapshot before it is on the disk.
         self.durable = max(self.durable, new.base)
         self.journal, self._tail, self._next_checkpoint = new, b"", self._least
-        self._doubtful = []
+        self._doubtful, self._last = [], 0
         old.close()
         self._set_stand(new.base, new.check)
         self._read_on(new)
@@ -238,6 +241,7 @@ class Replica:
             self.durable = max(self.durable, record.durable)
             if self._sync and not journal.trusted:
                 self._doubtful.append((record.seq, record.line))
+        self._last = max(self._last, found.last)
         self._doubtful = [each for each in self._doubtful if each[0] > self.durable]
         journal.position += found.end
         self._whole = True
@@ -305,7 +309,8 @@ class Replica:
     @property
     def doubtful(self) -> bool:
         """Whether a sync would not tell for sure that all is on the disk."""
-        return bool(self._doubtful)
+        journal = self.journal
+        return journal is not None and not journal.trusted and self._last > self.durable
 
     def clear_doubts(self) -> None:
         """Write again what may have been dropped by a sync that failed; under the lock.
@@ -328,8 +333,8 @@ class Replica:
             self.checkpoint()
             assert self.journal is not None
             return self.journal
-        if lines:
-            # The line end is for the case that there are only zeros before it by then.
+        if self.doubtful:
+            # The line end is for the case that only zeros will be found before it.
             journal.append(b"\n" + lines)
         self._doubtful, journal.trusted = [], True
         return journal
@@ -393,7 +398,8 @@ class Replica:
             sync=self._sync,
         )
         old, self.journal = self.journal, new
-        self._tail, self._doubtful, self._next_checkpoint = b"", [], self._least
+        self._tail, self._doubtful, self._last = b"", [], 0
+        self._next_checkpoint = self._least
         if old is not None:
             old.close()
         if self._sync:
@@ -440,7 +446,7 @@ class Replica:
         if journal is not None:
             journal.close()
         self.tables.clear()
-        self._stand, self._tail, self._doubtful = None, b"", []
+        self._stand, self._tail, self._doubtful, self._last = None, b"", [], 0
 
 
 def write_store(files: FileSystem, path: str, tables: Tables, seq: int) -> None:
