@@ -261,11 +261,41 @@ def test_a_deduplication_id_is_known_also_after_deletion_for_its_window(queue: B
 def test_a_deduplication_id_is_known_while_its_message_waits(queue: Bench) -> None:
     """However long that is, and whatever else is sent meanwhile."""
     number = queue().send(1, "a", "e1")
+    queue.now.step(1000)
+    assert queue().send(1, "a", "e1") == number
     for each in range(5):
         queue.now.step(200)
         queue().send(each, "b", f"other {each}")
     assert queue().send(1, "a", "e1") == number
     assert queue.drain().count(1) == 2  # the other one is of group b
+
+
+def test_ids_that_are_used_again_together_are_all_known(queue: Bench) -> None:
+    """What one send of a batch makes new is not forgotten by the next."""
+    old = queue().send_many([(1, "a", "e1"), (2, "a", "e2"), (3, "a", "e3")])
+    assert queue.drain() == [1, 2, 3]
+    queue.now.step(1000)
+    new = queue().send_many([(1, "a", "e1"), (2, "a", "e2"), (3, "a", "e3")])
+    assert min(new) > max(old)
+    assert queue().send_many([(1, "a", "e1"), (2, "a", "e2"), (3, "a", "e3")]) == new
+    assert queue.drain() == [1, 2, 3]
+
+
+def test_a_dead_letter_that_comes_back_has_its_id_unless_another_has_it(queue: Bench) -> None:
+    """The id is known by the message that it was last used for."""
+    queue().send(1, "a", "e1")
+    queue().send(2, "a", "e2")
+    for _ in range(2):
+        assert queue().fail(queue.take().receipt, "no", final=True)
+    queue.now.step(1000)
+    other = queue().send("other", "a", "e1")
+    one, two = queue().redrive()
+    assert queue().send("other", "a", "e1") == other
+    assert queue().send(2, "a", "e2") == two
+    with pytest.raises(DeduplicationError):
+        queue().send(1, "a", "e1")
+    assert other < one < two
+    assert queue.drain() == ["other", 1, 2]
 
 
 def test_one_deduplication_id_for_two_bodies_is_an_error(queue: Bench) -> None:
@@ -596,6 +626,7 @@ def test_status_counts_what_is_there(queue: Bench) -> None:
     queue.take()
     found = queue().status()
     assert (found.depth, found.oldest, found.in_flight) == (3, 10.0, 1)
+    assert [queue().waiting(group) for group in ("a", "b", "c")] == [2, 1, 0]
     queue.now.step(30)
     found = queue().status()
     assert (found.depth, found.oldest, found.in_flight) == (3, 40.0, 0)
