@@ -66,7 +66,8 @@ class Deduplication:
     def update(self, table: str, id: int, new: Document | None) -> None:  # noqa: A002
         """Take in that a document is now `new`."""
         name = self._names.pop(id, None)
-        if name is not None and self._known[name].number == id:
+        known = None if name is None else self._known.get(name)
+        if name is not None and known is not None and known.number == id:
             del self._known[name]
         if new is None:
             self._ends.discard(id)

@@ -61,7 +61,7 @@ class DurableTimers:
         """Take in that a document is now `new`."""
         before = self._entries.pop(id, None)
         if before is not None:
-            delays = self._by_key[before.key]
+            delays = self._by_key.get(before.key, {})
             if delays.get(before.delay) == id:
                 del delays[before.delay]
                 if not delays:
