@@ -325,6 +325,12 @@ class JournalDatabase:
         self._wrote = False
         self.replica.after_fork()
 
+    def __enter__(self) -> JournalDatabase:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         closed = ", closed" if self.closed else ""
         return f"{type(self).__name__}({self.path!r}{closed})"

@@ -90,7 +90,14 @@ class TinyStore(DatabaseStore):
     ) -> None:
         self.path = os.fspath(path)
         """As it was given."""
-        database = JournalDatabase(path, lock_timeout=lock_timeout, now=now, sync=sync, files=files)
+        database = JournalDatabase(
+            path,
+            lock_timeout=lock_timeout,
+            now=now,
+            sync=sync,
+            compact_bytes=compact_bytes,
+            files=files,
+        )
         try:
             super().__init__(
                 database, source=database.path, history=history, mark_window=mark_window
