@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from settlesim.store import FifoQueue, TinyStore
-from tests.chaos.charts import FOLDER, patient
+from tests.chaos.charts import patient
 from tests.chaos.ledger import read
 from tests.chaos.nursery import Nursery
 from tests.chaos.phases import BETWEEN, phase_of
@@ -34,11 +34,10 @@ class Plan:
     seed: int
     kills: int
     freezes: int
-    workers: int = 3
+    workers: tuple[int, ...] = (1, 1, 4)
+    """How many events each of them handles at once."""
     senders: int = 2
-    keys: int = 6
-    concurrency: int = 1
-    """How many events a worker handles at once."""
+    keys: int = 10
     visibility: float = 0.8
     """Seconds for which a received message is hidden from other workers."""
     longest: float = 0.6
@@ -118,12 +117,11 @@ class Campaign:
         self._dice = random.Random(plan.seed)
         self._workers: list[int] = []
         self._senders: list[int] = []
-        os.environ[FOLDER] = str(folder)
 
     def run(self) -> Outcome:
         """Kill, wait until everything is handled, and check."""
         with Nursery(self.folder) as self._nursery:
-            self._workers = [self._start_worker() for _ in range(self.plan.workers)]
+            self._workers = [self._start_worker(index) for index in range(len(self.plan.workers))]
             self._senders = [self._start_sender(index) for index in range(self.plan.senders)]
             turns = ["kill"] * self.plan.kills + ["freeze"] * self.plan.freezes
             self._dice.shuffle(turns)
@@ -139,9 +137,9 @@ class Campaign:
         check(self.plan, self.folder, self.outcome)
         return self.outcome
 
-    def _start_worker(self) -> int:
+    def _start_worker(self, index: int) -> int:
         return self._nursery.start(
-            "work", visibility=self.plan.visibility, concurrency=self.plan.concurrency
+            "work", visibility=self.plan.visibility, concurrency=self.plan.workers[index]
         )
 
     def _start_sender(self, index: int) -> int:
@@ -156,7 +154,8 @@ class Campaign:
 
     def _kill(self) -> None:
         """Kill a worker or, one time in eight, a sender, and start another one."""
-        group = self._senders if self._dice.random() < 0.125 else self._workers
+        sender = self._dice.random() < 0.125
+        group = self._senders if sender else self._workers
         index = self._dice.randrange(len(group))
         process = group[index]
         ended = self._nursery.kill(process)
@@ -164,7 +163,7 @@ class Campaign:
             self.outcome.crashed.append(f"process {process} ended with status {ended}")
         self.outcome.kills += 1
         self.outcome.phases[phase_of(self.folder, process)] += 1
-        group[index] = self._start_sender(index) if group is self._senders else self._start_worker()
+        group[index] = self._start_sender(index) if sender else self._start_worker(index)
 
     def _freeze(self) -> None:
         """Stop a worker in the middle of a service for longer than its lease, and let it go on."""

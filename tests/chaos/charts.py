@@ -30,19 +30,19 @@ def tools(process: int) -> tuple[Ledger, Phase]:
 async def _serve(service: str, call: Any) -> int:
     data = call.event.data if service == "charge" else call.context["now"]
     effects, phase = tools(os.getpid())
-    phase.enter("in service")
-    # Half of the time before the effect, half after it: a kill may come on either side.
-    await call.sleep(data["seconds"] / 4)
-    if data["poison"]:
-        raise ValueError("this event can not be handled")
-    effects.add(
-        key=data["key"],
-        number=data["number"],
-        service=service,
-        idempotency_key=call.idempotency_key,
-        seconds=data["seconds"],
-    )
-    await call.sleep(data["seconds"] / 4)
+    with phase.serving():
+        # Before the effect and after it: a kill may come on either side.
+        await call.sleep(data["seconds"] / 4)
+        if data["poison"]:
+            raise ValueError("this event can not be handled")
+        effects.add(
+            key=data["key"],
+            number=data["number"],
+            service=service,
+            idempotency_key=call.idempotency_key,
+            seconds=data["seconds"],
+        )
+        await call.sleep(data["seconds"] / 4)
     return int(data["number"])
 
 

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.chaos import roles
+from tests.chaos.charts import FOLDER
 from tests.documents import ROOT
 
 __all__ = ["Nursery"]
@@ -34,6 +35,7 @@ class Nursery:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.nursery", str(folder)],
             cwd=ROOT,
+            env={**os.environ, FOLDER: str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import StoreError
 from settlesim.ports import Message, Transaction
+from settlesim.runtime import Worker
 from settlesim.store import FifoQueue, TinyStore
 from tests.chaos.charts import patient, tools
 from tests.chaos.ledger import Ledger, read
@@ -39,11 +42,11 @@ def is_poison(seed: int, key: str, number: int) -> bool:
 def event_of(seed: int, key: str, number: int, visibility: float) -> dict[str, Any]:
     """Return the body of an event.
 
-    Its services take 20 to 80 milliseconds, and now and then longer than the lease.
+    Its services take 50 to 150 milliseconds, and now and then longer than the lease.
     """
     dice = _dice(seed, key, number, "seconds")
     slow = dice.random() < 0.03
-    seconds = visibility * 1.5 if slow else dice.uniform(0.02, 0.08)
+    seconds = visibility * 1.5 if slow else dice.uniform(0.05, 0.15)
     data = {
         "key": key,
         "number": number,
@@ -119,48 +122,66 @@ def _handled(store: TinyStore, queue: FifoQueue, keys: list[str]) -> dict[str, i
 # --- working -----------------------------------------------------------------------------------
 
 
+@contextmanager
+def noted(folder: Path) -> Iterator[None]:
+    """Write down what a store or a queue refuses."""
+    try:
+        yield
+    except StoreError as error:
+        Ledger(folder / "refused").add(error=type(error).__name__, process=os.getpid())
+        raise
+
+
 class WatchedStore(TinyStore):
     """A store that writes down where its process is, and what it refused."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.phase = tools(os.getpid())[1]
+        super().__init__(folder / STORE, compact_bytes=COMPACT_BYTES)
 
     def load(self, key: str) -> Snapshot | None:
         """Load, and say so."""
         found = super().load(key)
-        tools(os.getpid())[1].enter("loaded")
+        self.phase.enter("loaded")
         return found
 
     def commit(self, transaction: Transaction) -> None:
         """Commit, and say so."""
-        _, phase = tools(os.getpid())
-        phase.enter("committing")
-        try:
+        self.phase.enter("committing")
+        with noted(self.folder):
             super().commit(transaction)
-        except StoreError as error:
-            Ledger(self.folder / "refused").add(error=type(error).__name__, process=os.getpid())
-            raise
-        finally:
-            phase.enter("after")
+        self.phase.enter("after")
 
 
 class WatchedQueue(FifoQueue):
-    """A queue that writes down when something was received."""
+    """A queue that writes down when something was received, and what it refused."""
+
+    store: WatchedStore
 
     def receive(
         self, max_messages: int = 1, visibility_timeout: float | None = None
     ) -> tuple[Message, ...]:
         """Receive, and say so."""
-        _, phase = tools(os.getpid())
-        phase.enter("idle")
+        self.store.phase.enter("idle")
         found = super().receive(max_messages, visibility_timeout)
         if found:
-            phase.enter("received")
+            self.store.phase.enter("received")
         return found
+
+    def change_visibility(self, receipt: str, seconds: float) -> None:
+        """Extend the lease, if it has not ended."""
+        with noted(self.store.folder):
+            super().change_visibility(receipt, seconds)
 
 
 def work(folder: Path, *, visibility: float, concurrency: int) -> None:
     """Handle events until a signal says to stop."""
-    raise NotImplementedError
+    with WatchedStore(folder) as store:
+        queue = WatchedQueue(store, patient.name, visibility_timeout=visibility, max_failures=2)
+        worker = Worker(patient, store, queue, concurrency=concurrency, backoff=0.01, poll=0.01)
+        signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
+        worker.run_sync()
 
 
 ROLES: dict[str, Callable[..., None]] = {"send": send, "work": work}
