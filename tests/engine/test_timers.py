@@ -98,6 +98,17 @@ def test_a_delay_whose_guards_say_no_is_ignored() -> None:
     assert (settlement.timers, settlement.kept) == ((), ())
 
 
+def test_a_delay_that_stays_in_its_node_is_over_and_the_others_go_on() -> None:
+    """It passes once for each time that the node is entered."""
+    ticks = {"5": {"dest": None, "assign": add("tick")}, "10": "a"}
+    chart = chart_of(
+        [settled("a"), settled("held", after=ticks)], [["HOLD", "a", "held"]], context=LOG
+    )
+    tick = elapsed(chart, finished(chart, "HOLD").after, "held.0")
+    assert tick.after.context == {"log": ["tick:after.held.0"]}
+    assert (tick.timers, tick.kept) == ((), ("held.1",))
+
+
 @pytest.mark.parametrize("snapshot", ["gone", "elsewhere"])
 def test_a_delay_of_a_node_that_is_not_active_is_ignored(snapshot: str) -> None:
     """It came too late; nothing of a new instance begins for it."""
