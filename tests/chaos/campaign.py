@@ -17,14 +17,11 @@ from pathlib import Path
 from settlesim.store import FifoQueue, TinyStore
 from tests.chaos.charts import patient
 from tests.chaos.ledger import read
-from tests.chaos.nursery import Nursery
+from tests.chaos.nursery import PATIENCE, Nursery
 from tests.chaos.phases import BETWEEN, phase_of
 from tests.chaos.roles import STORE, is_poison
 
 __all__ = ["Campaign", "Outcome", "Plan"]
-
-PATIENCE = 120.0
-"""Seconds for what has to come at last; nothing is measured by it."""
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,11 @@
-"""What processes and threads do that want the same store at once.
-
-``python -m tests.chaos.contending TASK PATH NAME RIVALS`` is one of the processes. It says
-``ready``, waits for a line on its input, so that all begin together, does its task and
-prints what it did as JSON.
-"""
+"""What processes and threads do that want the same store at once."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from settlesim.chart.snapshot import Snapshot
@@ -19,19 +14,19 @@ from settlesim.errors import VersionConflictError
 from settlesim.ports import Transaction
 from settlesim.store import FifoQueue, TinyStore
 
-__all__ = ["GROUPS", "MESSAGES", "OWN", "SHARED", "TASKS", "increment"]
+__all__ = ["GROUPS", "MESSAGES", "OWN", "SHARED", "TASKS", "contend", "increment"]
 
-SHARED = 240
-"""To this revision the processes bring one instance together."""
-OWN = 60
+SHARED = 200
+"""To this revision the rivals bring one instance together, or on until each had a turn."""
+OWN = 40
 """To this revision each brings an instance of its own."""
 GROUPS = 8
-MESSAGES = 20
+MESSAGES = 15
 """In each group."""
 
 
-def increment(store: TinyStore, key: str, by: str) -> int:
-    """Add one and note who did it, if nobody else was faster; return the new revision.
+def increment(store: TinyStore, key: str, by: str) -> list[str]:
+    """Add one and note who did it, if nobody else was faster; return all who did.
 
     Raises
     ------
@@ -39,34 +34,38 @@ def increment(store: TinyStore, key: str, by: str) -> int:
         Somebody else was.
     """
     found = store.load(key)
-    revision = 0 if found is None else found.revision
     log = [] if found is None else list(found.context["log"])
-    context = freeze_object({"log": [*log, by]}, where="context")
+    revision = len(log)
+    log.append(by)
+    context = freeze_object({"log": log}, where="context")
     store.commit(Transaction(key, Snapshot("counter", 1, ("on",), context, revision + 1), revision))
-    return revision + 1
+    return log
 
 
-def one_key(store: TinyStore, name: str) -> dict[str, Any]:
-    """Increment one instance with the others until it is where it should be."""
-    acknowledged = conflicts = revision = 0
-    while revision < SHARED:
+def one_key(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
+    """Increment one instance with the others until it is where it should be.
+
+    Who is kept from it for ever keeps all the others at work, and the test from its end.
+    """
+    acknowledged = conflicts = 0
+    log: list[str] = []
+    while len(log) < SHARED or len(set(log)) < rivals:
         try:
-            revision = increment(store, "hot", name)
+            log = increment(store, "hot", name)
             acknowledged += 1
-        except VersionConflictError as error:
+        except VersionConflictError:
             conflicts += 1
-            revision = error.actual
     return {"acknowledged": acknowledged, "conflicts": conflicts}
 
 
-def own_key(store: TinyStore, name: str) -> dict[str, Any]:
+def own_key(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
     """Increment an instance that nobody else has."""
-    while increment(store, f"own {name}", name) < OWN:
+    while len(increment(store, f"own {name}", name)) < OWN:
         pass
     return {"acknowledged": OWN, "conflicts": 0}
 
 
-def consume(store: TinyStore, name: str) -> dict[str, Any]:
+def consume(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
     """Receive and delete messages until none is left."""
     queue = FifoQueue(store, "work", visibility_timeout=300.0)
     got: list[int] = []
@@ -78,16 +77,18 @@ def consume(store: TinyStore, name: str) -> dict[str, Any]:
     return {"acknowledged": len(got), "got": got, "conflicts": 0}
 
 
-TASKS: dict[str, Callable[[TinyStore, str], dict[str, Any]]] = {
+TASKS: dict[str, Callable[[TinyStore, str, int], dict[str, Any]]] = {
     "one key": one_key,
     "own keys": own_key,
     "one queue": consume,
 }
 
 
-if __name__ == "__main__":
-    _, _task, _path, _name = sys.argv
-    with TinyStore(_path) as _store:
-        print("ready", flush=True)
-        sys.stdin.readline()
-        print(json.dumps(TASKS[_task](_store, _name)), flush=True)
+def contend(folder: Path, *, task: str, name: str, rivals: int) -> None:
+    """Be one of the processes: say that it is there, wait for the others, do the task."""
+    with TinyStore(folder / "store.json") as store:
+        (folder / f"{name} is ready").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.001)
+        found = TASKS[task](store, name, rivals)
+    (folder / f"{name} is done").write_text(json.dumps(found))

@@ -21,10 +21,19 @@ from tests.chaos import roles
 from tests.chaos.charts import FOLDER
 from tests.documents import ROOT
 
-__all__ = ["Nursery"]
+__all__ = ["PATIENCE", "Nursery", "log_of"]
+
+PATIENCE = 120.0
+"""Seconds for what has to come at last; nothing is measured by it."""
 
 LIFETIME = 900
 """Seconds after which a child ends itself, if everybody else has forgotten it."""
+
+
+def log_of(folder: Path) -> str:
+    """Return the end of what the processes wrote, for a run that failed."""
+    path = folder / "log"
+    return path.read_text()[-4000:] if path.exists() else ""
 
 
 class Nursery:

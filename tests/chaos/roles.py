@@ -17,6 +17,7 @@ from settlesim.ports import Message, Transaction
 from settlesim.runtime import Worker
 from settlesim.store import FifoQueue, TinyStore
 from tests.chaos.charts import patient, tools
+from tests.chaos.contending import contend
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.phases import Phase
 
@@ -184,4 +185,4 @@ def work(folder: Path, *, visibility: float, concurrency: int) -> None:
         worker.run_sync()
 
 
-ROLES: dict[str, Callable[..., None]] = {"send": send, "work": work}
+ROLES: dict[str, Callable[..., None]] = {"send": send, "work": work, "contend": contend}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import pytest
 
 from settlesim.store import FifoQueue, TinyStore
 from tests.chaos.contending import GROUPS, MESSAGES, OWN, SHARED, TASKS
-from tests.documents import ROOT
+from tests.chaos.nursery import PATIENCE, Nursery, log_of
 
 Contest = Callable[[str, Path, int], dict[str, dict[str, Any]]]
 
@@ -24,36 +23,17 @@ Contest = Callable[[str, Path, int], dict[str, dict[str, Any]]]
 def by_processes(task: str, path: Path, rivals: int) -> dict[str, dict[str, Any]]:
     """Let as many processes do a task at once and return what each says."""
     names = [f"process {number}" for number in range(rivals)]
-    command = [sys.executable, "-m", "tests.chaos.contending", task, str(path)]
-    running = {
-        name: subprocess.Popen(
-            [*command, name],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name in names
-    }
-    found: dict[str, dict[str, Any]] = {}
-    try:
-        for process in running.values():
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n", process.communicate()[1]
-        for process in running.values():
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for name, process in running.items():
-            output, errors = process.communicate(timeout=120)
-            assert process.returncode == 0, errors
-            found[name] = json.loads(output)
-    finally:
-        for process in running.values():
-            process.kill()
-            process.communicate()
-    return found
+    folder = path.parent
+    with Nursery(folder) as nursery:
+        running = [nursery.start("contend", task=task, name=name, rivals=rivals) for name in names]
+        end = time.monotonic() + PATIENCE
+        while not all((folder / f"{name} is ready").exists() for name in names):
+            assert time.monotonic() < end, log_of(folder)
+            time.sleep(0.001)
+        (folder / "go").touch()
+        for process in running:
+            assert nursery.wait(process, PATIENCE) == 0, log_of(folder)
+    return {name: json.loads((folder / f"{name} is done").read_text()) for name in names}
 
 
 def by_threads(task: str, path: Path, rivals: int) -> dict[str, dict[str, Any]]:
@@ -64,7 +44,7 @@ def by_threads(task: str, path: Path, rivals: int) -> dict[str, dict[str, Any]]:
 
         def go(name: str) -> dict[str, Any]:
             start.wait()
-            return TASKS[task](store, name)
+            return TASKS[task](store, name, rivals)
 
         return dict(zip(names, pool.map(go, names), strict=True))
 
@@ -82,7 +62,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def note(finding: Callable[[object], None], task: str, found: dict[str, dict[str, Any]]) -> None:
-    """Report how the work was shared, and see that nobody was left out."""
+    """Report how the work was shared."""
     served = [each["acknowledged"] for each in found.values()]
     kind = next(iter(found)).split()[0]
     plural = {"process": "processes", "thread": "threads"}[kind]
@@ -91,7 +71,6 @@ def note(finding: Callable[[object], None], task: str, found: dict[str, dict[str
         f"most served {min(served)} / {max(served)}, "
         f"{sum(each['conflicts'] for each in found.values())} conflicts"
     )
-    assert min(served) > 0, f"somebody never had a turn: {served}"
 
 
 @pytest.mark.parametrize("rivals", [2, 4, 8])
@@ -105,8 +84,9 @@ def test_rivals_for_one_instance_lose_no_update_and_all_get_on(
     assert hot is not None
     assert hot.revision == len(hot.context["log"]) >= SHARED
     assert Counter(hot.context["log"]) == {
-        name: each["acknowledged"] for name, each in found.items() if each["acknowledged"]
+        name: each["acknowledged"] for name, each in found.items()
     }
+    assert min(each["acknowledged"] for each in found.values()) > 0
     note(finding, "one key", found)
 
 
@@ -138,7 +118,9 @@ def test_consumers_of_one_queue_get_every_message_once_and_in_order(
             for number in [queue.send(group, str(group))]
         }
     found = contest("one queue", path, rivals)
-    assert Counter(number for each in found.values() for number in each["got"]) == Counter(sent)
+    assert Counter(number for each in found.values() for number in each["got"]) == Counter(
+        list(sent)
+    )
     for each in found.values():
         for group in range(GROUPS):
             mine = [number for number in each["got"] if sent[number] == group]

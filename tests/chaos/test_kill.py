@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 
 from settlesim.store import FifoQueue, TinyStore
-from tests.chaos.campaign import PATIENCE, Campaign, Outcome, Plan, check
+from tests.chaos.campaign import Campaign, Outcome, Plan, check
 from tests.chaos.charts import FOLDER, patient
 from tests.chaos.ledger import Ledger
+from tests.chaos.nursery import PATIENCE, log_of
 from tests.chaos.phases import phase_of
 from tests.chaos.roles import STORE, event_of
 from tests.documents import ROOT
@@ -33,12 +34,6 @@ def seed() -> int:
     """Another one each time, so that many runs see more than one does."""
     given = os.environ.get("CHAOS_SEED")
     return random.SystemRandom().randrange(1_000_000) if given is None else int(given)
-
-
-def log_of(folder: Path) -> str:
-    """Return the end of what the processes wrote, for a run that failed."""
-    path = folder / "log"
-    return path.read_text()[-4000:] if path.exists() else ""
 
 
 def test_killed_workers_and_senders_lose_double_and_reorder_nothing(

@@ -80,10 +80,14 @@ class Bench:
             self.store, "count", visibility_timeout=VISIBILITY, max_failures=2, policy="halt"
         )
 
-    def close_and_open(self) -> None:
-        """Close the store and open it again; memory has nothing to close."""
+    def close(self) -> None:
+        """Close the store; memory has nothing to close."""
         if isinstance(self.store, TinyStore):
             self.store.close()
+
+    def close_and_open(self) -> None:
+        """Close the store and open it again."""
+        self.close()
         self.open()
 
     def compact(self) -> None:

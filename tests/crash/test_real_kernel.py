@@ -40,10 +40,10 @@ def look(program: DurableProgram) -> tuple[str, str]:
     running = program.open(FileSystem())
     state = program.state(running)
     program.probe(running)
-    running.store.close()
+    running.close()
     running = program.open(FileSystem())
     probed = program.state(running)
-    running.store.close()
+    running.close()
     return state, probed
 
 
@@ -222,7 +222,7 @@ def film(folder: Path, kind: type[Filmed], every: int) -> tuple[int, list[str]]:
             running = program.perform(running, step)
             files.done = step + 1
         files.shoot("end")
-        running.store.close()
+        running.close()
     for copy, name, done in files.moments[::every]:
         with mounted(copy, folder / "after") as mount:
             program.path = str(mount / "store.json")
