@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from settlesim.engine.settlement import printable
 
-__all__ = ["FIELDS", "LOGGER", "JSONLines", "log_settlement"]
+__all__ = ["FIELDS", "LOGGER", "OUTCOMES", "JSONLines", "log_settlement"]
 
 LOGGER: Final = "settlesim.worker"
 """The logger's name."""
@@ -25,15 +25,19 @@ FIELDS: Final = (
 )
 """What a record has beside its text: attributes of the `logging.LogRecord`."""
 
-_LEVELS: Final = {
+OUTCOMES: Final = {
     "resolved": logging.INFO,
     "rejected": logging.INFO,
     "done": logging.INFO,
     "ignored": logging.INFO,
     "repeated": logging.INFO,
     "stale": logging.INFO,
+    "failed": logging.WARNING,
+    "lost": logging.WARNING,
+    "given back": logging.WARNING,
     "dead": logging.ERROR,
 }
+"""What may become of a message, and how serious that is."""
 
 
 def log_settlement(
@@ -58,7 +62,7 @@ def log_settlement(
     revision : of the instance afterwards, where it is known
     seconds : from the reception on
     """
-    level = _LEVELS.get(outcome, logging.WARNING)
+    level = OUTCOMES[outcome]
     if not logger.isEnabledFor(level):
         return
     text = None if error is None else printable(error)
