@@ -173,8 +173,9 @@ def _missing_of_snapshot(found: Examination) -> Iterator[_Missing]:
         for block in found.layout.blocks:
             if not block.good:
                 yield from _missing_of_block(found, block.table, block.start, block.end)
+        end = min(len(found.data), found.layout.blocks[-1].end)
         for flaw in found.layout.flaws:
-            if flaw.start >= found.layout.blocks[-1].end:
+            if flaw.start >= end:
                 yield _Missing(None, None, f"{found.path}, {flaw}")
     elif not found.readable:
         yield from _read_unchecked(found)
