@@ -71,7 +71,9 @@ def _verify(path: str) -> None:
         click.echo(f"DAMAGED  {plain(str(damage))}")
     click.echo(f"{plain(path)} is {'whole' if report.is_whole else 'damaged'}: {_content(report)}")
     if report.in_journal:
-        click.echo(f"{_count(report.in_journal, 'transaction')} are in its journal")
+        verb = "is" if report.in_journal == 1 else "are"
+        count = _count(report.in_journal, "transaction")
+        click.echo(f"{count} {verb} in its journal, not yet in the file")
     if report.unfinished is not None:
         size = report.unfinished.end - report.unfinished.start
         click.echo(
@@ -90,15 +92,12 @@ def _verify(path: str) -> None:
 
 
 def _content(report: StoreReport) -> str:
-    found = [_count(count, "document", name) for name, count in report.documents.items()]
-    return f"format {report.format}, {_count(report.transactions, 'transaction')}" + "".join(
-        f", {each}" for each in found
-    )
+    tables = [f"{count} {name}" for name, count in report.documents.items()]
+    head = [f"format {report.format}", _count(report.transactions, "transaction")]
+    return ", ".join([*head, *tables])
 
 
-def _count(count: int, what: str, where: str | None = None) -> str:
-    if where is not None:
-        return f"{count} {where}"
+def _count(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
