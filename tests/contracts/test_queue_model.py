@@ -329,7 +329,7 @@ TestLimit = LimitMachine.TestCase
 TestHaltLimit = HaltLimitMachine.TestCase
 TestFile = FileMachine.TestCase
 TestHaltFile = HaltFileMachine.TestCase
-for _case in (TestFifo, TestHalt, TestLimit, TestHaltLimit):
-    _case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-for _case in (TestFile, TestHaltFile):
-    _case.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
+TestFifo.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHalt.settings = TestLimit.settings = TestHaltLimit.settings = TestFifo.settings
+TestFile.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
+TestHaltFile.settings = TestFile.settings
