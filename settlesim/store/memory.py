@@ -50,7 +50,7 @@ class _Writing:
             if kind is None and self.made:
                 self._database.keep(self)
         finally:
-            self._database.mutex.release()
+            self._database.let_go()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         if self.made and (table, id) in self.made:
@@ -98,7 +98,7 @@ class _Reading:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.mutex.release()
+        self._database.let_go()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         return self._database.tables[table].documents.get(id)
@@ -120,9 +120,16 @@ class MemoryDatabase:
 
     def __init__(self, now: Callable[[], float] = wall_clock) -> None:
         self.now = now
-        self.mutex = threading.Lock()
+        # An interrupt (Jupyter's stop button) may come right after the mutex was taken, so
+        # that no block is left any more: then its thread can go on all the same.
+        self.mutex = threading.RLock()
         self.tables: defaultdict[str, _Table] = defaultdict(_Table)
         self._followers: list[tuple[Index, tuple[str, ...]]] = []
+
+    def let_go(self) -> None:
+        """Release the mutex, also one that an interrupt has left behind."""
+        while self.mutex._is_owned():  # type: ignore[attr-defined]
+            self.mutex.release()
 
     def add_index(self, tables: Iterable[str], index: Index) -> None:
         """Keep an index up to date with these tables; it is told what is there already."""

@@ -231,6 +231,19 @@ def test_an_interrupt_between_two_documents_leaves_no_half_transaction() -> None
         assert changes.insert("a", {}) == 3
 
 
+def test_an_interrupt_that_left_the_mutex_taken_keeps_nobody_out() -> None:
+    """Its thread goes on, and with its next use the others do."""
+    database = MemoryDatabase(Time())
+    database.mutex.acquire()  # as by a block that was interrupted before it began
+    with database.writing() as changes:
+        changes.insert("a", {"n": 1})
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(read(database, "a")), daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    assert found == [{1: {"n": 1}}]
+
+
 class DatabaseMachine(RuleBasedStateMachine):
     """Every database does what dicts do, and an index is a copy of it."""
 
