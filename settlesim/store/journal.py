@@ -36,7 +36,7 @@ from settlesim.store.database import Index
 from settlesim.store.files import FileSystem
 from settlesim.store.journal_blocks import ReadingBlock, WritingBlock
 from settlesim.store.lock import FileLock, InterruptsHeld, ThreadLock
-from settlesim.store.replica import Replica
+from settlesim.store.replica_writing import WritableReplica
 from settlesim.store.tables import Delta, Documents, Tables
 from settlesim.store.wall import wall_clock
 
@@ -100,7 +100,7 @@ class JournalDatabase:
             raise ValueError(f"sync is {sync!r}; 'full' and 'none' are possible")
         self._sync = sync == "full"
         self._lock_timeout = lock_timeout
-        self.replica = Replica(
+        self.replica = WritableReplica(
             self.path, self._files, sync=self._sync, now=self._now, compact_bytes=compact_bytes
         )
         self._renew_locks()

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.store.examine import Damage, Examination, examine, wrong_documents
 from settlesim.store.files import FileSystem
 from settlesim.store.first_format import read_plain
-from settlesim.store.replica import write_store
+from settlesim.store.opening import write_store
 from settlesim.store.tables import META, Tables
 from settlesim.store.texts import read_value
-from settlesim.store.verify import Damage, Examination, examine, held, wrong_documents
+from settlesim.store.verify import held
 
 __all__ = ["Salvage", "accept_edits", "salvage_store"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from settlesim.store.journal import JournalDatabase
 from settlesim.store.journal_blocks import WritingBlock
 from settlesim.store.tables import META
 from settlesim.store.texts import encode_document
+from settlesim.store.tinydb_views import EditedTable, TableView, last_id
 
 __all__ = ["JournalDB", "JournalStorage", "JournalTable"]
 
@@ -110,120 +111,6 @@ class JournalStorage(Storage):
         return f"{type(self).__name__}({self.database.path!r})"
 
 
-class _LazyDocuments(Mapping[str, Any]):
-    """Documents of one moment, each read when it is looked at."""
-
-    def __init__(self, texts: dict[int, str]) -> None:
-        self._texts = texts
-
-    def __getitem__(self, id: str) -> Any:  # noqa: A002
-        return json.loads(self._texts[int(id)])
-
-    def __iter__(self) -> Iterator[str]:
-        return map(str, self._texts)
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-
-class _TableView(Mapping[str, Any]):
-    """What TinyDB's table reads: one document at a time, or all of one moment."""
-
-    def __init__(self, storage: JournalStorage, name: str) -> None:
-        self._storage = storage
-        self._name = name
-
-    def _all(self) -> _LazyDocuments:
-        with self._storage.texts(self._name) as texts:
-            return _LazyDocuments(dict(texts))
-
-    def __getitem__(self, id: str) -> Any:  # noqa: A002
-        if not id.isdecimal():
-            raise KeyError(id)
-        with self._storage.texts(self._name) as texts:
-            return json.loads(texts[int(id)])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def items(self) -> ItemsView[str, Any]:
-        return self._all().items()
-
-    def __len__(self) -> int:
-        with self._storage.texts(self._name) as texts:
-            return len(texts)
-
-
-class _EditedTable(MutableMapping[int, dict[str, Any]]):
-    """What an update is shown: a document that it looks at may be changed in its place."""
-
-    def __init__(self, block: WritingBlock, name: str) -> None:
-        self._block = block
-        self._name = name
-        self._base = block.texts(name)
-        self._seen: dict[int, dict[str, Any]] = {}
-        self._gone: set[int] = set()
-        self._last: int | None = None
-
-    def __getitem__(self, id: int) -> dict[str, Any]:  # noqa: A002
-        if id not in self._seen:
-            if id in self._gone:
-                raise KeyError(id)
-            self._seen[id] = json.loads(self._base[id])
-        return self._seen[id]
-
-    def __setitem__(self, id: int, document: dict[str, Any]) -> None:  # noqa: A002
-        self._seen[id] = document
-        self._gone.discard(id)
-        if self._last is not None:
-            self._last = max(self._last, id)
-
-    def __delitem__(self, id: int) -> None:  # noqa: A002
-        if id not in self:
-            raise KeyError(id)
-        self._seen.pop(id, None)
-        self._last = None
-        if id in self._base:
-            self._gone.add(id)
-
-    def __contains__(self, id: object) -> bool:  # noqa: A002
-        return id in self._seen or (id in self._base and id not in self._gone)
-
-    def __iter__(self) -> Iterator[int]:
-        yield from (number for number in self._base if number not in self._gone)
-        yield from (number for number in self._seen if number not in self._base)
-
-    def __len__(self) -> int:
-        new = sum(number not in self._base for number in self._seen)
-        return len(self._base) - len(self._gone) + new
-
-    def clear(self) -> None:
-        self._seen.clear()
-        self._last = None
-        self._gone.update(self._base)
-
-    def next_id(self) -> int:
-        """Return the id of a new document as TinyDB gives it."""
-        if self._last is None:
-            self._last = max(self, default=0) if self._gone else _last_id(self._base)
-            self._last = max(self._seen, default=self._last)
-        return self._last + 1
-
-    def write(self) -> None:
-        """Give what was changed to the block."""
-        self._block.make(self._name)
-        for number in self._gone:
-            self._block.remove(self._name, number)
-        for number, document in self._seen.items():
-            text = encode_document(document)
-            if self._base.get(number) != text:
-                self._block.put_text(self._name, number, text)
-
-
-def _last_id(texts: dict[int, str]) -> int:
-    return next(reversed(texts), 0)  # they are in order
-
-
 class JournalTable(Table):
     """A TinyDB table on a `JournalStorage`, for any number of threads and processes.
 
@@ -241,16 +128,16 @@ class JournalTable(Table):
         cache_size: int = 0,
         persist_empty: bool = False,
     ) -> None:
-        self._edited: _EditedTable | None = None
+        self._edited: EditedTable | None = None
         self._cached_at = 0
         super().__init__(storage, name, cache_size=cache_size, persist_empty=persist_empty)
 
     def _read_table(self) -> dict[str, Mapping[str, Any]]:
-        return _TableView(self._storage, self.name)  # type: ignore[return-value]
+        return TableView(self._storage.texts, self.name)  # type: ignore[return-value]
 
     def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], Any]) -> None:
         with self._storage.changes() as block:
-            edited = self._edited = _EditedTable(block, self.name)
+            edited = self._edited = EditedTable(block, self.name)
             try:
                 updater(edited)  # type: ignore[arg-type]
             finally:
@@ -263,7 +150,7 @@ class JournalTable(Table):
         if self._edited is not None:
             return self._edited.next_id()
         with self._storage.texts(self.name) as texts:
-            return _last_id(texts) + 1
+            return last_id(texts) + 1
 
     def insert(self, document: Mapping[str, Any]) -> int:
         """Insert a document; see `tinydb.table.Table.insert`."""
