@@ -241,6 +241,8 @@ class JournalDatabase:
             self._write_anew(seq, error, interrupts)
 
     def _write_anew(self, seq: int, error: OSError, interrupts: InterruptsHeld) -> None:
+        if self.replica.durable >= seq:
+            return  # it was closed meanwhile, by another thread
         try:
             self.enter(interrupts)
             try:
@@ -312,11 +314,13 @@ class JournalDatabase:
     def _fold_if_small(self, interrupts: InterruptsHeld) -> None:
         if not self._wrote or self._broken is not None or not self.replica.has_records:
             return
-        if self.tables.size() > _SMALL:
-            return
         # What fails here has lost nothing: the journal has it all.
         with suppress(OSError, StoreError):
-            self._checkpoint(interrupts, min(_CLOSING, self._lock_timeout))
+            if self.tables.size() <= _SMALL:
+                self._checkpoint(interrupts, min(_CLOSING, self._lock_timeout))
+            elif self._sync and self.replica.durable < self.replica.seq:
+                with self._sync_mutex:
+                    self.replica.sync()
 
     def after_fork(self) -> None:
         """Begin anew in a child process: the parent's locks and open files are not its own."""

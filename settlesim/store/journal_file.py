@@ -211,6 +211,10 @@ class JournalFile:
         if descriptor >= 0:
             self._files.close(descriptor)
 
+    def __del__(self) -> None:
+        with suppress(BaseException):  # a finalizer has nobody to tell
+            self.close()
+
     def after_fork(self) -> None:
         """Forget a lock that a thread of the parent may hold."""
         self._in_use = threading.Lock()

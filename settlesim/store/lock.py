@@ -179,3 +179,7 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             self._files.close(descriptor)
+
+    def __del__(self) -> None:
+        with suppress(BaseException):  # a finalizer has nobody to tell
+            self.close()
