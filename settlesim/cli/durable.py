@@ -67,13 +67,15 @@ def open_queue(
 def queue_names(store: TinyStore, wanted: str | None) -> list[str]:
     """Return the names of the store's queues, or only the one that is wanted.
 
+    A queue that waits for nothing but timers is among them.
+
     Raises
     ------
     click.ClickException
         The store has none of that name.
     """
     with store.database.reading():
-        names = store.indexes.queues.names()
+        names = sorted({*store.indexes.queues.names(), *store.indexes.timers.charts()})
     if wanted is None:
         return names
     if wanted not in names:

@@ -121,6 +121,10 @@ class DurableTimers:
         first = None if agenda is None else agenda.first()
         return None if first is None else float(first[0][0])
 
+    def charts(self) -> list[str]:
+        """Return the charts of which a timer runs, sorted."""
+        return sorted(chart for chart, agenda in self._due.items() if len(agenda))
+
     def running(self, chart: str) -> int:
         """Return how many timers of a chart run."""
         agenda = self._due.get(chart)

@@ -87,6 +87,21 @@ def test_status_is_printed_as_json(bad: str, run: Run) -> None:
     assert [(each["group_id"], each["waiting"]) for each in parked] == [("k", 1)]
 
 
+def test_a_queue_that_only_waits_for_timers_is_shown(here: Path, run: Run) -> None:
+    """An event will come of them."""
+    chart = {
+        "name": "held",
+        "states": [{"name": "a", "tags": ["settled"], "after": {"3600": "a"}}],
+        "transitions": [["HOLD", "a", "="]],
+        "initial": "a",
+    }
+    (here / "held.json").write_text(json.dumps(chart))
+    run("settle", "held.json", "k", "HOLD", "--store", "s.json")
+    found = json.loads(run("status", "--store", "s.json", "--json").stdout)
+    assert found["queues"]["held"]["timers"] == 1
+    assert found["queues"]["held"]["depth"] == 0
+
+
 def test_one_queue_may_be_asked_for(bad: str, run: Run) -> None:
     """One that holds nothing is an error, with the nearest name."""
     send(run, "count", "c", "COUNT")
