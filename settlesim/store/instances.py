@@ -24,6 +24,8 @@ class Instances:
         self._source = source
         self._ids: dict[str, int] = {}
         self._keys: dict[int, str] = {}
+        self._found: tuple[Document, Snapshot] | None = None
+        """The last document that was read: what is loaded is mostly compared next."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -70,8 +72,10 @@ class Instances:
             return None, None
         if type(document) is InstanceDocument:
             return number, document.snapshot
-        where = f"instance {shorten(key)} in document {number}"
-        return number, snapshot_of(document, source=self._source, where=where)
+        if self._found is None or self._found[0] is not document:
+            where = f"instance {shorten(key)} in document {number}"
+            self._found = document, snapshot_of(document, source=self._source, where=where)
+        return number, self._found[1]
 
     def compare(self, reader: Reader, key: str, expected: int) -> int | None:
         """Return the instance's document id, None where there is none.
