@@ -48,11 +48,7 @@ def _tree(cls: type[SettlesimError]) -> list[type[SettlesimError]]:
     return [cls, *(found for sub in cls.__subclasses__() for found in _tree(sub))]
 
 
-CLASSES = [
-    cls
-    for cls in dict.fromkeys(_tree(SettlesimError))
-    if cls.__module__.startswith(errors.__name__)
-]
+CLASSES = [cls for cls in dict.fromkeys(_tree(SettlesimError)) if cls.__module__ == errors.__name__]
 
 
 def _make(cls: type[SettlesimError]) -> SettlesimError:

@@ -101,3 +101,6 @@ __all__ = [
     "VersionConflictError",
     "shorten",
 ]
+
+for _each in __all__:  # tracebacks name the module from which they are imported
+    globals()[_each].__module__ = __name__
