@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from settlesim.chart.values import FrozenDict, freeze_object
 from settlesim.engine.settlement import Settlement
@@ -11,6 +11,9 @@ from settlesim.ports import Timer, Timers, Transaction
 from settlesim.runtime.running import Run
 
 __all__ = ["record_of", "transaction_of"]
+
+_MOST: Final = 1000
+"""Characters of an event's id in a record that was too large."""
 
 
 def transaction_of(
@@ -64,7 +67,7 @@ def _timers_of(settlement: Settlement, run: Run | None) -> Timers | None:
 def record_of(settlement: Settlement, event_id: str | None) -> FrozenDict:
     """Return what a store remembers of a settlement, beside the state that it saved.
 
-    An event whose data is too large for that is remembered without it.
+    Where that is too large, the event is remembered by its name and the beginning of its id.
     """
     calls = [
         {
@@ -87,7 +90,10 @@ def record_of(settlement: Settlement, event_id: str | None) -> FrozenDict:
     try:
         return freeze_object(record, where="record")
     except InvalidValueError:
-        short = {"event": {"name": settlement.event.name}, "cut": True}
-        return freeze_object(
-            {"event_id": event_id, "outcome": settlement.outcome.value, **short}, where="record"
-        )
+        short = {
+            "event": {"name": settlement.event.name},
+            "event_id": None if event_id is None else event_id[:_MOST],
+            "outcome": settlement.outcome.value,
+            "cut": True,
+        }
+        return freeze_object(short, where="record")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from settlesim.chart.snapshot import check_key, key_flaw
 from settlesim.chart.values import FrozenDict, freeze
@@ -12,6 +13,7 @@ from settlesim.store.receipts import read_receipt
 from settlesim.store.settlements import OWN_FIELDS
 
 __all__ = [
+    "MAX_NAME",
     "check_count",
     "check_key",
     "check_message",
@@ -21,13 +23,17 @@ __all__ = [
     "key_flaw",
 ]
 
+MAX_NAME: Final = 1000
+"""Characters that the name of a queue, a message group or an event may have at most."""
 
-def check_text(value: object, *, where: str) -> None:
+
+def check_text(value: object, *, where: str, most: float = math.inf) -> None:
     """Refuse what is no text with at least one character that UTF-8 can carry.
 
     Raises
     ------
     InvalidValueError
+        Also for more than `most` characters.
     """
     if type(value) is not str or not value:
         reason = f"is {shorten(value, 40)}; a text that is not empty is needed"
@@ -38,6 +44,9 @@ def check_text(value: object, *, where: str) -> None:
         except UnicodeEncodeError:
             reason = f"has a lone surrogate in {shorten(value, 40)}"
             raise InvalidValueError(where=where, reason=reason) from None
+    if len(value) > most:
+        reason = f"{shorten(value, 40)} has {len(value)} characters; {most} is the limit"
+        raise InvalidValueError(where=where, reason=reason)
 
 
 def check_seconds(value: object, *, where: str, most: float = math.inf) -> None:
@@ -74,13 +83,13 @@ def check_message(body: object, group_id: object, deduplication_id: object) -> N
     Raises
     ------
     InvalidValueError
-        A body that is no strict JSON, a group id that could be no key, or a deduplication
-        id that is no text.
+        A body that is no strict JSON, or a group id or deduplication id that is no text of
+        at most 1,000 characters.
     """
     freeze(body, where="body")
-    check_text(group_id, where="group_id")
+    check_text(group_id, where="group_id", most=MAX_NAME)
     if deduplication_id is not None:
-        check_text(deduplication_id, where="deduplication_id")
+        check_text(deduplication_id, where="deduplication_id", most=MAX_NAME)
 
 
 def check_transaction(transaction: Transaction) -> None:
@@ -140,7 +149,7 @@ def _check_sends(sends: object) -> None:
     for send in sends:
         if not isinstance(send, Send):
             raise InvalidValueError(where="sends", reason=f"has {shorten(send, 40)}, no Send")
-        check_text(send.queue, where="queue")
+        check_text(send.queue, where="queue", most=MAX_NAME)
         check_message(send.body, send.group_id, send.deduplication_id)
 
 

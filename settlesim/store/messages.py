@@ -58,7 +58,7 @@ def good_message(reader: Reader, receipt: Receipt, now: float) -> Document | Non
     if message is None:
         reason = "its message is not in the queue any more"
     elif message["receives"] != receipt.receives:
-        reason = f"its message was received again, for the {message['receives']}. time"
+        reason = f"its message was received again (reception {message['receives']})"
     elif not message["in_flight"]:
         reason = "its message was given back"
     elif message["visible_at"] <= now:

@@ -35,7 +35,8 @@ class DatabaseQueue(QueueUpkeep):
         DeduplicationError
             The deduplication id is known with another body; nothing was sent.
         InvalidValueError
-            A body that is no strict JSON, or an id that is no text; nothing was sent.
+            A body that is no strict JSON, or an id that is no text of at most 1,000
+            characters; nothing was sent.
         StoreError
             The store could not write; nothing was sent.
         """

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from settlesim import Interpreter
 from settlesim.chart import Chart
 from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage, log_chart, note
@@ -256,6 +257,16 @@ def test_a_message_that_is_no_event_is_put_aside_at_once(body: Any, error: str) 
     assert error in letter.errors[0]
     assert stage.log("k") == [2]
     assert stage.outcomes() == ["dead", "resolved"]
+
+
+def test_an_id_that_no_record_could_hold_is_remembered_by_its_beginning() -> None:
+    """It is no reason to refuse an event that was settled."""
+    stage = Stage(log_chart())
+    interpreter = Interpreter(stage.chart, stage.store, clock=stage.clock)
+    interpreter.settle_sync("k", "GO", 1, event_id="i" * 300_000)
+    assert stage.log("k") == [1]
+    (past,) = stage.store.settlements("k")
+    assert past.record["event_id"] == "i" * 1000
 
 
 def test_a_failure_is_logged_with_its_reason_and_level() -> None:
