@@ -19,6 +19,9 @@ __all__ = [
 class StoreError(SettlesimError):
     """The store could not do what was asked."""
 
+    final: bool = False
+    """Whether it is no use to try again: a person has to look first."""
+
 
 class VersionConflictError(StoreError):
     """A save expected another revision than the stored one; nothing was written."""
@@ -119,6 +122,7 @@ class StoreDamagedError(StoreError):
 
     path: str
     reason: str
+    final = True
 
     def __init__(self, *, path: str, reason: str) -> None:
         super().__init__(
@@ -127,10 +131,16 @@ class StoreDamagedError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """A store's file can not be read or written as things are; `reason` says why."""
+    """A store's file can not be read or written as things are; `reason` says why.
+
+    It is `final` where this store object will never be able to again: it was closed, or the
+    disk failed so that only opening it anew tells what is there.
+    """
 
     path: str
     reason: str
 
-    def __init__(self, *, path: str, reason: str) -> None:
-        super().__init__(f"store {path} can not be used: {reason}", path=path, reason=reason)
+    def __init__(self, *, path: str, reason: str, final: bool = False) -> None:
+        super().__init__(
+            f"store {path} can not be used: {reason}", path=path, reason=reason, final=final
+        )

@@ -25,7 +25,6 @@ from settlesim.errors import (
     InvalidEventError,
     InvalidValueError,
     ReceiptExpiredError,
-    StoreDamagedError,
     StoreError,
     VersionConflictError,
 )
@@ -112,8 +111,8 @@ class Handler:
 
         Raises
         ------
-        StoreDamagedError
-            The store can not be read.
+        StoreError
+            The store is damaged, or can never be used again.
         """
         case = _Case(self, message)
         try:
@@ -124,15 +123,15 @@ class Handler:
                 return
             case.name = event.name
             await self._settle(case, event)
-        except StoreDamagedError:
-            await case.release(0.0)
-            raise
         except (ReceiptExpiredError, _LeaseLostError) as error:
             case.log("lost", error=str(error) or "the visibility could not be extended in time")
         except _GivenBackError:
             await case.release(0.0)
             case.log("given back", error="the worker stops")
         except StoreError as error:
+            if error.final:
+                await case.release(0.0)
+                raise
             if isinstance(error, ChartMismatchError):
                 self.mismatches[message.group_id] = error
             await case.release(self._hold(message.receives - 1))
@@ -173,22 +172,25 @@ class Handler:
         mark = self.store.mark(key, case.event_id) if case.marked else None
         if mark is not None:
             return _Look(None, "repeated", mark.revision)
+        # The state first: a timer that is there afterwards is one of the stay that was loaded,
+        # or of a later one, which the commit refuses.
+        snapshot = self.store.load(key)
         if isinstance(event, DelayPassed):
             timers = self.store.timers(key)
             if not any((each.token, each.delay) == (event.token, event.delay) for each in timers):
                 return _Look(None, "stale")  # its node was left, or it is a copy
-        return _Look(self.store.load(key))
+        return _Look(snapshot)
 
     async def _commit(self, case: _Case, settlement: Settlement, run: Run | None) -> None:
-        transaction = transaction_of(
-            settlement,
-            run,
-            history=self.store.history,
-            event_id=case.event_id,
-            consumed=case.message.receipt,
-            mark=case.event_id if case.marked else None,
-        )
         try:
+            transaction = transaction_of(
+                settlement,
+                run,
+                history=self.store.history,
+                event_id=case.event_id,
+                consumed=case.message.receipt,
+                mark=case.event_id if case.marked else None,
+            )
             await self.calls(self.store.commit, transaction)
         except EventRepeatedError as error:  # a copy of the message was faster
             await self.calls(self.queue.delete, case.message.receipt)
@@ -249,10 +251,11 @@ class Handler:
                 case.lost = error
                 finish.cancel()
                 return
-            except StoreDamagedError:
-                finish.cancel()
-                raise
-            except StoreError as error:  # the store may be well again before the lease ends
+            except StoreError as error:
+                if error.final:
+                    finish.cancel()
+                    raise
+                # The store may be well again before the lease ends.
                 self.logger.warning("the visibility was not extended: %s", error)
 
 

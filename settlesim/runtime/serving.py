@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Coroutine
 from typing import Any
 
-from settlesim.errors import ChartMismatchError, StoreDamagedError, StoreError
+from settlesim.errors import ChartMismatchError, StoreError
 from settlesim.ports import Message
 from settlesim.runtime.handling import MAX_BACKOFF, Handler
 
@@ -64,15 +66,23 @@ class Serving:
                 self.tasks.remove(task)
 
     async def _receive(self, room: int) -> tuple[Message, ...]:
+        taking = asyncio.ensure_future(self.calls(self._take, room))
         try:
-            messages = await self.calls(self._take, room)
-        except StoreDamagedError:
+            messages = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await _to_the_end(self._put_back(taking))
             raise
         except StoreError as error:
             self._trouble(error)
             return ()
         self.troubles = 0
         return messages
+
+    async def _put_back(self, taking: asyncio.Future[tuple[Message, ...]]) -> None:
+        """Give back what is received though nobody will handle it."""
+        with contextlib.suppress(StoreError):
+            for message in await taking:
+                await self.calls(self.queue.change_visibility, message.receipt, 0.0)
 
     def _take(self, room: int) -> tuple[Message, ...]:
         self.queue.release_timers()
@@ -84,8 +94,6 @@ class Serving:
             return min(self.handler.backoff * 2.0 ** min(self.troubles - 1, 30), MAX_BACKOFF)
         try:
             change = await self.calls(self.queue.next_change)
-        except StoreDamagedError:
-            raise
         except StoreError as error:
             self._trouble(error)
             change = None
@@ -96,23 +104,23 @@ class Serving:
             return False
         try:
             return await self.calls(self._nothing_left)
-        except (StoreDamagedError, ChartMismatchError):
+        except ChartMismatchError:
             raise
         except StoreError as error:
             self._trouble(error)
             return False
 
     def _nothing_left(self) -> bool:
-        depth = self.queue.status().depth
-        depth -= sum(group.waiting for group in self.queue.parked())
-        if depth <= 0:
-            return True
-        mismatches = self.handler.mismatches
-        if mismatches and depth <= sum(map(self.queue.waiting, mismatches)):
+        mismatches = dict(self.handler.mismatches)
+        left, others = self.queue.left(mismatches)
+        if left and not others:
             raise next(iter(mismatches.values()))
-        return False
+        return not left
 
     def _trouble(self, error: StoreError) -> None:
+        """Note that the store could not be used, if it may be well again later."""
+        if error.final:
+            raise error
         self.troubles += 1
         self.handler.logger.warning("the store could not be used, trying again: %s", error)
 
@@ -145,3 +153,12 @@ class Serving:
         if running:
             self.handler.give_back()
             await asyncio.wait(running)
+
+
+async def _to_the_end(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Wait for something short, whoever cancels meanwhile."""
+    task = asyncio.ensure_future(coroutine)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()

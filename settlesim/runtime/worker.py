@@ -37,7 +37,9 @@ from settlesim.runtime.logs import LOGGER
 from settlesim.runtime.serving import Serving
 from settlesim.runtime.store_calls import store_calls_for
 from settlesim.store.base import DatabaseStore
+from settlesim.store.checks import check_seconds
 from settlesim.store.queue import DatabaseQueue
+from settlesim.store.upkeep import MAX_VISIBILITY
 
 __all__ = ["Worker"]
 
@@ -63,7 +65,7 @@ class Worker:
         Where services and delays take their time; real by default. A simulated one wants a
         store on the same time: ``MemoryStore(now=clock.now)``.
     visibility_timeout : seconds for which a received message is hidden from other workers;
-        extended while services run; None for the queue's own
+        extended while services run; at most 43,200; None for the queue's own
     service_timeout : seconds that a service may take where its chart says nothing
     deadline : seconds that one event may take altogether
     max_microsteps : how many microsteps one event may take
@@ -89,7 +91,7 @@ class Worker:
     An error of the chart's functions counts against its message: after `queue.max_failures`
     attempts it goes to the dead letters, and its group goes on or is parked, as the queue's
     policy says. What the store or another worker is to blame for is tried again without
-    count. A damaged store ends the worker.
+    count. A store that is damaged, was closed, or can not be used again ends the worker.
 
     Examples
     --------
@@ -173,6 +175,7 @@ class Worker:
             if not _is_seconds(seconds) or (least == "above" and not seconds):
                 reason = f"is {shorten(seconds, 40)}; a finite number of seconds {least} 0"
                 raise InvalidValueError(where=where, reason=f"{reason} is needed")
+        check_seconds(self.visibility_timeout, where="visibility_timeout", most=MAX_VISIBILITY)
 
     # --- running --------------------------------------------------------------------------
 
@@ -189,6 +192,8 @@ class Worker:
         ------
         StoreDamagedError
             The store can not be read.
+        StoreUnavailableError
+            The store was closed, or its disk failed: it can never be used again.
         ChartMismatchError
             With `until_empty`: what is left are messages of instances that another chart or
             version saved. Without it they are tried again and again.

@@ -176,9 +176,11 @@ class JournalDatabase:
 
     def _check_open(self) -> None:
         if self.closed:
-            raise StoreUnavailableError(path=self.path, reason="it was closed; open it again")
+            raise StoreUnavailableError(
+                path=self.path, reason="it was closed; open it again", final=True
+            )
         if self._broken is not None:
-            raise StoreUnavailableError(path=self.path, reason=self._broken)
+            raise StoreUnavailableError(path=self.path, reason=self._broken, final=True)
 
     def catch_up(self) -> None:
         """Take in what others wrote."""
@@ -255,7 +257,7 @@ class JournalDatabase:
                 f"the disk failed: {error.strerror or error}, and then: {second}. The last changes "
                 "may be there or not; open it again to see"
             )
-            raise StoreUnavailableError(path=self.path, reason=self._broken) from error
+            raise StoreUnavailableError(path=self.path, reason=self._broken, final=True) from error
 
     def _checkpoint(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
         self._lock.acquire(interrupts, limit)

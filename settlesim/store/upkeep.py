@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, Literal, get_args
 
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.store.base import DatabaseStore
-from settlesim.store.checks import check_count, check_seconds, check_text
+from settlesim.store.checks import MAX_NAME, check_count, check_seconds, check_text
 from settlesim.store.documents import DEAD_LETTERS, MESSAGES, PARKED, TIMERS
 from settlesim.store.lanes import Lanes
 from settlesim.store.messages import Mail
@@ -48,7 +48,7 @@ class QueueUpkeep:
                 f"{type(self).__name__}({shorten(store, 40)}, ...): a MemoryStore or a TinyStore "
                 "is needed; a queue belongs to its store"
             )
-        check_text(name, where="the name of a queue")
+        check_text(name, where="the name of a queue", most=MAX_NAME)
         check_seconds(visibility_timeout, where="visibility_timeout", most=MAX_VISIBILITY)
         check_seconds(deduplication_window, where="deduplication_window")
         check_count(max_failures, where="max_failures")
@@ -129,6 +129,37 @@ class QueueUpkeep:
         """
         with self._database.reading():
             return self._lanes.length(group_id)
+
+    def left(self, groups: Collection[str] = ()) -> tuple[int, int]:
+        """Return how many messages there are but those of parked groups, at one moment.
+
+        Parameters
+        ----------
+        groups : which are counted only in the first number
+
+        Returns
+        -------
+        left : those in flight included
+        others : how many of them are of no group in `groups`
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        with self._database.reading() as reader:
+            lanes = self._lanes
+            left = len(lanes.places) - sum(map(lanes.length, lanes.parked))
+            if not groups:
+                return left, left
+            if self.standard:  # a lane is one message
+                found = (reader.get(MESSAGES, number) for number in lanes.places)
+                return left, left - sum(
+                    each is not None and each["group"] in groups for each in found
+                )
+            return left, left - sum(
+                lanes.length(each) for each in groups if each not in lanes.parked
+            )
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the messages that were put aside, in the order in which they were accepted.

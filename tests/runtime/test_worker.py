@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from settlesim import FifoQueue, MemoryStore, RealClock, SimulatedClock, StandardQueue, Worker
+from settlesim import (
+    FifoQueue,
+    MemoryStore,
+    RealClock,
+    SimulatedClock,
+    StandardQueue,
+    TinyStore,
+    Worker,
+)
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.values import freeze_object
 from settlesim.errors import (
@@ -19,7 +29,8 @@ from settlesim.errors import (
     UnboundFunctionError,
 )
 from settlesim.gallery import count
-from settlesim.ports import Transaction
+from settlesim.ports import Message, Transaction
+from settlesim.store import ParkedGroup, QueueStatus
 from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage, log_chart
 
@@ -421,6 +432,91 @@ def test_it_waits_for_messages_that_are_sent_later() -> None:
     assert stage.log("k") == [1]
 
 
+def test_a_run_that_is_cancelled_while_it_receives_gives_back_what_it_got() -> None:
+    """Nobody has to wait for the end of a visibility time-out."""
+    inside, gate = threading.Event(), threading.Event()
+
+    class SlowQueue(FifoQueue):
+        def receive(self, *args: Any, **options: Any) -> tuple[Message, ...]:
+            found = super().receive(*args, **options)
+            inside.set()
+            assert gate.wait(60)
+            return found
+
+    store = MemoryStore()
+    queue = SlowQueue(store, "count", visibility_timeout=300)
+    queue.send({"event": "COUNT"}, "k")
+
+    async def main() -> None:
+        task = asyncio.create_task(Worker(count, store, queue).run())
+        await asyncio.to_thread(inside.wait)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()  # somebody is impatient
+        await asyncio.sleep(0)
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert (queue.status().in_flight, queue.next_change()) == (0, 0.0)
+
+
+def test_until_empty_counts_everything_in_one_look() -> None:
+    """A message for a parked group, sent between two looks, would hide one that others have."""
+
+    class EventfulQueue(FifoQueue):
+        looks = 0
+
+        def status(self) -> QueueStatus:
+            found = super().status()
+            self.looks += 1
+            if self.looks == 1:
+                stage.send(("bad", 2))
+            return found
+
+        def parked(self) -> tuple[ParkedGroup, ...]:
+            self.status()
+            return super().parked()
+
+    stage = Stage(log_chart(), policy="halt")
+    stage.queue = EventfulQueue(stage.store, "log", policy="halt")
+    stage.send(("bad", 1), ("good", 3))
+    (bad,) = stage.queue.receive()
+    stage.queue.fail(bad.receipt, "no", final=True)
+    assert stage.queue.receive(visibility_timeout=5)
+    stage.run()
+    assert stage.log("good") == [3]
+
+
+def test_a_parked_group_of_another_version_is_counted_once() -> None:
+    """Else two groups that wait would be taken for one that can not go on."""
+    stage = Stage(log_chart(), policy="halt")
+    newer = Snapshot("log", 2, ("rest",), freeze_object({"log": []}, where="c"), 1)
+    stage.store.commit(Transaction("new", newer, 0))
+    stage.send(("new", 1), ("new", 2), ("held", 3))
+    (new, _) = stage.queue.receive(2, visibility_timeout=5)
+    stage.queue.fail(new.receipt, "no", final=True)
+    assert stage.queue.left({"new"}) == (1, 1)
+    assert stage.queue.left({"held"}) == (1, 0)
+    stage.queue.resume("new")
+    assert stage.queue.left({"new"}) == (2, 1)
+
+
+def test_a_standard_queue_counts_the_messages_of_other_versions_too() -> None:
+    """There each message is for itself."""
+    stage = Stage(log_chart())
+    queue = StandardQueue(stage.store, "log")
+    newer = Snapshot("log", 2, ("rest",), freeze_object({"log": []}, where="c"), 1)
+    stage.store.commit(Transaction("new", newer, 0))
+    for key in ("new", "old", "new"):
+        queue.send({"event": "GO", "data": key}, key)
+    with pytest.raises(ChartMismatchError):
+        stage.run(queue=queue)
+    assert stage.log("old") == ["old"]
+    assert queue.left({"new"}) == (2, 0)
+
+
 def test_until_empty_waits_for_what_others_have_in_hand() -> None:
     """Their messages may come up again."""
     stage = Stage(log_chart(), visibility_timeout=30)
@@ -476,6 +572,34 @@ def test_a_damaged_store_ends_the_worker() -> None:
         stage.run()
     assert stage.queue.status().depth == 1
     assert stage.queue.status().dead_letters == 0
+
+
+def test_a_store_that_can_not_come_back_ends_the_worker() -> None:
+    """While an event is saved, and while one is looked for."""
+    closed = StoreUnavailableError(path="s.json", reason="it was closed", final=True)
+    stage = broken(closed)
+    stage.send(("k", 1))
+    with pytest.raises(
+        StoreUnavailableError, match=r"store s\.json can not be used: it was closed"
+    ):
+        stage.run()
+    assert stage.queue.status().in_flight == 0
+
+    class ClosedQueue(FifoQueue):
+        def release_timers(self) -> int:
+            raise closed
+
+    with pytest.raises(StoreUnavailableError, match="it was closed"):
+        stage.run(queue=ClosedQueue(stage.store, "log"))
+
+
+def test_a_closed_store_ends_the_worker(tmp_path: Path) -> None:
+    """It is the caller who has to open it again."""
+    store = TinyStore(tmp_path / "store.json")
+    worker = Worker(count, store, FifoQueue(store, "count"))
+    store.close()
+    with pytest.raises(StoreUnavailableError, match="it was closed"):
+        worker.run_sync(until_empty=True)
 
 
 def test_an_instance_of_another_version_waits_for_a_worker_that_knows_it() -> None:
@@ -580,6 +704,7 @@ def test_an_unbound_chart_is_refused() -> None:
         ({"concurrency": 0}, "concurrency is 0; a whole number from 1"),
         ({"concurrency": True}, "concurrency is True; a whole number from 1"),
         ({"visibility_timeout": 0}, "visibility_timeout is 0; a finite number of seconds above 0"),
+        ({"visibility_timeout": 43_201}, "visibility_timeout is 43201 seconds; 43200 is the limit"),
         ({"poll": float("nan")}, "poll is nan; a finite number of seconds above 0"),
         ({"backoff": -1}, "backoff is -1; a finite number of seconds from 0"),
         ({"grace": "x"}, "grace is 'x'; a finite number of seconds from 0"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from settlesim import Interpreter, Worker
-from settlesim.chart import Chart
+from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
+from settlesim.chart import Chart, Snapshot
 from settlesim.engine import Outcome
 from settlesim.errors import ReceiptExpiredError
 from settlesim.store import DurableTimer
@@ -127,6 +127,43 @@ def test_an_event_that_does_not_leave_the_node_lets_its_delay_go_on() -> None:
     send(stage, "LOOK")
     stage.run()
     assert stage.store.timers("k") == (timer,)
+
+
+def test_a_node_that_is_entered_again_while_its_delay_is_looked_at_keeps_its_time() -> None:
+    """Another writer lets the instance enter its node again between the worker's two looks."""
+    stage = Stage(order())
+
+    class BusyStore(MemoryStore):
+        busy = False
+
+        def timers(self, key: str) -> tuple[DurableTimer, ...]:
+            found = super().timers(key)
+            self.meet(key)
+            return found
+
+        def load(self, key: str) -> Snapshot | None:
+            found = super().load(key)
+            self.meet(key)
+            return found
+
+        def meet(self, key: str) -> None:
+            if self.busy:
+                self.busy = False
+                writer = Interpreter(stage.chart, self, clock=SimulatedClock())
+                writer.settle_sync(key, "HOLD")
+
+    stage.store = store = BusyStore(now=stage.clock.now)
+    stage.queue = FifoQueue(store, "order")
+    send(stage, "HOLD")
+    stage.run()
+    pass_by(stage, 61)
+    store.busy = True
+    stage.run()
+    assert not store.busy
+    snapshot = store.load("k")
+    assert snapshot is not None
+    assert snapshot.configuration == ("held",)
+    assert [each.due for each in store.timers("k")] == [stage.clock.now() + 60]
 
 
 def test_entering_the_node_again_starts_its_delay_anew() -> None:
