@@ -175,7 +175,8 @@ STEPS = [
     _send("poison", "E2"),
     _send("a", "E1", "first"),
     Step("move due timers", lambda bench, got: bench.queue.release_timers(), 60.0),
-    Step("close and open", lambda bench, got: bench.close_and_open()),
+    # Promises nothing by itself: what was acknowledged before was durable before.
+    Step("close and open", lambda bench, got: bench.close_and_open(), durable=False),
     _receive(),
     Step(
         "settle a by its timer",

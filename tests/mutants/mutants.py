@@ -6,33 +6,319 @@ from dataclasses import dataclass
 
 __all__ = ["MUTANTS", "Mutant"]
 
+Pieces = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class Mutant:
-    """The product with one piece replaced."""
+    """The product with a piece of one module replaced."""
 
     name: str
     module: str
-    old: str
-    """A piece of the module's source that is there once."""
-    new: str
+    pieces: Pieces
+    """Pieces of the module's source that are there once, each with what takes its place."""
     tests: tuple[str, ...]
-    """Those that should notice."""
+    """Those that should notice, below ``tests``; the suite has them as they are."""
 
     def apply(self, source: str) -> str:
-        """Return the source with the piece replaced.
+        """Return the source with the pieces replaced.
 
         Raises
         ------
         ValueError
-            The piece is not there once: the mutant has to follow what the product became.
+            A piece is not there once: the mutant has to follow what the product became.
         """
-        if source.count(self.old) != 1:
-            raise ValueError(
-                f"mutant {self.name!r} replaces a piece that is {source.count(self.old)} times "
-                f"in {self.module}:\n{self.old}"
-            )
-        return source.replace(self.old, self.new)
+        for old, new in self.pieces:
+            if source.count(old) != 1:
+                raise ValueError(
+                    f"mutant {self.name!r} replaces a piece that is {source.count(old)} times in "
+                    f"{self.module}:\n{old}"
+                )
+            source = source.replace(old, new)
+        return source
 
 
-MUTANTS: tuple[Mutant, ...] = ()
+CRASH = (
+    "crash/test_every_point.py"
+    "::test_every_crash_point_leaves_what_was_acknowledged_or_that_and_one_step",
+)
+DAMAGE = ("crash/test_corruption.py",)
+NAMED = (
+    "crash/test_corruption.py::test_named_damage_is_reported_with_its_place_and_nothing_is_written",
+)
+STORES = ("contracts/test_store.py",)
+TRANSACTIONS = ("contracts/test_transaction.py",)
+QUEUES = ("contracts/test_queue.py",)
+WORKER = ("runtime/test_worker.py", "runtime/test_worker_failures.py")
+TIMERS = ("runtime/test_worker_timers.py",)
+CONTENTION = ("chaos/test_contention.py",)
+
+
+RULES = (
+    Mutant(
+        "no compare-and-set",
+        "settlesim.store.instances",
+        (("        if actual != expected:\n", "        if False:\n"),),
+        STORES,
+    ),
+    Mutant(
+        "blind get and put, as in the seed",
+        "settlesim.store.base",
+        (
+            (
+                "        number = indexes.instances.compare(changes, key, transaction.expected)\n",
+                "        number = indexes.instances.find(changes, key)[0]\n",
+            ),
+            (
+                "            mail.consume(read_receipt(transaction.consumed))\n",
+                "            changes.remove('messages', read_receipt(transaction.consumed).message)\n",
+            ),
+            ("        indexes.marks.add(changes, transaction, now)\n", ""),
+        ),
+        (*STORES, *TRANSACTIONS),
+    ),
+    Mutant(
+        "a settlement in two writes",
+        "settlesim.store.base",
+        (
+            (
+                "        with self.database.writing() as changes:\n"
+                "            self._apply(changes, transaction)\n",
+                "        from dataclasses import replace\n"
+                "        if transaction.consumed is not None:\n"
+                "            with self.database.writing() as changes:\n"
+                "                mail = Mail(self.indexes, changes, self.database.now())\n"
+                "                mail.consume(read_receipt(transaction.consumed))\n"
+                "        with self.database.writing() as changes:\n"
+                "            self._apply(changes, replace(transaction, consumed=None))\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Mutant(
+        "no mark of a settled event",
+        "settlesim.store.marks",
+        (("        if transaction.mark is None:\n", "        if True:\n"),),
+        TRANSACTIONS,
+    ),
+    Mutant(
+        "no deduplication of sends",
+        "settlesim.store.messages",
+        (
+            (
+                "        if known is not None:\n            if known.digest",
+                "        if False:\n            if known.digest",
+            ),
+        ),
+        QUEUES,
+    ),
+    Mutant(
+        "a receipt is not checked",
+        "settlesim.store.messages",
+        (
+            (
+                "    raise ReceiptExpiredError(queue=receipt.queue, receipt=str(receipt), "
+                "reason=reason)\n",
+                "    return message\n",
+            ),
+        ),
+        QUEUES,
+    ),
+    Mutant(
+        "a group is not blocked by its message in flight",
+        "settlesim.store.lanes",
+        (
+            (
+                "            if place is not None and place.lane == lane:\n",
+                "            if place is not None and place.lane == lane and not place.in_flight:\n",
+            ),
+            ("for number in (head, *line.flying))", "for number in (head,))"),
+        ),
+        QUEUES,
+    ),
+    Mutant(
+        "a parked group goes on",
+        "settlesim.store.lanes",
+        (
+            ("        elif lane not in self.parked:\n", "        else:\n"),
+            ("        self._up.discard(lane)\n\n    def release", "\n    def release"),
+        ),
+        QUEUES,
+    ),
+    Mutant(
+        "a dead letter is thrown away",
+        "settlesim.store.messages",
+        (("        self._changes.put(DEAD_LETTERS, number, letter)\n", ""),),
+        QUEUES,
+    ),
+    Mutant(
+        "a timer is sent again and again",
+        "settlesim.store.upkeep",
+        (('"state": "sent"', '"state": "running"'),),
+        (*QUEUES, *TIMERS),
+    ),
+    Mutant(
+        "a send that waits for no disk",
+        "settlesim.store.queue",
+        (
+            (
+                "        with self._database.writing() as changes:\n"
+                "            mail = Mail(self._indexes, changes, self._database.now())\n"
+                "            return tuple(",
+                "        with self._database.writing(durable=False) as changes:\n"
+                "            mail = Mail(self._indexes, changes, self._database.now())\n"
+                "            return tuple(",
+            ),
+        ),
+        CRASH,
+    ),
+)
+
+JOURNAL = (
+    Mutant(
+        "no sync of the journal",
+        "settlesim.store.journal_file",
+        (
+            (
+                "                self._files.sync(self.descriptor)\n            except",
+                "                pass\n            except",
+            ),
+        ),
+        CRASH,
+    ),
+    Mutant(
+        "no sync of a new file before it gets its name",
+        "settlesim.store.files",
+        (("        if sync:\n            files.sync(descriptor)\n", ""),),
+        CRASH,
+    ),
+    Mutant(
+        "no sync of the folder",
+        "settlesim.store.replica_writing",
+        (
+            (
+                "            self._files.sync_folder(self._folder)\n"
+                "            self.durable = self.seq\n",
+                "            self.durable = self.seq\n",
+            ),
+            (
+                "            self._files.sync_folder(self._folder)\n        new.name_synced = True\n",
+                "            pass\n        new.name_synced = True\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Mutant(
+        "a snapshot is written in place",
+        "settlesim.store.files",
+        (('    temporary = os.path.join(folder, f".{name}.tmp")\n', "    temporary = path\n"),),
+        CRASH,
+    ),
+    Mutant(
+        "a new journal before the snapshot that it continues",
+        "settlesim.store.replica_writing",
+        (
+            (
+                "        self._write_snapshot()\n        self._write_journal()\n",
+                "        self._write_journal()\n        self._write_snapshot()\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Mutant(
+        "a torn tail is not cut",
+        "settlesim.store.replica_writing",
+        (("        if self._tail:\n", "        if False:\n"),),
+        CRASH,
+    ),
+    Mutant(
+        "the error of a sync is passed over",
+        "settlesim.store.journal",
+        (("            self._write_anew(seq, error, interrupts)\n", "            pass\n"),),
+        CRASH,
+    ),
+    Mutant(
+        "what a failed sync has dropped is believed",
+        "settlesim.store.replica_writing",
+        (("        if self.doubtful:\n", "        if False:\n"),),
+        CRASH,
+    ),
+    Mutant(
+        "no checksum of a record",
+        "settlesim.store.records",
+        ((' or line[:9] != b"%08x " % crc32(line[9:]):', ":"),),
+        DAMAGE,
+    ),
+    Mutant(
+        "damage of a record is taken for a torn tail",
+        "settlesim.store.records",
+        (("            if record.durable > seq:\n", "            if False:\n"),),
+        DAMAGE,
+    ),
+    Mutant(
+        "damage of a snapshot is passed over",
+        "settlesim.store.opening",
+        (("    if layout.flaws:\n", "    if False:\n"),),
+        NAMED,
+    ),
+    Mutant(
+        "no lock between processes",
+        "settlesim.store.lock",
+        (("            if not files.try_lock(self._descriptor):\n", "            if False:\n"),),
+        CONTENTION,
+    ),
+    Mutant(
+        "ids are given again after a snapshot",
+        "settlesim.store.snapshot_file",
+        (
+            (
+                '        "ids": tables.counters(),\n',
+                '        "ids": dict.fromkeys(tables.counters(), 0),\n',
+            ),
+        ),
+        CRASH,
+    ),
+)
+
+RUNTIME = (
+    Mutant(
+        "a message is deleted before it is settled",
+        "settlesim.runtime.handling",
+        (
+            (
+                "                settlement, run = await self._run(case, event, look.snapshot)\n",
+                "                await self.calls(self.queue.delete, case.message.receipt)\n"
+                "                settlement, run = await self._run(case, event, look.snapshot)\n",
+            ),
+            (
+                "            consumed=case.message.receipt,\n",
+                "            consumed=None,\n",
+            ),
+        ),
+        WORKER,
+    ),
+    Mutant(
+        "another idempotency key at each reception",
+        "settlesim.runtime.handling",
+        (
+            (
+                "self.interpreter.key_prefix(key, case.event_id)",
+                "self.interpreter.key_prefix(key, case.message.receipt)",
+            ),
+        ),
+        WORKER,
+    ),
+    Mutant(
+        "a fault of the store counts against the message",
+        "settlesim.runtime.handling",
+        (
+            (
+                "            except (StoreError, _LeaseLostError, _GivenBackError):\n                raise\n",
+                "            except (_LeaseLostError, _GivenBackError):\n                raise\n",
+            ),
+        ),
+        WORKER,
+    ),
+)
+
+MUTANTS = (*RULES, *JOURNAL, *RUNTIME)

@@ -29,7 +29,7 @@ def run(tests: list[str], mutant: str = "") -> Run:
         "no:cacheprovider",
     ]
     return subprocess.run(
-        [*command, "-x", "-q", "-rfE", *tests],
+        [*command, "-x", "-q", "-rfE", *(f"tests/{test}" for test in tests)],
         cwd=ROOT,
         env={**os.environ, "MUTANT": mutant, "CI": "true"},
         capture_output=True,
