@@ -1,6 +1,6 @@
 """Starts processes that are going to be killed, quickly: by forks of one that has all imports.
 
-`Nursery` is used by the test; ``python -m tests.chaos.nursery`` is the process that forks. It
+`Nursery` is used by the test; ``python -m tests.chaos.start`` is the process that forks. It
 has no threads, so that its forks are safe, and when the test goes away it kills its children.
 """
 
@@ -21,7 +21,7 @@ from tests.chaos import roles
 from tests.chaos.charts import FOLDER
 from tests.documents import ROOT
 
-__all__ = ["PATIENCE", "Nursery", "log_of"]
+__all__ = ["PATIENCE", "Nursery", "log_of", "main"]
 
 PATIENCE = 120.0
 """Seconds for what has to come at last; nothing is measured by it."""
@@ -42,7 +42,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.nursery", str(folder)],
+            [sys.executable, "-m", "tests.chaos.start", str(folder)],
             cwd=ROOT,
             env={**os.environ, FOLDER: str(folder)},
             stdin=subprocess.PIPE,
@@ -123,7 +123,8 @@ def _wait(process: int, seconds: float) -> int | None:
         time.sleep(0.002)
 
 
-def _main(folder: Path) -> None:
+def main(folder: Path) -> None:
+    """Start processes and wait for them, as the lines of the standard input say."""
     alive: set[int] = set()
     for line in sys.stdin:
         order = json.loads(line)
@@ -141,7 +142,3 @@ def _main(folder: Path) -> None:
     for process in alive:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))

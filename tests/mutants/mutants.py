@@ -71,7 +71,8 @@ RULES = (
             ),
             (
                 "            mail.consume(read_receipt(transaction.consumed))\n",
-                "            changes.remove('messages', read_receipt(transaction.consumed).message)\n",
+                "            receipt = read_receipt(transaction.consumed)\n"
+                "            changes.remove('messages', receipt.message)\n",
             ),
             ("        indexes.marks.add(changes, transaction, now)\n", ""),
         ),
@@ -130,7 +131,7 @@ RULES = (
         (
             (
                 "            if place is not None and place.lane == lane:\n",
-                "            if place is not None and place.lane == lane and not place.in_flight:\n",
+                "            if place is not None and place.lane == lane and not place[-1]:\n",
             ),
             ("for number in (head, *line.flying))", "for number in (head,))"),
         ),
@@ -202,7 +203,8 @@ JOURNAL = (
                 "            self.durable = self.seq\n",
             ),
             (
-                "            self._files.sync_folder(self._folder)\n        new.name_synced = True\n",
+                "            self._files.sync_folder(self._folder)\n"
+                "        new.name_synced = True\n",
                 "            pass\n        new.name_synced = True\n",
             ),
         ),
@@ -313,7 +315,8 @@ RUNTIME = (
         "settlesim.runtime.handling",
         (
             (
-                "            except (StoreError, _LeaseLostError, _GivenBackError):\n                raise\n",
+                "            except (StoreError, _LeaseLostError, _GivenBackError):\n"
+                "                raise\n",
                 "            except (_LeaseLostError, _GivenBackError):\n                raise\n",
             ),
         ),

@@ -44,10 +44,8 @@ def runs() -> Iterator[dict[str, Future[Run]]]:
     """All runs, as many at a time as there are processors; the product itself is one of them."""
     everything = sorted({test for mutant in MUTANTS for test in mutant.tests})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = {
-            mutant.name: pool.submit(run, list(mutant.tests), mutant.name) for mutant in MUTANTS
-        }
-        futures[""] = pool.submit(run, everything)
+        futures = {"": pool.submit(run, everything)}  # the longest one first
+        futures |= {each.name: pool.submit(run, list(each.tests), each.name) for each in MUTANTS}
         yield futures
 
 
