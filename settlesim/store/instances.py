@@ -72,10 +72,12 @@ class Instances:
             return None, None
         if type(document) is InstanceDocument:
             return number, document.snapshot
-        if self._found is None or self._found[0] is not document:
+        found = self._found  # another thread may put its own there
+        if found is None or found[0] is not document:
             where = f"instance {shorten(key)} in document {number}"
-            self._found = document, snapshot_of(document, source=self._source, where=where)
-        return number, self._found[1]
+            found = document, snapshot_of(document, source=self._source, where=where)
+            self._found = found
+        return number, found[1]
 
     def compare(self, reader: Reader, key: str, expected: int) -> int | None:
         """Return the instance's document id, None where there is none.

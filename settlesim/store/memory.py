@@ -6,12 +6,19 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from types import TracebackType
+from typing import Final
 
+from settlesim.chart.snapshot import Snapshot
 from settlesim.store.base import HISTORY, MARK_WINDOW, DatabaseStore
+from settlesim.store.checks import check_key
 from settlesim.store.database import Document, Index
+from settlesim.store.lock import InterruptsHeld
 from settlesim.store.wall import wall_clock
 
 __all__ = ["MemoryDatabase", "MemoryStore"]
+
+_STEP: Final = 0.05
+"""Seconds between two looks for an interrupt; who waits wakes when the mutex is free."""
 
 
 class _Table:
@@ -26,18 +33,19 @@ class _Table:
 
 
 class _Writing:
-    """Holds the mutex while a ``with`` block runs, and keeps what the block changed."""
+    """Holds the tables alone while a ``with`` block runs, and keeps what the block changed."""
 
-    __slots__ = ("_database", "_tables", "last", "made")
+    __slots__ = ("_database", "_interrupts", "_tables", "last", "made")
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
+        self._interrupts = InterruptsHeld()
         self._tables = database.tables
         self.made: dict[tuple[str, int], Document | None] = {}
         self.last: dict[str, int] = {}
 
     def __enter__(self) -> _Writing:
-        self._database.mutex.acquire()
+        self._database.enter(self._interrupts)
         return self
 
     def __exit__(
@@ -50,7 +58,8 @@ class _Writing:
             if kind is None and self.made:
                 self._database.keep(self)
         finally:
-            self._database.let_go()
+            self._database.mutex.release()
+            self._interrupts.end()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         if self.made and (table, id) in self.made:
@@ -81,15 +90,16 @@ class _Writing:
 
 
 class _Reading:
-    """Holds the mutex while a ``with`` block runs."""
+    """Holds the tables still while a ``with`` block runs."""
 
-    __slots__ = ("_database",)
+    __slots__ = ("_database", "_interrupts")
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
+        self._interrupts = InterruptsHeld()
 
     def __enter__(self) -> _Reading:
-        self._database.mutex.acquire()
+        self._database.enter(self._interrupts)
         return self
 
     def __exit__(
@@ -98,7 +108,8 @@ class _Reading:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.let_go()
+        self._database.mutex.release()
+        self._interrupts.end()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         return self._database.tables[table].documents.get(id)
@@ -120,20 +131,36 @@ class MemoryDatabase:
 
     def __init__(self, now: Callable[[], float] = wall_clock) -> None:
         self.now = now
-        # An interrupt (Jupyter's stop button) may come right after the mutex was taken, so
-        # that no block is left any more: then its thread can go on all the same.
+        # It knows its owner, in one step with being taken; it is never taken twice.
         self.mutex = threading.RLock()
+        self.unlocked = _Reading(self)
+        """Gives single documents without the mutex; what it gives was there at some moment."""
         self.tables: defaultdict[str, _Table] = defaultdict(_Table)
         self._followers: list[tuple[Index, tuple[str, ...]]] = []
 
-    def let_go(self) -> None:
-        """Release the mutex, also one that an interrupt has left behind."""
-        while self.mutex._is_owned():  # type: ignore[attr-defined]
-            self.mutex.release()
+    def enter(self, interrupts: InterruptsHeld) -> None:
+        """Hold interrupts back and take the mutex; the wait for it can be interrupted.
+
+        Raises
+        ------
+        RuntimeError
+            The calling thread has it, as where a signal handler comes upon a block.
+        """
+        mutex = self.mutex
+        if mutex._is_owned():  # type: ignore[attr-defined]
+            raise RuntimeError("one use of a store inside another one, by the same thread")
+        interrupts.begin()
+        try:
+            if not mutex.acquire(blocking=False):
+                while not mutex.acquire(timeout=_STEP):
+                    interrupts.deliver()
+        except BaseException:
+            interrupts.end()
+            raise
 
     def add_index(self, tables: Iterable[str], index: Index) -> None:
         """Keep an index up to date with these tables; it is told what is there already."""
-        with self.mutex:
+        with self.reading():
             names = tuple(tables)
             self._followers.append((index, names))
             for name in names:
@@ -204,6 +231,8 @@ class MemoryStore(DatabaseStore):
     {'count': 1}
     """
 
+    database: MemoryDatabase
+
     def __init__(
         self,
         now: Callable[[], float] = wall_clock,
@@ -214,6 +243,17 @@ class MemoryStore(DatabaseStore):
         super().__init__(
             MemoryDatabase(now), source="in memory", history=history, mark_window=mark_window
         )
+
+    def load(self, key: str) -> Snapshot | None:
+        """Return the instance's last saved state, or None for one that was never saved.
+
+        Raises
+        ------
+        InvalidValueError
+            A key that is no text, is empty, or has a lone surrogate.
+        """
+        check_key(key)
+        return self.indexes.instances.find(self.database.unlocked, key)[1]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.indexes.instances)} instances)"

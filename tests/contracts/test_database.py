@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -206,7 +209,7 @@ def test_writers_take_turns(opened: Open) -> None:
 
 
 def test_an_interrupt_between_two_documents_leaves_no_half_transaction() -> None:
-    """In memory nothing holds interrupts back, so what was begun is done to its end."""
+    """What was begun is done to its end, whatever an index raises."""
     database, mirror = MemoryDatabase(Time()), Mirror()
 
     class Interrupting(Mirror):
@@ -231,17 +234,61 @@ def test_an_interrupt_between_two_documents_leaves_no_half_transaction() -> None
         assert changes.insert("a", {}) == 3
 
 
-def test_an_interrupt_that_left_the_mutex_taken_keeps_nobody_out() -> None:
-    """Its thread goes on, and with its next use the others do."""
-    database = MemoryDatabase(Time())
-    database.mutex.acquire()  # as by a block that was interrupted before it began
+def interrupted_at(database: Database, line: str) -> bool:
+    """Read, with an interrupt at the first event of that kind in `enter`; say whether it came."""
+    came: list[None] = []
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        if event == line and frame.f_code.co_name == "enter" and not came:
+            came.append(None)
+            signal.raise_signal(signal.SIGINT)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        with database.reading():
+            pass
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    return bool(came)
+
+
+def test_an_interrupt_as_a_block_begins_keeps_nobody_out(opened: Open) -> None:
+    """Also just behind the taking of the mutex, when no block is there to be left."""
+    database = opened()
     with database.writing() as changes:
-        changes.insert("a", {"n": 1})
+        number = changes.insert("a", {"n": 1})
+    assert interrupted_at(database, "return")
     found: list[Any] = []
     thread = threading.Thread(target=lambda: found.append(read(database, "a")), daemon=True)
     thread.start()
     thread.join(timeout=60)
-    assert found == [{1: {"n": 1}}]
+    assert found == [{number: {"n": 1}}]
+
+
+def test_a_signal_handler_that_comes_upon_a_block_is_refused(opened: Open) -> None:
+    """It would change the tables under the block, and one of the two would be lost."""
+    database = opened()
+    refused: list[str] = []
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        try:
+            with database.writing() as changes:
+                changes.insert("a", {"n": 2})
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    previous = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with database.writing() as changes:
+            number = changes.insert("a", {"n": 1})
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert refused == ["one use of a store inside another one, by the same thread"]
+    assert read(database, "a") == {number: {"n": 1}}
 
 
 class DatabaseMachine(RuleBasedStateMachine):
