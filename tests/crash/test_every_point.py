@@ -95,6 +95,13 @@ def test_every_crash_point_leaves_what_was_acknowledged_or_that_and_one_step(
     check(report, len(STEPS))
 
 
+def test_so_does_every_crash_point_of_the_first_steps(finding: Callable[[object], None]) -> None:
+    """A part that is quickly done, for the mutants: sends, settlements and a compaction."""
+    report = enumerate_points(DurableProgram("TinyStore, first steps", steps=9), patience=20)
+    finding(report)
+    check(report, 9)
+
+
 def test_so_does_every_crash_point_of_a_store_that_compacts_all_the_time(
     finding: Callable[[object], None],
 ) -> None:

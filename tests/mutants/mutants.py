@@ -38,45 +38,49 @@ class Mutant:
         return source
 
 
-CRASH = (
-    "crash/test_every_point.py"
-    "::test_every_crash_point_leaves_what_was_acknowledged_or_that_and_one_step",
-)
-DAMAGE = ("crash/test_corruption.py",)
+CRASH = ("crash/test_every_point.py::test_so_does_every_crash_point_of_the_first_steps",)
 NAMED = (
     "crash/test_corruption.py::test_named_damage_is_reported_with_its_place_and_nothing_is_written",
 )
-STORES = ("contracts/test_store.py",)
-TRANSACTIONS = ("contracts/test_transaction.py",)
-QUEUES = ("contracts/test_queue.py",)
-WORKER = ("runtime/test_worker.py", "runtime/test_worker_failures.py")
-TIMERS = ("runtime/test_worker_timers.py",)
-CONTENTION = ("chaos/test_contention.py",)
+STALE = ("contracts/test_store.py::test_stale_save_is_refused_and_writes_nothing",)
+CONTENTION = (
+    "chaos/test_contention.py::test_rivals_with_instances_of_their_own_lose_no_update_and_never_conflict",
+)
+
+
+def queue(*tests: str) -> tuple[str, ...]:
+    """Return tests of the contract of queues."""
+    return tuple(f"contracts/test_queue.py::{test}" for test in tests)
+
+
+def worker(*tests: str) -> tuple[str, ...]:
+    """Return tests of the worker."""
+    return tuple(f"runtime/test_worker.py::{test}" for test in tests)
 
 
 RULES = (
     Mutant(
         "no compare-and-set",
         "settlesim.store.instances",
-        (("        if actual != expected:\n", "        if False:\n"),),
-        STORES,
+        (("        if actual != expected or changed:\n", "        if False:\n"),),
+        STALE,
     ),
     Mutant(
         "blind get and put, as in the seed",
         "settlesim.store.base",
         (
             (
-                "        number = indexes.instances.compare(changes, key, transaction.expected)\n",
-                "        number = indexes.instances.find(changes, key)[0]\n",
+                "instances.compare(changes, key, transaction.expected, transaction.before)\n",
+                "instances.find(changes, key)[0]\n",
             ),
             (
-                "            mail.consume(read_receipt(transaction.consumed))\n",
-                "            receipt = read_receipt(transaction.consumed)\n"
+                "message = mail.consume(read_receipt(transaction.consumed), fires=saves)\n",
+                "receipt = read_receipt(transaction.consumed)\n"
                 "            changes.remove('messages', receipt.message)\n",
             ),
-            ("        indexes.marks.add(changes, transaction, now)\n", ""),
+            ("        indexes.marks.add(changes, transaction, now, digest)\n", ""),
         ),
-        (*STORES, *TRANSACTIONS),
+        (*STALE, *queue("test_a_commit_with_an_expired_receipt_changes_nothing")),
     ),
     Mutant(
         "a settlement in two writes",
@@ -100,7 +104,7 @@ RULES = (
         "no mark of a settled event",
         "settlesim.store.marks",
         (("        if transaction.mark is None:\n", "        if True:\n"),),
-        TRANSACTIONS,
+        ("contracts/test_transaction.py::test_an_event_that_was_marked_is_not_applied_again",),
     ),
     Mutant(
         "no deduplication of sends",
@@ -111,7 +115,7 @@ RULES = (
                 "        if False:\n            if known.digest",
             ),
         ),
-        QUEUES,
+        queue("test_a_repeated_send_is_accepted_once"),
     ),
     Mutant(
         "a receipt is not checked",
@@ -123,7 +127,7 @@ RULES = (
                 "    return message\n",
             ),
         ),
-        QUEUES,
+        queue("test_only_the_last_receipt_is_good"),
     ),
     Mutant(
         "a group is not blocked by its message in flight",
@@ -131,11 +135,11 @@ RULES = (
         (
             (
                 "            if place is not None and place.lane == lane:\n",
-                "            if place is not None and place.lane == lane and not place[-1]:\n",
+                "            if place and place.lane == lane and not place.in_flight:\n",
             ),
-            ("for number in (head, *line.flying))", "for number in (head,))"),
+            ("for number in (head, *flying))", "for number in (head,))"),
         ),
-        QUEUES,
+        queue("test_the_messages_of_a_group_come_in_order_one_at_a_time"),
     ),
     Mutant(
         "a parked group goes on",
@@ -144,19 +148,19 @@ RULES = (
             ("        elif lane not in self.parked:\n", "        else:\n"),
             ("        self._up.discard(lane)\n\n    def release", "\n    def release"),
         ),
-        QUEUES,
+        queue("test_halt_parks_the_group_until_it_is_resumed"),
     ),
     Mutant(
         "a dead letter is thrown away",
         "settlesim.store.messages",
         (("        self._changes.put(DEAD_LETTERS, number, letter)\n", ""),),
-        QUEUES,
+        queue("test_a_message_that_failed_too_often_goes_to_the_dead_letters"),
     ),
     Mutant(
         "a timer is sent again and again",
         "settlesim.store.upkeep",
         (('"state": "sent"', '"state": "running"'),),
-        (*QUEUES, *TIMERS),
+        queue("test_a_timer_sends_its_message_when_it_is_due_and_once"),
     ),
     Mutant(
         "a send that waits for no disk",
@@ -249,13 +253,13 @@ JOURNAL = (
         "no checksum of a record",
         "settlesim.store.records",
         ((' or line[:9] != b"%08x " % crc32(line[9:]):', ":"),),
-        DAMAGE,
+        NAMED,
     ),
     Mutant(
         "damage of a record is taken for a torn tail",
         "settlesim.store.records",
         (("            if record.durable > seq:\n", "            if False:\n"),),
-        DAMAGE,
+        NAMED,
     ),
     Mutant(
         "damage of a snapshot is passed over",
@@ -297,7 +301,7 @@ RUNTIME = (
                 "            consumed=None,\n",
             ),
         ),
-        WORKER,
+        worker("test_stop_gives_back_what_does_not_end_in_time"),
     ),
     Mutant(
         "another idempotency key at each reception",
@@ -308,7 +312,10 @@ RUNTIME = (
                 "self.interpreter.key_prefix(key, case.message.receipt)",
             ),
         ),
-        WORKER,
+        worker(
+            "test_visibility_is_extended_while_services_run",
+            "test_an_event_that_was_settled_is_consumed_without_being_applied",
+        ),
     ),
     Mutant(
         "a fault of the store counts against the message",
@@ -320,7 +327,7 @@ RUNTIME = (
                 "            except (_LeaseLostError, _GivenBackError):\n                raise\n",
             ),
         ),
-        WORKER,
+        worker("test_an_instance_of_another_version_waits_for_a_worker_that_knows_it"),
     ),
 )
 
