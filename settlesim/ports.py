@@ -65,6 +65,9 @@ class Transaction:
     """What becomes of the instance's timers; None leaves them alone."""
     record: FrozenDict | None = None
     """What the instance's list of settlements keeps of this one."""
+    before: Snapshot | None = None
+    """The state that was loaded, if the sender says so: then the store compares it too, since an
+    instance that was deleted and begun anew may be at the same revision with another state."""
 
 
 @runtime_checkable

@@ -31,9 +31,13 @@ class VersionConflictError(StoreError):
     actual: int
 
     def __init__(self, *, key: str, expected: int, actual: int) -> None:
+        if actual == expected:
+            what = f"at revision {actual} again: it was deleted and begun anew meanwhile, or its "
+            what += "timer was ended"
+        else:
+            what = f"at revision {actual}, not {expected}: another worker saved it first"
         super().__init__(
-            f"instance {shorten(key)} is at revision {actual}, not {expected}: "
-            "another worker saved it first. Load it again.",
+            f"instance {shorten(key)} is {what}. Load it again.",
             key=key,
             expected=expected,
             actual=actual,

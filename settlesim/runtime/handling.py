@@ -27,6 +27,7 @@ from settlesim.errors import (
     ReceiptExpiredError,
     StoreError,
     VersionConflictError,
+    shorten,
 )
 from settlesim.ports import Message
 from settlesim.runtime.interpreter import Interpreter
@@ -36,6 +37,7 @@ from settlesim.runtime.running import Run
 from settlesim.runtime.store_calls import StoreCalls
 from settlesim.runtime.transactions import transaction_of
 from settlesim.store.base import DatabaseStore
+from settlesim.store.deduplication import digest_of
 from settlesim.store.queue import DatabaseQueue
 
 __all__ = ["MAX_BACKOFF", "Handler"]
@@ -64,6 +66,8 @@ class _Look:
     over: str = ""
     """Why the event only has to be consumed: it is ``repeated``, or a delay that is ``stale``."""
     revision: int | None = None
+    reused: bool = False
+    """It is ``repeated`` by its id only: another body was settled under it."""
 
 
 class Handler:
@@ -145,8 +149,7 @@ class Handler:
         for turn in range(_CONFLICTS):
             look = await self.calls(self._look, case, event)
             if look.over:
-                await self.calls(self.queue.delete, case.message.receipt)
-                case.log(look.over, revision=look.revision)
+                await self._pass_by(case, look)
                 return
             try:
                 settlement, run = await self._run(case, event, look.snapshot)
@@ -171,7 +174,8 @@ class Handler:
         key = case.message.group_id
         mark = self.store.mark(key, case.event_id) if case.marked else None
         if mark is not None:
-            return _Look(None, "repeated", mark.revision)
+            reused = mark.digest not in (None, digest_of(case.message.body))
+            return _Look(None, "repeated", mark.revision, reused)
         # The state first: a timer that is there afterwards is one of the stay that was loaded,
         # or of a later one, which the commit refuses.
         snapshot = self.store.load(key)
@@ -180,6 +184,19 @@ class Handler:
             if not any((each.token, each.delay) == (event.token, event.delay) for each in timers):
                 return _Look(None, "stale")  # its node was left, or it is a copy
         return _Look(snapshot)
+
+    async def _pass_by(self, case: _Case, look: _Look) -> None:
+        """Consume an event that has nothing to do; refuse one whose id belongs to another."""
+        if look.reused:
+            reason = (
+                f"was settled at revision {look.revision} with another body; an id is for one "
+                "event and its repetitions"
+            )
+            where = f"the id {shorten(case.event_id, 60)} of message {case.message.id}"
+            await case.fail(InvalidValueError(where=where, reason=reason), final=True)
+            return
+        await self.calls(self.queue.delete, case.message.receipt)
+        case.log(look.over, revision=look.revision)
 
     async def _commit(self, case: _Case, settlement: Settlement, run: Run | None) -> None:
         try:
@@ -193,8 +210,9 @@ class Handler:
             )
             await self.calls(self.store.commit, transaction)
         except EventRepeatedError as error:  # a copy of the message was faster
-            await self.calls(self.queue.delete, case.message.receipt)
-            case.log("repeated", revision=error.revision)
+            look = await self.calls(self._look, case, Event("repeated"))
+            known = look if look.over else _Look(None, "repeated", error.revision)
+            await self._pass_by(case, known)
         except (DeduplicationError, InvalidValueError) as error:  # no store could keep this
             await case.fail(error, retry_in=self._hold(case.message.failures))
         else:

@@ -45,6 +45,7 @@ def transaction_of(
         (),
         _timers_of(settlement, run) if saved else None,
         record_of(settlement, event_id) if history else None,
+        settlement.before if settlement.before.revision else None,
     )
 
 

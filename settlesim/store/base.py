@@ -8,7 +8,8 @@ from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Transaction
 from settlesim.store.checks import check_key, check_seconds, check_text, check_transaction
-from settlesim.store.database import Changes, Database
+from settlesim.store.database import Changes, Database, Document
+from settlesim.store.deduplication import digest_of
 from settlesim.store.documents import INSTANCES
 from settlesim.store.indexes import Indexes
 from settlesim.store.marks import Mark
@@ -135,7 +136,8 @@ class DatabaseStore:
         Raises
         ------
         VersionConflictError
-            The instance is at another revision; nothing was written.
+            The instance is at another revision, or not in the state `before`, or the timer
+            whose message is consumed was ended; nothing was written.
         ReceiptExpiredError
             The consumed message may be in other hands by now; nothing was written.
         EventRepeatedError
@@ -158,17 +160,22 @@ class DatabaseStore:
 
     def _apply(self, changes: Changes, transaction: Transaction) -> None:
         indexes, key = self.indexes, transaction.key
+        saves = transaction.snapshot is not None
+        message: Document | None = None
         if transaction.consumed is not None:
             # First: a consumer that lost its message need not load and settle again.
             mail = Mail(indexes, changes, self.database.now())
-            mail.consume(read_receipt(transaction.consumed))
-        number = indexes.instances.compare(changes, key, transaction.expected)
+            message = mail.consume(read_receipt(transaction.consumed), fires=saves)
+        number = indexes.instances.compare(changes, key, transaction.expected, transaction.before)
         if transaction.snapshot is not None:
             indexes.instances.save(changes, number, key, transaction.snapshot)
         if _is_plain(transaction):
             return
         now = self.database.now()
-        indexes.marks.add(changes, transaction, now)
+        digest = None
+        if transaction.mark is not None and message is not None:
+            digest = digest_of(message["body"])
+        indexes.marks.add(changes, transaction, now, digest)
         indexes.settlements.add(changes, transaction, now)
         indexes.timers.change(changes, transaction, now)
         mail = Mail(indexes, changes, now)

@@ -5,7 +5,7 @@ table           a document
 ==============  ======================================================================
 instances       key, chart, version, revision, configuration, context
 settlements     key, revision, at, snapshot (or null), and what the settlement's record has
-marks           key, id, revision, outcome, until
+marks           key, id, revision, outcome, digest (of the message's body, or null), until
 messages        queue, group, standard, sent_at, visible_at, receives, failures, in_flight,
                 deduplication_id, body; where it applies: errors, timer, pardoned, first_id
 deduplication   queue, group, id, digest, message, until, window

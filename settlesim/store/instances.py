@@ -5,6 +5,7 @@ from __future__ import annotations
 from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import StoreDamagedError, VersionConflictError, shorten
 from settlesim.store.database import Changes, Document, Reader
+from settlesim.store.deduplication import digest_of
 from settlesim.store.documents import INSTANCES, InstanceDocument, check_document, snapshot_of
 
 __all__ = ["Instances"]
@@ -79,17 +80,21 @@ class Instances:
             self._found = found
         return number, found[1]
 
-    def compare(self, reader: Reader, key: str, expected: int) -> int | None:
+    def compare(
+        self, reader: Reader, key: str, expected: int, before: Snapshot | None = None
+    ) -> int | None:
         """Return the instance's document id, None where there is none.
 
         Raises
         ------
         VersionConflictError
-            It is not at revision `expected`, 0 where there is none.
+            It is not at revision `expected`, 0 where there is none, or not in the state
+            `before`: an instance that was begun anew counts its revisions from 1 again.
         """
         number, snapshot = self.find(reader, key)
         actual = 0 if snapshot is None else snapshot.revision
-        if actual != expected:
+        changed = before is not None and snapshot is not before and not _same(snapshot, before)
+        if actual != expected or changed:
             raise VersionConflictError(key=key, expected=expected, actual=actual)
         return number
 
@@ -100,3 +105,10 @@ class Instances:
             changes.insert(INSTANCES, document)
         else:
             changes.put(INSTANCES, number, document)
+
+
+def _same(one: Snapshot | None, other: Snapshot) -> bool:
+    """Say whether two states are the same as JSON, where 1, 1.0 and true are three things."""
+    if one is None or one != other:
+        return False
+    return digest_of(one.to_dict()) == digest_of(other.to_dict())

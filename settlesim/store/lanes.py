@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 from typing import NamedTuple, TypeAlias
 
 from settlesim.store.agenda import Agenda
@@ -19,8 +20,10 @@ class Place(NamedTuple):
     queue: str
     lane: Lane
     visible_at: float
+    """0 for one that was never hidden."""
     in_flight: bool
     """It was received and not given back; it is in somebody's hands until `visible_at`."""
+    sent_at: float
 
 
 class _Line:
@@ -45,7 +48,8 @@ class Lanes:
 
     A lane's head is its message with the least id. The lane comes up when its head is
     visible and none of its messages is in flight, unless it is parked. Lanes that are up
-    are served in the order in which their heads became visible.
+    are served in the order in which their heads became visible: were sent, if they were never
+    hidden. Those come up whatever the clock says, and among them the one with the least id.
     """
 
     def __init__(self) -> None:
@@ -56,7 +60,10 @@ class Lanes:
         self.dead: set[int] = set()
         """The ids of the dead letters."""
         self._lines: dict[Lane, _Line] = {}
+        self._ready: Agenda[Lane] = Agenda()
+        """Lanes whose heads were never hidden."""
         self._up: Agenda[Lane] = Agenda()
+        """The others, by the time when they come up."""
 
     def put(self, number: int, place: Place) -> None:
         """Take in a message or what became of it."""
@@ -79,6 +86,10 @@ class Lanes:
     def park(self, lane: Lane, number: int) -> None:
         """Hold a lane; `number` is the document that says so."""
         self.parked[lane] = number
+        self._disarm(lane)
+
+    def _disarm(self, lane: Lane) -> None:
+        self._ready.discard(lane)
         self._up.discard(lane)
 
     def release(self, lane: Lane) -> None:
@@ -92,10 +103,16 @@ class Lanes:
         head = self._head(lane, line)
         if head is None:
             del self._lines[lane]
-            self._up.discard(lane)
+            self._disarm(lane)
         elif lane not in self.parked:
-            time = max(self.places[number].visible_at for number in (head, *line.flying))
-            self._up.set(lane, (time, head))
+            time = self._time_of(head)
+            kind = type(lane) is int  # old entries may have the same head in a lane of the other
+            if time > 0.0:
+                self._ready.discard(lane)
+                self._up.set(lane, (time, head, kind))
+            else:
+                self._up.discard(lane)
+                self._ready.set(lane, (head, kind))
 
     def _head(self, lane: Lane, line: _Line) -> int | None:
         while line.ids:
@@ -107,10 +124,26 @@ class Lanes:
 
     def heads(self, now: float, most: int) -> list[int]:
         """Return the messages that may be received now, the one that waited longest first."""
-        return [self._lines[lane].ids[0] for lane in self._up.upto(now, most)]
+        ready = [self._lines[lane].ids[0] for lane in self._ready.upto(inf, most)]
+        up = [self._lines[lane].ids[0] for lane in self._up.upto(now, most)]
+        return ready if not up else self._merged(ready, up)[:most]
+
+    def _merged(self, ready: list[int], up: list[int]) -> list[int]:
+        found: list[int] = []
+        ready, up = ready[::-1], up[::-1]
+        while ready and up:
+            sent = self.places[ready[-1]].sent_at, ready[-1]
+            found.append((ready if sent < (self._time_of(up[-1]), up[-1]) else up).pop())
+        return found + ready[::-1] + up[::-1]
+
+    def _time_of(self, head: int) -> float:
+        flying = self._lines[self.places[head].lane].flying
+        return max(self.places[number].visible_at for number in (head, *flying))
 
     def next_at(self) -> float | None:
         """Return when the next lane comes up; None where none will."""
+        if self._ready.first() is not None:
+            return 0.0
         first = self._up.first()
         return None if first is None else float(first[0][0])
 

@@ -27,6 +27,8 @@ class Mark:
     """The instance's revision after the event."""
     outcome: str | None
     """How it ended, where the transaction's record said so."""
+    digest: str | None
+    """Of the body of the event's message, see `digest_of`; None where no message brought it."""
     until: float
     """When it will be forgotten, in seconds since the epoch."""
 
@@ -74,10 +76,23 @@ class Marks:
         document = None if number is None else reader.get(MARKS, number)
         if document is None or document["until"] <= now:
             return None
-        return Mark(key, event_id, document["revision"], document.get("outcome"), document["until"])
+        return Mark(
+            key,
+            event_id,
+            document["revision"],
+            document.get("outcome"),
+            document.get("digest"),
+            document["until"],
+        )
 
-    def add(self, changes: Changes, transaction: Transaction, now: float) -> None:
+    def add(
+        self, changes: Changes, transaction: Transaction, now: float, digest: str | None
+    ) -> None:
         """Mark the transaction's event, and forget some whose time is over.
+
+        Parameters
+        ----------
+        digest : of the body of its message
 
         Raises
         ------
@@ -100,6 +115,7 @@ class Marks:
             "id": event_id,
             "revision": transaction.expected if snapshot is None else snapshot.revision,
             "outcome": None if record is None else record.get("outcome"),
+            "digest": digest,
             "until": now + self._window,
         }
         number = self._ids.get((key, event_id))

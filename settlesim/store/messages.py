@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from settlesim.chart.values import JSONValue, freeze
-from settlesim.errors import DeduplicationError, ReceiptExpiredError
+from settlesim.errors import DeduplicationError, ReceiptExpiredError, VersionConflictError
 from settlesim.store.database import Changes, Document, Reader
 from settlesim.store.deduplication import Known, digest_of
 from settlesim.store.documents import (
@@ -130,7 +130,7 @@ class Mail:
             "group": group_id,
             "standard": standard,
             "sent_at": self._now,
-            "visible_at": self._now,
+            "visible_at": 0.0,  # at any time, also after a step back of the clock
             "receives": 0,
             "failures": 0,
             "in_flight": False,
@@ -197,31 +197,54 @@ class Mail:
         if known is not None and known.message == number:
             self._remember(name, known.digest, number, known.window)
 
-    def _reclaim(self, number: int, message: Document) -> None:
-        """Let a message that comes back have its deduplication id again, unless it is taken."""
+    def _reclaim(self, number: int, message: Document, before: int) -> None:
+        """Let a message that comes back have its deduplication id again, unless it is taken.
+
+        Parameters
+        ----------
+        before : the id that it had
+        """
         if message["deduplication_id"] is None:
             return
         name = message["queue"], message["group"], message["deduplication_id"]
-        if self._known(*name) is None:
+        known = self._known(*name)
+        if known is None or known.message == before:
             digest = digest_of(message["body"])
             self._sent[name] = _Sent(digest, number)
             self._remember(name, digest, number, self._indexes.queues.window(name[0]))
 
-    def consume(self, receipt: Receipt) -> None:
+    def consume(self, receipt: Receipt, *, fires: bool = False) -> Document | None:
         """Remove a message that was handled, and the timer that it was for.
+
+        Parameters
+        ----------
+        fires
+            If it is a timer's, its instance changes by that.
+
+        Returns
+        -------
+        message : None where a standard queue has lost it to another receipt
 
         Raises
         ------
         ReceiptExpiredError
             Somebody else may have it by now.
+        VersionConflictError
+            It fires a timer that was ended: the instance is in a later stay of its node.
         """
         message = good_message(self._changes, receipt, self._now)
         if message is None:
-            return
+            return None
         self._changes.remove(MESSAGES, receipt.message)
         if "timer" in message:
+            if fires and self._changes.get(TIMERS, message["timer"]) is None:
+                key = message["group"]
+                found = self._indexes.instances.find(self._changes, key)[1]
+                actual = 0 if found is None else found.revision
+                raise VersionConflictError(key=key, expected=actual, actual=actual)
             self._changes.remove(TIMERS, message["timer"])
         self._renew(receipt.message, message)
+        return message
 
     def bury(self, number: int, message: Document, *, reason: str, halt: bool) -> None:
         """Move a message to the dead letters, and park its group where `halt` says so."""
@@ -256,16 +279,16 @@ class Mail:
             for name, value in letter.items()
             if name not in {"at", "reason", "errors", "pardoned"}
         }
-        message |= {"failures": 0, "visible_at": self._now}
+        message |= {"failures": 0, "visible_at": 0.0}
         if in_place:
             # The count of receptions goes on, so that no receipt becomes good again.
             message["pardoned"] = message["receives"]
             self._changes.put(MESSAGES, number, message)
-            self._reclaim(number, message)
+            self._reclaim(number, message, number)
             return number
         # The event is still the one that it was: its services get the keys that they had.
         first = message.get("first_id", number)
         message |= {"sent_at": self._now, "receives": 0, "first_id": first}
         new = self._changes.insert(MESSAGES, message)
-        self._reclaim(new, message)
+        self._reclaim(new, message, number)
         return new

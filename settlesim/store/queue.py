@@ -207,8 +207,8 @@ class DatabaseQueue(QueueUpkeep):
         with self._database.writing() as changes:
             now = self._database.now()
             message = good_message(changes, found, now)
-            if message is None:
-                return False
+            if message is None or message["receives"] != found.receives:
+                return False  # of a standard queue: the later reception decides
             errors = [*message.get("errors", ()), error_text(error)][-MAX_ERRORS:]
             failures = message["failures"] + 1
             new = {**message, "failures": failures, "errors": errors, "in_flight": False}

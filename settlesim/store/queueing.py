@@ -77,7 +77,9 @@ class Queues:
     def _put_in(self, table: str, number: int, new: Document, queue: str, lane: Lane) -> None:
         lanes = self[queue]
         if table == MESSAGES:
-            lanes.put(number, Place(queue, lane, new["visible_at"], new["in_flight"]))
+            lanes.put(
+                number, Place(queue, lane, new["visible_at"], new["in_flight"], new["sent_at"])
+            )
         elif table == PARKED:
             lanes.park(lane, number)
         else:

@@ -24,7 +24,10 @@ class StandardQueue(DatabaseQueue):
     Every message is delivered at least once, sometimes twice, in any order, and messages of
     one group side by side. Deduplication ids are not looked at. A receipt stays good: whoever
     received a message may delete it, and a message that is gone is deleted without complaint.
-    This is what many systems run on; for events that have to be in order use `FifoQueue`.
+    A failure counts only if nobody received the message since; even so a slow consumer may
+    still apply a message that another one gave up, and its mark then shows a copy that is
+    brought back. This is what many systems run on; for events that have to be in order use
+    `FifoQueue`.
 
     Nothing is random: `seed` decides the order, so that a run can be repeated.
 

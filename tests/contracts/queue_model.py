@@ -23,7 +23,9 @@ class Item:
     group: str
     body: Any
     deduplication_id: str | None
-    visible_at: float
+    sent_at: float
+    visible_at: float = 0.0
+    """0 for what was never hidden: it comes up whatever the clock says."""
     receives: int = 0
     tries: int = 0
     """Receptions that count for the limit."""
@@ -83,6 +85,7 @@ class QueueModel:
 
     def free(self) -> list[Item]:
         """The heads of the groups that are not blocked, in the order of service."""
+        ready: list[tuple[float, int]] = []
         heads: list[tuple[float, int]] = []
         for group in {item.group for item in self.waiting.values()}:
             items = sorted(
@@ -91,8 +94,17 @@ class QueueModel:
             )
             since = max([items[0].visible_at, *(item.visible_at for item in items if item.held)])
             if group not in self.parked and since <= self.now:
-                heads.append((since, items[0].id))
-        return [self.waiting[number] for _, number in sorted(heads)]
+                if since == 0.0:
+                    ready.append((items[0].sent_at, items[0].id))
+                else:
+                    heads.append((since, items[0].id))
+        ready.sort(key=lambda each: each[1])
+        heads.sort()
+        order: list[int] = []
+        while ready or heads:
+            first = ready if not heads or (ready and ready[0] < heads[0]) else heads
+            order.append(first.pop(0)[1])
+        return [self.waiting[number] for number in order]
 
     def receive(self, most: int, seconds: float) -> list[Item]:
         """What a receive gives; what was tried too often is put aside instead."""
@@ -169,16 +181,18 @@ class QueueModel:
         """Dead letters come back under new ids: to their place under halt, else to the end."""
         for number, after in zip(sorted(numbers), new, strict=True):
             item = self.dead.pop(number)
-            item.failures, item.errors, item.tries, item.visible_at = 0, [], 0, self.now
+            item.failures, item.errors, item.tries, item.visible_at = 0, [], 0, 0.0
             if self.halt:
                 assert after == number
             else:
                 assert after > self.last
                 self.last, item.id, item.receives = after, after, 0
+                item.sent_at = self.now
                 self.accepted[item.group].append(after)
             known = self.earlier(item.group, item.deduplication_id)
             self.waiting[item.id] = item
-            if item.deduplication_id is not None and known is None:
+            mine = known is None or known.message == number
+            if item.deduplication_id is not None and mine:
                 name = item.group, item.deduplication_id
                 self.known[name] = Id(item.body, item.id, self.now + self.window)
 

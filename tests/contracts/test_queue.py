@@ -299,6 +299,29 @@ def test_a_dead_letter_that_comes_back_has_its_id_unless_another_has_it(queue: B
     assert queue().send("other", "a", "e1") == other
 
 
+def test_a_dead_letter_at_the_end_of_its_queue_keeps_its_deduplication_id(queue: Bench) -> None:
+    """While it waits, a repetition is not accepted, however long that takes."""
+    queue().send(1, "a", "e1")
+    assert queue().fail(queue.take().receipt, "no", final=True)
+    (new,) = queue().redrive()
+    assert queue().send(1, "a", "e1") == new
+    queue.now.step(1000)
+    assert queue().send(1, "a", "e1") == new
+    assert queue().status().depth == 1
+
+
+def test_a_clock_that_goes_back_hides_no_message_that_was_never_received(queue: Bench) -> None:
+    """They come up in the order in which they were accepted."""
+    queue.now.step(30_000_000)
+    queue.send(1)
+    queue.send(2, group="b")
+    queue.now.step(-30_000_000)
+    queue.send(3)
+    queue.send(4, group="c")
+    assert queue().next_change() == 0.0
+    assert [message.body for message in queue().receive(10)] == [1, 2, 4]
+
+
 def test_one_deduplication_id_for_two_bodies_is_an_error(queue: Bench) -> None:
     """Nothing is sent; the first message stays."""
     queue().send(1, "a", "e1")

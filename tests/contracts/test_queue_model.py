@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from settlesim.errors import DeduplicationError, ReceiptExpiredError
+from settlesim.errors import DeduplicationError, ReceiptExpiredError, VersionConflictError
 from settlesim.ports import Message, Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue
 from tests.contracts.queue_model import QueueModel
@@ -163,7 +163,11 @@ class FifoMachine(RuleBasedStateMachine):
             consumed=message.receipt,
             sends=(Send("q", 1, group),),
         )
-        if self.model.holds(message.id, message.receives):
+        if self.model.holds(message.id, message.receives) and saves and self.ended(message.id):
+            with pytest.raises(VersionConflictError):
+                store.commit(transaction)
+            assert store.load(key) == stored
+        elif self.model.holds(message.id, message.receives):
             store.commit(transaction)
             self.model.delete(message.id)
             self.end_timer(message.id)
@@ -237,6 +241,13 @@ class FifoMachine(RuleBasedStateMachine):
         for number, (_, token, key, delay) in zip(self.new_ids(), due, strict=True):
             self.model.send(number, {"timer": delay, "token": token}, key, None)
             self.timer_messages[number] = key, f"{delay}{token}"
+
+    def ended(self, number: int) -> bool:
+        """The message is of a timer whose node was left."""
+        if number not in self.timer_messages:
+            return False
+        key, name = self.timer_messages[number]
+        return self.timers.get(key, {}).get(name[0], (0, 0))[1] != int(name[1:])
 
     def end_timer(self, number: int) -> None:
         """The message of a timer was handled: the timer is over."""

@@ -154,6 +154,19 @@ def test_deleted_instance_is_gone_and_may_start_anew(access: Access) -> None:
     assert access().load("b") == snapshot(2)
 
 
+def test_a_save_from_a_state_that_was_deleted_and_begun_anew_is_refused(access: Access) -> None:
+    """Its revision is the same again, so the state is compared too, as exactly as JSON is."""
+    old, new = snapshot(1), snapshot(True)
+    save(access(), "a", old)
+    access().delete("a", 1)
+    save(access(), "a", new)
+    with pytest.raises(VersionConflictError, match="at revision 1 again"):
+        access().commit(Transaction("a", snapshot(2, revision=2), 1, before=old))
+    assert same(access().load("a"), new)
+    access().commit(Transaction("a", snapshot(2, revision=2), 1, before=access().load("a")))
+    assert access().load("a") == snapshot(2, revision=2)
+
+
 def test_stale_delete_is_refused_and_deletes_nothing(access: Access) -> None:
     """A delete is compared and set like a save."""
     save(access(), "a", snapshot(1))

@@ -202,6 +202,41 @@ def test_an_event_that_was_settled_is_consumed_without_being_applied() -> None:
     ]
 
 
+def test_an_id_that_is_used_again_for_another_event_goes_to_the_dead_letters() -> None:
+    """Also after the queue has forgotten it: nothing that was accepted is lost in silence."""
+    stage = Stage(log_chart(), deduplication_window=10)
+    stage.send(("k", 1, "id1"))
+    stage.run()
+    asyncio.run(stage.clock.sleep(60))
+    stage.send(("k", 2, "id1"), ("k", 3))
+    stage.run()
+    assert stage.log("k") == [1, 3]
+    (letter,) = stage.queue.dead_letters()
+    assert letter.errors == (
+        "InvalidValueError: the id 'id1' of message 2 was settled at revision 1 with another "
+        "body; an id is for one event and its repetitions",
+    )
+    assert stage.outcomes() == ["resolved", "dead", "resolved"]
+
+
+def test_an_instance_that_was_begun_anew_meanwhile_is_settled_from_its_new_state() -> None:
+    """It is at the same revision again, by chance."""
+
+    async def work(call: Any) -> None:
+        if call.event.data == "second" and not done:
+            done.append(True)
+            stage.store.delete("k", 1)
+            anew = Snapshot("log", 1, ("rest",), freeze_object({"log": ["new"]}, where="c"), 1)
+            stage.store.commit(Transaction("k", anew, 0))
+
+    done: list[bool] = []
+    stage = Stage(log_chart(work))
+    stage.send(("k", "first"), ("k", "second"))
+    stage.run()
+    assert done
+    assert stage.log("k") == ["new", "second"]
+
+
 def test_the_same_id_of_another_key_is_another_event() -> None:
     """Ids belong to their instance."""
     stage = Stage(log_chart())

@@ -10,7 +10,8 @@ import pytest
 from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
 from settlesim.chart import Chart, Snapshot
 from settlesim.engine import Outcome
-from settlesim.errors import ReceiptExpiredError
+from settlesim.errors import ReceiptExpiredError, VersionConflictError
+from settlesim.ports import Transaction
 from settlesim.store import DurableTimer
 from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage
@@ -164,6 +165,29 @@ def test_a_node_that_is_entered_again_while_its_delay_is_looked_at_keeps_its_tim
     assert snapshot is not None
     assert snapshot.configuration == ("held",)
     assert [each.due for each in store.timers("k")] == [stage.clock.now() + 60]
+
+
+def test_a_delay_does_not_fire_for_an_instance_that_was_begun_anew_in_the_same_state() -> None:
+    """State and revision are equal; the timer tells the two stays apart."""
+    stage = Stage(order())
+    send(stage, "HOLD")
+    stage.run()
+    pass_by(stage, 61)
+    stage.queue.release_timers()
+    (message,) = stage.queue.receive()
+    before = stage.store.load("k")
+    stage.store.delete("k", 1)
+    Interpreter(stage.chart, stage.store, clock=stage.clock).settle_sync("k", "HOLD")
+    assert stage.store.load("k") == before
+    assert before is not None
+    late = Snapshot("order", 1, ("late",), before.context, 2)
+    transaction = Transaction("k", late, 1, consumed=message.receipt, before=before)
+    with pytest.raises(VersionConflictError, match="its timer was ended"):
+        stage.store.commit(transaction)
+    stage.queue.change_visibility(message.receipt, 0)
+    stage.run()
+    assert stage.store.load("k") == before
+    assert stage.outcomes()[-1] == "stale"
 
 
 def test_entering_the_node_again_starts_its_delay_anew() -> None:

@@ -89,6 +89,19 @@ def test_a_receipt_stays_good_so_one_message_can_be_applied_twice() -> None:
     assert found.revision == 2
 
 
+def test_a_late_failure_does_not_bury_what_another_consumer_has() -> None:
+    """The later reception decides what becomes of the message."""
+    now = Time()
+    queue = StandardQueue(MemoryStore(now), "q", max_failures=1)
+    queue.send(1, "a")
+    (slow,) = queue.receive()
+    now.step(30)
+    (fast,) = queue.receive()
+    assert not queue.fail(slow.receipt, "late")
+    assert queue.status().dead_letters == 0
+    assert queue.fail(fast.receipt, "no")
+
+
 def test_a_poison_message_goes_to_the_dead_letters_and_back() -> None:
     """As in a FIFO queue, but always to no place in particular."""
     queue = StandardQueue(MemoryStore(Time()), "q", max_failures=1, policy="halt")
