@@ -154,7 +154,8 @@ class Lanes:
     def length(self, lane: Lane) -> int:
         """Return how many messages a lane has; takes time with their number."""
         line = self._lines.get(lane)
-        return 0 if line is None else sum(number in self.places for number in set(line.ids))
+        places = map(self.places.get, () if line is None else set(line.ids))
+        return sum(place is not None and place.lane == lane for place in places)
 
     def flying(self, now: float) -> int:
         """Return how many are in flight; takes time with the number of lanes."""
