@@ -59,6 +59,7 @@ FLAWS = [
         ("dead_letters", "body"),
         ("dead_letters", "deduplication_id"),
         ("dead_letters", "errors"),
+        ("marks", "digest"),
         ("marks", "outcome"),
         ("settlements", "outcome"),
         ("settlements", "snapshot"),
