@@ -10,8 +10,8 @@ Rules
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from settlesim import display
 from settlesim.chart.values import encode
 from settlesim.engine.table import Table
 from settlesim.errors import SimulationError
+from settlesim.sim.contexts import telling_fields
 from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
@@ -29,7 +30,7 @@ from settlesim.sim.serial import Serial
 from settlesim.sim.shortest import shortest
 from settlesim.sim.values import Criterion, Ending, Verdict
 
-__all__ = ["LIMIT", "Exploration", "ending_of", "explore"]
+__all__ = ["LIMIT", "Exploration", "ending_of", "explore", "told_apart"]
 
 LIMIT: Final = 2_000_000
 """How many states are looked at unless something else is said."""
@@ -219,7 +220,9 @@ def explore(
         total[0] += each.interleavings
         total[1] += each.probability
     serial = Serial(model)
-    endings = [ending_of(model, serial, outcome, *total) for outcome, total in totals.items()]
+    endings = told_apart(
+        [ending_of(model, serial, outcome, *total) for outcome, total in totals.items()], serial
+    )
     endings.sort(key=lambda ending: (-ending.interleavings, _identity(ending)))
     return Exploration(
         scenario,
@@ -258,6 +261,17 @@ def ending_of(
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
     )
+
+
+def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
+    """Return endings that know which fields of the context tell them apart."""
+    found = list(endings)
+    fields: dict[str, None] = {}
+    for place in range(len(found[0].store) if found else 0):
+        right = serial.fifo_part(place)
+        rests = [(right.configuration, right.context), *(each.store[place][1:] for each in found)]
+        fields.update(dict.fromkeys(telling_fields(rests)))
+    return [replace(each, telling=tuple(fields)) for each in found]
 
 
 def _identity(ending: Ending) -> str:

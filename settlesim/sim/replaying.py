@@ -15,7 +15,7 @@ from settlesim import display
 from settlesim.engine.table import NodeKind
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
-from settlesim.sim.explore import ending_of
+from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import Model, State
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import Phase
@@ -103,7 +103,8 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
     serial = Serial(watched)
     ending = None
     if not player.enabled:
-        ending = ending_of(watched, serial, watched.outcome(player.state), 1, player.probability)
+        found = ending_of(watched, serial, watched.outcome(player.state), 1, player.probability)
+        [ending] = told_apart([found], serial)
     return Replay(scenario, steps, tuple(player.frames), ending, serial)
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
+from settlesim import display
 from settlesim.errors import SimulationError, shorten
-from settlesim.sim.explore import ending_of
+from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.replaying import Replay, replay
 from settlesim.sim.scenario import Scenario
@@ -37,6 +39,13 @@ class Sample:
     def verdict(self) -> Verdict:
         """Never more than UNDETERMINED: what was not met may exist."""
         return Verdict.UNDETERMINED
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return the picture of the endings that were met, or write it to the file `target`."""
+        return display.draw(self, target, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)
 
     def __str__(self) -> str:
         right = sum(ending.interleavings for ending in self.endings if ending.fifo)
@@ -86,7 +95,7 @@ def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
         for outcome, number in counts.items()
     ]
     endings.sort(key=lambda ending: -ending.interleavings)  # ties: the first that came
-    return Sample(scenario, runs, tuple(endings))
+    return Sample(scenario, runs, tuple(told_apart(endings, serial)))
 
 
 def _dice(seed: object) -> random.Random:

@@ -26,11 +26,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from settlesim.chart.values import FrozenDict
 from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
 from settlesim.sim.model import Model, Outcome
 from settlesim.sim.moves import DONE, START, Phase, Shared
 
-__all__ = ["Serial"]
+__all__ = ["Serial", "SerialPart"]
 
 _BOUND: Final = 20_000  # serial situations of one instance; 7 events of a log have 13,700
 
@@ -42,6 +43,17 @@ class _Point(NamedTuple):
 
     phases: tuple[Phase, ...]
     shared: Shared
+
+
+class SerialPart(NamedTuple):
+    """What becomes of one instance."""
+
+    configuration: tuple[str, ...]
+    context: FrozenDict
+    services: tuple[str, ...]
+    """Those that had an effect, in order."""
+    dead: tuple[int, ...]
+    """The messages that became dead letters, from 1."""
 
 
 class Serial:
@@ -76,21 +88,23 @@ class Serial:
             self._any = self._endings(fifo=False)
         return None if self._any is None else self._allows(self._any, outcome)
 
-    def fifo_label(self) -> str:
-        """Say where handling in order of arrival leads, in a few words."""
+    def fifo_part(self, instance: int) -> SerialPart:
+        """Return where handling in order of arrival leads an instance.
+
+        Of several such places the one that needs the fewest failing services.
+        """
         if self._fifo is None:
             self._fifo = self._endings(fifo=True)
             assert self._fifo is not None
-        texts = []
-        for part in self._fifo:
-            state, effects, dead = min(part, key=part.__getitem__)
-            text = " + ".join(self._model.table.configuration(state))
-            if effects:
-                text += f" after {', '.join(service for service, _ in effects)}"
-            if dead:
-                text += f", with {len(dead)} dead"
-            texts.append(text)
-        return "; ".join(texts)
+        part = self._fifo[instance]
+        state, effects, dead = min(part, key=part.__getitem__)
+        table = self._model.table
+        return SerialPart(
+            table.configuration(state),
+            table.context(state),
+            tuple(service for service, _ in effects),
+            tuple(message + 1 for message in dead),
+        )
 
     def _allows(self, parts: list[dict[_Part, int]], outcome: Outcome) -> bool:
         failures = 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
 from settlesim.chart.values import FrozenDict
+from settlesim.sim.contexts import rest_words
 
 __all__ = [
     "Criterion",
@@ -157,7 +158,13 @@ class Ending:
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
 
+    telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The fields of the context that tell it apart from the other endings that it was found
+    with, and from that of the order of arrival; none where the leaves do."""
+
     @property
     def label(self) -> str:
-        """Where the instances rest, in a few words."""
-        return "; ".join(" + ".join(leaves) for _, leaves, _ in self.store)
+        """Where the instances rest, in a few words; of the context what tells endings apart."""
+        return "; ".join(
+            rest_words((leaves, context), self.telling) for _, leaves, context in self.store
+        )

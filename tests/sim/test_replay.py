@@ -76,8 +76,10 @@ def test_a_replay_names_the_anomalies_and_tells_what_happened() -> None:
     """In the frame of the step that brings them, and in a sentence."""
     played = replay(PAIR, LOST)
     assert played.frames[8].anomalies == ("lost update", "reordering")
-    assert "PAY and CANCEL were handled at once" in played.sentence
-    assert "PAY overwrote cancelled (revision 1) with paid" in played.sentence
+    assert "PAY and CANCEL were handled side by side" in played.sentence
+    assert (
+        "PAY, which had loaded new, overwrote cancelled (revision 1) with paid" in played.sentence
+    )
     assert played.ending is not None
     assert played.ending.label == "paid"
 
