@@ -31,18 +31,22 @@ def cut(text: str, size: float, width: float, *, bold: bool = False) -> str:
     return shown.rstrip() + _MORE
 
 
-def wrapped(text: str, size: float, width: float, *, lines: int = 6) -> list[str]:
+def wrapped(
+    text: str, size: float, width: float, *, lines: int = 6, bold: bool = False
+) -> list[str]:
     """Break `text` between words into at most `lines` lines; the last one may be cut."""
     found: list[str] = []
     left = printable(text).split()
     while left and len(found) < lines - 1:
         taken = 1
-        while taken < len(left) and text_width(" ".join(left[: taken + 1]), size) <= width:
+        while taken < len(left) and (
+            text_width(" ".join(left[: taken + 1]), size, bold=bold) <= width
+        ):
             taken += 1
-        found.append(cut(" ".join(left[:taken]), size, width))
+        found.append(cut(" ".join(left[:taken]), size, width, bold=bold))
         left = left[taken:]
     if left:
-        found.append(cut(" ".join(left), size, width))
+        found.append(cut(" ".join(left), size, width, bold=bold))
     return found
 
 

@@ -11,14 +11,22 @@ from settlesim import display
 from settlesim.errors import RenderError
 from settlesim.sim.compare import Cell, Necessity
 from settlesim.sim.scenario import Faults
-from settlesim.view.card import MARGIN, TITLE, WIDTH, Look, badge, new_card
+from settlesim.sim.values import Verdict
+from settlesim.view.card import MARGIN, WIDTH, Look, badge, new_card, title_height
 from settlesim.view.fitting import cut, widest, wrapped
 from settlesim.view.fonts import text_width
 from settlesim.view.layout import Box
 from settlesim.view.palette import Palette, Theme
 from settlesim.view.picture import Picture
 from settlesim.view.shapes import add, circle, group, number, rectangle, stroke, text
-from settlesim.view.sim_words import LETTERS, events_words, fault_words, plural
+from settlesim.view.sim_words import (
+    LETTERS,
+    claim_words,
+    conditions_words,
+    events_words,
+    fault_words,
+    plural,
+)
 
 __all__ = ["grid"]
 
@@ -78,8 +86,15 @@ def _(value: Necessity) -> dict[str, Any]:
 
 
 def _title(value: Necessity) -> str:
-    events = events_words(value.cells[0][0].exploration.scenario)
-    return f"{value.chart.name}, {events}: how many endings there are"
+    scenario = value.cells[0][0].exploration.scenario
+    shared = conditions_words(scenario.replace(protections=(), faults=Faults()))
+    return f"{value.chart.name}, {events_words(scenario)}, {shared}: how many endings there are"
+
+
+def _key(value: Necessity) -> str:
+    """Say what the check and the numbers are."""
+    claim = claim_words(Verdict.PROVED, value.cells[0][0].exploration.scenario.criterion)
+    return f"proved {claim}; a number is how many endings there are, right and wrong ones"
 
 
 def _rows(value: Necessity) -> list[str]:
@@ -146,12 +161,14 @@ def _compose(
     places = {
         at: gutter + place * wide + (split if at in fifo else 0.0) for place, at in enumerate(order)
     }
-    top = MARGIN + (TITLE + 8 if title else 0)
     cells = 26 + len(letters) * _DOTS + 24
-    low = top + cells + len(rows) * _ROW
     width = max(gutter + len(order) * wide + split, 420.0) + 2 * MARGIN
+    top = MARGIN + (title_height(title, width) + 8 if title else 0)
+    low = top + cells + len(rows) * _ROW
     lines = [line for each in sentences for line in wrapped(each, 13, width - 2 * MARGIN)]
-    root = new_card(width, low + 40 + 19 * len(lines) + MARGIN - 8, alt, palette, title)
+    key = wrapped(_key(value), _SMALL, width - 2 * MARGIN - 24)
+    height = low + 24 + 16 * len(key) + 19 * len(lines) + MARGIN - 8
+    root = new_card(width, height, alt, palette, title)
     body = add(root, "g", transform=f"translate({number(MARGIN)} {number(top)})")
     for members, words in (
         ([at for at in order if at not in fifo], "any order"), (fifo, "FIFO per key"),
@@ -166,10 +183,10 @@ def _compose(
             _cell(body, value, (row, at), Box(places[at], y, wide, _ROW), palette)
     y = cells + len(rows) * _ROW + 20
     badge(body, (9, y), "check", palette.resolved, palette)
-    words = "exactly the right ending; other numbers: so many endings, wrong ones among them"
-    shown = cut(words, _SMALL, width - 2 * MARGIN - 24)
-    text(body, (23, y + 4), shown, _SMALL, palette.quiet, class_="legend")
-    y += 34
+    for line in key:
+        text(body, (23, y + 4), line, _SMALL, palette.quiet, class_="legend")
+        y += 16
+    y += 18
     for line in lines:
         text(body, (0, y), line, 13, palette.ink, class_="sentence")
         y += 19

@@ -18,7 +18,9 @@ def test_a_refuted_scenario_ends_with_status_1_and_its_shortest_schedule(run: Ru
     result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct")
     found = explore(Scenario(order, ["PAY", "CANCEL"], queue="direct"))
     assert result.exit_code == 1
-    assert result.stdout.startswith("REFUTED: order [PAY, CANCEL], no queue, 2 workers")
+    assert result.stdout.startswith(
+        "REFUTED: order [PAY, CANCEL], no queue, a handler for each event"
+    )
     assert "3 endings, 10 interleavings, 16 states" in result.stdout
     assert f"  {found.counterexample}" in result.stdout.splitlines()
     assert result.stderr == ""
@@ -85,7 +87,7 @@ def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
     result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct",
                  "--replay", "l1 l2 c1 s1 s2")  # fmt: skip
     assert result.exit_code == 1
-    assert "s2  CANCEL: cancelled is saved as revision 2" in result.stdout
+    assert "s2  CANCEL: cancelled (charge=None) is saved as revision 2" in result.stdout
     assert "<- lost update" in result.stdout
     sentence = replay(Scenario(order, ["PAY", "CANCEL"], queue="direct"), "l1 l2 c1 s1 s2").sentence
     assert sentence in result.stdout
