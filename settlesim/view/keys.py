@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from settlesim.sim.values import Kind
+from settlesim.sim.values import Kind, Step
 from settlesim.view.fonts import text_width
 from settlesim.view.layout import Point
 from settlesim.view.palette import Palette
 from settlesim.view.shapes import add, stroke, text
 from settlesim.view.sorts import MEANINGS, Sort, paint_sort
 
-__all__ = ["Sign", "badge_sign", "key_height", "kind_signs", "line_sign", "paint_key", "sort_signs"]
+__all__ = ["Sign", "badge_sign", "key_height", "line_sign", "paint_key", "sort_signs", "step_signs"]
 
 _SMALL: Final = 11.0
 _LINE: Final = 20.0
@@ -87,18 +87,20 @@ def sort_signs(sorts: Collection[Sort], head: str = "") -> Iterator[Sign]:
             yield badge_sign(f"{head}{words}", painter(sort))
 
 
-def kind_signs(kinds: Collection[Kind]) -> Iterator[Sign]:
-    """Yield the letters of these kinds of steps, in the order of the steps of a handler."""
-
-    def painter(letter: str) -> _Paint:
-        def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
-            text(parent, (at[0], at[1] + 4), letter, _SMALL, palette.ink, font_weight="bold")
-
-        return paint
-
+def step_signs(steps: Collection[Step]) -> Iterator[Sign]:
+    """Yield the letters of steps in the order of a handler, and what a number after a dot is."""
+    kinds = {step.kind for step in steps}
     for kind in sorted(kinds, key=list(Kind).index):
-        words = KINDS.get(kind, kind.name.lower().replace("_", " "))
-        yield Sign(words, painter(kind.value), text_width(kind.value, _SMALL, bold=True))
+        yield _letter(kind.value, KINDS.get(kind, kind.name.lower().replace("_", " ")))
+    if any(step.delivery > 1 for step in steps):
+        yield _letter(".2", "second delivery")
+
+
+def _letter(letter: str, words: str) -> Sign:
+    def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
+        text(parent, (at[0], at[1] + 4), letter, _SMALL, palette.ink, font_weight="bold")
+
+    return Sign(words, paint, text_width(letter, _SMALL, bold=True))
 
 
 def _lines(signs: Sequence[Sign], width: float) -> list[list[Sign]]:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from settlesim.sim.values import Kind
 from settlesim.view.card import badge
-from settlesim.view.keys import Sign, badge_sign, kind_signs, line_sign, sort_signs
+from settlesim.view.keys import Sign, badge_sign, line_sign, sort_signs, step_signs
 from settlesim.view.lane_grid import Strip
 from settlesim.view.layout import Box, Point
 from settlesim.view.palette import Palette
@@ -19,10 +19,11 @@ __all__ = ["signs_of"]
 
 def signs_of(strips: Sequence[Strip]) -> Iterator[Sign]:
     """Yield the letters, lines and badges that occur in any of the strips."""
-    kinds = {each.step.kind for strip in strips for each in strip.frames if each.step is not None}
     tracks = [tracks_of(strip.frames) for strip in strips]
     queued = any(strip.queued for strip in strips)
-    yield from kind_signs(kinds)
+    yield from step_signs(
+        {each.step for strip in strips for each in strip.frames if each.step is not None}
+    )
     yield Sign("inner bar: from load to save", _window, 26)
     waits = "waits in the queue" if queued else "not handled yet"
     yield line_sign(waits, "line", 1, "1.5 3")

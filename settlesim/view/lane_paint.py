@@ -62,7 +62,7 @@ class _Painter:
         left = {"start": x, "middle": x - width / 2, "end": x - width}[anchor]
         left = max(min(left, self.grid.right - width), self.grid.gutter - 8)
         patch = Box(left - 2, y - 10, width + 4, 13)
-        rectangle(parent, patch, 2, fill=self.palette.paper, fill_opacity=0.85)
+        rectangle(parent, patch, 2, fill=self.palette.paper)
         face = {"font_weight": "bold"} if bold else {}
         write(parent, (left, y), shown, _SIZE, colour, **face)
 

@@ -259,6 +259,7 @@ def _notes(table: Table, panels: Sequence[Panel]) -> list[str]:
         if len(panels) > 1:
             claim = claim_words(Verdict.PROVED, first.scenario.criterion)
             notes.insert(0, f"Proved or refuted is {claim}.")
+            notes.append("Below each bar: how many interleavings end so, and their share.")
         if not any(row.sort == "right" for row in table.rows):
             notes.append("The right ending is never reached.")
     for each in panels:

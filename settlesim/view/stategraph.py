@@ -25,10 +25,10 @@ from settlesim.view.keys import (
     Sign,
     badge_sign,
     key_height,
-    kind_signs,
     line_sign,
     paint_key,
     sort_signs,
+    step_signs,
 )
 from settlesim.view.layout import Layout, Point, layout_of
 from settlesim.view.palette import Palette, Theme
@@ -335,8 +335,8 @@ def _signs(found: _Graph) -> Iterator[Sign]:
             yield badge_sign(words, painter(outlook))
     if {"lost"} < set(found.outlooks):
         yield line_sign("the step that made it wrong", "active", 2.6)
-    kinds = {step.kind for _, step, _ in found.steps}
-    if any(kind.is_fault for kind in kinds):
+    steps = {step for _, step, _ in found.steps}
+    if any(step.kind.is_fault for step in steps):
         yield line_sign("a fault", "rejected", 1.1, "4 3")
     yield from sort_signs({sort_of(each) for each in found.endings.values()}, "ending: ")
-    yield from kind_signs(kinds)
+    yield from step_signs(steps)

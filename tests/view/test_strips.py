@@ -351,7 +351,8 @@ def test_key_says_what_occurs_and_only_that() -> None:
     """Deleted, deleted too late, waiting, expired; the badge of the ending."""
     words = texts(with_class(draw(replace(zombie, sort="wrong")), "legend")[0])
     for each in (
-        "deleted from the queue", "deleted too late: nothing happens", "waits in the queue",
+        "deleted from the queue", "deleted too late: nothing happens", "waits in the queue", ".2",
+        "second delivery",
         "its receipt has expired", "ending: not as handled one by one, in any order",
     ):  # fmt: skip
         assert each in words
