@@ -24,6 +24,10 @@ def signs_of(strips: Sequence[Strip]) -> Iterator[Sign]:
     yield from step_signs(
         {each.step for strip in strips for each in strip.frames if each.step is not None}
     )
+    if any(
+        call.how in {"failed", "lost"} for each in tracks for w in each.works for call in w.calls
+    ):
+        yield line_sign("service that failed or was lost", "line", 1.3, "4 3")
     yield Sign("inner bar: from load to save", _window, 26)
     waits = "waits in the queue" if queued else "not handled yet"
     yield line_sign(waits, "line", 1, "1.5 3")

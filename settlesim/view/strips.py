@@ -21,7 +21,7 @@ from settlesim.view.palette import Palette
 from settlesim.view.picture import Picture
 from settlesim.view.shapes import add, group, number, rectangle, stroke, text
 from settlesim.view.sim_words import anomaly_words
-from settlesim.view.sorts import paint_sort
+from settlesim.view.sorts import MEANINGS, paint_sort
 from settlesim.view.tracks import tracks_of
 
 __all__ = ["draw_strips", "strip_words"]
@@ -231,6 +231,8 @@ def strip_words(strip: Strip) -> str:
     if partly:
         parts.append(f"shown up to step {_said(strip)}" if strip.at else "shown at the beginning")
         return "; ".join(parts) + "."
+    if strip.sort is not None:
+        parts.append(f"ending: {MEANINGS[strip.sort]}")
     end = f" {strip.sentence}" if strip.sentence else ""
     return "; ".join(parts) + "." + end
 

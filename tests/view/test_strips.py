@@ -169,6 +169,7 @@ def test_alternative_has_steps_values_and_anomaly() -> None:
         "9 steps, r1 l1 c1 r2 l2 s2 d2 s1 d1",
         "order-1 holds new at first, cancelled 6 (s2), paid 8 (s1)",
         "first anomaly: lost update at step 8 (s1)",
+        "ending: not as handled one by one, in any order",
         "Paid wins.",
     ):
         assert words in alt
@@ -360,6 +361,9 @@ def test_key_says_what_occurs_and_only_that() -> None:
     assert "deleted from the queue" in serial
     assert "its receipt has expired" not in serial
     assert "deleted too late: nothing happens" not in serial
+    assert "service that failed or was lost" not in serial
+    crash = draw(Strip(play("r1 l1 k1"), "FIFO"))
+    assert "service that failed or was lost" in texts(with_class(crash, "legend")[0])
 
 
 def test_deleted_has_not_the_badge_of_the_right_ending() -> None:
