@@ -76,9 +76,20 @@ class Exploration:
         return sum(ending.interleavings for ending in self.endings)
 
     @property
-    def note(self) -> str:
+    def gaps(self) -> str:
         """What could not be worked out, and why; empty where all was."""
         return "; ".join(each for each in (self.reason, self._serial.reason) if each)
+
+    @property
+    def note(self) -> str:
+        """What has to be known about the result; empty where there is nothing.
+
+        The `gaps`, and the services that failed by themselves, with their errors.
+        """
+        failing = [
+            f"{service} fails by itself ({error})" for service, error in self._model.moves.failing
+        ]
+        return "; ".join(each for each in (self.gaps, *failing) if each)
 
     # --- the verdict ----------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from typing import NamedTuple, TypeAlias
 from settlesim.chart.values import encode
 from settlesim.engine.table import Table
 from settlesim.errors import ChartMismatchError, SimulationError
+from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, VISIBLE
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import Moves, Phase, Shared
@@ -74,7 +75,11 @@ def table_for(scenario: Scenario) -> Table:
     """Return a table for the scenario's chart, results and failures."""
     chart = scenario.chart
     return Table(
-        chart, scenario.results, Services(chart), failures=scenario.faults.service_failures
+        chart,
+        scenario.results,
+        Services(chart),
+        failures=scenario.faults.service_failures,
+        service_timeout=SERVICE_TIMEOUT,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from settlesim.chart.values import FrozenDict
 
@@ -28,9 +28,12 @@ class Kind(enum.Enum):
     RECEIVE = "r"
     LOAD = "l"
     CALL = "c"
-    """A service comes back."""
+    """A service comes back, or raises by itself."""
     FAIL = "f"
-    """A service fails; costs one of the service failures."""
+    """A service fails with an error from outside; costs one of the service failures."""
+    TIMEOUT = "t"
+    """A service runs out of time; costs one of the service failures. It is a step only where
+    the chart does something else then than after an error."""
     SAVE = "s"
     SKIP = "i"
     """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
@@ -48,7 +51,10 @@ class Kind(enum.Enum):
     @property
     def is_fault(self) -> bool:
         """Whether it costs some of a fault budget."""
-        return self in {Kind.FAIL, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE}
+        return self in _FAULTS
+
+
+_FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
 
 
 class Step(NamedTuple):

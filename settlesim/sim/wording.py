@@ -97,6 +97,7 @@ def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[
 def _other(kind: Kind, service: str, text: str) -> str:
     return {
         Kind.FAIL: f"{service} fails",
+        Kind.TIMEOUT: f"{service} runs out of time",
         Kind.GIVE_BACK: f"comes to no settled node ({text})",
         Kind.CRASH: "the worker crashes",
         Kind.EXPIRE: "its visibility time-out passes",
