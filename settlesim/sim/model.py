@@ -69,6 +69,8 @@ class Gate(NamedTuple):
     """Moves by phase, then by shared part."""
     mask: int
     """Which faults are left, a bit each."""
+    ends: bool
+    """Whether nothing has to happen any more: everything may end here."""
 
 
 def table_for(scenario: Scenario) -> Table:
@@ -212,7 +214,8 @@ class Model:
             for index, status in enumerate(statuses)
             if everyone or status == IN_FLIGHT
         )
-        return Gate(receivable, active, self._table(mask), mask)
+        ends = not receivable and not queue & self._busy_mask
+        return Gate(receivable, active, self._table(mask), mask, ends)
 
     # --- moves ----------------------------------------------------------------------------
 
@@ -237,6 +240,10 @@ class Model:
     def _cost(self, step: Step) -> int:
         fault = self.moves.fault_of(step.kind)
         return 0 if fault is None else self._units[fault]
+
+    def may_end(self, state: State) -> bool:
+        """Whether nothing has to happen any more; a fault may come all the same."""
+        return self.gate(state[self.size]).ends
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
         """Return every step that is enabled, with the state after it, in the search's order.
@@ -283,7 +290,7 @@ class Model:
     # --- endings --------------------------------------------------------------------------
 
     def outcome(self, state: State) -> Outcome:
-        """Return what identifies the ending that a state without moves is."""
+        """Return what identifies the ending that a state is."""
         shared = [self.shared[number] for number in state[self.size + 1 :]]
         calls = self.moves.calls
         return Outcome(

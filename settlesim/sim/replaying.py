@@ -54,7 +54,7 @@ class Replay:
     frames: tuple[Frame, ...]
     """The beginning, then one frame for each step."""
     ending: Ending | None
-    """How it ends; None where something is still enabled. It counts as one interleaving, and
+    """How it ends; None where something has to come yet. It counts as one interleaving, and
     its probability is that of this schedule."""
     _serial: Serial
 
@@ -102,8 +102,9 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
         player.play(step, position)
     serial = Serial(watched)
     ending = None
-    if not player.enabled:
-        ending = ending_of(watched, serial, watched.outcome(player.state), 1, player.probability)
+    if player.may_end:
+        chance = player.probability / (len(player.enabled) + 1)
+        ending = ending_of(watched, serial, watched.outcome(player.state), 1, chance)
     return Replay(scenario, steps, tuple(player.frames), ending, serial)
 
 
@@ -126,6 +127,10 @@ class _Player:
     def enabled(self) -> tuple[Step, ...]:
         return tuple(step for step, _ in self.after)
 
+    @property
+    def may_end(self) -> bool:
+        return self.model.may_end(self.state)
+
     def play(self, step: Step, position: int) -> None:
         """Take one step."""
         new = dict(self.after).get(step)
@@ -133,7 +138,7 @@ class _Player:
             raise ReplayDivergedError(
                 position=position, step=step.name, enabled=[each.name for each in self.enabled]
             )
-        self.probability /= len(self.after)
+        self.probability /= len(self.after) + self.may_end
         before, self.state = self.state, new
         self.after = self.model.successors(new)
         text = step_text(self.model, self.names, step, (before, new), self.first_revision)

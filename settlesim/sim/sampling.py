@@ -98,9 +98,11 @@ def _dice(seed: object) -> random.Random:
 def _walk(model: Model, dice: random.Random) -> tuple[list[Step], State]:
     steps: list[Step] = []
     state = model.start
-    after = model.successors(state)
-    while after:
-        step, state = after[dice.randrange(len(after))]
-        steps.append(step)
+    while True:
         after = model.successors(state)
-    return steps, state
+        # where there is no choice no dice are thrown
+        choice = dice.randrange(len(after) + model.may_end(state)) if after else 0
+        if choice == len(after):
+            return steps, state
+        step, state = after[choice]
+        steps.append(step)

@@ -46,7 +46,7 @@ def shortest(model: Model, wanted: Callable[[Outcome], bool]) -> Schedule | None
         before[place] = origin
         state, last = place
         after = model.successors(state)
-        if not after:
+        if model.may_end(state):
             outcome = model.outcome(state)
             if outcome not in verdicts:
                 verdicts[outcome] = wanted(outcome)

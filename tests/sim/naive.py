@@ -73,15 +73,16 @@ class Naive:
 
     def _walk(self, world: World, chance: Fraction, found: Endings) -> None:
         nexts = self._nexts(world)
-        if not nexts:
+        ends = not world.handlers and not self._receivable(world)
+        if ends:
             dead = tuple(i for i, status in enumerate(world.status) if status == "dead")
             total = found.setdefault((world.state, tuple(world.effects), dead), [0, Fraction(0)])
             total[0] += 1
-            total[1] += chance
+            total[1] += chance / (len(nexts) + 1)
         for act, *arguments in nexts:
             copy = deepcopy(world)
             act(copy, *arguments)
-            self._walk(copy, chance / len(nexts), found)
+            self._walk(copy, chance / (len(nexts) + ends), found)
 
     def _nexts(self, world: World) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []

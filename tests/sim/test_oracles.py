@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settlesim.gallery import append_log, counter, order
-from settlesim.sim import DISCIPLINES, Exploration, Scenario, explore
+from settlesim.sim import DISCIPLINES, Exploration, Kind, Scenario, explore, replay, sample
 from tests.sim.naive import Endings, Naive, log_chart, order_chart
 
 LOG_DISCIPLINES = list(DISCIPLINES)
@@ -144,14 +144,59 @@ def test_faults_under_fifo_have_the_endings_of_the_first_model(
 
 
 @pytest.mark.parametrize(
-    ("protections", "endings"), [((), 12), (("cas",), 6), (("cas", "inbox"), 2)]
+    ("protections", "endings"), [((), 12), (("cas",), 6 + 2), (("cas", "inbox"), 2)]
 )
 def test_a_duplicate_delivery_has_the_endings_of_the_first_model(
     protections: tuple[str, ...], endings: int
 ) -> None:
-    """Two events on a standard queue that repeats one message."""
+    """Two events on a standard queue that repeats one message.
+
+    In that model the repetition always came. Here it may stay away, which with
+    compare-and-set alone adds the two logs without a repetition.
+    """
     scenario = Scenario(append_log(2), events(2), faults={"duplicates": 1}, protections=protections)
     assert len(explore(scenario).endings) == endings
+
+
+def test_a_budget_of_faults_means_at_most() -> None:
+    """One event that may come twice: once or twice, and ending is a choice like any other."""
+    found = explore(
+        Scenario(append_log(1, 0), ["E1"], workers=1, faults={"duplicates": 1}, queue="standard")
+    )
+    assert of_log(found) == {
+        (("E1",), (), ()): [1, Fraction(1, 2)],
+        (("E1", "E1"), (), ()): [1, Fraction(1, 2)],
+    }
+    # r l s d, and again after u: the state after the first delete is an end, and goes on
+    assert (found.states, found.transitions) == (10, 9)
+
+
+def test_a_way_may_end_where_only_a_duplicate_could_come() -> None:
+    """The shortest way to an ending takes no fault that it does not need."""
+    scenario = Scenario(order, ["PAY", "SHIP"], faults={"duplicates": 2})
+    found = explore(scenario)
+    assert found.counterexample == explore(scenario.replace(faults={})).counterexample
+    assert found.counterexample is not None
+    played = replay(scenario, found.counterexample)
+    assert played.ending is not None
+    assert [step.kind for step in played.frames[-1].enabled] == [Kind.DUPLICATE] * 2
+    assert replay(scenario, f"{found.counterexample} u1").ending is None
+
+
+def test_walks_that_are_whole_add_up_to_the_probability() -> None:
+    """A schedule that ends early has the chance of ending there, in replay and in samples."""
+    scenario = Scenario(append_log(1, 0), ["E1"], workers=1, faults={"duplicates": 1})
+    once, twice = (replay(scenario, way).ending for way in ("r1 l1 s1 d1", _TWICE))
+    assert once is not None
+    assert twice is not None
+    assert once.probability == twice.probability == Fraction(1, 2)
+    taken = sample(scenario, 400, seed=1)
+    shares = {len(each.store[0][2]["log"]): each.probability for each in taken.endings}
+    assert all(Fraction(2, 5) < share < Fraction(3, 5) for share in shares.values())
+    assert set(shares) == {1, 2}
+
+
+_TWICE = "r1 l1 s1 d1 u1 r1.2 l1.2 s1.2 d1.2"
 
 
 # --- the second simulator -----------------------------------------------------------------
