@@ -60,7 +60,7 @@ class Message(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """How often each fault may happen."""
+    """How often each fault may happen, at most."""
 
     crashes: int = 0
     """A worker stops between two steps of a handler."""
@@ -69,7 +69,7 @@ class Faults(NamedTuple):
     duplicates: int = 0
     """A message is delivered again that was deleted."""
     service_failures: int = 0
-    """A service fails. A time-out is not told apart from it: guards see an error."""
+    """A service fails with an error, or runs out of time; it had no effect then."""
 
 
 _NO_FAULTS: Final = Faults()

@@ -17,7 +17,19 @@ from hypothesis import strategies as st
 
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import DISCIPLINES, Exploration, Kind, Scenario, explore, replay, sample
-from tests.sim.naive import Endings, Naive, log_chart, order_chart
+from tests.sim.charts import patient
+from tests.sim.naive import Chart as NaiveChart
+from tests.sim.naive import (
+    Endings,
+    Failures,
+    Naive,
+    log_chart,
+    log_failures,
+    order_chart,
+    order_failures,
+    patient_chart,
+    patient_failures,
+)
 
 LOG_DISCIPLINES = list(DISCIPLINES)
 
@@ -262,6 +274,47 @@ def test_faults_and_protections_are_those_of_walking_every_interleaving(
         assert (
             of_log(explore(Scenario(append_log(2, 0), events(2), faults=faults, **what))) == naive
         )
+
+
+FAILING: list[tuple[NaiveChart, Failures, str, list[str]]] = [
+    (order_chart, order_failures, "new", ["PAY", "SHIP"]),
+    (order_chart, order_failures, "new", ["PAY", "PAY"]),
+    (patient_chart, patient_failures, "open", ["GO", "GO"]),
+]
+
+
+@pytest.mark.parametrize("queue", LOG_DISCIPLINES)
+@pytest.mark.parametrize(("chart", "failures", "start", "names"), FAILING)
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("protections", [(), ("cas",)])
+def test_services_that_fail_are_those_of_walking_every_interleaving(
+    chart: NaiveChart,
+    failures: Failures,
+    start: str,
+    names: list[str],
+    queue: str,
+    number: int,
+    protections: tuple[str, ...],
+) -> None:
+    """An error and a time-out from one budget; two ways only where the chart tells them apart."""
+    if number == 2 and queue not in {"mutex", "fifo_group", "fifo_global"}:
+        names = names[:1]
+    faults = {"service_failures": number}
+    naive = Naive(chart, start, names, 2, queue, protections, faults, failures=failures).endings()
+    real = patient if chart is patient_chart else order
+    found = explore(Scenario(real, names, queue=queue, protections=protections, faults=faults))
+    assert of_order(found) == naive
+
+
+def test_failures_of_a_log_are_those_of_walking_every_interleaving() -> None:
+    """Of several services on the way, each may fail."""
+    faults = {"service_failures": 2}
+    naive = Naive(
+        log_chart(2), (), events(2), 2, "mutex", faults=faults, failures=log_failures
+    ).endings()
+    assert of_log(explore(Scenario(append_log(2, 2), events(2), queue="mutex", faults=faults))) == (
+        naive
+    )
 
 
 # --- laws ---------------------------------------------------------------------------------
