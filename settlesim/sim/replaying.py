@@ -21,8 +21,9 @@ from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import Phase
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.serial import Serial
+from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.values import (
+    Criterion,
     DeliveryView,
     Ending,
     Frame,
@@ -100,7 +101,8 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
-    serial = Serial(watched)
+    serializable = scenario.criterion is Criterion.SERIALIZABLE
+    serial = Serial(watched, MOST if serializable else FEW)  # for one ending
     ending = None
     if player.may_end:
         chance = player.probability / (len(player.enabled) + 1)

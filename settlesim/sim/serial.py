@@ -30,9 +30,12 @@ from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
 from settlesim.sim.model import Model, Outcome
 from settlesim.sim.moves import DONE, START, Phase, Shared
 
-__all__ = ["Serial"]
+__all__ = ["FEW", "MOST", "Serial"]
 
-_BOUND: Final = 20_000  # serial situations of one instance; 7 events of a log have 13,700
+MOST: Final = 20_000
+"""How many serial situations of one instance are looked at; 7 events of a log have 13,700."""
+FEW: Final = 2_000
+"""The same where not everything is seen anyway; 6 events of a log have 1,957."""
 
 _Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
 
@@ -51,38 +54,42 @@ class Serial:
     ----------
     model
         Gives the rules.
+    most : how many serial situations of one instance are looked at
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, most: int = MOST) -> None:
         self._model = model
+        self._most = most
         self._budget = model.scenario.faults.service_failures
-        self._fifo: list[dict[_Part, int]] | None = None
-        self._any: list[dict[_Part, int]] | None = None
-        self.reason = ""
-        """Why the serializable endings are not known; empty where they are."""
+        self._known: dict[bool, list[dict[_Part, int]] | None] = {}
+        self._reasons: dict[bool, str] = {}
 
-    def is_fifo(self, outcome: Outcome) -> bool:
-        """Whether it comes out of handling in order of arrival."""
-        if self._fifo is None:
-            self._fifo = self._endings(fifo=True)
-            assert self._fifo is not None  # so few that no bound is met
-        return self._allows(self._fifo, outcome)
+    @property
+    def reason(self) -> str:
+        """Why the endings of serial runs are not known; empty where they are."""
+        return self._reasons.get(True) or self._reasons.get(False, "")
+
+    def stop(self, reason: str) -> None:
+        """Work out nothing more."""
+        for fifo in (True, False):
+            if fifo not in self._known:
+                self._known[fifo] = None
+                self._reasons[fifo] = reason
+
+    def is_fifo(self, outcome: Outcome) -> bool | None:
+        """Whether it comes out of handling in order of arrival; None where that is not known."""
+        return self._allows(self._endings(fifo=True), outcome)
 
     def is_serializable(self, outcome: Outcome) -> bool | None:
         """Whether it comes out of some serial order; None where there are too many."""
         if self.is_fifo(outcome):
             return True
-        if self._any is None and not self.reason:
-            self._any = self._endings(fifo=False)
-        return None if self._any is None else self._allows(self._any, outcome)
+        return self._allows(self._endings(fifo=False), outcome)
 
     def fifo_label(self) -> str:
-        """Say where handling in order of arrival leads, in a few words."""
-        if self._fifo is None:
-            self._fifo = self._endings(fifo=True)
-            assert self._fifo is not None
+        """Say where handling in order of arrival leads, in a few words; empty if not known."""
         texts = []
-        for part in self._fifo:
+        for part in self._endings(fifo=True) or ():
             state, effects, dead = min(part, key=part.__getitem__)
             text = " + ".join(self._model.table.configuration(state))
             if effects:
@@ -92,7 +99,9 @@ class Serial:
             texts.append(text)
         return "; ".join(texts)
 
-    def _allows(self, parts: list[dict[_Part, int]], outcome: Outcome) -> bool:
+    def _allows(self, parts: list[dict[_Part, int]] | None, outcome: Outcome) -> bool | None:
+        if parts is None:
+            return None
         failures = 0
         for key, part in enumerate(parts):
             dead = tuple(each for each in outcome.dead if self._model.key_of[each] == key)
@@ -103,13 +112,24 @@ class Serial:
         return failures <= self._budget
 
     def _endings(self, *, fifo: bool) -> list[dict[_Part, int]] | None:
-        found = []
-        for key in range(len(self._model.instances)):
-            part = self._of_instance(key, fifo=fifo)
-            if part is None:
-                return None
-            found.append(part)
-        return found
+        if fifo not in self._known:
+            found = []
+            with self._model.services_together():
+                for key in range(len(self._model.instances)):
+                    part = self._of_instance(key, fifo=fifo)
+                    if part is None:
+                        self._reasons[fifo] = self._too_many(key, fifo=fifo)
+                        break
+                    found.append(part)
+            self._known[fifo] = found if fifo not in self._reasons else None
+        return self._known[fifo]
+
+    def _too_many(self, key: int, *, fifo: bool) -> str:
+        compared = "nothing" if fifo else "only the order of arrival"
+        return (
+            f"{self._model.instances[key]} has more than {self._most} serial situations; "
+            f"{compared} was compared"
+        )
 
     def _of_instance(self, key: int, *, fifo: bool) -> dict[_Part, int] | None:
         """Return the endings of one instance, with the failures that each needs at least."""
@@ -119,6 +139,8 @@ class Serial:
             tuple(model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key),
             model.shared[start[model.size + 1 + key]],
         )
+        if not fifo and 1 << len(first.phases) > self._most:
+            return None  # so many sets of handled messages there are at least
         seen = {first: 0}
         waiting = [first]
         endings: dict[_Part, int] = {}
@@ -133,11 +155,7 @@ class Serial:
                     if after not in seen or seen[after] > total:
                         seen[after] = total
                         waiting.append(after)
-            if len(seen) > _BOUND:
-                self.reason = (
-                    f"{model.instances[key]} has more than {_BOUND} serial situations; only the "
-                    "order of arrival was compared"
-                )
+            if len(seen) > self._most:
                 return None
         return endings
 

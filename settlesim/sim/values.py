@@ -158,8 +158,9 @@ class Ending:
     """How many interleavings end so, exactly."""
     probability: Fraction
     """How likely it is when each enabled step is equally likely."""
-    fifo: bool
-    """Whether it is the ending of handling one by one in order of arrival."""
+    fifo: bool | None
+    """Whether it is the ending of handling one by one in order of arrival; None where that is
+    not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
 

@@ -204,4 +204,6 @@ def _ends(scenario: Scenario, ending: Ending, serial: Serial) -> str:
         text += f", with {', '.join(names[each - 1] for each in ending.dead)} as dead letter"
     if ending.fifo:
         return f"{text}, as in order of arrival"
+    if ending.fifo is None:
+        return f"{text}; where order of arrival leads is not known"
     return f"{text}; in order of arrival it would be {serial.fifo_label()}"

@@ -67,7 +67,7 @@ def _docstring(text: str) -> str:
     return f'r"""{text}"""' if '"' not in text and "\\" not in text else repr(text)
 
 
-def _function_name(scenario: Scenario, right: bool) -> str:
+def _function_name(scenario: Scenario, right: bool | None) -> str:
     words = [re.sub(r"\W+", "_", each.event).strip("_").lower() for each in scenario.events[:4]]
     middle = "_and_".join(word or "event" for word in words)
     return f"test_{middle}_{'end_right' if right else 'go_wrong'}"

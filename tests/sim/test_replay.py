@@ -252,6 +252,15 @@ def test_a_sample_needs_a_number_of_runs_and_a_seed(runs: Any, seed: Any) -> Non
         sample(PAIR, runs, seed)
 
 
+@pytest.mark.parametrize(("number", "known"), [(3, True), (7, False), (30, False)])
+def test_a_sample_looks_at_few_serial_orders(number: int, known: bool) -> None:
+    """Whether an ending is serializable is not known where there are too many; the note says so."""
+    events = [f"E{index}" for index in range(1, number + 1)]
+    taken = sample(Scenario(append_log(number), events), runs=5, seed=1)
+    assert all((each.serializable is not None) is known for each in taken.endings)
+    assert ("more than 2000 serial situations" in taken.note) is not known
+
+
 def test_a_sample_is_never_a_verdict_and_says_how_much_it_saw() -> None:
     """Three walks may miss anything; the text has the counts and stays short."""
     seen = sample(Scenario(order, ["PAY", "SHIP"], queue="fifo_group"), runs=3, seed=1)
