@@ -36,7 +36,7 @@ from settlesim.sim.monitors import MONITORS
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.values import Kind, Step
 
-__all__ = ["DONE", "START", "CallIdentity", "Delivery", "Moves", "Phase", "Shared"]
+__all__ = ["DONE", "START", "CallIdentity", "Delivery", "Moves", "Phase", "PoisonError", "Shared"]
 
 START: Final = -1
 """Instead of a program's node: received, nothing loaded."""
@@ -51,6 +51,10 @@ _FAULTS: Final = {
     Kind.FAIL: 3,
     Kind.TIMEOUT: 3,
 }
+
+
+class PoisonError(SimulationError):
+    """A message may come back without end."""
 
 
 class Delivery(NamedTuple):
@@ -242,10 +246,10 @@ class Moves:
     def _check_poison(self, phase: Phase, node: TableNode) -> None:
         if not self._direct and self.scenario.max_receives is None and not node.number:
             event = self.scenario.events[phase.message].event
-            raise SimulationError(
+            raise PoisonError(
                 where=f"event {event}",
-                reason=f"comes to no settled node ({node.text}); the message would come back for "
-                "ever. Give max_receives.",
+                reason=f"comes to no settled node where it may be handled ({node.text}); the "
+                "message would come back as often as it is handled there. Give max_receives.",
             )
 
     def _refused(self, phase: Phase, delivery: Delivery, shared: Shared) -> bool:

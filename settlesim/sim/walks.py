@@ -13,8 +13,8 @@ from settlesim.sim.values import Step
 
 __all__ = ["Met", "met", "walk"]
 
-_WALKS: Final = 200
-_WORK: Final = 300_000  # places of successor states that are written, about a second
+_WALKS: Final = 100
+_WORK: Final = 3_000_000  # places of successor states that are written
 
 
 class Met(NamedTuple):
