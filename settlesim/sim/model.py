@@ -34,7 +34,7 @@ from typing import NamedTuple, TypeAlias
 
 from settlesim.chart.values import encode
 from settlesim.engine.table import Table
-from settlesim.errors import ChartMismatchError, SimulationError
+from settlesim.errors import SimulationError, shorten
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, VISIBLE
 from settlesim.sim.monitors import MONITORS
@@ -97,10 +97,14 @@ class Model:
     Raises
     ------
     SimulationError
-        The chart can not go on from the scenario's start.
+        It is no scenario.
     """
 
     def __init__(self, scenario: Scenario, table: Table | None = None) -> None:
+        if not isinstance(scenario, Scenario):
+            raise SimulationError(
+                where="scenario", reason=f"is {shorten(scenario)}; a Scenario is needed"
+            )
         self.scenario = scenario
         self.table = table_for(scenario) if table is None else table
         self.instances = scenario.instances
@@ -135,10 +139,7 @@ class Model:
         self._units = [1 << shift for shift, _ in self._budgets]
 
     def _start(self) -> State:
-        try:
-            state = self.table.start(self.scenario.start)
-        except ChartMismatchError as error:
-            raise SimulationError(where="start", reason=str(error)) from None
+        state = self.table.start(self.scenario.start)
         phases = [self._phase(Phase(index, VISIBLE, 0, ())) for index in range(self.size)]
         queue = sum(
             number << shift

@@ -13,7 +13,7 @@ from typing import Any
 
 from settlesim import display
 from settlesim.engine.table import NodeKind
-from settlesim.errors import ReplayDivergedError
+from settlesim.errors import ReplayDivergedError, SimulationError, shorten
 from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
 from settlesim.sim.explore import ending_of
 from settlesim.sim.model import Model, State
@@ -94,10 +94,10 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
     ReplayDivergedError
         A step that is not enabled there; says which, and what was.
     SimulationError
-        The text is no schedule.
+        The text is no schedule; or the arguments are something else.
     """
-    steps = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
-    watched = Model(scenario.replace(monitors=tuple(MONITORS)))
+    steps = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
+    watched = Model(_watched(scenario))
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
@@ -108,6 +108,14 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
         chance = player.probability / (len(player.enabled) + 1)
         ending = ending_of(watched, serial, watched.outcome(player.state), 1, chance)
     return Replay(scenario, steps, tuple(player.frames), ending, serial)
+
+
+def _watched(scenario: object) -> Scenario:
+    if not isinstance(scenario, Scenario):
+        raise SimulationError(
+            where="scenario", reason=f"is {shorten(scenario)}; a Scenario is needed"
+        )
+    return scenario.replace(monitors=tuple(MONITORS))
 
 
 class _Player:

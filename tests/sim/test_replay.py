@@ -50,6 +50,9 @@ def test_a_schedule_is_text() -> None:
     """Anything else is refused."""
     with pytest.raises(SimulationError):
         Schedule.parse(3)  # type: ignore[arg-type]
+    for steps in (["r1"], 3, None):
+        with pytest.raises(SimulationError, match="schedule: is"):
+            replay(PAIR, steps)  # type: ignore[arg-type]
 
 
 def test_a_replay_shows_what_is_there_after_each_step() -> None:
