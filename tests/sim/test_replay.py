@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settlesim import Chart
 from settlesim.errors import ReplayDivergedError, SimulationError
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import (
@@ -226,6 +228,27 @@ def test_a_test_is_written_only_of_a_whole_schedule() -> None:
         Schedule.parse("r1").to_pytest(PAIR, "settlesim.gallery:order")
     with pytest.raises(SimulationError, match=r"package\.module:name"):
         Schedule.parse(LOST).to_pytest(PAIR, "import os; order")
+
+
+@pytest.mark.parametrize("event", ["a\u00b2", "\u96fb\u8a71", "x-y z", "class", "\u0663", "__"])
+def test_the_name_of_the_written_test_is_an_identifier(event: str) -> None:
+    """Whatever the event is called."""
+    chart = Chart([{"name": "a", "tags": ["settled"]}], [[event, "a", None]], "a")
+    source = Schedule.parse("r1 l1 s1 d1").to_pytest(Scenario(chart, [event]), "some.module:chart")
+    (name,) = re.findall(r"^def (.*)\(\) -> None:$", source, flags=re.MULTILINE)
+    assert name.isidentifier()
+    assert name.isascii()
+    compile(source, "written", "exec")
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["a..b:c", ".a:c", "a.:c", "1a:c", "a:2c", "class:c", "a.import:c", "a:def", "\u00b2:c"],
+)
+def test_a_place_that_can_not_be_imported_is_refused(place: str) -> None:
+    """The written test has to be Python."""
+    with pytest.raises(SimulationError, match=r"package\.module:name"):
+        Schedule.parse(LOST).to_pytest(PAIR, place)
 
 
 # --- random walks -------------------------------------------------------------------------

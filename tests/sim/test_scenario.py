@@ -155,6 +155,13 @@ def test_another_chart_has_to_know_the_events() -> None:
         Scenario(order, ["PAY"]).replace(chart=counter())
 
 
+def test_a_chart_with_too_many_states_for_promela_is_refused_on_the_way() -> None:
+    """A short has 16 bits; the limit is met while the programs are made, not after all of them."""
+    events = [f"E{index}" for index in range(1, 31)]
+    with pytest.raises(SimulationError, match=r"more than 32000 (states|nodes)"):
+        Scenario(append_log(30, 0), events).to_promela()
+
+
 @pytest.mark.parametrize(
     "call", [explore, lambda each: replay(each, "r1"), lambda each: run(each, 1)]
 )
@@ -174,6 +181,8 @@ def test_only_plain_scenarios_are_written_in_promela() -> None:
         ("monitors", Scenario(append_log(2), events, monitors=["lost update"])),
         ("limit of receives", Scenario(append_log(2), events, max_receives=1)),
         ("effect outside", Scenario(append_log(2, effect=True), events)),
+        ("256 events, a process each; Spin has 255", Scenario(counter(0), ["INC"] * 256)),
+        ("more than 200000 situations", Scenario(counter(0), ["INC"] * 30)),
     ]:
         with pytest.raises(SimulationError, match=reason):
             scenario.to_promela()
