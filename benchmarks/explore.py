@@ -2,7 +2,8 @@
 
     python -m benchmarks.explore
 
-The memory of 2 million states is that of a process of its own, as the system counts it. The exit status is 1 where a figure misses what is required of it.
+The memory of 2 million states is that of a process of its own, as the system counts it.
+The exit status is 1 where a figure misses what is required of it.
 """
 
 from __future__ import annotations

@@ -42,6 +42,16 @@ LIMIT: Final = 2_000_000
 class Exploration:
     """Everything that a scenario can come to.
 
+    Notes
+    -----
+    Every order of the steps of *different* handlers is in it. Inside of one handler there is
+    one order: services that run side by side, in parallel regions, come back in the order in
+    which they were started.
+
+    What a service does to the world is part of an ending only if the chart says that it has
+    an effect. In the gallery ``counter()`` has none, so that its endings are what is counted;
+    ``counter(effect=True)`` has, and two runs for one event are another ending than one.
+
     Examples
     --------
     >>> from settlesim.gallery import counter
@@ -222,7 +232,9 @@ def explore(
     *,
     table: Table | None = None,
 ) -> Exploration:
-    """Look at every interleaving of a scenario.
+    """Look at every interleaving of the handlers of a scenario.
+
+    Services side by side in one handler come back in the order in which they were started.
 
     Parameters
     ----------
@@ -235,7 +247,8 @@ def explore(
     Returns
     -------
     exploration
-        Also after Ctrl-C: then it holds what is known, and is not complete.
+        Also after Ctrl-C: then it holds what is known, and is not complete. Where the limit
+        was met first, some endings are looked for by walking; a wrong one refutes.
 
     Raises
     ------

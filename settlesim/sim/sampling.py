@@ -62,7 +62,7 @@ def run(scenario: Scenario, seed: int) -> Replay:
     >>> run(Scenario(counter(), ["INC"]), seed=1).schedule
     Schedule.parse('r1 l1 c1 s1 d1')
     """
-    steps, _ = walk(Model(scenario), _dice(seed))
+    steps, _ = walk(Model(scenario), _dice(seed).randrange)
     return replay(scenario, Schedule(tuple(steps)))
 
 
@@ -80,7 +80,7 @@ def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
     dice = _dice(seed)
     counts: dict[Outcome, int] = {}
     for _ in range(runs):
-        _, state = walk(model, dice)
+        _, state = walk(model, dice.randrange)
         outcome = model.outcome(state)
         counts[outcome] = counts.get(outcome, 0) + 1
     serial = Serial(model, FEW)

@@ -1,9 +1,17 @@
-"""Walks at random through a model: each enabled step is equally likely."""
+"""Walks through a model, where whoever walks chooses each step.
+
+`settlesim.sim.sample` chooses with dice that its caller gave the seed for. `met` walks for
+a search that stopped early: by a fixed sequence of numbers, so that the same scenario is
+always walked alike.
+
+References
+----------
+Knuth, The Art of Computer Programming, volume 2, 1997, section 3.3.4 (the multiplier).
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -11,7 +19,10 @@ from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.values import Step
 
-__all__ = ["Met", "met", "walk"]
+__all__ = ["Choose", "Met", "met", "walk"]
+
+Choose = Callable[[int], int]
+"""From a number of choices to one of them, from 0."""
 
 _WALKS: Final = 100
 _WORK: Final = 3_000_000  # places of successor states that are written
@@ -28,23 +39,23 @@ class Met(NamedTuple):
     """The shortest of them."""
 
 
-def walk(model: Model, dice: random.Random) -> tuple[list[Step], State]:
+def walk(model: Model, choose: Choose) -> tuple[list[Step], State]:
     """Walk once, from the start to an end."""
     steps: list[Step] = []
     state = model.start
-    for step, state, _ in _steps(model, dice):  # noqa: B007  (the last state is what is wanted)
+    for step, state, _ in _steps(model, choose):  # noqa: B007  (the last state is what is wanted)
         steps.append(step)
     return steps, state
 
 
-def _steps(model: Model, dice: random.Random) -> Iterator[tuple[Step, State, int]]:
+def _steps(model: Model, choose: Choose) -> Iterator[tuple[Step, State, int]]:
     """Walk once; say with each step where it leads, and how many choices there were."""
     state = model.start
     while True:
         after = model.successors(state)
         choices = len(after) + model.may_end(state)
-        # where there is no choice no dice are thrown
-        choice = dice.randrange(choices) if after else 0
+        # where everything ends, nobody is asked
+        choice = choose(choices) if after else 0
         if choice == len(after):
             return
         step, state = after[choice]
@@ -52,17 +63,14 @@ def _steps(model: Model, dice: random.Random) -> Iterator[tuple[Step, State, int
 
 
 def met(model: Model) -> dict[Outcome, Met]:
-    """Walk a number of times, and return the outcomes that were met.
-
-    The dice are always the same, so the walks are.
-    """
-    dice = random.Random(0)
+    """Walk a number of times, always the same ways, and return the outcomes that were met."""
+    choose = _sequence()
     found: dict[Outcome, dict[Schedule, Fraction]] = {}
     work = 0
     for _ in range(_WALKS):
         steps: list[Step] = []
         state, chance = model.start, Fraction(1)
-        for step, state, choices in _steps(model, dice):
+        for step, state, choices in _steps(model, choose):
             steps.append(step)
             chance /= choices
             work += choices * len(state)
@@ -72,6 +80,18 @@ def met(model: Model) -> dict[Outcome, Met]:
             chance /= len(model.successors(state)) + 1
         found.setdefault(model.outcome(state), {})[Schedule(tuple(steps))] = chance
     return _summed(found)
+
+
+def _sequence() -> Choose:
+    """Return a function that chooses by a linear congruential sequence."""
+    value = 0
+
+    def choose(choices: int) -> int:
+        nonlocal value
+        value = (value * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (value >> 33) % choices  # the upper bits are the better ones
+
+    return choose
 
 
 def _summed(found: dict[Outcome, dict[Schedule, Fraction]]) -> dict[Outcome, Met]:

@@ -31,6 +31,7 @@ KINDS: Final = {
     Kind.LOAD: "load",
     Kind.CALL: "service done",
     Kind.FAIL: "service failed",
+    Kind.TIMEOUT: "service out of time",
     Kind.SAVE: "save",
     Kind.SKIP: "nothing to save",
     Kind.CONFLICT: "save refused",
@@ -41,7 +42,7 @@ KINDS: Final = {
 }
 """What the letters in the names of steps say."""
 _SMALL: Final = 11.0
-_NOTED: Final = {Kind.CRASH, Kind.CONFLICT, Kind.SKIP, Kind.FAIL}
+_NOTED: Final = {Kind.CRASH, Kind.CONFLICT, Kind.SKIP, Kind.FAIL, Kind.TIMEOUT}
 
 
 def kind_words(kinds: Collection[Kind], width: float, more: Sequence[str] = ()) -> list[str]:

@@ -28,6 +28,7 @@ _WORDS: Final = {
     Kind.CONFLICT: "save refused",
     Kind.SKIP: "nothing to save",
     Kind.FAIL: "failed",
+    Kind.TIMEOUT: "out of time",
 }
 
 

@@ -257,7 +257,7 @@ def _notes(table: Table, found: Sequence[Exploration]) -> list[str]:
     if not any(row.sort == "right" for row in table.rows):
         notes.append("The right ending is never reached.")
     for each in found:
-        if each.note:
-            notes += wrapped(f"Not everything is known: {each.note}.", _SMALL, _INNER, lines=2)
+        if each.gaps:
+            notes += wrapped(f"Not everything is known: {each.gaps}.", _SMALL, _INNER, lines=2)
             break
     return notes

@@ -180,10 +180,11 @@ def _calls(
     own = frame.step is not None and frame.step[1:] == (work.message, work.delivery)
     kind = frame.step.kind if own and frame.step is not None else None
     if before is not None and before.service is not None:
-        ended = now is None or kind in {Kind.CALL, Kind.FAIL}
+        failed = kind in {Kind.FAIL, Kind.TIMEOUT}
+        ended = now is None or kind is Kind.CALL or failed
         how: Literal["done", "failed", "lost", "running"] = "running"
         if ended:
-            how = "done" if kind is Kind.CALL else "failed" if kind is Kind.FAIL else "lost"
+            how = "done" if kind is Kind.CALL else "failed" if failed else "lost"
         last = work.calls.pop()
         work.calls.append(Call(last.service, last.message, last.lane, last.begin, index, how))
         if not ended:
