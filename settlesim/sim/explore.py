@@ -270,11 +270,14 @@ def explore(
     walked: dict[Outcome, Met] = {}
     try:
         totals = _totals(model, graph)
+    except KeyboardInterrupt:
+        reason = INTERRUPTED
+        totals = _at_least(model, graph)
+    try:
         if reason and reason != INTERRUPTED:
             walked = {each: way for each, way in met(model).items() if each not in totals}
     except KeyboardInterrupt:
-        reason = reason or INTERRUPTED
-        totals = _at_least(model, graph)
+        reason = INTERRUPTED
     totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
     serializable = scenario.criterion is Criterion.SERIALIZABLE
     serial = Serial(model, MOST if serializable or not reason else FEW)
@@ -282,7 +285,7 @@ def explore(
         endings = _endings(model, serial, totals)
     except KeyboardInterrupt:
         serial.stop(INTERRUPTED)
-        reason = reason or INTERRUPTED
+        reason = INTERRUPTED
         endings = _endings(model, serial, totals)
     return Exploration(
         scenario,

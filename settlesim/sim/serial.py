@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 
 from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
 from settlesim.sim.model import Model, Outcome
-from settlesim.sim.moves import DONE, START, Phase, Shared
+from settlesim.sim.moves import DONE, START, Phase, PoisonError, Shared
 
 __all__ = ["FEW", "MOST", "Serial"]
 
@@ -113,23 +113,26 @@ class Serial:
 
     def _endings(self, *, fifo: bool) -> list[dict[_Part, int]] | None:
         if fifo not in self._known:
-            found = []
             with self._model.services_together():
-                for key in range(len(self._model.instances)):
-                    part = self._of_instance(key, fifo=fifo)
-                    if part is None:
-                        self._reasons[fifo] = self._too_many(key, fifo=fifo)
-                        break
-                    found.append(part)
-            self._known[fifo] = found if fifo not in self._reasons else None
+                found = self._of_all(fifo=fifo)
+            if isinstance(found, str):
+                compared = "nothing" if fifo else "only the order of arrival"
+                self._reasons[fifo] = f"{found}; {compared} was compared"
+            self._known[fifo] = None if isinstance(found, str) else found
         return self._known[fifo]
 
-    def _too_many(self, key: int, *, fifo: bool) -> str:
-        compared = "nothing" if fifo else "only the order of arrival"
-        return (
-            f"{self._model.instances[key]} has more than {self._most} serial situations; "
-            f"{compared} was compared"
-        )
+    def _of_all(self, *, fifo: bool) -> list[dict[_Part, int]] | str:
+        """Return the endings of every instance, or why they are not known."""
+        parts = []
+        for key, name in enumerate(self._model.instances):
+            try:
+                part = self._of_instance(key, fifo=fifo)
+            except PoisonError as error:  # in an order that the queue may not allow
+                return f"in a serial order {error.where} {error.reason.partition(';')[0]}"
+            if part is None:
+                return f"{name} has more than {self._most} serial situations"
+            parts.append(part)
+        return parts
 
     def _of_instance(self, key: int, *, fifo: bool) -> dict[_Part, int] | None:
         """Return the endings of one instance, with the failures that each needs at least."""

@@ -272,6 +272,33 @@ def test_an_event_that_only_fails_out_of_order_is_a_cell_with_the_reason() -> No
     assert "not found out" in grid.summary
 
 
+def test_an_order_that_the_queue_does_not_allow_refuses_nothing() -> None:
+    """Under FIFO the event never stalls; only whether an ending is serializable is not known."""
+    found = explore(
+        Scenario(stuck(), ["START", "WORK"], queue="fifo_group", faults={"expiries": 1})
+    )
+    assert found.complete
+    assert found.verdict is Verdict.REFUTED
+    assert {(each.label, each.fifo, each.serializable) for each in found.endings} == {
+        ("worked", True, True),
+        ("ready", False, None),
+    }
+    assert found.note.startswith("in a serial order event WORK comes to no settled node")
+    assert found.note.endswith("only the order of arrival was compared")
+
+
+def test_one_interrupt_of_searches_that_stop_early_ends_the_grid_too() -> None:
+    """While ends are counted, or while walks look for some."""
+    for place in ("_totals", "met"):
+        with interrupt_at(place, 2):
+            grid = necessity(order, ["PAY", "SHIP"], limit=20)
+        cells = [cell for row in grid.cells for cell in row]
+        assert cells[1].reason == "it was interrupted"
+        assert {cell.reason for cell in cells[2:]} == {
+            "it was not begun: one before it was interrupted"
+        }
+
+
 def test_the_summary_claims_only_what_every_row_bears_out() -> None:
     """Compare-and-set alone is right for two increments without faults, and not with a crash."""
     grid = necessity(counter(), ["INC", "INC"])

@@ -331,7 +331,12 @@ from settlesim.sim import Scenario, explore
 faults = {"crashes": 1, "expiries": 1}
 scenario = Scenario(order, ["PAY", "SHIP"], faults=faults, monitors="all", protections=["inbox"])
 found = explore(scenario)
-print(json.dumps([found.certificate, [e.label for e in found.endings], str(found.counterexample)]))
+cut = explore(scenario, limit=50)
+told = [
+    [each.certificate, [e.label for e in each.endings], str(each.counterexample), each.note]
+    for each in (found, cut)
+]
+print(json.dumps(told))
 """
 
 
@@ -350,7 +355,8 @@ def test_two_processes_agree_on_the_certificate() -> None:
         for seed in ("1", "2", "random")
     }
     assert len(outputs) == 1
-    certificate = json.loads(outputs.pop())[0]
+    (certificate, *_), (cut, *_) = json.loads(outputs.pop())
+    assert (cut["complete"], cut["verdict"]) == (False, "refuted")
     assert certificate["complete"] is True
     assert len(certificate["sha256"]) == 64
 
