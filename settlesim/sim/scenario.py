@@ -93,21 +93,24 @@ class Scenario:
     chart
         Guards and assigns bound; services too, unless `results` names them.
     events
-        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival.
+        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival; events
+        that the chart knows.
     workers : how many handlers may run at once; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
     faults : how often each fault may happen, by the names of `Faults`
     start
-        The instances' state at the beginning: a snapshot, or the name of a node. None for
-        instances that are new.
+        The instances' state at the beginning: a snapshot, or the name of a node, where the
+        chart can rest. None for instances that are new.
     keys : for events without a key: how many instances get them all, one after the other
     max_receives
         After how many receives a message that comes back goes to the dead letters; None for
         never.
     criterion : ``"fifo"`` or ``"serializable"``: what `Exploration.verdict` is about
     monitors : names in `MONITORS`; each may make the states more
-    results : what services return, by name; no such service is run
+    results
+        What services return, by name; no such service is run. Needed for every service that
+        awaits anything but `call.sleep`.
 
     Raises
     ------
