@@ -15,12 +15,13 @@ from typing import Any
 from settlesim import display
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.explore import ending_of, told_apart
-from settlesim.sim.model import Model, Outcome, State
+from settlesim.sim.model import Model, Outcome
 from settlesim.sim.replaying import Replay, replay
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.serial import Serial
-from settlesim.sim.values import Ending, Step, Verdict
+from settlesim.sim.serial import FEW, Serial
+from settlesim.sim.values import Ending, Verdict
+from settlesim.sim.walks import walk
 
 __all__ = ["Sample", "run", "sample"]
 
@@ -34,6 +35,8 @@ class Sample:
     endings: tuple[Ending, ...]
     """The most frequent first. `interleavings` is how many walks ended so, `probability`
     their share."""
+    note: str = ""
+    """What could not be worked out of the endings, and why; empty where all was."""
 
     @property
     def verdict(self) -> Verdict:
@@ -68,7 +71,7 @@ def run(scenario: Scenario, seed: int) -> Replay:
     >>> run(Scenario(counter(), ["INC"]), seed=1).schedule
     Schedule.parse('r1 l1 c1 s1 d1')
     """
-    steps, _ = _walk(Model(scenario), _dice(seed))
+    steps, _ = walk(Model(scenario), _dice(seed).randrange)
     return replay(scenario, Schedule(tuple(steps)))
 
 
@@ -86,30 +89,19 @@ def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
     dice = _dice(seed)
     counts: dict[Outcome, int] = {}
     for _ in range(runs):
-        _, state = _walk(model, dice)
+        _, state = walk(model, dice.randrange)
         outcome = model.outcome(state)
         counts[outcome] = counts.get(outcome, 0) + 1
-    serial = Serial(model)
+    serial = Serial(model, FEW)
     endings = [
         ending_of(model, serial, outcome, number, Fraction(number, runs))
         for outcome, number in counts.items()
     ]
     endings.sort(key=lambda ending: -ending.interleavings)  # ties: the first that came
-    return Sample(scenario, runs, tuple(told_apart(endings, serial)))
+    return Sample(scenario, runs, tuple(told_apart(endings, serial)), serial.reason)
 
 
 def _dice(seed: object) -> random.Random:
     if type(seed) is not int:
         raise SimulationError(where="seed", reason=f"is {shorten(seed)}; a whole number is needed")
     return random.Random(seed)
-
-
-def _walk(model: Model, dice: random.Random) -> tuple[list[Step], State]:
-    steps: list[Step] = []
-    state = model.start
-    after = model.successors(state)
-    while after:
-        step, state = after[dice.randrange(len(after))]
-        steps.append(step)
-        after = model.successors(state)
-    return steps, state

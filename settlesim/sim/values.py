@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from settlesim.chart.values import FrozenDict
 from settlesim.sim.contexts import rest_words
@@ -29,9 +29,12 @@ class Kind(enum.Enum):
     RECEIVE = "r"
     LOAD = "l"
     CALL = "c"
-    """A service comes back."""
+    """A service comes back, or raises by itself."""
     FAIL = "f"
-    """A service fails; costs one of the service failures."""
+    """A service fails with an error from outside; costs one of the service failures."""
+    TIMEOUT = "t"
+    """A service runs out of time; costs one of the service failures. It is a step only where
+    the chart does something else then than after an error."""
     SAVE = "s"
     SKIP = "i"
     """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
@@ -49,7 +52,10 @@ class Kind(enum.Enum):
     @property
     def is_fault(self) -> bool:
         """Whether it costs some of a fault budget."""
-        return self in {Kind.FAIL, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE}
+        return self in _FAULTS
+
+
+_FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
 
 
 class Step(NamedTuple):
@@ -153,8 +159,9 @@ class Ending:
     """How many interleavings end so, exactly."""
     probability: Fraction
     """How likely it is when each enabled step is equally likely."""
-    fifo: bool
-    """Whether it is the ending of handling one by one in order of arrival."""
+    fifo: bool | None
+    """Whether it is the ending of handling one by one in order of arrival; None where that is
+    not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
 

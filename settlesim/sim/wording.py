@@ -104,6 +104,8 @@ def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[
 
 def _other(kind: Kind, service: str, text: str) -> str:
     words = {
+        Kind.FAIL: f"{service} fails",
+        Kind.TIMEOUT: f"{service} runs out of time",
         Kind.GIVE_BACK: f"comes to no settled node ({text})",
         Kind.CRASH: "the worker crashes",
         Kind.EXPIRE: "its visibility time-out passes",
@@ -138,7 +140,7 @@ class _Story:
         self.parts = {key: serial.fifo_part(place) for place, key in enumerate(scenario.instances)}
         self.fields: dict[str, list[str]] = {}
         for key, part in self.parts.items():
-            held = [(part.configuration, part.context)]
+            held = [] if part is None else [(part.configuration, part.context)]
             held += [
                 (each.configuration, each.context)
                 for frame in frames
@@ -237,11 +239,14 @@ class _Story:
             dead = [each for each in ending.dead if events[each - 1].key == key]
             found.append(self.named(key, self.rest(key, leaves, context), services, dead))
             part = self.parts[key]
-            rest = self.rest(key, part.configuration, part.context)
-            wanted.append(self.named(key, rest, part.services, part.dead))
+            if part is not None:
+                rest = self.rest(key, part.configuration, part.context)
+                wanted.append(self.named(key, rest, part.services, part.dead))
         text = f"it ends in {'; '.join(found)}"
         if ending.fifo:
             return f"{text}, as in order of arrival"
+        if ending.fifo is None or len(wanted) < len(found):
+            return f"{text}; where order of arrival leads is not known"
         return f"{text}; in order of arrival it would be {'; '.join(wanted)}"
 
     def named(self, key: str, rest: str, services: Sequence[str], dead: Sequence[int]) -> str:

@@ -78,7 +78,7 @@ def panel_of(name: str, found: Exploration) -> Panel:
     """Return what an exploration has found."""
     return Panel(
         name, found.scenario, found.endings, found.interleavings, found.states, found.verdict,
-        found.complete, found.note,
+        found.complete, found.gaps,
     )  # fmt: skip
 
 

@@ -111,7 +111,12 @@ def _sentences(value: Necessity) -> list[str]:
     without = [column for column in value.columns if "F" not in column]
     if value.commute:
         found.append("The order of these events makes no difference to where they end.")
-    elif without and _ever(right) and not _ever({each: right[each] for each in without}):
+    elif (
+        without
+        and _ever(right)
+        and not _ever({each: right[each] for each in without})
+        and _known(value, without)
+    ):
         found.append("Without FIFO nothing here ever has exactly the right ending.")
     alone = next((each for each in value.columns if each.strip("-") == "F"), None)
     if alone is not None and any(right[alone]) and not all(right[alone]):
@@ -129,6 +134,16 @@ def _ever(right: Mapping[str, Sequence[bool]]) -> bool:
     return any(any(cells) for cells in right.values())
 
 
+def _known(value: Necessity, columns: Sequence[str]) -> bool:
+    """Say whether every cell of these columns is proved or refuted."""
+    return all(
+        cell.exploration.verdict is not Verdict.UNDETERMINED
+        for row in value.cells
+        for column, cell in zip(value.columns, row, strict=True)
+        if column in columns
+    )
+
+
 def _words(value: Necessity, title: str, sentences: Sequence[str]) -> str:
     parts = [f"{title}."]
     for name, row in zip(_rows(value), value.cells, strict=True):
@@ -141,6 +156,8 @@ def _words(value: Necessity, title: str, sentences: Sequence[str]) -> str:
 
 
 def _count(cell: Cell) -> str:
+    if cell.reason and not cell.endings:
+        return "not known"
     return f"{'' if cell.exploration.complete else 'at least '}{cell.endings:,}"
 
 
@@ -237,7 +254,9 @@ def _cell(
 ) -> None:
     row, at = place
     cell = value.cells[row][at]
-    words = f"{value.rows[row]}, {value.columns[at]}: {plural(cell.endings, 'ending')}"
+    unknown = bool(cell.reason) and not cell.endings
+    found = f"not known ({cell.reason})" if unknown else plural(cell.endings, "ending")
+    words = f"{value.rows[row]}, {value.columns[at]}: {found}"
     if cell.right:
         words += ", exactly the right one"
     made = group(parent, f"cell-{row}-{at}", f"cell {'right' if cell.right else 'wrong'}", words)
@@ -246,7 +265,7 @@ def _cell(
         fill, line, width = palette.resolved_fill, palette.resolved, 2.0
     rectangle(made, box.grown(-3), 6, fill=fill, stroke=line, stroke_width=width)
     least = "" if cell.exploration.complete else "\N{GREATER-THAN OR EQUAL TO}"
-    shown = f"{least}{cell.endings:,}"
+    shown = "?" if unknown else f"{least}{cell.endings:,}"
     size = 15.0 if text_width(shown, 15, bold=True) <= box.width - 12 else 11.0
     x = box.x + box.width / 2
     ink = palette.resolved_ink if cell.right else palette.ink

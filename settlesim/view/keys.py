@@ -25,6 +25,7 @@ KINDS: Final = {
     Kind.LOAD: "load",
     Kind.CALL: "service done",
     Kind.FAIL: "service failed",
+    Kind.TIMEOUT: "service out of time",
     Kind.SAVE: "save",
     Kind.SKIP: "ignored or rejected: nothing to save",
     Kind.GIVE_BACK: "no settled node: given back",

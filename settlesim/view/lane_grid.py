@@ -30,7 +30,14 @@ _IDLE: Final = 20.0
 _NARROW: Final = 36.0
 _WIDE: Final = 78.0
 
-_NOTED: Final = {Kind.CRASH, Kind.CONFLICT, Kind.SKIP, Kind.FAIL, Kind.GIVE_BACK}
+_NOTED: Final = {
+    Kind.CRASH,
+    Kind.CONFLICT,
+    Kind.SKIP,
+    Kind.FAIL,
+    Kind.TIMEOUT,
+    Kind.GIVE_BACK,
+}
 
 
 @dataclass(frozen=True)

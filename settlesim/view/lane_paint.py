@@ -29,6 +29,7 @@ _WORDS: Final = {
     Kind.SKIP: "nothing to save",
     Kind.FAIL: "failed",
     Kind.GIVE_BACK: "given back",
+    Kind.TIMEOUT: "out of time",
 }
 
 

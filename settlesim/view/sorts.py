@@ -18,7 +18,7 @@ MEANINGS: Final[dict[Sort, str]] = {
     "right": "as handled one by one, in order of arrival",
     "serial": "as handled one by one, in another order",
     "wrong": "not as handled one by one, in any order",
-    "unknown": "not in order of arrival; the other orders are too many to be tried",
+    "unknown": "perhaps not as in order of arrival: the orders are too many to be tried",
 }
 SIGN_OF: Final[dict[Sort, str]] = {
     "right": "check",
@@ -32,7 +32,7 @@ def sort_of(ending: Ending) -> Sort:
     """Say of which sort an ending is, whatever the criterion of its scenario."""
     if ending.fifo:
         return "right"
-    if ending.serializable is None:
+    if ending.fifo is None or ending.serializable is None:
         return "unknown"
     return "serial" if ending.serializable else "wrong"
 

@@ -1,0 +1,105 @@
+"""Walks through a model, where whoever walks chooses each step.
+
+`settlesim.sim.sample` chooses with dice that its caller gave the seed for. `met` walks for
+a search that stopped early: by a fixed sequence of numbers, so that the same scenario is
+always walked alike.
+
+References
+----------
+Knuth, The Art of Computer Programming, volume 2, 1997, section 3.3.4 (the multiplier).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from settlesim.sim.model import Model, Outcome, State
+from settlesim.sim.schedule import Schedule
+from settlesim.sim.values import Step
+
+__all__ = ["Choose", "Met", "met", "walk"]
+
+Choose = Callable[[int], int]
+"""From a number of choices to one of them, from 0."""
+
+_WALKS: Final = 100
+_WORK: Final = 3_000_000  # places of successor states that are written
+
+
+class Met(NamedTuple):
+    """An outcome that was met by walking."""
+
+    interleavings: int
+    """How many different walks came to it."""
+    probability: Fraction
+    """How likely these are together."""
+    schedule: Schedule
+    """The shortest of them."""
+
+
+def walk(model: Model, choose: Choose) -> tuple[list[Step], State]:
+    """Walk once, from the start to an end."""
+    steps: list[Step] = []
+    state = model.start
+    for step, state, _ in _steps(model, choose):  # noqa: B007  (the last state is what is wanted)
+        steps.append(step)
+    return steps, state
+
+
+def _steps(model: Model, choose: Choose) -> Iterator[tuple[Step, State, int]]:
+    """Walk once; say with each step where it leads, and how many choices there were."""
+    state = model.start
+    while True:
+        after = model.successors(state)
+        choices = len(after) + model.may_end(state)
+        # where everything ends, nobody is asked
+        choice = choose(choices) if after else 0
+        if choice == len(after):
+            return
+        step, state = after[choice]
+        yield step, state, choices
+
+
+def met(model: Model) -> dict[Outcome, Met]:
+    """Walk a number of times, always the same ways, and return the outcomes that were met."""
+    choose = _sequence()
+    found: dict[Outcome, dict[Schedule, Fraction]] = {}
+    work = 0
+    for _ in range(_WALKS):
+        steps: list[Step] = []
+        state, chance = model.start, Fraction(1)
+        for step, state, choices in _steps(model, choose):
+            steps.append(step)
+            chance /= choices
+            work += choices * len(state)
+            if work > _WORK:
+                return _summed(found)
+        if model.successors(state):  # it ended where a fault might have come
+            chance /= len(model.successors(state)) + 1
+        found.setdefault(model.outcome(state), {})[Schedule(tuple(steps))] = chance
+    return _summed(found)
+
+
+def _sequence() -> Choose:
+    """Return a function that chooses by a linear congruential sequence."""
+    value = 0
+
+    def choose(choices: int) -> int:
+        nonlocal value
+        value = (value * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (value >> 33) % choices  # the upper bits are the better ones
+
+    return choose
+
+
+def _summed(found: dict[Outcome, dict[Schedule, Fraction]]) -> dict[Outcome, Met]:
+    return {
+        outcome: Met(
+            len(ways),
+            sum(ways.values(), Fraction(0)),
+            min(ways, key=lambda way: (way.faults, way.switches, len(way))),
+        )
+        for outcome, ways in found.items()
+    }
