@@ -94,7 +94,8 @@ def _title(value: Necessity) -> str:
 def _key(value: Necessity) -> str:
     """Say what the check and the numbers are."""
     claim = claim_words(Verdict.PROVED, value.cells[0][0].exploration.scenario.criterion)
-    return f"proved {claim}; a number is how many endings there are, right and wrong ones"
+    key = f"proved {claim}; a number is how many endings there are, right and wrong ones"
+    return key if _known(value, value.columns) else f"{key}; ?: neither proved nor refuted"
 
 
 def _rows(value: Necessity) -> list[str]:
@@ -148,7 +149,7 @@ def _words(value: Necessity, title: str, sentences: Sequence[str]) -> str:
     parts = [f"{title}."]
     for name, row in zip(_rows(value), value.cells, strict=True):
         cells = [
-            f"{column} {_count(cell)}{' right' if cell.right else ''}"
+            f"{column} {_count(cell)}{_worth(cell)}"
             for column, cell in zip(value.columns, row, strict=True)
         ]
         parts.append(f"{name}: {', '.join(cells)}.")
@@ -159,6 +160,13 @@ def _count(cell: Cell) -> str:
     if cell.reason and not cell.endings:
         return "not known"
     return f"{'' if cell.exploration.complete else 'at least '}{cell.endings:,}"
+
+
+def _worth(cell: Cell) -> str:
+    if cell.right:
+        return " right"
+    undetermined = cell.exploration.verdict is Verdict.UNDETERMINED
+    return " undetermined" if undetermined and cell.endings else ""
 
 
 # --- painted ------------------------------------------------------------------------------
@@ -259,6 +267,8 @@ def _cell(
     words = f"{value.rows[row]}, {value.columns[at]}: {found}"
     if cell.right:
         words += ", exactly the right one"
+    elif cell.exploration.verdict is Verdict.UNDETERMINED and not unknown:
+        words += ", neither proved nor refuted"
     made = group(parent, f"cell-{row}-{at}", f"cell {'right' if cell.right else 'wrong'}", words)
     fill, line, width = palette.group, palette.frame, 1.0
     if cell.right:
@@ -266,6 +276,8 @@ def _cell(
     rectangle(made, box.grown(-3), 6, fill=fill, stroke=line, stroke_width=width)
     least = "" if cell.exploration.complete else "\N{GREATER-THAN OR EQUAL TO}"
     shown = "?" if unknown else f"{least}{cell.endings:,}"
+    if cell.exploration.verdict is Verdict.UNDETERMINED and not unknown:
+        shown += " ?"
     size = 15.0 if text_width(shown, 15, bold=True) <= box.width - 12 else 11.0
     x = box.x + box.width / 2
     ink = palette.resolved_ink if cell.right else palette.ink

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from settlesim import display
-from settlesim.gallery import order
-from settlesim.sim import Necessity, necessity
+from settlesim.gallery import append_log, order
+from settlesim.sim import Necessity, Verdict, necessity
 from settlesim.view import Picture, grid
 from settlesim.view.palette import PALETTES
 
@@ -118,3 +118,18 @@ def test_title_and_key_say_the_conditions_and_the_claim(needed: Necessity) -> No
     assert "a number is how many endings there are" in words
     letters = necessity(order, ["PAY"], 3, {"crash": {"crashes": 1}}, max_receives=2)
     assert "order, PAY, 3 workers, dead letter after 2 receives:" in grid(letters).alt
+
+
+def test_cells_that_are_undetermined_are_told_from_refuted_ones(needed: Necessity) -> None:
+    """A question mark, said in the key and in the text alternative; none where all is known."""
+    names = [f"E{index}" for index in range(1, 5)]
+    cut = necessity(append_log(4), names, fault_rows={"none": {}}, limit=20)
+    refuted, open_ = cut["none", "----"], cut["none", "F---"]
+    assert refuted.exploration.verdict is Verdict.REFUTED
+    assert open_.exploration.verdict is Verdict.UNDETERMINED
+    words = words_of(grid(cut))
+    assert f"\N{GREATER-THAN OR EQUAL TO}{refuted.endings}" in words
+    assert f"\N{GREATER-THAN OR EQUAL TO}{open_.endings} ?" in words
+    assert "?: neither proved nor refuted" in " ".join(words)
+    assert f"F--- at least {open_.endings} undetermined" in grid(cut).alt
+    assert "?" not in " ".join(words_of(grid(needed)))
