@@ -20,7 +20,7 @@ from settlesim.sim.replaying import Replay, replay
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import FEW, Serial
-from settlesim.sim.values import Ending, Verdict
+from settlesim.sim.values import Criterion, Ending, Verdict
 from settlesim.sim.walks import walk
 
 __all__ = ["Sample", "run", "sample"]
@@ -40,8 +40,21 @@ class Sample:
 
     @property
     def verdict(self) -> Verdict:
-        """Never more than UNDETERMINED: what was not met may exist."""
+        """UNDETERMINED whatever was met: a sample is no search. See `wrong`."""
         return Verdict.UNDETERMINED
+
+    @property
+    def wrong(self) -> int:
+        """How many walks came to an ending that the criterion of the scenario does not allow.
+
+        One is enough to know that `explore` would refute; none says nothing.
+        """
+        fifo = self.scenario.criterion is Criterion.FIFO
+        return sum(
+            each.interleavings
+            for each in self.endings
+            if (each.fifo if fifo else each.serializable) is False
+        )
 
     def draw(self, target: object = None, **options: Any) -> Any:
         """Return the picture of the endings that were met, or write it to the file `target`."""
@@ -53,10 +66,14 @@ class Sample:
     def __str__(self) -> str:
         right = sum(ending.interleavings for ending in self.endings if ending.fifo)
         met = f"{len(self.endings):,} ending{'s' if len(self.endings) != 1 else ''}"
-        return (
+        words = (
             f"{self.verdict.value}: {self.runs:,} random walks, {met} met, "
             f"{right:,} walks with the right one"
         )
+        if not self.wrong:
+            return words
+        came = f"{self.wrong:,} walk{'s' if self.wrong != 1 else ''} came to a wrong ending"
+        return f"{words}; {came}, so it is not true that all are right"
 
     def __repr__(self) -> str:
         return f"<Sample of {self.scenario!r}: {self}>"

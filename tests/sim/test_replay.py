@@ -295,3 +295,15 @@ def test_a_sample_is_never_a_verdict_and_says_how_much_it_saw() -> None:
     assert seen.verdict is Verdict.UNDETERMINED
     assert str(seen) == ("undetermined: 3 random walks, 1 ending met, 3 walks with the right one")
     assert len(repr(seen)) < 200
+
+
+def test_a_sample_says_that_a_wrong_ending_was_met() -> None:
+    """It stays undetermined, being no search; but what was met is said."""
+    seen = sample(Scenario(counter(), ["INC", "INC"], queue="direct"), 50, seed=1)
+    right = sum(each.interleavings for each in seen.endings if each.fifo)
+    assert seen.verdict is Verdict.UNDETERMINED
+    assert 0 < seen.wrong == 50 - right
+    assert f"{seen.wrong} walks came to a wrong ending" in str(seen)
+    mutex = Scenario(order, ["PAY", "CANCEL"], queue="mutex")
+    assert sample(mutex, 50, seed=1).wrong
+    assert not sample(mutex.replace(criterion="serializable"), 50, seed=1).wrong
