@@ -13,7 +13,6 @@ import click
 from click.core import ParameterSource
 
 from settlesim.chart import Chart
-from settlesim.chart.problems import nearest
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.running import Command, Refusal
 from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
@@ -31,6 +30,9 @@ _OPTIONS: Final = {
     "max_receives": "--max-receives",
     "start": "--start",
     "keys": "--keys",
+    "faults['expiries']": "--expiries",
+    "faults['duplicates']": "--duplicates",
+    "faults['service_failures']": "--service-failures",
 }
 """What the command line calls the parts of a scenario."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
@@ -68,8 +70,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 
     EVENT is the name of an event, or KEY:EVENT for the instance called KEY; the key ends at
     the last colon. They arrive in the order in which they stand here, and stand in the
-    schedules by number: r2 receives the second one. An event that the chart does not know
-    is ignored by every instance, which is said on standard error.
+    schedules by number: r2 receives the second one.
 
     PROVED says that every interleaving ends as one by one in order of arrival would. Where
     one does not, the shortest schedule that shows it is printed: fewest faults, then fewest
@@ -233,14 +234,6 @@ def _events(chart: Chart, texts: tuple[str, ...], data: Mapping[str, Any], *, se
     found: list[Any] = []
     for text in texts:
         key, _, event = ("", "", text) if text in known else text.rpartition(":")
-        if event not in known and not event.startswith(("done.", "error.", "after.")):
-            close = nearest(event, known)
-            hint = f"; did you mean {close!r}?" if close else ""
-            click.echo(
-                f"Note: no transition of chart {shorten(chart.name)} is for {shorten(event)}, so "
-                f"it is ignored{hint}",
-                err=True,
-            )
         if several and (key or data):
             raise click.UsageError("--keys is for events without keys and data")
         found.append(event if several else (key or f"{chart.name}-1", event, data.get(event)))

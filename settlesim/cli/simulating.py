@@ -42,7 +42,7 @@ def exploration_text(
     """
     lines = [f"{found.verdict.name}: {_headline(found)}", _counts(found)]
     if found.note:
-        lines.append(plain(f"{found.note[0].upper()}{found.note[1:]}."))
+        lines.append(f"Note: {plain(found.note)}.")
     if found.endings:
         lines += ["", *_cut(_endings(found), width)]
     if wrong is not None:
@@ -102,7 +102,7 @@ def _endings(found: Exploration) -> list[str]:
     rows = [
         (
             count_words(ending.interleavings),
-            share_words(ending.interleavings, whole),
+            share_words(ending.interleavings, whole) if found.complete else "not known",
             _mark(ending),
             plain(rests),
             plain(effects),

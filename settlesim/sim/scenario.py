@@ -187,16 +187,20 @@ class Scenario:
             self._check_direct()
         if faults.duplicates and queue.startswith("fifo_"):
             raise _refusal(
-                "faults", f"a FIFO queue delivers no duplicates of its own, and queue is {queue!r}"
+                "faults['duplicates']",
+                f"a FIFO queue delivers none of its own, and queue is {queue!r}",
             )
         if faults.service_failures and "service" not in self.chart.roles.values():
-            raise _refusal("faults", f"chart {self.chart.name!r} has no service that could fail")
+            raise _refusal(
+                "faults['service_failures']",
+                f"chart {self.chart.name!r} has no service that could fail",
+            )
 
     def _check_direct(self) -> None:
         """Refuse what needs a queue."""
         for where, needs, given in (
-            ("faults", "expiries need a queue", self.faults.expiries),
-            ("faults", "duplicates need a queue", self.faults.duplicates),
+            ("faults['expiries']", "they need a queue", self.faults.expiries),
+            ("faults['duplicates']", "they need a queue", self.faults.duplicates),
             ("protections", "fence needs the receipts of a queue", "fence" in self.protections),
             ("protections", "inbox needs messages that come again", "inbox" in self.protections),
             ("max_receives", "needs a queue", self.max_receives is not None),

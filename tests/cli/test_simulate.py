@@ -46,7 +46,7 @@ def test_a_search_that_was_cut_ends_with_status_3(run: Run) -> None:
     """It is no proof, and says where it stopped."""
     result = run("simulate", "order", "PAY", "SHIP", "--limit", "5", "--queue", "fifo_group")
     assert result.exit_code == 3
-    assert "There are more than 5 states" in result.stdout
+    assert "Note: there are more than 5 states" in result.stdout
 
 
 def test_an_interrupt_is_no_verdict(here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,10 @@ def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
     ("words", "said"),
     [
         (["order", "PAY", "--queue", "fifo"], "is not one of"),
-        (["order", "PAY", "--queue", "direct", "--expiries", "1"], "need a queue"),
+        (["order", "PAY", "--queue", "direct", "--expiries", "1"], "--expiries: they need a queue"),
+        (["order", "PAY", "--queue", "direct", "--duplicates", "1"], "--duplicates: they need"),
+        (["order", "PAY", "--queue", "fifo_group", "--duplicates", "1"], "--duplicates: a FIFO"),
+        (["signup", "EXPIREE"], "did you mean 'EXPIRE'?"),
         (["order", "PAY", "--protect", "cass"], "cas"),
         (["order", "PAY", "SHIP", "--replay", "r1 s1"], "l1"),
         (["order", "PAY", "--replay", "hello"], "hello"),
@@ -137,10 +140,28 @@ def test_what_was_given_wrong_ends_with_status_2(words: list[str], said: str, ru
     assert "Traceback" not in result.output
 
 
-def test_an_event_that_the_chart_does_not_know_is_noted(run: Run) -> None:
-    """It is ignored by every instance, which may be a slip of the finger."""
+def test_an_event_that_the_chart_does_not_know_is_refused(run: Run) -> None:
+    """And nothing else is said of it: one sentence, with what is near."""
     result = run("simulate", "order", "PAYY")
-    assert "did you mean 'PAY'?" in result.stderr
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "Error: events[0]: unknown name 'PAYY'; did you mean 'PAY'?"
+    ]
+
+
+def test_a_search_that_was_cut_has_no_shares(run: Run) -> None:
+    """Its counts are lower bounds, so that a share of them would mean nothing."""
+    result = run("simulate", "order", "PAY", "SHIP", "--crashes", "1", "--limit", "100")
+    assert "Note: there are more than 100 states" in result.stdout
+    assert "not known" in result.stdout
+    assert " %" not in result.stdout
+
+
+def test_a_note_keeps_the_name_of_a_service(run: Run) -> None:
+    """It may begin with one, which is written as it is in the chart."""
+    declined = ("--data", 'PAY={"card": "declined"}')
+    result = run("simulate", "order", "PAY", *declined)
+    assert "Note: charge_card fails by itself (CardDeclinedError" in result.stdout
 
 
 def test_workers_without_a_queue_are_noted(run: Run) -> None:
@@ -213,6 +234,15 @@ def test_a_graph_of_too_many_states_is_refused_with_the_number(here: Path, run: 
         result.stderr
     )
     assert not (here / "x.svg").exists()
+
+
+def test_json_can_not_command_the_terminal(run: Run) -> None:
+    """Control characters of either set are escaped, and the JSON is the same."""
+    text = "a\x9b2J\u202e\U000e0001"
+    data = json.dumps({"card": text}, ensure_ascii=False)
+    result = run("simulate", "order", "PAY", "--data", f"PAY={data}", "--json")
+    assert not [each for each in result.stdout if not each.isprintable() and each != "\n"]
+    assert json.loads(result.stdout)["scenario"]["events"][0][2] == {"card": text}
 
 
 HOSTILE = "\x1b[31mred\x07\x9b2J"
@@ -331,7 +361,7 @@ def test_ctrl_c_in_the_middle_of_a_search_gives_what_is_known(here: Path) -> Non
         process.kill()
     assert process.returncode == 3
     assert printed.startswith(b"UNDETERMINED: append_log")
-    assert b"It was interrupted." in printed
+    assert b"Note: it was interrupted." in printed
     states = re.search(rb"at least ([0-9,]+) states", printed)
     assert states is not None
     assert int(states[1].replace(b",", b"")) > 100_000
