@@ -155,6 +155,8 @@ def test_a_search_that_was_cut_has_no_shares(run: Run) -> None:
     assert "Note: there are more than 100 states" in result.stdout
     assert "not known" in result.stdout
     assert " %" not in result.stdout
+    assert "shortest counterexample" not in result.stdout
+    assert "a counterexample (0 faults" in result.stdout
 
 
 def test_a_note_keeps_the_name_of_a_service(run: Run) -> None:
