@@ -215,7 +215,8 @@ def replay_text(played: Replay, *, width: int | None = None) -> str:
     lines = _cut([line.rstrip() for line in table(rows)] if rows else [], width)
     after = played.frames[-1].enabled
     if after:
-        lines.append(f"not at the end: next could be {', '.join(step.name for step in after)}")
+        head = "not at the end" if played.ending is None else "it may end here"
+        lines.append(f"{head}: next could be {', '.join(step.name for step in after)}")
     return "\n".join([_scenario(played.scenario), "", *lines, "", plain(played.sentence)])
 
 

@@ -88,8 +88,7 @@ def run(scenario: Scenario, seed: int) -> Replay:
     >>> run(Scenario(counter(), ["INC"]), seed=1).schedule
     Schedule.parse('r1 l1 c1 s1 d1')
     """
-    steps, _ = walk(Model(scenario), _dice(seed).randrange)
-    return replay(scenario, Schedule(tuple(steps)))
+    return replay(scenario, Schedule(walk(Model(scenario), _dice(seed).randrange).steps))
 
 
 def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
@@ -106,8 +105,7 @@ def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
     dice = _dice(seed)
     counts: dict[Outcome, int] = {}
     for _ in range(runs):
-        _, state = walk(model, dice.randrange)
-        outcome = model.outcome(state)
+        outcome = model.outcome(walk(model, dice.randrange).state)
         counts[outcome] = counts.get(outcome, 0) + 1
     serial = Serial(model, FEW)
     endings = [

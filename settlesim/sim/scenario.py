@@ -393,6 +393,12 @@ def _start(start: object, chart: Chart) -> Snapshot | None:
         start = Snapshot(chart.name, chart.version, chart.enter(start), chart.context, 1)
     if not isinstance(start, Snapshot):
         raise _refusal("start", f"is {shorten(start)}; a Snapshot or a node's name is needed")
+    if type(start.context) is not FrozenDict:  # made by hand
+        try:
+            context = freeze_object(start.context, where="context")
+        except SettlesimError as error:
+            raise _refusal("start", str(error)) from None
+        start = dataclasses.replace(start, context=context)
     try:
         check_snapshot(program_of(chart), start, "")
     except ChartMismatchError as error:

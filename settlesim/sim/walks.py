@@ -11,7 +11,7 @@ Knuth, The Art of Computer Programming, volume 2, 1997, section 3.3.4 (the multi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -19,7 +19,7 @@ from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.values import Step
 
-__all__ = ["Choose", "Met", "met", "walk"]
+__all__ = ["Choose", "Met", "Walk", "met", "walk"]
 
 Choose = Callable[[int], int]
 """From a number of choices to one of them, from 0."""
@@ -39,27 +39,32 @@ class Met(NamedTuple):
     """The shortest of them."""
 
 
-def walk(model: Model, choose: Choose) -> tuple[list[Step], State]:
+class Walk(NamedTuple):
+    """One way from the start to an end."""
+
+    steps: tuple[Step, ...]
+    state: State
+    """Where it ends."""
+    one_in: int
+    """Of how many equally likely walks it is one: the product of the numbers of choices."""
+    work: int
+    """How many places of successor states were written."""
+
+
+def walk(model: Model, choose: Choose) -> Walk:
     """Walk once, from the start to an end."""
     steps: list[Step] = []
-    state = model.start
-    for step, state, _ in _steps(model, choose):  # noqa: B007  (the last state is what is wanted)
-        steps.append(step)
-    return steps, state
-
-
-def _steps(model: Model, choose: Choose) -> Iterator[tuple[Step, State, int]]:
-    """Walk once; say with each step where it leads, and how many choices there were."""
-    state = model.start
-    while True:
-        after = model.successors(state)
+    state, one_in, work = model.start, 1, 0
+    while after := model.successors(state):
         choices = len(after) + model.may_end(state)
-        # where everything ends, nobody is asked
-        choice = choose(choices) if after else 0
+        one_in *= choices
+        work += choices * len(state)
+        choice = choose(choices)
         if choice == len(after):
-            return
+            break
         step, state = after[choice]
-        yield step, state, choices
+        steps.append(step)
+    return Walk(tuple(steps), state, one_in, work)
 
 
 def met(model: Model) -> dict[Outcome, Met]:
@@ -68,17 +73,13 @@ def met(model: Model) -> dict[Outcome, Met]:
     found: dict[Outcome, dict[Schedule, Fraction]] = {}
     work = 0
     for _ in range(_WALKS):
-        steps: list[Step] = []
-        state, chance = model.start, Fraction(1)
-        for step, state, choices in _steps(model, choose):
-            steps.append(step)
-            chance /= choices
-            work += choices * len(state)
-            if work > _WORK:
-                return _summed(found)
-        if model.successors(state):  # it ended where a fault might have come
-            chance /= len(model.successors(state)) + 1
-        found.setdefault(model.outcome(state), {})[Schedule(tuple(steps))] = chance
+        way = walk(model, choose)
+        found.setdefault(model.outcome(way.state), {})[Schedule(way.steps)] = Fraction(
+            1, way.one_in
+        )
+        work += way.work
+        if work > _WORK:
+            break
     return _summed(found)
 
 

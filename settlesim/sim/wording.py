@@ -103,17 +103,14 @@ def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[
 
 
 def _other(kind: Kind, service: str, text: str) -> str:
-    words = {
+    return {
         Kind.FAIL: f"{service} fails",
         Kind.TIMEOUT: f"{service} runs out of time",
         Kind.GIVE_BACK: f"comes to no settled node ({text})",
         Kind.CRASH: "the worker crashes",
         Kind.EXPIRE: "its visibility time-out passes",
         Kind.DUPLICATE: "the queue delivers it again",
-    }
-    # what is left ends a service without a result, and is called after it
-    ends = {Kind.FAIL: "fails"}.get(kind, kind.name.lower().replace("_", " "))
-    return words.get(kind, f"{service} {ends}")
+    }[kind]
 
 
 # --- a whole schedule ---------------------------------------------------------------------
@@ -271,4 +268,7 @@ def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
         return f"the queue delivered {name} a second time"
     if step.kind is Kind.CONFLICT:
         return f"the save of {name} was refused"
-    return frame.text.replace(":", "", 1)
+    what = frame.text.removeprefix(f"{name}: ")
+    if step.kind in {Kind.FAIL, Kind.TIMEOUT}:
+        return f"for {name} {what}"
+    return f"{name} {what}"

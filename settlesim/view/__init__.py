@@ -4,7 +4,7 @@ from settlesim.view.diagram import draw, draw_settlement
 from settlesim.view.grid import grid
 from settlesim.view.growth import growth
 from settlesim.view.lanes import lanes, side_by_side
-from settlesim.view.outcomes import draw_comparison, draw_sample, outcomes
+from settlesim.view.outcomes import draw_comparison, outcomes
 from settlesim.view.overview import draw_settling_graph
 from settlesim.view.picture import Picture
 from settlesim.view.stategraph import state_graph
@@ -14,7 +14,6 @@ __all__ = [
     "Picture",
     "draw",
     "draw_comparison",
-    "draw_sample",
     "draw_settlement",
     "draw_settling_graph",
     "grid",

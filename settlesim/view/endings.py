@@ -50,14 +50,32 @@ class Panel:
     verdict: Verdict
     complete: bool
     note: str
-    sampled: bool = False
-    """Whether these are random walks: then no number is more than an estimate."""
+    doubt: str = ""
+    """What a sample says instead of a verdict; empty for an exploration."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether these are random walks: then no number is more than an estimate."""
+        return bool(self.doubt)
 
     @property
     def met(self) -> str:
         """How many endings there are, or were met."""
         words = plural(len(self.endings), "ending")
-        return f"{words} met" if self.sampled else words
+        return words if self.complete else f"{words} met"
+
+    @property
+    def unit(self) -> str:
+        """What stands beside a bar."""
+        if self.sampled:
+            return "estimated share of random walks"
+        words = "interleavings that end so"
+        return f"{words} (share of interleavings)" if self.complete else words
+
+    @property
+    def searched(self) -> str:
+        """How many states there are, or were found."""
+        return f"{'' if self.complete else 'at least '}{plural(self.states, 'state')}"
 
     def size(self, digits: int = 18) -> str:
         """Return of how many interleavings or walks these are the endings."""
@@ -68,9 +86,15 @@ class Panel:
         return f"{least}{count_words(self.whole, digits)} {word}"
 
     def counted(self, cell: Cell, digits: int = 18) -> tuple[str, str]:
-        """Return the count of a cell and its share; of a sample no count, and a rounded share."""
+        """Return the count of a cell and its share, as far as they are known.
+
+        Of a sample that is no count, and a rounded share; of a search that stopped early how
+        many there are at least, and no share.
+        """
         if self.sampled:
             return "", about_words(cell.count, cell.whole)
+        if not self.complete:
+            return f"at least {count_words(cell.count, digits)}", ""
         return count_words(cell.count, digits), share_words(cell.count, cell.whole)
 
 
@@ -84,8 +108,9 @@ def panel_of(name: str, found: Exploration) -> Panel:
 
 def sample_panel(name: str, found: Sample) -> Panel:
     """Return what a sample has met."""
+    doubt = "a wrong ending was met" if found.wrong else "nothing is proved"
     return Panel(
-        name, found.scenario, found.endings, found.runs, 0, found.verdict, False, "", sampled=True
+        name, found.scenario, found.endings, found.runs, 0, found.verdict, False, found.note, doubt
     )
 
 
@@ -201,13 +226,12 @@ def table_words(table: Table, panels: Sequence[Panel]) -> str:
 
 def _panel_words(table: Table, column: int, panel: Panel) -> str:
     if panel.sampled:
-        words = f"{panel.name}: {panel.size()}, {panel.met}; nothing is proved"
+        words = f"{panel.name}: {panel.size()}, {panel.met}; {panel.doubt}"
     else:
-        least = "" if panel.complete else "at least "
         claim = claim_words(panel.verdict, panel.scenario.criterion)
         words = (
-            f"{panel.name}: {panel.verdict.value} {claim}; {least}{panel.met}, {panel.size()}, "
-            f"{plural(panel.states, 'state')}"
+            f"{panel.name}: {panel.verdict.value} {claim}; {panel.met}, {panel.size()}, "
+            f"{panel.searched}"
         )
     said = []
     for row in table.rows:
@@ -218,8 +242,14 @@ def _panel_words(table: Table, column: int, panel: Panel) -> str:
     more, count = table.more[column]
     if more:
         said.append(more_words(more, count, panel))
-    of = "random walks" if panel.sampled else "interleavings"
-    return f"{words}; shares of the {of}: {'; '.join(said)}." if said else f"{words}."
+    if not said:
+        return f"{words}."
+    what = "interleavings"
+    if panel.complete:
+        what = "shares of the interleavings"
+    elif panel.sampled:
+        what = "shares of the random walks"
+    return f"{words}; {what}: {'; '.join(said)}."
 
 
 def more_words(more: int, count: int, panel: Panel) -> str:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from settlesim.engine.sketch import printable
 from settlesim.view.fonts import text_width
 
-__all__ = ["cut", "widest", "wrapped"]
+__all__ = ["cut", "in_lines", "widest", "wrapped"]
 
 _MORE: Final = "\N{HORIZONTAL ELLIPSIS}"
 _LONG: Final = 400
 """No line of a picture is longer; a name of a million characters is not measured."""
+
+
+class _Wide(Protocol):
+    @property
+    def width(self) -> float: ...
+
+
+_T = TypeVar("_T", bound=_Wide)
+
+
+def in_lines(items: Iterable[_T], width: float, gap: float) -> list[list[_T]]:
+    """Put things side by side, `gap` between them, in lines that are no wider than `width`."""
+    lines: list[list[_T]] = []
+    left = 0.0
+    for item in items:
+        if not lines or left + item.width > width:
+            lines.append([])
+            left = 0.0
+        lines[-1].append(item)
+        left += item.width + gap
+    return lines
 
 
 def cut(text: str, size: float, width: float, *, bold: bool = False) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from settlesim.sim.values import Kind, Step
+from settlesim.view.fitting import in_lines
 from settlesim.view.fonts import text_width
 from settlesim.view.layout import Point
 from settlesim.view.palette import Palette
@@ -20,7 +21,7 @@ _SMALL: Final = 11.0
 _LINE: Final = 20.0
 _GAP: Final = 20.0
 
-KINDS: Final = {
+_KINDS: Final = {
     Kind.RECEIVE: "receive",
     Kind.LOAD: "load",
     Kind.CALL: "service done",
@@ -92,7 +93,7 @@ def step_signs(steps: Collection[Step]) -> Iterator[Sign]:
     """Yield the letters of steps in the order of a handler, and what a number after a dot is."""
     kinds = {step.kind for step in steps}
     for kind in sorted(kinds, key=list(Kind).index):
-        yield _letter(kind.value, KINDS.get(kind, kind.name.lower().replace("_", " ")))
+        yield _letter(kind.value, _KINDS[kind])
     if any(step.delivery > 1 for step in steps):
         yield _letter(".2", "second delivery")
 
@@ -104,21 +105,9 @@ def _letter(letter: str, words: str) -> Sign:
     return Sign(words, paint, text_width(letter, _SMALL, bold=True))
 
 
-def _lines(signs: Sequence[Sign], width: float) -> list[list[Sign]]:
-    lines: list[list[Sign]] = []
-    left = 0.0
-    for sign in signs:
-        if not lines or left + sign.width > width:
-            lines.append([])
-            left = 0.0
-        lines[-1].append(sign)
-        left += sign.width + _GAP
-    return lines
-
-
 def key_height(signs: Sequence[Sign], width: float) -> float:
     """Return how much room the key needs."""
-    return _LINE * len(_lines(signs, width))
+    return _LINE * len(in_lines(signs, width, _GAP))
 
 
 def paint_key(
@@ -127,7 +116,7 @@ def paint_key(
     """Paint the key in lines of at most `width`; `at` is the left end of the first line's top."""
     made = add(parent, "g", class_="legend")
     y = at[1] + _LINE / 2
-    for line in _lines(signs, width):
+    for line in in_lines(signs, width, _GAP):
         x = at[0]
         for sign in line:
             sign.paint(made, (x, y), palette)

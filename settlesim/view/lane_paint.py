@@ -298,7 +298,8 @@ class _Painter:
             badge(parent, at, "check", palette.quiet, palette)  # says nothing of the ending
         elif was != now == "dead":
             badge(parent, at, "cross", palette.rejected, palette)
-            self.word(parent, x + 11, y + 4, "dead letter", palette.rejected, room=90)
+            left = self.beside("dead letter", x, 11)
+            self.word(parent, left, y + 4, "dead letter", palette.rejected, room=90)
         elif step.kind is Kind.DELETE:  # by an old receipt: it does nothing
             badge(parent, at, "cross", palette.line, palette)
         elif step.kind is Kind.EXPIRE:
@@ -321,9 +322,13 @@ class _Painter:
             colour = palette.quiet if kind is Kind.SKIP else palette.rejected
             words, left = _WORDS[kind], x - 6
             if kind is Kind.CONFLICT:  # beside its arrow
-                wide = text_width(words, _SIZE)
-                left = x + 6 if x + 6 + wide <= self.grid.right else x - 6 - wide
+                left = self.beside(words, x, 6)
             self.word(parent, left, bar + BAR + 12, words, colour, room=100)
+
+    def beside(self, words: str, x: float, gap: float) -> float:
+        """Return where words begin that stand to the right of `x`, or else to the left."""
+        wide = text_width(words, _SIZE)
+        return x + gap if x + gap + wide <= self.grid.right else x - gap - wide
 
     def status(self, index: int, message: int) -> str:
         found = self.strip.frames[index].messages

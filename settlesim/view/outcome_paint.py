@@ -77,9 +77,7 @@ def _block(
         made = group(parent, f"panel-{column + 1}", f"panel {panel.verdict.value}")
         if len(panels) == 1:
             _single_head(made, panel, palette)
-            words = "interleavings that end so (share of interleavings)"
-            words = "estimated share of random walks" if panel.sampled else words
-            text(made, (left, head - 6), words, _SMALL, palette.quiet, class_="unit")
+            text(made, (left, head - 6), panel.unit, _SMALL, palette.quiet, class_="unit")
         else:
             _head(made, (left, 0.0), wide - 14, panel, palette)
         beside = _beside(table, column, panel) if len(panels) == 1 else 0.0
@@ -133,7 +131,7 @@ def _single_head(parent: ET.Element, panel: Panel, palette: Palette) -> None:
     """Say what is proved or refuted, what was searched and what came out."""
     if panel.sampled:  # no verdict: walks prove nothing
         text(parent, (0, 20.5), "SAMPLED", 13, palette.quiet, font_weight="bold")
-        words = f"{plural(panel.whole, 'run')}, {panel.met}; nothing is proved"
+        words = f"{plural(panel.whole, 'run')}, {panel.met}; {panel.doubt}"
         text(parent, (6 + text_width("SAMPLED", 13, bold=True), 20.5), words, 13, palette.ink)
         return
     colour = _verdict(parent, (9, 16), panel.verdict, palette)
@@ -142,7 +140,7 @@ def _single_head(parent: ET.Element, panel: Panel, palette: Palette) -> None:
     left = 32 + text_width(word, 13, bold=True)
     claim = cut(claim_words(panel.verdict, panel.scenario.criterion), 13, _INNER - left)
     text(parent, (left, 20.5), claim, 13, palette.ink)
-    facts = f"{panel.met}, {panel.size()}, {plural(panel.states, 'state')}"
+    facts = f"{panel.met}, {panel.size()}, {panel.searched}"
     text(parent, (26, 38), facts, 12, palette.quiet)
 
 
@@ -156,9 +154,11 @@ def _head(
     words = QUEUES.get(panel.name, "")
     text(parent, (x, y + 26), cut(words, _SMALL, wide), _SMALL, palette.quiet)
     colour = _verdict(parent, (x + 8, y + 40), panel.verdict, palette)
-    shown = cut(f"{panel.verdict.value}: {panel.met}", _SMALL, wide - 20, bold=True)
+    shown = f"{panel.verdict.value}: {panel.met}"
+    if text_width(shown, _SMALL, bold=True) > wide - 20:  # how many there are the rows show
+        shown = cut(panel.verdict.value, _SMALL, wide - 20, bold=True)
     text(parent, (x + 21, y + 44), shown, _SMALL, colour, font_weight="bold")
-    facts = f"{panel.size()}, {plural(panel.states, 'state')}"
+    facts = f"{panel.size()}, {panel.searched}"
     if text_width(facts, _SMALL) > wide:
         facts = panel.size(9)
     text(parent, (x, y + 62), cut(facts, _SMALL, wide), _SMALL, palette.quiet)
@@ -172,7 +172,7 @@ def _beside(table: Table, column: int, panel: Panel) -> float:
 
 def _counted(panel: Panel, cell: Cell) -> str:
     count, share = panel.counted(cell)
-    return f"{count}  ({share})" if count else share
+    return f"{count}  ({share})" if count and share else count or share
 
 
 def _axis(
@@ -224,7 +224,7 @@ def _bar(
         _patched(made, (spot.x + length + 8, y + 14.5), words, 12, palette)
         return
     for digits in (12, 6):
-        words = " \N{MIDDLE DOT} ".join(panel.counted(cell, digits))
+        words = " \N{MIDDLE DOT} ".join(each for each in panel.counted(cell, digits) if each)
         if text_width(words, _SMALL) <= spot.width:
             break
     else:
@@ -252,15 +252,17 @@ def _notes(table: Table, panels: Sequence[Panel]) -> list[str]:
             "Endings that were not met may exist.",
         ]
     else:
+        of = "interleavings" if all(each.complete for each in panels) else "those that were met"
         notes = [
-            f"Bars: share of interleavings{scale}. Each interleaving counts once: a share is no "
-            "probability."
+            f"Bars: share of {of}{scale}. Each interleaving counts once: a share is no probability."
         ]
         if len(panels) > 1:
             claim = claim_words(Verdict.PROVED, first.scenario.criterion)
             notes.insert(0, f"Proved or refuted is {claim}.")
             notes.append("Below each bar: how many interleavings end so, and their share.")
-        if not any(row.sort == "right" for row in table.rows):
+        if not any(row.sort == "right" for row in table.rows) and all(
+            each.complete for each in panels
+        ):
             notes.append("The right ending is never reached.")
     for each in panels:
         if each.note:

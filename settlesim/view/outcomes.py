@@ -19,15 +19,16 @@ from settlesim.view.palette import Theme
 from settlesim.view.picture import Picture
 from settlesim.view.sim_words import conditions_words, events_words, scenario_words
 
-__all__ = ["draw_comparison", "draw_sample", "outcomes"]
+__all__ = ["draw_comparison", "outcomes"]
 
 LIMIT: Final = 12
 """How many endings have a row of their own."""
 
 
-@display.draw.register
+@display.draw.register(Exploration)
+@display.draw.register(Sample)
 def outcomes(
-    value: Exploration,
+    value: Exploration | Sample,
     target: str | os.PathLike[str] | None = None,
     *,
     limit: int = LIMIT,
@@ -39,7 +40,8 @@ def outcomes(
     """Return where a scenario can end, as bars, or write it to a file as well.
 
     Bars are as long as the share of interleavings that end so; on a scale of powers of ten
-    where shares span more than three of them, which the picture says.
+    where shares span more than three of them, which the picture says. Those of a sample are
+    estimates, so they are rounded, and no count is shown; an ending that was not met may exist.
 
     Parameters
     ----------
@@ -57,42 +59,8 @@ def outcomes(
     """
     look = Look(format, theme, title, scale)
     words = f"{events_words(value.scenario)}: {scenario_words(value.scenario)}"
-    return _picture([panel_of(words, value)], look, target=target, limit=limit, title=words)
-
-
-@display.draw.register
-def draw_sample(
-    value: Sample,
-    target: str | os.PathLike[str] | None = None,
-    *,
-    limit: int = LIMIT,
-    format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
-    title: str | None = None,
-    scale: float = 2.0,
-) -> Picture:
-    """Return which endings random walks have met, as bars, or write it to a file as well.
-
-    It says how many walks there were. Shares are estimates, so they are rounded, and no count
-    is shown; an ending that is not there may exist.
-
-    Parameters
-    ----------
-    target : as `outcomes`
-    limit : as `outcomes`
-    format : as `outcomes`
-    theme : as `outcomes`
-    title : as `outcomes`
-    scale : as `outcomes`
-
-    Raises
-    ------
-    RenderError
-        As `outcomes`.
-    """
-    look = Look(format, theme, title, scale)
-    words = f"{events_words(value.scenario)}: {scenario_words(value.scenario)}"
-    return _picture([sample_panel(words, value)], look, target=target, limit=limit, title=words)
+    panel = sample_panel(words, value) if isinstance(value, Sample) else panel_of(words, value)
+    return _picture([panel], look, target=target, limit=limit, title=words)
 
 
 @display.draw.register
@@ -130,8 +98,7 @@ def draw_comparison(
         raise RenderError("this comparison has no explorations; nothing can be drawn")
     words = f"{events_words(found[0].scenario)}, {conditions_words(found[0].scenario)}"
     panels = [panel_of(name, each) for name, each in zip(value.disciplines, found, strict=True)]
-    title = f"{words}: where it can end"
-    return _picture(panels, look, target=target, limit=limit, title=title)
+    return _picture(panels, look, target=target, limit=limit, title=f"{words}: where it can end")
 
 
 @display.mimebundle.register(Exploration)

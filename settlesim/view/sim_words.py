@@ -52,11 +52,11 @@ _PROTECTIONS: Final = {
     "idempotent": "idempotent effects",
 }
 _FAULTS: Final = (
-    ("crashes", "crash", "crashes"),
-    ("expiries", "visibility time-out", "visibility time-outs"),
-    ("duplicates", "duplicate", "duplicates"),
-    ("service_failures", "failing service", "failing services"),
-)
+    ("crash", "crashes"),
+    ("visibility time-out", "visibility time-outs"),
+    ("duplicate", "duplicates"),
+    ("failing service", "failing services"),
+)  # in the order of Faults
 _ANOMALIES: Final = {"ignored out of order": "handled out of order, and ignored"}
 VERDICTS: Final = {
     Verdict.PROVED: "check",
@@ -122,10 +122,9 @@ def events_words(scenario: Scenario) -> str:
 
 def fault_words(faults: Faults) -> str:
     """Say which faults may happen, and how often."""
-    names = {field: (one, many) for field, one, many in _FAULTS}
     found = [
-        plural(number, *names.get(field, (field.replace("_", " "), None)))
-        for field, number in faults._asdict().items()
+        plural(number, one, many)
+        for (one, many), number in zip(_FAULTS, faults, strict=True)
         if number
     ]
     return " and ".join(found) or "no faults"

@@ -226,6 +226,17 @@ def test_a_schedule_that_does_not_end_has_status_3(run: Run) -> None:
     assert record["steps"][-1]["enabled"] == ["l1"]
 
 
+def test_a_schedule_that_may_end_says_what_could_still_come(run: Run) -> None:
+    """A duplicate may come or not: the end is judged, and not denied."""
+    result = run(
+        "simulate", "order", "PAY", "--workers", "1", "--duplicates", "1",
+        "--replay", "r1 l1 c1 s1 d1",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert "it may end here: next could be u1" in result.stdout
+    assert "not at the end" not in result.stdout
+
+
 def test_a_graph_of_too_many_states_is_refused_with_the_number(here: Path, run: Run) -> None:
     """What was found is printed all the same; no file is written."""
     result = run("simulate", "order", "PAY", "SHIP", "--crashes", "1", "--expiries", "1",

@@ -141,6 +141,17 @@ def test_instances_may_begin_where_they_are_said_to() -> None:
     assert found.endings[0].store[0][2]["label"] == "label for c"
 
 
+def test_a_start_made_by_hand_may_have_a_plain_context() -> None:
+    """It is frozen; what strict JSON can not carry is refused."""
+    context = {"amount": 5, "charge": None, "label": None}
+    scenario = Scenario(order, ["PAY"], start=Snapshot("order", 1, ("new",), context, 1))  # type: ignore[arg-type]
+    [ending] = explore(scenario).endings
+    assert ending.store[0][2]["charge"] == "charge of 5"
+    bad = Snapshot("order", 1, ("new",), {"amount": {1, 2}}, 1)  # type: ignore[arg-type]
+    with pytest.raises(SimulationError, match=r"start: .*amount"):
+        Scenario(order, ["PAY"], start=bad)
+
+
 @pytest.mark.parametrize("start", [{}, 3, [], {"chart": "order"}])
 def test_a_start_that_is_no_snapshot_is_refused(start: Any) -> None:
     """No store is damaged by it."""

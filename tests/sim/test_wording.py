@@ -77,6 +77,15 @@ def test_an_event_that_is_ignored_is_told_with_what_its_handler_had_loaded() -> 
     assert "SHIP was handled out of order, and ignored in new" in late
 
 
+@pytest.mark.parametrize(("schedule", "words"), [("r1 l1 f1 i1 d1", "for PAY charge_card fails")])
+def test_a_failing_service_is_told_with_its_event(schedule: str, words: str) -> None:
+    """As a sentence of its own."""
+    played = told(
+        Scenario(order, ["PAY"], queue="fifo_group", faults={"service_failures": 1}), schedule
+    )
+    assert played.sentence.startswith(f"{words[0].upper()}{words[1:]}; ")
+
+
 def test_a_save_says_what_it_changes_of_the_context() -> None:
     """And all of it where it changes nothing, as after a lost update."""
     played = told(Scenario(counter(), ["INC", "INC"]), "r1 l1 c1 r2 l2 c2 s2 d2 s1 d1")

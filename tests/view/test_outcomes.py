@@ -25,7 +25,7 @@ from settlesim.sim import (
     replay,
     sample,
 )
-from settlesim.view import Picture, draw_comparison, draw_sample, lanes, outcomes, state_graph
+from settlesim.view import Picture, draw_comparison, lanes, outcomes, state_graph
 from settlesim.view.endings import panel_of, table_of
 from settlesim.view.palette import PALETTES
 from settlesim.view.sim_words import about_words, count_words, labels_of, power_words, share_words
@@ -315,15 +315,40 @@ def test_one_ending_has_one_badge_in_every_picture(standard: Exploration) -> Non
     assert "in another order" not in words_of(lanes(replay(standard.scenario, "r1 l1 c1 s1")))
 
 
+def test_a_cut_search_has_lower_bounds_and_no_shares() -> None:
+    """No share of all is known, nor that an ending is never reached."""
+    found = explore(scenario(order, ["PAY", "SHIP", "CANCEL"], workers=3), limit=60)
+    assert not found.complete
+    picture = outcomes(replace(found, endings=tuple(e for e in found.endings if not e.fifo)))
+    words = words_of(picture)
+    bars = [word for bar in with_class(picture, "bar") for word in texts(bar)]
+    assert bars
+    assert all(re.fullmatch(r"at least [\d,]+", each) for each in bars)
+    assert "%" not in words + picture.alt
+    assert "never" not in words
+    assert f"at least {found.states} states" in words
+    assert f"at least {found.states} states" in picture.alt
+
+
+def test_a_narrow_column_keeps_its_verdict() -> None:
+    """The number of endings gives way, which the rows show anyway."""
+    disciplines = ["direct", "standard", "fifo_dispatch", "mutex", "fifo_group"]
+    picture = draw_comparison(compare(order, ["PAY", "SHIP", "CANCEL"], disciplines))
+    heads = [texts(each)[2] for each in with_class(picture, "panel")]
+    assert len(heads) == len(disciplines)
+    assert {each.partition(":")[0] for each in heads} == {"refuted", "proved"}
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in each for each in heads)
+
+
 # --- samples ------------------------------------------------------------------------------
 
 
 def test_a_sample_says_how_many_runs_and_no_count() -> None:
     """Shares are rounded, no ending is called impossible, and no verdict is shown."""
     taken = sample(scenario(order, ["PAY", "SHIP", "CANCEL"], workers=3), 200, seed=1)
-    picture = draw_sample(taken)
+    picture = outcomes(taken)
     words = words_of(picture)
-    assert f"SAMPLED | 200 runs, {len(taken.endings)} endings met; nothing is proved" in words
+    assert f"SAMPLED | 200 runs, {len(taken.endings)} endings met; a wrong ending was met" in words
     assert "estimated share of 200 random walks" in words
     assert "Endings that were not met may exist." in words
     assert len(with_class(picture, "bar")) == len(taken.endings)
@@ -335,13 +360,20 @@ def test_a_sample_says_how_many_runs_and_no_count() -> None:
         assert word not in words
 
 
+def test_a_sample_without_a_wrong_ending_proves_nothing() -> None:
+    """In the picture and in its alternative."""
+    picture = outcomes(sample(scenario(order, ["PAY", "SHIP"], queue="fifo_group"), 20, seed=1))
+    assert "SAMPLED | 20 runs, 1 ending met; nothing is proved" in words_of(picture)
+    assert "1 ending met; nothing is proved" in picture.alt
+
+
 def test_a_sample_shows_itself_like_an_exploration() -> None:
     """Its own draw, a notebook, and the registered view give one picture."""
     taken = sample(scenario(order, ["PAY", "CANCEL"]), 50, seed=3)
-    assert taken.draw().svg == draw_sample(taken).svg
-    assert taken._repr_mimebundle_()["text/plain"] == draw_sample(taken).alt
-    assert PALETTES["dark"].paper in draw_sample(taken, theme="dark").svg
-    few = draw_sample(sample(scenario(order, ["PAY", "SHIP", "CANCEL"]), 200, seed=1), limit=1)
+    assert taken.draw().svg == outcomes(taken).svg
+    assert taken._repr_mimebundle_()["text/plain"] == outcomes(taken).alt
+    assert PALETTES["dark"].paper in outcomes(taken, theme="dark").svg
+    few = outcomes(sample(scenario(order, ["PAY", "SHIP", "CANCEL"]), 200, seed=1), limit=1)
     assert "more endings met" in words_of(few)
 
 

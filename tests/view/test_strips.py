@@ -10,6 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from settlesim.errors import RenderError
+from settlesim.gallery import order
+from settlesim.sim import Scenario, replay
+from settlesim.view import lanes
 from settlesim.view.card import MARGIN, Look
 from settlesim.view.fonts import text_width
 from settlesim.view.lane_grid import Strip
@@ -140,6 +143,23 @@ def test_crash_and_second_delivery_are_said_in_words() -> None:
     assert "nothing to save" in words
     assert words.count("1 PAY again") == 2
     assert "1" in texts(by_id(picture)["step-10-sign"])
+
+
+def test_the_words_of_a_dead_letter_stand_beside_its_badge() -> None:
+    """In the last column too, where they have no room to the right."""
+    letters = Scenario(
+        order, ["PAY", "SHIP"], queue="fifo_group", faults={"crashes": 2}, max_receives=1
+    )
+    picture = lanes(replay(letters, "r1 l1 k1 r2 l2 i2 k2"))
+    dead = [each for each in with_class(picture, "sign") if "dead letter" in texts(each)]
+    assert len(dead) == 2
+    for sign in dead:
+        badge = next(each for each in sign.iter() if each.tag.endswith("circle"))
+        word = next(each for each in sign.iter() if each.text == "dead letter")
+        left = float(word.attrib["x"])
+        right = left + text_width("dead letter", 11)
+        middle, radius = float(badge.attrib["cx"]), float(badge.attrib["r"])
+        assert right < middle - radius or left > middle + radius
 
 
 def test_service_says_how_it_ended() -> None:
