@@ -252,7 +252,8 @@ class _Story:
         if services:
             text += f" after {', '.join(services)}"
         if dead:
-            text += f", with {', '.join(self.names[each - 1] for each in dead)} as dead letter"
+            letters = "dead letter" if len(dead) == 1 else "dead letters"
+            text += f", with {', '.join(self.names[each - 1] for each in dead)} as {letters}"
         return text
 
 

@@ -499,3 +499,10 @@ def test_services_have_their_time_outs_in_the_simulation() -> None:
 
     found = explore(Scenario(order.bind({"charge_card": slow}), ["PAY"]))
     assert [(each.label, each.effects) for each in found.endings] == [("new", ())]
+
+
+def test_failures_are_possible_in_order_as_well() -> None:
+    """SHIP that came too early ends as SHIP whose label failed: with failures that is allowed."""
+    early = Scenario(order, ["PAY", "SHIP"])
+    assert explore(early).verdict is Verdict.REFUTED
+    assert explore(early.replace(faults={"service_failures": 1})).verdict is Verdict.PROVED
