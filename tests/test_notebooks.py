@@ -42,9 +42,9 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """Draw, settle, and the two about the simulator are there."""
+    """Draw, settle, the two about the simulator, and the one with real threads and processes."""
     names = [path.stem for path in NOTEBOOKS]
-    assert names == ["01_draw", "02_settle", "03_why_fifo", "04_faults"]
+    assert names == ["01_draw", "02_settle", "03_why_fifo", "04_faults", "07_for_real"]
 
 
 def test_every_code_cell_was_run_in_order(notebook: Notebook) -> None:

@@ -32,7 +32,7 @@ class Running:
         The external event, for services to see.
     """
 
-    __slots__ = ("_event", "_starts", "activities", "calls", "delays", "pending", "resting")
+    __slots__ = ("_event", "activities", "calls", "delays", "pending", "resting", "starts")
 
     def __init__(self, program: Program, event: Event) -> None:
         self.activities: Activities = activities_of(program)
@@ -44,7 +44,8 @@ class Running:
         """The delays that run outside of it; None for one that an earlier event started."""
         self.calls: list[Call] = []
         self._event = event
-        self._starts: dict[str, int] = {}
+        self.starts: dict[str, int] = {}
+        """How often each service and each delay's trigger has been started."""
 
     def rest_in(self, active: frozenset[str], passed: str | None) -> None:
         """Begin with an instance that rests: the delays of its nodes go on outside.
@@ -95,8 +96,8 @@ class Running:
                 del delays[id_]
 
     def _count(self, activity: str) -> int:
-        self._starts[activity] = self._starts.get(activity, 0) + 1
-        return self._starts[activity]
+        self.starts[activity] = self.starts.get(activity, 0) + 1
+        return self.starts[activity]
 
     def end(
         self,
