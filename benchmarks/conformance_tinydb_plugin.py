@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tinydb import TinyDB
 
-from settlesim.store.tinydb_form import JournalDB, JournalStorage
+from settlesim.store.journal.tinydb_form import JournalDB, JournalStorage
 
 outcomes: dict[str, str] = {}
 

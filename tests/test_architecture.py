@@ -46,7 +46,7 @@ def test_the_library_reads_no_clock_and_throws_no_dice(path: Path) -> None:
     """Only clock, lock and renderer have to do with time, only `sample` with dice."""
     allowed = {
         "runtime/clock.py",
-        "store/lock.py",
+        "store/journal/lock.py",
         "store/wall.py",
         "view/render.py",
         "view/child.py",

@@ -10,7 +10,7 @@ from settlesim.cli.durable import store_option
 from settlesim.cli.running import Command
 
 if TYPE_CHECKING:
-    from settlesim.store.verify import StoreReport
+    from settlesim.store.repair.verify import StoreReport
 
 __all__ = ["compact", "verify"]
 
@@ -64,7 +64,7 @@ def _check_there(path: str) -> None:
 
 def _verify(path: str) -> None:
     from settlesim.cli.words import plain
-    from settlesim.store.verify import verify_store
+    from settlesim.store.repair.verify import verify_store
 
     report = verify_store(path)
     for damage in report.damage:
@@ -103,7 +103,7 @@ def _count(count: int, what: str) -> str:
 
 def _accept(path: str) -> None:
     from settlesim.cli.words import plain
-    from settlesim.store.mend import accept_edits
+    from settlesim.store.repair.mend import accept_edits
 
     if accept_edits(path):
         click.echo(f"{plain(path)} was taken as it is, and has new checksums.")
@@ -113,7 +113,7 @@ def _accept(path: str) -> None:
 
 def _salvage(path: str, new: str) -> None:
     from settlesim.cli.words import plain
-    from settlesim.store.mend import salvage_store
+    from settlesim.store.repair.mend import salvage_store
 
     saved = salvage_store(path, new)
     for missing in saved.missing:

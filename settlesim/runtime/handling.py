@@ -37,8 +37,8 @@ from settlesim.runtime.running import Run
 from settlesim.runtime.store_calls import StoreCalls
 from settlesim.runtime.transactions import transaction_of
 from settlesim.store.base import DatabaseStore
-from settlesim.store.deduplication import digest_of
-from settlesim.store.queue import DatabaseQueue
+from settlesim.store.queues.deduplication import digest_of
+from settlesim.store.queues.queue import DatabaseQueue
 
 __all__ = ["MAX_BACKOFF", "Handler"]
 

@@ -38,8 +38,8 @@ from settlesim.runtime.serving import Serving
 from settlesim.runtime.store_calls import store_calls_for
 from settlesim.store.base import DatabaseStore
 from settlesim.store.checks import check_seconds
-from settlesim.store.queue import DatabaseQueue
-from settlesim.store.upkeep import MAX_VISIBILITY
+from settlesim.store.queues.queue import DatabaseQueue
+from settlesim.store.queues.upkeep import MAX_VISIBILITY
 
 __all__ = ["Worker"]
 

@@ -9,14 +9,14 @@ from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Transaction
 from settlesim.store.checks import check_key, check_seconds, check_text, check_transaction
 from settlesim.store.database import Changes, Database, Document
-from settlesim.store.deduplication import digest_of
 from settlesim.store.documents import INSTANCES
-from settlesim.store.indexes import Indexes
-from settlesim.store.marks import Mark
-from settlesim.store.messages import Mail
-from settlesim.store.receipts import read_receipt
-from settlesim.store.settlements import PastSettlement
-from settlesim.store.timers import DurableTimer
+from settlesim.store.queues.deduplication import digest_of
+from settlesim.store.queues.messages import Mail
+from settlesim.store.queues.receipts import read_receipt
+from settlesim.store.rules.indexes import Indexes
+from settlesim.store.rules.marks import Mark
+from settlesim.store.rules.settlements import PastSettlement
+from settlesim.store.rules.timers import DurableTimer
 
 __all__ = ["HISTORY", "MARK_WINDOW", "DatabaseStore"]
 

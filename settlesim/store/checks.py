@@ -9,8 +9,8 @@ from settlesim.chart.snapshot import check_key, key_flaw
 from settlesim.chart.values import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Send, Timer, Timers, Transaction
-from settlesim.store.receipts import read_receipt
-from settlesim.store.settlements import OWN_FIELDS
+from settlesim.store.queues.receipts import read_receipt
+from settlesim.store.rules.settlements import OWN_FIELDS
 
 __all__ = [
     "MAX_NAME",

@@ -12,7 +12,7 @@ from settlesim.chart.snapshot import Snapshot
 from settlesim.store.base import HISTORY, MARK_WINDOW, DatabaseStore
 from settlesim.store.checks import check_key
 from settlesim.store.database import Document, Index
-from settlesim.store.lock import InterruptsHeld
+from settlesim.store.journal.lock import InterruptsHeld
 from settlesim.store.wall import wall_clock
 
 __all__ = ["MemoryDatabase", "MemoryStore"]

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Literal
 
 from settlesim.store.base import HISTORY, MARK_WINDOW, DatabaseStore
-from settlesim.store.files import FileSystem
-from settlesim.store.journal import JournalDatabase
-from settlesim.store.tinydb_form import JournalDB, JournalStorage
+from settlesim.store.journal.database import JournalDatabase
+from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.tinydb_form import JournalDB, JournalStorage
 from settlesim.store.wall import wall_clock
 
 __all__ = ["TinyStore"]

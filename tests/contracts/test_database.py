@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from settlesim.store.database import Database, Document
-from settlesim.store.journal import JournalDatabase
+from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.memory import MemoryDatabase
 from tests.contracts.stores import Time
 

@@ -20,7 +20,7 @@ from settlesim.errors import StoreError
 from settlesim.ports import Message, Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue, MemoryStore, TinyStore
 from settlesim.store.base import DatabaseStore
-from settlesim.store.files import FileSystem
+from settlesim.store.journal.files import FileSystem
 from tests.crash.model_files import FOLDER
 
 __all__ = ["STEPS", "Bench", "DurableProgram", "dump", "snapshot"]

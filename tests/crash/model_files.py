@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from settlesim.store.files import FileSystem, Status
+from settlesim.store.journal.files import FileSystem, Status
 from tests.crash.model_disk import Cut, ModelDisk, ModelFile, Write
 
 __all__ = ["CHANGING", "Call", "Fail", "ModelFiles", "Short", "Trouble"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from settlesim.store.files import FileSystem
+from settlesim.store.journal.files import FileSystem
 from tests.crash.durable import DurableProgram
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from settlesim.errors import StoreDamagedError
 from settlesim.store import TinyStore
-from settlesim.store.verify import verify_store
+from settlesim.store.repair.verify import verify_store
 from tests.crash.durable import PATH, Bench, dump
 from tests.crash.model_disk import ModelDisk
 from tests.crash.model_files import ModelFiles

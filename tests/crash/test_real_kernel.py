@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.store.files import FileSystem
+from settlesim.store.journal.files import FileSystem
 from tests.crash.durable import STEPS, DurableProgram
 from tests.documents import ROOT
 

@@ -61,7 +61,7 @@ def worker(*tests: str) -> tuple[str, ...]:
 RULES = (
     Mutant(
         "no compare-and-set",
-        "settlesim.store.instances",
+        "settlesim.store.rules.instances",
         (("        if actual != expected or changed:\n", "        if False:\n"),),
         STALE,
     ),
@@ -102,13 +102,13 @@ RULES = (
     ),
     Mutant(
         "no mark of a settled event",
-        "settlesim.store.marks",
+        "settlesim.store.rules.marks",
         (("        if transaction.mark is None:\n", "        if True:\n"),),
         ("contracts/test_transaction.py::test_an_event_that_was_marked_is_not_applied_again",),
     ),
     Mutant(
         "no deduplication of sends",
-        "settlesim.store.messages",
+        "settlesim.store.queues.messages",
         (
             (
                 "        if known is not None:\n            if known.digest",
@@ -119,7 +119,7 @@ RULES = (
     ),
     Mutant(
         "a receipt is not checked",
-        "settlesim.store.messages",
+        "settlesim.store.queues.messages",
         (
             (
                 "    raise ReceiptExpiredError(queue=receipt.queue, receipt=str(receipt), "
@@ -131,7 +131,7 @@ RULES = (
     ),
     Mutant(
         "a group is not blocked by its message in flight",
-        "settlesim.store.lanes",
+        "settlesim.store.queues.lanes",
         (
             (
                 "            if place is not None and place.lane == lane:\n",
@@ -143,7 +143,7 @@ RULES = (
     ),
     Mutant(
         "a parked group goes on",
-        "settlesim.store.lanes",
+        "settlesim.store.queues.lanes",
         (
             ("        elif lane not in self.parked:\n", "        else:\n"),
             ("        self._up.discard(lane)\n\n    def release", "\n    def release"),
@@ -152,19 +152,19 @@ RULES = (
     ),
     Mutant(
         "a dead letter is thrown away",
-        "settlesim.store.messages",
+        "settlesim.store.queues.messages",
         (("        self._changes.put(DEAD_LETTERS, number, letter)\n", ""),),
         queue("test_a_message_that_failed_too_often_goes_to_the_dead_letters"),
     ),
     Mutant(
         "a timer is sent again and again",
-        "settlesim.store.upkeep",
+        "settlesim.store.queues.upkeep",
         (('"state": "sent"', '"state": "running"'),),
         queue("test_a_timer_sends_its_message_when_it_is_due_and_once"),
     ),
     Mutant(
         "a send that waits for no disk",
-        "settlesim.store.queue",
+        "settlesim.store.queues.queue",
         (
             (
                 "        with self._database.writing() as changes:\n"
@@ -182,7 +182,7 @@ RULES = (
 JOURNAL = (
     Mutant(
         "no sync of the journal",
-        "settlesim.store.journal_file",
+        "settlesim.store.journal.journal_file",
         (
             (
                 "                self._files.sync(self.descriptor)\n            except",
@@ -193,13 +193,13 @@ JOURNAL = (
     ),
     Mutant(
         "no sync of a new file before it gets its name",
-        "settlesim.store.files",
+        "settlesim.store.journal.files",
         (("        if sync:\n            files.sync(descriptor)\n", ""),),
         CRASH,
     ),
     Mutant(
         "no sync of the folder",
-        "settlesim.store.replica_writing",
+        "settlesim.store.journal.replica_writing",
         (
             (
                 "            self._files.sync_folder(self._folder)\n"
@@ -216,13 +216,13 @@ JOURNAL = (
     ),
     Mutant(
         "a snapshot is written in place",
-        "settlesim.store.files",
+        "settlesim.store.journal.files",
         (('    temporary = os.path.join(folder, f".{name}.tmp")\n', "    temporary = path\n"),),
         CRASH,
     ),
     Mutant(
         "a new journal before the snapshot that it continues",
-        "settlesim.store.replica_writing",
+        "settlesim.store.journal.replica_writing",
         (
             (
                 "        self._write_snapshot()\n        self._write_journal()\n",
@@ -233,49 +233,49 @@ JOURNAL = (
     ),
     Mutant(
         "a torn tail is not cut",
-        "settlesim.store.replica_writing",
+        "settlesim.store.journal.replica_writing",
         (("        if self._tail:\n", "        if False:\n"),),
         CRASH,
     ),
     Mutant(
         "the error of a sync is passed over",
-        "settlesim.store.journal",
+        "settlesim.store.journal.database",
         (("            self._write_anew(seq, error, interrupts)\n", "            pass\n"),),
         CRASH,
     ),
     Mutant(
         "what a failed sync has dropped is believed",
-        "settlesim.store.replica_writing",
+        "settlesim.store.journal.replica_writing",
         (("        if self.doubtful:\n", "        if False:\n"),),
         CRASH,
     ),
     Mutant(
         "no checksum of a record",
-        "settlesim.store.records",
+        "settlesim.store.journal.records",
         ((' or line[:9] != b"%08x " % crc32(line[9:]):', ":"),),
         NAMED,
     ),
     Mutant(
         "damage of a record is taken for a torn tail",
-        "settlesim.store.records",
+        "settlesim.store.journal.records",
         (("            if record.durable > seq:\n", "            if False:\n"),),
         NAMED,
     ),
     Mutant(
         "damage of a snapshot is passed over",
-        "settlesim.store.opening",
+        "settlesim.store.journal.opening",
         (("    if layout.flaws:\n", "    if False:\n"),),
         NAMED,
     ),
     Mutant(
         "no lock between processes",
-        "settlesim.store.lock",
+        "settlesim.store.journal.lock",
         (("            if not files.try_lock(self._descriptor):\n", "            if False:\n"),),
         CONTENTION,
     ),
     Mutant(
         "ids are given again after a snapshot",
-        "settlesim.store.snapshot_file",
+        "settlesim.store.journal.snapshot_file",
         (
             (
                 '        "ids": tables.counters(),\n',

@@ -12,7 +12,7 @@ from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import freeze_object
 from settlesim.ports import Transaction
 from settlesim.store import TinyStore
-from settlesim.store.files import FileSystem
+from settlesim.store.journal.files import FileSystem
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

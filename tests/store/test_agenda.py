@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlesim.store.agenda import Agenda
+from settlesim.store.rules.agenda import Agenda
 
 KEYS = st.integers(0, 5)
 STEPS = st.lists(

@@ -13,7 +13,7 @@ from settlesim.chart.values import freeze_object
 from settlesim.ports import Message, Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue, MemoryStore, TinyStore
 from settlesim.store.database import Document
-from settlesim.store.files import FileSystem
+from settlesim.store.journal.files import FileSystem
 from tests.contracts.stores import Time
 from tests.contracts.test_store import snapshot
 

@@ -15,7 +15,7 @@ from settlesim.ports import Timer, Timers, Transaction
 from settlesim.store import FifoQueue, MemoryDatabase, MemoryStore
 from settlesim.store.base import DatabaseStore
 from settlesim.store.documents import TABLES
-from settlesim.store.receipts import Receipt, read_receipt
+from settlesim.store.queues.receipts import Receipt, read_receipt
 from tests.contracts.stores import Time
 from tests.contracts.test_store import snapshot
 from tests.strategies import texts

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlesim.store.database import Document, Index, Reader
-from settlesim.store.deduplication import Deduplication
 from settlesim.store.documents import DEAD_LETTERS, DEDUPLICATION, MARKS, MESSAGES, PARKED, TIMERS
-from settlesim.store.marks import Marks
-from settlesim.store.queueing import Queues
-from settlesim.store.timers import DurableTimers
+from settlesim.store.queues.deduplication import Deduplication
+from settlesim.store.queues.queueing import Queues
+from settlesim.store.rules.marks import Marks
+from settlesim.store.rules.timers import DurableTimers
 
 QUEUES, GROUPS, TIMES = ["q", "r"], ["a", "b"], [0.0, 1.0, 2.0]
 

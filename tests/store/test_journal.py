@@ -16,8 +16,8 @@ import pytest
 
 from settlesim.errors import InvalidValueError, StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
-from settlesim.store.files import FileSystem
-from settlesim.store.journal import JournalDatabase
+from settlesim.store.journal.database import JournalDatabase
+from settlesim.store.journal.files import FileSystem
 from tests.store.faults import FULL, Counting, Faulty, Hooked, count, names, save
 
 

@@ -15,7 +15,7 @@ from tinydb.table import Document
 
 from settlesim.errors import StoreDamagedError
 from settlesim.store import TinyStore
-from settlesim.store.tinydb_form import JournalDB, JournalStorage
+from settlesim.store.journal.tinydb_form import JournalDB, JournalStorage
 from tests.store.faults import count, save
 
 

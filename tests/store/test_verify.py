@@ -9,8 +9,8 @@ import pytest
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
-from settlesim.store.mend import accept_edits, salvage_store
-from settlesim.store.verify import verify_store
+from settlesim.store.repair.mend import accept_edits, salvage_store
+from settlesim.store.repair.verify import verify_store
 from tests.store.faults import abandon, count, journal_of, names, save
 
 
