@@ -52,7 +52,9 @@ def test_file_holds_one_document_a_line(path: Path) -> None:
         save(store, "b", 2)
     head, line, rest = path.read_text("utf-8").split("\n", 2)
     assert head == '{"meta":{'
-    assert line.startswith('"1":{"store":"settlesim","format":2,"seq":2,"ids":{"instances":2},')
+    assert line.startswith(
+        '"1":{"store":"settlesim","format":2,"seq":2,"ids":{"instances":2,"meta":1},'
+    )
     assert rest == (
         '},\n"instances":{\n'
         '"1":{"key":"é","chart":"count","version":1,"revision":1,"configuration":["odd"],'

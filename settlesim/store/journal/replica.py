@@ -10,7 +10,7 @@ from typing import Final
 from settlesim.errors import StoreDamagedError
 from settlesim.store.journal.files import FileSystem, Status
 from settlesim.store.journal.journal_file import JournalFile, advice
-from settlesim.store.journal.opening import Stand, load_snapshot
+from settlesim.store.journal.opening import Stand, check_pair, load_snapshot
 from settlesim.store.journal.tables import Tables
 
 __all__ = ["Replica"]
@@ -112,30 +112,12 @@ class Replica:
         if self._stand is not None:
             self.seq = self._stand.seq
         if journal is not None:
-            self._check_pair(journal)
+            check_pair(self.path, self._stand, journal)
             self.durable = journal.base
             self._read_on(journal, tell=False)
         self._whole = False
         self.tables.tell_all()
         self._whole = True
-
-    def _check_pair(self, journal: JournalFile) -> None:
-        """Refuse a snapshot that is not the one on which the journal is based."""
-        stand = self._stand
-        if stand is None:
-            raise StoreDamagedError(
-                path=self.path,
-                reason=f"the file is missing, and {journal.path} continues it. Put it back, or "
-                f"take the journal away to begin with nothing; {advice(self.path)}",
-            )
-        same = stand.check == journal.check or stand.seq > journal.base
-        if stand.first_format or stand.seq < journal.base or not same:
-            raise StoreDamagedError(
-                path=self.path,
-                reason=f"its state {stand.seq} is not the one that {journal.path} continues, "
-                f"which is {journal.base}: an older copy may have been put in its place. Take the "
-                f"journal away to go on with this file; {advice(self.path)}",
-            )
 
     def _change_over(self, old: JournalFile) -> None:
         """Go on in the journal that another process began."""

@@ -33,8 +33,11 @@ class WritableReplica(Replica):
         OSError
             They can not be.
         """
+        gone = False
         if self._stand is not None and not self._files.may_write(self.path):
-            raise PermissionError(EACCES, "the file is read-only", self.path)
+            gone = self._stat(self.path) is None
+            if not gone:
+                raise PermissionError(EACCES, "the file is read-only", self.path)
         if self.journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
@@ -44,6 +47,9 @@ class WritableReplica(Replica):
             # Nobody writes now, so nobody will ever finish it.
             self.journal.set_aside(self._tail, self._torn_path, like=self.path, sync=self._sync)
             self._tail = b""
+        if gone:  # somebody removed it; without it the journal would be worth nothing
+            self._write_snapshot()
+            return self._write_journal()
         return self.journal
 
     def append(self, delta: Delta, documents: Documents) -> None:
@@ -125,6 +131,9 @@ class WritableReplica(Replica):
     def checkpoint(self) -> None:
         """Fold the journal into the snapshot; the caller holds the lock and has caught up.
 
+        Where there is nothing to fold nothing is written: a new snapshot with the number of
+        the old one, and a journal that continues the old one, would be two stores.
+
         Raises
         ------
         StoreDamagedError
@@ -132,8 +141,12 @@ class WritableReplica(Replica):
         OSError
             The system refused; every transaction is still in the files.
         """
-        self.prepare()
+        journal = self.prepare()
         self._check_untouched()
+        stand, status = self._stand, self._stat(self.path)
+        if stand is not None and stand.status == status and self.seq == journal.base:
+            if (stand.seq, stand.check) == (journal.base, journal.check):
+                return
         self._write_snapshot()
         self._write_journal()
 

@@ -125,9 +125,9 @@ class Tables:
         return self.dropped.get(name, 1 if name == META else 0)
 
     def counters(self) -> dict[str, int]:
-        """Return the greatest id that each table ever had."""
+        """Return the greatest id that each table ever had, by name, names ascending."""
         found = {name: table.last for name, table in self.named.items()}
-        return {**self.dropped, **found}
+        return dict(sorted({META: self.last(META), **self.dropped, **found}.items()))
 
     def size(self) -> int:
         """Return about how many characters all documents have."""
