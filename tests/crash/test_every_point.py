@@ -84,6 +84,7 @@ def check(report: Report, steps: int) -> None:
     ):
         assert report.points[kind] > 0, kind
     assert report.images > report.distinct > report.calls
+    assert not report.refusals, "an object did not go on after an error"
 
 
 def test_every_crash_point_leaves_what_was_acknowledged_or_that_and_one_step(

@@ -136,12 +136,11 @@ def test_same_tables_are_the_same_bytes(tmp_path: Path) -> None:
 def test_tables_that_are_empty_or_gone_are_the_same_bytes_when_they_are_read(path: Path) -> None:
     """The greatest id of each is written whether the table is there or not."""
     several_tables(path, "cab")
-    with JournalDatabase(path) as database:
-        with database.writing() as changes:
-            changes.remove("c", 1)
-            changes.drop("a")
-            changes.insert("meta", {"owner": "Ada"})
-            changes.remove("meta", 2)
+    with JournalDatabase(path) as database, database.writing() as changes:
+        changes.remove("c", 1)
+        changes.drop("a")
+        changes.insert("meta", {"owner": "Ada"})
+        changes.remove("meta", 2)
     whole = path.read_bytes()
     assert b'"ids":{"a":1,"b":1,"c":1,"meta":2}' in whole
     journal_of(path).unlink()

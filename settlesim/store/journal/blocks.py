@@ -116,13 +116,13 @@ class WritingBlock:
                     database.append(self._delta, self._documents)
                 elif kind is None and self._durable and database.replica.doubtful:
                     database.clear_doubts()
-                seq = database.replica.seq
+                standing = database.standing
             finally:
                 database.unlock()
                 database.mutex.release()
             if kind is None and self._durable:
                 # Also where nothing was changed: what it was decided on must not be lost.
-                database.make_durable(seq, self._interrupts)
+                database.make_durable(standing, self._interrupts)
         finally:
             self._interrupts.end()
 

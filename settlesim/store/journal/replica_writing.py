@@ -143,12 +143,18 @@ class WritableReplica(Replica):
         """
         journal = self.prepare()
         self._check_untouched()
-        stand, status = self._stand, self._stat(self.path)
-        if stand is not None and stand.status == status and self.seq == journal.base:
-            if (stand.seq, stand.check) == (journal.base, journal.check):
-                return
-        self._write_snapshot()
-        self._write_journal()
+        if not self._is_folded(journal):
+            self._write_snapshot()
+            self._write_journal()
+
+    def _is_folded(self, journal: JournalFile) -> bool:
+        stand = self._stand
+        return (
+            stand is not None
+            and (stand.seq, stand.check) == (journal.base, journal.check)
+            and stand.status == self._stat(self.path)
+            and self.seq == journal.base
+        )
 
     def _check_untouched(self) -> None:
         status = self._stat(self.path)
