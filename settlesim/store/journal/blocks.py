@@ -31,18 +31,16 @@ class ReadingBlock:
 
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
-        interrupts.begin()
+        database.mutex.refuse_nesting()
         try:
+            interrupts.begin()
             database.enter(interrupts)
-            try:
-                database.catch_up()
-            except BaseException:
-                database.mutex.release()
-                raise
+            database.catch_up()
+            return self
         except BaseException:
+            database.back_out()
             interrupts.end()
             raise
-        return self
 
     def __exit__(
         self,
@@ -50,8 +48,10 @@ class ReadingBlock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.mutex.release()
-        self._interrupts.end()
+        try:
+            self._database.mutex.release()
+        finally:
+            self._interrupts.end()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document, or None where there is none."""
@@ -85,19 +85,17 @@ class WritingBlock:
         self._delta: Delta = {}
         self._documents: dict[tuple[str, int], Document] = {}
         self._last: dict[str, int] = {}  # the greatest id that was put, by table
-        interrupts.begin()
+        self._process = database.process
+        database.mutex.refuse_nesting()
         try:
+            interrupts.begin()
             database.enter(interrupts)
-            try:
-                database.lock(interrupts)
-            except BaseException:
-                database.mutex.release()
-                raise
+            database.lock(interrupts)
+            return self
         except BaseException:
+            database.back_out()
             interrupts.end()
             raise
-        self._process = database.process
-        return self
 
     def __exit__(
         self,

@@ -185,6 +185,12 @@ class JournalDatabase:
                 path=self.path, reason="it was closed; open it again", final=True
             )
 
+    def back_out(self) -> None:
+        """Let the locks go that the calling thread has, where a block was not entered after all."""
+        if self.mutex.is_mine:
+            self._lock.drop()
+            self.mutex.release()
+
     def _drop_doubtful(self) -> None:
         """Let what is in memory go where it may be more than what is in the files."""
         if self._must_reload:
