@@ -23,7 +23,7 @@ __all__ = ["ReadingBlock", "WritingBlock"]
 class ReadingBlock:
     """Holds the tables still; is the `Reader` of them."""
 
-    __slots__ = ("_database", "_interrupts")
+    __slots__ = ("_database", "_interrupts", "_mutex")
 
     def __init__(self, database: JournalDatabase) -> None:
         self._database = database
@@ -31,7 +31,8 @@ class ReadingBlock:
 
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
-        database.mutex.refuse_nesting()
+        self._mutex = database.mutex  # which a forked child has another one of
+        self._mutex.refuse_nesting()
         try:
             interrupts.begin()
             database.enter(interrupts)
@@ -49,7 +50,7 @@ class ReadingBlock:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._database.mutex.release()
+            self._mutex.release()
         finally:
             self._interrupts.end()
 
@@ -106,6 +107,8 @@ class WritingBlock:
         database = self._database
         if self._process != os.getpid():
             self._interrupts.end()
+            if kind is not None:
+                return  # it ends in its own way
             reason = "the process was forked while it was written; the parent has the changes"
             raise StoreUnavailableError(path=database.path, reason=reason)
         try:

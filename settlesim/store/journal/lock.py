@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -71,6 +72,29 @@ class InterruptsHeld:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._pending, self._caught = True, frame
+
+    def forget(self) -> Any:
+        """Hold nothing back any more, put nothing back later; return the handler before."""
+        previous, self._previous = self._previous, None
+        self._pending = False
+        return previous
+
+
+def _after_fork() -> None:
+    """Let a child hear Ctrl-C: it may never leave the block in which it was forked.
+
+    It may have been forked by another thread than the one that holds interrupts back, which
+    it does not have.
+    """
+    handler = now = _quick.getsignal(_INTERRUPT)
+    while isinstance(held := getattr(handler, "__self__", None), InterruptsHeld):
+        handler = held.forget()
+    if handler is not now and handler is not None:
+        _quick.signal(_INTERRUPT, handler)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class ThreadLock:

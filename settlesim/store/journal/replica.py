@@ -171,11 +171,16 @@ class Replica:
         return self.journal is not None and self.journal.position > self.journal.start
 
     def after_fork(self) -> None:
-        """Let the files and the tables go in a child process."""
-        if self.journal is not None:
-            self.journal.after_fork()
-        with suppress(OSError):
-            self.forget()
+        """Let the files go in a child process; the tables when it looks at them next.
+
+        It may have been forked in a block, in which they are held still.
+        """
+        self._whole = False
+        journal, self.journal = self.journal, None
+        if journal is not None:
+            journal.after_fork()
+            with suppress(OSError):
+                journal.close()
 
     def forget(self) -> None:
         """Let the files and the tables go."""
