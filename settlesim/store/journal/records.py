@@ -8,7 +8,8 @@
 The first line says on which snapshot the journal is based. `seq` counts the transactions of
 the store; `d` is the last one that was known to be durable when the line was written. A line
 that is no good may be the end of a write that was cut short, and then nobody was told that it
-had been kept; but if a later line says that it was durable, it has been damaged since.
+had been kept; but if a later line says that it was durable, it has been damaged since. Of the
+last lines no later one says anything: they are set aside, and what they may have been is told.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "read_line",
     "record_line",
     "scan",
+    "tail_words",
 ]
 
 FORMAT: Final = 2
@@ -216,6 +218,16 @@ def scan(data: bytes, seq: int) -> Scan:
             seq += 1
         end = stop + 1
     return Scan(records, end, b"", None, skipped, last)
+
+
+def tail_words(tail: bytes) -> str:
+    """Say what the end of a journal may have been that is no record."""
+    if tail.endswith(b"\n"):
+        return (
+            "it ends as a record does and has no good checksum, so it may be a write that was cut "
+            "short by a power cut, or a record that was damaged and may have been acknowledged"
+        )
+    return "a write that was never finished"
 
 
 def _behind(data: bytes, start: int, seq: int) -> tuple[int, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from errno import EACCES, EIO
 from typing import Final
@@ -9,12 +10,14 @@ from typing import Final
 from settlesim.errors import StoreDamagedError, StoreError
 from settlesim.store.journal.journal_file import JournalFile
 from settlesim.store.journal.opening import Stand, load_snapshot
-from settlesim.store.journal.records import record_line
+from settlesim.store.journal.records import record_line, tail_words
 from settlesim.store.journal.replica import Replica
 from settlesim.store.journal.snapshot_file import write_snapshot
 from settlesim.store.journal.tables import Delta, Documents, Tables
 
 __all__ = ["WritableReplica"]
+
+_logger: Final = logging.getLogger("settlesim.store")
 
 _MOST_AGAIN: Final = 65_536
 """Bytes; where more would have to be written again, a new snapshot is."""
@@ -45,12 +48,24 @@ class WritableReplica(Replica):
             self.journal.make_writable()
         if self._tail:
             # Nobody writes now, so nobody will ever finish it.
-            self.journal.set_aside(self._tail, self._torn_path, like=self.path, sync=self._sync)
-            self._tail = b""
+            self._set_aside(self.journal)
         if gone:  # somebody removed it; without it the journal would be worth nothing
             self._write_snapshot()
             return self._write_journal()
         return self.journal
+
+    def _set_aside(self, journal: JournalFile) -> None:
+        tail, start = self._tail, journal.position
+        journal.set_aside(tail, self._torn_path, like=self.path, sync=self._sync)
+        self._tail = b""
+        _logger.warning(
+            "%s, bytes %d to %d: no record, cut off and kept in %s: %s",
+            journal.path,
+            start,
+            start + len(tail) - 1,
+            self._torn_path,
+            tail_words(tail),
+        )
 
     def append(self, delta: Delta, documents: Documents) -> None:
         """Write one transaction; it is not durable yet.
