@@ -108,7 +108,7 @@ def check_pair(path: str, stand: Stand | None, journal: JournalFile) -> None:
 def _holds(journal: JournalFile) -> str:
     if journal.size() == journal.start:
         return ""
-    count = len(journal.scan(journal.base).records)
+    count = len(journal.scan(journal.base)[0].records)
     if not count:
         return ", which is not empty,"
     return f", which holds {count} transaction{'' if count == 1 else 's'} more,"

@@ -54,6 +54,8 @@ class Replica:
         """The last transaction that is known to survive a power cut."""
         self.journal: JournalFile | None = None
         self._stand: Stand | None = None
+        self._chained = False
+        """Whether the tables are what the journal is based on, and its records."""
         self._tail = b""
         self._doubtful: list[tuple[int, bytes]] = []
         """Records that nobody called durable yet."""
@@ -92,7 +94,10 @@ class Replica:
         elif status.size < journal.position:
             self._load()
         elif status.size > journal.position:
-            self._read_on(journal)
+            if journal.is_itself():
+                self._read_on(journal)
+            else:
+                self._load()
         else:
             self._tail = b""
 
@@ -113,6 +118,7 @@ class Replica:
             self.seq = self._stand.seq
         if journal is not None:
             check_pair(self.path, self._stand, journal)
+            self._chained = self.seq == journal.base
             self.durable = journal.base
             self._read_on(journal, tell=False)
         self._whole = False
@@ -120,11 +126,12 @@ class Replica:
         self._whole = True
 
     def _change_over(self, old: JournalFile) -> None:
-        """Go on in the journal that another process began."""
+        """Go on in the journal that another process began, if it continues the old one."""
         with suppress(StoreDamagedError):  # what the new one is based on makes up for it
             self._read_on(old)
         new = JournalFile.open(self._files, self.journal_path)
-        if new is None or new.base != self.seq:
+        missed = new is None or (new.base, new.after) != (self.seq, old.digest)
+        if new is None or missed or not self._chained:
             if new is not None:
                 new.close()
             self._load()
@@ -142,9 +149,9 @@ class Replica:
         self._stand = None if status is None else Stand(seq, check, status, first_format=False)
 
     def _read_on(self, journal: JournalFile, *, tell: bool = True) -> None:
-        found = journal.scan(self.seq)
+        found, known = journal.scan(self.seq)
         if found.flaw is not None:
-            found = journal.scan(self.seq)  # it may have been read while it was written
+            found, known = journal.scan(self.seq)  # it may have been read while it was written
         self._whole = False
         for record in found.records:
             if tell:
@@ -156,7 +163,7 @@ class Replica:
                 self._doubtful.append((record.seq, record.line))
         self._last = max(self._last, found.last)
         self._doubtful = [each for each in self._doubtful if each[0] > self.durable]
-        journal.position += found.end
+        journal.take(known)
         self._whole = True
         if found.flaw is not None:
             raise StoreDamagedError(

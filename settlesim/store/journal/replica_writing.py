@@ -157,7 +157,7 @@ class WritableReplica(Replica):
             The system refused; every transaction is still in the files.
         """
         journal = self.prepare()
-        self._check_untouched()
+        self._check_untouched(journal)
         if not self._is_folded(journal):
             self._write_snapshot()
             self._write_journal()
@@ -171,17 +171,33 @@ class WritableReplica(Replica):
             and self.seq == journal.base
         )
 
-    def _check_untouched(self) -> None:
+    def _check_untouched(self, journal: JournalFile) -> None:
         status = self._stat(self.path)
         if status is None or (self._stand is not None and status == self._stand.status):
             return
-        found = load_snapshot(self._files, self.path, Tables())
-        base = 0 if self.journal is None else self.journal.base
-        if found is None or found.first_format or not base <= found.seq <= self.seq:
+        tables = Tables()
+        found = load_snapshot(self._files, self.path, tables)
+        if found is None or not self._leads_here(journal, found, tables):
             raise StoreDamagedError(
                 path=self.path,
-                reason="another program changed it while it was open; the journal has everything",
+                reason="another program changed it while it was open; what was saved since "
+                f"{journal.path} was begun is in there",
             )
+        if (found.seq, found.check) == (journal.base, journal.check):
+            self._stand = found
+
+    def _leads_here(self, journal: JournalFile, found: Stand, tables: Tables) -> bool:
+        """Say whether a snapshot and the records after it are the tables that are in memory.
+
+        As one is of which the process that wrote it was killed before it began a journal.
+        """
+        if found.first_format or not journal.base <= found.seq <= self.seq:
+            return False
+        if found.seq == journal.base and found.check != journal.check:
+            return False
+        for record in journal.records(found.seq):
+            tables.keep(record.delta, record.documents)
+        return tables.same_as(self.tables)
 
     def _write_snapshot(self) -> None:
         check, status = write_snapshot(
@@ -194,15 +210,17 @@ class WritableReplica(Replica):
 
     def _write_journal(self) -> JournalFile:
         assert self._stand is not None
+        old = self.journal
         new = JournalFile.create(
             self._files,
             self.journal_path,
             self._stand.seq,
             self._stand.check,
+            old.digest if old is not None and self._chained else "",
             like=self.path,
             sync=self._sync,
         )
-        old, self.journal = self.journal, new
+        self.journal, self._chained = new, True
         self._tail, self._doubtful, self._last = b"", [], 0
         self._next_checkpoint = self._least
         if old is not None:

@@ -134,6 +134,14 @@ class Tables:
         texts = sum(len(text) for table in self.named.values() for text in table.texts.values())
         return texts + sum(map(len, self.foreign.values()))
 
+    def same_as(self, other: Tables) -> bool:
+        """Say whether a snapshot of the other tables would be the same."""
+        mine, its = (
+            {name: table.texts for name, table in each.named.items() if name != META or table.texts}
+            for each in (self, other)
+        )
+        return (mine, self.foreign, self.counters()) == (its, other.foreign, other.counters())
+
     # --- indexes --------------------------------------------------------------------------
 
     def add_index(self, names: Iterable[str], index: Index) -> None:
