@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from settlesim.store.repair.verify import StoreReport
 
 __all__ = ["compact", "verify"]
+
+_ONE: Final = {
+    "dead_letters": "dead letter",
+    "deduplication": "deduplication id",
+    "instances": "instance",
+    "marks": "mark",
+    "messages": "message",
+    "parked": "parked group",
+    "settlements": "settlement",
+    "timers": "timer",
+}
+"""What one document of a table is called."""
 
 
 @click.command(
@@ -77,9 +90,9 @@ def _verify(path: str) -> None:
     if report.unfinished is not None:
         size = report.unfinished.end - report.unfinished.start
         click.echo(
-            f"its journal ends in {_count(size, 'byte')} that are no record (from byte "
-            f"{report.unfinished.start} on): a write that was cut short, of which nobody was told "
-            f"that it had been kept. The next write sets them aside, in {plain(path)}.torn"
+            f"its journal ends in {_count(size, 'byte')} that {'is' if size == 1 else 'are'} no "
+            f"record (from byte {report.unfinished.start} on): {report.unfinished.reason}. "
+            f"The next write sets {'it' if size == 1 else 'them'} aside, in {plain(path)}.torn"
         )
     pieces, size = report.set_aside
     if pieces:
@@ -92,9 +105,19 @@ def _verify(path: str) -> None:
 
 
 def _content(report: StoreReport) -> str:
-    tables = [f"{count} {name}" for name, count in report.documents.items()]
     head = [f"format {report.format}", _count(report.transactions, "transaction")]
-    return ", ".join([*head, *tables])
+    return ", ".join([*head, *_tables(report.documents)])
+
+
+def _tables(documents: Mapping[str, int]) -> list[str]:
+    """Say how many documents of each table there are; other people's tables come last."""
+    ours = [_count(count, _ONE[name]) for name, count in sorted(documents.items()) if name in _ONE]
+    others = [
+        f"{_count(count, 'document')} of {name!r}"
+        for name, count in sorted(documents.items())
+        if name not in _ONE
+    ]
+    return ours + others
 
 
 def _count(count: int, what: str) -> str:
@@ -118,7 +141,7 @@ def _salvage(path: str, new: str) -> None:
     saved = salvage_store(path, new)
     for missing in saved.missing:
         click.echo(f"MISSING  {plain(missing)}")
-    what = ", ".join(f"{count} {name}" for name, count in saved.documents.items()) or "no documents"
+    what = ", ".join(_tables(saved.documents)) or "no documents"
     click.echo(f"{plain(new)} has what is whole in {plain(path)}: {what}")
     if saved.missing:
         raise click.exceptions.Exit(1)

@@ -137,8 +137,7 @@ class StoreDamagedError(StoreError):
 class StoreUnavailableError(StoreError):
     """A store's file can not be read or written as things are; `reason` says why.
 
-    It is `final` where this store object will never be able to again: it was closed, or the
-    disk failed so that only opening it anew tells what is there.
+    It is `final` where this store object will never be able to again: it was closed.
     """
 
     path: str

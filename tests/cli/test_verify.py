@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.store import TinyStore
+from settlesim.store import FifoQueue, TinyStore
 from tests.cli.conftest import Run
 from tests.store.faults import abandon, save
 
@@ -32,6 +32,29 @@ def test_a_whole_store_is_said_to_be_whole(store: Path, run: Run) -> None:
         "s.json is whole: format 2, 3 transactions, 3 instances",
         "1 transaction is in its journal, not yet in the file",
     ]
+
+
+def test_what_is_in_a_store_is_counted_in_words(here: Path, run: Run) -> None:
+    """One of each in the singular, and tables of others by their names."""
+    with TinyStore("s.json") as store:
+        queue = FifoQueue(store, "count", max_failures=1, policy="halt")
+        for key in ("a", "b"):
+            queue.send({"event": "COUNT"}, key, f"id of {key}")
+        (message,) = queue.receive(1)
+        queue.fail(message.receipt, "ValueError", retry_in=0.0)
+        save(store, "a", 1)
+        store.db.table("notes").insert_multiple([{"n": 1}, {"n": 2}])
+    assert run("verify", "--store", "s.json").stdout == (
+        "s.json is whole: format 2, 6 transactions, 1 dead letter, 2 deduplication ids, "
+        "1 instance, 1 message, 1 parked group, 2 documents of 'notes'\n"
+    )
+    with TinyStore("s.json") as store:
+        save(store, "b", 1)
+        store.db.table("notes").remove(doc_ids=[1])
+    assert run("verify", "--store", "s.json").stdout == (
+        "s.json is whole: format 2, 8 transactions, 1 dead letter, 2 deduplication ids, "
+        "2 instances, 1 message, 1 parked group, 1 document of 'notes'\n"
+    )
 
 
 def test_damage_is_named_with_file_and_bytes(store: Path, run: Run) -> None:
@@ -81,7 +104,7 @@ def test_what_is_whole_is_salvaged_into_a_new_store(store: Path, run: Run) -> No
     result = run("verify", "--store", "s.json", "--salvage", "new.json")
     assert result.exit_code == 1
     assert "MISSING  document 2 of table 'instances'" in result.stdout
-    assert result.stdout.endswith("new.json has what is whole in s.json: 1 instances\n")
+    assert result.stdout.endswith("new.json has what is whole in s.json: 1 instance\n")
     keys = [each["key"] for each in json.loads(run("show", "--store", "new.json", "--json").stdout)]
     assert keys == ["c"]
     assert "it exists" in run("verify", "--store", "s.json", "--salvage", "new.json").stderr

@@ -95,6 +95,15 @@ class Bench:
         if isinstance(self.store, TinyStore):
             self.store.compact()
 
+    def compact_by_another(self) -> None:
+        """Let another opening compact twice, and be closed, while this one stays open."""
+        if isinstance(self.store, TinyStore):
+            other = self._open_store(lambda: self.now)
+            assert isinstance(other, TinyStore)
+            other.compact()
+            other.compact()
+            other.close()
+
     def settle(
         self, key: str, expected: int, consumed: Message | None, text: str = "", **more: Any
     ) -> None:
@@ -145,6 +154,16 @@ def _fail(group: str, receives: int) -> Step:
     )
 
 
+_COMPACT_TWICE = [
+    # All of them promise nothing by themselves, and change nothing that can be seen.
+    Step("compact, nothing is new", lambda bench, got: bench.compact()),
+    Step("another compacts twice", lambda bench, got: bench.compact_by_another()),
+    Step("close and open, nothing is new", lambda bench, got: bench.close_and_open()),
+    Step("another compacts again", lambda bench, got: bench.compact_by_another()),
+    Step("close and open again", lambda bench, got: bench.close_and_open()),
+]
+"""After a compaction: all of it must be as if nothing were done."""
+
 STEPS = [
     _send("a", "E1", "first"),
     _send("a", "E2", "second"),
@@ -165,6 +184,7 @@ STEPS = [
     Step("settle b", lambda bench, got: bench.settle("b", 0, got["b 1"], text="short")),
     _fail("poison", 1),
     Step("compact", lambda bench, got: bench.compact()),
+    *_COMPACT_TWICE,
     _receive(),
     Step(
         "settle a again, one timer is kept",
@@ -190,6 +210,8 @@ STEPS = [
         lambda bench, got: bench.queue.change_visibility(got["poison 3"].receipt, 0.0),
         durable=False,  # as a reception: after a power cut nobody has a message in his hands
     ),
+    _receive(),
+    Step("another folds it, twice", lambda bench, got: bench.compact_by_another()),
     _receive(),
     Step("compact again", lambda bench, got: bench.compact()),
     _receive(VISIBILITY + 1.0),

@@ -217,7 +217,9 @@ class ModelFiles(FileSystem):
         return True
 
     def unlock(self, descriptor: int) -> None:
-        self._locked.pop(self._opened[descriptor].file.number, None)
+        number = self._opened[descriptor].file.number
+        if self._locked.get(number) == descriptor:
+            del self._locked[number]
 
 
 def _status(file: ModelFile) -> Status:

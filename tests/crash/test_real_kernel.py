@@ -23,7 +23,7 @@ from tests.documents import ROOT
 
 CALLS = ("write", "fsync", "fdatasync", "ftruncate", "rename", "unlink")
 """What Python makes of the store's calls that change a disk, on Linux."""
-STRACED = 13
+STRACED = 18
 """How many of the steps are done under strace, which takes its time."""
 
 

@@ -224,6 +224,36 @@ def test_unfinished_end_is_left_by_readers_and_set_aside_by_the_next_writer(kill
         assert len(store.keys()) == 9
 
 
+def test_what_is_set_aside_is_told_to_the_log(
+    killed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """File, place and size, where it is kept, and whether it may have been acknowledged."""
+    journal, torn = journal_of(killed), killed.with_name("store.json.torn")
+    start = journal.stat().st_size
+    with journal.open("ab") as stream:
+        stream.write(b"12345678 {")
+    with TinyStore(killed) as store:
+        assert caplog.records == []  # a reader cuts nothing
+        save(store, "k8", 8)
+        (record,) = caplog.records
+        assert (record.name, record.levelname) == ("settlesim.store", "WARNING")
+        text = record.getMessage()
+        assert text.startswith(f"{journal}, bytes {start} to {start + 9}: ")
+        assert str(torn) in text
+        assert "was never finished" in text
+        save(store, "k9", 9)
+        assert len(caplog.records) == 1
+        abandon(store)
+    data = journal.read_bytes()
+    journal.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])  # of one that was told
+    with TinyStore(killed) as store:
+        save(store, "k10", 10)
+    text = caplog.records[-1].getMessage()
+    assert len(caplog.records) == 2
+    assert "may have been acknowledged" in text
+    assert data.splitlines(keepends=True)[-1][:-9] in torn.read_bytes()
+
+
 def test_records_that_the_disk_wrote_out_of_order_are_an_unfinished_end(killed: Path) -> None:
     """The last record is whole, the one before it not, and nobody called it durable."""
     parts = lines(killed)

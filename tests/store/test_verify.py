@@ -110,6 +110,23 @@ def test_unfinished_end_and_what_was_set_aside_are_reported(killed: Path) -> Non
             abandon(store)
 
 
+def test_piece_that_was_set_aside_in_part_is_counted_with_those_after_it(killed: Path) -> None:
+    """A process may be killed in the middle of that, too; the next one does it anew."""
+    torn = killed.with_name("store.json.torn")
+    torn.write_bytes(b"# cut off the journal at byte 700, 50 bytes:\n0123456789")
+    for number in range(2):
+        with journal_of(killed).open("ab") as stream:
+            stream.write(b"98765")
+        with TinyStore(killed) as store:
+            save(store, f"new{number}", 1)
+            abandon(store)
+    assert verify_store(killed).set_aside == (3, 10 + 5 + 5)
+    torn.write_bytes(b"# cut off the journal at byte 700, 50 bytes")
+    assert verify_store(killed).set_aside == (0, 0)
+    torn.write_bytes(b"no such file of ours")
+    assert verify_store(killed).set_aside == (0, 0)
+
+
 def test_missing_file_and_old_copy_are_damage(killed: Path) -> None:
     """As on opening, but with everything else that can be said."""
     old = killed.read_bytes()

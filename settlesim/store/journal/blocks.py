@@ -23,7 +23,7 @@ __all__ = ["ReadingBlock", "WritingBlock"]
 class ReadingBlock:
     """Holds the tables still; is the `Reader` of them."""
 
-    __slots__ = ("_database", "_interrupts")
+    __slots__ = ("_database", "_interrupts", "_mutex")
 
     def __init__(self, database: JournalDatabase) -> None:
         self._database = database
@@ -31,18 +31,17 @@ class ReadingBlock:
 
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
-        interrupts.begin()
+        self._mutex = database.mutex  # which a forked child has another one of
+        self._mutex.refuse_nesting()
         try:
+            interrupts.begin()
             database.enter(interrupts)
-            try:
-                database.catch_up()
-            except BaseException:
-                database.mutex.release()
-                raise
+            database.catch_up()
+            return self
         except BaseException:
+            database.back_out()
             interrupts.end()
             raise
-        return self
 
     def __exit__(
         self,
@@ -50,8 +49,10 @@ class ReadingBlock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.mutex.release()
-        self._interrupts.end()
+        try:
+            self._mutex.release()
+        finally:
+            self._interrupts.end()
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document, or None where there is none."""
@@ -85,19 +86,17 @@ class WritingBlock:
         self._delta: Delta = {}
         self._documents: dict[tuple[str, int], Document] = {}
         self._last: dict[str, int] = {}  # the greatest id that was put, by table
-        interrupts.begin()
+        self._process = database.process
+        database.mutex.refuse_nesting()
         try:
+            interrupts.begin()
             database.enter(interrupts)
-            try:
-                database.lock(interrupts)
-            except BaseException:
-                database.mutex.release()
-                raise
+            database.lock(interrupts)
+            return self
         except BaseException:
+            database.back_out()
             interrupts.end()
             raise
-        self._process = database.process
-        return self
 
     def __exit__(
         self,
@@ -108,6 +107,8 @@ class WritingBlock:
         database = self._database
         if self._process != os.getpid():
             self._interrupts.end()
+            if kind is not None:
+                return  # it ends in its own way
             reason = "the process was forked while it was written; the parent has the changes"
             raise StoreUnavailableError(path=database.path, reason=reason)
         try:
@@ -116,13 +117,13 @@ class WritingBlock:
                     database.append(self._delta, self._documents)
                 elif kind is None and self._durable and database.replica.doubtful:
                     database.clear_doubts()
-                seq = database.replica.seq
+                standing = database.standing
             finally:
                 database.unlock()
                 database.mutex.release()
             if kind is None and self._durable:
                 # Also where nothing was changed: what it was decided on must not be lost.
-                database.make_durable(seq, self._interrupts)
+                database.make_durable(standing, self._interrupts)
         finally:
             self._interrupts.end()
 

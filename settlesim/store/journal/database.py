@@ -18,8 +18,10 @@ or nothing, across tables.
   the next time, and kept in ``store.json.torn``. Where a later record says that it had been
   on the disk, it is damage, and is never cut.
 * After a failed sync the system may have dropped what was to be written, and a second sync
-  would say nothing of it. So everything is written anew, into a new snapshot; where that
-  fails, too, this database takes no more part.
+  would say nothing of it. So everything is written anew, into a new snapshot. Where that
+  fails, too, the changes are in doubt, and whoever waits for them is told so. At its next
+  use the database reads the files anew, as another process would, and trusts no record that
+  nobody has called durable.
 """
 
 from __future__ import annotations
@@ -105,7 +107,9 @@ class JournalDatabase:
         )
         self._renew_locks()
         self.closed = self._wrote = False
-        self._broken: str | None = None
+        self._doubts = 0
+        """How often changes were left in doubt."""
+        self._must_reload = False
         _opened.add(self)
         with self.reading():
             pass  # a damaged file is better found now than at the first event
@@ -170,6 +174,7 @@ class JournalDatabase:
             )
         try:
             self._check_open()
+            self._drop_doubtful()
         except BaseException:
             self.mutex.release()
             raise
@@ -179,8 +184,23 @@ class JournalDatabase:
             raise StoreUnavailableError(
                 path=self.path, reason="it was closed; open it again", final=True
             )
-        if self._broken is not None:
-            raise StoreUnavailableError(path=self.path, reason=self._broken, final=True)
+
+    def back_out(self) -> None:
+        """Let the locks go that the calling thread has, where a block was not entered after all."""
+        if self.mutex.is_mine:
+            self._lock.drop()
+            self.mutex.release()
+
+    def _drop_doubtful(self) -> None:
+        """Let what is in memory go where it may be more than what is in the files."""
+        if self._must_reload:
+            self.replica.forget()
+            self._must_reload = False
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Return what `make_durable` has to know of the changes that were made last."""
+        return self.replica.seq, self._doubts
 
     def catch_up(self) -> None:
         """Take in what others wrote."""
@@ -225,39 +245,54 @@ class JournalDatabase:
         reason = f"{doing} failed: {error.strerror or error}. Nothing was changed."
         return StoreUnavailableError(path=self.path, reason=reason)
 
-    def make_durable(self, seq: int, interrupts: InterruptsHeld) -> None:
-        """Return when everything up to a transaction is on the disk; no lock is held.
+    def make_durable(self, standing: tuple[int, int], interrupts: InterruptsHeld) -> None:
+        """Return when all that stood there at a moment is on the disk; no lock is held.
+
+        Parameters
+        ----------
+        standing : as it was at that moment, under the lock
 
         Raises
         ------
         StoreUnavailableError
             It may be or may not be.
         """
-        if not self._sync or self.replica.durable >= seq:
+        seq, doubts = standing
+        if not self._sync or (self.replica.durable >= seq and self._doubts == doubts):
             return
         try:
             with self._sync_mutex:
                 if self.replica.durable < seq:  # else another thread's sync covered it
                     self.replica.sync()
         except OSError as error:
-            self._write_anew(seq, error, interrupts)
+            self._write_anew(standing, error, interrupts)
+        else:
+            if self._doubts != doubts:
+                raise self._in_doubt("a sync of another thread failed")
 
-    def _write_anew(self, seq: int, error: OSError, interrupts: InterruptsHeld) -> None:
-        if self.replica.durable >= seq:
-            return  # it was closed meanwhile, by another thread
+    def _write_anew(
+        self, standing: tuple[int, int], error: OSError, interrupts: InterruptsHeld
+    ) -> None:
+        seq, doubts = standing
+        what = error.strerror or str(error)
         try:
-            self.enter(interrupts)
-            try:
-                if self.replica.durable < seq:
-                    self._checkpoint(interrupts)
-            finally:
-                self.mutex.release()
+            if self.replica.durable < seq:  # else it was closed meanwhile, by another thread
+                self.enter(interrupts)
+                try:
+                    if self.replica.durable < seq:
+                        self._checkpoint(interrupts)
+                finally:
+                    self.mutex.release()
         except (OSError, StoreError) as second:
-            self._broken = (
-                f"the disk failed: {error.strerror or error}, and then: {second}. The last changes "
-                "may be there or not; open it again to see"
-            )
-            raise StoreUnavailableError(path=self.path, reason=self._broken, final=True) from error
+            self._must_reload = True
+            self._doubts += 1
+            raise self._in_doubt(f"{what}, and then: {second}") from error
+        if self._doubts != doubts:  # the files were read anew: it may not be there any more
+            raise self._in_doubt(what) from error
+
+    def _in_doubt(self, what: str) -> StoreUnavailableError:
+        reason = f"the disk failed: {what}. The last changes may be there or not: look again"
+        return StoreUnavailableError(path=self.path, reason=reason, final=self.closed)
 
     def _checkpoint(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
         self._lock.acquire(interrupts, limit)
@@ -314,7 +349,8 @@ class JournalDatabase:
             interrupts.end()
 
     def _fold_if_small(self, interrupts: InterruptsHeld) -> None:
-        if not self._wrote or self._broken is not None or not self.replica.has_records:
+        self._drop_doubtful()
+        if not self._wrote or not self.replica.has_records:
             return
         # What fails here has lost nothing: the journal has it all.
         with suppress(OSError, StoreError):

@@ -6,13 +6,25 @@ import os
 import threading
 from contextlib import suppress
 from errno import EIO
+from typing import Final
+from zlib import crc32
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.journal.files import FileSystem, Status, replace_file, write_all
 from settlesim.store.journal.first_format import newer
-from settlesim.store.journal.records import Header, Scan, header_line, read_header, scan
+from settlesim.store.journal.records import (
+    Header,
+    Record,
+    Scan,
+    header_line,
+    read_header,
+    scan,
+)
 
 __all__ = ["JournalFile", "advice", "read_range", "read_whole"]
+
+_MARK: Final = 1024
+"""Bytes; by so many of the last ones a file is known again."""
 
 
 def advice(path: str) -> str:
@@ -49,18 +61,29 @@ class JournalFile:
     Parameters
     ----------
     descriptor : of the file, which is closed with this object
+    line : the first one, of which `header` is what it says
     """
 
     def __init__(
-        self, files: FileSystem, path: str, descriptor: int, header: Header, *, writable: bool
+        self,
+        files: FileSystem,
+        path: str,
+        descriptor: int,
+        header: Header,
+        line: bytes,
+        *,
+        writable: bool,
     ) -> None:
         self._files = files
         self.path = path
         self.descriptor = descriptor
-        self.base, self.check, self.start = header
+        self.base, self.check, self.after, self.start = header
         """`start` is where the records begin."""
-        self.position = self.start
+        self.position = 0
         """Where the records end that are known."""
+        self._digest = 0
+        self._mark = b""
+        self._advance(line)
         self.writable = writable
         self.identity = files.status(descriptor).identity
         self.name_synced = False
@@ -102,20 +125,29 @@ class JournalFile:
                 where = f"its first line (bytes 0 to {end - 1})" if end else "its first line"
                 reason = f"{where} is not as it was written; {advice(path)}"
                 raise StoreDamagedError(path=path, reason=reason)
-            return cls(files, path, descriptor, header, writable=False)
+            return cls(files, path, descriptor, header, start[: header.size], writable=False)
         except BaseException:
             files.close(descriptor)
             raise
 
     @classmethod
     def create(
-        cls, files: FileSystem, path: str, base: int, check: str, *, like: str, sync: bool
+        cls,
+        files: FileSystem,
+        path: str,
+        base: int,
+        check: str,
+        after: str = "",
+        *,
+        like: str,
+        sync: bool,
     ) -> JournalFile:
         """Put an empty journal in the place of the one at `path`; see `replace_file`."""
-        line = header_line(base, check)
+        line = header_line(base, check, after)
+        header = Header(base, check, after, len(line))
         descriptor = replace_file(files, path, [line], like=like, sync=sync)
         try:
-            new = cls(files, path, descriptor, Header(base, check, len(line)), writable=True)
+            new = cls(files, path, descriptor, header, line, writable=True)
             new.trusted = True
             return new
         except BaseException:
@@ -139,10 +171,44 @@ class JournalFile:
         """Return the size of the file in bytes."""
         return self._files.status(self.descriptor).size
 
-    def scan(self, seq: int) -> Scan:
-        """Read what comes after `position`, where transaction `seq` ends."""
+    @property
+    def digest(self) -> str:
+        """Return the checksum of all that stands before `position`."""
+        return f"{self._digest:08x}"
+
+    def _advance(self, data: bytes | memoryview) -> None:
+        self.position += len(data)
+        self._digest = crc32(data, self._digest)
+        self._mark = (self._mark + bytes(data[-_MARK:]))[-_MARK:]
+
+    def is_itself(self) -> bool:
+        """Say whether what stands before `position` is, as far as it can be told, what stood there.
+
+        Somebody may have copied another file into this one.
+        """
+        start = self.position - len(self._mark)
+        return read_range(self._files, self.descriptor, start, self.position) == self._mark
+
+    def scan(self, seq: int) -> tuple[Scan, memoryview]:
+        """Read what comes after `position`, where transaction `seq` ends.
+
+        Returns
+        -------
+        found : the records
+        known : their bytes, for `take`
+        """
         data = read_range(self._files, self.descriptor, self.position, self.size())
-        return scan(data, seq)
+        found = scan(data, seq)
+        return found, memoryview(data)[: found.end]
+
+    def records(self, seq: int) -> list[Record]:
+        """Read the records after transaction `seq` that are known, from the begin of the file."""
+        data = read_range(self._files, self.descriptor, self.start, self.position)
+        return scan(data, seq).records
+
+    def take(self, known: memoryview) -> None:
+        """Count records as known."""
+        self._advance(known)
 
     def append(self, line: bytes) -> None:
         """Write a line at the end, all of it or nothing.
@@ -159,7 +225,7 @@ class JournalFile:
             with suppress(OSError):
                 self._files.truncate(self.descriptor, self.position)
             raise
-        self.position += len(line)
+        self._advance(line)
 
     def set_aside(self, tail: bytes, path: str, *, like: str, sync: bool) -> None:
         """Cut what comes after `position`, and keep it in the file at `path`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -37,11 +38,14 @@ class InterruptsHeld:
 
     __slots__ = ("_caught", "_pending", "_previous")
 
-    def begin(self) -> None:
-        """Hold interrupts back from now on."""
+    def __init__(self) -> None:
         self._caught: FrameType | None = None
         self._pending = False
         self._previous: Any = None
+
+    def begin(self) -> None:
+        """Hold interrupts back from now on."""
+        self._caught, self._pending, self._previous = None, False, None
         if threading.get_ident() == threading.main_thread().ident:
             # None is a handler that C code installed; it could not be put back.
             previous = _quick.getsignal(_INTERRUPT)
@@ -69,6 +73,29 @@ class InterruptsHeld:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._pending, self._caught = True, frame
 
+    def forget(self) -> Any:
+        """Hold nothing back any more, put nothing back later; return the handler before."""
+        previous, self._previous = self._previous, None
+        self._pending = False
+        return previous
+
+
+def _after_fork() -> None:
+    """Let a child hear Ctrl-C: it may never leave the block in which it was forked.
+
+    It may have been forked by another thread than the one that holds interrupts back, which
+    it does not have.
+    """
+    handler = now = _quick.getsignal(_INTERRUPT)
+    while isinstance(held := getattr(handler, "__self__", None), InterruptsHeld):
+        handler = held.forget()
+    if handler is not now and handler is not None:
+        _quick.signal(_INTERRUPT, handler)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 
 class ThreadLock:
     """A lock between the threads of one process, which knows its holder.
@@ -77,16 +104,27 @@ class ThreadLock:
     would not mend.
     """
 
-    __slots__ = ("_holder", "_lock")
+    __slots__ = ("_lock",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holder = 0
+        # Its holder is noted in the same step in which it is taken. It is never taken twice.
+        self._lock: Any = threading.RLock()
 
     @property
     def is_mine(self) -> bool:
         """Whether the calling thread holds the lock."""
-        return self._holder == threading.get_ident()
+        return bool(self._lock._is_owned())
+
+    def refuse_nesting(self) -> None:
+        """Say that the calling thread must not take it, where it holds it already.
+
+        Raises
+        ------
+        RuntimeError
+            It does.
+        """
+        if self.is_mine:
+            raise RuntimeError("one use of a store inside another one, by the same thread")
 
     def acquire(self, limit: float, interrupts: InterruptsHeld) -> bool:
         """Wait up to `limit` seconds, interruptibly; say whether it was taken.
@@ -96,8 +134,7 @@ class ThreadLock:
         RuntimeError
             The calling thread holds it already.
         """
-        if self.is_mine:
-            raise RuntimeError("one use of a store inside another one, by the same thread")
+        self.refuse_nesting()
         if not self._lock.acquire(blocking=False):
             waited, step = 0.0, 0.05  # only for the interrupts: it wakes when the lock is free
             while not self._lock.acquire(timeout=step):
@@ -105,12 +142,10 @@ class ThreadLock:
                 waited += step
                 if waited >= limit:
                     return False
-        self._holder = threading.get_ident()
         return True
 
     def release(self) -> None:
         """Let it go."""
-        self._holder = 0
         self._lock.release()
 
 
@@ -159,8 +194,12 @@ class FileLock:
                 waited += pause
                 pause = min(1.5 * pause, _LONGEST_PAUSE)
         except OSError as error:
+            self.drop()
             reason = f"its lock {self.path} failed: {error.strerror or error}"
             raise StoreUnavailableError(path=self._store, reason=reason) from error
+        except BaseException:
+            self.drop()
+            raise
 
     def _try(self) -> bool:
         files = self._files
@@ -175,14 +214,25 @@ class FileLock:
                 now = files.stat(self.path).identity
                 if files.status(self._descriptor).identity == now:
                     return True
-            self.close()
+            self.drop()
 
     def release(self) -> None:
         """Let it go."""
         self._files.unlock(self._descriptor)
 
+    def drop(self) -> None:
+        """Let it go and close the lock file, whether it was taken or not.
+
+        Closing alone would leave it to a forked process that has a copy of the descriptor.
+        """
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                self.release()
+            with suppress(OSError):
+                self.close()
+
     def close(self) -> None:
-        """Close the lock file, and with it the lock."""
+        """Close the lock file; the lock goes with the last copy of its descriptor."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             self._files.close(descriptor)

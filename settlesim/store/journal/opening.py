@@ -11,7 +11,7 @@ from settlesim.store.journal.journal_file import JournalFile, advice, read_whole
 from settlesim.store.journal.snapshot_file import Layout, read_layout, read_tables, write_snapshot
 from settlesim.store.journal.tables import Tables
 
-__all__ = ["Stand", "load_snapshot", "write_store"]
+__all__ = ["Stand", "check_pair", "load_snapshot", "write_store"]
 
 
 class Stand:
@@ -75,6 +75,43 @@ def _flawed(path: str, layout: Layout) -> StoreDamagedError:
         reason=f"{shown}{more}. If somebody changed it on purpose, "
         f"`settlesim verify --store {path} --accept` takes it as it is; {advice(path)}",
     )
+
+
+def check_pair(path: str, stand: Stand | None, journal: JournalFile) -> None:
+    """Refuse a snapshot that is not the one which a journal continues, or one before it.
+
+    Raises
+    ------
+    StoreDamagedError
+        What is in the journal would be laid over something else. It is never said that it
+        may be taken away where it holds what was acknowledged.
+    """
+    holds = _holds(journal)
+    if stand is None:
+        way = "" if holds else ", or take the journal away to begin with nothing"
+        raise StoreDamagedError(
+            path=path,
+            reason=f"the file is missing, and {journal.path}{holds} continues it. "
+            f"Put it back{way}; {advice(path)}",
+        )
+    same = stand.check == journal.check or stand.seq > journal.base
+    if stand.first_format or stand.seq < journal.base or not same:
+        way = "" if holds else ", or take the journal away to go on with this file"
+        raise StoreDamagedError(
+            path=path,
+            reason=f"its state {stand.seq} is not the one that {journal.path}{holds} continues, "
+            f"which is {journal.base}: an older copy may have been put in its place. Put the "
+            f"right one back{way}; {advice(path)}",
+        )
+
+
+def _holds(journal: JournalFile) -> str:
+    if journal.size() == journal.start:
+        return ""
+    count = len(journal.scan(journal.base)[0].records)
+    if not count:
+        return ", which is not empty,"
+    return f", which holds {count} transaction{'' if count == 1 else 's'} more,"
 
 
 def write_store(files: FileSystem, path: str, tables: Tables, seq: int) -> None:

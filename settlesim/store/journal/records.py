@@ -5,10 +5,13 @@
     5a1c0b7e {"journal":"settlesim","format":2,"base":16,"check":"90d1c52f"}
     0e84c7b2 {"seq":17,"d":16,"at":1700000000.0,"set":{"instances":{"3":{...}},"marks":{"9":null}}}
 
-The first line says on which snapshot the journal is based. `seq` counts the transactions of
+The first line says on which snapshot the journal is based, and, where it took the place of
+another journal, the checksum of all that stood in that one (`after`): so a process that had
+read that one to its end knows that it missed nothing. `seq` counts the transactions of
 the store; `d` is the last one that was known to be durable when the line was written. A line
 that is no good may be the end of a write that was cut short, and then nobody was told that it
-had been kept; but if a later line says that it was durable, it has been damaged since.
+had been kept; but if a later line says that it was durable, it has been damaged since. Of the
+last lines no later one says anything: they are set aside, and what they may have been is told.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ __all__ = [
     "read_line",
     "record_line",
     "scan",
+    "tail_words",
 ]
 
 FORMAT: Final = 2
@@ -43,6 +47,8 @@ class Header(NamedTuple):
     """The `seq` of the snapshot that it continues."""
     check: str
     """The check of that snapshot."""
+    after: str
+    """The checksum of the journal before it, whole; empty where nothing is known of one."""
     size: int
     """Of the line, in bytes."""
 
@@ -87,10 +93,10 @@ def _line(body: str) -> bytes:
     return b"%08x %b\n" % (crc32(data), data)
 
 
-def header_line(base: int, check: str) -> bytes:
-    """Return the first line of a journal that continues a snapshot."""
+def header_line(base: int, check: str, after: str = "") -> bytes:
+    """Return the first line of a journal that continues a snapshot; see `Header`."""
     facts = {"journal": _STORE, "format": FORMAT, "base": base, "check": check}
-    return _line(encode_document(facts))
+    return _line(encode_document({**facts, "after": after} if after else facts))
 
 
 def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
@@ -137,7 +143,7 @@ def read_header(data: bytes) -> Header | None:
         return None
     if facts["format"] != FORMAT:
         raise NotImplementedError(facts["format"])
-    return Header(facts["base"], facts["check"], len(line) + 1)
+    return Header(facts["base"], facts["check"], facts.get("after", ""), len(line) + 1)
 
 
 def _read_record(body: str, line: bytes) -> Record:
@@ -216,6 +222,16 @@ def scan(data: bytes, seq: int) -> Scan:
             seq += 1
         end = stop + 1
     return Scan(records, end, b"", None, skipped, last)
+
+
+def tail_words(tail: bytes) -> str:
+    """Say what the end of a journal may have been that is no record."""
+    if tail.endswith(b"\n"):
+        return (
+            "it ends as a record does and has no good checksum, so it may be a write that was cut "
+            "short by a power cut, or a record that was damaged and may have been acknowledged"
+        )
+    return "a write that was never finished"
 
 
 def _behind(data: bytes, start: int, seq: int) -> tuple[int, str | None]:

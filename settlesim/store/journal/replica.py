@@ -10,7 +10,7 @@ from typing import Final
 from settlesim.errors import StoreDamagedError
 from settlesim.store.journal.files import FileSystem, Status
 from settlesim.store.journal.journal_file import JournalFile, advice
-from settlesim.store.journal.opening import Stand, load_snapshot
+from settlesim.store.journal.opening import Stand, check_pair, load_snapshot
 from settlesim.store.journal.tables import Tables
 
 __all__ = ["Replica"]
@@ -54,6 +54,8 @@ class Replica:
         """The last transaction that is known to survive a power cut."""
         self.journal: JournalFile | None = None
         self._stand: Stand | None = None
+        self._chained = False
+        """Whether the tables are what the journal is based on, and its records."""
         self._tail = b""
         self._doubtful: list[tuple[int, bytes]] = []
         """Records that nobody called durable yet."""
@@ -92,7 +94,10 @@ class Replica:
         elif status.size < journal.position:
             self._load()
         elif status.size > journal.position:
-            self._read_on(journal)
+            if journal.is_itself():
+                self._read_on(journal)
+            else:
+                self._load()
         else:
             self._tail = b""
 
@@ -112,37 +117,21 @@ class Replica:
         if self._stand is not None:
             self.seq = self._stand.seq
         if journal is not None:
-            self._check_pair(journal)
+            check_pair(self.path, self._stand, journal)
+            self._chained = self.seq == journal.base
             self.durable = journal.base
             self._read_on(journal, tell=False)
         self._whole = False
         self.tables.tell_all()
         self._whole = True
 
-    def _check_pair(self, journal: JournalFile) -> None:
-        """Refuse a snapshot that is not the one on which the journal is based."""
-        stand = self._stand
-        if stand is None:
-            raise StoreDamagedError(
-                path=self.path,
-                reason=f"the file is missing, and {journal.path} continues it. Put it back, or "
-                f"take the journal away to begin with nothing; {advice(self.path)}",
-            )
-        same = stand.check == journal.check or stand.seq > journal.base
-        if stand.first_format or stand.seq < journal.base or not same:
-            raise StoreDamagedError(
-                path=self.path,
-                reason=f"its state {stand.seq} is not the one that {journal.path} continues, "
-                f"which is {journal.base}: an older copy may have been put in its place. Take the "
-                f"journal away to go on with this file; {advice(self.path)}",
-            )
-
     def _change_over(self, old: JournalFile) -> None:
-        """Go on in the journal that another process began."""
+        """Go on in the journal that another process began, if it continues the old one."""
         with suppress(StoreDamagedError):  # what the new one is based on makes up for it
             self._read_on(old)
         new = JournalFile.open(self._files, self.journal_path)
-        if new is None or new.base != self.seq:
+        missed = new is None or (new.base, new.after) != (self.seq, old.digest)
+        if new is None or missed or not self._chained:
             if new is not None:
                 new.close()
             self._load()
@@ -160,9 +149,9 @@ class Replica:
         self._stand = None if status is None else Stand(seq, check, status, first_format=False)
 
     def _read_on(self, journal: JournalFile, *, tell: bool = True) -> None:
-        found = journal.scan(self.seq)
+        found, known = journal.scan(self.seq)
         if found.flaw is not None:
-            found = journal.scan(self.seq)  # it may have been read while it was written
+            found, known = journal.scan(self.seq)  # it may have been read while it was written
         self._whole = False
         for record in found.records:
             if tell:
@@ -174,7 +163,7 @@ class Replica:
                 self._doubtful.append((record.seq, record.line))
         self._last = max(self._last, found.last)
         self._doubtful = [each for each in self._doubtful if each[0] > self.durable]
-        journal.position += found.end
+        journal.take(known)
         self._whole = True
         if found.flaw is not None:
             raise StoreDamagedError(
@@ -189,11 +178,16 @@ class Replica:
         return self.journal is not None and self.journal.position > self.journal.start
 
     def after_fork(self) -> None:
-        """Let the files and the tables go in a child process."""
-        if self.journal is not None:
-            self.journal.after_fork()
-        with suppress(OSError):
-            self.forget()
+        """Let the files go in a child process; the tables when it looks at them next.
+
+        It may have been forked in a block, in which they are held still.
+        """
+        self._whole = False
+        journal, self.journal = self.journal, None
+        if journal is not None:
+            journal.after_fork()
+            with suppress(OSError):
+                journal.close()
 
     def forget(self) -> None:
         """Let the files and the tables go."""

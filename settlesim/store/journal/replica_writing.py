@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from errno import EACCES, EIO
 from typing import Final
@@ -9,12 +10,14 @@ from typing import Final
 from settlesim.errors import StoreDamagedError, StoreError
 from settlesim.store.journal.journal_file import JournalFile
 from settlesim.store.journal.opening import Stand, load_snapshot
-from settlesim.store.journal.records import record_line
+from settlesim.store.journal.records import record_line, tail_words
 from settlesim.store.journal.replica import Replica
 from settlesim.store.journal.snapshot_file import write_snapshot
 from settlesim.store.journal.tables import Delta, Documents, Tables
 
 __all__ = ["WritableReplica"]
+
+_logger: Final = logging.getLogger("settlesim.store")
 
 _MOST_AGAIN: Final = 65_536
 """Bytes; where more would have to be written again, a new snapshot is."""
@@ -33,8 +36,11 @@ class WritableReplica(Replica):
         OSError
             They can not be.
         """
+        gone = False
         if self._stand is not None and not self._files.may_write(self.path):
-            raise PermissionError(EACCES, "the file is read-only", self.path)
+            gone = self._stat(self.path) is None
+            if not gone:
+                raise PermissionError(EACCES, "the file is read-only", self.path)
         if self.journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
@@ -42,9 +48,24 @@ class WritableReplica(Replica):
             self.journal.make_writable()
         if self._tail:
             # Nobody writes now, so nobody will ever finish it.
-            self.journal.set_aside(self._tail, self._torn_path, like=self.path, sync=self._sync)
-            self._tail = b""
+            self._set_aside(self.journal)
+        if gone:  # somebody removed it; without it the journal would be worth nothing
+            self._write_snapshot()
+            return self._write_journal()
         return self.journal
+
+    def _set_aside(self, journal: JournalFile) -> None:
+        tail, start = self._tail, journal.position
+        journal.set_aside(tail, self._torn_path, like=self.path, sync=self._sync)
+        self._tail = b""
+        _logger.warning(
+            "%s, bytes %d to %d: no record, cut off and kept in %s: %s",
+            journal.path,
+            start,
+            start + len(tail) - 1,
+            self._torn_path,
+            tail_words(tail),
+        )
 
     def append(self, delta: Delta, documents: Documents) -> None:
         """Write one transaction; it is not durable yet.
@@ -125,6 +146,9 @@ class WritableReplica(Replica):
     def checkpoint(self) -> None:
         """Fold the journal into the snapshot; the caller holds the lock and has caught up.
 
+        Where there is nothing to fold nothing is written: a new snapshot with the number of
+        the old one, and a journal that continues the old one, would be two stores.
+
         Raises
         ------
         StoreDamagedError
@@ -132,22 +156,48 @@ class WritableReplica(Replica):
         OSError
             The system refused; every transaction is still in the files.
         """
-        self.prepare()
-        self._check_untouched()
-        self._write_snapshot()
-        self._write_journal()
+        journal = self.prepare()
+        self._check_untouched(journal)
+        if not self._is_folded(journal):
+            self._write_snapshot()
+            self._write_journal()
 
-    def _check_untouched(self) -> None:
+    def _is_folded(self, journal: JournalFile) -> bool:
+        stand = self._stand
+        return (
+            stand is not None
+            and (stand.seq, stand.check) == (journal.base, journal.check)
+            and stand.status == self._stat(self.path)
+            and self.seq == journal.base
+        )
+
+    def _check_untouched(self, journal: JournalFile) -> None:
         status = self._stat(self.path)
         if status is None or (self._stand is not None and status == self._stand.status):
             return
-        found = load_snapshot(self._files, self.path, Tables())
-        base = 0 if self.journal is None else self.journal.base
-        if found is None or found.first_format or not base <= found.seq <= self.seq:
+        tables = Tables()
+        found = load_snapshot(self._files, self.path, tables)
+        if found is None or not self._leads_here(journal, found, tables):
             raise StoreDamagedError(
                 path=self.path,
-                reason="another program changed it while it was open; the journal has everything",
+                reason="another program changed it while it was open; what was saved since "
+                f"{journal.path} was begun is in there",
             )
+        if (found.seq, found.check) == (journal.base, journal.check):
+            self._stand = found
+
+    def _leads_here(self, journal: JournalFile, found: Stand, tables: Tables) -> bool:
+        """Say whether a snapshot and the records after it are the tables that are in memory.
+
+        As one is of which the process that wrote it was killed before it began a journal.
+        """
+        if found.first_format or not journal.base <= found.seq <= self.seq:
+            return False
+        if found.seq == journal.base and found.check != journal.check:
+            return False
+        for record in journal.records(found.seq):
+            tables.keep(record.delta, record.documents)
+        return tables.same_as(self.tables)
 
     def _write_snapshot(self) -> None:
         check, status = write_snapshot(
@@ -160,15 +210,17 @@ class WritableReplica(Replica):
 
     def _write_journal(self) -> JournalFile:
         assert self._stand is not None
+        old = self.journal
         new = JournalFile.create(
             self._files,
             self.journal_path,
             self._stand.seq,
             self._stand.check,
+            old.digest if old is not None and self._chained else "",
             like=self.path,
             sync=self._sync,
         )
-        old, self.journal = self.journal, new
+        self.journal, self._chained = new, True
         self._tail, self._doubtful, self._last = b"", [], 0
         self._next_checkpoint = self._least
         if old is not None:

@@ -47,7 +47,7 @@ _MOST_BLOCKS: Final = 200
 def _parts(tables: Tables, size: int) -> Iterator[tuple[str | None, bytes]]:
     """Give what comes after the check, in blocks of about `size` characters, with their tables."""
     yield META, "".join(_meta_rest(tables)).encode()
-    for name, table in tables.named.items():
+    for name, table in sorted(tables.named.items()):
         if name == META:
             continue
         lines, length = [f",\n{encode_document(name)}:{{\n"], 0
@@ -61,7 +61,7 @@ def _parts(tables: Tables, size: int) -> Iterator[tuple[str | None, bytes]]:
             length += len(text)
         lines.append("}" if first else "\n}")
         yield name, "".join(lines).encode()
-    for name, text in tables.foreign.items():
+    for name, text in sorted(tables.foreign.items()):
         yield None, f",\n{encode_document(name)}:{text}".encode()
     yield META, b"}\n"
 
@@ -78,6 +78,9 @@ def write_snapshot(
     files: FileSystem, path: str, tables: Tables, seq: int, *, sync: bool
 ) -> tuple[str, Status]:
     """Put the tables in the place of the snapshot at `path`; the folder is not synced yet.
+
+    The same tables are the same bytes, in whichever order they came to be and whoever
+    writes them, so that two snapshots of one transaction have the same check.
 
     Returns
     -------

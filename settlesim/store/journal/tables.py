@@ -125,14 +125,22 @@ class Tables:
         return self.dropped.get(name, 1 if name == META else 0)
 
     def counters(self) -> dict[str, int]:
-        """Return the greatest id that each table ever had."""
+        """Return the greatest id that each table ever had, by name, names ascending."""
         found = {name: table.last for name, table in self.named.items()}
-        return {**self.dropped, **found}
+        return dict(sorted({META: self.last(META), **self.dropped, **found}.items()))
 
     def size(self) -> int:
         """Return about how many characters all documents have."""
         texts = sum(len(text) for table in self.named.values() for text in table.texts.values())
         return texts + sum(map(len, self.foreign.values()))
+
+    def same_as(self, other: Tables) -> bool:
+        """Say whether a snapshot of the other tables would be the same."""
+        mine, its = (
+            {name: table.texts for name, table in each.named.items() if name != META or table.texts}
+            for each in (self, other)
+        )
+        return (mine, self.foreign, self.counters()) == (its, other.foreign, other.counters())
 
     # --- indexes --------------------------------------------------------------------------
 

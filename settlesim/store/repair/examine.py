@@ -10,7 +10,7 @@ from settlesim.store.documents import INSTANCES, TABLES, check_document, snapsho
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.first_format import newer, read_first_format
 from settlesim.store.journal.journal_file import read_whole
-from settlesim.store.journal.records import Header, Record, read_header, read_line
+from settlesim.store.journal.records import Header, Record, read_header, read_line, tail_words
 from settlesim.store.journal.snapshot_file import Layout, read_layout, read_tables
 from settlesim.store.journal.tables import Tables
 from settlesim.store.journal.texts import StoredDocument
@@ -58,6 +58,7 @@ class Examination:
     """What is whole in the journal."""
     damage: list[Damage] = field(default_factory=list)
     unfinished: Damage | None = None
+    """What the journal ends in that is no record."""
     readable: bool = True
     """Whether the snapshot could be read, at least in part."""
 
@@ -154,12 +155,11 @@ def _examine_journal(found: Examination, path: str, data: bytes) -> None:
     seq = found.written
     if found.layout is None and found.header is not None:
         seq = found.header.base
-    _read_lines(found, path, list(_lines(data, start)), seq)
+    _read_lines(found, path, data, start, seq)
 
 
-def _read_lines(
-    found: Examination, path: str, lines: list[tuple[int, int, Record | None]], seq: int
-) -> None:
+def _read_lines(found: Examination, path: str, data: bytes, start: int, seq: int) -> None:
+    lines = list(_lines(data, start))
     for number, (begin, end, record) in enumerate(lines):
         if record is not None:
             if record.seq > seq + 1 and found.header is not None:
@@ -173,7 +173,7 @@ def _read_lines(
         if behind and behind[0].seq <= seq + 1:
             continue  # nothing is missing: it stands there again, or the snapshot has it
         if not any(each.durable > seq for each in behind):
-            found.unfinished = Damage(path, begin, lines[-1][1], "it was never finished")
+            found.unfinished = Damage(path, begin, len(data), tail_words(data[begin:]))
             return
         reason = "this is no record, or one that is not as it was written"
         found.damage.append(Damage(path, begin, end, reason))

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.journal_file import JournalFile
 from settlesim.store.journal.first_format import read_plain
 from settlesim.store.journal.opening import write_store
+from settlesim.store.journal.records import record_line
 from settlesim.store.journal.tables import META, Tables
 from settlesim.store.journal.texts import read_value
 from settlesim.store.repair.examine import Damage, Examination, examine, wrong_documents
@@ -51,13 +53,37 @@ def accept_edits(
             if found.layout is not None and not found.layout.flaws:
                 _check_rest(found)
                 return False
-            seq = _read_edited(found)
+            seq = _read_edited(found) + 1
             _check_rest(found)
-            write_store(files, path, found.tables, seq + 1)
+            _take_number(files, found, seq)
+            write_store(files, path, found.tables, seq)
             return True
     except OSError as error:
         reason = f"{error.strerror or error}. Nothing was changed."
         raise StoreUnavailableError(path=path, reason=reason) from error
+
+
+def _take_number(files: FileSystem, found: Examination, seq: int) -> None:
+    """Let a transaction that changes nothing stand in the old journal.
+
+    A process that has the store open would else give its number to another one, if this
+    process is killed before there is a new journal; and the new snapshot would seem to have
+    that one.
+    """
+    journal = JournalFile.open(files, f"{found.path}.journal")
+    if journal is None:
+        return
+    at = max((record.at for record in found.records), default=0.0)
+    try:
+        journal.make_writable()
+        end, known = journal.scan(seq - 1)
+        journal.take(known)
+        if end.tail:
+            journal.set_aside(end.tail, f"{found.path}.torn", like=found.path, sync=True)
+        journal.append(record_line(seq, 0, at, {}))
+        journal.sync()
+    finally:
+        journal.close()
 
 
 def _check_rest(found: Examination) -> None:

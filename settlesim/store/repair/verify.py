@@ -33,7 +33,7 @@ class StoreReport:
     """How many of each table are whole."""
     damage: tuple[Damage, ...]
     unfinished: Damage | None
-    """What the journal ends in that is no record; nobody was told that it had been kept."""
+    """What the journal ends in that is no record, and what it may have been."""
     set_aside: tuple[int, int]
     """How many such pieces were cut before, and their bytes, in ``<path>.torn``."""
 
@@ -110,9 +110,15 @@ def _set_aside(files: FileSystem, path: str) -> tuple[int, int]:
     pieces = size = 0
     position = 0
     while data.startswith(_PIECE, position):
-        end = data.find(b"\n", position)
-        words = data[position:end].split()
-        length = int(words[-2])
+        start = data.find(b"\n", position) + 1
+        if not start:
+            break
+        length = int(data[position:start].split()[-2])
+        position = start + length + 1
+        # Whoever set it aside may have been killed in the middle of that.
+        if not data.startswith(_PIECE, position) and position != len(data):
+            position = data.find(_PIECE, start)
+            position = len(data) if position < 0 else position
+            length = position - start
         pieces, size = pieces + 1, size + length
-        position = end + 1 + length + 1
     return pieces, size

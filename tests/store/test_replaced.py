@@ -1,0 +1,217 @@
+"""Files that are replaced by others while a store has them open: read anew, or refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from settlesim.errors import StoreDamagedError
+from settlesim.store import TinyStore
+from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.records import record_line
+from settlesim.store.repair.mend import accept_edits
+from tests.store.faults import abandon, count, journal_of, save
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.json"
+
+
+def make(path: Path, *keys: str, fold: bool = True) -> None:
+    """Make a store with these instances, saved in this order."""
+    store = TinyStore(path, now=lambda: 0.0)
+    for key in keys:
+        save(store, key, 1)
+    if fold:
+        store.close()
+    abandon(store)
+
+
+def remove(path: Path) -> None:
+    """Remove a store's files."""
+    path.unlink()
+    journal_of(path).unlink()
+
+
+# --- both files -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("keys", [("new",), ("new", "newer"), ("n", "n2", "n3")])
+def test_files_that_are_removed_and_made_anew_are_read_anew(
+    path: Path, fold: bool, keys: tuple[str, ...]
+) -> None:
+    """Whether the number of their transactions is the same or not; nothing of them is lost."""
+    with TinyStore(path, now=lambda: 0.0) as store:
+        save(store, "old", 1)
+        save(store, "older", 1)
+        remove(path)
+        make(path, *keys, fold=fold)
+        assert store.keys() == sorted(keys)
+        save(store, "third", 3)
+        store.compact()
+    with TinyStore(path) as store:
+        assert store.keys() == sorted([*keys, "third"])
+
+
+def moved(source: Path, target: Path) -> None:
+    """Put a file in the place of another one, in one step."""
+    source.replace(target)
+
+
+def copied(source: Path, target: Path) -> None:
+    """Write a file into another one, which stays the same file."""
+    shutil.copyfile(source, target)
+
+
+@pytest.mark.parametrize("how", [moved, copied])
+@pytest.mark.parametrize("keys", [("x",), ("x", "y"), tuple("uvwxyz")])
+def test_store_that_is_put_in_the_place_of_an_open_one_is_read_anew(
+    path: Path, how: Callable[[Path, Path], None], keys: tuple[str, ...]
+) -> None:
+    """As a backup that is put back under a running process: nothing of it is cut or mixed."""
+    other = path.with_name("other.json")
+    make(other, *keys, fold=False)
+    with TinyStore(path, now=lambda: 0.0) as store:
+        save(store, "a", 1)
+        store.compact()
+        save(store, "b", 1)
+        how(other, path)
+        how(journal_of(other), journal_of(path))
+        assert store.keys() == sorted(keys)
+        save(store, "third", 3)
+    with TinyStore(path) as store:
+        assert store.keys() == sorted([*keys, "third"])
+    assert not path.with_name("store.json.torn").exists()
+
+
+# --- one of them ----------------------------------------------------------------------------
+
+
+def test_snapshot_of_another_store_is_not_overwritten(path: Path) -> None:
+    """Although its number could be that of a fold that was killed half way."""
+    other = path.with_name("other.json")
+    make(other, "x", "y", "z")
+    with TinyStore(path) as store:
+        for key in "abcd":
+            save(store, key, 1)
+        shutil.copy(other, path)
+        save(store, "e", 1)
+        with pytest.raises(StoreDamagedError, match="another program changed it"):
+            store.compact()
+        abandon(store)
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_snapshot_of_another_store_with_the_number_of_the_first_one_is_not_overwritten(
+    path: Path,
+) -> None:
+    """Then its check tells."""
+    other = path.with_name("other.json")
+    make(other, "x")
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        store.compact()
+        shutil.copy(other, path)
+        for _ in range(2):
+            with pytest.raises(StoreDamagedError, match="another program changed it"):
+                store.compact()
+            save(store, f"b{_}", 1)
+        abandon(store)
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_snapshot_that_was_copied_onto_itself_is_no_change(path: Path) -> None:
+    """Its time is another one, what is in it is the same."""
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        store.compact()
+        whole = path.read_bytes()
+        path.write_bytes(whole)
+        store.compact()
+        assert path.read_bytes() == whole
+        path.write_bytes(whole)
+        save(store, "a", 2, revision=2)
+        store.compact()
+    with TinyStore(path) as store:
+        assert count(store, "a") == 2
+
+
+@pytest.mark.parametrize("how", [moved, copied])
+def test_journal_of_another_store_is_refused(path: Path, how: Callable[[Path, Path], None]) -> None:
+    """It continues another snapshot."""
+    other = path.with_name("other.json")
+    make(other, "x")
+    make(other, *"yz", fold=False)
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        store.compact()
+        how(journal_of(other), journal_of(path))
+        for call in (store.keys, lambda: save(store, "b", 1)):
+            with pytest.raises(StoreDamagedError, match="is not the one that"):
+                call()
+        abandon(store)
+
+
+# --- an edit that is taken ------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """Ends a call where a process would be killed."""
+
+
+class KilledBeforeJournal(FileSystem):
+    """A file system on which no journal gets its name."""
+
+    def replace(self, source: str, target: str) -> None:
+        if target.endswith(".journal"):
+            raise Killed
+        super().replace(source, target)
+
+
+def test_open_store_loses_nothing_when_the_acceptance_of_an_edit_is_killed(path: Path) -> None:
+    """What it saves afterwards, without having seen the edit, is laid over it."""
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        save(store, "b", 1)
+        store.compact()
+        save(store, "b", 2, revision=2)
+        path.write_bytes(path.read_bytes().replace(b'"count":1', b'"count":7'))
+        with pytest.raises(Killed):
+            accept_edits(path, files=KilledBeforeJournal())
+        save(store, "c", 1)
+        with TinyStore(path) as other:
+            found = [count(other, key) for key in "abc"]
+            assert found == [7, 2, 1]
+            other.compact()
+            save(other, "d", 1)
+        assert [count(store, key) for key in "abcd"] == [*found, 1]
+    with TinyStore(path) as store:
+        assert [count(store, key) for key in "abcd"] == [*found, 1]
+
+
+def test_acceptance_that_was_killed_can_be_done_again(path: Path) -> None:
+    """Before the new snapshot and after it."""
+
+    class KilledBeforeSnapshot(FileSystem):
+        def replace(self, source: str, target: str) -> None:
+            raise Killed
+
+    make(path, "a", "b", fold=False)
+    torn = b"00000000 {\n" + record_line(4, 0, 0.0, {})  # out of order, and never finished
+    with journal_of(path).open("ab") as stream:
+        stream.write(torn)
+    path.write_bytes(path.read_bytes().replace(b'"seq":0,', b'"seq":0, '))
+    for files in (KilledBeforeSnapshot(), KilledBeforeJournal()):
+        with pytest.raises(Killed):
+            accept_edits(path, files=files)
+    assert not accept_edits(path)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b"]
+        save(store, "c", 1)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b", "c"]
