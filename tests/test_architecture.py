@@ -63,7 +63,7 @@ def test_importing_the_library_draws_nothing_and_starts_no_jupyter() -> None:
     """``import settlesim`` loads neither Jupyter, nor click, nor a renderer."""
     script = (
         "import sys, settlesim; "
-        "print(sorted({'IPython', 'jupyterlab', 'ipywidgets', 'click', 'pygraphviz', 'resvg_py'}"
+        "print(sorted({'IPython', 'jupyterlab', 'ipywidgets', 'anywidget', 'click', 'pygraphviz', 'resvg_py'}"
         " & set(sys.modules)))"
     )
     done = subprocess.run(

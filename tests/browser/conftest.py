@@ -52,17 +52,23 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab(chromium: str) -> Iterator[str]:
-    """Start JupyterLab on a copy of the notebooks; return its address."""
+def lab_server(chromium: str) -> Iterator[tuple[str, Path]]:
+    """Start JupyterLab on a copy of the notebooks; return its address and its folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
         process = _start(folder)
         try:
-            yield process[1]
+            yield process[1], folder / "notebooks"
         finally:
             os.killpg(process[0].pid, signal.SIGTERM)
             process[0].wait(30)
+
+
+@pytest.fixture(scope="session")
+def lab(lab_server: tuple[str, Path]) -> str:
+    """Return the address of a JupyterLab."""
+    return lab_server[0]
 
 
 def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
@@ -197,3 +203,38 @@ class LabNotebook:
 def open_notebook(lab: str, page: Page) -> Any:
     """Return a function that opens a notebook by its file name."""
     return lambda name: LabNotebook(page, lab, name)
+
+
+@pytest.fixture
+def write_notebook(lab_server: tuple[str, Path], page: Page, tmp_path: Path) -> Any:
+    """Return a function that writes a notebook of these code cells, and opens it."""
+    address, folder = lab_server
+
+    def write(*cells: str) -> LabNotebook:
+        name = f"{tmp_path.name}.ipynb"
+        record = {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "execution_count": None,
+                    "id": f"cell-{number}",
+                    "metadata": {},
+                    "outputs": [],
+                    "source": source,
+                }
+                for number, source in enumerate(cells)
+            ],
+            "metadata": {
+                "kernelspec": {
+                    "display_name": "Python 3 (ipykernel)",
+                    "language": "python",
+                    "name": "python3",
+                }
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (folder / name).write_text(json.dumps(record), encoding="utf-8")
+        return LabNotebook(page, address, name)
+
+    return write
