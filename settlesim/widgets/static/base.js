@@ -118,12 +118,13 @@ function panel(kind, label, build) {
     const root = h("div", { class: `settlesim-panel ${kind}`, role: "group", "aria-label": label });
     const said = h("div", { class: "said", "aria-live": "polite", role: "status" });
     const errors = h("div", { class: "errors" });
+    // Keys are the panel's own while it has the focus, not short cuts of the notebook.
+    root.dataset.lmSuppressShortcuts = "true";
+    root.addEventListener("keydown", (pressed) => pressed.stopPropagation());
     followTheme(root, life);
-    // A key that a notebook would take for itself stays here: Enter and Escape, letters.
-    root.addEventListener("keydown", (event) => { if (event.target !== root) event.stopPropagation(); });
     el.append(root);
-    build(model, root, life, send);
-    root.append(errors, said);
+    (build(model, root, life, send) ?? root).append(errors);
+    root.append(said);
     life.parts(["error"], (error) => showError(errors, error, send));
     life.parts(["said"], (what) => { said.textContent = what ? what.text : ""; });
     return () => { life.end(); root.remove(); };

@@ -1,0 +1,154 @@
+"""Explorations in a thread of their own, which can be stopped, and never hold up the kernel.
+
+Theory of operation
+-------------------
+An exploration may take seconds; a kernel that computes answers nobody. So it runs in a
+thread, on a chart of its own (a chart keeps what was made of it), and its end is told at
+home, as every message of the page is. The search reports now and then how many states it has
+found; that is where it can be stopped: it ends as by Ctrl-C, and returns what is known.
+
+What belongs to an exploration that nobody wants any more is not told.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from settlesim.sim import Exploration, Scenario, Schedule, explore
+from settlesim.widgets.home import Home
+
+__all__ = ["LIMIT", "Search", "State"]
+
+LIMIT: Final = 500_000
+"""How many states are looked at unless something else is said: a few seconds."""
+
+_TELL: Final = 0.1  # seconds between two reports
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a search is."""
+
+    status: Literal["none", "running", "stopping", "done", "failed"] = "none"
+    found: int = 0
+    """How many states were found so far."""
+    exploration: Exploration | None = None
+    counterexample: Schedule | None = None
+    error: Exception | None = None
+    """Why the scenario can not be explored."""
+
+
+class Search:
+    """One exploration at a time.
+
+    Parameters
+    ----------
+    home : where `told` is called
+    told : is called whenever `state` has changed
+    limit : how many states are looked at
+    """
+
+    def __init__(self, home: Home, told: Callable[[], None], limit: int = LIMIT) -> None:
+        self.state = State()
+        self.limit = limit
+        self._home = home
+        self._told = told
+        self._run: _Run | None = None
+
+    def start(self, scenario: Scenario) -> None:
+        """Explore a scenario; whatever runs is given up."""
+        self.abandon()
+        self.state = State("running")
+        self._run = _Run(self, scenario)
+        self._run.thread.start()
+        self._told()
+
+    def stop(self) -> None:
+        """End the search that runs, and keep what it has found."""
+        if self._run is not None and self.state.status == "running":
+            self._run.stopped.set()
+            self.state = replace(self.state, status="stopping")
+            self._told()
+
+    def abandon(self) -> None:
+        """End what runs; nothing of it is told any more."""
+        if self._run is not None:
+            self._run.stopped.set()
+            self._run = None
+        self.state = State()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the search has ended, and take over its result.
+
+        Parameters
+        ----------
+        seconds : how long at most; None for as long as it takes
+
+        Returns
+        -------
+        ended : whether it has
+        """
+        run = self._run
+        if run is None:
+            return True
+        run.ended.wait(seconds)
+        self._take(run)
+        return self._run is None
+
+    # --- from the thread ------------------------------------------------------------------
+
+    def report(self, run: _Run, found: int) -> None:
+        """Tell at home how many states were found."""
+        self._home.run(self._report, run, found)
+
+    def _report(self, run: _Run, found: int) -> None:
+        if run is self._run and self.state.status == "running":
+            self.state = replace(self.state, found=found)
+            self._told()
+
+    def end(self, run: _Run) -> None:
+        """Tell at home that a search has ended."""
+        self._home.run(self._take, run)
+
+    def _take(self, run: _Run) -> None:
+        if run is self._run and run.result is not None:
+            self._run = None
+            self.state = run.result
+            self._told()
+
+
+class _Run:
+    """One exploration, in its thread."""
+
+    def __init__(self, search: Search, scenario: Scenario) -> None:
+        self._search = search
+        # what is kept with the chart is not shared between threads
+        self._scenario = scenario.replace(chart=scenario.chart.bind({}))
+        self._told = time.monotonic()
+        self.stopped = threading.Event()
+        self.ended = threading.Event()
+        self.result: State | None = None
+        self.thread = threading.Thread(target=self._explore, name="settlesim-search", daemon=True)
+
+    def _explore(self) -> None:
+        try:
+            found = explore(self._scenario, self._search.limit, self._progress)
+            shortest = None if self.stopped.is_set() else found.counterexample
+            self.result = State("done", found.states, found, shortest)
+        except Exception as error:
+            self.result = State("failed", error=error)
+        finally:
+            self.ended.set()
+            self._search.end(self)
+
+    def _progress(self, found: int) -> None:
+        if self.stopped.is_set():
+            raise KeyboardInterrupt  # which a search takes for "that is enough"
+        now = time.monotonic()
+        if now - self._told >= _TELL:
+            self._told = now
+            self._search.report(self, found)
