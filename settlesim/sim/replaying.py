@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from settlesim import display
-from settlesim.engine.table import NodeKind
+from settlesim.engine.table import NodeKind, Table, TableNode
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
 from settlesim.sim.explore import ending_of
@@ -79,7 +79,9 @@ class Replay:
         return f"<Replay of {self.schedule}: {self.sentence}>"
 
 
-def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
+def replay(
+    scenario: Scenario, schedule: Schedule | str, *, table: Table | None = None
+) -> Replay:
     """Follow a schedule.
 
     Parameters
@@ -87,6 +89,7 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
     scenario
         What it is a schedule of.
     schedule : a Schedule, or its text
+    table : the programs of its chart; may be shared by replays of one chart
 
     Raises
     ------
@@ -96,7 +99,7 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
         The text is no schedule.
     """
     steps = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
-    watched = Model(scenario.replace(monitors=tuple(MONITORS)))
+    watched = Model(scenario.replace(monitors=tuple(MONITORS)), table)
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
@@ -219,6 +222,18 @@ class _Player:
                         self.loaded.get(who),
                         node.service if node is not None and runs else None,
                         phase.status == IN_FLIGHT and each.number == phase.receives,
+                        _inside(table, node),
                     )
                 )
         return tuple(found)
+
+
+def _inside(table: Table, node: TableNode | None) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    if node.kind is NodeKind.SAVE:
+        return table.configuration(node.state)
+    nodes = table.chart.states
+    return tuple(
+        each.name for each in nodes for call in each.invoke if call.id == node.invocation
+    )

@@ -38,7 +38,7 @@ class State:
     """How many states were found so far."""
     exploration: Exploration | None = None
     counterexample: Schedule | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     """Why the scenario can not be explored."""
 
 
@@ -96,7 +96,7 @@ class Search:
         if run is None:
             return True
         run.ended.wait(seconds)
-        self._take(run)
+        self._home.run(self._take, run)
         return self._run is None
 
     # --- from the thread ------------------------------------------------------------------
@@ -139,7 +139,7 @@ class _Run:
             found = explore(self._scenario, self._search.limit, self._progress)
             shortest = None if self.stopped.is_set() else found.counterexample
             self.result = State("done", found.states, found, shortest)
-        except Exception as error:
+        except BaseException as error:  # told at home, or nobody would ever know
             self.result = State("failed", error=error)
         finally:
             self.ended.set()

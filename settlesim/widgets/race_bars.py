@@ -1,0 +1,96 @@
+"""Pictures for the page in the page's own colours, and the endings as bars to press."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from settlesim.sim import Criterion, Ending, Exploration, Verdict
+from settlesim.view.outcomes import LIMIT, outcomes
+from settlesim.view.palette import PALETTES, Palette
+from settlesim.view.picture import Picture
+from settlesim.view.sim_words import labels_of
+from settlesim.widgets.race_search import State
+
+__all__ = ["bars_of", "in_order", "search_part", "themed", "verdict_part"]
+
+_TAG: Final = re.compile(r"<[^<>]+>")
+_COLOUR: Final = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
+
+
+def _variables(palette: Palette) -> dict[str, str]:
+    """Return the page's variable for every colour; of equal ones the first name counts."""
+    found: dict[str, str] = {}
+    names = ["paper", *(name for name in dir(palette) if not name.startswith("_"))]
+    for name in names:
+        value = getattr(palette, name)
+        if isinstance(value, str):
+            found.setdefault(value, f"var(--ss-{name.replace('_', '-')})")
+    for number, value in enumerate(palette.series, 1):
+        found.setdefault(value, f"var(--ss-series-{number})")
+    return found
+
+
+_VARIABLES: Final = _variables(PALETTES["light"])
+
+
+def themed(picture: Picture) -> str:
+    """Return the SVG of a picture on light paper in the page's colours, light or dark."""
+
+    def tag(match: re.Match[str]) -> str:
+        return _COLOUR.sub(colour, match[0])
+
+    def colour(match: re.Match[str]) -> str:
+        return f' {match[1]}="{_VARIABLES.get(match[2], match[2])}"'
+
+    return _TAG.sub(tag, picture.svg)
+
+
+# --- endings ------------------------------------------------------------------------------
+
+
+def in_order(exploration: Exploration) -> list[Ending]:
+    """Return the endings in the order of the bars: the right one, serial ones, all others."""
+    sorts = {True: 1, False: 2, None: 3}
+    return sorted(
+        exploration.endings,
+        key=lambda each: (0 if each.fifo else sorts[each.serializable], -each.interleavings),
+    )
+
+
+def bars_of(exploration: Exploration) -> dict[str, Any]:
+    """Return the bars of the endings, with what each stands for."""
+    endings = in_order(exploration)
+    events = [each.event for each in exploration.scenario.events]
+    labels = labels_of(endings, events)
+    return {
+        "svg": themed(outcomes(exploration)),
+        "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
+    }
+
+
+_HOLDS: Final = {
+    Criterion.FIFO: "every ending is as in order of arrival",
+    Criterion.SERIALIZABLE: "every ending is as one by one, in some order",
+    None: "some endings are of no order at all",
+}
+
+
+def verdict_part(exploration: Exploration) -> dict[str, str]:
+    """Say what an exploration has shown."""
+    verdict = exploration.verdict
+    text = str(exploration)
+    holds = f"; {_HOLDS[exploration.holds]}" if exploration.complete else ""
+    if verdict is Verdict.UNDETERMINED and not exploration.complete:
+        holds = "; this is what is known, and no proof"
+    return {"word": verdict.value.upper(), "text": text.partition(": ")[2] + holds}
+
+
+def search_part(state: State, limit: int) -> dict[str, Any]:
+    """Say how far a search is."""
+    return {
+        "status": state.status,
+        "found": state.found,
+        "limit": limit,
+        "error": None if state.error is None else str(state.error),
+    }
