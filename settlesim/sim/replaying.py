@@ -79,9 +79,7 @@ class Replay:
         return f"<Replay of {self.schedule}: {self.sentence}>"
 
 
-def replay(
-    scenario: Scenario, schedule: Schedule | str, *, table: Table | None = None
-) -> Replay:
+def replay(scenario: Scenario, schedule: Schedule | str, *, table: Table | None = None) -> Replay:
     """Follow a schedule.
 
     Parameters
@@ -234,6 +232,4 @@ def _inside(table: Table, node: TableNode | None) -> tuple[str, ...]:
     if node.kind is NodeKind.SAVE:
         return table.configuration(node.state)
     nodes = table.chart.states
-    return tuple(
-        each.name for each in nodes for call in each.invoke if call.id == node.invocation
-    )
+    return tuple(each.name for each in nodes for call in each.invoke if call.id == node.invocation)

@@ -79,7 +79,7 @@ class ChartPanel(Panel):
     <ChartPanel count: 'count-1' in even at revision 1, takes COUNT>
     """
 
-    scripts = ("chart.js", "data_form.js", "service_cards.js", "chart_panel.js")
+    scripts = ("chart.js", "context.js", "data_form.js", "service_cards.js", "chart_panel.js")
     styles = ("chart.css", "chart_panel.css")
     part_names = ("picture", "options", "now", "context", "entries", "record")
 
@@ -200,6 +200,15 @@ class ChartPanel(Panel):
         """Let time pass."""
         self.show(error=None)
         self.wait(seconds)
+
+    def on_out(self, id: str) -> None:  # noqa: A002
+        """Let a service run out of time, or a delay pass."""
+        flight = self._stage.flight
+        for each in flight.activities() if flight is not None else ():
+            if each.id == id:
+                self.on_wait(each.limit - each.elapsed)
+                return
+        raise InvalidValueError(where=f"{id!r}", reason="does not run (any more)")
 
     def on_stop(self) -> None:
         """Give up the event that is on its way."""
@@ -386,7 +395,7 @@ class ChartPanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------
 
-    def twin(self) -> str:
+    def twin(self) -> dict[str, str]:
         """Return the chart as it is now, with the path of the last event."""
         entry = self._shown()
         flight = self._stage.flight
@@ -397,7 +406,7 @@ class ChartPanel(Panel):
         else:
             taken = entry.settlement.edges if entry.settlement else ()
             bundle = draw(self.chart, configuration=entry.snapshot, path=taken)
-        return str(bundle._repr_mimebundle_()["image/svg+xml"])
+        return {"image/svg+xml": bundle._repr_mimebundle_()["image/svg+xml"]}
 
     def __repr__(self) -> str:
         name = f"ChartPanel {self.chart.name}: {self.key!r}"
@@ -406,8 +415,9 @@ class ChartPanel(Panel):
             return f"<{name}, closed>"
         if flight is not None:
             waits = ", ".join(each.service for each in flight.settling.pending) or "time"
+            event = flight.settling.event.name
             where = in_words(flight.settling.configuration)
-            return f"<{name} on its way with {flight.settling.event.name} in {where}, waits for {waits}>"
+            return f"<{name} on its way with {event} in {where}, waits for {waits}>"
         snapshot = self._stage.snapshot
         takes = ", ".join(accepted(self.chart, snapshot.configuration)) or "no event"
         where = f"{in_words(snapshot.configuration)} at revision {snapshot.revision}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.values import JSONValue
+from settlesim.engine.settlement import Pending
 from settlesim.engine.settling import Settling
 from settlesim.errors import DeadlineExceededError, InvalidValueError
 from settlesim.ports import Clock
@@ -120,14 +121,17 @@ class Flight:
         found = []
         for each in self.settling.pending:
             since = now - self._started.get((each.id, each.number), now)
-            limit = SERVICE_TIMEOUT if each.timeout is None else each.timeout
-            node = self._nodes[each.id]
-            found.append(Activity(each.id, each.number, each.service, node, since, limit, each.input))
+            found.append(_service(each, self._nodes[each.id], since))
         for delay in self.settling.delays:
             since = now - self._started.get((delay.id, -delay.number), now)
             node = self._nodes[delay.id]
             found.append(Activity(delay.id, delay.number, None, node, since, delay.seconds))
         return found
+
+
+def _service(each: Pending, node: str, since: float) -> Activity:
+    limit = SERVICE_TIMEOUT if each.timeout is None else each.timeout
+    return Activity(each.id, each.number, each.service, node, since, limit, each.input)
 
 
 class ClockedFlight(Flight):
@@ -227,4 +231,3 @@ class ManualFlight(Flight):
         else:
             reason = f"did not end within {activity.limit:g} seconds"
             self.settling.failed(activity.id, reason, seconds=activity.limit, timeout=True)
-

@@ -144,14 +144,14 @@ class Panel:
             )
         return self._widget
 
-    def twin(self) -> str:
-        """Return the panel as it is now as SVG, for readers without a kernel."""
+    def twin(self) -> dict[str, str]:
+        """Return the panel as it is now, for readers without a kernel, by media type."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         found: dict[str, Any] = {"text/plain": repr(self)}
         with contextlib.suppress(RenderError):  # the text says it too
-            found["image/svg+xml"] = self.twin()
+            found |= self.twin()
         if is_live() and not self.closed:
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}

@@ -5,7 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
-from settlesim.errors import ReplayDivergedError, RenderError, SettlesimError, SimulationError, shorten
+from settlesim.errors import (
+    RenderError,
+    ReplayDivergedError,
+    SettlesimError,
+    SimulationError,
+    shorten,
+)
 from settlesim.sim import DISCIPLINES, Ending, Exploration, Scenario, Schedule
 from settlesim.sim.wording import names_of
 from settlesim.view.lanes import lanes
@@ -344,8 +350,9 @@ class RacePanel(Panel):
         self.search.abandon()
         self._enter()
         if error is not None:
-            self._refresh(f"Under {queue} the path ends after {self.way.at} steps: "
-                          f"{self._why(error)}")
+            self._refresh(
+                f"Under {queue} the path ends after {self.way.at} steps: {self._why(error)}"
+            )
         elif wanted:
             self._refresh(f"Under {queue} the same steps are possible.")
         self._tell()

@@ -203,9 +203,7 @@ def charts_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _chart(
-    way: Way, lane: int, own: DeliveryView | None, names: Sequence[str]
-) -> dict[str, Any]:
+def _chart(way: Way, lane: int, own: DeliveryView | None, names: Sequence[str]) -> dict[str, Any]:
     title = f"worker {lane}"
     if own is None:
         return {"title": title, "words": "idle", "active": [], "idle": True}
@@ -225,4 +223,3 @@ def _chart(
         "active": list(way.scenario.chart.active(leaves)),
         "idle": False,
     }
-

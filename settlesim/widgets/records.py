@@ -42,7 +42,7 @@ def fork(store: Store, key: str, snapshot: Snapshot) -> str:
 def keys_of(store: Store, chart: Chart) -> list[str]:
     """Return the keys of this chart's instances, sorted."""
     found = []
-    for key in store.keys():
+    for key in store.keys():  # noqa: SIM118  # a store is no mapping
         snapshot = store.load(key)
         if snapshot is not None and snapshot.chart == chart.name:
             found.append(key)

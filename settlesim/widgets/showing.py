@@ -13,7 +13,16 @@ from settlesim.engine import Microstep, Outcome, Settlement
 from settlesim.widgets.flight import Activity, Flight
 from settlesim.widgets.stage import Entry
 
-__all__ = ["accepted", "changes", "entry_of", "headline", "in_words", "running_of", "steps_of"]
+__all__ = [
+    "accepted",
+    "changes",
+    "entry_of",
+    "headline",
+    "in_words",
+    "running_of",
+    "steps_of",
+    "text_of",
+]
 
 _LONGEST: Final = 4_000
 _SIGNS: Final = {
@@ -55,7 +64,7 @@ def running_of(chart: Chart, flight: Flight) -> list[dict[str, Any]]:
 def _running(chart: Chart, each: Activity) -> dict[str, Any]:
     return {
         "id": each.id,
-        "name": each.service or f"after {each.limit:g} s",
+        "name": each.service or f"delay of {each.limit:g} s",
         "service": each.service is not None,
         "node": each.node,
         "elapsed": round(each.elapsed, 3),
@@ -73,14 +82,15 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
             kind = "new"
         elif before[key] != value or type(before[key]) is not type(value):
             kind = "changed"
-        was = _text(before[key]) if kind == "changed" else None
-        rows.append({"key": key, "value": _text(value), "kind": kind, "was": was})
+        was = text_of(before[key]) if kind == "changed" else None
+        rows.append({"key": key, "value": text_of(value), "kind": kind, "was": was})
     gone = [key for key in before if key not in after]
-    rows += [{"key": key, "value": "", "kind": "gone", "was": _text(before[key])} for key in gone]
+    rows += [{"key": key, "value": "", "kind": "gone", "was": text_of(before[key])} for key in gone]
     return rows
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return JSON as text, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
@@ -108,7 +118,7 @@ def entry_of(chart: Chart, entry: Entry) -> dict[str, Any]:
         "outcome": settlement.outcome.name,
         "text": _story(chart, settlement),
         "where": in_words(entry.snapshot.configuration),
-        "data": None if data is None else _text(data)[:200],
+        "data": None if data is None else text_of(data)[:200],
     }
 
 

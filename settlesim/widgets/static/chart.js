@@ -192,7 +192,7 @@ class LiveChart {
     const began = performance.now();
     const turn = milliseconds / lines.length;
     this.life.frames((now) => {
-      const at = Math.floor((now - began) / turn);
+      const at = Math.max(0, Math.floor((now - began) / turn)); // a frame may have begun before
       if (at >= lines.length || this.life.over) {
         dot.remove();
         return false;
@@ -214,7 +214,9 @@ class LiveChart {
       const box = this.data.boxes[this.data.nodes[each.node]];
       if (!box) continue;
       const row = rows[each.node] = (rows[each.node] ?? -1) + 1;
-      const group = s("g", { class: "tag", transform: `translate(${box[0] + box[2] / 2} ${box[1] + box[3] + 8 + row * 22})` });
+      const covers = box[3] > 44; // the line in the node that names the service, where there is one
+      const y = box[1] + box[3] + (covers ? -23 : 8) + row * 22;
+      const group = s("g", { class: "tag", transform: `translate(${box[0] + box[2] / 2} ${y})` });
       const text = s("text", { y: 14, "text-anchor": "middle" });
       const back = s("rect", { rx: 9, height: 20 });
       group.append(back, text);
@@ -227,7 +229,7 @@ class LiveChart {
 
   tick() {
     for (const { text, back, each } of this.tags.values()) {
-      text.textContent = `${each.service ? "\u2699 " : "\u23f1 "}${each.name} ${this.time(each)}`;
+      text.textContent = `${each.name} ${this.time(each)}`;
       const width = text.getComputedTextLength() + 18;
       back.setAttribute("width", width);
       back.setAttribute("x", -width / 2);

@@ -10,7 +10,7 @@ function buildChartPanel(model, root, life, send) {
   const title = h("strong", { class: "title" });
   const instance = h("select", { "aria-label": "instance", onchange: () => send("instance", { key: instance.value }) });
   const who = h("select", { onchange: () => send("manual", { manual: who.value === "me" }) },
-    h("option", { value: "run" }, "run by themselves"), h("option", { value: "me" }, "are me"));
+    h("option", { value: "run" }, "run by themselves"), h("option", { value: "me" }, "wait for me"));
   const speed = h("select", { onchange: () => send("speed", { speed: Number(speed.value) || speed.value }) });
   const zoom = button("actual size", () => chart.zoom(chart.kind === "full" ? "fit" : "full"), { class: "quiet" });
   const speedLabel = h("label", {}, "speed ", speed);
@@ -40,14 +40,15 @@ function buildChartPanel(model, root, life, send) {
     const has = (data[event] ?? "").trim() !== "";
     const each = known.get(event);
     each.data.classList.toggle("has-data", has);
-    each.data.title = has ? data[event].slice(0, 300) : `data of ${event}: none`;
+    each.data.textContent = has ? short(data[event].trim(), 24) : "data";
+    each.data.title = has ? `${event} brings ${short(data[event], 300)}` : `${event} brings no data`;
   };
   const makeEvents = (events) => {
     if ([...known.keys()].join("\n") === events.join("\n")) return;
     known.clear();
     buttons.replaceChildren(...events.map((event) => {
       const act = button(event, () => { if (act.getAttribute("aria-disabled") !== "true") fire(event); }, { class: "event" });
-      const open = button("{\u2026}", () => openForm(event), { class: "open-data", "aria-label": `data of ${event}` });
+      const open = button("data", () => openForm(event), { class: "open-data", "aria-label": `data of ${event}` });
       known.set(event, { act, data: open });
       return h("span", { class: "event-pair" }, act, open);
     }));
@@ -86,7 +87,7 @@ function buildChartPanel(model, root, life, send) {
     h("div", { class: "columns" },
       h("section", { class: "column" }, h("h4", {}, "Context"), context),
       h("section", { class: "column" }, h("h4", {}, "What happened"), settlements),
-      h("section", { class: "column" }, h("details", {}, h("summary", {}, "Record in the store"), recordWhere, record))));
+      h("section", { class: "column" }, h("details", { open: true }, h("summary", {}, h("strong", {}, "Record in the store")), recordWhere, record))));
 
   // --- following -------------------------------------------------------------------------
 
@@ -121,6 +122,10 @@ function buildChartPanel(model, root, life, send) {
   return errors;
 }
 
+function short(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}\u2026` : text;
+}
+
 /** Put options into a select without losing what is open. */
 function fill(select, values, chosen, words = (each) => each) {
   if ([...select.options].map((each) => each.value).join("\n") !== values.join("\n")) {
@@ -149,14 +154,6 @@ function pillText(now) {
   if (now.status === "manual") return "you are the service";
   if (now.status === "running") return "running";
   return now.outcome ? now.outcome : "at rest";
-}
-
-function showContext(table, rows) {
-  const line = (row) => h("tr", { class: row.kind },
-    h("th", { scope: "row" }, row.key),
-    h("td", {}, h("code", {}, row.value), row.was === null ? null : h("div", { class: "was" }, "was ", h("code", {}, row.was))),
-    h("td", { class: "mark" }, row.kind === "same" ? "" : row.kind));
-  table.replaceChildren(...(rows.length ? rows.map(line) : [h("tr", {}, h("td", { class: "hint" }, "empty"))]));
 }
 
 function showEntries(list, items, entries, send) {

@@ -37,10 +37,14 @@ class ServiceCards {
   card(each, manual, answers) {
     const clock = h("span", { class: "clock" });
     const head = h("div", { class: "card-head" },
-      h("strong", {}, each.name), ` runs on `, h("code", {}, each.node), " ", clock);
+      h("strong", {}, each.name), each.service ? " runs on " : " in ", h("code", {}, each.node), " ", clock);
     const element = h("div", { class: "card", role: "group", "aria-label": `${each.name} on ${each.node}` }, head);
     if (each.input) element.append(h("div", { class: "hint" }, "input ", h("code", {}, each.input)));
     if (manual && each.service) element.append(this.answer(each, answers[each.name] ?? ""));
+    if (manual && !each.service) {
+      const pass = button("it passes", () => this.send("out", { id: each.id }), { class: "main", "aria-label": `the ${each.name} passes` });
+      element.append(h("div", { class: "answers" }, pass));
+    }
     return { element, clock, each };
   }
 
@@ -57,12 +61,7 @@ class ServiceCards {
     return h("div", { class: "answers" },
       h("span", { class: "answer" }, button("done", done, { class: "main", "aria-label": `${each.name} is done` }), value),
       h("span", { class: "answer" }, button("error", failed, { "aria-label": `${each.name} fails` }), message),
-      button(`out of time (${each.limit} s)`, () => this.out(each.id), { "aria-label": `${each.name} runs out of time` }));
-  }
-
-  out(id) {
-    const card = [...this.cards.values()].find((each) => each.each.id === id);
-    if (card) this.send("wait", { seconds: card.each.limit - card.each.elapsed });
+      button(`out of time (${each.limit} s)`, () => this.send("out", { id: each.id }), { "aria-label": `${each.name} runs out of time` }));
   }
 
   controls(now, manual) {
@@ -76,11 +75,12 @@ class ServiceCards {
       this.told = h("span", { class: "hint", role: "status" });
       this.time.replaceChildren(...(manual ? [this.next, h("span", { class: "answer" }, some, amount, " s"), this.told] : []), stop);
     }
-    if (!manual) return;
+    this.time.hidden = now.time === null && manual;
+    if (!manual || now.time === null) return;
     const due = Math.min(...now.running.map((each) => each.limit - each.elapsed));
     const first = now.running.find((each) => each.limit - each.elapsed === due);
     this.next.textContent = first
-      ? `time passes: ${seconds(due)}, then ${first.service ? `${first.name} is out of time` : `it is ${first.name}`}`
+      ? `time passes: ${seconds(due)}, then ${first.service ? `${first.name} is out of time` : `the ${first.name} is over`}`
       : "time passes";
     this.told.textContent = `simulated time: ${seconds(now.time)}`;
   }
