@@ -9,25 +9,17 @@ from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.values import JSONValue, decode, encode, freeze
 from settlesim.engine import Settlement
-from settlesim.errors import InvalidValueError, RenderError, shorten
+from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.store import MemoryStore
 from settlesim.view.diagram import draw
+from settlesim.widgets.chart_parts import context_part, now_part, picture_part, record_part
 from settlesim.widgets.flight import ClockedFlight
-from settlesim.widgets.live_svg import live_picture
 from settlesim.widgets.pacing import PacedClock
 from settlesim.widgets.panel import Panel
-from settlesim.widgets.records import fork, keys_of, record_text
-from settlesim.widgets.showing import (
-    accepted,
-    changes,
-    entry_of,
-    headline,
-    in_words,
-    running_of,
-    steps_of,
-)
+from settlesim.widgets.records import fork, keys_of
+from settlesim.widgets.showing import accepted, entry_of, in_words
 from settlesim.widgets.stage import Entry, Stage, stage_of
 
 __all__ = ["SPEEDS", "ChartPanel"]
@@ -117,8 +109,9 @@ class ChartPanel(Panel):
             )
         )
         self._past: int | None = None
+        self._visited: dict[str, Stage] = {}  # keeps what happened on them
         self._stage: Stage = self._enter(f"{chart.name}-1" if key is None else key)
-        self.show(picture=self._picture())
+        self.show(picture=picture_part(chart))
         self.stage_changed()
 
     # --- what a program can do ------------------------------------------------------------
@@ -210,6 +203,10 @@ class ChartPanel(Panel):
                 return
         raise InvalidValueError(where=f"{id!r}", reason="does not run (any more)")
 
+    def on_hello(self) -> None:
+        """Say anew how long everything has run: the page was loaded again."""
+        self.stage_changed()
+
     def on_stop(self) -> None:
         """Give up the event that is on its way."""
         self._stage.stop()
@@ -257,6 +254,7 @@ class ChartPanel(Panel):
         if getattr(self, "_stage", None) is not None:
             self._stage.watchers.discard(self)
         stage.watchers.add(self)
+        self._visited[key] = stage
         self._past = None
         return stage
 
@@ -279,14 +277,16 @@ class ChartPanel(Panel):
     def stage_changed(self) -> None:
         """Show the stage anew."""
         entry = self._shown()
+        past = self._past is not None
         with self.together():
-            self.show(now=self._now(entry), context=self._context(entry), options=self._options())
             self.show(
+                now=now_part(self._stage, entry, past=past),
+                context=context_part(self._stage, entry, past=past),
+                options=self._options(),
                 entries=[entry_of(self.chart, each) for each in self._stage.entries],
-                record=self._record(entry),
+                record=record_part(self._stage, entry),
             )
-            if self._stage.flight is None and self._past is None and entry.settlement is not None:
-                self.say(self._sentence(entry))
+            self.say(self.parts["now"]["headline"])
 
     def cell_ended(self) -> None:
         """Look into the store: the cell may have saved the instance."""
@@ -306,21 +306,6 @@ class ChartPanel(Panel):
         if not self._stage.watchers:
             self._stage.stop()
 
-    # --- parts ----------------------------------------------------------------------------
-
-    def _picture(self) -> dict[str, Any]:
-        edges = {
-            f"e{index}": {"event": edge.trigger, "source": edge.source, "dest": edge.dest}
-            for index, edge in enumerate(self.chart.edges)
-            if edge.kind is TransitionKind.EXTERNAL
-        }
-        name = self.chart.name
-        try:
-            return {"name": name, "edges": edges, "why": "", **live_picture(self.chart).to_dict()}
-        except RenderError as error:
-            why = f"The chart is not drawn: {error}"
-            return {"name": name, "edges": edges, "why": why, "svg": "", "nodes": {}, "boxes": {}}
-
     def _options(self) -> dict[str, Any]:
         keys = keys_of(self.store, self.chart)
         return {
@@ -333,64 +318,6 @@ class ChartPanel(Panel):
             "speed": self._speed or AT_ONCE,
             "manual": self._manual,
             "unbound": self._unbound,
-        }
-
-    def _now(self, entry: Entry) -> dict[str, Any]:
-        chart, flight = self.chart, self._stage.flight
-        common = {"flight": self._stage.flights, "entry": entry.number, "key": self.key}
-        if flight is not None and self._past is None:
-            settling = flight.settling
-            return {
-                **common,
-                "status": "manual" if flight.manual else "running",
-                "active": list(chart.active(settling.configuration)),
-                "steps": steps_of(chart, settling.microsteps),
-                "enabled": {},
-                "running": running_of(chart, flight),
-                "rate": flight.rate,
-                "time": round(flight.now(), 3) if flight.manual else None,
-                "headline": headline(chart, flight),
-                "outcome": "",
-                "revision": settling.before.revision,
-            }
-        settlement = entry.settlement
-        here = entry.snapshot.configuration
-        enabled = {} if self._past is not None or flight is not None else accepted(chart, here)
-        return {
-            **common,
-            "status": "rest" if self._past is None else "past",
-            "active": list(chart.active(here)),
-            "steps": steps_of(chart, settlement.microsteps) if settlement else [],
-            "enabled": enabled,
-            "running": [],
-            "rate": 0,
-            "time": None,
-            "headline": self._sentence(entry),
-            "outcome": entry_of(chart, entry)["kind"],
-            "revision": entry.snapshot.revision,
-        }
-
-    def _sentence(self, entry: Entry) -> str:
-        told = entry_of(self.chart, entry)
-        if told["event"]:
-            return f"{told['event']} {told['outcome']}: {told['text']}"
-        return f"{told['text']}, in {told['where']}"
-
-    def _context(self, entry: Entry) -> list[dict[str, Any]]:
-        flight = self._stage.flight
-        if flight is not None and self._past is None:
-            return changes(flight.settling.before.context, flight.settling.context)
-        settlement = entry.settlement
-        before = settlement.before.context if settlement else entry.snapshot.context
-        return changes(before, entry.snapshot.context)
-
-    def _record(self, entry: Entry) -> dict[str, Any]:
-        snapshot = entry.snapshot
-        saved = snapshot.revision > 0
-        return {
-            "text": record_text(self.key, snapshot) if saved else "",
-            "where": repr(self.store),
-            "saved": saved,
         }
 
     # --- the static twin ------------------------------------------------------------------

@@ -90,9 +90,10 @@ class Flight:
         self.settling = _Told(chart, snapshot, event, key=key)
         self.settling.tell = self._moved
         self._started: dict[tuple[str, int], float] = {}
-        self._nodes = {
-            each.id: node.name for node in chart.states for each in (*node.invoke, *node.after)
-        }
+        self._nodes: dict[str, str] = {}
+        for node in chart.states:
+            self._nodes |= dict.fromkeys((each.id for each in node.invoke), node.name)
+            self._nodes |= dict.fromkeys((each.id for each in node.after), node.name)
 
     def now(self) -> float:
         """Return the seconds on the flight's clock."""

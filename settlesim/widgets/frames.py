@@ -22,6 +22,7 @@ def frames_of(chart: Chart, value: Settling | Settlement, trace: Trace) -> list[
     told = "a new instance" if before.revision == 0 else f"revision {before.revision}"
     frames = [_frame("begin", f"before {what}", before.configuration, chart, note=f"{told} in ")]
     frames[0]["note"] += in_words(before.configuration)
+    frames[0]["context"] = changes(before.context, before.context)
     for attempt in trace.attempts:
         found = _attempt(chart, attempt)
         if found is not None:

@@ -27,13 +27,12 @@ from settlesim.view.shapes import add, group, number
 __all__ = ["LivePicture", "live_picture"]
 
 _MARGIN: Final = 18.0
-_COLOURS: Final = Palette(
-    **{
-        each.name: f"var(--ss-{each.name.replace('_', '-')})"
-        for each in fields(Palette)
-        if each.name != "series"
-    }
-)
+_VARIABLES: Final[dict[str, Any]] = {
+    each.name: f"var(--ss-{each.name.replace('_', '-')})"
+    for each in fields(Palette)
+    if each.name != "series"
+}
+_COLOURS: Final = Palette(**_VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,14 +144,15 @@ class Panel:
             )
         return self._widget
 
-    def twin(self) -> dict[str, str]:
-        """Return the panel as it is now, for readers without a kernel, by media type."""
+    def twin(self) -> str | dict[str, str]:
+        """Return the panel as it is now, for readers without a kernel: SVG, or by media type."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         found: dict[str, Any] = {"text/plain": repr(self)}
         with contextlib.suppress(RenderError):  # the text says it too
-            found |= self.twin()
+            twin = self.twin()
+            found |= {"image/svg+xml": twin} if isinstance(twin, str) else twin
         if is_live() and not self.closed:
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}

@@ -20,6 +20,7 @@ __all__ = [
     "headline",
     "in_words",
     "running_of",
+    "sentence",
     "steps_of",
     "text_of",
 ]
@@ -56,12 +57,12 @@ def steps_of(chart: Chart, microsteps: tuple[Microstep, ...]) -> list[dict[str, 
     ]
 
 
-def running_of(chart: Chart, flight: Flight) -> list[dict[str, Any]]:
+def running_of(flight: Flight) -> list[dict[str, Any]]:
     """Return the services and delays that run."""
-    return [_running(chart, each) for each in flight.activities()]
+    return [_running(each) for each in flight.activities()]
 
 
-def _running(chart: Chart, each: Activity) -> dict[str, Any]:
+def _running(each: Activity) -> dict[str, Any]:
     return {
         "id": each.id,
         "name": each.service or f"delay of {each.limit:g} s",
@@ -135,6 +136,14 @@ def _story(chart: Chart, settlement: Settlement) -> str:
     kept = f"saved as revision {settlement.after.revision}" if settlement.saved else "not saved"
     reason = settlement.reason if settlement.outcome is Outcome.REJECTED else None
     return f"{path} ({reason}); {kept}" if reason else f"{path}; {kept}"
+
+
+def sentence(chart: Chart, entry: Entry) -> str:
+    """Say what an entry is, in one line."""
+    told = entry_of(chart, entry)
+    if told["event"]:
+        return f"{told['event']} {told['outcome']}: {told['text']}"
+    return f"{told['text']}, in {told['where']}"
 
 
 def headline(chart: Chart, flight: Flight) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 from weakref import WeakSet, WeakValueDictionary
 
-from settlesim.chart import Chart, Event, Snapshot
+from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.engine import Settlement
 from settlesim.engine.program import check_snapshot, program_of
 from settlesim.errors import InvalidValueError
@@ -134,6 +134,7 @@ class Stage:
             raise InvalidValueError(
                 where=f"event {event.name!r}", reason=f"has to wait: {on_its_way!r} is on its way"
             )
+        event = external_event(event.name, event.data)
         self.look()
         given = (self.chart, self._load(), event, self.key, self.changed)
         self.flights += 1

@@ -30,11 +30,11 @@ class Tally(Panel):
         """Add."""
         self.show(count=self.parts["count"] + by * by // by, thread=threading.get_ident())
 
-    def twin(self) -> str:
+    def twin(self) -> dict[str, str]:
         """Return a picture."""
         if self.parts["count"] > 9:
             raise RenderError("too many")
-        return f"<svg><text>{self.parts['count']}</text></svg>"
+        return {"image/svg+xml": f"<svg><text>{self.parts['count']}</text></svg>"}
 
     def stop(self) -> None:
         """Count the stops."""

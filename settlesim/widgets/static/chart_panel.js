@@ -119,6 +119,7 @@ function buildChartPanel(model, root, life, send) {
     record.hidden = !what.saved;
     recordWhere.textContent = what.saved ? `in ${what.where}` : "Not saved yet: a new instance is in the store after its first settlement.";
   });
+  if (said("now").status === "running") send("hello"); // the page was loaded again meanwhile
   return errors;
 }
 

@@ -28,6 +28,7 @@ class ServiceCards {
       card.element.remove();
       this.cards.delete(name);
     }
+    this.timed = !manual || now.time !== null;
     this.clock = { at: performance.now(), rate: now.rate };
     this.controls(now, manual);
     this.element.hidden = !["running", "manual"].includes(now.status);
@@ -87,7 +88,8 @@ class ServiceCards {
 
   tick() {
     for (const { clock, each } of this.cards.values()) {
-      clock.textContent = `${seconds(elapsed(each, this.clock))} of ${each.limit} s`;
+      const most = each.service ? `at most ${each.limit} s` : "";
+      clock.textContent = this.timed ? `${seconds(elapsed(each, this.clock))} of ${each.limit} s` : most;
     }
     this.life.cancel(this.ticking);
     if (this.cards.size && this.clock.rate > 0) this.ticking = this.life.after(100, () => this.tick());
