@@ -15,7 +15,7 @@ from settlesim.chart import Chart
 from settlesim.engine.building import machine_of
 from settlesim.engine.sketch import Sketch
 from settlesim.view.describe import alternative
-from settlesim.view.drawing import Drawing, Options
+from settlesim.view.drawing import Direction, Drawing, Options
 from settlesim.view.finish import serialise
 from settlesim.view.fonts import FAMILY
 from settlesim.view.layout import Layout
@@ -45,34 +45,39 @@ class LivePicture:
     boxes: dict[str, tuple[float, float, float, float]]
     """x, y, width and height of every node, by id, in the picture's units."""
 
+    @property
+    def width(self) -> float:
+        """How far to the right its nodes go."""
+        return max(x + width for x, _, width, _ in self.boxes.values())
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         boxes = {id_: list(box) for id_, box in self.boxes.items()}
         return {"svg": self.svg, "nodes": self.nodes, "boxes": boxes}
 
 
-def live_picture(chart: Chart) -> LivePicture:
-    """Return the picture of a chart, made once for each chart.
+def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:
+    """Return the picture of a chart, made once for each chart and direction.
 
     Raises
     ------
     RenderError
         The chart can not be laid out.
     """
-    made: LivePicture | None = chart.cache.get("live picture")
+    made: LivePicture | None = chart.cache.get(f"live picture {direction}")
     if made is None:
-        made = chart.cache["live picture"] = _make(chart)
+        made = chart.cache[f"live picture {direction}"] = _make(chart, direction)
     return made
 
 
-def _make(chart: Chart) -> LivePicture:
+def _make(chart: Chart, direction: Direction) -> LivePicture:
     if "sketch" not in chart.cache:
         machine = machine_of(chart)
         graph: Any = machine.graph_cls(machine)
         chart.cache["sketch"] = graph.sketch()
     sketch: Sketch = chart.cache["sketch"]
     what = f"Chart {chart.name!r}"
-    layout = Drawing(what, chart, sketch, chart.cache, (), (), Options()).layout
+    layout = Drawing(what, chart, sketch, chart.cache, (), (), Options(direction=direction)).layout
     root = _root(layout, alternative(what, sketch))
     inside = add(root, "g", class_="chart", transform=f"translate({_MARGIN:g} {_MARGIN:g})")
     paint(inside, sketch, layout, _COLOURS, Highlight())

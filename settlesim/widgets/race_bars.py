@@ -64,7 +64,7 @@ def bars_of(exploration: Exploration) -> dict[str, Any]:
     events = [each.event for each in exploration.scenario.events]
     labels = labels_of(endings, events)
     return {
-        "svg": themed(outcomes(exploration)),
+        "svg": themed(outcomes(exploration, title="")),
         "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
     }
 
@@ -78,12 +78,13 @@ _HOLDS: Final = {
 
 def verdict_part(exploration: Exploration) -> dict[str, str]:
     """Say what an exploration has shown."""
-    verdict = exploration.verdict
-    text = str(exploration)
-    holds = f"; {_HOLDS[exploration.holds]}" if exploration.complete else ""
-    if verdict is Verdict.UNDETERMINED and not exploration.complete:
-        holds = "; this is what is known, and no proof"
-    return {"word": verdict.value.upper(), "text": text.partition(": ")[2] + holds}
+    if exploration.complete:
+        text = _HOLDS[exploration.holds]
+    else:
+        text = f"{exploration.reason}: this is what is known, and no proof"
+        if exploration.verdict is Verdict.REFUTED:
+            text = f"{exploration.reason}, but one ending that is not allowed is enough"
+    return {"word": exploration.verdict.value.upper(), "text": text}
 
 
 def search_part(state: State, limit: int) -> dict[str, Any]:

@@ -66,8 +66,8 @@ class RacePanel(Panel):
     <RacePanel PAY, CANCEL: no queue, 2 workers: step 1 of l1, it goes on>
     """
 
-    scripts = ("chart.js", "race_bars.js", "race.js")
-    styles = ("chart.css", "race.css")
+    scripts = ("race_bars.js", "race.js")
+    styles = ("race.css",)
     part_names = (
         "about", "place", "rows", "budgets", "store", "workers", "verdict", "path", "lanes",
         "chart", "charts", "bars", "search", "note",
@@ -89,7 +89,7 @@ class RacePanel(Panel):
         super().__init__()
         given = source if isinstance(source, Exploration) else None
         self.way = Way(source if isinstance(source, Scenario) else source.scenario)
-        self.search = Search(self.home, self._searched, limit)
+        self.search = Search(self.home, self._search_changed, limit)
         self._dice = random.Random(seed)
         steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
         diverged = self.way.follow(steps)
@@ -155,9 +155,11 @@ class RacePanel(Panel):
         if len(self.scenario.chart.states) > _LARGEST:
             return None
         try:
-            return live_picture(self.scenario.chart).to_dict()
+            found = [live_picture(self.scenario.chart, way) for way in ("TB", "LR")]
         except RenderError:
             return None  # the words say it too
+        narrow = min(found, key=lambda each: each.width)  # several stand side by side
+        return {"svg": narrow.svg, "nodes": narrow.nodes}
 
     def _refresh(self, note: str | None = None) -> None:
         """Show where the way is now."""
@@ -176,15 +178,34 @@ class RacePanel(Panel):
                 budgets=budgets(way),
                 store=store_of(way),
                 workers=workers_of(way, names),
-                verdict=judged(way),
+                verdict=self._verdict(),
                 path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
                 charts=charts_of(way, names),
-                lanes=themed(lanes(way.replay, at=way.at)),
+                lanes=themed(lanes(way.replay, at=way.at, title="")),
                 note=note,
             )
 
+    def _search_changed(self) -> None:
+        """Show how far the search is; nobody else would see what goes wrong with that."""
+        try:
+            with self.together():
+                self._searched()
+                self.show(verdict=self._verdict())
+        except Exception as error:
+            self.fail(error)
+
+    def _verdict(self) -> dict[str, Any]:
+        """Return what the present end is worth, and which bar it is."""
+        found, here = self.search.state.exploration, self.ending
+        bar = None
+        if found is not None and here is not None:
+            wanted = (here.store, here.effects, here.dead)
+            bars = [(each.store, each.effects, each.dead) for each in in_order(found)]
+            bar = bars.index(wanted) if wanted in bars else None
+        return {**judged(self.way), "bar": bar}
+
     def _searched(self) -> None:
-        """Show how far the search for the endings is."""
+        """Show what the search has found."""
         state, found = self.search.state, self.search.state.exploration
         self.show(
             search=search_part(state, self.search.limit),

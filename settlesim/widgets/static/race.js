@@ -19,12 +19,12 @@ class Transport {
     this.life = life;
     this.send = send;
     this.plays = false;
-    this.first = button("\u23ee", () => this.go(0), { "aria-label": "to the beginning", title: "to the beginning" });
+    this.first = button("|\u25c0", () => this.go(0), { "aria-label": "to the beginning", title: "to the beginning" });
     this.back = button("\u25c0 back", () => { this.pause(); send("back"); });
     this.play = button("\u25b6 play", () => this.toggle(), { class: "main" });
     this.step = button("step \u25b6", () => { this.pause(); send("step"); });
-    this.last = button("\u23ed", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
-    this.chance = button("\u2684 let chance take a step", () => { this.pause(); send("chance"); });
+    this.last = button("\u25b6|", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
+    this.chance = button("let chance take a step", () => { this.pause(); send("chance"); });
     this.slider = h("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "step of the path" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.speed = h("select", { "aria-label": "speed of play" },
@@ -68,7 +68,7 @@ class Transport {
   }
 
   paintPlay() {
-    this.play.textContent = this.plays ? "\u23f8 pause" : "\u25b6 play";
+    this.play.textContent = this.plays ? "pause" : "\u25b6 play";
     off(this.play, !this.plays && !this.place?.last, "there is no path yet: take steps below, or press a bar");
   }
 
@@ -176,7 +176,7 @@ class Scheduler {
 }
 
 function pill(message, name) {
-  return h("span", { class: "message", style: tint(message) }, `${message} ${name}`);
+  return h("span", { class: "message", style: tint(message), title: name }, `${message} ${name}`);
 }
 
 function faults(budgets) {

@@ -46,7 +46,7 @@ class Bars {
     this.verdict.replaceChildren();
     this.rows = [];
     if (!bars) return;
-    this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()}` }, bars.verdict.word), ` ${bars.verdict.text}`);
+    this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()}` }, bars.verdict.word), `: ${bars.verdict.text}`);
     const svg = drawing(bars.svg);
     svg.setAttribute("role", "group");
     this.rows = [...svg.querySelectorAll("g.bar")];
