@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any, Final
 from settlesim import display
 from settlesim.chart import Chart
 from settlesim.engine import Settlement, Settling
+from settlesim.sim import Exploration, Scenario
 
 if TYPE_CHECKING:
     from settlesim.widgets.chart_panel import ChartPanel
+    from settlesim.widgets.queue_lab_panel import QueueLab, queue_lab
+    from settlesim.widgets.race_panel import RacePanel
     from settlesim.widgets.step_panel import StepPanel
 
-__all__ = ["ChartPanel", "StepPanel"]
+__all__ = ["ChartPanel", "QueueLab", "RacePanel", "StepPanel", "queue_lab"]
 
-_MODULES: Final = {"ChartPanel": "chart_panel", "StepPanel": "step_panel"}
+_MODULES: Final = {
+    "ChartPanel": "chart_panel",
+    "QueueLab": "queue_lab_panel",
+    "RacePanel": "race_panel",
+    "StepPanel": "step_panel",
+    "queue_lab": "queue_lab_panel",
+}
 """Where each panel is; its module is loaded when the panel is asked for."""
 
 
@@ -39,3 +48,9 @@ def _(value: Chart, **options: Any) -> Any:
 @display.panel.register(Settlement)
 def _(value: Settling | Settlement, **options: Any) -> Any:
     return __getattr__("StepPanel")(value, **options)
+
+
+@display.panel.register(Scenario)
+@display.panel.register(Exploration)
+def _(value: Scenario | Exploration, **options: Any) -> Any:
+    return __getattr__("RacePanel")(value, **options)

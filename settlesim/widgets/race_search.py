@@ -23,8 +23,8 @@ from settlesim.widgets.home import Home
 
 __all__ = ["LIMIT", "Search", "State"]
 
-LIMIT: Final = 500_000
-"""How many states are looked at unless something else is said: a few seconds."""
+LIMIT: Final = 300_000
+"""How many states are looked at unless something else is said: seconds."""
 
 _TELL: Final = 0.1  # seconds between two reports
 

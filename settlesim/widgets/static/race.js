@@ -25,6 +25,7 @@ class Transport {
     this.step = button("step \u25b6", () => { this.pause(); send("step"); });
     this.last = button("\u25b6|", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
     this.chance = button("let chance take a step", () => { this.pause(); send("chance"); });
+    this.shortest = button("show the shortest counterexample", () => { this.pause(); send("shortest"); }, { hidden: true });
     this.slider = h("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "step of the path" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.speed = h("select", { "aria-label": "speed of play" },
@@ -33,7 +34,8 @@ class Transport {
     this.count = h("span", { class: "count" });
     this.text = h("span", { class: "text" });
     this.element = h("div", { class: "transport", role: "toolbar", "aria-label": "play" },
-      h("div", { class: "row" }, this.first, this.back, this.play, this.step, this.last, this.slider, this.count, this.speed, this.chance),
+      h("div", { class: "row" }, this.first, this.back, this.play, this.step, this.last, this.slider, this.count, this.speed),
+      h("div", { class: "row jumps" }, this.chance, this.shortest),
       h("p", { class: "happened" }, this.text));
   }
 
@@ -351,7 +353,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   const transport = new Transport(life, send);
   const scheduler = new Scheduler(send);
   const charts = new Charts();
-  const bars = new Bars(life, send);
+  const bars = new Bars(life, send, transport.shortest);
   const path = new Path(send);
   const verdict = h("p", { class: "verdict" });
   const note = h("p", { class: "note", hidden: true });

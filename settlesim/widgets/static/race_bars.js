@@ -3,11 +3,13 @@
 const PATIENCE = 500; // milliseconds before a search shows how far it is
 
 class Bars {
-  constructor(life, send) {
+  /** `shortest` is the button of the shortest counterexample, where it stands elsewhere. */
+  constructor(life, send, shortest = null) {
     this.life = life;
     this.send = send;
     this.verdict = h("p", { class: "search-verdict" });
-    this.shortest = button("show the shortest counterexample", () => send("shortest"), { hidden: true });
+    this.shortest = shortest || button("show the shortest counterexample", () => send("shortest"), { hidden: true });
+    this.hint = h("p", { class: "hint", hidden: true }, "Press a bar to see the shortest way to that ending.");
     this.again = button("look for the endings", () => send("explore"), { hidden: true });
     this.meter = h("progress", { max: 1, "aria-label": "states found" });
     this.count = h("span", { class: "hint" });
@@ -16,8 +18,8 @@ class Bars {
     this.problem = h("p", { class: "problem", hidden: true });
     this.box = h("div", { class: "bars-box" });
     this.element = h("section", { class: "endings", "aria-label": "where it can end" },
-      h("h4", {}, "Where it can end"), this.progress, this.problem, this.verdict, this.box,
-      h("div", { class: "row" }, this.shortest, this.again));
+      h("h4", {}, "Where it can end"), this.progress, this.problem, this.verdict, this.hint, this.box,
+      h("div", { class: "row" }, shortest ? null : this.shortest, this.again));
   }
 
   /** Show how far the search is; that only where it takes a while. */
@@ -43,6 +45,7 @@ class Bars {
   paint(bars) {
     this.box.replaceChildren();
     this.shortest.hidden = !bars || !bars.shortest;
+    this.hint.hidden = !bars || !bars.labels.length;
     this.verdict.replaceChildren();
     this.rows = [];
     if (!bars) return;
