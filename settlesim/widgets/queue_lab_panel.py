@@ -21,7 +21,7 @@ from settlesim.widgets.queue_lab_choices import (
     options_of,
     problems_of,
 )
-from settlesim.widgets.race_bars import bars_of, in_order, search_part, themed, verdict_part
+from settlesim.widgets.race_bars import bars_part, picked, search_part, themed
 from settlesim.widgets.race_panel import RacePanel
 from settlesim.widgets.race_search import LIMIT, Search
 
@@ -64,7 +64,7 @@ class QueueLab(Panel):
     >>> from settlesim.gallery import order
     >>> lab = queue_lab(order, ["PAY", "CANCEL"])
     >>> lab
-    <QueueLab order: PAY, CANCEL; direct: refuted: 3 endings, 20 interleavings, 20 states>
+    <QueueLab order: PAY, CANCEL; direct: refuted: 3 endings, 10 interleavings, 16 states>
     >>> lab.choose(queue="fifo_group")
     >>> lab
     <QueueLab order: PAY, CANCEL; fifo_group: proved: 1 ending, 1 interleaving, 10 states>
@@ -147,12 +147,7 @@ class QueueLab(Panel):
         """Show how far the search is; nobody else would see what goes wrong with that."""
         try:
             state = self.search.state
-            found = state.exploration
-            bars = None
-            if found is not None:
-                shortest = None if state.counterexample is None else str(state.counterexample)
-                bars = {**bars_of(found), "verdict": verdict_part(found), "shortest": shortest}
-            self.show(search=search_part(state, self.search.limit), bars=bars)
+            self.show(search=search_part(state, self.search.limit), bars=bars_part(state))
         except Exception as error:
             self.fail(error)
 
@@ -269,19 +264,16 @@ class QueueLab(Panel):
 
     def on_shortest(self) -> None:
         """Show the shortest way to an ending that is not allowed."""
-        if self.search.state.counterexample is not None:
-            self._show_way(self.search.state.counterexample)
+        self.search.jump(lambda found: found.counterexample, self._show_way)
 
     def on_ending(self, index: Any) -> None:
         """Show the shortest way to the ending of a bar."""
-        found = self.search.state.exploration
-        endings = [] if found is None else in_order(found)
-        if found is None or type(index) is not int or not 0 <= index < len(endings):
-            raise SimulationError(where="ending", reason=f"{shorten(index)} is none of the bars")
-        self._show_way(found.way_to(endings[index]))
+        ending = picked(self.search.state, index)
+        self.search.jump(lambda found: found.way_to(ending), self._show_way)
 
-    def _show_way(self, way: Schedule) -> None:
-        assert self.scenario is not None  # there are bars only where there is a scenario
+    def _show_way(self, way: Schedule | None) -> None:
+        if way is None or self.scenario is None or self.closed:
+            return
         played = replay(self.scenario, way)
         picture = lanes(played, title="")
         self.show(way={"path": str(way), "svg": themed(picture)})

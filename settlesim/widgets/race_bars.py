@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from settlesim.errors import SimulationError, shorten
 from settlesim.sim import Criterion, Ending, Exploration, Verdict
 from settlesim.view.outcomes import LIMIT, outcomes
 from settlesim.view.palette import PALETTES, Palette
@@ -12,7 +13,7 @@ from settlesim.view.picture import Picture
 from settlesim.view.sim_words import labels_of
 from settlesim.widgets.race_search import State
 
-__all__ = ["bars_of", "in_order", "search_part", "themed", "verdict_part"]
+__all__ = ["bar_of", "bars_part", "in_order", "picked", "search_part", "themed"]
 
 _TAG: Final = re.compile(r"<[^<>]+>")
 _COLOUR: Final = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
@@ -58,12 +59,26 @@ def in_order(exploration: Exploration) -> list[Ending]:
     )
 
 
-def bars_of(exploration: Exploration) -> dict[str, Any]:
-    """Return the bars of the endings, with what each stands for."""
+def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None:
+    """Return which bar stands for an ending; None where none does."""
+    if exploration is None or ending is None:
+        return None
+    wanted = (ending.store, ending.effects, ending.dead)
+    bars = [(each.store, each.effects, each.dead) for each in in_order(exploration)]
+    return bars.index(wanted) if wanted in bars else None
+
+
+def bars_part(state: State) -> dict[str, Any] | None:
+    """Return the bars of the endings, with what each stands for, and the verdict."""
+    exploration = state.exploration
+    if exploration is None:
+        return None
     endings = in_order(exploration)
     events = [each.event for each in exploration.scenario.events]
     labels = labels_of(endings, events)
     return {
+        "verdict": _verdict(exploration),
+        "refuted": exploration.verdict is Verdict.REFUTED,
         "svg": themed(outcomes(exploration, title="")),
         "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
     }
@@ -76,7 +91,7 @@ _HOLDS: Final = {
 }
 
 
-def verdict_part(exploration: Exploration) -> dict[str, str]:
+def _verdict(exploration: Exploration) -> dict[str, str]:
     """Say what an exploration has shown."""
     if exploration.complete:
         text = _HOLDS[exploration.holds]
@@ -95,3 +110,18 @@ def search_part(state: State, limit: int) -> dict[str, Any]:
         "limit": limit,
         "error": None if state.error is None else str(state.error),
     }
+
+
+def picked(state: State, index: object) -> Ending:
+    """Return the ending of a bar.
+
+    Raises
+    ------
+    SimulationError
+        There is no such bar.
+    """
+    found = state.exploration
+    endings = [] if found is None else in_order(found)
+    if type(index) is not int or not 0 <= index < len(endings):
+        raise SimulationError(where="ending", reason=f"{shorten(index)} is none of the bars")
+    return endings[index]

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 from settlesim.errors import (
-    RenderError,
     ReplayDivergedError,
     SettlesimError,
     SimulationError,
     shorten,
 )
-from settlesim.sim import DISCIPLINES, Ending, Exploration, Scenario, Schedule
+from settlesim.sim import Ending, Exploration, Scenario, Schedule
 from settlesim.sim.wording import names_of
 from settlesim.view.lanes import lanes
 from settlesim.view.sim_words import events_words, scenario_words
-from settlesim.widgets.live_svg import live_picture
 from settlesim.widgets.panel import Panel
-from settlesim.widgets.race_bars import bars_of, in_order, search_part, themed, verdict_part
-from settlesim.widgets.race_parts import charts_of, rows_of, store_of, workers_of
+from settlesim.widgets.race_bars import bar_of, bars_part, picked, search_part, themed
+from settlesim.widgets.race_parts import (
+    about_of,
+    chart_of,
+    charts_of,
+    rows_of,
+    store_of,
+    workers_of,
+)
 from settlesim.widgets.race_search import LIMIT, Search, State
 from settlesim.widgets.race_way import Way
-from settlesim.widgets.race_words import blocked, budgets, judged
+from settlesim.widgets.race_words import absent, budgets, judged
 
 __all__ = ["RacePanel"]
 
-_LARGEST: Final = 60
-"""Nodes of a chart that is still drawn once for every worker."""
 _LONGEST: Final = 20_000  # letters of a path
 
 
@@ -97,7 +101,7 @@ class RacePanel(Panel):
             raise diverged
         self.way.go(self.way.last if at is None else at)
         if given is not None:
-            self.search.state = State("done", given.states, given, given.counterexample)
+            self.search.state = State("done", given.states, given)
         self._enter()
 
     # --- looking --------------------------------------------------------------------------
@@ -133,33 +137,10 @@ class RacePanel(Panel):
         """Show another scenario."""
         scenario = self.scenario
         self.names = names_of(scenario)
-        disciplines = []
-        for name, discipline in DISCIPLINES.items():
-            problem = _problem(scenario, name)
-            disciplines.append({"name": name, "meaning": discipline.meaning, "problem": problem})
         with self.together():
-            self.show(
-                about={
-                    "events": events_words(scenario),
-                    "conditions": scenario_words(scenario),
-                    "queue": scenario.queue,
-                    "disciplines": disciplines,
-                    "chart": scenario.chart.name,
-                },
-                chart=self._picture(),
-            )
+            self.show(about=about_of(scenario), chart=chart_of(scenario.chart))
             self._searched()
             self._refresh()
-
-    def _picture(self) -> dict[str, Any] | None:
-        if len(self.scenario.chart.states) > _LARGEST:
-            return None
-        try:
-            found = [live_picture(self.scenario.chart, way) for way in ("TB", "LR")]
-        except RenderError:
-            return None  # the words say it too
-        narrow = min(found, key=lambda each: each.width)  # several stand side by side
-        return {"svg": narrow.svg, "nodes": narrow.nodes}
 
     def _refresh(self, note: str | None = None) -> None:
         """Show where the way is now."""
@@ -196,27 +177,12 @@ class RacePanel(Panel):
 
     def _verdict(self) -> dict[str, Any]:
         """Return what the present end is worth, and which bar it is."""
-        found, here = self.search.state.exploration, self.ending
-        bar = None
-        if found is not None and here is not None:
-            wanted = (here.store, here.effects, here.dead)
-            bars = [(each.store, each.effects, each.dead) for each in in_order(found)]
-            bar = bars.index(wanted) if wanted in bars else None
-        return {**judged(self.way), "bar": bar}
+        return {**judged(self.way), "bar": bar_of(self.search.state.exploration, self.ending)}
 
     def _searched(self) -> None:
         """Show what the search has found."""
-        state, found = self.search.state, self.search.state.exploration
-        self.show(
-            search=search_part(state, self.search.limit),
-            bars=None
-            if found is None
-            else {
-                **bars_of(found),
-                "verdict": verdict_part(found),
-                "shortest": None if state.counterexample is None else str(state.counterexample),
-            },
-        )
+        state = self.search.state
+        self.show(search=search_part(state, self.search.limit), bars=bars_part(state))
 
     @property
     def widget(self) -> Any:
@@ -254,8 +220,10 @@ class RacePanel(Panel):
         SimulationError
             It is no step.
         """
-        [wanted] = Schedule.parse(step).steps
-        self.way.take(wanted)
+        wanted = Schedule.parse(step).steps
+        if len(wanted) != 1:
+            raise SimulationError(where="step", reason=f"is {shorten(step)}; one name is needed")
+        self.way.take(wanted[0])
         self._refresh()
         self._tell()
 
@@ -272,19 +240,11 @@ class RacePanel(Panel):
         try:
             self.take(step)
         except ReplayDivergedError as error:
-            self._refresh(self._why(error))
-            self.say(self._why(error))
+            self._refresh(self._absent(error))
+            self.say(self._absent(error))
 
-    def _why(self, error: ReplayDivergedError) -> str:
-        """Say which step is not there, and why."""
-        [step] = Schedule.parse(error.step).steps
-        text = f"{error.step} is not there"
-        if step.message <= len(self.names):
-            why = blocked(self.scenario, self.way.frame, step.message, self.names)
-            if why:
-                return f"{text}: {why}"
-        possible = ", ".join(error.enabled)
-        return f"{text}; possible: {possible}" if possible else f"{text}: nothing more can happen"
+    def _absent(self, error: ReplayDivergedError) -> str:
+        return absent(self.way, error, self.names)
 
     def on_chance(self) -> None:
         """Let chance take a step; each that is enabled is equally likely."""
@@ -330,7 +290,11 @@ class RacePanel(Panel):
         """
         steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
         error = self.way.follow(steps)
-        self._refresh(None if error is None else f"step {error.position}, {self._why(error)}")
+        self._refresh(
+            None
+            if error is None
+            else f"step {error.position}, {absent(self.way, error, self.names)}"
+        )
         self._tell()
 
     def on_paste(self, text: Any) -> None:
@@ -345,17 +309,20 @@ class RacePanel(Panel):
 
     def on_shortest(self) -> None:
         """Jump to the shortest way to an ending that the criterion does not allow."""
-        shortest = self.search.state.counterexample
-        if shortest is not None:
-            self.follow(shortest)
+        self._jump(lambda found: found.counterexample)
 
     def on_ending(self, index: Any) -> None:
         """Jump to the shortest way to the ending of a bar."""
-        found = self.search.state.exploration
-        endings = [] if found is None else in_order(found)
-        if found is None or type(index) is not int or not 0 <= index < len(endings):
-            raise SimulationError(where="ending", reason=f"{shorten(index)} is none of the bars")
-        self.follow(found.way_to(endings[index]))
+        ending = picked(self.search.state, index)
+        self._jump(lambda found: found.way_to(ending))
+
+    def _jump(self, work: Callable[[Exploration], Schedule | None]) -> None:
+        if self.search.jump(work, self._jumped):
+            self._refresh("The shortest way is being worked out.")
+
+    def _jumped(self, way: Schedule | None) -> None:
+        if way is not None and not self.closed:
+            self.follow(way)
 
     def under(self, queue: str) -> None:
         """Play the same steps under another queue discipline, as far as they are possible.
@@ -371,9 +338,7 @@ class RacePanel(Panel):
         self.search.abandon()
         self._enter()
         if error is not None:
-            self._refresh(
-                f"Under {queue} the path ends after {self.way.at} steps: {self._why(error)}"
-            )
+            self._refresh(f"Under {queue} the path ends here: {self._absent(error)}")
         elif wanted:
             self._refresh(f"Under {queue} the same steps are possible.")
         self._tell()
@@ -399,15 +364,6 @@ class RacePanel(Panel):
     def stop(self) -> None:
         """End the search for the endings; nothing of it is told any more."""
         self.search.abandon()
-
-
-def _problem(scenario: Scenario, queue: str) -> str:
-    """Say why a scenario makes no sense under a discipline; empty where it does."""
-    try:
-        scenario.replace(queue=queue)
-    except SettlesimError as error:
-        return str(error)
-    return ""
 
 
 def _bare(text: str) -> str:

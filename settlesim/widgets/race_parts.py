@@ -6,18 +6,72 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from settlesim.chart import Chart
 from settlesim.chart.values import thaw
-from settlesim.sim import DeliveryView, Frame, InstanceView, Kind, MessageView, Step
+from settlesim.errors import RenderError, SettlesimError
+from settlesim.sim import (
+    DISCIPLINES,
+    DeliveryView,
+    Frame,
+    InstanceView,
+    Kind,
+    MessageView,
+    Scenario,
+    Step,
+)
+from settlesim.view.drawing import Direction
+from settlesim.view.sim_words import events_words, scenario_words
+from settlesim.widgets.live_svg import live_picture
 from settlesim.widgets.race_way import Way
 from settlesim.widgets.race_words import blocked, step_words
 
-__all__ = ["charts_of", "lanes_of", "rows_of", "store_of", "workers_of"]
+__all__ = ["about_of", "chart_of", "charts_of", "lanes_of", "rows_of", "store_of", "workers_of"]
 
 _LONGEST: Final = 400
+_WAYS: Final[tuple[Direction, ...]] = ("TB", "LR")
+_LARGEST: Final = 60
+"""Nodes of a chart that is still drawn once for every worker."""
 _LANES: Final = 4
 """How many workers have a chart of their own."""
 _KEYS: Final = 2
 """How many instances have one."""
+
+
+# --- what is the same after every step ----------------------------------------------------
+
+
+def about_of(scenario: Scenario) -> dict[str, Any]:
+    """Return what a scenario is, and under which disciplines it could be played."""
+    return {
+        "events": events_words(scenario),
+        "conditions": scenario_words(scenario),
+        "queue": scenario.queue,
+        "disciplines": [
+            {"name": name, "meaning": each.meaning, "problem": _problem(scenario, name)}
+            for name, each in DISCIPLINES.items()
+        ],
+    }
+
+
+def _problem(scenario: Scenario, queue: str) -> str:
+    """Say why a scenario makes no sense under a discipline; empty where it does."""
+    try:
+        scenario.replace(queue=queue)
+    except SettlesimError as error:
+        return str(error)
+    return ""
+
+
+def chart_of(chart: Chart) -> dict[str, Any] | None:
+    """Return the picture of a chart; None where it is too large to stand once for each worker."""
+    if len(chart.states) > _LARGEST:
+        return None
+    try:
+        found = [live_picture(chart, way) for way in _WAYS]
+    except RenderError:
+        return None  # the words say it too
+    narrow = min(found, key=lambda each: each.width)  # several stand side by side
+    return {"svg": narrow.svg, "nodes": narrow.nodes}
 
 
 # --- messages, and what may come next -----------------------------------------------------

@@ -26,6 +26,7 @@ __all__ = ["LIMIT", "Search", "State"]
 LIMIT: Final = 300_000
 """How many states are looked at unless something else is said: seconds."""
 
+_QUICK: Final = 20_000  # states through which the shortest way is found at once
 _TELL: Final = 0.1  # seconds between two reports
 
 
@@ -37,7 +38,6 @@ class State:
     found: int = 0
     """How many states were found so far."""
     exploration: Exploration | None = None
-    counterexample: Schedule | None = None
     error: BaseException | None = None
     """Why the scenario can not be explored."""
 
@@ -80,6 +80,40 @@ class Search:
             self._run.stopped.set()
             self._run = None
         self.state = State()
+
+    def jump(
+        self,
+        work: Callable[[Exploration], Schedule | None],
+        then: Callable[[Schedule | None], None],
+    ) -> bool:
+        """Work out a way through what was found; in a thread of its own where that is much.
+
+        Parameters
+        ----------
+        work : is given the exploration
+        then : is given the way, at home; nothing is told if another search has begun meanwhile
+
+        Returns
+        -------
+        waits : whether it is still being worked out
+        """
+        state = self.state
+        found = state.exploration
+        if found is None:
+            return False
+        if found.states <= _QUICK:
+            then(work(found))
+            return False
+
+        def told(way: Schedule | None) -> None:
+            if self.state is state:
+                then(way)
+
+        thread = threading.Thread(
+            target=lambda: self._home.run(told, work(found)), name="settlesim-way", daemon=True
+        )
+        thread.start()
+        return True
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the search has ended, and take over its result.
@@ -137,8 +171,9 @@ class _Run:
     def _explore(self) -> None:
         try:
             found = explore(self._scenario, self._search.limit, self._progress)
-            shortest = None if self.stopped.is_set() else found.counterexample
-            self.result = State("done", found.states, found, shortest)
+            if not self.stopped.is_set():
+                _ = found.counterexample  # worked out here, and kept
+            self.result = State("done", found.states, found)
         except BaseException as error:  # told at home, or nobody would ever know
             self.result = State("failed", error=error)
         finally:

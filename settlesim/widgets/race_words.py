@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from settlesim.sim import Ending, Frame, Kind, Scenario, Step
+from settlesim.errors import ReplayDivergedError
+from settlesim.sim import Ending, Frame, Kind, Scenario, Schedule, Step
 from settlesim.view.tracks import HARMLESS
 from settlesim.widgets.race_way import Way
 
-__all__ = ["FAULTS", "blocked", "budgets", "judged", "step_words"]
+__all__ = ["FAULTS", "absent", "blocked", "budgets", "judged", "step_words"]
 
 FAULTS: Final[dict[str, tuple[str, frozenset[str], str]]] = {
     "crashes": ("crash", frozenset({"k"}), "nobody is at work who could crash"),
@@ -121,6 +122,18 @@ def _hands(scenario: Scenario, frame: Frame) -> str:
 
 def _name(message: int, names: Sequence[str]) -> str:
     return f"{message} {names[message - 1]}"
+
+
+def absent(way: Way, error: ReplayDivergedError, names: Sequence[str]) -> str:
+    """Say which step is not there where a way is now, and why."""
+    [step] = Schedule.parse(error.step).steps
+    text = f"{error.step} is not there"
+    if step.message <= len(names):
+        why = blocked(way.scenario, way.frame, step.message, names)
+        if why:
+            return f"{text}: {why}"
+    possible = ", ".join(error.enabled)
+    return f"{text}; possible: {possible}" if possible else f"{text}: nothing more can happen"
 
 
 def budgets(way: Way) -> list[dict[str, Any]]:

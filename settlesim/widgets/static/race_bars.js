@@ -44,7 +44,7 @@ class Bars {
   /** Show the bars; nothing while they are not known. */
   paint(bars) {
     this.box.replaceChildren();
-    this.shortest.hidden = !bars || !bars.shortest;
+    this.shortest.hidden = !bars || !bars.refuted;
     this.hint.hidden = !bars || !bars.labels.length;
     this.verdict.replaceChildren();
     this.rows = [];
