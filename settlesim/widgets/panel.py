@@ -81,7 +81,9 @@ class Panel:
                 yield
 
     def say(self, text: str) -> None:
-        """Have a screen reader say what happened."""
+        """Have a screen reader say what happened; once, if it is said again."""
+        if self.parts["said"] and self.parts["said"]["text"] == text:
+            return
         self._said += 1
         self.show(said={"number": self._said, "text": text})
 
@@ -170,7 +172,9 @@ class Panel:
         self.closed = True
         self.stop()
         if self._widget is not None:
+            layout = self._widget.layout  # a model of its own, which nobody else would close
             self._widget.close()
+            layout.close()
 
     def stop(self) -> None:
         """End what runs; subclasses that start tasks or timers do it here."""

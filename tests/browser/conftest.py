@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM_OPTIONS = [
@@ -122,25 +122,38 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
             return process, address
 
 
-@pytest.fixture
-def page(chromium: str, tmp_path: Path) -> Iterator[Page]:
-    """Open a Chromium with a profile of its own."""
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Start a Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=chromium,
-            headless=True,
-            args=CHROMIUM_OPTIONS,
-            viewport={"width": 1300, "height": 6000},  # cells out of view have no elements
+        started = playwright.chromium.launch(
+            executable_path=chromium, headless=True, args=CHROMIUM_OPTIONS
         )
         try:
-            yield context.pages[0]
+            yield started
         finally:
-            context.close()
+            started.close()
 
 
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a page in a profile of its own; afterwards end the kernel that it used."""
+    context = browser.new_context(
+        viewport={"width": 1300, "height": 6000}  # cells out of view have no elements
+    )
+    opened = context.new_page()
+    try:
+        yield opened
+        opened.evaluate(SHUT_DOWN)
+    finally:
+        context.close()
+
+
+SHUT_DOWN = """async () => {
+    await window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown();
+}"""
 READY = """async () => {
     const widget = jupyterapp.shell.currentWidget;
     await widget.context.ready;

@@ -363,7 +363,7 @@ def broken(**functions: Any) -> Chart:
     async def service(call: Any) -> None:
         """Do nothing."""
 
-    given = {
+    given: dict[str, Any] = {
         "service": service,
         "keep": lambda context, event: {},
         "guard": lambda context, event: True,
