@@ -93,7 +93,7 @@ class QueueLab(Panel):
         """What is explored; None where the choices make no sense."""
         self.problems: dict[str, str] = {}
         """Why a choice makes no sense, by its name."""
-        self.search = Search(self.home, self._search_changed, limit)
+        self.search = Search(self.home, self._search_changed, self.fail, limit)
         self._data = dict(freeze_object(dict(data or {}), where="data"))
         self._results = results
         self._begun = False

@@ -93,7 +93,7 @@ class RacePanel(Panel):
         super().__init__()
         given = source if isinstance(source, Exploration) else None
         self.way = Way(source if isinstance(source, Scenario) else source.scenario)
-        self.search = Search(self.home, self._search_changed, limit)
+        self.search = Search(self.home, self._search_changed, self.fail, limit)
         self._dice = random.Random(seed)
         steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
         diverged = self.way.follow(steps)

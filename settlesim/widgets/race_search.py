@@ -49,14 +49,22 @@ class Search:
     ----------
     home : where `told` is called
     told : is called whenever `state` has changed
+    failed : is given what goes wrong with a way
     limit : how many states are looked at
     """
 
-    def __init__(self, home: Home, told: Callable[[], None], limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        home: Home,
+        told: Callable[[], None],
+        failed: Callable[[BaseException], None],
+        limit: int = LIMIT,
+    ) -> None:
         self.state = State()
         self.limit = limit
         self._home = home
         self._told = told
+        self._failed = failed
         self._run: _Run | None = None
 
     def start(self, scenario: Scenario) -> None:
@@ -105,14 +113,19 @@ class Search:
             then(work(found))
             return False
 
-        def told(way: Schedule | None) -> None:
+        def tell(way: Schedule | None) -> None:
             if self.state is state:
                 then(way)
 
-        thread = threading.Thread(
-            target=lambda: self._home.run(told, work(found)), name="settlesim-way", daemon=True
-        )
-        thread.start()
+        def run() -> None:
+            try:
+                way = work(found)
+            except Exception as error:
+                self._home.run(self._failed, error)
+            else:
+                self._home.run(tell, way)
+
+        threading.Thread(target=run, name="settlesim-way", daemon=True).start()
         return True
 
     def wait(self, seconds: float | None = None) -> bool:
