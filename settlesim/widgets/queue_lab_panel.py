@@ -8,7 +8,7 @@ from typing import Any, Final
 from settlesim.chart import Chart
 from settlesim.chart.values import JSONValue, freeze_object, thaw
 from settlesim.errors import RenderError, SettlesimError, SimulationError, shorten
-from settlesim.sim import PROTECTIONS, Exploration, Faults, Scenario, Schedule, replay
+from settlesim.sim import PROTECTIONS, Exploration, Faults, Scenario, Schedule
 from settlesim.view.lanes import lanes
 from settlesim.view.outcomes import outcomes
 from settlesim.widgets.panel import Panel
@@ -24,6 +24,7 @@ from settlesim.widgets.queue_lab_choices import (
 from settlesim.widgets.race_bars import bars_part, picked, search_part, themed
 from settlesim.widgets.race_panel import RacePanel
 from settlesim.widgets.race_search import LIMIT, Search
+from settlesim.widgets.race_way import Way
 
 __all__ = ["QueueLab", "queue_lab"]
 
@@ -274,10 +275,10 @@ class QueueLab(Panel):
     def _show_way(self, way: Schedule | None) -> None:
         if way is None or self.scenario is None or self.closed:
             return
-        played = replay(self.scenario, way)
-        picture = lanes(played, title="")
-        self.show(way={"path": str(way), "svg": themed(picture)})
-        self.say(played.sentence)
+        walked = Way(self.scenario)
+        walked.follow(way.steps)
+        self.show(way={"path": str(way), "svg": themed(lanes(walked.replay, title=""))})
+        self.say(walked.replay.sentence)
 
     def stop(self) -> None:
         """End the search; nothing of it is told any more."""

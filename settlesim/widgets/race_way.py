@@ -6,12 +6,16 @@ and forth, and given up when another step is taken.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final
 
 from settlesim.engine.table import Table
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim import Ending, Frame, Kind, Replay, Scenario, Schedule, Step, replay
 from settlesim.sim.model import table_for
+from settlesim.sim.services import Services
 
 __all__ = ["Way", "translated"]
 
@@ -37,7 +41,7 @@ class Way:
         """How many steps are shown."""
 
     def _replayed(self, steps: tuple[Step, ...]) -> Replay:
-        return replay(self.scenario, Schedule(steps), table=self.table)
+        return _apart(lambda: replay(self.scenario, Schedule(steps), table=self.table), self.table)
 
     # --- looking --------------------------------------------------------------------------
 
@@ -118,6 +122,31 @@ class Way:
         other = Way(scenario, self.table if same else None)
         steps = translated(self.steps[: self.at], self.scenario.queue, scenario.queue)
         return other, other.follow(steps)
+
+
+def _apart(work: Callable[[], Replay], table: Table) -> Replay:
+    """Do the work in a thread without an event loop, where many services cost least.
+
+    To judge an ending, services may be needed by the thousand; where a loop runs, as in a
+    notebook, each would have a thread of its own.
+    """
+    found: list[Replay] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        services = table.perform
+        try:
+            with services.together() if isinstance(services, Services) else nullcontext():
+                found.append(work())
+        except BaseException as error:  # raised again in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="settlesim-replay", daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def translated(steps: tuple[Step, ...], queue: str, other: str) -> tuple[Step, ...]:
