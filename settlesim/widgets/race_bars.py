@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Any, Final
 
 from settlesim.errors import SimulationError, shorten
@@ -22,11 +23,10 @@ _COLOUR: Final = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
 def _variables(palette: Palette) -> dict[str, str]:
     """Return the page's variable for every colour; of equal ones the first name counts."""
     found: dict[str, str] = {}
-    names = ["paper", *(name for name in dir(palette) if not name.startswith("_"))]
-    for name in names:
-        value = getattr(palette, name)
+    for each in fields(palette):
+        value = getattr(palette, each.name)
         if isinstance(value, str):
-            found.setdefault(value, f"var(--ss-{name.replace('_', '-')})")
+            found.setdefault(value, f"var(--ss-{each.name.replace('_', '-')})")
     for number, value in enumerate(palette.series, 1):
         found.setdefault(value, f"var(--ss-series-{number})")
     return found

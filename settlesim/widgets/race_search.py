@@ -72,8 +72,8 @@ class Search:
         self.abandon()
         self.state = State("running")
         self._run = _Run(self, scenario)
-        self._run.thread.start()
         self._told()
+        self._run.thread.start()
 
     def stop(self) -> None:
         """End the search that runs, and keep what it has found."""
