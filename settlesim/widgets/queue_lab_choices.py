@@ -90,7 +90,7 @@ class Choices:
             chart,
             events,
             self.workers,
-            self.queue,
+            self.queue if isinstance(self.queue, str) else repr(self.queue),
             protections=self.protections,
             faults={name: number for name, number in self.faults.items() if number != 0},
             start=self.start,
