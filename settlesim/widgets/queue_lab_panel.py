@@ -11,6 +11,7 @@ from settlesim.errors import RenderError, SettlesimError, SimulationError, short
 from settlesim.sim import PROTECTIONS, Exploration, Faults, Scenario, Schedule
 from settlesim.view.lanes import lanes
 from settlesim.view.outcomes import outcomes
+from settlesim.widgets.hosting import is_live
 from settlesim.widgets.panel import Panel
 from settlesim.widgets.queue_lab_choices import (
     MOST_EVENTS,
@@ -29,7 +30,7 @@ from settlesim.widgets.race_way import Way
 __all__ = ["QueueLab", "queue_lab"]
 
 _PLAIN: Final = frozenset({"keys", "workers", "queue", "max_receives", "criterion", "start"})
-_PATIENCE: Final = 0.5  # seconds that a cell waits for the static twin where somebody looks
+_PATIENCE: Final = 0.2  # seconds that a cell waits for the static twin where somebody looks
 
 
 class QueueLab(Panel):
@@ -192,7 +193,7 @@ class QueueLab(Panel):
     def _known(self) -> Exploration | None:
         """Return what was found; where somebody looks, nobody is kept waiting for long."""
         self._begin()
-        self.search.wait(_PATIENCE if self._widget is not None else None)
+        self.search.wait(_PATIENCE if is_live() else None)
         return self.search.state.exploration
 
     def __repr__(self) -> str:

@@ -379,6 +379,18 @@ def test_a_shown_lab_searches(monkeypatch: pytest.MonkeyPatch) -> None:
         assert lab.errors == []
 
 
+def test_where_somebody_looks_a_long_search_holds_up_no_cell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The twin is text that says that it is still searching; the widget shows the rest."""
+    monkeypatch.setenv("SETTLESIM_PANELS", "live")
+    with large() as lab:
+        bundle = lab._repr_mimebundle_()
+        assert "image/svg+xml" not in bundle
+        assert bundle["text/plain"].endswith("; standard: running>")
+        assert lab.search.state.status == "running"
+
+
 def test_events_and_starts_are_those_of_the_chart() -> None:
     """External events in their order; places to rest that are not final."""
     assert events_of(order) == ("PAY", "CANCEL", "SHIP", "REFUND")
