@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page, Request
 
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM_OPTIONS = [
@@ -57,7 +58,7 @@ def lab_server(chromium: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-        process = _start(folder)
+        process = start_lab(folder)
         try:
             yield process[1], folder / "notebooks"
         finally:
@@ -71,7 +72,8 @@ def lab(lab_server: tuple[str, Path]) -> str:
     return lab_server[0]
 
 
-def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start_lab(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a JupyterLab on ``notebooks`` in a folder; return its process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -154,6 +156,27 @@ def page(browser: Browser) -> Iterator[Page]:
 SHUT_DOWN = """async () => {
     await window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown();
 }"""
+OURS = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
+
+
+def watch_for_problems(page: Page) -> list[str]:
+    """Return a list that collects what may never happen: errors, dialogs, foreign requests."""
+    found: list[str] = []
+
+    def dialog(shown: Dialog) -> None:
+        found.append(f"dialog: {shown.message}")
+        shown.dismiss()
+
+    def request(sent: Request) -> None:
+        if not OURS.match(sent.url):
+            found.append(f"request: {sent.url}")
+
+    page.on("pageerror", lambda error: found.append(f"error: {error}"))
+    page.on("dialog", dialog)
+    page.on("request", request)
+    return found
+
+
 READY = """async () => {
     const widget = jupyterapp.shell.currentWidget;
     await widget.context.ready;

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.conftest import watch_for_problems
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -24,18 +26,7 @@ Write = Callable[..., Any]
 @pytest.fixture
 def problems(page: Page) -> list[str]:
     """Collect what may never happen on a page."""
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (found.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", request.url)
-            else found.append(f"request: {request.url}")
-        ),
-    )
-    return found
+    return watch_for_problems(page)
 
 
 @pytest.fixture
@@ -316,7 +307,7 @@ def test_the_panel_is_there_again_when_the_page_is_loaded_again(
 
 
 COUNTS = (
-    "import asyncio, ipywidgets\n"
+    "import asyncio\nawait asyncio.sleep(0.2)  # what was cancelled ends\n"
     "print(len(get_ipython().kernel.comm_manager.comms),"
     " len([t for t in asyncio.all_tasks() if 'settlesim' in repr(t)]))"
 )
