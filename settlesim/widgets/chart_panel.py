@@ -19,7 +19,7 @@ from settlesim.widgets.flight import ClockedFlight
 from settlesim.widgets.pacing import PacedClock
 from settlesim.widgets.panel import Panel
 from settlesim.widgets.records import fork, keys_of
-from settlesim.widgets.showing import accepted, entry_of, in_words
+from settlesim.widgets.showing import accepted, entry_of, in_words, pairs
 from settlesim.widgets.stage import Entry, Stage, stage_of
 
 __all__ = ["SPEEDS", "ChartPanel"]
@@ -310,8 +310,8 @@ class ChartPanel(Panel):
         keys = keys_of(self.store, self.chart)
         return {
             "events": self._events,
-            "data": self._data,
-            "answers": self._answers,
+            "data": pairs(self._data),
+            "answers": pairs(self._answers),
             "key": self.key,
             "keys": keys if self.key in keys else [*keys, self.key],
             "speeds": [] if self.clock is not None else [*SPEEDS, AT_ONCE],

@@ -13,6 +13,7 @@ from settlesim.widgets.showing import (
     changes,
     entry_of,
     headline,
+    pairs,
     running_of,
     sentence,
     steps_of,
@@ -34,7 +35,7 @@ def picture_part(chart: Chart) -> dict[str, Any]:
         return {**found, **live_picture(chart).to_dict()}
     except RenderError as error:
         why = f"The chart is not drawn: {error}"
-        return {**found, "why": why, "svg": "", "nodes": {}, "boxes": {}}
+        return {**found, "why": why, "svg": "", "nodes": [], "boxes": {}}
 
 
 def now_part(stage: Stage, entry: Entry, *, past: bool) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def now_part(stage: Stage, entry: Entry, *, past: bool) -> dict[str, Any]:
         "status": "past" if past else "rest",
         "active": list(chart.active(here)),
         "steps": steps_of(chart, settlement.microsteps) if settlement else [],
-        "enabled": {} if past or stage.flight is not None else accepted(chart, here),
+        "enabled": pairs({} if past or stage.flight is not None else accepted(chart, here)),
         "running": [],
         "rate": 0,
         "time": None,
@@ -67,7 +68,7 @@ def _flying(stage: Stage) -> dict[str, Any]:
         "status": "manual" if flight.manual else "running",
         "active": list(chart.active(settling.configuration)),
         "steps": steps_of(chart, settling.microsteps),
-        "enabled": {},
+        "enabled": [],
         "running": running_of(flight),
         "rate": flight.rate,
         "time": round(flight.now(), 3) if flight.manual else None,

@@ -53,7 +53,8 @@ class LivePicture:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         boxes = {id_: list(box) for id_, box in self.boxes.items()}
-        return {"svg": self.svg, "nodes": self.nodes, "boxes": boxes}
+        # pairs: a name such as "__proto__" is no key for a script's object
+        return {"svg": self.svg, "nodes": list(map(list, self.nodes.items())), "boxes": boxes}
 
 
 def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:

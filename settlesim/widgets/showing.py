@@ -19,6 +19,7 @@ __all__ = [
     "entry_of",
     "headline",
     "in_words",
+    "pairs",
     "running_of",
     "sentence",
     "steps_of",
@@ -47,6 +48,11 @@ def accepted(chart: Chart, configuration: tuple[str, ...]) -> dict[str, list[str
         if edge.kind is TransitionKind.EXTERNAL and edge.source in active:
             found.setdefault(edge.trigger, []).append(f"e{index}")
     return found
+
+
+def pairs(mapping: Mapping[str, Any]) -> list[list[Any]]:
+    """Return a mapping under names of users as pairs: a script's object has names of its own."""
+    return [[name, value] for name, value in mapping.items()]
 
 
 def steps_of(chart: Chart, microsteps: tuple[Microstep, ...]) -> list[dict[str, Any]]:

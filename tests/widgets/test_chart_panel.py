@@ -40,7 +40,7 @@ def test_a_new_panel_shows_where_a_new_instance_is() -> None:
     """The initial node is active, its events may be sent, nothing is in the store."""
     panel = order.panel()
     assert now(panel)["active"] == ["new"]
-    assert now(panel)["enabled"] == {"PAY": ["e0"], "CANCEL": ["e1"]}
+    assert now(panel)["enabled"] == [["PAY", ["e0"]], ["CANCEL", ["e1"]]]
     assert panel.parts["options"]["events"] == ["PAY", "CANCEL", "SHIP", "REFUND"]
     assert panel.parts["record"]["saved"] is False
     assert told(panel) == ["new instance"]
@@ -107,9 +107,9 @@ def test_data_that_is_no_json_is_an_error_in_the_panel(text: str) -> None:
 def test_data_given_at_first_is_in_the_form_and_what_was_sent_stays_there() -> None:
     """The form's text is kept in Python, so that a reload of the page keeps it."""
     panel = order.panel(data={"PAY": {"card": "1"}})
-    assert panel.parts["options"]["data"] == {"PAY": '{"card":"1"}'}
+    assert panel.parts["options"]["data"] == [["PAY", '{"card":"1"}']]
     press(panel, "send", event="PAY", data=CARD)
-    assert panel.parts["options"]["data"] == {"PAY": CARD}
+    assert panel.parts["options"]["data"] == [["PAY", CARD]]
 
 
 # --- be the service -----------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_an_event_can_be_given_up() -> None:
     press(panel, "stop")
     press(panel, "stop")
     assert told(panel)[-1] == "PAY given up; nothing was saved"
-    assert now(panel)["enabled"].keys() == {"PAY", "CANCEL"}
+    assert now(panel)["enabled"] == [["PAY", ["e0"]], ["CANCEL", ["e1"]]]
 
 
 def test_a_second_event_waits_for_the_first() -> None:
@@ -267,7 +267,7 @@ def test_a_run_is_shown_while_it_happens() -> None:
         assert now(panel)["active"] == ["counting_even"]
         assert [each["name"] for each in now(panel)["running"]] == ["wait"]
         assert now(panel)["rate"] == 1000
-        assert now(panel)["enabled"] == {}
+        assert now(panel)["enabled"] == []
         settlement = await panel.settled()
         assert settlement is panel.settlements[-1]
         assert now(panel)["status"] == "rest"
@@ -453,7 +453,7 @@ def test_a_click_on_a_settlement_shows_what_was_then() -> None:
     press(panel, "look", number=2)
     assert now(panel)["status"] == "past"
     assert now(panel)["active"] == ["paid"]
-    assert now(panel)["enabled"] == {}
+    assert now(panel)["enabled"] == []
     assert {row["key"]: row["value"] for row in panel.parts["context"]}["label"] == "null"
     assert json.loads(panel.parts["record"]["text"])["revision"] == 1
     press(panel, "look")

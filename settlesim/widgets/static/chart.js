@@ -10,8 +10,9 @@ class LiveChart {
     this.shown = { flight: null, steps: 0 };
     this.queue = [];
     this.marked = [];
-    this.enabled = {};
+    this.enabled = new Map();
     this.tags = new Map();
+    this.nodes = new Map(data.nodes); // names of users are never keys of an object
     this.element = h("div", { class: "chart-box" });
     if (!data.svg) {
       this.element.append(h("p", { class: "why" }, data.why));
@@ -40,7 +41,7 @@ class LiveChart {
     edge.setAttribute("role", "button");
     edge.setAttribute("aria-label", `send ${event}: ${source} to ${dest ?? "itself"}`);
     const act = (happened) => {
-      if (!(id in this.enabled)) return;
+      if (!this.enabled.has(id)) return;
       happened.preventDefault();
       fire(event, id);
     };
@@ -70,7 +71,7 @@ class LiveChart {
   /** Scroll to what is active. */
   reveal() {
     const name = this.active && this.active[this.active.length - 1];
-    const box = name && this.data.boxes[this.data.nodes[name]];
+    const box = name && this.data.boxes[this.nodes.get(name)];
     if (!box || this.kind !== "full") return;
     this.element.scrollTo({
       left: box[0] + box[2] / 2 - this.element.clientWidth / 2,
@@ -126,12 +127,12 @@ class LiveChart {
     const last = now.steps[now.steps.length - 1];
     this.mark(now.active, now.steps.flatMap((step) => step.edges));
     for (const name of last && now.status !== "running" && now.status !== "manual" ? last.active : []) {
-      if (!now.active.includes(name)) this.put(this.data.nodes[name], "ended"); // rejected: not saved
+      if (!now.active.includes(name)) this.put(this.nodes.get(name), "ended"); // rejected: not saved
     }
-    this.enable(Object.entries(now.enabled));
+    this.enable(now.enabled);
     this.element.classList.toggle("past", now.status === "past");
     if (arrived) {
-      for (const name of now.active) this.put(`${this.data.nodes[name]}_halo`, "arrived");
+      for (const name of now.active) this.put(`${this.nodes.get(name)}_halo`, "arrived");
     }
     this.watch(now);
     this.reveal();
@@ -149,8 +150,8 @@ class LiveChart {
     this.marked = [];
     this.active = active;
     for (const name of active) {
-      this.put(this.data.nodes[name], "active");
-      this.put(`${this.data.nodes[name]}_halo`, "active");
+      this.put(this.nodes.get(name), "active");
+      this.put(`${this.nodes.get(name)}_halo`, "active");
     }
     for (const id of new Set(taken)) {
       this.put(id, "taken");
@@ -178,7 +179,7 @@ class LiveChart {
       else if (document.activeElement === edge) edge.setAttribute("tabindex", "-1"); // keeps the focus
       else edge.removeAttribute("tabindex");
     }
-    this.enabled = Object.fromEntries(events.flatMap(([event, ids]) => ids.map((id) => [id, event])));
+    this.enabled = new Map(events.flatMap(([event, ids]) => ids.map((id) => [id, event])));
   }
 
   /** Let a dot run along arrows, one after the other. */
@@ -209,11 +210,12 @@ class LiveChart {
   watch(now) {
     for (const tag of this.tags.values()) tag.group.remove();
     this.tags.clear();
-    const rows = {};
+    const rows = new Map();
     for (const each of now.running) {
-      const box = this.data.boxes[this.data.nodes[each.node]];
+      const box = this.data.boxes[this.nodes.get(each.node)];
       if (!box) continue;
-      const row = rows[each.node] = (rows[each.node] ?? -1) + 1;
+      const row = rows.get(each.node) ?? 0;
+      rows.set(each.node, row + 1);
       const covers = box[3] > 44; // the line in the node that names the service, where there is one
       const y = box[1] + box[3] + (covers ? -23 : 8) + row * 22;
       const group = s("g", { class: "tag", transform: `translate(${box[0] + box[2] / 2} ${y})` });

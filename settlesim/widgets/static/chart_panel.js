@@ -2,8 +2,8 @@
 
 function buildChartPanel(model, root, life, send) {
   const said = (what) => model.get(what);
-  const data = {};
-  const fire = (event) => send("send", { event, data: data[event] ?? "", forced: forced.checked });
+  const data = new Map(); // JSON text by event
+  const fire = (event) => send("send", { event, data: data.get(event) ?? "", forced: forced.checked });
 
   // --- the bar ---------------------------------------------------------------------------
 
@@ -33,15 +33,16 @@ function buildChartPanel(model, root, life, send) {
     const close = () => { form.replaceChildren(); form.dataset.event = ""; known.get(event)?.data.focus(); };
     if (form.dataset.event === event) { close(); return; }
     form.dataset.event = event;
-    form.replaceChildren(dataForm(event, data[event] ?? "", (text) => { data[event] = text; mark(event); }, close));
+    form.replaceChildren(dataForm(event, data.get(event) ?? "", (text) => { data.set(event, text); mark(event); }, close));
     form.querySelector("input, textarea")?.focus();
   };
   const mark = (event) => {
-    const has = (data[event] ?? "").trim() !== "";
+    const text = data.get(event) ?? "";
+    const has = text.trim() !== "";
     const each = known.get(event);
     each.data.classList.toggle("has-data", has);
-    each.data.textContent = has ? short(data[event].trim(), 24) : "data";
-    each.data.title = has ? `${event} brings ${short(data[event], 300)}` : `${event} brings no data`;
+    each.data.textContent = has ? short(text.trim(), 24) : "data";
+    each.data.title = has ? `${event} brings ${short(text, 300)}` : `${event} brings no data`;
   };
   const makeEvents = (events) => {
     if ([...known.keys()].join("\n") === events.join("\n")) return;
@@ -56,7 +57,7 @@ function buildChartPanel(model, root, life, send) {
   const enable = () => {
     const now = said("now");
     for (const [event, { act }] of known) {
-      const takes = event in now.enabled;
+      const takes = now.enabled.some(([each]) => each === event);
       const may = takes || (forced.checked && now.status === "rest");
       act.setAttribute("aria-disabled", String(!may));
       act.classList.toggle("main", takes);
@@ -100,15 +101,15 @@ function buildChartPanel(model, root, life, send) {
     unbound.textContent = options.unbound.length ? `Not bound, so you are the service: ${options.unbound.join(", ")}` : "";
     unbound.hidden = !options.unbound.length;
     makeEvents(options.events);
-    for (const [event, text] of Object.entries(options.data)) {
-      if (data[event] === undefined) data[event] = text;
+    for (const [event, text] of options.data) {
+      if (!data.has(event)) data.set(event, text);
     }
     options.events.forEach(mark);
   });
   life.parts(["now"], (now) => {
     chart.paint(now);
     enable();
-    cards.paint(now, said("options").answers);
+    cards.paint(now, new Map(said("options").answers));
     showStatus(status, now, send);
   });
   life.parts(["context"], (rows) => showContext(context, rows));

@@ -41,7 +41,7 @@ class ServiceCards {
       h("strong", {}, each.name), each.service ? " runs on " : " in ", h("code", {}, each.node), " ", clock);
     const element = h("div", { class: "card", role: "group", "aria-label": `${each.name} on ${each.node}` }, head);
     if (each.input) element.append(h("div", { class: "hint" }, "input ", h("code", {}, each.input)));
-    if (manual && each.service) element.append(this.answer(each, answers[each.name] ?? ""));
+    if (manual && each.service) element.append(this.answer(each, answers.get(each.name) ?? ""));
     if (manual && !each.service) {
       const pass = button("it passes", () => this.send("out", { id: each.id }), { class: "main", "aria-label": `the ${each.name} passes` });
       element.append(h("div", { class: "answers" }, pass));
