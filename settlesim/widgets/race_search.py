@@ -163,9 +163,9 @@ class Search:
 
     def _take(self, run: _Run) -> None:
         if run is self._run and run.result is not None:
-            self._run = None
             self.state = run.result
             self._told()
+            self._run = None  # the last: who waits for it finds everything done
 
 
 class _Run:
