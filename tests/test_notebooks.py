@@ -42,9 +42,16 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """Draw, settle, and the two about the simulator are there."""
+    """The map, draw, settle, the two about the simulator, and the one to play."""
     names = [path.stem for path in NOTEBOOKS]
-    assert names == ["01_draw", "02_settle", "03_why_fifo", "04_faults"]
+    assert names == [
+        "00_start_here",
+        "01_draw",
+        "02_settle",
+        "03_why_fifo",
+        "04_faults",
+        "05_play",
+    ]
 
 
 def test_every_code_cell_was_run_in_order(notebook: Notebook) -> None:

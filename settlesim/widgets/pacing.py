@@ -48,16 +48,23 @@ class PacedClock:
         self._changed = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` have passed on this clock."""
-        await asyncio.sleep(0)
-        deadline = self.now() + max(0.0, seconds)
-        while (left := deadline - self.now()) > 1e-9:
+        """Return when `seconds` have passed on this clock; 0 and less lets other tasks run once.
+
+        A sleeper that wakes late, because something kept the event loop busy, finds the clock
+        at the time for which it asked: time stands still while nobody could see it pass.
+        """
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        deadline = self.now() + seconds
+        while (left := deadline - self.now()) > 0:
             changed = self._changed
             try:
                 async with asyncio.timeout(left / self._speed if self._speed else None):
                     await changed.wait()
             except TimeoutError:
-                continue
+                break
+        self._base, self._mark = deadline, asyncio.get_running_loop().time()
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
         """Return a context that is left with TimeoutError when `seconds` have passed."""
