@@ -108,6 +108,9 @@ def search_part(state: State, limit: int) -> dict[str, Any]:
         "status": state.status,
         "found": state.found,
         "limit": limit,
+        "stopped": state.exploration is not None
+        and state.exploration.states < limit
+        and not state.exploration.complete,
         "error": None if state.error is None else str(state.error),
     }
 

@@ -492,18 +492,18 @@ def test_a_long_search_shows_how_far_it_is_and_is_stopped(
     )
     notebook = open_lab(write_notebook, source)
     lab = notebook.page.locator(".queue-lab")
-    lab.locator(".progress").wait_for()
+    lab.locator(".search-progress").wait_for()
     lab.get_by_role("radio", name="mutex").check()  # the kernel is not held up
     notebook.page.wait_for_function(
         "document.querySelector('.source code').textContent.includes('mutex')"
     )
     lab.get_by_role("radio", name="standard").check()
-    lab.locator(".progress .hint", has_text=",").wait_for()
+    lab.locator(".search-progress .hint", has_text=",").wait_for()
     shoot("searching")
     lab.get_by_role("button", name="stop the search").click()
     verdict_is(lab, "UNDETERMINED")
     assert "no proof" in lab.locator(".search-verdict").inner_text()
-    assert lab.locator(".progress").is_hidden()
+    assert lab.locator(".search-progress").is_hidden()
     shoot("stopped")
     assert problems == []
 

@@ -120,7 +120,6 @@ class Scheduler {
 
   paint(rows, budgets) {
     const held = this.body.contains(document.activeElement) ? document.activeElement.dataset : null;
-    const several = new Set(rows.map((row) => row.key)).size > 1;
     let number = 0;
     this.buttons = [];
     this.body.replaceChildren(...rows.map((row) => {
@@ -129,7 +128,7 @@ class Scheduler {
         return this.step(step, row.message, number);
       });
       return h("tr", { class: row.changed ? "changed" : "" },
-        h("th", { scope: "row" }, pill(row.message, row.name), several ? h("div", { class: "hint" }, row.key) : null),
+        h("th", { scope: "row" }, pill(row.message, row.name)),
         h("td", {}, row.status, " ", changed(row.changed)),
         h("td", {}, h("div", { class: "steps" }, ...steps, row.blocked ? this.barred(row) : null,
           steps.length || row.blocked ? null : h("span", { class: "hint" }, "nothing"))));
@@ -324,13 +323,14 @@ function head(send) {
   return { element, paint };
 }
 
-function paintLanes(box, svg, send) {
+function paintLanes(box, svg, send, begins) {
   const made = drawing(svg);
   for (const each of made.querySelectorAll("g.column")) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
   }
   box.replaceChildren(made);
-  const height = Math.max(Number(box.dataset.height || 0), box.offsetHeight);
+  box.style.minHeight = "";
+  const height = begins ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
   box.dataset.height = height;
   if (height) box.style.minHeight = `${height}px`; // what stands below does not jump
 }
@@ -374,7 +374,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   life.parts(["note"], (text) => { note.textContent = text || ""; note.hidden = !text; });
   life.parts(["store"], (found) => store.replaceChildren(...storeTable(found)));
   life.parts(["workers"], (found) => workers.replaceChildren(workerTable(found)));
-  life.parts(["lanes"], (svg) => paintLanes(lanes, svg, send));
+  life.parts(["lanes"], (svg) => paintLanes(lanes, svg, send, model.get("place").at === 0));
   life.parts(["chart"], (data) => charts.picture(data));
   life.parts(["charts", "chart"], (found) => charts.paint(found));
   life.parts(["search"], (state) => bars.search(state));

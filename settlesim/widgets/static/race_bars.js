@@ -10,11 +10,11 @@ class Bars {
     this.verdict = h("p", { class: "search-verdict" });
     this.shortest = shortest || button("show the shortest counterexample", () => send("shortest"), { hidden: true });
     this.hint = h("p", { class: "hint", hidden: true }, "Press a bar to see the shortest way to that ending.");
-    this.again = button("look for the endings", () => send("explore"), { hidden: true });
+    this.again = button("look for the endings again", () => send("explore"), { hidden: true });
     this.meter = h("progress", { max: 1, "aria-label": "states found" });
     this.count = h("span", { class: "hint" });
     this.halt = button("stop", () => send("stop"), { "aria-label": "stop the search" });
-    this.progress = h("div", { class: "progress", hidden: true }, this.meter, this.count, this.halt);
+    this.progress = h("div", { class: "search-progress", hidden: true }, this.meter, this.count, this.halt);
     this.problem = h("p", { class: "problem", hidden: true });
     this.box = h("div", { class: "bars-box" });
     this.element = h("section", { class: "endings", "aria-label": "where it can end" },
@@ -33,7 +33,7 @@ class Bars {
       : `${state.found.toLocaleString("en")} states, of at most ${state.limit.toLocaleString("en")}`;
     this.problem.textContent = state.error || "";
     this.problem.hidden = !state.error;
-    this.again.hidden = state.status !== "none" && state.status !== "failed";
+    this.again.hidden = state.status !== "failed" && !state.stopped;
     if (runs && !this.waiting) this.waiting = this.life.after(PATIENCE, () => { this.progress.hidden = false; });
     if (runs) return;
     this.life.cancel(this.waiting);
