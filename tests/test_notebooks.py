@@ -51,6 +51,7 @@ def test_there_are_notebooks() -> None:
         "03_why_fifo",
         "04_faults",
         "05_play",
+        "06_be_the_scheduler",
     ]
 
 

@@ -131,6 +131,11 @@ class RacePanel(Panel):
         """What the present end is worth: ``as FIFO``, ``serializable``, ``forbidden: ...``."""
         return judged(self.way)["word"]
 
+    @property
+    def note(self) -> str:
+        """Why the last wish could not be met as a whole; empty where it could."""
+        return self.parts["note"] or ""
+
     # --- showing --------------------------------------------------------------------------
 
     def _enter(self) -> None:
@@ -246,11 +251,15 @@ class RacePanel(Panel):
     def _absent(self, error: ReplayDivergedError) -> str:
         return absent(self.way, error, self.names)
 
-    def on_chance(self) -> None:
-        """Let chance take a step; each that is enabled is equally likely."""
+    def chance(self) -> None:
+        """Let chance take a step, each that is enabled alike; nothing happens where none is."""
         enabled = self.way.frame.enabled
         if enabled:
             self.take(enabled[self._dice.randrange(len(enabled))].name)
+
+    def on_chance(self) -> None:
+        """Let chance take a step."""
+        self.chance()
 
     # --- forth and back -------------------------------------------------------------------
 
