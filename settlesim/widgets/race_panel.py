@@ -65,9 +65,10 @@ class RacePanel(Panel):
     --------
     >>> from settlesim.gallery import order
     >>> panel = RacePanel(Scenario(order, ["PAY", "CANCEL"], queue="direct"))
-    >>> panel.take("l1")
-    >>> panel
-    <RacePanel PAY, CANCEL: no queue, 2 workers: step 1 of l1, it goes on>
+    >>> for step in "l1 l2 c1 s1 s2".split():
+    ...     panel.take(step)
+    >>> panel.verdict
+    'forbidden: lost update'
     """
 
     scripts = ("race_bars.js", "race.js")

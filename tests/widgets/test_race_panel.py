@@ -12,6 +12,7 @@ from settlesim import display
 from settlesim.errors import ReplayDivergedError, SimulationError
 from settlesim.gallery import append_log, counter, donut, order
 from settlesim.sim import DISCIPLINES, Scenario, explore, replay
+from settlesim.view.sim_words import scenario_words
 from settlesim.widgets import RacePanel
 from settlesim.widgets.race_bars import in_order
 from tests.view.test_escaping import HOSTILE, chart_of
@@ -341,6 +342,27 @@ def test_jump_to_any_ending_by_its_bar() -> None:
     assert panel.errors == []
 
 
+def test_the_bars_in_the_picture_are_those_of_the_endings() -> None:
+    """As many, in the same order, each with the name and the count of its ending."""
+    from xml.etree import ElementTree as ET
+
+    source = Scenario(append_log(3), ["E1", "E2", "E3"], queue="direct")
+    panel = searched(RacePanel(source))
+    found = panel.search.state.exploration
+    assert found is not None
+    svg = "{http://www.w3.org/2000/svg}"
+    titles = [
+        each.findtext(f"{svg}title") or ""
+        for each in ET.fromstring(panel.parts["bars"]["svg"]).iter(f"{svg}g")
+        if each.get("class", "").split()[:1] == ["bar"]
+    ]
+    labels = panel.parts["bars"]["labels"]
+    assert len(titles) == len(labels) == 12
+    for title, label, ending in zip(titles, labels, in_order(found), strict=False):
+        assert title.startswith(label.split(";")[0])
+        assert f" {ending.interleavings:,} of " in title
+
+
 @pytest.mark.parametrize("index", [-1, 99, "0", None, True])
 def test_a_bar_that_is_none_is_an_error_in_the_panel(index: Any) -> None:
     """The way stays."""
@@ -426,7 +448,7 @@ def test_the_static_twin_is_the_lanes_and_a_line_of_text() -> None:
     assert bundles[0] == bundles[1]
     assert bundles[0]["image/svg+xml"] == replay(clicks(), "l1 l2 c1 s1 s2").draw(at=3).svg
     assert bundles[0]["text/plain"] == (
-        "<RacePanel PAY, CANCEL: no queue, 2 workers: step 3 of l1 l2 c1 s1 s2, it goes on>"
+        f"<RacePanel PAY, CANCEL: {scenario_words(clicks())}: step 3 of l1 l2 c1 s1 s2, it goes on>"
     )
 
 
