@@ -13,7 +13,6 @@ What belongs to an exploration that nobody wants any more is not told.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -27,7 +26,6 @@ LIMIT: Final = 300_000
 """How many states are looked at unless something else is said: seconds."""
 
 _QUICK: Final = 20_000  # states through which the shortest way is found at once
-_TELL: Final = 0.1  # seconds between two reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,6 @@ class _Run:
         self._search = search
         # what is kept with the chart is not shared between threads
         self._scenario = scenario.replace(chart=scenario.chart.bind({}))
-        self._told = time.monotonic()
         self.stopped = threading.Event()
         self.ended = threading.Event()
         self.result: State | None = None
@@ -196,7 +193,4 @@ class _Run:
     def _progress(self, found: int) -> None:
         if self.stopped.is_set():
             raise KeyboardInterrupt  # which a search takes for "that is enough"
-        now = time.monotonic()
-        if now - self._told >= _TELL:
-            self._told = now
-            self._search.report(self, found)
+        self._search.report(self, found)
