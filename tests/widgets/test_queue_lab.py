@@ -179,6 +179,14 @@ def test_a_number_that_is_none_says_so_at_its_place(name: str, value: Any) -> No
     json.dumps(lab.parts)
 
 
+def test_a_value_that_json_can_not_carry_is_shown_as_text() -> None:
+    """From a cell anything may come; the page gets its name."""
+    lab = queue_lab(order, queue="standard", workers=object())
+    assert set(lab.problems) == {"workers"}
+    assert "object" in lab.parts["choices"]["workers"]
+    json.dumps(lab.parts)
+
+
 @pytest.mark.parametrize("value", ["nonsense", None, 3, ["direct"]])
 @pytest.mark.parametrize("name", ["queue", "criterion"])
 def test_a_name_that_is_unknown_says_so_at_its_place(name: str, value: Any) -> None:
@@ -274,6 +282,21 @@ def test_a_search_can_be_stopped_and_is_no_proof_then() -> None:
     assert "no proof" in lab.parts["bars"]["verdict"]["text"]
     assert lab.parts["search"]["found"] > 0
     assert lab.errors == []
+
+
+def test_a_stopped_search_may_begin_again() -> None:
+    """The button is there where it was stopped, and only there."""
+    lab = large()
+    lab._begin()
+    press(lab, "stop")
+    lab.search.wait()
+    assert lab.parts["search"]["stopped"] is True
+    press(lab, "explore")
+    assert lab.parts["search"]["status"] in {"running", "done"}
+    lab.choose(queue="fifo_group", faults={"crashes": 0})
+    assert lab.exploration is not None
+    assert lab.parts["search"]["stopped"] is False
+    lab.close()
 
 
 def test_another_choice_gives_up_the_search() -> None:

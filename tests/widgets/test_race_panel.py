@@ -125,8 +125,11 @@ def test_a_step_that_is_not_there_says_why() -> None:
     assert panel.parts["note"] == (
         "r2 is not there: blocked: the group order-1 has a message in flight, 1 PAY"
     )
+    assert panel.note == panel.parts["note"]
     assert "blocked" in panel.parts["said"]["text"]
     assert panel.errors == []
+    take(panel, "l1")
+    assert panel.note == ""
 
 
 @pytest.mark.parametrize("step", ["", "r1 r2", "z9", 3, None])
