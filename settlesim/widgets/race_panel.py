@@ -277,11 +277,11 @@ class RacePanel(Panel):
         self.go(position)
 
     def on_step(self) -> None:
-        """Go one step on: along the path, or, where only one thing can happen, let it happen."""
+        """Go one step on: along the path, or take the only step that there is, if it is no fault."""
         enabled = self.way.frame.enabled
         if self.way.at < self.way.last:
             self.go(self.way.at + 1)
-        elif len(enabled) == 1:
+        elif len(enabled) == 1 and not enabled[0].kind.is_fault:
             self.take(enabled[0].name)
 
     def on_back(self) -> None:

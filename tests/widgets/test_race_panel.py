@@ -270,6 +270,16 @@ def test_step_takes_what_is_the_only_thing_that_may_happen() -> None:
     assert free.path == ""
 
 
+def test_step_takes_no_fault() -> None:
+    """A message that may be delivered again is not, unless one presses that button."""
+    scenario = Scenario(order, ["PAY"], queue="standard", faults={"duplicates": 1})
+    panel = RacePanel(scenario, path="r1 l1 c1 s1 d1")
+    assert panel.enabled == ("u1",)
+    press(panel, "step")
+    assert panel.path == "r1 l1 c1 s1 d1"
+    take(panel, "u1")
+
+
 @pytest.mark.parametrize("position", ["2", None, 1.5, True])
 def test_a_position_that_is_no_number_is_an_error_in_the_panel(position: Any) -> None:
     """Nothing else happens."""

@@ -84,8 +84,9 @@ class Transport {
     off(this.first, !place.at);
     off(this.back, !place.at);
     off(this.last, place.at === place.last);
-    const choice = place.at === place.last && enabled.length !== 1;
-    off(this.step, choice, enabled.length ? "several things may happen: choose below" : "");
+    const only = enabled.length === 1 && !enabled[0].fault;
+    const choice = place.at === place.last && !only;
+    off(this.step, choice, enabled.length ? "choose below what happens" : "");
     off(this.chance, !enabled.length);
     this.count.textContent = `step ${place.at} of ${place.last}`;
     this.text.replaceChildren(...(place.step ? [h("code", {}, place.step), " "] : []), place.text,
