@@ -277,7 +277,7 @@ class RacePanel(Panel):
         self.go(position)
 
     def on_step(self) -> None:
-        """Go one step on: along the path, or take the only step that there is, if it is no fault."""
+        """Go one step on along the path, or take the only step that there is, but no fault."""
         enabled = self.way.frame.enabled
         if self.way.at < self.way.last:
             self.go(self.way.at + 1)
