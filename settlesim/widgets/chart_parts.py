@@ -57,6 +57,7 @@ def now_part(stage: Stage, entry: Entry, *, past: bool) -> dict[str, Any]:
         "time": None,
         "headline": sentence(chart, entry),
         "outcome": entry_of(chart, entry)["kind"],
+        "saved": entry.snapshot.revision > 0,
     }
 
 
@@ -74,6 +75,7 @@ def _flying(stage: Stage) -> dict[str, Any]:
         "time": round(flight.now(), 3) if flight.manual else None,
         "headline": headline(chart, flight),
         "outcome": "",
+        "saved": False,
     }
 
 

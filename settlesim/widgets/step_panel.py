@@ -46,8 +46,8 @@ class StepPanel(Panel):
     >>> from settlesim.gallery import count
     >>> panel = StepPanel(Settling(count, None, "COUNT"))
     >>> panel
-    <StepPanel COUNT of count, 2 of 2: RESOLVED>
-    >>> panel.step(-1)
+    <StepPanel COUNT of count, 0 of 2: before COUNT>
+    >>> panel.step()
     >>> panel
     <StepPanel COUNT of count, 1 of 2: COUNT>
     """
@@ -71,7 +71,7 @@ class StepPanel(Panel):
         self._frames: list[dict[str, Any]] = []
         self._tell()
         self.show(picture={"name": found.name, "edges": {}, "why": "", **_picture(found)})
-        self.on_go(len(self._frames) - 1)
+        self.on_go(len(self._frames) - 1 if self.parts["now"]["running"] else 0)
 
     # --- what a program can do ------------------------------------------------------------
 
@@ -153,10 +153,9 @@ class StepPanel(Panel):
     # --- the static twin ------------------------------------------------------------------
 
     def twin(self) -> dict[str, str]:
-        """Return all steps as a table, and the chart with the step that is shown."""
-        frame = self._frames[self._at]
-        leaves = [name for name in frame["active"] if self.chart.node(name).is_leaf]
-        taken = [int(edge[1:]) for edge in frame["edges"]]
+        """Return all steps as a table, and the chart with the way that was taken."""
+        leaves = [name for name in self._frames[-1]["active"] if self.chart.node(name).is_leaf]
+        taken = [edge for step in self.value.microsteps for edge in step.edges]
         svg = draw(self.chart, configuration=leaves, path=taken).svg
         rows = "".join(map(_row, self._frames))
         head = "".join(f"<th {_CELL}>{each}</th>" for each in ("", "what", "then in", "told"))

@@ -141,7 +141,7 @@ function showStatus(place, now, send) {
   if (now.status === "past") {
     parts.push(button("back to now", () => send("look"), { class: "main" }));
   }
-  if (now.status === "past" || now.status === "rest") {
+  if (now.status === "past" || (now.status === "rest" && now.saved)) {
     parts.push(button("fork from here", () => send("fork"), {
       class: "quiet", "aria-label": "go on with a new instance from here",
     }));
@@ -155,7 +155,7 @@ function pillText(now) {
   if (now.status === "past") return "the past";
   if (now.status === "manual") return "you are the service";
   if (now.status === "running") return "running";
-  return now.outcome ? now.outcome : "at rest";
+  return ["resolved", "rejected", "done", "ignored", "failed"].includes(now.outcome) ? now.outcome : "at rest";
 }
 
 function showEntries(list, items, entries, send) {
