@@ -61,11 +61,10 @@ def test_the_library_reads_no_clock_and_throws_no_dice(path: Path) -> None:
 
 def test_importing_the_library_draws_nothing_and_starts_no_jupyter() -> None:
     """``import settlesim`` loads neither Jupyter, nor click, nor a renderer."""
-    script = (
-        "import sys, settlesim; "
-        "print(sorted({'IPython', 'jupyterlab', 'ipywidgets', 'anywidget', 'click', 'pygraphviz', 'resvg_py'}"
-        " & set(sys.modules)))"
-    )
+    heavy = {
+        "IPython", "jupyterlab", "ipywidgets", "anywidget", "click", "pygraphviz", "resvg_py",
+    }  # fmt: skip
+    script = f"import sys, settlesim; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )

@@ -102,8 +102,12 @@ def test_no_time_lets_others_run_once() -> None:
     """As every clock does."""
 
     async def main(clock: PacedClock) -> None:
-        seen = []
-        task = asyncio.create_task(asyncio.sleep(0, seen.append(1)))
+        seen: list[int] = []
+
+        async def other() -> None:
+            seen.append(1)
+
+        task = asyncio.create_task(other())
         await clock.sleep(0)
         assert seen == [1]
         await task
