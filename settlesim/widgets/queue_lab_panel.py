@@ -162,8 +162,8 @@ class QueueLab(Panel):
         self.search.wait()
         return self.search.state.exploration
 
-    def race(self, path: Schedule | str = "") -> RacePanel:
-        """Return a panel to play with what is chosen.
+    def race(self, path: Schedule | str = "", **options: Any) -> RacePanel:
+        """Return a panel to play with what is chosen; the options are those of `RacePanel`.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class QueueLab(Panel):
         if found is None:
             reasons = [*self.problems.values(), str(self.search.state.error or "")]
             raise SimulationError(where="choices", reason="; ".join(filter(None, reasons)))
-        return RacePanel(found, path=path)
+        return RacePanel(found, path=path, **options)
 
     @property
     def widget(self) -> Any:

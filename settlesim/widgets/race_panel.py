@@ -49,6 +49,7 @@ class RacePanel(Panel):
         out beside, as soon as the panel is shown.
     path : steps to begin with, as `replay` takes them
     at : how many of them are shown; None for all
+    charts : whether the chart is shown, once for the store and once for each worker
     limit : how many states are looked at to find the endings
     seed : of the steps that chance takes
 
@@ -84,6 +85,7 @@ class RacePanel(Panel):
         *,
         path: Schedule | str = "",
         at: int | None = None,
+        charts: bool = True,
         limit: int = LIMIT,
         seed: int = 1,
     ) -> None:
@@ -96,6 +98,7 @@ class RacePanel(Panel):
         self.way = Way(source if isinstance(source, Scenario) else source.scenario)
         self.search = Search(self.home, self._search_changed, self.fail, limit)
         self._dice = random.Random(seed)
+        self._charts = charts
         steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
         diverged = self.way.follow(steps)
         if diverged is not None:
@@ -144,7 +147,9 @@ class RacePanel(Panel):
         scenario = self.scenario
         self.names = names_of(scenario)
         with self.together():
-            self.show(about=about_of(scenario), chart=chart_of(scenario.chart))
+            self.show(
+                about=about_of(scenario), chart=chart_of(scenario.chart) if self._charts else None
+            )
             self._searched()
             self._refresh()
 
@@ -167,7 +172,7 @@ class RacePanel(Panel):
                 workers=workers_of(way, names),
                 verdict=self._verdict(),
                 path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
-                charts=charts_of(way, names),
+                charts=charts_of(way, names) if self._charts else [],
                 lanes=themed(lanes(way.replay, at=way.at, title="")),
                 note=note,
             )

@@ -240,6 +240,16 @@ def test_a_chart_that_is_too_large_is_left_to_words() -> None:
     assert len(panel.parts["charts"]) == 3
 
 
+def test_charts_may_be_left_out() -> None:
+    """For a short panel; nothing of them is sent."""
+    panel = RacePanel(clicks(), charts=False, path="l1")
+    assert panel.parts["chart"] is None
+    assert panel.parts["charts"] == []
+    press(panel, "queue", name="standard")
+    assert panel.parts["chart"] is None
+    assert panel.errors == []
+
+
 # --- forth and back -----------------------------------------------------------------------
 
 

@@ -241,6 +241,7 @@ class Charts {
   paint(charts) {
     while (this.minis.length > charts.length) this.minis.pop().element.remove();
     while (this.minis.length < charts.length) this.minis.push(this.make());
+    this.element.hidden = !charts.length;
     charts.forEach((each, index) => this.update(this.minis[index], each));
   }
 
