@@ -308,13 +308,14 @@ class ChartPanel(Panel):
 
     def _options(self) -> dict[str, Any]:
         keys = keys_of(self.store, self.chart)
+        speeds = sorted({*SPEEDS, self._speed} - {0.0})
         return {
             "events": self._events,
             "data": pairs(self._data),
             "answers": pairs(self._answers),
             "key": self.key,
             "keys": keys if self.key in keys else [*keys, self.key],
-            "speeds": [] if self.clock is not None else [*SPEEDS, AT_ONCE],
+            "speeds": [] if self.clock is not None else [*speeds, AT_ONCE],
             "speed": self._speed or AT_ONCE,
             "manual": self._manual,
             "unbound": self._unbound,

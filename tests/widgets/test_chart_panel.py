@@ -313,6 +313,15 @@ def test_a_speed_that_is_none_is_refused(speed: Any) -> None:
         order.panel(speed=speed)
 
 
+def test_the_speed_that_was_asked_for_can_be_chosen() -> None:
+    """Beside those that every panel offers."""
+    options = order.panel(speed=5).parts["options"]
+    assert options["speeds"] == [0.25, 1.0, 3.0, 5.0, 10.0, "at once"]
+    assert options["speed"] == 5.0
+    own_clock = order.panel(clock=SimulatedClock()).parts["options"]
+    assert own_clock["speeds"] == []
+
+
 def test_closing_a_panel_leaves_no_task() -> None:
     """The event on its way is given up, and its tasks end."""
 
