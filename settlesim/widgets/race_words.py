@@ -26,7 +26,7 @@ FAULTS: Final[dict[str, tuple[str, frozenset[str], str]]] = {
 
 _WORDS: Final[dict[str, str]] = {
     "r": "receive",
-    "l": "load",
+    "l": "load what is stored",
     "c": "{service} comes back",
     "f": "{service} fails",
     "t": "{service} runs out of time",
@@ -34,7 +34,7 @@ _WORDS: Final[dict[str, str]] = {
     "i": "nothing to save: go on",
     "g": "no settled node: give it back",
     "x": "try to save: refused",
-    "d": "delete",
+    "d": "delete it from the queue",
     "k": "worker {lane} crashes",
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
@@ -50,6 +50,8 @@ def step_words(frame: Frame, step: Step) -> str:
         service, inside, lane = own.service or service, " + ".join(own.inside), own.lane
     if step.kind is Kind.RECEIVE and step.delivery > 1:
         words = "receive again"
+    if step.kind is Kind.LOAD and own is None:  # without a queue nothing comes before
+        words = f"start: {words}"
     # not str.format: a service may be called {inside}
     parts = {"service": service, "inside": inside, "lane": str(lane)}
     for name, value in parts.items():

@@ -58,7 +58,12 @@ def test_what_may_happen_next_stands_on_buttons() -> None:
     assert panel.enabled == ("l1", "l2")
     first = panel.parts["rows"][0]
     assert first["steps"] == [
-        {"name": "l1", "words": "load", "label": "PAY: load, step l1", "fault": False}
+        {
+            "name": "l1",
+            "words": "start: load what is stored",
+            "label": "PAY: start: load what is stored, step l1",
+            "fault": False,
+        }
     ]
     assert first["status"] == "to be handled"
 
