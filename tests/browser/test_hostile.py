@@ -30,7 +30,8 @@ HARMLESS = """() => {
 SETUP = f"""
 from typing import Any
 from settlesim import Chart, Settling
-from settlesim.widgets import StepPanel
+from settlesim.sim import Scenario
+from settlesim.widgets import RacePanel, StepPanel, queue_lab
 from IPython.display import HTML, display
 HOSTILE = {hostile.HOSTILE!r}
 {inspect.getsource(hostile.hostile_chart)}
@@ -52,6 +53,14 @@ STEPS = """
 for name in HOSTILE[{first}:{last}]:
     display(StepPanel(Settling(hostile_chart(name), None, name, key=name)))
 """
+RACES = """
+for name in HOSTILE[{first}:{last}]:
+    display(RacePanel(Scenario(hostile_chart(name), [name, name], workers=2)))
+"""
+LABS = """
+for name in HOSTILE[{first}:{last}]:
+    display(queue_lab(hostile_chart(name)))
+"""
 PICTURES = """
 for name in HOSTILE[{first}:{last}]:
     chart = hostile_chart(name)
@@ -64,6 +73,10 @@ for name in HOSTILE[{first}:{last}]:
     display(HTML(settlement.panel()._repr_mimebundle_()["text/html"]))
 """
 
+SOURCES = {
+    "panels": PANELS, "steps": STEPS, "races": RACES, "labs": LABS, "pictures": PICTURES,
+}  # fmt: skip
+
 
 def test_there_are_fifty_names() -> None:
     """And they differ."""
@@ -71,11 +84,10 @@ def test_there_are_fifty_names() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 25])
-@pytest.mark.parametrize("kind", ["panels", "steps", "pictures"])
+@pytest.mark.parametrize("kind", SOURCES)
 def test_hostile_text_is_shown_as_text(kind: str, first: int, write_notebook: Any) -> None:
     """No dialog, no request, no script element, no handler; every panel says the name."""
-    source = {"panels": PANELS, "steps": STEPS, "pictures": PICTURES}[kind]
-    notebook = write_notebook(SETUP, source.format(first=first, last=first + 25))
+    notebook = write_notebook(SETUP, SOURCES[kind].format(first=first, last=first + 25))
     page = notebook.page
     problems = watch_for_problems(page)
     page.set_viewport_size({"width": 1300, "height": 1500})
@@ -83,7 +95,7 @@ def test_hostile_text_is_shown_as_text(kind: str, first: int, write_notebook: An
     assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
     if kind != "pictures":
         panels = page.locator(".settlesim-panel")
-        panels.nth(24).locator(".chart-box svg").wait_for()
+        panels.nth(24).locator("svg").first.wait_for()
         said = panels.evaluate_all("panels => panels.map(panel => panel.textContent)")
         for name, text in zip(hostile.HOSTILE[first : first + 25], said, strict=True):
             assert name in text
