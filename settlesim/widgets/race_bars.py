@@ -79,7 +79,7 @@ def bars_part(state: State) -> dict[str, Any] | None:
     return {
         "verdict": _verdict(exploration),
         "refuted": exploration.verdict is Verdict.REFUTED,
-        "svg": themed(outcomes(exploration, title="")),
+        "svg": themed(outcomes(exploration, title="")) if endings else None,
         "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
     }
 
@@ -96,7 +96,10 @@ def _verdict(exploration: Exploration) -> dict[str, str]:
     if exploration.complete:
         text = _HOLDS[exploration.holds]
     else:
-        text = f"{exploration.reason}: this is what is known, and no proof"
+        known = "this is what is known, and no proof"
+        if not exploration.endings:
+            known = f"{exploration.states:,} states were found and no ending yet, which is no proof"
+        text = f"{exploration.reason}: {known}"
         if exploration.verdict is Verdict.REFUTED:
             text = f"{exploration.reason}, but one ending that is not allowed is enough"
     return {"word": exploration.verdict.value.upper(), "text": text}

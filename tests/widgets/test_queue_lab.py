@@ -279,7 +279,8 @@ def test_a_search_can_be_stopped_and_is_no_proof_then() -> None:
 
     lab = asyncio.run(main())
     assert lab.parts["bars"]["verdict"]["word"] == "UNDETERMINED"
-    assert "no proof" in lab.parts["bars"]["verdict"]["text"]
+    assert "no ending yet, which is no proof" in lab.parts["bars"]["verdict"]["text"]
+    assert lab.parts["bars"]["svg"] is None
     assert lab.parts["search"]["found"] > 0
     assert lab.errors == []
 

@@ -50,6 +50,7 @@ class Bars {
     this.rows = [];
     if (!bars) return;
     this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()}` }, bars.verdict.word), `: ${bars.verdict.text}`);
+    if (!bars.svg) return;
     const svg = drawing(bars.svg);
     svg.setAttribute("role", "group");
     this.rows = [...svg.querySelectorAll("g.bar")];
