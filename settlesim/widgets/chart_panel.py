@@ -298,7 +298,8 @@ class ChartPanel(Panel):
             if self._stage.look():
                 self._stage.changed()
         except Exception as error:
-            self.fail(error)
+            if not self.errors or str(self.errors[-1]) != str(error):  # once, not for every cell
+                self.fail(error)
 
     def stop(self) -> None:
         """End the event that is on its way, unless another panel looks at it."""

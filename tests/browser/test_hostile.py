@@ -30,7 +30,7 @@ HARMLESS = """() => {
 SETUP = f"""
 from typing import Any
 from settlesim import Chart, Settling
-from settlesim.sim import Scenario
+from settlesim.sim import Scenario, compare, explore, run
 from settlesim.widgets import RacePanel, StepPanel, queue_lab
 from IPython.display import HTML, display
 HOSTILE = {hostile.HOSTILE!r}
@@ -71,6 +71,9 @@ for name in HOSTILE[{first}:{last}]:
     display(chart.settling_graph(), HTML(chart.draw().svg))
     display(*map(HTML, (panel._repr_mimebundle_()["image/svg+xml"],)))
     display(HTML(settlement.panel()._repr_mimebundle_()["text/html"]))
+    race = Scenario(chart, [name, name], workers=2)
+    for value in (explore(race), run(race, seed=1), compare(chart, [name, name])):
+        display(HTML(value.draw(title=name).svg))
 """
 
 SOURCES = {

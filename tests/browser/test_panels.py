@@ -368,10 +368,11 @@ def test_an_event_is_stepped_through(
     )
     page = open_panels(write_notebook, cell, kind="step-panel").page
     panel = panel_of(page, kind="step-panel")
-    assert active(panel) == ["verified"]
-    press(panel, "back")
+    assert active(panel) == ["waiting"]
+    press(panel, "forward")
     panel.locator(".detail").get_by_text("code_matches").wait_for()
     assert "code_matches is true" in " ".join(panel.locator(".detail").inner_text().split())
+    wait_for(panel, "verified")
     shoot("guard")
     page.keyboard.press("ArrowLeft")
     wait_for(panel, "waiting")

@@ -539,6 +539,19 @@ def test_what_another_cell_saved_is_found_after_it() -> None:
     panel.close()
 
 
+def test_a_store_that_is_closed_is_an_error_once(tmp_path: Any) -> None:
+    """Not again after every cell; nothing is raised into the cell."""
+    with TinyStore(tmp_path / "store.json") as store:
+        panel = order.panel(store=store)
+        assert panel.widget is not None
+    panel.cell_ended()
+    panel.cell_ended()
+    assert [type(each).__name__ for each in panel.errors] == ["StoreUnavailableError"]
+    press(panel, "send", event="PAY")
+    assert len(panel.errors) == 2
+    panel.close()
+
+
 def test_an_instance_in_a_file_is_found_and_gone_on_with(tmp_path: Any) -> None:
     """The record is the one in the file."""
     with TinyStore(tmp_path / "store.json") as store:
