@@ -32,6 +32,8 @@ from settlesim.widgets.hosting import is_live, require_widgets, watch
 
 __all__ = ["Panel", "traceback_of"]
 
+_COMMON: Final = ("error", "said", "heard")
+"""The parts of every panel: what went wrong, what to say aloud, how many messages came."""
 _KEPT_ERRORS: Final = 50
 _LONGEST_TRACE: Final = 20_000
 
@@ -43,12 +45,12 @@ class Panel:
     """Files in ``widgets/static``; the last one exports ``render``."""
     styles: ClassVar[tuple[str, ...]] = ()
     part_names: ClassVar[tuple[str, ...]] = ()
-    """What the front end shows, beside ``error`` and ``said``."""
+    """What the front end shows, beside what is common to all."""
 
     def __init__(self) -> None:
         require_widgets(type(self).__name__)
         self.home = Home()
-        self.parts: dict[str, Any] = dict.fromkeys((*self.part_names, "error", "said"))
+        self.parts: dict[str, Any] = dict.fromkeys((*self.part_names, *_COMMON))
         """What the front end shows now, plain JSON by name."""
         self.errors: list[BaseException] = []
         """What went wrong, oldest first."""
@@ -56,6 +58,7 @@ class Panel:
         self._widget: Any = None
         self._said = 0
         self._failed = 0
+        self._heard = 0
         watch.add(self)
 
     # --- parts ----------------------------------------------------------------------------
@@ -96,6 +99,8 @@ class Panel:
     def _handle(self, message: Any) -> None:
         if self.closed:
             return
+        self._heard += 1
+        self.show(heard=self._heard)
         try:
             if not isinstance(message, Mapping) or not isinstance(message.get("kind"), str):
                 raise InvalidValueError(where="message", reason=f"is {shorten(message)}")

@@ -306,6 +306,24 @@ def test_the_panel_is_there_again_when_the_page_is_loaded_again(
     assert problems == []
 
 
+def test_a_panel_says_that_its_kernel_is_gone(write_notebook: Write) -> None:
+    """After a restart nothing answers; the panel does not pretend that it does."""
+    notebook = open_panels(write_notebook, ORDER.format(data=CARD))
+    panel = panel_of(notebook.page)
+    press(panel, "PAY")
+    wait_for(panel, "paid")
+    notebook.page.evaluate(
+        "async () => {"
+        " await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
+    )
+    press(panel, "SHIP")
+    panel.get_by_text("after a restart, run the cell again").wait_for(timeout=10_000)
+    notebook.run_all()
+    panel.get_by_text("after a restart").wait_for(state="detached")
+    press(panel, "PAY")
+    wait_for(panel, "paid")
+
+
 COUNTS = (
     "import asyncio\nawait asyncio.sleep(0.2)  # what was cancelled ends\n"
     "print(len(get_ipython().kernel.comm_manager.comms),"

@@ -83,6 +83,14 @@ def test_an_error_is_shown_with_its_traceback_and_kept() -> None:
     assert len(panel.errors) == 1
 
 
+def test_every_message_is_heard() -> None:
+    """The page counts on it: where nothing is heard, it says that the kernel does not answer."""
+    panel = Tally()
+    for message in ({"kind": "add", "by": 1}, {"kind": "nothing"}, None):
+        panel.receive(message)
+    assert panel.parts["heard"] == 3
+
+
 def test_only_a_known_part_can_be_shown() -> None:
     """A name that the front end does not know is a mistake of the panel's author."""
     with pytest.raises(KeyError, match="coutn"):

@@ -3,6 +3,7 @@
    Text from Python is set by textContent, never as markup; pictures are parsed as XML and
    checked against a list of what a picture may hold. */
 
+const SILENCE_MILLISECONDS = 4000;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Make an element. `props` are properties; those with a hyphen, and role, are attributes. */
@@ -114,7 +115,19 @@ function isCalm() {
 function panel(kind, label, build) {
   return ({ model, el }) => {
     const life = new Life(model);
-    const send = (message, fields = {}) => model.send({ kind: message, ...fields });
+    const silence = h("p", { class: "silence hint", role: "status" });
+    const unheard = () => {
+      silence.textContent = "No answer from the kernel. While a cell keeps it busy, this waits; after a restart, run the cell again.";
+    };
+    const send = (message, fields = {}) => {
+      life.cancel(life.silence);
+      life.silence = life.after(SILENCE_MILLISECONDS, unheard);
+      try {
+        model.send({ kind: message, ...fields });
+      } catch { // the connection is closed
+        unheard();
+      }
+    };
     const root = h("div", { class: `settlesim-panel ${kind}`, role: "group", "aria-label": label });
     const said = h("div", { class: "said", "aria-live": "polite", role: "status" });
     const errors = h("div", { class: "errors" });
@@ -123,9 +136,13 @@ function panel(kind, label, build) {
     root.addEventListener("keydown", (pressed) => pressed.stopPropagation());
     followTheme(root, life);
     el.append(root);
-    (build(model, root, life, send) ?? root).append(errors);
+    (build(model, root, life, send) ?? root).append(silence, errors);
     root.append(said);
     life.parts(["error"], (error) => showError(errors, error, send));
+    life.parts(["heard"], () => {
+      life.cancel(life.silence);
+      silence.textContent = "";
+    });
     life.parts(["said"], (what) => { said.textContent = what ? what.text : ""; });
     return () => { life.end(); root.remove(); };
   };

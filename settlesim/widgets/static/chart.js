@@ -130,7 +130,8 @@ class LiveChart {
       if (!now.active.includes(name)) this.put(this.nodes.get(name), "ended"); // rejected: not saved
     }
     this.enable(now.enabled);
-    this.element.classList.toggle("past", now.status === "past");
+    this.element.classList.toggle("past", this.past);
+    for (const each of this.svg.querySelectorAll(".now text")) each.textContent = this.past ? "then" : "now";
     if (arrived) {
       for (const name of now.active) this.put(`${this.nodes.get(name)}_halo`, "arrived");
     }
