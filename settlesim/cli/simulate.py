@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from settlesim.chart import Chart
-from settlesim.chart.problems import nearest
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.running import Command, Refusal
 from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
-from settlesim.errors import RenderError, shorten
+from settlesim.cli.words import plain
+from settlesim.errors import RenderError, SimulationError, shorten
 
 if TYPE_CHECKING:
     from settlesim.sim import Replay, Scenario
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["simulate"]
 
 _STATUS: Final = {"proved": 0, "refuted": 1, "undetermined": 3}
+_OPTIONS: Final = {
+    "protections": "--protect",
+    "max_receives": "--max-receives",
+    "start": "--start",
+    "keys": "--keys",
+    "faults['expiries']": "--expiries",
+    "faults['duplicates']": "--duplicates",
+    "faults['service_failures']": "--service-failures",
+}
+"""What the command line calls the parts of a scenario."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
 
 
@@ -57,8 +70,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 
     EVENT is the name of an event, or KEY:EVENT for the instance called KEY; the key ends at
     the last colon. They arrive in the order in which they stand here, and stand in the
-    schedules by number: r2 receives the second one. An event that the chart does not know
-    is ignored by every instance, which is said on standard error.
+    schedules by number: r2 receives the second one.
 
     PROVED says that every interleaving ends as one by one in order of arrival would. Where
     one does not, the shortest schedule that shows it is printed: fewest faults, then fewest
@@ -89,7 +101,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     type=click.Choice(_QUEUES),
     default="standard",
     show_default=True,
-    help="How the queue hands out events; direct is none.",
+    help="How the queue hands out events; direct is no queue.",
 )
 @click.option(
     "--workers",
@@ -97,7 +109,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     type=click.IntRange(1, 1_000),
     default=2,
     show_default=True,
-    help="How many events may be handled at once.",
+    help="How many events may be handled side by side; without a queue each has its handler.",
 )
 @click.option(
     "--protect",
@@ -184,17 +196,14 @@ def simulate(
     """Simulate events."""
     from settlesim.sim import Scenario
 
-    _check_picture(output, picture, schedule)
+    _check_options(output, picture, schedule)
     functions = {"service": service, "guard": guard, "assign": assign}
     chart = bind_stubs(source.chart, functions, rest=stub)
     faults = ("crashes", "expiries", "duplicates", "service_failures")
-    scenario = Scenario(
-        chart,
-        _events(chart, events, data, several=keys > 1),
-        keys=keys,
-        faults={name: options.pop(name) for name in faults},
-        **options,
-    )
+    budgets = {name: options.pop(name) for name in faults}
+    with _in_words_of_options():
+        named = _events(chart, events, data, several=keys > 1)
+        scenario = Scenario(chart, named, keys=keys, faults=budgets, **options)
     with _nothing_known():
         if schedule is not None:
             status = _replay(scenario, schedule, as_json=as_json, output=output, theme=theme)
@@ -225,14 +234,6 @@ def _events(chart: Chart, texts: tuple[str, ...], data: Mapping[str, Any], *, se
     found: list[Any] = []
     for text in texts:
         key, _, event = ("", "", text) if text in known else text.rpartition(":")
-        if event not in known and not event.startswith(("done.", "error.", "after.")):
-            close = nearest(event, known)
-            hint = f"; did you mean {close!r}?" if close else ""
-            click.echo(
-                f"Note: no transition of chart {shorten(chart.name)} is for {shorten(event)}, so "
-                f"it is ignored{hint}",
-                err=True,
-            )
         if several and (key or data):
             raise click.UsageError("--keys is for events without keys and data")
         found.append(event if several else (key or f"{chart.name}-1", event, data.get(event)))
@@ -242,16 +243,45 @@ def _events(chart: Chart, texts: tuple[str, ...], data: Mapping[str, Any], *, se
     return found
 
 
-def _check_picture(output: Path | None, picture: str | None, schedule: str | None) -> None:
+def _check_options(output: Path | None, picture: str | None, schedule: str | None) -> None:
+    """Refuse what would be left out of account."""
     if output is None and picture is not None:
         raise click.UsageError("--picture says what to draw; give -o FILE as well")
+    if output is None and _given("theme"):
+        raise click.UsageError("--theme is that of a picture; give -o FILE as well")
     if output is not None and output.suffix.lower() not in {".svg", ".png"}:
         raise click.BadParameter(
             f"{shorten(str(output))}: a picture of a simulation is .svg or .png",
             param_hint="'-o'",
         )
-    if schedule is not None and picture not in {None, "lanes"}:
-        raise click.UsageError("--replay is drawn as lanes; leave --picture out")
+    if schedule is not None:
+        if picture not in {None, "lanes"}:
+            raise click.UsageError("--replay is drawn as lanes; leave --picture out")
+        for name in ("limit", "certificate"):
+            if _given(name):
+                raise click.UsageError(f"--replay follows one schedule; leave --{name} out")
+    if _given("workers") and click.get_current_context().params["queue"] == "direct":
+        click.echo(
+            "Note: without a queue every event has a handler of its own; --workers is not used",
+            err=True,
+        )
+
+
+def _given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not ParameterSource.DEFAULT
+
+
+@contextmanager
+def _in_words_of_options() -> Iterator[None]:
+    """Name an option of the command line where a scenario names its own."""
+    try:
+        yield
+    except SimulationError as error:
+        name = _OPTIONS.get(error.where)
+        if name is None:
+            raise
+        raise Refusal(f"{name}: {error.reason}") from error
 
 
 # --- doing it -----------------------------------------------------------------------------
@@ -280,7 +310,7 @@ def _explore(
     if as_json:
         click.echo(json_page(exploration_record(found, wrong, proof)))
     else:
-        click.echo(exploration_text(found, wrong, proof))
+        click.echo(exploration_text(found, wrong, proof, width=_width()))
     kind, output, theme = drawing
     if output is not None:
         if kind == "lanes":
@@ -309,10 +339,16 @@ def _replay(
     from settlesim.sim import replay
 
     played = replay(scenario, schedule)
-    click.echo(json_page(replay_record(played)) if as_json else replay_text(played))
+    text = json_page(replay_record(played)) if as_json else replay_text(played, width=_width())
+    click.echo(text)
     if output is not None:
         _save(played, output, theme)
     return _STATUS[replay_verdict(played)]
+
+
+def _width() -> int | None:
+    """Return how wide tables may be: as the terminal; None where nothing is cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _save(value: Replay | Any, output: Path, theme: Any) -> None:
@@ -324,4 +360,4 @@ def _save(value: Replay | Any, output: Path, theme: Any) -> None:
 
 def _said(output: Path, alt: str) -> None:
     """Say what was written, on standard error: standard output may be JSON."""
-    click.echo(f"Wrote {output}. {alt}", err=True)
+    click.echo(f"Wrote {plain(str(output))}. {plain(alt)}", err=True)

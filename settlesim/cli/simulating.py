@@ -26,7 +26,11 @@ _NAMES: Final = 12  # events in the headline
 
 
 def exploration_text(
-    found: Exploration, wrong: Replay | None, proof: Mapping[str, Any] | None
+    found: Exploration,
+    wrong: Replay | None,
+    proof: Mapping[str, Any] | None,
+    *,
+    width: int | None = None,
 ) -> str:
     """Tell what was found.
 
@@ -34,27 +38,39 @@ def exploration_text(
     ----------
     wrong : the counterexample, where there is one
     proof : the certificate, where it was asked for
+    width : to how many characters the lines of the table are cut; None for not at all
     """
     lines = [f"{found.verdict.name}: {_headline(found)}", _counts(found)]
     if found.note:
-        lines.append(f"{found.note[0].upper()}{found.note[1:]}.")
+        lines.append(f"Note: {plain(found.note)}.")
     if found.endings:
-        lines += ["", *_endings(found)]
+        lines += ["", *_cut(_endings(found), width)]
     if wrong is not None:
-        lines += ["", *_counterexample(wrong)]
+        lines += ["", *_counterexample(wrong, shortest=found.complete)]
     if proof is not None:
         lines += ["", f"sha256 over all states: {proof['sha256']}"]
     return "\n".join(lines)
+
+
+def _cut(lines: Sequence[str], width: int | None) -> list[str]:
+    """Cut lines so that a table keeps its columns on a narrow terminal."""
+    if width is None:
+        return list(lines)
+    return [
+        line if len(line) <= width else line[: max(width - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"
+        for line in lines
+    ]
 
 
 def _headline(found: Exploration) -> str:
     order = "in order of arrival"
     if found.scenario.criterion is Criterion.SERIALIZABLE:
         order = "in some order"
+    claim = f"every interleaving ends as handled one by one, {order}"
     what = {
-        Verdict.PROVED: f"every interleaving ends as one by one {order}",
-        Verdict.REFUTED: f"not every interleaving ends as one by one {order}",
-        Verdict.UNDETERMINED: f"whether all ends as one by one {order} is not known",
+        Verdict.PROVED: claim,
+        Verdict.REFUTED: f"not {claim}",
+        Verdict.UNDETERMINED: f"it is not known whether {claim}",
     }[found.verdict]
     return f"{_scenario(found.scenario)}: {what}"
 
@@ -86,14 +102,14 @@ def _endings(found: Exploration) -> list[str]:
     rows = [
         (
             count_words(ending.interleavings),
-            share_words(ending.interleavings, whole),
+            share_words(ending.interleavings, whole) if found.complete else "not known",
             _mark(ending),
             plain(rests),
             plain(effects),
         )
         for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
     ]
-    head = ("interleavings", "share", "order", "rests in", "effects")
+    head = ("interleavings", "share of them", "as one by one", "rests in", "effects")
     lines = table(_numbers_right([head, *rows], 2))
     rest = found.endings[_MOST:]
     if rest:
@@ -103,10 +119,11 @@ def _endings(found: Exploration) -> list[str]:
 
 
 def _mark(ending: Ending) -> str:
-    """Say of which order an ending is."""
+    """Say in which order handling one by one would end so."""
     if ending.fifo:
-        return "of arrival"
-    return {True: "another", False: "none", None: "unknown"}[ending.serializable]
+        return "in order of arrival"
+    names = {True: "in another order", False: "in no order", None: "not known"}
+    return names[ending.serializable]
 
 
 def _numbers_right(rows: Sequence[Sequence[str]], columns: int) -> list[list[str]]:
@@ -117,12 +134,14 @@ def _numbers_right(rows: Sequence[Sequence[str]], columns: int) -> list[list[str
     ]
 
 
-def _counterexample(wrong: Replay) -> list[str]:
+def _counterexample(wrong: Replay, *, shortest: bool) -> list[str]:
     way = wrong.schedule
     cost = f"{plural(way.faults, 'fault')}, {plural(way.switches, 'switch', 'switches')}"
     anomalies = f": {', '.join(wrong.anomalies)}" if wrong.anomalies else ""
+    # where the search stopped early a shorter one may be beyond
+    name = "shortest counterexample" if shortest else "a counterexample"
     return [
-        f"shortest counterexample ({cost}){anomalies}",
+        f"{name} ({cost}){anomalies}",
         f"  {way}",
         f"  {plain(wrong.sentence)}",
     ]
@@ -178,8 +197,13 @@ def replay_verdict(played: Replay) -> str:
     return verdicts[allowed].value
 
 
-def replay_text(played: Replay) -> str:
-    """Tell a schedule step by step."""
+def replay_text(played: Replay, *, width: int | None = None) -> str:
+    """Tell a schedule step by step.
+
+    Parameters
+    ----------
+    width : as `exploration_text`
+    """
     rows = [
         (
             "" if frame.step is None else frame.step.name,
@@ -188,10 +212,11 @@ def replay_text(played: Replay) -> str:
         )
         for frame in played.frames[1:]
     ]
-    lines = [line.rstrip() for line in table(rows)] if rows else []
+    lines = _cut([line.rstrip() for line in table(rows)] if rows else [], width)
     after = played.frames[-1].enabled
     if after:
-        lines.append(f"next could be {', '.join(step.name for step in after)}")
+        head = "not at the end" if played.ending is None else "it may end here"
+        lines.append(f"{head}: next could be {', '.join(step.name for step in after)}")
     return "\n".join([_scenario(played.scenario), "", *lines, "", plain(played.sentence)])
 
 

@@ -17,6 +17,8 @@ Rules
 2. Delays take simulated time and services none, so a delay passes only where no service is
    pending, the earliest deadline first.
 3. A service that raises is followed into ``on_error``. It counts as having had no effect.
+   Where failures from outside are looked at, each call may fail in two ways: with an error,
+   and by running out of time. Ways in which the chart does the same are one.
 4. An event that comes to no settled node (stalled, a guard that raises, a service that
    failed without ``on_error``) ends in a `NodeKind.ERROR` leaf.
 5. A new instance is a state of its own unless beginning it does nothing: entering the first
@@ -25,74 +27,26 @@ Rules
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.values import FrozenDict, JSONValue, freeze
 from settlesim.engine.program import Program, check_snapshot, program_of
-from settlesim.engine.settlement import Outcome, Pending, Settlement
+from settlesim.engine.settlement import Pending, Settlement, printable
 from settlesim.engine.settling import Settling
+from settlesim.engine.table_nodes import (
+    FAILURE,
+    Answer,
+    NodeKind,
+    Perform,
+    TableNode,
+    merged,
+)
 from settlesim.errors import FunctionFailedError, SettleError, UnboundFunctionError
 
 __all__ = ["FAILURE", "Answer", "NodeKind", "Perform", "Table", "TableNode"]
-
-
-class NodeKind(enum.Enum):
-    """What a program does next."""
-
-    CALL = "call"
-    """A service runs."""
-    SAVE = "save"
-    """The instance is saved in `TableNode.state`."""
-    SKIP = "skip"
-    """Ignored or rejected: there is nothing to save."""
-    ERROR = "error"
-    """The event comes to no settled node; `TableNode.text` says why."""
-
-
-class TableNode(NamedTuple):
-    """One node of a program."""
-
-    kind: NodeKind
-    service: str = ""
-    invocation: str = ""
-    """The id of the invocation."""
-    number: int = 0
-    """The how-manieth start of this invocation for this event, from 1. Of an error: how many
-    failures from outside led to it."""
-    effect: bool = False
-    """Whether the call changes the world outside."""
-    works: bool = True
-    """Whether the service comes back, and does not raise."""
-    done: int = -1
-    """The node after the service came back, or raised by itself."""
-    error: int | None = None
-    """The node after a failure from outside; None where none is looked at."""
-    state: int = -1
-    """What is saved."""
-    outcome: Outcome | None = None
-    text: str = ""
-    """The message of an error."""
-
-
-class Answer(NamedTuple):
-    """How a service ended."""
-
-    value: JSONValue = None
-    error: Exception | None = None
-    timed_out: bool = False
-    """Whether its time was up; the message is then that of `error`."""
-
-
-Perform = Callable[[Pending], Answer]
-"""Runs a service for the simulator."""
-
-FAILURE: Final = Answer(error=RuntimeError("fails in the simulation"))
-"""A failure that the simulation brings about."""
 
 
 class Table:
@@ -106,6 +60,7 @@ class Table:
     perform
         Runs every other service, once per state, event and invocation.
     failures : how many failures of services a program has branches for
+    service_timeout : seconds, the time-out of invocations that name none
 
     Raises
     ------
@@ -133,10 +88,12 @@ class Table:
         perform: Perform | None = None,
         *,
         failures: int = 0,
+        service_timeout: float = 60.0,
     ) -> None:
         chart.require("guard", "assign")
         self.chart = chart
         self.failures = failures
+        self._service_timeout = service_timeout
         self._results = {
             name: freeze(value, where=f"the result of {name!r}")
             for name, value in (results or {}).items()
@@ -153,6 +110,7 @@ class Table:
         self._node_numbers: dict[TableNode, int] = {}
         self._programs: dict[tuple[int, str, str], int] = {}
         self._answers: dict[tuple[str, ...], Answer] = {}
+        self._errors: dict[int, dict[str, None]] = {}
 
     def _require_services(self) -> None:
         chart = self.chart
@@ -247,12 +205,15 @@ class Table:
         stack = [number]
         while stack:
             node = self._nodes[stack[-1]]
-            below = [each for each in (node.done, node.error) if each is not None and each >= 0]
+            ways = (node.done, node.error, node.timeout)
+            below = [each for each in ways if each is not None and each >= 0]
             unknown = [each for each in below if self._node_texts[each] is None]
             if unknown:
                 stack.extend(unknown)
                 continue
             texts = [self._node_texts[each] for each in below]
+            if node.timeout is not None:
+                texts[-1] = f"timeout {texts[-1]}"
             state = self._state_texts[node.state] if node.kind is NodeKind.SAVE else ""
             outcome = "" if node.outcome is None else node.outcome.value
             own = [*node[1:6], state, outcome, node.text]
@@ -271,36 +232,66 @@ class Table:
         key = (state, event, "" if data is None else _canonical(data))
         found = self._programs.get(key)
         if found is None:
-            built = self._build(state, external_event(event, data), (), self.failures)
+            built = self._build(state, external_event(event, data), (), self.failures, {})
             found = self._programs[key] = built
         return found
 
-    def _build(self, state: int, event: Event, answers: tuple[Answer, ...], left: int) -> int:
-        """Make the tree that follows `answers`; `left` failures may still happen in it."""
-        calls: list[TableNode] = []
+    def errors(self, number: int) -> tuple[str, ...]:
+        """Return the errors that the service of a call raises by itself."""
+        return tuple(self._errors.get(number, ()))
+
+    def _build(
+        self,
+        state: int,
+        event: Event,
+        answers: tuple[Answer, ...],
+        left: int,
+        known: dict[tuple[object, ...], int],
+    ) -> int:
+        """Make the tree that follows `answers`; `left` failures may still happen in it.
+
+        `known` has the trees of the event so far: an error and a time-out mostly lead to the
+        same, and would double the work at every call.
+        """
+        calls: list[tuple[TableNode, Answer]] = []
+        here: tuple[object, ...] | None = None
         try:
             session = _Session(self._program, self._states[state], event)
             for each in answers:
                 session.give(each)
+            if session.settlement is None:
+                here = (left, *session.situation())
+                if here in known:
+                    return known[here]
             while session.settlement is None:
                 pending = session.pending[0]
                 answer = self._answer(state, event, pending)
-                works = answer.error is None
-                error = None
-                if left and works:
-                    error = self._build(state, event, (*answers, FAILURE), left - 1)
-                calls.append(self._call(pending, works, error))
+                call = self._call(pending, answer)
+                if left:
+                    limit = self._service_timeout if pending.timeout is None else pending.timeout
+                    error, timeout = (
+                        self._build(state, event, (*answers, each), left - 1, known)
+                        for each in (FAILURE, Answer.late(limit))
+                    )
+                    call = call._replace(error=error, timeout=timeout)
+                calls.append((call, answer))
                 answers = (*answers, answer)
                 session.give(answer)
             leaf = self._leaf(session)
         except SettleError as error_:
-            leaf = TableNode(NodeKind.ERROR, number=answers.count(FAILURE), text=str(error_))
+            failed = self.failures - left
+            leaf = TableNode(NodeKind.ERROR, number=failed, text=str(error_))
         number = self._intern(leaf)
-        for call in reversed(calls):
-            number = self._intern(call._replace(done=number))
+        for call, answer in reversed(calls):
+            number = self._intern(merged(self._nodes, call._replace(done=number)))
+            if answer.error is not None:
+                self._errors.setdefault(number, {})[_told(answer.error)] = None
+        if here is not None:
+            known[here] = number
         return number
 
-    def _call(self, pending: Pending, works: bool, error: int | None) -> TableNode:
+    def _call(self, pending: Pending, answer: Answer) -> TableNode:
+        works = answer.error is None
         return TableNode(
             NodeKind.CALL,
             pending.service,
@@ -308,7 +299,6 @@ class Table:
             pending.number,
             effect=works and self._effects[pending.id],
             works=works,
-            error=error,
         )
 
     def _leaf(self, session: _Session) -> TableNode:
@@ -364,6 +354,19 @@ class _Session:
     def pending(self) -> tuple[Pending, ...]:
         return self._settling.pending
 
+    def situation(self) -> tuple[object, ...]:
+        """Return all that what comes next depends on, but for what services answer."""
+        settling = self._settling
+        return (
+            settling._applied,
+            settling._position,
+            _canonical(settling.context),
+            tuple(sorted(settling._starts.items())),
+            tuple((each.id, each.number, _canonical(each.context)) for each in settling.pending),
+            tuple((*key, deadline - self._now) for key, deadline in self._deadlines.items()),
+            len(settling.microsteps),
+        )
+
     def give(self, answer: Answer) -> None:
         """Answer the first pending service, and let pass what delays follow."""
         first = self._settling.pending[0].id
@@ -388,6 +391,12 @@ class _Session:
             first = min(running, key=running.__getitem__)
             self._now = running[first]
             settling.elapsed(first[0])
+
+
+def _told(error: Exception) -> str:
+    """Name an error, with its message where it has one."""
+    text = printable(error)
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
 
 
 def _canonical(value: JSONValue) -> str:

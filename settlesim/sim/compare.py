@@ -17,12 +17,14 @@ from typing import Any, Final
 from settlesim import display
 from settlesim.chart import Chart
 from settlesim.engine.table import Table
-from settlesim.errors import SimulationError
+from settlesim.errors import SimulationError, shorten
 from settlesim.sim.disciplines import DISCIPLINES
-from settlesim.sim.explore import LIMIT, Exploration, explore
+from settlesim.sim.explore import LIMIT, Exploration, explore, unexplored
 from settlesim.sim.model import table_for
+from settlesim.sim.moves import PoisonError
 from settlesim.sim.scenario import Faults, Scenario
 from settlesim.sim.schedule import Schedule
+from settlesim.sim.search import INTERRUPTED
 from settlesim.sim.values import Verdict
 
 __all__ = ["FAULT_ROWS", "Cell", "Comparison", "Necessity", "compare", "necessity"]
@@ -35,6 +37,7 @@ FAULT_ROWS: Final[Mapping[str, Mapping[str, int]]] = {
 }
 """The rows of the grid of `necessity`, unless others are given."""
 
+_MARKS: Final = {Verdict.PROVED: "*", Verdict.REFUTED: " ", Verdict.UNDETERMINED: "?"}
 _LETTERS: Final = {"C": "cas", "I": "inbox", "E": "idempotent"}
 
 
@@ -45,7 +48,8 @@ class Comparison:
     explorations: tuple[Exploration, ...]
     """In the order of `disciplines`."""
     left_out: Mapping[str, str]
-    """The disciplines that the options make no sense for, with the reason."""
+    """The disciplines that the options make no sense for, or under which an event may come to
+    no settled node without end, with the reason."""
 
     @property
     def disciplines(self) -> tuple[str, ...]:
@@ -93,8 +97,13 @@ class Cell:
 
     @property
     def endings(self) -> int:
-        """How many endings there are."""
+        """How many endings were found."""
         return len(self.exploration.endings)
+
+    @property
+    def reason(self) -> str:
+        """Why it was not looked at to the end; empty where it was."""
+        return self.exploration.reason
 
     @property
     def right(self) -> bool:
@@ -118,43 +127,62 @@ class Necessity:
     """Such as ``----`` or ``F-IE``: F(IFO group), C(AS), I(nbox), E(ffects idempotent)."""
     cells: tuple[tuple[Cell, ...], ...]
     """One tuple per row."""
+    _limit: int = LIMIT
 
     def __getitem__(self, place: tuple[str, str]) -> Cell:
         row, column = place
         return self.cells[self.rows.index(row)][self.columns.index(column)]
 
     @cached_property
-    def commute(self) -> bool:
-        """Whether every serial order of the events comes to the same ending."""
+    def commute(self) -> bool | None:
+        """Whether every serial order of the events comes to the same ending.
+
+        None where that is not known: the search stopped early, or an event may come to no
+        settled node.
+        """
         scenario = self.cells[0][0].exploration.scenario.replace(
             queue="mutex", protections=(), faults=Faults()
         )
-        mutex = explore(scenario)
-        return mutex.complete and len(mutex.endings) == 1
+        try:
+            mutex = explore(scenario, self._limit)
+        except PoisonError:
+            return None
+        if len(mutex.endings) > 1:
+            return False
+        return True if mutex.complete else None
 
     @property
     def summary(self) -> str:
         """What the grid says, in a sentence or two."""
-        rights = {
-            column: [cells[index].right for cells in self.cells]
+        verdicts = {
+            column: [cells[index].exploration.verdict for cells in self.cells]
             for index, column in enumerate(self.columns)
             if "F" not in column
         }
-        always = [column for column, rows in rights.items() if all(rows)]
-        head = (
-            "These events commute: their order makes no difference."
-            if self.commute
-            else "These events do not commute."
-        )
+        right = {
+            column: [each is Verdict.PROVED for each in rows] for column, rows in verdicts.items()
+        }
+        unknown = sum(rows.count(Verdict.UNDETERMINED) for rows in verdicts.values())
+        cells = sum(map(len, verdicts.values()))
+        always = [column for column, rows in right.items() if all(rows)]
+        head = {
+            True: "These events commute: their order makes no difference.",
+            False: "These events do not commute.",
+            None: "Whether these events commute was not found out.",
+        }[self.commute]
         if always:
-            tail = (
-                f" Without FIFO the right ending is certain in every row with {', '.join(always)}."
-            )
-        elif any(map(any, rights.values())):
-            tail = " Without FIFO the right ending is certain in some of the rows only."
+            tail = f"Without FIFO the right ending is certain in every row with {', '.join(always)}"
+        elif any(map(any, right.values())):
+            tail = "Without FIFO the right ending is certain in some of the rows only"
+        elif unknown == cells:
+            return f"{head} Whether one can do without FIFO was not found out."
         else:
-            tail = " No combination without FIFO is certain to reach the right ending."
-        return head + tail
+            tail = "No combination without FIFO is certain to reach the right ending"
+        if not unknown:
+            return f"{head} {tail}."
+        return (
+            f"{head} {tail}, as far as was found out: {unknown} of {cells} cells are undetermined."
+        )
 
     def draw(self, target: object = None, **options: Any) -> Any:
         """Return the picture of the grid, or write it to the file `target`."""
@@ -166,7 +194,7 @@ class Necessity:
     def __str__(self) -> str:
         lines = ["        " + " ".join(f"{column:>6}" for column in self.columns)]
         for row, cells in zip(self.rows, self.cells, strict=True):
-            marks = [f"{cell.endings}{'*' if cell.right else ' '}" for cell in cells]
+            marks = [f"{cell.endings}{_MARKS[cell.exploration.verdict]}" for cell in cells]
             lines.append(f"{row:8}" + " ".join(f"{mark:>6}" for mark in marks))
         return "\n".join(lines)
 
@@ -193,7 +221,8 @@ def compare(
     Raises
     ------
     SimulationError
-        As `Scenario`, for a discipline that was asked for by name.
+        As `Scenario`, for a discipline that was asked for by name; as `explore`, where that
+        leaves none. Also for `queue`, which is what is varied.
 
     Examples
     --------
@@ -202,9 +231,10 @@ def compare(
     mutex       proved: 1 ending, 2 interleavings, 16 states
     fifo_group  proved: 1 ending, 1 interleaving, 9 states
     """
+    _check_options(options, ("queue",))
     scenarios: list[Scenario] = []
     left_out: dict[str, str] = {}
-    for queue in DISCIPLINES if disciplines is None else disciplines:
+    for queue in DISCIPLINES if disciplines is None else _names_of(disciplines):
         try:
             scenarios.append(Scenario(chart, events, queue=queue, **options))
         except SimulationError as error:
@@ -213,9 +243,78 @@ def compare(
             left_out[queue] = str(error)
     if not scenarios:
         raise SimulationError(where="disciplines", reason="are none; name one or more")
-    table = table_for(scenarios[0])
-    found = tuple(explore(each, limit, table=table) for each in scenarios)
-    return Comparison(found, left_out)
+    explorer = _Explorer(limit)
+    found: list[Exploration] = []
+    endless: PoisonError | None = None
+    for each in scenarios:
+        try:
+            found.append(explorer.explore(each))
+        except PoisonError as error:
+            left_out[each.queue] = str(error)
+            endless = error
+    if not found and endless is not None:
+        raise endless
+    return Comparison(tuple(found), left_out)
+
+
+class _Explorer:
+    """Explores one scenario after the other, until Ctrl-C; the rest is left undetermined."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._stopped = False
+        self._tables: dict[int, Table] = {}
+
+    def explore(self, scenario: Scenario) -> Exploration:
+        """Explore a scenario with the table that it shares with others.
+
+        Raises
+        ------
+        PoisonError
+            An event may come to no settled node without end.
+        """
+        failures = scenario.faults.service_failures
+        if self._stopped:
+            return unexplored(scenario, _STOPPED, self._tables.get(failures))
+        try:
+            if failures not in self._tables:
+                self._tables[failures] = table_for(scenario)
+            found = explore(scenario, self._limit, table=self._tables[failures])
+        except KeyboardInterrupt:
+            found = unexplored(scenario, INTERRUPTED, self._tables.get(failures))
+        self._stopped = found.reason == INTERRUPTED
+        return found
+
+    def unsettled(self, scenario: Scenario, error: PoisonError) -> Exploration:
+        """Return what is known of a scenario that has no end."""
+        return unexplored(scenario, str(error), self._tables.get(scenario.faults.service_failures))
+
+
+_STOPPED: Final = "it was not begun: one before it was interrupted"
+
+
+def _names_of(disciplines: object) -> list[Any]:
+    if isinstance(disciplines, str) or not isinstance(disciplines, Iterable):
+        raise SimulationError(
+            where="disciplines", reason=f"is {shorten(disciplines)}; a list of names is needed"
+        )
+    return list(disciplines)
+
+
+def _rows(fault_rows: object) -> Mapping[str, Mapping[str, int]]:
+    if not isinstance(fault_rows, Mapping) or not fault_rows:
+        raise SimulationError(
+            where="fault_rows",
+            reason=f"is {shorten(fault_rows)}; a mapping by name is needed, such as "
+            "{'none': {}, 'crash': {'crashes': 1}}",
+        )
+    return fault_rows
+
+
+def _check_options(options: Mapping[str, Any], varied: Iterable[str]) -> None:
+    for name in varied:
+        if name in options:
+            raise SimulationError(where=name, reason="is what is varied; leave it out")
 
 
 def necessity(
@@ -242,15 +341,12 @@ def necessity(
     SimulationError
         As `Scenario`; also for `queue` and `protections`, which are what is varied.
     """
-    for name in ("queue", "protections", "faults"):
-        if name in options:
-            raise SimulationError(where=name, reason="is what the grid varies; leave it out")
-    if not fault_rows:
-        raise SimulationError(where="fault_rows", reason="is empty; a mapping by name is needed")
+    _check_options(options, ("queue", "protections", "faults"))
+    rows = _rows(fault_rows)
     columns = ["".join(letters) for letters in product("-F", "-C", "-I", "-E")]
-    tables: dict[int, Table] = {}
+    explorer = _Explorer(limit)
     cells = []
-    for faults in fault_rows.values():
+    for faults in rows.values():
         row = []
         for column in columns:
             scenario = Scenario(
@@ -262,9 +358,10 @@ def necessity(
                 faults=faults,
                 **options,
             )
-            failures = scenario.faults.service_failures
-            if failures not in tables:
-                tables[failures] = table_for(scenario)
-            row.append(Cell(explore(scenario, limit, table=tables[failures])))
+            try:
+                found = explorer.explore(scenario)
+            except PoisonError as error:
+                found = explorer.unsettled(scenario, error)
+            row.append(Cell(found))
         cells.append(tuple(row))
-    return Necessity(chart, tuple(fault_rows), tuple(columns), tuple(cells))
+    return Necessity(chart, tuple(rows), tuple(columns), tuple(cells), limit)

@@ -5,31 +5,35 @@ Rules
 1. *PROVED*: the search is complete and every ending is allowed by the criterion.
 2. *REFUTED*: an ending was found that is not allowed, complete or not.
 3. *UNDETERMINED*: anything else. A search that stopped early is never a proof.
+4. A search goes breadth first, so one that stopped early has hardly seen an ending. Walks at
+   random, which are always the same, then look for some; what they meet is reached.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from settlesim import display
 from settlesim.chart.values import encode
 from settlesim.engine.table import Table
-from settlesim.errors import SimulationError
+from settlesim.errors import SimulationError, shorten
+from settlesim.sim.contexts import telling_fields
 from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.search import count, search
-from settlesim.sim.serial import Serial
+from settlesim.sim.search import INTERRUPTED, Graph, count, search
+from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.shortest import shortest
 from settlesim.sim.values import Criterion, Ending, Verdict
+from settlesim.sim.walks import Met, met
 
-__all__ = ["LIMIT", "Exploration", "ending_of", "explore"]
+__all__ = ["LIMIT", "Exploration", "ending_of", "explore", "told_apart", "unexplored"]
 
 LIMIT: Final = 2_000_000
 """How many states are looked at unless something else is said."""
@@ -38,6 +42,16 @@ LIMIT: Final = 2_000_000
 @dataclass(frozen=True, eq=False)
 class Exploration:
     """Everything that a scenario can come to.
+
+    Notes
+    -----
+    Every order of the steps of *different* handlers is in it. Inside of one handler there is
+    one order: services that run side by side, in parallel regions, come back in the order in
+    which they were started.
+
+    What a service does to the world is part of an ending only if the chart says that it has
+    an effect. In the gallery ``counter()`` has none, so that its endings are what is counted;
+    ``counter(effect=True)`` has, and two runs for one event are another ending than one.
 
     Examples
     --------
@@ -64,6 +78,8 @@ class Exploration:
     """Why the search stopped early; empty where it is complete."""
     _model: Model = field(repr=False)
     _serial: Serial = field(repr=False)
+    _walked: Mapping[Outcome, Schedule] = field(repr=False, default_factory=dict)
+    """Ways to the outcomes that only walks have met."""
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
@@ -72,13 +88,28 @@ class Exploration:
 
     @property
     def interleavings(self) -> int:
-        """How many interleavings there are, exactly."""
+        """How many interleavings there are, exactly; where incomplete, how many at least."""
         return sum(ending.interleavings for ending in self.endings)
 
     @property
-    def note(self) -> str:
+    def gaps(self) -> str:
         """What could not be worked out, and why; empty where all was."""
-        return "; ".join(each for each in (self.reason, self._serial.reason) if each)
+        walked = ""
+        if self._walked:
+            walked = "endings were met by walking, and a way to one may not be the shortest"
+        reasons = dict.fromkeys((self.reason, walked, self._serial.reason))
+        return "; ".join(each for each in reasons if each)
+
+    @property
+    def note(self) -> str:
+        """What has to be known about the result; empty where there is nothing.
+
+        The `gaps`, and the services that failed by themselves, with their errors.
+        """
+        failing = [
+            f"{service} fails by itself ({error})" for service, error in self._model.moves.failing
+        ]
+        return "; ".join(each for each in (self.gaps, *failing) if each)
 
     # --- the verdict ----------------------------------------------------------------------
 
@@ -112,28 +143,39 @@ class Exploration:
     def counterexample(self) -> Schedule | None:
         """The shortest way to an ending that is not allowed; None where none was found.
 
-        Shortest by faults, then by switches between handlers, then by steps.
+        Shortest by faults, then by switches between handlers, then by steps. Where the search
+        stopped early, and no shortest one is among as many states, it is one that was walked.
         """
         if self.verdict is not Verdict.REFUTED:
             return None
         fifo = self.scenario.criterion is Criterion.FIFO
 
         def is_wrong(outcome: Outcome) -> bool:
-            if fifo:
-                return not self._serial.is_fifo(outcome)
-            return self._serial.is_serializable(outcome) is False
+            judged = self._serial.is_fifo if fifo else self._serial.is_serializable
+            return judged(outcome) is False
 
-        return shortest(self._model, is_wrong)
+        return self._way(is_wrong)
 
     def way_to(self, ending: Ending) -> Schedule:
-        """Return the shortest way to one of the endings."""
+        """Return the shortest way to one of the endings; see `counterexample`.
+
+        Raises
+        ------
+        KeyError
+            It is no ending of this scenario, or none that was found.
+        """
         key = _identity(ending)
-        found = shortest(
-            self._model, lambda each: _identity(ending_of(self._model, self._serial, each)) == key
-        )
+        found = self._way(lambda each: _identity(ending_of(self._model, self._serial, each)) == key)
         if found is None:
             raise KeyError(f"{ending.label} is no ending of this scenario")
         return found
+
+    def _way(self, wanted: Callable[[Outcome], bool]) -> Schedule | None:
+        found = shortest(self._model, wanted, self.states)
+        if found is not None:
+            return found
+        walked = [way for outcome, way in self._walked.items() if wanted(outcome)]
+        return min(walked, key=lambda way: (way.faults, way.switches, len(way)), default=None)
 
     # --- the certificate ------------------------------------------------------------------
 
@@ -191,7 +233,9 @@ def explore(
     *,
     table: Table | None = None,
 ) -> Exploration:
-    """Look at every interleaving of a scenario.
+    """Look at every interleaving of the handlers of a scenario.
+
+    Services side by side in one handler come back in the order in which they were started.
 
     Parameters
     ----------
@@ -204,33 +248,93 @@ def explore(
     Returns
     -------
     exploration
-        Also after Ctrl-C: then it holds what is known, and is not complete.
+        Also after Ctrl-C: then it holds what is known, and is not complete. Where the limit
+        was met first, some endings are looked for by walking; a wrong one refutes.
 
     Raises
     ------
     SimulationError
-        An event comes to no settled node and would come back for ever.
+        An event comes to no settled node, and without `max_receives` would come back again
+        and again; a service waits for the world outside; a limit that is no number.
     """
+    if type(limit) is not int or limit < 1:
+        raise SimulationError(
+            where="limit", reason=f"is {shorten(limit)}; a whole number, 1 or more, is needed"
+        )
+    if progress is not None and not callable(progress):
+        raise SimulationError(
+            where="progress", reason=f"is {shorten(progress)}; a function is needed"
+        )
     model = Model(scenario, table)
     graph = search(model, limit, progress)
-    totals: dict[Outcome, list[Any]] = {}
-    for index, each in count(graph).items():
-        total = totals.setdefault(model.outcome(graph.states[index]), [0, Fraction(0)])
-        total[0] += each.interleavings
-        total[1] += each.probability
-    serial = Serial(model)
-    endings = [ending_of(model, serial, outcome, *total) for outcome, total in totals.items()]
-    endings.sort(key=lambda ending: (-ending.interleavings, _identity(ending)))
+    reason = graph.reason
+    walked: dict[Outcome, Met] = {}
+    try:
+        totals = _totals(model, graph)
+    except KeyboardInterrupt:
+        reason = INTERRUPTED
+        totals = _at_least(model, graph)
+    try:
+        if reason and reason != INTERRUPTED:
+            walked = {each: way for each, way in met(model).items() if each not in totals}
+    except KeyboardInterrupt:
+        reason = INTERRUPTED
+    totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
+    serializable = scenario.criterion is Criterion.SERIALIZABLE
+    serial = Serial(model, MOST if serializable or not reason else FEW)
+    try:
+        endings = _endings(model, serial, totals)
+    except KeyboardInterrupt:
+        serial.stop(INTERRUPTED)
+        reason = INTERRUPTED
+        endings = _endings(model, serial, totals)
     return Exploration(
         scenario,
-        tuple(endings),
+        endings,
         len(graph.states),
         len(graph.edges),
-        not graph.reason,
-        graph.reason,
+        not reason,
+        reason,
         model,
         serial,
+        {each: way.schedule for each, way in walked.items()},
     )
+
+
+def unexplored(scenario: Scenario, reason: str, table: Table | None = None) -> Exploration:
+    """Return the exploration of a scenario that nobody looked at, and why."""
+    model = Model(scenario, table)
+    return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
+
+
+_Totals: TypeAlias = dict[Outcome, tuple[int, Fraction]]
+
+
+def _totals(model: Model, graph: Graph) -> _Totals:
+    """Sum up the ends that are one outcome."""
+    totals: _Totals = {}
+    for index, each in count(graph).items():
+        outcome = model.outcome(graph.states[index])
+        ways, chance = totals.get(outcome, (0, Fraction(0)))
+        totals[outcome] = (ways + each.interleavings, chance + each.probability)
+    return totals
+
+
+def _at_least(model: Model, graph: Graph) -> _Totals:
+    """Return the outcomes without having counted: one way leads to each end at least."""
+    totals: _Totals = {}
+    for index in graph.ends:
+        outcome = model.outcome(graph.states[index])
+        totals[outcome] = (totals.get(outcome, (0,))[0] + 1, Fraction(0))
+    return totals
+
+
+def _endings(model: Model, serial: Serial, totals: _Totals) -> tuple[Ending, ...]:
+    endings = told_apart(
+        [ending_of(model, serial, outcome, *total) for outcome, total in totals.items()], serial
+    )
+    endings.sort(key=lambda ending: (-ending.interleavings, _identity(ending)))
+    return tuple(endings)
 
 
 def ending_of(
@@ -258,6 +362,19 @@ def ending_of(
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
     )
+
+
+def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
+    """Return endings that know which fields of the context tell them apart."""
+    found = list(endings)
+    fields: dict[str, None] = {}
+    for place in range(len(found[0].store) if found else 0):
+        right = serial.fifo_part(place)
+        rests = [each.store[place][1:] for each in found]
+        if right is not None:
+            rests.insert(0, (right.configuration, right.context))
+        fields.update(dict.fromkeys(telling_fields(rests)))
+    return [replace(each, telling=tuple(fields)) for each in found]
 
 
 def _identity(ending: Ending) -> str:

@@ -34,7 +34,8 @@ from typing import NamedTuple, TypeAlias
 
 from settlesim.chart.values import encode
 from settlesim.engine.table import Table
-from settlesim.errors import ChartMismatchError, SimulationError
+from settlesim.errors import SimulationError, shorten
+from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, VISIBLE
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import Moves, Phase, Shared
@@ -68,13 +69,19 @@ class Gate(NamedTuple):
     """Moves by phase, then by shared part."""
     mask: int
     """Which faults are left, a bit each."""
+    ends: bool
+    """Whether nothing has to happen any more: everything may end here."""
 
 
 def table_for(scenario: Scenario) -> Table:
     """Return a table for the scenario's chart, results and failures."""
     chart = scenario.chart
     return Table(
-        chart, scenario.results, Services(chart), failures=scenario.faults.service_failures
+        chart,
+        scenario.results,
+        Services(chart),
+        failures=scenario.faults.service_failures,
+        service_timeout=SERVICE_TIMEOUT,
     )
 
 
@@ -90,10 +97,14 @@ class Model:
     Raises
     ------
     SimulationError
-        The chart can not go on from the scenario's start.
+        It is no scenario.
     """
 
     def __init__(self, scenario: Scenario, table: Table | None = None) -> None:
+        if not isinstance(scenario, Scenario):
+            raise SimulationError(
+                where="scenario", reason=f"is {shorten(scenario)}; a Scenario is needed"
+            )
         self.scenario = scenario
         self.table = table_for(scenario) if table is None else table
         self.instances = scenario.instances
@@ -128,10 +139,7 @@ class Model:
         self._units = [1 << shift for shift, _ in self._budgets]
 
     def _start(self) -> State:
-        try:
-            state = self.table.start(self.scenario.start)
-        except ChartMismatchError as error:
-            raise SimulationError(where="start", reason=str(error)) from None
+        state = self.table.start(self.scenario.start)
         phases = [self._phase(Phase(index, VISIBLE, 0, ())) for index in range(self.size)]
         queue = sum(
             number << shift
@@ -207,7 +215,8 @@ class Model:
             for index, status in enumerate(statuses)
             if everyone or status == IN_FLIGHT
         )
-        return Gate(receivable, active, self._table(mask), mask)
+        ends = not receivable and not queue & self._busy_mask
+        return Gate(receivable, active, self._table(mask), mask, ends)
 
     # --- moves ----------------------------------------------------------------------------
 
@@ -232,6 +241,10 @@ class Model:
     def _cost(self, step: Step) -> int:
         fault = self.moves.fault_of(step.kind)
         return 0 if fault is None else self._units[fault]
+
+    def may_end(self, state: State) -> bool:
+        """Whether nothing has to happen any more; a fault may come all the same."""
+        return self.gate(state[self.size]).ends
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
         """Return every step that is enabled, with the state after it, in the search's order.
@@ -278,7 +291,7 @@ class Model:
     # --- endings --------------------------------------------------------------------------
 
     def outcome(self, state: State) -> Outcome:
-        """Return what identifies the ending that a state without moves is."""
+        """Return what identifies the ending that a state is."""
         shared = [self.shared[number] for number in state[self.size + 1 :]]
         calls = self.moves.calls
         return Outcome(

@@ -19,7 +19,8 @@ Rules
 8. A crash ends a handler at any point; the message comes back if the handler's receipt is
    good. A visibility time-out brings the message back while the handler goes on.
 9. A message that comes back after `max_receives` receives is a dead letter.
-10. The effect of a service shows when it comes back; a service that fails has none.
+10. The effect of a service shows when it comes back; a service that fails or runs out of
+    time has none.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from settlesim.sim.monitors import MONITORS
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.values import Kind, Step
 
-__all__ = ["DONE", "START", "CallIdentity", "Delivery", "Moves", "Phase", "Shared"]
+__all__ = ["DONE", "START", "CallIdentity", "Delivery", "Moves", "Phase", "PoisonError", "Shared"]
 
 START: Final = -1
 """Instead of a program's node: received, nothing loaded."""
@@ -43,7 +44,17 @@ DONE: Final = -2
 """Instead of a program's node: only the delete is left."""
 
 _CRASH, _EXPIRE, _DUPLICATE, _FAIL = 1, 2, 4, 8  # the bits of a mask, in the order of Faults
-_FAULTS: Final = {Kind.CRASH: 0, Kind.EXPIRE: 1, Kind.DUPLICATE: 2, Kind.FAIL: 3}
+_FAULTS: Final = {
+    Kind.CRASH: 0,
+    Kind.EXPIRE: 1,
+    Kind.DUPLICATE: 2,
+    Kind.FAIL: 3,
+    Kind.TIMEOUT: 3,
+}
+
+
+class PoisonError(SimulationError):
+    """A message may come back without end."""
 
 
 class Delivery(NamedTuple):
@@ -108,6 +119,8 @@ class Moves:
         self.scenario = scenario
         self.table = table
         self.calls: list[CallIdentity] = []
+        self.failing: dict[tuple[str, str], None] = {}
+        """The services that were met which fail by themselves, with their errors."""
         self._call_numbers: dict[CallIdentity, int] = {}
         self._earlier = [
             tuple(other for other in range(index) if key_of[other] == key)
@@ -209,9 +222,14 @@ class Moves:
                 self._at(phase, place, delivery._replace(node=node.done)),
                 self._called(phase, delivery, node, shared),
             )
-            if mask & _FAIL and node.error is not None:
-                after = self._at(phase, place, delivery._replace(node=node.error))
-                yield Step(Kind.FAIL, message, number), after, shared
+            if not node.works:
+                errors = self.table.errors(delivery.node)
+                self.failing.update({(node.service, each): None for each in errors})
+            ways = ((Kind.FAIL, node.error), (Kind.TIMEOUT, node.timeout))
+            for kind, below in ways if mask & _FAIL else ():
+                if below is not None:
+                    after = self._at(phase, place, delivery._replace(node=below))
+                    yield Step(kind, message, number), after, shared
         elif node.kind is NodeKind.SKIP:
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
@@ -228,10 +246,10 @@ class Moves:
     def _check_poison(self, phase: Phase, node: TableNode) -> None:
         if not self._direct and self.scenario.max_receives is None and not node.number:
             event = self.scenario.events[phase.message].event
-            raise SimulationError(
+            raise PoisonError(
                 where=f"event {event}",
-                reason=f"comes to no settled node ({node.text}); the message would come back for "
-                "ever. Give max_receives.",
+                reason=f"comes to no settled node where it may be handled ({node.text}); the "
+                "message would come back as often as it is handled there. Give max_receives.",
             )
 
     def _refused(self, phase: Phase, delivery: Delivery, shared: Shared) -> bool:

@@ -23,6 +23,8 @@ from settlesim.sim.scenario import Faults, Scenario
 __all__ = ["to_promela"]
 
 _MAX_NODES: Final = 32_000  # a short of Promela has 16 bits
+_MAX_PROCESSES: Final = 255  # of Spin
+_MAX_WORK: Final = 200_000  # states of an instance, with the messages that led there
 
 
 def to_promela(scenario: Scenario) -> str:
@@ -31,13 +33,11 @@ def to_promela(scenario: Scenario) -> str:
     Raises
     ------
     SimulationError
-        The scenario is not plain.
+        The scenario is not plain, or too large for Spin.
     """
     _check_plain(scenario)
     model = Model(scenario)
     tables = _Tables(model)
-    if len(tables.kinds) > _MAX_NODES:
-        raise _refusal(f"its programs have {len(tables.kinds)} nodes; {_MAX_NODES} is the limit")
     size = len(scenario.events)
     lines = [
         "/* states: store per instance; node: where a handler is in its program */",
@@ -61,6 +61,9 @@ def _check_plain(scenario: Scenario) -> None:
         "it has protections": bool(scenario.protections),
         "it has monitors": bool(scenario.monitors),
         "it has a limit of receives": scenario.max_receives is not None,
+        f"it has {len(scenario.events)} events, a process each; Spin has {_MAX_PROCESSES}": (
+            len(scenario.events) > _MAX_PROCESSES
+        ),
     }
     for reason, holds in reasons.items():
         if holds:
@@ -116,6 +119,8 @@ class _Tables:
                 self.first[index][self._state(state)] = self._node(node)
                 after = (self._last(node, state), used | 1 << index)
                 if after not in seen:
+                    if len(seen) >= _MAX_WORK:
+                        raise _refusal(f"its events lead to more than {_MAX_WORK} situations")
                     seen.add(after)
                     waiting.append(after)
 
@@ -126,7 +131,10 @@ class _Tables:
         return leaf.state if leaf.kind is NodeKind.SAVE else state
 
     def _state(self, state: int) -> int:
-        return self._states.setdefault(state, len(self._states))
+        number = self._states.setdefault(state, len(self._states))
+        if number >= _MAX_NODES:
+            raise _refusal(f"its instances have more than {_MAX_NODES} states")
+        return number
 
     def _node(self, number: int) -> int:
         found = self._nodes.get(number)
@@ -143,6 +151,8 @@ class _Tables:
             kind, after = 1, self._state(node.state)
         else:
             kind, after = 2, 0
+        if len(self.kinds) >= _MAX_NODES:
+            raise _refusal(f"its programs have more than {_MAX_NODES} nodes")
         self.kinds.append(kind)
         self.nexts.append(after)
         found = self._nodes[number] = len(self.kinds) - 1

@@ -13,16 +13,17 @@ from typing import Any
 
 from settlesim import display
 from settlesim.engine.table import NodeKind, Table, TableNode
-from settlesim.errors import ReplayDivergedError
+from settlesim.errors import ReplayDivergedError, SimulationError, shorten
 from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
-from settlesim.sim.explore import ending_of
+from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import Model, State
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import Phase
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.serial import Serial
+from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.values import (
+    Criterion,
     DeliveryView,
     Ending,
     Frame,
@@ -54,7 +55,7 @@ class Replay:
     frames: tuple[Frame, ...]
     """The beginning, then one frame for each step."""
     ending: Ending | None
-    """How it ends; None where something is still enabled. It counts as one interleaving, and
+    """How it ends; None where something has to come yet. It counts as one interleaving, and
     its probability is that of this schedule."""
     _serial: Serial
 
@@ -94,18 +95,29 @@ def replay(scenario: Scenario, schedule: Schedule | str, *, table: Table | None 
     ReplayDivergedError
         A step that is not enabled there; says which, and what was.
     SimulationError
-        The text is no schedule.
+        The text is no schedule; or the arguments are something else.
     """
-    steps = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
-    watched = Model(scenario.replace(monitors=tuple(MONITORS)), table)
+    steps = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
+    watched = Model(_watched(scenario), table)
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
-    serial = Serial(watched)
+    serializable = scenario.criterion is Criterion.SERIALIZABLE
+    serial = Serial(watched, MOST if serializable else FEW)  # for one ending
     ending = None
-    if not player.enabled:
-        ending = ending_of(watched, serial, watched.outcome(player.state), 1, player.probability)
+    if player.may_end:
+        chance = player.probability / (len(player.enabled) + 1)
+        found = ending_of(watched, serial, watched.outcome(player.state), 1, chance)
+        [ending] = told_apart([found], serial)
     return Replay(scenario, steps, tuple(player.frames), ending, serial)
+
+
+def _watched(scenario: object) -> Scenario:
+    if not isinstance(scenario, Scenario):
+        raise SimulationError(
+            where="scenario", reason=f"is {shorten(scenario)}; a Scenario is needed"
+        )
+    return scenario.replace(monitors=tuple(MONITORS))
 
 
 class _Player:
@@ -127,6 +139,10 @@ class _Player:
     def enabled(self) -> tuple[Step, ...]:
         return tuple(step for step, _ in self.after)
 
+    @property
+    def may_end(self) -> bool:
+        return self.model.may_end(self.state)
+
     def play(self, step: Step, position: int) -> None:
         """Take one step."""
         new = dict(self.after).get(step)
@@ -134,7 +150,7 @@ class _Player:
             raise ReplayDivergedError(
                 position=position, step=step.name, enabled=[each.name for each in self.enabled]
             )
-        self.probability /= len(self.after)
+        self.probability /= len(self.after) + self.may_end
         before, self.state = self.state, new
         self.after = self.model.successors(new)
         text = step_text(self.model, self.names, step, (before, new), self.first_revision)

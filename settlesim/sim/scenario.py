@@ -15,12 +15,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
-from settlesim.chart import Chart, Snapshot, external_event
+from settlesim.chart import Chart, Snapshot, TransitionKind, external_event
 from settlesim.chart.problems import nearest
 from settlesim.chart.values import FrozenDict, JSONValue, encode, freeze_object, thaw
-from settlesim.errors import InvalidEventError, SettlesimError, SimulationError, shorten
+from settlesim.engine.program import check_snapshot, program_of
+from settlesim.errors import (
+    ChartMismatchError,
+    InvalidEventError,
+    SettlesimError,
+    SimulationError,
+    StoreDamagedError,
+    shorten,
+)
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.values import Criterion
@@ -60,7 +69,7 @@ class Message(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """How often each fault may happen."""
+    """How often each fault may happen, at most."""
 
     crashes: int = 0
     """A worker stops between two steps of a handler."""
@@ -69,7 +78,7 @@ class Faults(NamedTuple):
     duplicates: int = 0
     """A message is delivered again that was deleted."""
     service_failures: int = 0
-    """A service fails. A time-out is not told apart from it: guards see an error."""
+    """A service fails with an error, or runs out of time; it had no effect then."""
 
 
 _NO_FAULTS: Final = Faults()
@@ -84,21 +93,24 @@ class Scenario:
     chart
         Guards and assigns bound; services too, unless `results` names them.
     events
-        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival.
+        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival; events
+        that the chart knows.
     workers : how many handlers may run at once; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
     faults : how often each fault may happen, by the names of `Faults`
     start
-        The instances' state at the beginning: a snapshot, or the name of a node. None for
-        instances that are new.
+        The instances' state at the beginning: a snapshot, or the name of a node, where the
+        chart can rest. None for instances that are new.
     keys : for events without a key: how many instances get them all, one after the other
     max_receives
         After how many receives a message that comes back goes to the dead letters; None for
         never.
     criterion : ``"fifo"`` or ``"serializable"``: what `Exploration.verdict` is about
     monitors : names in `MONITORS`; each may make the states more
-    results : what services return, by name; no such service is run
+    results
+        What services return, by name; no such service is run. Needed for every service that
+        awaits anything but `call.sleep`.
 
     Raises
     ------
@@ -153,9 +165,7 @@ class Scenario:
         set_(self, "keys", len(self.instances))
         _whole("workers", workers, 1)
         set_(self, "workers", workers)
-        if queue not in DISCIPLINES:
-            raise _unknown("queue", queue, DISCIPLINES)
-        set_(self, "queue", queue)
+        set_(self, "queue", _queue(queue))
         set_(self, "protections", _names("protections", protections, PROTECTIONS))
         set_(self, "monitors", _names("monitors", monitors, MONITORS))
         set_(self, "faults", _faults(faults))
@@ -169,23 +179,34 @@ class Scenario:
 
     def _check_sense(self) -> None:
         queue, faults = self.queue, self.faults
+        known = _events_of(self.chart)
+        for index, each in enumerate(self.events):
+            if each.event not in known:
+                raise _unknown(f"events[{index}]", each.event, known)
         if queue == "direct":
-            if faults.expiries:
-                raise _refusal("faults", "expiries need a queue, and queue is 'direct'")
-            if faults.duplicates:
-                raise _refusal("faults", "duplicates need a queue, and queue is 'direct'")
-            if "fence" in self.protections:
-                raise _refusal(
-                    "protections", "fence needs the receipts of a queue, and queue is 'direct'"
-                )
-            if self.max_receives is not None:
-                raise _refusal("max_receives", "needs a queue, and queue is 'direct'")
+            self._check_direct()
         if faults.duplicates and queue.startswith("fifo_"):
             raise _refusal(
-                "faults", f"a FIFO queue delivers no duplicates of its own, and queue is {queue!r}"
+                "faults['duplicates']",
+                f"a FIFO queue delivers none of its own, and queue is {queue!r}",
             )
         if faults.service_failures and "service" not in self.chart.roles.values():
-            raise _refusal("faults", f"chart {self.chart.name!r} has no service that could fail")
+            raise _refusal(
+                "faults['service_failures']",
+                f"chart {self.chart.name!r} has no service that could fail",
+            )
+
+    def _check_direct(self) -> None:
+        """Refuse what needs a queue."""
+        for where, needs, given in (
+            ("faults['expiries']", "they need a queue", self.faults.expiries),
+            ("faults['duplicates']", "they need a queue", self.faults.duplicates),
+            ("protections", "fence needs the receipts of a queue", "fence" in self.protections),
+            ("protections", "inbox needs messages that come again", "inbox" in self.protections),
+            ("max_receives", "needs a queue", self.max_receives is not None),
+        ):
+            if given:
+                raise _refusal(where, f"{needs}, and queue is 'direct'")
 
     # --- looking at it --------------------------------------------------------------------
 
@@ -238,8 +259,11 @@ class Scenario:
             if key not in _KEYS:
                 raise _unknown("scenario", key, _KEYS)
         rest = {**record, "chart": Chart.from_dict(record["chart"]).bind(functions or {})}
-        if rest.get("start") is not None:
-            rest["start"] = Snapshot.from_dict(rest["start"], source="the scenario's start")
+        if not isinstance(rest.get("start"), (str, NoneType)):
+            try:
+                rest["start"] = Snapshot.from_dict(rest["start"], source="start")
+            except StoreDamagedError as error:
+                raise _refusal("start", f"is no snapshot: {error.reason}") from None
         return cls(**rest)
 
     def to_promela(self) -> str:
@@ -292,7 +316,7 @@ def _refusal(where: str, reason: str) -> SimulationError:
 
 def _unknown(where: str, name: object, known: Collection[str]) -> SimulationError:
     close = nearest(name, known)
-    hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known)}"
+    hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known) or 'none'}"
     return _refusal(where, f"unknown name {shorten(name)}; {hint}")
 
 
@@ -301,6 +325,12 @@ def _whole(where: str, value: object, least: int) -> None:
         raise _refusal(
             where, f"is {shorten(value)}; a whole number from {least} to {_MAX} is needed"
         )
+
+
+def _queue(queue: object) -> str:
+    if not isinstance(queue, str) or queue not in DISCIPLINES:
+        raise _unknown("queue", queue, DISCIPLINES)
+    return queue
 
 
 def _names(where: str, names: object, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -321,9 +351,11 @@ def _chart(chart: object) -> Chart:
     return chart
 
 
-def _results(results: Mapping[str, JSONValue] | None, chart: Chart) -> FrozenDict | None:
+def _results(results: object, chart: Chart) -> FrozenDict | None:
     if results is None:
         return None
+    if not isinstance(results, Mapping):
+        raise _refusal("results", f"is {shorten(results)}; a mapping from services is needed")
     services = [name for name, role in chart.roles.items() if role == "service"]
     for name in results:
         if name not in services:
@@ -353,13 +385,31 @@ def _criterion(criterion: object) -> Criterion:
 
 
 def _start(start: object, chart: Chart) -> Snapshot | None:
-    if start is None or isinstance(start, Snapshot):
-        return start
-    if not isinstance(start, str):
+    if start is None:
+        return None
+    if isinstance(start, str):
+        if start not in chart:
+            raise _unknown("start", start, [node.name for node in chart.states])
+        start = Snapshot(chart.name, chart.version, chart.enter(start), chart.context, 1)
+    if not isinstance(start, Snapshot):
         raise _refusal("start", f"is {shorten(start)}; a Snapshot or a node's name is needed")
-    if start not in chart:
-        raise _unknown("start", start, [node.name for node in chart.states])
-    return Snapshot(chart.name, chart.version, chart.enter(start), chart.context, 1)
+    if type(start.context) is not FrozenDict:  # made by hand
+        try:
+            context = freeze_object(start.context, where="context")
+        except SettlesimError as error:
+            raise _refusal("start", str(error)) from None
+        start = dataclasses.replace(start, context=context)
+    try:
+        check_snapshot(program_of(chart), start, "")
+    except ChartMismatchError as error:
+        raise _refusal("start", error.reason) from None
+    return start
+
+
+def _events_of(chart: Chart) -> list[str]:
+    """Return the events that the chart knows from outside, each once, in its order."""
+    external = (each.trigger for each in chart.edges if each.kind is TransitionKind.EXTERNAL)
+    return list(dict.fromkeys(external))
 
 
 def _messages(events: object, name: str, keys: int) -> tuple[Message, ...]:

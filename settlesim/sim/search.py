@@ -15,6 +15,10 @@ power of the longest path, where L is the least common multiple of the out-degre
 steps a numerator still has the factor L to the power of what is left, so each division comes
 out even.
 
+A budget of faults means *at most*. Where nothing is left but a fault that may come (the
+queue delivers again what was deleted), everything may also end, and the scheduler takes
+that like any other step: such a state is an end, and has states after it.
+
 Where every step leads from one breadth-first layer to the next, the order of discovery is
 a topological one already; where not (a message that comes back makes runs of different
 lengths), Kahn's algorithm finds one.
@@ -35,10 +39,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from settlesim.sim.model import Model, State
 
-__all__ = ["Count", "Graph", "count", "search"]
+__all__ = ["INTERRUPTED", "Count", "Graph", "count", "search"]
+
+INTERRUPTED: Final = "it was interrupted"
 
 Progress = Callable[[int], None]
 
@@ -55,6 +62,8 @@ class Graph:
     """Positions in `states`, those after the first state first."""
     offsets: array[int]
     """Where in `edges` those of each state begin that was looked at; and the end."""
+    ends: array[int]
+    """The positions of the states in which everything may end, in their order."""
     layered: bool
     """Whether every step leads from one layer to the next."""
     layers: int
@@ -69,9 +78,9 @@ class Graph:
         """How many states were looked at: the first ones."""
         return len(self.offsets) - 1
 
-    def is_end(self, index: int) -> bool:
-        """Whether nothing can happen after a state."""
-        return index < self.looked_at and self.offsets[index] == self.offsets[index + 1]
+    def goes_on(self, index: int) -> bool:
+        """Whether something can happen after a state that was looked at."""
+        return self.offsets[index] < self.offsets[index + 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ def search(model: Model, limit: int, progress: Progress | None = None) -> Graph:
 
     An interrupt (Ctrl-C) ends the search; what was found is returned, and says so.
     """
-    graph = Graph([model.start], array("I"), array("Q", [0]), True, 0, 0, "")
+    graph = Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
     numbers = {model.start: 0}
     with _no_collector(), model.services_together():
         try:
@@ -96,8 +105,10 @@ def search(model: Model, limit: int, progress: Progress | None = None) -> Graph:
                 if progress is not None:
                     progress(len(graph.states))
         except KeyboardInterrupt:
-            graph.reason = "it was interrupted"
+            graph.reason = INTERRUPTED
             del graph.edges[graph.offsets[-1] :]
+            while graph.ends and graph.ends[-1] >= graph.looked_at:
+                graph.ends.pop()
     if not graph.reason and graph.looked_at < len(graph.states):
         graph.reason = f"there are more than {limit} states"
     return graph
@@ -125,6 +136,8 @@ def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -
         queue = state[size]
         gate = gates.get(queue) or model.gate(queue)
         table = gate.table
+        if gate.ends:
+            graph.ends.append(index)
         for message in gate.receivable:
             place = size + 1 + model.key_of[message]
             phase, shared = state[message], state[place]
@@ -188,19 +201,17 @@ def count(graph: Graph) -> dict[int, Count]:
     """
     with _no_collector():
         order = range(graph.looked_at) if graph.layered else _topological(graph)
-        whole = _factor(graph) ** _longest(graph, order)
+        # to end where something might still come is one more choice, the last
+        whole = _factor(graph) ** (_longest(graph, order) + 1)
         ways, chances = _forward(graph, order, whole)
-        return {
-            index: Count(ways[index], Fraction(chances[index], whole))
-            for index in range(graph.looked_at)
-            if graph.is_end(index)
-        }
+        return {index: Count(ways[index], Fraction(chances[index], whole)) for index in graph.ends}
 
 
 def _factor(graph: Graph) -> int:
-    """Return the least common multiple of the out-degrees."""
+    """Return the least common multiple of the numbers of choices."""
     offsets = graph.offsets
     degrees = {offsets[i + 1] - offsets[i] for i in range(graph.looked_at)}
+    degrees |= {offsets[i + 1] - offsets[i] + 1 for i in graph.ends}
     return math.lcm(*sorted(degrees - {0}))
 
 
@@ -226,16 +237,20 @@ def _forward(graph: Graph, order: range | list[int], whole: int) -> tuple[list[i
     ways = [0] * len(graph.states)
     chances = [0] * len(graph.states)
     ways[0], chances[0] = 1, whole
+    ends = {index for index in graph.ends if graph.goes_on(index)}
     for index in order:
         first, last = offsets[index], offsets[index + 1]
         if first == last:
             continue
         way = ways[index]
-        chance = chances[index] // (last - first)
+        chance = chances[index] // (last - first + (index in ends))
         for number in edges[first:last]:
             ways[number] += way
             chances[number] += chance
-        ways[index] = chances[index] = 0
+        if index in ends:
+            chances[index] = chance
+        else:
+            ways[index] = chances[index] = 0
     return ways, chances
 
 

@@ -26,13 +26,17 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from settlesim.chart.values import FrozenDict
 from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
 from settlesim.sim.model import Model, Outcome
-from settlesim.sim.moves import DONE, START, Phase, Shared
+from settlesim.sim.moves import DONE, START, Phase, PoisonError, Shared
 
-__all__ = ["Serial"]
+__all__ = ["FEW", "MOST", "Serial", "SerialPart"]
 
-_BOUND: Final = 20_000  # serial situations of one instance; 7 events of a log have 13,700
+MOST: Final = 20_000
+"""How many serial situations of one instance are looked at; 7 events of a log have 13,700."""
+FEW: Final = 2_000
+"""The same where not everything is seen anyway; 6 events of a log have 1,957."""
 
 _Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
 
@@ -44,6 +48,17 @@ class _Point(NamedTuple):
     shared: Shared
 
 
+class SerialPart(NamedTuple):
+    """What becomes of one instance."""
+
+    configuration: tuple[str, ...]
+    context: FrozenDict
+    services: tuple[str, ...]
+    """Those that had an effect, in order."""
+    dead: tuple[int, ...]
+    """The messages that became dead letters, from 1."""
+
+
 class Serial:
     """The endings of serial runs of a model.
 
@@ -51,48 +66,59 @@ class Serial:
     ----------
     model
         Gives the rules.
+    most : how many serial situations of one instance are looked at
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, most: int = MOST) -> None:
         self._model = model
+        self._most = most
         self._budget = model.scenario.faults.service_failures
-        self._fifo: list[dict[_Part, int]] | None = None
-        self._any: list[dict[_Part, int]] | None = None
-        self.reason = ""
-        """Why the serializable endings are not known; empty where they are."""
+        self._known: dict[bool, list[dict[_Part, int]] | None] = {}
+        self._reasons: dict[bool, str] = {}
 
-    def is_fifo(self, outcome: Outcome) -> bool:
-        """Whether it comes out of handling in order of arrival."""
-        if self._fifo is None:
-            self._fifo = self._endings(fifo=True)
-            assert self._fifo is not None  # so few that no bound is met
-        return self._allows(self._fifo, outcome)
+    @property
+    def reason(self) -> str:
+        """Why the endings of serial runs are not known; empty where they are."""
+        return self._reasons.get(True) or self._reasons.get(False, "")
+
+    def stop(self, reason: str) -> None:
+        """Work out nothing more."""
+        for fifo in (True, False):
+            if fifo not in self._known:
+                self._known[fifo] = None
+                self._reasons[fifo] = reason
+
+    def is_fifo(self, outcome: Outcome) -> bool | None:
+        """Whether it comes out of handling in order of arrival; None where that is not known."""
+        return self._allows(self._endings(fifo=True), outcome)
 
     def is_serializable(self, outcome: Outcome) -> bool | None:
         """Whether it comes out of some serial order; None where there are too many."""
         if self.is_fifo(outcome):
             return True
-        if self._any is None and not self.reason:
-            self._any = self._endings(fifo=False)
-        return None if self._any is None else self._allows(self._any, outcome)
+        return self._allows(self._endings(fifo=False), outcome)
 
-    def fifo_label(self) -> str:
-        """Say where handling in order of arrival leads, in a few words."""
-        if self._fifo is None:
-            self._fifo = self._endings(fifo=True)
-            assert self._fifo is not None
-        texts = []
-        for part in self._fifo:
-            state, effects, dead = min(part, key=part.__getitem__)
-            text = " + ".join(self._model.table.configuration(state))
-            if effects:
-                text += f" after {', '.join(service for service, _ in effects)}"
-            if dead:
-                text += f", with {len(dead)} dead"
-            texts.append(text)
-        return "; ".join(texts)
+    def fifo_part(self, instance: int) -> SerialPart | None:
+        """Return where handling in order of arrival leads an instance; None if not known.
 
-    def _allows(self, parts: list[dict[_Part, int]], outcome: Outcome) -> bool:
+        Of several such places the one that needs the fewest failing services.
+        """
+        parts = self._endings(fifo=True)
+        if parts is None:
+            return None
+        part = parts[instance]
+        state, effects, dead = min(part, key=part.__getitem__)
+        table = self._model.table
+        return SerialPart(
+            table.configuration(state),
+            table.context(state),
+            tuple(service for service, _ in effects),
+            tuple(message + 1 for message in dead),
+        )
+
+    def _allows(self, parts: list[dict[_Part, int]] | None, outcome: Outcome) -> bool | None:
+        if parts is None:
+            return None
         failures = 0
         for key, part in enumerate(parts):
             dead = tuple(each for each in outcome.dead if self._model.key_of[each] == key)
@@ -103,13 +129,27 @@ class Serial:
         return failures <= self._budget
 
     def _endings(self, *, fifo: bool) -> list[dict[_Part, int]] | None:
-        found = []
-        for key in range(len(self._model.instances)):
-            part = self._of_instance(key, fifo=fifo)
+        if fifo not in self._known:
+            with self._model.services_together():
+                found = self._of_all(fifo=fifo)
+            if isinstance(found, str):
+                compared = "nothing" if fifo else "only the order of arrival"
+                self._reasons[fifo] = f"{found}; {compared} was compared"
+            self._known[fifo] = None if isinstance(found, str) else found
+        return self._known[fifo]
+
+    def _of_all(self, *, fifo: bool) -> list[dict[_Part, int]] | str:
+        """Return the endings of every instance, or why they are not known."""
+        parts = []
+        for key, name in enumerate(self._model.instances):
+            try:
+                part = self._of_instance(key, fifo=fifo)
+            except PoisonError as error:  # in an order that the queue may not allow
+                return f"in a serial order {error.where} {error.reason.partition(';')[0]}"
             if part is None:
-                return None
-            found.append(part)
-        return found
+                return f"{name} has more than {self._most} serial situations"
+            parts.append(part)
+        return parts
 
     def _of_instance(self, key: int, *, fifo: bool) -> dict[_Part, int] | None:
         """Return the endings of one instance, with the failures that each needs at least."""
@@ -119,6 +159,8 @@ class Serial:
             tuple(model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key),
             model.shared[start[model.size + 1 + key]],
         )
+        if not fifo and 1 << len(first.phases) > self._most:
+            return None  # so many sets of handled messages there are at least
         seen = {first: 0}
         waiting = [first]
         endings: dict[_Part, int] = {}
@@ -133,11 +175,7 @@ class Serial:
                     if after not in seen or seen[after] > total:
                         seen[after] = total
                         waiting.append(after)
-            if len(seen) > _BOUND:
-                self.reason = (
-                    f"{model.instances[key]} has more than {_BOUND} serial situations; only the "
-                    "order of arrival was compared"
-                )
+            if len(seen) > self._most:
                 return None
         return endings
 

@@ -2,13 +2,22 @@
 
 Theory of operation
 -------------------
-Dijkstra's algorithm with a cost that is compared part by part. A *switch* is a step of
-another handler than the last one; so the cost of a way depends on whose step was the last,
-and the search is over pairs of a state and that handler. A fault is no step of a handler.
+A *switch* is a step of another handler than the last one; so the cost of a way depends on
+whose step was the last, and the search is over pairs of a state and that handler, *places*.
+A fault is no step of a handler.
+
+Every message that is not finished needs a handler to take a step, and so does every
+delivery. Each but the one that went last costs a switch at least, which bounds from below
+what is still to come. A* takes that bound for its guide and finds the cost of the shortest
+way. Dijkstra's algorithm then runs among the places from which that cost can still be met,
+so that of the ways that cost alike the first in the search's own order is returned, which is
+always the same.
 
 References
 ----------
 Dijkstra, "A note on two problems in connexion with graphs", 1959.
+Hart, Nilsson, Raphael, "A formal basis for the heuristic determination of minimum cost
+paths", 1968.
 Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007 (few switches show most).
 """
 
@@ -16,67 +25,160 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import Final, TypeAlias
 
+from settlesim.sim.disciplines import VISIBLE
 from settlesim.sim.model import Model, Outcome, State
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.values import Step
 
 __all__ = ["shortest"]
 
-_Actor = tuple[int, int]
-_Place = tuple[State, _Actor]
-_NOBODY: _Actor = (0, 0)
+_Actor: TypeAlias = tuple[int, int]
+_NOBODY: Final[_Actor] = (0, 0)
+_STEP: Final = 1
+_SWITCH: Final = 1 << 24  # a way has fewer steps, and fewer switches
+_FAULT: Final = 1 << 48
 
 
-def shortest(model: Model, wanted: Callable[[Outcome], bool]) -> Schedule | None:
-    """Return the shortest schedule to an ending that is wanted; None where there is none.
+def shortest(model: Model, wanted: Callable[[Outcome], bool], most: int) -> Schedule | None:
+    """Return the shortest schedule to an ending that is wanted.
 
-    Among equally short ones the search's own order decides, which is always the same.
+    Parameters
+    ----------
+    model
+        What it is a schedule of.
+    wanted
+        Says of an outcome whether it is one.
+    most : how many states may be looked at
+
+    Returns
+    -------
+    schedule
+        None where there is none, or where none was found among so many states.
     """
-    start: _Place = (model.start, _NOBODY)
-    before: dict[_Place, tuple[_Place, Step] | None] = {}
-    waiting: list[tuple[int, int, int, int, _Place, tuple[_Place, Step] | None]]
-    waiting = [(0, 0, 0, 0, start, None)]
-    verdicts: dict[Outcome, bool] = {}
-    number = 0
-    while waiting:
-        faults, switches, steps, _, place, origin = heapq.heappop(waiting)
-        if place in before:
-            continue
-        before[place] = origin
-        state, last = place
-        after = model.successors(state)
-        if not after:
-            outcome = model.outcome(state)
-            if outcome not in verdicts:
-                verdicts[outcome] = wanted(outcome)
-            if verdicts[outcome]:
-                return Schedule(_path(before, place))
-        for step, new in after:
-            number += 1
-            fault = step.kind.is_fault
-            actor = last if fault else (step.message, step.delivery)
-            switch = not fault and last not in {_NOBODY, actor}
-            if (new, actor) not in before:
-                heapq.heappush(
-                    waiting,
-                    (
-                        faults + fault,
-                        switches + switch,
-                        steps + 1,
-                        number,
-                        (new, actor),
-                        (place, step),
-                    ),
-                )
-    return None
+    guided = _Search(model, wanted, most, worst=None)
+    if guided.end is None:
+        return None
+    exact = _Search(model, wanted, most, worst=guided.costs[guided.end])
+    return (guided if exact.end is None else exact).schedule()
 
 
-def _path(before: dict[_Place, tuple[_Place, Step] | None], place: _Place) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    while True:
-        origin = before[place]
-        if origin is None:
-            return tuple(reversed(steps))
-        place, step = origin
-        steps.append(step)
+class _Search:
+    """One search: guided where `worst` is None, else exact among ways that cost no more."""
+
+    def __init__(
+        self, model: Model, wanted: Callable[[Outcome], bool], most: int, worst: int | None
+    ) -> None:
+        self._model = model
+        self._wanted = wanted
+        self._most = most
+        self._worst = worst
+        self._states: list[State] = []
+        self._numbers: dict[State, int] = {}
+        self._actors: list[_Actor] = [_NOBODY]
+        self._actor_numbers = {_NOBODY: 0}
+        self._needs: dict[int, int] = {}
+        self._verdicts: dict[Outcome, bool] = {}
+        self.costs: dict[int, int] = {}
+        self._before: dict[int, tuple[int, Step]] = {}
+        self._waiting: dict[int, list[int]] = {}
+        self._keys: list[int] = []  # a heap
+        self.end = self._run()
+
+    def schedule(self) -> Schedule:
+        """Return the way to the end that was found."""
+        place = self.end
+        steps: list[Step] = []
+        while place in self._before:
+            place, step = self._before[place]
+            steps.append(step)
+        return Schedule(tuple(reversed(steps)))
+
+    # --- the search -----------------------------------------------------------------------
+
+    def _run(self) -> int | None:
+        done: set[int] = set()
+        start = self._place(self._model.start, _NOBODY)
+        self.costs[start] = 0
+        self._wait(start, 0)
+        while self._keys:
+            for place in self._waiting.pop(heapq.heappop(self._keys)):
+                if place in done:
+                    continue
+                done.add(place)
+                if self._is_wanted(place):
+                    return place
+                self._go_on(place)
+                if len(self._states) > self._most:
+                    return None
+        return None
+
+    def _is_wanted(self, place: int) -> bool:
+        state = self._states[place >> 32]
+        if not self._model.may_end(state):
+            return False
+        outcome = self._model.outcome(state)
+        if outcome not in self._verdicts:
+            self._verdicts[outcome] = self._wanted(outcome)
+        return self._verdicts[outcome]
+
+    def _go_on(self, place: int) -> None:
+        last = self._actors[place & 0xFFFFFFFF]
+        for step, new in self._model.successors(self._states[place >> 32]):
+            cost = self.costs[place] + _STEP
+            actor = last
+            if step.kind.is_fault:
+                cost += _FAULT
+            else:
+                actor = (step.message, step.delivery)
+                cost += _SWITCH * (last not in {_NOBODY, actor})
+            after = self._place(new, actor)
+            known = self.costs.get(after)
+            if known is None or cost < known:
+                bound = cost + _SWITCH * self._switches_left(new, actor)
+                if self._worst is not None and bound > self._worst:
+                    continue
+                self.costs[after] = cost
+                self._before[after] = (place, step)
+                self._wait(after, bound if self._worst is None else cost)
+
+    def _wait(self, place: int, key: int) -> None:
+        """Keep a place for later; those of one key come back in their order."""
+        bucket = self._waiting.get(key)
+        if bucket is None:
+            bucket = self._waiting[key] = []
+            heapq.heappush(self._keys, key)
+        bucket.append(place)
+
+    def _place(self, state: State, actor: _Actor) -> int:
+        number = self._numbers.get(state)
+        if number is None:
+            number = self._numbers[state] = len(self._states)
+            self._states.append(state)
+        who = self._actor_numbers.get(actor)
+        if who is None:
+            who = self._actor_numbers[actor] = len(self._actors)
+            self._actors.append(actor)
+        return number << 32 | who
+
+    # --- the guide ------------------------------------------------------------------------
+
+    def _switches_left(self, state: State, last: _Actor) -> int:
+        """Return how many switches are still to come at least."""
+        size = self._model.size
+        handlers = sum(self._need(phase) for phase in state[:size])
+        message, delivery = last
+        if not message:
+            return max(0, handlers - 1)
+        phase = self._model.phases[state[message - 1]]
+        return handlers - any(each.number == delivery for each in phase.deliveries)
+
+    def _need(self, number: int) -> int:
+        """Return how many handlers have to take a step for one message, at least."""
+        need = self._needs.get(number)
+        if need is None:
+            phase = self._model.phases[number]
+            need = len(phase.deliveries) or int(phase.status == VISIBLE)
+            self._needs[number] = need
+        return need

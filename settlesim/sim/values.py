@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from settlesim.chart.values import FrozenDict
+from settlesim.sim.contexts import rest_words
 
 __all__ = [
     "Criterion",
@@ -28,9 +29,12 @@ class Kind(enum.Enum):
     RECEIVE = "r"
     LOAD = "l"
     CALL = "c"
-    """A service comes back."""
+    """A service comes back, or raises by itself."""
     FAIL = "f"
-    """A service fails; costs one of the service failures."""
+    """A service fails with an error from outside; costs one of the service failures."""
+    TIMEOUT = "t"
+    """A service runs out of time; costs one of the service failures. It is a step only where
+    the chart does something else then than after an error."""
     SAVE = "s"
     SKIP = "i"
     """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
@@ -48,7 +52,10 @@ class Kind(enum.Enum):
     @property
     def is_fault(self) -> bool:
         """Whether it costs some of a fault budget."""
-        return self in {Kind.FAIL, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE}
+        return self in _FAULTS
+
+
+_FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
 
 
 class Step(NamedTuple):
@@ -154,12 +161,19 @@ class Ending:
     """How many interleavings end so, exactly."""
     probability: Fraction
     """How likely it is when each enabled step is equally likely."""
-    fifo: bool
-    """Whether it is the ending of handling one by one in order of arrival."""
+    fifo: bool | None
+    """Whether it is the ending of handling one by one in order of arrival; None where that is
+    not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
 
+    telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The fields of the context that tell it apart from the other endings that it was found
+    with, and from that of the order of arrival; none where the leaves do."""
+
     @property
     def label(self) -> str:
-        """Where the instances rest, in a few words."""
-        return "; ".join(" + ".join(leaves) for _, leaves, _ in self.store)
+        """Where the instances rest, in a few words; of the context what tells endings apart."""
+        return "; ".join(
+            rest_words((leaves, context), self.telling) for _, leaves, context in self.store
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from settlesim.chart.values import thaw
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pytest_source"]
 
-_PLACE = re.compile(r"([A-Za-z_][\w.]*):(([A-Za-z_]\w*)(?:\([\w\s,=.'\"-]*\))?)")
+_PLACE = re.compile(r"([\w.]+):((\w+)(?:\([\w\s,=.'\"-]*\))?)")
 
 
 def pytest_source(scenario: Scenario, schedule: Schedule, chart: str) -> str:
@@ -27,7 +28,8 @@ def pytest_source(scenario: Scenario, schedule: Schedule, chart: str) -> str:
         As `Schedule.to_pytest`.
     """
     place = _PLACE.fullmatch(chart)
-    if place is None:
+    names = [] if place is None else [*place[1].split("."), place[3]]
+    if place is None or not all(each.isidentifier() and not iskeyword(each) for each in names):
         raise SimulationError(
             where="chart", reason=f"is {shorten(chart)}; 'package.module:name' is needed"
         )
@@ -67,8 +69,12 @@ def _docstring(text: str) -> str:
     return f'r"""{text}"""' if '"' not in text and "\\" not in text else repr(text)
 
 
-def _function_name(scenario: Scenario, right: bool) -> str:
-    words = [re.sub(r"\W+", "_", each.event).strip("_").lower() for each in scenario.events[:4]]
+def _function_name(scenario: Scenario, right: bool | None) -> str:
+    # ASCII: not every letter and digit that \w takes may stand in a name
+    words = [
+        re.sub(r"\W+", "_", each.event, flags=re.ASCII).strip("_").lower()
+        for each in scenario.events[:4]
+    ]
     middle = "_and_".join(word or "event" for word in words)
     return f"test_{middle}_{'end_right' if right else 'go_wrong'}"
 

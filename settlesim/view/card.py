@@ -11,20 +11,22 @@ from xml.etree import ElementTree as ET
 from settlesim.engine.sketch import printable
 from settlesim.errors import RenderError
 from settlesim.view.finish import serialise
-from settlesim.view.fitting import cut
+from settlesim.view.fitting import wrapped
 from settlesim.view.fonts import FAMILY
 from settlesim.view.layout import Box, Point
 from settlesim.view.palette import Palette, Theme, palette_of
 from settlesim.view.picture import Picture, format_of
 from settlesim.view.shapes import SIGNS, add, circle, number, rectangle, text
 
-__all__ = ["MARGIN", "TITLE", "WIDTH", "Look", "badge", "new_card"]
+__all__ = ["MARGIN", "WIDTH", "Look", "badge", "new_card", "title_height"]
 
 WIDTH: Final = 860.0
 """Of a card: what a notebook's cell has room for."""
 MARGIN: Final = 22.0
 TITLE: Final = 30.0
-"""How much of the height a title takes."""
+"""How much of the height a title of one line takes."""
+_TITLE_LINE: Final = 21.0
+_TITLE_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,19 @@ class Look:
         return made
 
 
+def _title_lines(title: str, width: float) -> list[str]:
+    return wrapped(title, 17, width - 2 * MARGIN, lines=_TITLE_LINES, bold=True)
+
+
+def title_height(title: str, width: float) -> float:
+    """Return how much of the height a title takes on a card of this width; 0 without one."""
+    return TITLE + _TITLE_LINE * (len(_title_lines(title, width)) - 1) if title else 0.0
+
+
 def new_card(
     width: float, height: float, alt: str, palette: Palette, title: str | None = None
 ) -> ET.Element:
-    """Return an SVG with its paper and title; everything else stands below ``MARGIN + TITLE``."""
+    """Return an SVG with its paper and title; everything else stands below `title_height`."""
     root = ET.Element("svg")
     for name, value in {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -91,9 +102,9 @@ def new_card(
     rectangle(
         root, card, 12, fill=palette.paper, stroke=palette.frame, stroke_width=1, class_="card"
     )
-    if title:
-        shown = cut(title, 17, width - 2 * MARGIN, bold=True)
-        text(root, (MARGIN, MARGIN + 14), shown, 17, palette.ink, font_weight="bold")
+    for place, line in enumerate(_title_lines(title, width) if title else ()):
+        y = MARGIN + 14 + place * _TITLE_LINE
+        text(root, (MARGIN, y), line, 17, palette.ink, font_weight="bold")
     return root
 
 

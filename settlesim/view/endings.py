@@ -1,33 +1,122 @@
-"""The endings of explorations as rows and columns of numbers, before anything is painted."""
+"""The endings of panels and samples as rows and columns, before anything is painted."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from settlesim.chart.values import encode
 from settlesim.sim.explore import Exploration
-from settlesim.sim.values import Ending
-from settlesim.view.sim_words import count_words, labels_of, plural, share_words
+from settlesim.sim.sampling import Sample
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.values import Ending, Verdict
+from settlesim.view.sim_words import (
+    about_words,
+    claim_words,
+    count_words,
+    labels_of,
+    plural,
+    share_words,
+)
+from settlesim.view.sorts import MEANINGS, Sort, sort_of
 
-__all__ = ["MEANINGS", "Cell", "Row", "Table", "table_of", "table_words"]
+__all__ = [
+    "Cell",
+    "Panel",
+    "Row",
+    "Table",
+    "more_words",
+    "panel_of",
+    "sample_panel",
+    "table_of",
+    "table_words",
+]
 
-Sort = Literal["right", "serial", "wrong", "unknown"]
-
-MEANINGS: Final[dict[Sort, str]] = {
-    "right": "as handled one by one, in order of arrival",
-    "serial": "as handled one by one, in another order",
-    "wrong": "what no order of one by one gives",
-    "unknown": "not in order of arrival; the other orders are too many to be tried",
-}
 _DECADES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """One column of bars: what an exploration, or a sample, has found."""
+
+    name: str
+    scenario: Scenario
+    endings: tuple[Ending, ...]
+    whole: int
+    """How many interleavings there are, or random walks."""
+    states: int
+    verdict: Verdict
+    complete: bool
+    note: str
+    doubt: str = ""
+    """What a sample says instead of a verdict; empty for an exploration."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether these are random walks: then no number is more than an estimate."""
+        return bool(self.doubt)
+
+    @property
+    def met(self) -> str:
+        """How many endings there are, or were met."""
+        words = plural(len(self.endings), "ending")
+        return words if self.complete else f"{words} met"
+
+    @property
+    def unit(self) -> str:
+        """What stands beside a bar."""
+        if self.sampled:
+            return "estimated share of random walks"
+        words = "interleavings that end so"
+        return f"{words} (share of interleavings)" if self.complete else words
+
+    @property
+    def searched(self) -> str:
+        """How many states there are, or were found."""
+        return f"{'' if self.complete else 'at least '}{plural(self.states, 'state')}"
+
+    def size(self, digits: int = 18) -> str:
+        """Return of how many interleavings or walks these are the endings."""
+        if self.sampled:
+            return f"sampled, {plural(self.whole, 'run')}"
+        least = "" if self.complete else "at least "
+        word = "interleaving" if self.whole == 1 else "interleavings"
+        return f"{least}{count_words(self.whole, digits)} {word}"
+
+    def counted(self, cell: Cell, digits: int = 18) -> tuple[str, str]:
+        """Return the count of a cell and its share, as far as they are known.
+
+        Of a sample that is no count, and a rounded share; of a search that stopped early how
+        many there are at least, and no share.
+        """
+        if self.sampled:
+            return "", about_words(cell.count, cell.whole)
+        if not self.complete:
+            return f"at least {count_words(cell.count, digits)}", ""
+        return count_words(cell.count, digits), share_words(cell.count, cell.whole)
+
+
+def panel_of(name: str, found: Exploration) -> Panel:
+    """Return what an exploration has found."""
+    return Panel(
+        name, found.scenario, found.endings, found.interleavings, found.states, found.verdict,
+        found.complete, found.gaps,
+    )  # fmt: skip
+
+
+def sample_panel(name: str, found: Sample) -> Panel:
+    """Return what a sample has met."""
+    doubt = "a wrong ending was met" if found.wrong else "nothing is proved"
+    return Panel(
+        name, found.scenario, found.endings, found.runs, 0, found.verdict, False, found.note, doubt
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """How often one ending comes in one exploration."""
+    """How often one ending comes in one panel."""
 
     count: int
     whole: int
@@ -47,7 +136,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All endings of all explorations, the right one first."""
+    """All endings of all panels, the right one first."""
 
     rows: tuple[Row, ...]
     more: tuple[tuple[int, int], ...]
@@ -56,30 +145,29 @@ class Table:
     """Over how many powers of ten the bars go; 0 where their length is the share itself."""
 
 
-def table_of(explorations: Sequence[Exploration], limit: int) -> Table:
-    """Put the same endings of all explorations into one row, in one order.
+def table_of(panels: Sequence[Panel], limit: int) -> Table:
+    """Put the same endings of all panels into one row, in one order.
 
     Parameters
     ----------
     limit : how many rows there are at most; the rest is counted
     """
     found: dict[Any, list[Ending | None]] = {}
-    for column, exploration in enumerate(explorations):
-        for each in exploration.endings:
+    for column, panel in enumerate(panels):
+        for each in panel.endings:
             lying = tuple((key, leaves, encode(context)) for key, leaves, context in each.store)
             identity = (lying, each.effects, each.dead)
-            found.setdefault(identity, [None] * len(explorations))[column] = each
-    ordered = sorted(found.values(), key=lambda row: _rank(row, explorations))
-    events = [each.event for each in explorations[0].scenario.events] if explorations else []
+            found.setdefault(identity, [None] * len(panels))[column] = each
+    ordered = sorted(found.values(), key=lambda row: _rank(row, panels))
+    events = [each.event for each in panels[0].scenario.events] if panels else []
     # all of them are named, also those beyond the limit: a name does not depend on it
     names = labels_of([_some(row) for row in ordered], events)
-    decades = _decades(ordered, explorations)
+    decades = _decades(ordered, panels)
     rows = tuple(
-        _row(row, name, explorations, decades)
-        for row, name in zip(ordered[:limit], names, strict=False)
+        _row(row, name, panels, decades) for row, name in zip(ordered[:limit], names, strict=False)
     )
     more = []
-    for column in range(len(explorations)):
+    for column in range(len(panels)):
         rest = [row[column] for row in ordered[limit:]]
         counts = [each.interleavings for each in rest if each is not None]
         more.append((len(counts), sum(counts)))
@@ -90,31 +178,23 @@ def _some(row: Sequence[Ending | None]) -> Ending:
     return next(each for each in row if each is not None)
 
 
-def _sort(ending: Ending) -> Sort:
-    if ending.fifo:
-        return "right"
-    if ending.serializable is None:
-        return "unknown"
-    return "serial" if ending.serializable else "wrong"
-
-
-def _rank(row: Sequence[Ending | None], explorations: Sequence[Exploration]) -> tuple[int, float]:
+def _rank(row: Sequence[Ending | None], panels: Sequence[Panel]) -> tuple[int, float]:
     """Order by sort, then by the sum of the shares; a stable sort keeps ties in their order."""
     shares = sum(
-        each.interleavings / max(whole.interleavings, 1)
-        for each, whole in zip(row, explorations, strict=True)
+        each.interleavings / max(whole.whole, 1)
+        for each, whole in zip(row, panels, strict=True)
         if each is not None
     )
-    return list(MEANINGS).index(_sort(_some(row))), -shares
+    return list(MEANINGS).index(sort_of(_some(row))), -shares
 
 
-def _decades(rows: Sequence[Sequence[Ending | None]], wholes: Sequence[Exploration]) -> int:
+def _decades(rows: Sequence[Sequence[Ending | None]], wholes: Sequence[Panel]) -> int:
     """Return over how many powers of ten the shares go, where that is more than three."""
     least = 0.0
     for row in rows:
         for each, whole in zip(row, wholes, strict=True):
             if each is not None and each.interleavings:
-                share = math.log10(each.interleavings) - math.log10(whole.interleavings)
+                share = math.log10(each.interleavings) - math.log10(whole.whole)
                 least = min(least, share)
     return math.ceil(-least) if -least > _DECADES else 0
 
@@ -122,12 +202,12 @@ def _decades(rows: Sequence[Sequence[Ending | None]], wholes: Sequence[Explorati
 def _row(
     row: Sequence[Ending | None],
     name: tuple[str, str],
-    wholes: Sequence[Exploration],
+    wholes: Sequence[Panel],
     decades: int,
 ) -> Row:
     cells: list[Cell | None] = []
-    for each, exploration in zip(row, wholes, strict=True):
-        whole = max(exploration.interleavings, 1)
+    for each, panel in zip(row, wholes, strict=True):
+        whole = max(panel.whole, 1)
         if each is None:
             cells.append(None)
             continue
@@ -136,29 +216,44 @@ def _row(
             size = math.log10(max(each.interleavings, 1)) - math.log10(whole)
             length = max(1 + size / decades, 0.0)
         cells.append(Cell(each.interleavings, whole, length))
-    return Row(name[0], name[1], _sort(_some(row)), tuple(cells))
+    return Row(name[0], name[1], sort_of(_some(row)), tuple(cells))
 
 
-def table_words(table: Table, names: Sequence[str], explorations: Sequence[Exploration]) -> str:
-    """Say in words what the bars show, exploration by exploration."""
-    parts = []
-    for column, (name, exploration) in enumerate(zip(names, explorations, strict=True)):
-        least = "" if exploration.complete else "at least "
+def table_words(table: Table, panels: Sequence[Panel]) -> str:
+    """Say in words what the bars show, panel by panel."""
+    return " ".join(_panel_words(table, column, panel) for column, panel in enumerate(panels))
+
+
+def _panel_words(table: Table, column: int, panel: Panel) -> str:
+    if panel.sampled:
+        words = f"{panel.name}: {panel.size()}, {panel.met}; {panel.doubt}"
+    else:
+        claim = claim_words(panel.verdict, panel.scenario.criterion)
         words = (
-            f"{name}: {exploration.verdict.value}, {least}"
-            f"{plural(len(exploration.endings), 'ending')} "
-            f"in {plural(exploration.interleavings, 'interleaving')}, "
-            f"{plural(exploration.states, 'state')}"
+            f"{panel.name}: {panel.verdict.value} {claim}; {panel.met}, {panel.size()}, "
+            f"{panel.searched}"
         )
-        said = []
-        for row in table.rows:
-            cell = row.cells[column]
-            if cell is not None:
-                share = share_words(cell.count, cell.whole)
-                sort = "" if row.sort in {"wrong", "unknown"} else f", {MEANINGS[row.sort]}"
-                said.append(f"{row.rest} ({row.ran}) {count_words(cell.count)} = {share}{sort}")
-        more, count = table.more[column]
-        if more:
-            said.append(f"and {plural(more, 'more ending')}, together {count_words(count)}")
-        parts.append(f"{words}: {'; '.join(said)}.")
-    return " ".join(parts)
+    said = []
+    for row in table.rows:
+        cell = row.cells[column]
+        if cell is not None:
+            share = " = ".join(each for each in panel.counted(cell) if each)
+            said.append(f"{row.rest} ({row.ran}) {share}, {MEANINGS[row.sort]}")
+    more, count = table.more[column]
+    if more:
+        said.append(more_words(more, count, panel))
+    if not said:
+        return f"{words}."
+    what = "interleavings"
+    if panel.complete:
+        what = "shares of the interleavings"
+    elif panel.sampled:
+        what = "shares of the random walks"
+    return f"{words}; {what}: {'; '.join(said)}."
+
+
+def more_words(more: int, count: int, panel: Panel) -> str:
+    """Say how many endings have no row of their own."""
+    if panel.sampled:
+        return f"and {plural(more, 'more ending')} met"
+    return f"and {plural(more, 'more ending')}, together {plural(count, 'interleaving')}"

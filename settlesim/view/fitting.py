@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from settlesim.engine.sketch import printable
 from settlesim.view.fonts import text_width
 
-__all__ = ["cut", "widest", "wrapped"]
+__all__ = ["cut", "in_lines", "widest", "wrapped"]
 
 _MORE: Final = "\N{HORIZONTAL ELLIPSIS}"
 _LONG: Final = 400
 """No line of a picture is longer; a name of a million characters is not measured."""
+
+
+class _Wide(Protocol):
+    @property
+    def width(self) -> float: ...
+
+
+_T = TypeVar("_T", bound=_Wide)
+
+
+def in_lines(items: Iterable[_T], width: float, gap: float) -> list[list[_T]]:
+    """Put things side by side, `gap` between them, in lines that are no wider than `width`."""
+    lines: list[list[_T]] = []
+    left = 0.0
+    for item in items:
+        if not lines or left + item.width > width:
+            lines.append([])
+            left = 0.0
+        lines[-1].append(item)
+        left += item.width + gap
+    return lines
 
 
 def cut(text: str, size: float, width: float, *, bold: bool = False) -> str:
@@ -31,18 +52,22 @@ def cut(text: str, size: float, width: float, *, bold: bool = False) -> str:
     return shown.rstrip() + _MORE
 
 
-def wrapped(text: str, size: float, width: float, *, lines: int = 6) -> list[str]:
+def wrapped(
+    text: str, size: float, width: float, *, lines: int = 6, bold: bool = False
+) -> list[str]:
     """Break `text` between words into at most `lines` lines; the last one may be cut."""
     found: list[str] = []
     left = printable(text).split()
     while left and len(found) < lines - 1:
         taken = 1
-        while taken < len(left) and text_width(" ".join(left[: taken + 1]), size) <= width:
+        while taken < len(left) and (
+            text_width(" ".join(left[: taken + 1]), size, bold=bold) <= width
+        ):
             taken += 1
-        found.append(cut(" ".join(left[:taken]), size, width))
+        found.append(cut(" ".join(left[:taken]), size, width, bold=bold))
         left = left[taken:]
     if left:
-        found.append(cut(" ".join(left), size, width))
+        found.append(cut(" ".join(left), size, width, bold=bold))
     return found
 
 

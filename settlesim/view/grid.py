@@ -11,14 +11,22 @@ from settlesim import display
 from settlesim.errors import RenderError
 from settlesim.sim.compare import Cell, Necessity
 from settlesim.sim.scenario import Faults
-from settlesim.view.card import MARGIN, TITLE, WIDTH, Look, badge, new_card
+from settlesim.sim.values import Verdict
+from settlesim.view.card import MARGIN, WIDTH, Look, badge, new_card, title_height
 from settlesim.view.fitting import cut, widest, wrapped
 from settlesim.view.fonts import text_width
 from settlesim.view.layout import Box
 from settlesim.view.palette import Palette, Theme
 from settlesim.view.picture import Picture
 from settlesim.view.shapes import add, circle, group, number, rectangle, stroke, text
-from settlesim.view.sim_words import LETTERS, events_words, fault_words, plural
+from settlesim.view.sim_words import (
+    LETTERS,
+    claim_words,
+    conditions_words,
+    events_words,
+    fault_words,
+    plural,
+)
 
 __all__ = ["grid"]
 
@@ -78,8 +86,16 @@ def _(value: Necessity) -> dict[str, Any]:
 
 
 def _title(value: Necessity) -> str:
-    events = events_words(value.cells[0][0].exploration.scenario)
-    return f"{value.chart.name}, {events}: how many endings there are"
+    scenario = value.cells[0][0].exploration.scenario
+    shared = conditions_words(scenario.replace(protections=(), faults=Faults()))
+    return f"{value.chart.name}, {events_words(scenario)}, {shared}: how many endings there are"
+
+
+def _key(value: Necessity) -> str:
+    """Say what the check and the numbers are."""
+    claim = claim_words(Verdict.PROVED, value.cells[0][0].exploration.scenario.criterion)
+    key = f"proved {claim}; a number is how many endings there are, right and wrong ones"
+    return key if _known(value, value.columns) else f"{key}; ?: neither proved nor refuted"
 
 
 def _rows(value: Necessity) -> list[str]:
@@ -96,7 +112,12 @@ def _sentences(value: Necessity) -> list[str]:
     without = [column for column in value.columns if "F" not in column]
     if value.commute:
         found.append("The order of these events makes no difference to where they end.")
-    elif without and _ever(right) and not _ever({each: right[each] for each in without}):
+    elif (
+        without
+        and _ever(right)
+        and not _ever({each: right[each] for each in without})
+        and _known(value, without)
+    ):
         found.append("Without FIFO nothing here ever has exactly the right ending.")
     alone = next((each for each in value.columns if each.strip("-") == "F"), None)
     if alone is not None and any(right[alone]) and not all(right[alone]):
@@ -114,11 +135,21 @@ def _ever(right: Mapping[str, Sequence[bool]]) -> bool:
     return any(any(cells) for cells in right.values())
 
 
+def _known(value: Necessity, columns: Sequence[str]) -> bool:
+    """Say whether every cell of these columns is proved or refuted."""
+    return all(
+        cell.exploration.verdict is not Verdict.UNDETERMINED
+        for row in value.cells
+        for column, cell in zip(value.columns, row, strict=True)
+        if column in columns
+    )
+
+
 def _words(value: Necessity, title: str, sentences: Sequence[str]) -> str:
     parts = [f"{title}."]
     for name, row in zip(_rows(value), value.cells, strict=True):
         cells = [
-            f"{column} {_count(cell)}{' right' if cell.right else ''}"
+            f"{column} {_count(cell)}{_worth(cell)}"
             for column, cell in zip(value.columns, row, strict=True)
         ]
         parts.append(f"{name}: {', '.join(cells)}.")
@@ -126,7 +157,16 @@ def _words(value: Necessity, title: str, sentences: Sequence[str]) -> str:
 
 
 def _count(cell: Cell) -> str:
+    if cell.reason and not cell.endings:
+        return "not known"
     return f"{'' if cell.exploration.complete else 'at least '}{cell.endings:,}"
+
+
+def _worth(cell: Cell) -> str:
+    if cell.right:
+        return " right"
+    undetermined = cell.exploration.verdict is Verdict.UNDETERMINED
+    return " undetermined" if undetermined and cell.endings else ""
 
 
 # --- painted ------------------------------------------------------------------------------
@@ -146,12 +186,14 @@ def _compose(
     places = {
         at: gutter + place * wide + (split if at in fifo else 0.0) for place, at in enumerate(order)
     }
-    top = MARGIN + (TITLE + 8 if title else 0)
     cells = 26 + len(letters) * _DOTS + 24
-    low = top + cells + len(rows) * _ROW
     width = max(gutter + len(order) * wide + split, 420.0) + 2 * MARGIN
+    top = MARGIN + (title_height(title, width) + 8 if title else 0)
+    low = top + cells + len(rows) * _ROW
     lines = [line for each in sentences for line in wrapped(each, 13, width - 2 * MARGIN)]
-    root = new_card(width, low + 40 + 19 * len(lines) + MARGIN - 8, alt, palette, title)
+    key = wrapped(_key(value), _SMALL, width - 2 * MARGIN - 24)
+    height = low + 24 + 16 * len(key) + 19 * len(lines) + MARGIN - 8
+    root = new_card(width, height, alt, palette, title)
     body = add(root, "g", transform=f"translate({number(MARGIN)} {number(top)})")
     for members, words in (
         ([at for at in order if at not in fifo], "any order"), (fifo, "FIFO per key"),
@@ -166,10 +208,10 @@ def _compose(
             _cell(body, value, (row, at), Box(places[at], y, wide, _ROW), palette)
     y = cells + len(rows) * _ROW + 20
     badge(body, (9, y), "check", palette.resolved, palette)
-    words = "exactly the right ending; other numbers: so many endings, wrong ones among them"
-    shown = cut(words, _SMALL, width - 2 * MARGIN - 24)
-    text(body, (23, y + 4), shown, _SMALL, palette.quiet, class_="legend")
-    y += 34
+    for line in key:
+        text(body, (23, y + 4), line, _SMALL, palette.quiet, class_="legend")
+        y += 16
+    y += 18
     for line in lines:
         text(body, (0, y), line, 13, palette.ink, class_="sentence")
         y += 19
@@ -220,16 +262,22 @@ def _cell(
 ) -> None:
     row, at = place
     cell = value.cells[row][at]
-    words = f"{value.rows[row]}, {value.columns[at]}: {plural(cell.endings, 'ending')}"
+    unknown = bool(cell.reason) and not cell.endings
+    found = f"not known ({cell.reason})" if unknown else plural(cell.endings, "ending")
+    words = f"{value.rows[row]}, {value.columns[at]}: {found}"
     if cell.right:
         words += ", exactly the right one"
+    elif cell.exploration.verdict is Verdict.UNDETERMINED and not unknown:
+        words += ", neither proved nor refuted"
     made = group(parent, f"cell-{row}-{at}", f"cell {'right' if cell.right else 'wrong'}", words)
     fill, line, width = palette.group, palette.frame, 1.0
     if cell.right:
         fill, line, width = palette.resolved_fill, palette.resolved, 2.0
     rectangle(made, box.grown(-3), 6, fill=fill, stroke=line, stroke_width=width)
     least = "" if cell.exploration.complete else "\N{GREATER-THAN OR EQUAL TO}"
-    shown = f"{least}{cell.endings:,}"
+    shown = "?" if unknown else f"{least}{cell.endings:,}"
+    if cell.exploration.verdict is Verdict.UNDETERMINED and not unknown:
+        shown += " ?"
     size = 15.0 if text_width(shown, 15, bold=True) <= box.width - 12 else 11.0
     x = box.x + box.width / 2
     ink = palette.resolved_ink if cell.right else palette.ink

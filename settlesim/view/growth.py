@@ -9,7 +9,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from settlesim.errors import RenderError, shorten
-from settlesim.view.card import MARGIN, TITLE, Look, new_card
+from settlesim.view.card import MARGIN, Look, new_card, title_height
 from settlesim.view.fonts import text_width
 from settlesim.view.layout import Box
 from settlesim.view.palette import Palette, Theme
@@ -67,17 +67,21 @@ def growth(
         f"{events} events: {count_words(interleavings)} interleavings, {count_words(states)} states"
         for events, states, interleavings in found
     )
-    alt = f"{title or 'Growth'}: {said}."
+    alt = f"{title or 'Growth'}, on a logarithmic scale: {said}."
     return look.picture(alt, lambda: _compose(found, look.palette, title or "", alt), target)
 
 
 def _compose(points: Sequence[Point], palette: Palette, title: str, alt: str) -> ET.Element:
-    top = MARGIN + (TITLE + 16 if title else 14)
-    root = new_card(_WIDE + 2 * MARGIN, top + _HIGH + 44 + MARGIN, alt, palette, title)
+    width = _WIDE + 2 * MARGIN
+    top = MARGIN + title_height(title, width) + 30
+    root = new_card(width, top + _HIGH + 44 + MARGIN - 12, alt, palette, title)
     body = add(root, "g", transform=f"translate({number(MARGIN)} {number(top)})")
     powers = max(math.ceil(math.log10(max(max(each[1:]) for each in points))), 1)
     right = _WIDE - _NAMES
-    _axis(body, powers, right, palette)
+    # the lines end at the last points: their names stand right of that
+    _axis(body, powers, right - 26, palette)
+    words = "how many, on a logarithmic scale"
+    text(body, (0, -18), words, _SMALL, palette.quiet, class_="scale")
     first, last = points[0][0], points[-1][0]
 
     def place(events: int, count: int) -> tuple[float, float]:
@@ -108,6 +112,8 @@ def _compose(points: Sequence[Point], palette: Palette, title: str, alt: str) ->
         x, y = line[-1]
         crowded = abs(place(*highs[-1])[1] - place(*lows[-1])[1]) < 34
         y += (-17 if above else 17) if crowded else 0
+        wide = max(text_width(name, 13, bold=True), text_width(count_words(series[-1][1]), 12))
+        rectangle(made, Box(x + 10, y - 13, wide + 4, 32), 0, fill=palette.paper)
         text(made, (x + 12, y - 1), name, 13, colour, font_weight="bold")
         text(made, (x + 12, y + 14), count_words(series[-1][1]), 12, palette.ink)
     return root
@@ -124,7 +130,7 @@ def _value(
     if not above and count == 1:  # on the axis: the names of the axis are below
         left, y = at[0] - width - 9, at[1] - 6
     patch = Box(left - 1, y - 10, width + 2, 13)
-    rectangle(parent, patch, 0, fill=palette.paper, fill_opacity=0.85)
+    rectangle(parent, patch, 0, fill=palette.paper)
     text(parent, (left, y), words, _SMALL, palette.ink)
 
 

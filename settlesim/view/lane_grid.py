@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from settlesim.sim.values import Frame, Kind
 from settlesim.view.card import MARGIN, WIDTH
 from settlesim.view.fitting import widest
+from settlesim.view.flags import FLAG_ROW, Flag, place_flags
 from settlesim.view.fonts import text_width
+from settlesim.view.sorts import Sort
 from settlesim.view.tracks import Tracks, tracks_of
 
-__all__ = ["BAR", "KINDS", "Grid", "Strip", "grid_of", "kind_words"]
+__all__ = ["BAR", "Grid", "Strip", "grid_of"]
 
 BAR: Final = 22.0
 """The height of a delivery."""
@@ -23,38 +26,18 @@ _UNDER: Final = 17.0
 _CALL: Final = 30.0
 _VALUE: Final = 26.0
 _GAP: Final = 16.0
+_IDLE: Final = 20.0
 _NARROW: Final = 36.0
 _WIDE: Final = 78.0
 
-KINDS: Final = {
-    Kind.RECEIVE: "receive",
-    Kind.LOAD: "load",
-    Kind.CALL: "service done",
-    Kind.FAIL: "service failed",
-    Kind.SAVE: "save",
-    Kind.SKIP: "nothing to save",
-    Kind.CONFLICT: "save refused",
-    Kind.DELETE: "delete",
-    Kind.CRASH: "crash",
-    Kind.EXPIRE: "time-out of the receipt",
-    Kind.DUPLICATE: "delivered twice",
+_NOTED: Final = {
+    Kind.CRASH,
+    Kind.CONFLICT,
+    Kind.SKIP,
+    Kind.FAIL,
+    Kind.TIMEOUT,
+    Kind.GIVE_BACK,
 }
-"""What the letters in the names of steps say."""
-_SMALL: Final = 11.0
-_NOTED: Final = {Kind.CRASH, Kind.CONFLICT, Kind.SKIP, Kind.FAIL}
-
-
-def kind_words(kinds: Collection[Kind], width: float, more: Sequence[str] = ()) -> list[str]:
-    """Return lines that say what the letters of these kinds mean."""
-    lines: list[str] = []
-    letters = [f"{kind.value} {meaning}" for kind, meaning in KINDS.items() if kind in kinds]
-    for each in (*letters, *more):
-        longer = f"{lines[-1]}   \N{MIDDLE DOT}   {each}" if lines else each
-        if not lines or text_width(longer, _SMALL) > width:
-            lines.append(each)
-        else:
-            lines[-1] = longer
-    return lines
 
 
 @dataclass(frozen=True)
@@ -64,14 +47,16 @@ class Strip:
     frames: Sequence[Frame]
     title: str
     sentence: str = ""
-    right: bool | None = None
-    """Whether it ends as one by one in order of arrival would; None where that is not known."""
+    sort: Sort | None = None
+    """What its ending is worth; None where it does not end."""
     at: int | None = None
     """The step that is shown as now; of what comes after it only the names are shown."""
     mark: tuple[int, str] | None = None
     """A step to point at, and what to say there, besides anomalies."""
     queued: bool = True
-    """Whether there is a queue; otherwise handlers start at will."""
+    """Whether there is a queue; otherwise every event has a handler, which starts at will."""
+    workers: int = 1
+    """How many there are, where there is a queue; those that do nothing are said to."""
     prefix: str = ""
     """Of the ids, where several strips stand in one picture."""
 
@@ -92,6 +77,8 @@ class Grid:
     steps: int
     gutter: float
     dx: float
+    right: float
+    """Where the last column ends, with room for what the store holds in the end."""
     flags: float
     """The foot of the flags."""
     marks: float
@@ -100,6 +87,9 @@ class Grid:
     """The middle of a message's row."""
     bars: dict[int, float]
     """The top of the deliveries on a lane."""
+    idle: tuple[str, float] | None
+    """What the workers are called that do nothing, and the line on which that stands."""
+    flag_places: tuple[Flag, ...]
     calls: dict[int, float]
     """The line of the services that a lane waits for."""
     values: dict[str, float]
@@ -111,7 +101,7 @@ class Grid:
 
     def x(self, index: int) -> float:
         """Return the middle of a step's column; 0 is the beginning."""
-        return self.gutter + max(index - 0.5, 0.0) * self.dx
+        return _middle(self.gutter, self.dx, index)
 
     @property
     def now(self) -> float:
@@ -121,20 +111,33 @@ class Grid:
         return self.x(self.shown) + self.dx / 2 if self.shown else self.gutter + 2
 
     @property
-    def right(self) -> float:
-        """Where the last column ends, with room for what the store holds in the end."""
-        end = self.gutter + max(self.steps, 1) * self.dx
-        last = [value for value in self.tracks.values if value.end is None]
-        names = (
-            self.x(value.begin) + min(text_width(value.words, 12, bold=True), 150.0) + 18
-            for value in last
-        )
-        return max(end + 10, *names, end)
-
-    @property
     def value_height(self) -> float:
         """The height of what lies in the store."""
         return _VALUE
+
+
+def _middle(gutter: float, dx: float, index: int) -> float:
+    return gutter + max(index - 0.5, 0.0) * dx
+
+
+def _right(tracks: Tracks, steps: int, gutter: float, dx: float) -> float:
+    end = gutter + max(steps, 1) * dx
+    last = [value for value in tracks.values if value.end is None]
+    names = (
+        _middle(gutter, dx, value.begin) + min(text_width(value.words, 12, bold=True), 150.0) + 18
+        for value in last
+    )
+    return max(end + 10, *names, end)
+
+
+def _idle(strip: Strip, tracks: Tracks) -> str:
+    """Name the workers that do nothing; empty where all do something."""
+    busy = len({work.lane for work in tracks.works})
+    if not strip.queued or strip.workers <= busy:
+        return ""
+    if strip.workers == busy + 1:
+        return f"worker {strip.workers}: idle"
+    return f"workers {busy + 1} to {strip.workers}: idle"
 
 
 def _gutter(strip: Strip, tracks: Tracks) -> float:
@@ -173,15 +176,22 @@ def grid_of(strip: Strip, *, columns: int | None = None) -> Grid:
 
     All frames have their place, whatever is shown: a sequence of pictures does not jump.
     """
-    tracks = tracks_of(strip.frames)
+    own = not strip.queued
+    tracks = tracks_of(strip.frames, own_lanes=own)
     steps = len(strip.frames) - 1
     gutter = _gutter(strip, tracks)
     room = (WIDTH - 2 * MARGIN - gutter - 10) / max(columns or steps, 1)
-    flags = _FLAG if any(each.anomalies for each in strip.frames) else 0.0
+    dx = min(max(room, _NARROW), _WIDE)
+    right = _right(tracks, steps, gutter, dx)
+    placed = place_flags(strip.frames, tracks.flag, partial(_middle, gutter, dx), right)
+    flags = _FLAG + FLAG_ROW * max(each.row for each in placed) if placed else 0.0
     marks = flags + (_FLAG if strip.mark is not None else 0.0)
     messages, y = _message_rows(strip, max(marks, 6.0))
     rules = [y]
     bars, y = _bar_rows(tracks, y + _GAP / 2)
+    idle = _idle(strip, tracks)
+    if idle:
+        y += _IDLE
     y += 6
     rules.append(y)
     lanes = sorted({call.lane for work in tracks.works for call in work.calls})
@@ -196,15 +206,18 @@ def grid_of(strip: Strip, *, columns: int | None = None) -> Grid:
     rules.append(y + 2)
     shown = steps if strip.at is None else strip.at
     return Grid(
-        tracks=tracks if shown == steps else tracks_of(strip.frames[: shown + 1]),
+        tracks=tracks if shown == steps else tracks_of(strip.frames[: shown + 1], own_lanes=own),
         shown=shown,
         steps=steps,
         gutter=gutter,
-        dx=min(max(room, _NARROW), _WIDE),
+        dx=dx,
+        right=right,
         flags=max(marks - 16, 0.0),
         marks=max(marks - 16 - flags, 0.0),
         messages=messages,
         bars=bars,
+        idle=(idle, rules[1] - 10) if idle else None,
+        flag_places=tuple(placed),
         calls=calls,
         values=values,
         rules=tuple(rules),

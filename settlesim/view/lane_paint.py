@@ -28,6 +28,8 @@ _WORDS: Final = {
     Kind.CONFLICT: "save refused",
     Kind.SKIP: "nothing to save",
     Kind.FAIL: "failed",
+    Kind.GIVE_BACK: "given back",
+    Kind.TIMEOUT: "out of time",
 }
 
 
@@ -61,7 +63,7 @@ class _Painter:
         left = {"start": x, "middle": x - width / 2, "end": x - width}[anchor]
         left = max(min(left, self.grid.right - width), self.grid.gutter - 8)
         patch = Box(left - 2, y - 10, width + 4, 13)
-        rectangle(parent, patch, 2, fill=self.palette.paper, fill_opacity=0.85)
+        rectangle(parent, patch, 2, fill=self.palette.paper)
         face = {"font_weight": "bold"} if bold else {}
         write(parent, (left, y), shown, _SIZE, colour, **face)
 
@@ -81,8 +83,11 @@ class _Painter:
                 what = "queue" if self.strip.queued else "events"
                 self.heading(made, y, "" if seen else what, key)
                 seen.add(key)
+        who = "worker" if self.strip.queued else "handler"
         for lane, y in grid.bars.items():
-            write(made, (0, y + BAR / 2 + 4), f"worker {lane}", _SIZE, quiet)
+            write(made, (0, y + BAR / 2 + 4), f"{who} {lane}", _SIZE, quiet)
+        if grid.idle is not None:
+            write(made, (0, grid.idle[1]), grid.idle[0], _SIZE, quiet)
         for place, y in enumerate(grid.calls.values()):
             if place == 0:
                 SIGNS["gear"](made, 5, y + 10, quiet)
@@ -142,10 +147,8 @@ class _Painter:
         title = f"{self.name_of(work.message)}, delivery {work.delivery}, worker {work.lane}"
         made = self.delivery(self.rows, work, "delivery", title)
         rectangle(made, box, 6, fill=self.palette.paper)
-        rectangle(
-            made, box, 6, fill=colour, fill_opacity=0.12, stroke=colour, stroke_width=1.3,
-            stroke_dasharray=None if work.zombie is None else "4 3",
-        )  # fmt: skip
+        rectangle(made, box, 6, fill=colour, fill_opacity=0.12)
+        self.outline(made, box, None if work.expired is None else grid.x(work.expired), colour)
         for begin, stop in work.windows:
             until = grid.now - 4 if stop is None else grid.x(stop)
             window = Box(grid.x(begin), y + 4, max(until - grid.x(begin), 3), BAR - 8)
@@ -159,20 +162,38 @@ class _Painter:
         if work.zombie is not None:
             self.zombie(work, y)
 
+    def outline(self, parent: ET.Element, box: Box, until: float | None, colour: str) -> None:
+        """Paint the outline of a delivery, with dashes from where its receipt has expired."""
+        if until is None:
+            rectangle(parent, box, 6, fill="none", stroke=colour, stroke_width=1.3)
+            return
+        top, low = number(box.y), number(box.y + box.height)
+        for end, turn, dash in (
+            (box.x, 6, {}),
+            (box.x + box.width, -6, {"stroke_dasharray": "4 3"}),
+        ):
+            corner, edge = number(end + turn), number(end)
+            path = (
+                f"M{number(until)},{top}H{corner}Q{edge},{top} {edge},{number(box.y + 6)}"
+                f"V{number(box.y + box.height - 6)}Q{edge},{low} {corner},{low}H{number(until)}"
+            )
+            stroke(parent, path, colour, 1.3, **dash)
+
     def delivery(self, parent: ET.Element, work: Work, what: str, title: str) -> ET.Element:
         id_ = f"{self.strip.prefix}{what}-{work.message}-{work.delivery}"
         return group(parent, id_, what, title)
 
     def zombie(self, work: Work, y: float) -> None:
         assert work.zombie is not None
-        x = self.grid.x(work.zombie)
+        end = self.grid.x(work.end) + 8 if work.over else self.grid.now
+        left = max(min(self.grid.x(work.zombie) + 6, end - 52), self.grid.x(work.begin))
         made = self.delivery(
             self.front, work, "zombie", "its receipt is superseded by a newer one, and it goes on"
         )
-        box = Box(x + 5, y + BAR + 1, 48, 15)
-        rectangle(made, box, 7.5, fill=self.palette.rejected)
+        box = Box(left, y + BAR / 2 - 8, 48, 16)  # on its own bar, not between two
+        rectangle(made, box, 8, fill=self.palette.rejected)
         write(
-            made, (x + 29, box.y + 11.2), "zombie", _SIZE, self.palette.badge_ink,
+            made, (left + 24, box.y + 11.7), "zombie", _SIZE, self.palette.badge_ink,
             font_weight="bold", text_anchor="middle",
         )  # fmt: skip
 
@@ -274,16 +295,17 @@ class _Painter:
         palette, (x, y) = self.palette, at
         was, now = self.status(index - 1, step.message), self.status(index, step.message)
         if was != now == "deleted":
-            badge(parent, at, "check", palette.resolved, palette)
+            badge(parent, at, "check", palette.quiet, palette)  # says nothing of the ending
         elif was != now == "dead":
             badge(parent, at, "cross", palette.rejected, palette)
-            self.word(parent, x + 11, y + 4, "dead letter", palette.rejected, room=90)
+            left = self.beside("dead letter", x, 11)
+            self.word(parent, left, y + 4, "dead letter", palette.rejected, room=90)
         elif step.kind is Kind.DELETE:  # by an old receipt: it does nothing
             badge(parent, at, "cross", palette.line, palette)
         elif step.kind is Kind.EXPIRE:
             circle(parent, x, y, 8, fill=palette.paper)
             SIGNS["clock"](parent, x, y, palette.rejected)
-            self.word(parent, x + 10, y - 5, "time-out", palette.rejected, room=70)
+            self.word(parent, x - 8, y - 11, "time-out", palette.rejected, room=70)
         elif step.kind is Kind.DUPLICATE:
             self.twice(parent, x, y, step.message)
 
@@ -298,7 +320,15 @@ class _Painter:
             badge(parent, (x, store - 10), "cross", palette.rejected, palette)
         if kind in _WORDS:
             colour = palette.quiet if kind is Kind.SKIP else palette.rejected
-            self.word(parent, x - 6, bar + BAR + 12, _WORDS[kind], colour, room=100)
+            words, left = _WORDS[kind], x - 6
+            if kind is Kind.CONFLICT:  # beside its arrow
+                left = self.beside(words, x, 6)
+            self.word(parent, left, bar + BAR + 12, words, colour, room=100)
+
+    def beside(self, words: str, x: float, gap: float) -> float:
+        """Return where words begin that stand to the right of `x`, or else to the left."""
+        wide = text_width(words, _SIZE)
+        return x + gap if x + gap + wide <= self.grid.right else x - gap - wide
 
     def status(self, index: int, message: int) -> str:
         found = self.strip.frames[index].messages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from settlesim import display
 from settlesim.errors import RenderError
@@ -15,6 +15,7 @@ from settlesim.view.lane_grid import Strip
 from settlesim.view.palette import Theme
 from settlesim.view.picture import Picture
 from settlesim.view.sim_words import scenario_words
+from settlesim.view.sorts import sort_of
 from settlesim.view.strips import draw_strips
 from settlesim.view.tracks import first_difference
 
@@ -111,10 +112,11 @@ def _strip(
         frames=value.frames,
         title=scenario_words(value.scenario),
         sentence=value.sentence,
-        right=None if value.ending is None else value.ending.fifo,
+        sort=None if value.ending is None else sort_of(value.ending),
         at=at,
         mark=mark,
         queued=value.scenario.queue != "direct",
+        workers=value.scenario.workers,
         prefix=prefix,
     )
 
@@ -126,16 +128,26 @@ def _mark(mine: Sequence[Frame], yours: Sequence[Frame], at: int) -> tuple[int, 
     words = "parts here: nothing more" if here is None else f"parts here: {here.name}"
     before = mine[min(at, len(mine)) - 1]
     if there is not None and there not in before.enabled:
-        later = " yet" if there.kind is Kind.RECEIVE else " here"
-        words += f"; {_event(before, there)} can not be {_DONE[there.kind.value]}{later}"
+        event = _event(before, there)
+        words += f"; {_IMPOSSIBLE.get(there.kind, '{} can not do the same').format(event)}"
     return min(at, len(mine) - 1), words
 
 
-_DONE = {
-    "r": "received", "l": "loaded for", "c": "served", "f": "failed", "s": "saved",
-    "i": "passed over", "x": "refused", "d": "deleted", "k": "lost in a crash",
-    "e": "timed out", "u": "delivered twice",
-}  # fmt: skip
+_IMPOSSIBLE: Final = {
+    Kind.RECEIVE: "{} can not be received yet",
+    Kind.LOAD: "the handler of {} can not load here",
+    Kind.CALL: "no service of {} can be done here",
+    Kind.FAIL: "no service of {} can fail here",
+    Kind.SAVE: "{} can not be saved here",
+    Kind.SKIP: "{} is not ignored or rejected here",
+    Kind.GIVE_BACK: "{} is not given back here",
+    Kind.CONFLICT: "no save of {} is refused here",
+    Kind.DELETE: "{} can not be deleted here",
+    Kind.CRASH: "the worker of {} can not crash here",
+    Kind.EXPIRE: "no time-out of {} can pass here",
+    Kind.DUPLICATE: "{} can not be delivered twice here",
+}
+"""What can not be done, by what is done in the other schedule."""
 
 
 def _event(frame: Frame, step: Step) -> str:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from settlesim.chart import NodeKind, TransitionKind
 from settlesim.engine.sketch import Icon, Rest, Sketch, Vertex
+from settlesim.view.fitting import in_lines
 from settlesim.view.fonts import text_width
 from settlesim.view.layout import Box, Point
 from settlesim.view.marks import Highlight, paint_badge, paint_body, paint_halo
@@ -86,21 +87,9 @@ def _highlight_entries(highlight: Highlight) -> Iterator[Entry]:
         yield Entry("taken", "path just taken", _taken)
 
 
-def _lines(items: Sequence[Entry], width: float) -> list[list[Entry]]:
-    lines: list[list[Entry]] = []
-    left = 0.0
-    for item in items:
-        if not lines or left + item.width > width:
-            lines.append([])
-            left = 0.0
-        lines[-1].append(item)
-        left += item.width + _GAP
-    return lines
-
-
 def height_of(items: Sequence[Entry], width: float) -> float:
     """Return how much room the legend needs below the chart."""
-    return _LINE * len(_lines(items, width)) + 10 if items else 0.0
+    return _LINE * len(in_lines(items, width, _GAP)) + 10 if items else 0.0
 
 
 def paint_legend(
@@ -111,7 +100,7 @@ def paint_legend(
     rule = f"M{at[0]:g},{at[1]:g}h{width:g}"
     add(made, "path", d=rule, stroke=palette.frame, stroke_width=1)
     y = at[1] + 8 + _LINE / 2
-    for line in _lines(items, width):
+    for line in in_lines(items, width, _GAP):
         x = at[0]
         for item in line:
             entry = add(made, "g", class_=f"entry {item.name}")

@@ -7,54 +7,50 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from settlesim.sim.explore import Exploration
-from settlesim.view.card import MARGIN, TITLE, WIDTH, badge, new_card
-from settlesim.view.endings import MEANINGS, Cell, Row, Table
+from settlesim.sim.values import Verdict
+from settlesim.view.card import MARGIN, WIDTH, badge, new_card, title_height
+from settlesim.view.endings import Cell, Panel, Row, Table, more_words
 from settlesim.view.fitting import cut, widest, wrapped
 from settlesim.view.fonts import text_width
-from settlesim.view.layout import Box
+from settlesim.view.keys import key_height, paint_key, sort_signs
+from settlesim.view.layout import Box, Point
 from settlesim.view.palette import Palette
 from settlesim.view.shapes import add, group, number, rectangle, stroke, text
-from settlesim.view.sim_words import QUEUES, VERDICTS, count_words, plural, power_words, share_words
+from settlesim.view.sim_words import QUEUES, VERDICTS, claim_words, plural, power_words
+from settlesim.view.sorts import colour_of, paint_sort
 
 __all__ = ["compose"]
 
 _INNER: Final = WIDTH - 2 * MARGIN
 _ROW: Final = 42.0
 _HEAD: Final = 76.0
+_SINGLE: Final = 72.0
 _SMALL: Final = 11.0
 _BESIDE: Final = 5
 """More columns than this stand in several blocks."""
-_SIGNS: Final = {"right": "check", "serial": "swap", "wrong": "cross", "unknown": "alert"}
-
-
-def _colours(palette: Palette) -> dict[str, str]:
-    wrong = palette.rejected
-    return {"right": palette.resolved, "serial": palette.quiet, "wrong": wrong, "unknown": wrong}
 
 
 def compose(
-    table: Table, names: Sequence[str], found: Sequence[Exploration], palette: Palette,
-    *, title: str, alt: str,
+    table: Table, panels: Sequence[Panel], palette: Palette, *, title: str, alt: str,
 ) -> ET.Element:  # fmt: skip
     """Return the picture of a table of endings."""
-    blocks = _blocks(len(found))
+    blocks = _blocks(len(panels))
     rest = 30.0 if any(more for more, _ in table.more) else 0.0
-    notes = _notes(table, found)
-    top = MARGIN + (TITLE + 6 if title else 0)
-    single = len(found) == 1
-    head = 44.0 if single else _HEAD
+    notes = _notes(table, panels)
+    top = MARGIN + (title_height(title, WIDTH) + 6 if title else 0)
+    head = _SINGLE if len(panels) == 1 else _HEAD
     block = head + len(table.rows) * _ROW + (18 if table.decades else 0) + rest
-    key = 24.0 + 17 * len(notes)
-    height = top + len(blocks) * (block + 22) - 4 + key + MARGIN - 8
+    signs = list(sort_signs({row.sort for row in table.rows}))
+    key = key_height(signs, _INNER)
+    height = top + len(blocks) * (block + 22) - 6 + key + 17 * len(notes) + MARGIN
     root = new_card(WIDTH, height, alt, palette, title)
     y = top
     for columns in blocks:
         made = add(root, "g", transform=f"translate({number(MARGIN)} {number(y)})")
-        _block(made, table, columns, names=names, found=found, palette=palette, head=head)
+        _block(made, table, columns, panels=panels, palette=palette, head=head)
         y += block + 22
-    _key(root, table, (MARGIN, y), palette)
-    y += 22
+    paint_key(root, signs, (MARGIN, y - 12), _INNER, palette)
+    y += key
     for line in notes:
         text(root, (MARGIN, y + 4), line, _SMALL, palette.quiet, class_="note")
         y += 17
@@ -69,36 +65,35 @@ def _blocks(count: int) -> list[range]:
 
 
 def _block(
-    parent: ET.Element, table: Table, columns: range, *, names: Sequence[str],
-    found: Sequence[Exploration], palette: Palette, head: float,
+    parent: ET.Element, table: Table, columns: range, *, panels: Sequence[Panel],
+    palette: Palette, head: float,
 ) -> None:  # fmt: skip
     """Paint the rows for some of the columns."""
     gutter = _gutter(table, len(columns))
     wide = (_INNER - gutter) / len(columns)
     for place, column in enumerate(columns):
         left = gutter + place * wide
-        made = group(parent, f"panel-{column + 1}", f"panel {found[column].verdict.value}")
-        if len(found) == 1:
-            _single_head(made, found[column], palette)
+        panel = panels[column]
+        made = group(parent, f"panel-{column + 1}", f"panel {panel.verdict.value}")
+        if len(panels) == 1:
+            _single_head(made, panel, palette)
+            text(made, (left, head - 6), panel.unit, _SMALL, palette.quiet, class_="unit")
         else:
-            _head(
-                made, (left, 0.0), wide - 14, name=names[column], found=found[column],
-                palette=palette,
-            )  # fmt: skip
-        beside = _beside(table, column) if len(found) == 1 else 0.0
+            _head(made, (left, 0.0), wide - 14, panel, palette)
+        beside = _beside(table, column, panel) if len(panels) == 1 else 0.0
         room = wide - 14 - beside
         _axis(made, table, (left, head), room, palette)
         for at, row in enumerate(table.rows):
             cell = row.cells[column]
             spot = Box(left, head + at * _ROW, wide - 14, _ROW)
             if cell is not None:
-                _bar(made, row, cell, spot, palette=palette, room=room)
+                _bar(made, row, cell, spot, panel=panel, palette=palette, room=room)
             else:
-                words = "never" if found[column].complete else "not seen"
+                words = "never" if panel.complete else "not seen"
                 text(made, (left + 4, spot.y + 25), words, _SMALL, palette.quiet)
         more, count = table.more[column]
         if more:
-            words = f"and {plural(more, 'more ending')}, together {count_words(count)}"
+            words = more_words(more, count, panel)
             y = head + len(table.rows) * _ROW + (34 if table.decades else 18)
             for line in wrapped(words, _SMALL, wide - 14, lines=2):
                 text(made, (left, y), line, _SMALL, palette.quiet, class_="more")
@@ -108,7 +103,7 @@ def _block(
         if at:
             stroke(parent, f"M0,{number(y)}H{number(_INNER)}", palette.frame, 1)
         made = group(parent, None, f"ending {row.sort}", f"{row.rest}; {row.ran}")
-        badge(made, (9, y + _ROW / 2), _SIGNS[row.sort], _colours(palette)[row.sort], palette)
+        paint_sort(made, (9, y + _ROW / 2), row.sort, palette)
         shown = cut(row.rest, 13, gutter - 44, bold=True)
         text(made, (26, y + 18), shown, 13, palette.ink, font_weight="bold")
         text(made, (26, y + 33), cut(row.ran, _SMALL, gutter - 44), _SMALL, palette.quiet)
@@ -124,55 +119,60 @@ def _gutter(table: Table, columns: int) -> float:
     return min(names + 48, most)
 
 
-def _single_head(parent: ET.Element, found: Exploration, palette: Palette) -> None:
-    """Say in one line what was searched and what came out."""
-    sign = VERDICTS[found.verdict]
+def _verdict(parent: ET.Element, at: Point, verdict: Verdict, palette: Palette) -> str:
+    """Paint the badge of a verdict; return its colour."""
+    sign = VERDICTS[verdict]
     colour = {"check": palette.resolved, "cross": palette.rejected}.get(sign, palette.quiet)
-    badge(parent, (9, 16), sign, colour, palette)
-    word = found.verdict.value.upper()
+    badge(parent, at, sign, colour, palette)
+    return colour
+
+
+def _single_head(parent: ET.Element, panel: Panel, palette: Palette) -> None:
+    """Say what is proved or refuted, what was searched and what came out."""
+    if panel.sampled:  # no verdict: walks prove nothing
+        text(parent, (0, 20.5), "SAMPLED", 13, palette.quiet, font_weight="bold")
+        words = f"{plural(panel.whole, 'run')}, {panel.met}; {panel.doubt}"
+        text(parent, (6 + text_width("SAMPLED", 13, bold=True), 20.5), words, 13, palette.ink)
+        return
+    colour = _verdict(parent, (9, 16), panel.verdict, palette)
+    word = panel.verdict.value.upper()
     text(parent, (26, 20.5), word, 13, colour, font_weight="bold")
-    words = (
-        f"{plural(len(found.endings), 'ending')}, {_interleavings(found)}, "
-        f"{plural(found.states, 'state')}"
-    )
-    text(parent, (34 + text_width(word, 13, bold=True), 20.5), words, 13, palette.ink)
+    left = 32 + text_width(word, 13, bold=True)
+    claim = cut(claim_words(panel.verdict, panel.scenario.criterion), 13, _INNER - left)
+    text(parent, (left, 20.5), claim, 13, palette.ink)
+    facts = f"{panel.met}, {panel.size()}, {panel.searched}"
+    text(parent, (26, 38), facts, 12, palette.quiet)
 
 
 def _head(
-    parent: ET.Element, at: tuple[float, float], wide: float, *, name: str, found: Exploration,
-    palette: Palette,
-) -> None:  # fmt: skip
+    parent: ET.Element, at: tuple[float, float], wide: float, panel: Panel, palette: Palette
+) -> None:
     """Write a column's heading: discipline, verdict, states, interleavings."""
     x, y = at
-    text(parent, (x, y + 12), cut(name, 13, wide, bold=True), 13, palette.ink, font_weight="bold")
-    sign = VERDICTS[found.verdict]
-    colour = {"check": palette.resolved, "cross": palette.rejected}.get(sign, palette.quiet)
-    words = QUEUES.get(name, "")
+    name = cut(panel.name, 13, wide, bold=True)
+    text(parent, (x, y + 12), name, 13, palette.ink, font_weight="bold")
+    words = QUEUES.get(panel.name, "")
     text(parent, (x, y + 26), cut(words, _SMALL, wide), _SMALL, palette.quiet)
-    badge(parent, (x + 8, y + 40), sign, colour, palette)
-    count = f"{found.verdict.value}: {plural(len(found.endings), 'ending')}"
-    shown = cut(count, _SMALL, wide - 20, bold=True)
+    colour = _verdict(parent, (x + 8, y + 40), panel.verdict, palette)
+    shown = f"{panel.verdict.value}: {panel.met}"
+    if text_width(shown, _SMALL, bold=True) > wide - 20:  # how many there are the rows show
+        shown = cut(panel.verdict.value, _SMALL, wide - 20, bold=True)
     text(parent, (x + 21, y + 44), shown, _SMALL, colour, font_weight="bold")
-    facts = f"{_interleavings(found)}, {plural(found.states, 'state')}"
+    facts = f"{panel.size()}, {panel.searched}"
     if text_width(facts, _SMALL) > wide:
-        facts = f"{_interleavings(found, 9)}"
+        facts = panel.size(9)
     text(parent, (x, y + 62), cut(facts, _SMALL, wide), _SMALL, palette.quiet)
 
 
-def _interleavings(found: Exploration, digits: int = 18) -> str:
-    least = "" if found.complete else "at least "
-    word = "interleaving" if found.interleavings == 1 else "interleavings"
-    return f"{least}{count_words(found.interleavings, digits)} {word}"
-
-
-def _beside(table: Table, column: int) -> float:
+def _beside(table: Table, column: int, panel: Panel) -> float:
     """Return how much room the counts beside the bars take."""
     cells = (row.cells[column] for row in table.rows)
-    return widest((_counted(cell) for cell in cells if cell is not None), 12) + 12
+    return widest((_counted(panel, cell) for cell in cells if cell is not None), 12) + 12
 
 
-def _counted(cell: Cell) -> str:
-    return f"{count_words(cell.count)}  ({share_words(cell.count, cell.whole)})"
+def _counted(panel: Panel, cell: Cell) -> str:
+    count, share = panel.counted(cell)
+    return f"{count}  ({share})" if count and share else count or share
 
 
 def _axis(
@@ -201,11 +201,15 @@ def _axis(
 
 
 def _bar(
-    parent: ET.Element, row: Row, cell: Cell, spot: Box, *, palette: Palette, room: float
-) -> None:
+    parent: ET.Element, row: Row, cell: Cell, spot: Box, *, panel: Panel, palette: Palette,
+    room: float,
+) -> None:  # fmt: skip
     """Paint one bar with its exact count, beside it where there is one column only."""
-    colour = _colours(palette)[row.sort]
-    title = f"{row.rest}: {cell.count:,} of {cell.whole:,} interleavings"
+    colour = colour_of(row.sort, palette)
+    count, share = panel.counted(cell)
+    title = f"{row.rest}: {count} of {cell.whole:,} interleavings"
+    if panel.sampled:
+        title = f"{row.rest}: {share} of the random walks"
     made = group(parent, None, f"bar {row.sort}", title)
     beside = room < spot.width
     length = max(cell.length * room, 2.0)
@@ -215,15 +219,16 @@ def _bar(
         "fill": palette.paper, "stroke": colour, "stroke_width": 1.6,
     }  # fmt: skip
     rectangle(made, Box(spot.x, y, length, high), 2, **look)
-    share = share_words(cell.count, cell.whole)
     if beside:
-        _patched(made, (spot.x + length + 8, y + 14.5), _counted(cell), 12, palette)
+        words = _counted(panel, cell)
+        _patched(made, (spot.x + length + 8, y + 14.5), words, 12, palette)
         return
-    words = f"{count_words(cell.count, 12)} \N{MIDDLE DOT} {share}"
-    if text_width(words, _SMALL) > spot.width:
-        words = f"{count_words(cell.count, 6)} \N{MIDDLE DOT} {share}"
-    if text_width(words, _SMALL) > spot.width:
-        words = count_words(cell.count, 9)
+    for digits in (12, 6):
+        words = " \N{MIDDLE DOT} ".join(each for each in panel.counted(cell, digits) if each)
+        if text_width(words, _SMALL) <= spot.width:
+            break
+    else:
+        words = panel.counted(cell, 9)[0]
     _patched(made, (spot.x + 3, spot.y + 33), words, _SMALL, palette)
 
 
@@ -236,27 +241,30 @@ def _patched(
     text(parent, at, words, size, palette.ink)
 
 
-def _key(parent: ET.Element, table: Table, at: tuple[float, float], palette: Palette) -> None:
-    """Say what the signs mean, of those that occur."""
-    x, y = at
-    made = add(parent, "g", class_="legend")
-    for sort, words in MEANINGS.items():
-        if any(row.sort == sort for row in table.rows):
-            badge(made, (x + 8, y), _SIGNS[sort], _colours(palette)[sort], palette)
-            text(made, (x + 21, y + 4), words, _SMALL, palette.quiet)
-            x += 21 + text_width(words, _SMALL) + 26
-
-
-def _notes(table: Table, found: Sequence[Exploration]) -> list[str]:
+def _notes(table: Table, panels: Sequence[Panel]) -> list[str]:
     """Say what has to be known to read the bars."""
-    notes = []
-    if table.decades:
-        notes.append("Bars: share of the interleavings, on a logarithmic scale.")
+    first = panels[0]
+    scale = ", on a logarithmic scale" if table.decades else ""
+    if first.sampled:
+        notes = [
+            f"Bars: estimated share of {plural(first.whole, 'random walk')}{scale}; each possible "
+            "step is equally likely.",
+            "Endings that were not met may exist.",
+        ]
     else:
-        notes.append("Bars: share of the interleavings.")
-    if not any(row.sort == "right" for row in table.rows):
-        notes.append("The right ending is never reached.")
-    for each in found:
+        of = "interleavings" if all(each.complete for each in panels) else "those that were met"
+        notes = [
+            f"Bars: share of {of}{scale}. Each interleaving counts once: a share is no probability."
+        ]
+        if len(panels) > 1:
+            claim = claim_words(Verdict.PROVED, first.scenario.criterion)
+            notes.insert(0, f"Proved or refuted is {claim}.")
+            notes.append("Below each bar: how many interleavings end so, and their share.")
+        if not any(row.sort == "right" for row in table.rows) and all(
+            each.complete for each in panels
+        ):
+            notes.append("The right ending is never reached.")
+    for each in panels:
         if each.note:
             notes += wrapped(f"Not everything is known: {each.note}.", _SMALL, _INNER, lines=2)
             break

@@ -11,12 +11,13 @@ from settlesim import display
 from settlesim.errors import RenderError
 from settlesim.sim.compare import Comparison
 from settlesim.sim.explore import Exploration
+from settlesim.sim.sampling import Sample
 from settlesim.view.card import Look
-from settlesim.view.endings import table_of, table_words
+from settlesim.view.endings import Panel, panel_of, sample_panel, table_of, table_words
 from settlesim.view.outcome_paint import compose
 from settlesim.view.palette import Theme
 from settlesim.view.picture import Picture
-from settlesim.view.sim_words import events_words, scenario_words
+from settlesim.view.sim_words import conditions_words, events_words, scenario_words
 
 __all__ = ["draw_comparison", "outcomes"]
 
@@ -24,9 +25,10 @@ LIMIT: Final = 12
 """How many endings have a row of their own."""
 
 
-@display.draw.register
+@display.draw.register(Exploration)
+@display.draw.register(Sample)
 def outcomes(
-    value: Exploration,
+    value: Exploration | Sample,
     target: str | os.PathLike[str] | None = None,
     *,
     limit: int = LIMIT,
@@ -38,7 +40,8 @@ def outcomes(
     """Return where a scenario can end, as bars, or write it to a file as well.
 
     Bars are as long as the share of interleavings that end so; on a scale of powers of ten
-    where shares span more than three of them, which the picture says.
+    where shares span more than three of them, which the picture says. Those of a sample are
+    estimates, so they are rounded, and no count is shown; an ending that was not met may exist.
 
     Parameters
     ----------
@@ -56,7 +59,8 @@ def outcomes(
     """
     look = Look(format, theme, title, scale)
     words = f"{events_words(value.scenario)}: {scenario_words(value.scenario)}"
-    return _picture([value], [words], look, target=target, limit=limit, title=words)
+    panel = sample_panel(words, value) if isinstance(value, Sample) else panel_of(words, value)
+    return _picture([panel], look, target=target, limit=limit, title=words)
 
 
 @display.draw.register
@@ -92,13 +96,15 @@ def draw_comparison(
     found = value.explorations
     if not found:
         raise RenderError("this comparison has no explorations; nothing can be drawn")
-    words = f"{events_words(found[0].scenario)}: where it can end"
-    return _picture(found, list(value.disciplines), look, target=target, limit=limit, title=words)
+    words = f"{events_words(found[0].scenario)}, {conditions_words(found[0].scenario)}"
+    panels = [panel_of(name, each) for name, each in zip(value.disciplines, found, strict=True)]
+    return _picture(panels, look, target=target, limit=limit, title=f"{words}: where it can end")
 
 
 @display.mimebundle.register(Exploration)
 @display.mimebundle.register(Comparison)
-def _(value: Exploration | Comparison) -> dict[str, Any]:
+@display.mimebundle.register(Sample)
+def _(value: Exploration | Comparison | Sample) -> dict[str, Any]:
     try:
         found: Picture = display.draw(value)
         return found._repr_mimebundle_()
@@ -107,8 +113,7 @@ def _(value: Exploration | Comparison) -> dict[str, Any]:
 
 
 def _picture(
-    found: Sequence[Exploration],
-    names: Sequence[str],
+    panels: Sequence[Panel],
     look: Look,
     *,
     target: str | os.PathLike[str] | None,
@@ -117,12 +122,12 @@ def _picture(
 ) -> Picture:
     if limit < 1:
         raise RenderError(f"limit is {limit!r}; a number > 0 is needed")
-    table = table_of(found, limit)
+    table = table_of(panels, limit)
     title = look.title if look.title is not None else title
-    words = table_words(table, names, found)
+    words = table_words(table, panels)
     alt = words if words.startswith(f"{title}:") or not title else f"{title}. {words}"
 
     def make() -> ET.Element:
-        return compose(table, names, found, look.palette, title=title, alt=alt)
+        return compose(table, panels, look.palette, title=title, alt=alt)
 
     return look.picture(alt, make, target)

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
+from settlesim.sim.contexts import rest_words
 from settlesim.sim.scenario import Faults, Scenario
-from settlesim.sim.values import Ending, Verdict
-from settlesim.view.tracks import context_words
+from settlesim.sim.values import Criterion, Ending, Verdict
 
 __all__ = [
     "LETTERS",
     "QUEUES",
     "VERDICTS",
     "Label",
+    "about_words",
+    "anomaly_words",
+    "claim_words",
+    "conditions_words",
     "count_words",
     "events_words",
     "fault_words",
@@ -26,9 +30,9 @@ __all__ = [
 ]
 
 QUEUES: Final = {
-    "direct": "no queue",
+    "direct": "no queue, a handler for each event",
     "standard": "standard queue",
-    "fifo_dispatch": "FIFO delivery, handled at once",
+    "fifo_dispatch": "FIFO delivery, handled side by side",
     "mutex": "lock per key, no order",
     "fifo_global": "one FIFO for all",
     "fifo_group": "FIFO per key",
@@ -48,11 +52,12 @@ _PROTECTIONS: Final = {
     "idempotent": "idempotent effects",
 }
 _FAULTS: Final = (
-    ("crashes", "crash", "crashes"),
-    ("expiries", "time-out", "time-outs"),
-    ("duplicates", "duplicate", "duplicates"),
-    ("service_failures", "failing service", "failing services"),
-)
+    ("crash", "crashes"),
+    ("visibility time-out", "visibility time-outs"),
+    ("duplicate", "duplicates"),
+    ("failing service", "failing services"),
+)  # in the order of Faults
+_ANOMALIES: Final = {"ignored out of order": "handled out of order, and ignored"}
 VERDICTS: Final = {
     Verdict.PROVED: "check",
     Verdict.REFUTED: "cross",
@@ -74,13 +79,38 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def scenario_words(scenario: Scenario) -> str:
     """Say in one line under what conditions messages are handled."""
-    parts = [QUEUES.get(scenario.queue, scenario.queue), plural(scenario.workers, "worker")]
+    queue = QUEUES.get(scenario.queue, scenario.queue)
+    return ", ".join([queue, *_conditions(scenario, workers=scenario.queue != "direct")])
+
+
+def conditions_words(scenario: Scenario) -> str:
+    """Say what scenarios have in common that differ in their queue only."""
+    return ", ".join(_conditions(scenario, workers=True))
+
+
+def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
+    parts = [plural(scenario.workers, "worker")] if workers else []
     guards = [_PROTECTIONS.get(each, each) for each in scenario.protections]
     if guards:
-        parts.append("with " + " and ".join(guards))
-    if any(getattr(scenario.faults, field) for field, _, _ in _FAULTS):
+        *most, last = guards
+        parts.append(f"with {', '.join(most)} and {last}" if most else f"with {last}")
+    if any(scenario.faults):
         parts.append(f"at most {fault_words(scenario.faults)}")
-    return ", ".join(parts)
+    if scenario.max_receives is not None:
+        parts.append(f"dead letter after {plural(scenario.max_receives, 'receive')}")
+    return parts
+
+
+def claim_words(verdict: Verdict, criterion: Criterion) -> str:
+    """Say what a verdict is about: ``that every interleaving ends ...``."""
+    head = "whether" if verdict is Verdict.UNDETERMINED else "that"
+    order = "in order of arrival" if criterion is Criterion.FIFO else "in some order"
+    return f"{head} every interleaving ends as handled one by one, {order}"
+
+
+def anomaly_words(anomalies: Iterable[str]) -> str:
+    """Name anomalies in a picture."""
+    return ", ".join(_ANOMALIES.get(each, each) for each in anomalies)
 
 
 def events_words(scenario: Scenario) -> str:
@@ -93,9 +123,9 @@ def events_words(scenario: Scenario) -> str:
 def fault_words(faults: Faults) -> str:
     """Say which faults may happen, and how often."""
     found = [
-        plural(getattr(faults, field), one, many)
-        for field, one, many in _FAULTS
-        if getattr(faults, field)
+        plural(number, one, many)
+        for (one, many), number in zip(_FAULTS, faults, strict=True)
+        if number
     ]
     return " and ".join(found) or "no faults"
 
@@ -134,6 +164,21 @@ def share_words(part: int, whole: int) -> str:
     return f"{min(100 * part / whole, 99.9):.1f} %"
 
 
+def about_words(part: int, whole: int) -> str:
+    """Return a share that was estimated, in whole per cent.
+
+    Examples
+    --------
+    >>> about_words(31, 200), about_words(1, 200), about_words(200, 200)
+    ('about 16 %', 'less than 1 %', 'all')
+    """
+    if part == whole:
+        return "all"
+    if part * 100 < whole:
+        return "less than 1 %"
+    return f"about {min(round(100 * part / whole), 99)} %"
+
+
 # --- endings ------------------------------------------------------------------------------
 
 Label = tuple[str, str]
@@ -149,9 +194,6 @@ def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Lab
     """
     labels = [(_rest(each), _ran(each, events, numbers=False)) for each in endings]
     if len(set(labels)) < len(labels):
-        varying = _varying(endings)
-        labels = [(_rest(each, varying), _ran(each, events, numbers=False)) for each in endings]
-    if len(set(labels)) < len(labels):
         seen = [labels.count(label) > 1 for label in labels]
         labels = [
             (rest, _ran(each, events, numbers=True) if twice else ran)
@@ -160,25 +202,14 @@ def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Lab
     return labels
 
 
-def _varying(endings: Sequence[Ending]) -> set[str]:
-    """Return the fields of the context that are not the same in all endings."""
-    found: dict[str, set[str]] = {}
-    for each in endings:
-        for _, _, context in each.store:
-            for name, value in context.items():
-                found.setdefault(name, set()).add(repr(value))
-    return {name for name, values in found.items() if len(values) > 1}
-
-
-def _rest(ending: Ending, varying: Iterable[str] = ()) -> str:
-    parts, shown = [], set(varying)
-    for key, leaves, context in ending.store:
-        words = " + ".join(leaves)
-        fields = [f"{name}={context_words(context[name])}" for name in context if name in shown]
-        if fields:
-            words += f" ({', '.join(fields)})"
-        parts.append(words if len(ending.store) == 1 else f"{key}: {words}")
-    return "; ".join(parts) or "nothing stored"
+def _rest(ending: Ending) -> str:
+    parts = [
+        (key, rest_words((leaves, context), ending.telling))
+        for key, leaves, context in ending.store
+    ]
+    several = len(parts) > 1
+    words = (f"{key}: {rest}" if several else rest for key, rest in parts)
+    return "; ".join(words) or "nothing stored"
 
 
 def _ran(ending: Ending, events: Sequence[str], *, numbers: bool) -> str:
@@ -189,7 +220,7 @@ def _ran(ending: Ending, events: Sequence[str], *, numbers: bool) -> str:
     words = ", ".join(
         name if times == 1 else f"{name} \N{MULTIPLICATION SIGN} {times}" for name, times in runs
     )
-    words = words or "no effects"
+    words = words or "no service had an effect"
     if ending.dead:
         dead = ", ".join(
             events[each - 1] if each <= len(events) else str(each) for each in ending.dead

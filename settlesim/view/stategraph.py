@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from xml.etree import ElementTree as ET
@@ -18,17 +18,26 @@ from settlesim.sim.model import Model, State
 from settlesim.sim.replaying import replay
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.values import Ending, Frame, Kind, Step
-from settlesim.view.card import MARGIN, TITLE, Look, badge, new_card
+from settlesim.view.card import MARGIN, Look, new_card, title_height
 from settlesim.view.fitting import cut
 from settlesim.view.fonts import text_width
-from settlesim.view.lane_grid import kind_words
-from settlesim.view.layout import Layout, layout_of
+from settlesim.view.keys import (
+    Sign,
+    badge_sign,
+    key_height,
+    line_sign,
+    paint_key,
+    sort_signs,
+    step_signs,
+)
+from settlesim.view.layout import Layout, Point, layout_of
 from settlesim.view.palette import Palette, Theme
 from settlesim.view.picture import Picture
 from settlesim.view.render import TIMEOUT, render
 from settlesim.view.shapes import add, circle, curve, group, number, polygon, stroke
 from settlesim.view.shapes import text as write
 from settlesim.view.sim_words import Label, events_words, labels_of, plural, scenario_words
+from settlesim.view.sorts import MEANINGS, paint_sort, sort_of
 
 __all__ = ["MOST", "state_graph"]
 
@@ -61,7 +70,13 @@ class _Graph:
     right: dict[int, bool] = field(default_factory=dict)
     """Of the same states: whether the scenario's criterion allows their ending."""
     names: dict[int, Label] = field(default_factory=dict)
+    drawn: dict[int, int] = field(default_factory=dict)
+    """Of the same states: the first one with the same ending, as which it is drawn."""
     outlooks: list[Outlook] = field(default_factory=list)
+
+    def place(self, at: int) -> int:
+        """Return as which state a state is drawn."""
+        return self.drawn.get(at, at)
 
 
 def state_graph(
@@ -79,7 +94,7 @@ def state_graph(
     """Return all states of a small scenario, layer by layer, with the steps between them.
 
     Where a diamond begins no right ending can be reached any more: the step before it is
-    the one that made it wrong.
+    the one that made it wrong. Last states with one and the same ending are drawn as one.
 
     Parameters
     ----------
@@ -117,11 +132,21 @@ def state_graph(
     kinds = {each: found.outlooks.count(each) for each in _MEANINGS}
     alt = (
         f"{title}: {plural(len(found.states), 'state')}, {plural(len(found.steps), 'step')}, "
-        f"{plural(len(found.endings), 'last state')}. "
+        f"{plural(len(found.endings), 'last state')} with {_endings_words(found)}. "
         + "; ".join(f"{plural(n, 'state')}: {_MEANINGS[each]}" for each, n in kinds.items() if n)
         + "."
     )
     return look.picture(alt, lambda: _compose(found, layout, look.palette, title, alt), target)
+
+
+def _endings_words(found: _Graph) -> str:
+    """Name the endings, with what each is worth."""
+    parts = [
+        f"{found.names[at][0]} ({found.names[at][1]}), {MEANINGS[sort_of(ending)]}"
+        for at, ending in found.endings.items()
+        if found.place(at) == at
+    ]
+    return f"{plural(len(parts), 'ending')}: {'; '.join(parts)}"
 
 
 def _search(value: Exploration) -> _Graph:
@@ -141,21 +166,20 @@ def _search(value: Exploration) -> _Graph:
             found.endings[at] = played.ending
             found.right[at] = value.allowed(played.ending) is True
     events = [each.event for each in value.scenario.events]
-    found.names = _names(found.endings, events)
+    _name(found, events)
     found.outlooks = _outlooks(found)
     return found
 
 
-def _names(endings: Mapping[int, Ending], events: Sequence[str]) -> dict[int, Label]:
-    """Name endings; several states may have the same one, and then the same name."""
-    kinds: dict[str, Ending] = {}
-    which = {}
-    for at, each in endings.items():
+def _name(found: _Graph, events: Sequence[str]) -> None:
+    """Name the endings; several states may have the same one, and are drawn as the first."""
+    firsts: dict[str, int] = {}
+    for at, each in found.endings.items():
         lying = [[key, *leaves, encode(context)] for key, leaves, context in each.store]
-        which[at] = repr((lying, each.effects, each.dead))
-        kinds.setdefault(which[at], each)
-    labels = dict(zip(kinds, labels_of(list(kinds.values()), events), strict=True))
-    return {at: labels[kind] for at, kind in which.items()}
+        found.drawn[at] = firsts.setdefault(repr((lying, each.effects, each.dead)), at)
+    endings = [found.endings[at] for at in firsts.values()]
+    labels = dict(zip(firsts.values(), labels_of(endings, events), strict=True))
+    found.names = {at: labels[first] for at, first in found.drawn.items()}
 
 
 def _growing(states: dict[State, int]) -> Iterable[tuple[State, int]]:
@@ -203,6 +227,8 @@ def _source(found: _Graph) -> str:
         edge_attr={"fontname": FONT, "fontsize": "11", "arrowsize": "0.6"},
     )
     for at in range(len(found.paths)):
+        if found.place(at) != at:
+            continue
         size = {}
         if at in found.endings:  # room for its name, beside the sign
             wide = (_END + _name_width(found.names[at]) + 6) / 72
@@ -211,7 +237,10 @@ def _source(found: _Graph) -> str:
     for place, (source, step, dest) in enumerate(found.steps):
         words = cut(_step_words(found, source, step, dest), _SMALL, 90)
         graph.edge(
-            f"state{source}", f"state{dest}", id=f"step{place}", label=plain_label(f" {words} ")
+            f"state{source}",
+            f"state{found.place(dest)}",
+            id=f"step{place}",
+            label=plain_label(f" {words} "),
         )
     return str(graph.source)
 
@@ -220,21 +249,18 @@ def _source(found: _Graph) -> str:
 
 
 def _compose(found: _Graph, layout: Layout, palette: Palette, title: str, alt: str) -> ET.Element:
-    top = MARGIN + (TITLE + 6 if title else 0)
     inner = max(layout.width, 710.0)
-    letters = kind_words({step.kind for _, step, _ in found.steps}, inner)
-    height = top + layout.height + 44 + 17 * len(letters) + MARGIN
-    root = new_card(inner + 2 * MARGIN, height, alt, palette, title)
+    width = inner + 2 * MARGIN
+    top = MARGIN + (title_height(title, width) + 6 if title else 0)
+    signs = list(_signs(found))
+    height = top + layout.height + 18 + key_height(signs, inner) + MARGIN
+    root = new_card(width, height, alt, palette, title)
     body = add(root, "g", class_="states", transform=f"translate({number(MARGIN)} {number(top)})")
     for place in range(len(found.steps)):
         _arrow(body, found, layout, place, palette)
     for at in range(len(found.paths)):
         _state(body, found, layout, at, palette)
-    y = top + layout.height + 30
-    _key(root, found, (MARGIN, y), palette)
-    for line in letters:
-        y += 20
-        write(root, (MARGIN, y + 4), line, _SMALL, palette.quiet)
+    paint_key(root, signs, (MARGIN, top + layout.height + 18), inner, palette)
     return root
 
 
@@ -281,15 +307,12 @@ def _state(parent: ET.Element, found: _Graph, layout: Layout, at: int, palette: 
     x, y = box.x + box.width / 2, box.y + box.height / 2
     outlook = found.outlooks[at]
     path = " ".join(step.name for step in found.paths[at]) or "the beginning"
-    made = group(parent, f"state-{at}", f"state {outlook}", f"{path}: {_MEANINGS[outlook]}")
+    last = " last" if at in found.endings else ""
+    made = group(parent, f"state-{at}", f"state {outlook}{last}", f"{path}: {_MEANINGS[outlook]}")
     if at not in found.endings:
         _mark(made, x, y, outlook, palette)
         return
-    right, x = found.right[at], box.x + 9
-    badge(
-        made, (x, y), "check" if right else "cross",
-        palette.resolved if right else palette.rejected, palette,
-    )  # fmt: skip
+    paint_sort(made, (box.x + 9, y), sort_of(found.endings[at]), palette)
     rest, ran = found.names[at]
     shown = cut(rest, 12, _NAME, bold=True)
     write(made, (box.x + _END, y - 1), shown, 12, palette.ink, font_weight="bold")
@@ -301,14 +324,19 @@ def _name_width(name: Label) -> float:
     return min(wide, _NAME)
 
 
-def _key(parent: ET.Element, found: _Graph, at: tuple[float, float], palette: Palette) -> None:
-    x, y = at
-    made = add(parent, "g", class_="legend")
+def _signs(found: _Graph) -> Iterator[Sign]:
+    """Yield what occurs: outlooks, arrows, badges of endings, letters."""
+
+    def painter(outlook: Outlook) -> Callable[[ET.Element, Point, Palette], None]:
+        return lambda parent, at, palette: _mark(parent, *at, outlook, palette)
+
     for outlook, words in _MEANINGS.items():
         if outlook in found.outlooks:
-            _mark(made, x + 7, y, outlook, palette)
-            write(made, (x + 20, y + 4), words, _SMALL, palette.quiet)
-            x += 20 + text_width(words, _SMALL) + 24
+            yield badge_sign(words, painter(outlook))
     if {"lost"} < set(found.outlooks):
-        stroke(made, f"M{number(x)},{number(y)}h22", palette.active, 2.6)
-        write(made, (x + 28, y + 4), "the step that made it wrong", _SMALL, palette.quiet)
+        yield line_sign("the step that made it wrong", "active", 2.6)
+    steps = {step for _, step, _ in found.steps}
+    if any(step.kind.is_fault for step in steps):
+        yield line_sign("a fault", "rejected", 1.1, "4 3")
+    yield from sort_signs({sort_of(each) for each in found.endings.values()}, "ending: ")
+    yield from step_signs(steps)

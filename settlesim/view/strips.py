@@ -8,16 +8,20 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from settlesim.errors import RenderError
-from settlesim.sim.values import Frame, Kind
-from settlesim.view.card import MARGIN, TITLE, WIDTH, Look, badge, new_card
-from settlesim.view.fitting import cut, wrapped
-from settlesim.view.fonts import text_width
-from settlesim.view.lane_grid import Grid, Strip, grid_of, kind_words
+from settlesim.sim.values import Frame
+from settlesim.view.card import MARGIN, Look, new_card, title_height
+from settlesim.view.fitting import wrapped
+from settlesim.view.flags import paint_banner, paint_flags
+from settlesim.view.keys import key_height, paint_key
+from settlesim.view.lane_grid import Grid, Strip, grid_of
+from settlesim.view.lane_key import signs_of
 from settlesim.view.lane_paint import paint_strip
 from settlesim.view.layout import Box
 from settlesim.view.palette import Palette
 from settlesim.view.picture import Picture
-from settlesim.view.shapes import add, group, number, polygon, rectangle, stroke, text
+from settlesim.view.shapes import add, group, number, rectangle, stroke, text
+from settlesim.view.sim_words import anomaly_words
+from settlesim.view.sorts import MEANINGS, paint_sort
 from settlesim.view.tracks import tracks_of
 
 __all__ = ["draw_strips", "strip_words"]
@@ -55,7 +59,8 @@ def draw_strips(
             )
     title = look.title if look.title is not None else title
     words = " ".join(strip_words(strip) for strip in strips)
-    alt = f"{title}. {words}" if title else words
+    said = len(strips) == 1 and title == strips[0].title  # once is enough
+    alt = f"{title}. {words}" if title and not said else words
     return look.picture(alt, lambda: _compose(strips, look, title, alt), target)
 
 
@@ -65,40 +70,42 @@ def _compose(strips: Sequence[Strip], look: Look, title: str, alt: str) -> ET.El
     grids = [grid_of(strip, columns=columns) for strip in strips]
     inner = max(*(grid.right for grid in grids), 560.0)
     feet = [_foot(strip, inner) for strip in strips]
-    legends = [_legend(strips, inner)] if several else [_legend([strip], inner) for strip in strips]
-    top = MARGIN + (TITLE + 4 if title else 0)
+    heads = [_head(strip, inner) if several else [] for strip in strips]
+    signs = list(signs_of(strips))
+    width = inner + 2 * MARGIN
+    top = MARGIN + (title_height(title, width) + 4 if title else 0)
     heights = [
-        (_HEADING if several else 0) + grid.names + 14 + (len(foot) * _LINE + 12 if foot else 0)
-        for grid, foot in zip(grids, feet, strict=True)
+        len(head) * _HEADING + grid.names + 14 + (len(foot) * _LINE + 12 if foot else 0)
+        for head, grid, foot in zip(heads, grids, feet, strict=True)
     ]
-    legend = legends[-1]
-    height = top + sum(heights) + 26 * (len(strips) - 1) + 17 * len(legend) - 4 + MARGIN
-    root = new_card(max(inner + 2 * MARGIN, 0), height, alt, look.palette, title)
+    key = key_height(signs, inner)
+    height = top + sum(heights) + 26 * (len(strips) - 1) + key + 2 + MARGIN
+    root = new_card(width, height, alt, look.palette, title)
     y = top
-    for index, (strip, grid, foot) in enumerate(zip(strips, grids, feet, strict=True)):
+    for index, strip in enumerate(strips):
         made = add(root, "g", class_="lanes", transform=f"translate({number(MARGIN)} {number(y)})")
         if several:
             made.set("id", f"strip-{index + 1}")
-        _strip(made, strip, grid, foot, look.palette, several=several)
+        _strip(made, strip, grids[index], feet[index], look.palette, head=heads[index])
         y += heights[index] + 26
-    y += -26 + 8
-    for line in legend:
-        text(root, (MARGIN, y + 4), line, _SMALL, look.palette.quiet, class_="legend")
-        y += 17
+    paint_key(root, signs, (MARGIN, y - 26), inner, look.palette)
     return root
+
+
+def _head(strip: Strip, width: float) -> list[str]:
+    return wrapped(strip.title, 14, width, lines=2, bold=True)
 
 
 def _strip(
     parent: ET.Element, strip: Strip, grid: Grid, foot: Sequence[str], palette: Palette, *,
-    several: bool,
+    head: Sequence[str],
 ) -> None:  # fmt: skip
     """Paint one strip: its columns, rows, flag, the names of its steps, and its sentence."""
-    if several:
-        shown = cut(strip.title, 14, WIDTH - 2 * MARGIN, bold=True)
-        text(parent, (0, 12), shown, 14, palette.ink, font_weight="bold")
-    body = add(
-        parent, "g", class_="strip", transform=f"translate(0 {number(_HEADING if several else 0)})"
-    )
+    for place, line in enumerate(head):
+        at = (0, 12 + place * _HEADING)
+        text(parent, at, line, 14, palette.ink, font_weight="bold")
+    low = number(len(head) * _HEADING)
+    body = add(parent, "g", class_="strip", transform=f"translate(0 {low})")
     _columns(body, strip, grid, palette)
     _pole(body, strip, grid, palette)
     paint_strip(body, strip, grid, palette)
@@ -106,9 +113,8 @@ def _strip(
     _flags(body, strip, grid, palette)
     y = grid.names + 14 + 16
     left = 0.0
-    if foot and _judged(strip):
-        sign, colour = ("check", palette.resolved) if strip.right else ("cross", palette.rejected)
-        badge(body, (9, y - 5), sign, colour, palette)
+    if foot and strip.sort is not None and _ended(strip):
+        paint_sort(body, (9, y - 5), strip.sort, palette)
         left = 26.0
     for line in foot:
         text(body, (left, y), line, _SENTENCE, palette.ink, class_="sentence")
@@ -116,7 +122,7 @@ def _strip(
 
 
 def _foot(strip: Strip, width: float) -> list[str]:
-    room = width - (26 if strip.right is not None else 0)
+    room = width - (26 if strip.sort is not None else 0)
     whole = wrapped(strip.sentence, _SENTENCE, room)
     # as many lines whatever is shown: a sequence of pictures does not jump
     found = wrapped(_said(strip), _SENTENCE, room, lines=max(len(whole), 1))
@@ -132,8 +138,8 @@ def _said(strip: Strip) -> str:
     return f"{strip.at}. {strip.frames[strip.at].text}"
 
 
-def _judged(strip: Strip) -> bool:
-    return strip.right is not None and strip.at in {None, len(strip.frames) - 1}
+def _ended(strip: Strip) -> bool:
+    return strip.at in {None, len(strip.frames) - 1}
 
 
 def _columns(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> None:
@@ -142,7 +148,7 @@ def _columns(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> 
         frame = strip.frames[index]
         title = f"{index}. {frame.text}"
         if frame.anomalies:
-            title += f" ({', '.join(frame.anomalies)})"
+            title += f" ({anomaly_words(frame.anomalies)})"
         column = group(parent, f"{strip.prefix}column-{index}", "column", title)
         box = Box(grid.x(index) - grid.dx / 2, grid.flags, grid.dx, grid.names - grid.flags + 8)
         rectangle(column, box, 0, fill=palette.paper, fill_opacity=0)
@@ -158,67 +164,28 @@ def _pole(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> Non
         x, low = grid.x(index), grid.names - 14
         box = Box(x - grid.dx / 2 + 2, grid.flags, grid.dx - 4, low - grid.flags + 20)
         rectangle(parent, box, 5, fill=palette.active_fill, class_="flagged")
-    if strip.mark is not None and strip.mark[0] != index:
-        x, high = grid.x(strip.mark[0]), grid.marks
+    if strip.mark is not None:
+        x, high = _border(grid, strip.mark[0]), grid.marks
         line = f"M{number(x)},{number(high)}V{number(grid.names - 14)}"
         stroke(parent, line, palette.ink, 1.4, stroke_dasharray="3 3", class_="difference")
 
 
+def _border(grid: Grid, index: int) -> float:
+    """Return where a step's column begins: no arrow is there."""
+    return grid.x(index) - grid.dx / 2
+
+
 def _flags(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> None:
     """Paint the flag at the first anomaly, small ones at further ones, and the mark."""
-    taken: list[tuple[float, float]] = []
-    index = grid.tracks.flag
-    if index is not None:
-        names = ", ".join(strip.frames[index].anomalies)
-        made = group(parent, f"{strip.prefix}flag", f"flag at-step-{index}", names)
-        colours = (palette.active, palette.active_ink)
-        taken.append(_flag(made, grid, (index, grid.flags), names, colours))
+    paint_flags(
+        parent, grid.flag_places, strip.frames, x=grid.x, foot=grid.flags, prefix=strip.prefix,
+        shown=grid.shown, palette=palette,
+    )  # fmt: skip
     if strip.mark is not None:
         at, words = strip.mark
         made = group(parent, f"{strip.prefix}difference", f"difference at-step-{at}", words)
-        _flag(made, grid, (at, grid.marks), words, (palette.ink, palette.paper))
-    for later, frame in enumerate(strip.frames[: grid.shown + 1]):
-        if frame.anomalies and later != index:
-            words = ", ".join(frame.anomalies)
-            made = group(parent, None, f"later-flag at-step-{later}", words)
-            taken.append(_small_flag(made, grid, later, words, palette=palette, taken=taken))
-
-
-def _small_flag(
-    parent: ET.Element, grid: Grid, index: int, words: str, *, palette: Palette,
-    taken: Sequence[tuple[float, float]],
-) -> tuple[float, float]:  # fmt: skip
-    """Paint a pennant, with words where there is room; return what it takes."""
-    x, y = grid.x(index), grid.flags
-    width = text_width(words[:80], _SMALL)
-    for left in (x + 12, x - width - 6):
-        ends = (min(left, x) - 4, max(left + width, x + 9) + 4)
-        free = all(ends[1] < one or other < ends[0] for one, other in taken)
-        if free and left > 0 and left + width <= grid.right:
-            text(parent, (left, y - 5), words[:80], _SMALL, palette.active_text)
-            _pennant(parent, x, y, palette.active)
-            return ends
-    _pennant(parent, x, y, palette.active)
-    return (x - 4, x + 13)
-
-
-def _pennant(parent: ET.Element, x: float, y: float, colour: str) -> None:
-    stroke(parent, f"M{number(x)},{number(y + 6)}V{number(y - 15)}", colour, 1.8)
-    polygon(parent, [(x, y - 15), (x + 9, y - 10.5), (x, y - 6)], fill=colour)
-
-
-def _flag(
-    parent: ET.Element, grid: Grid, place: tuple[int, float], words: str, colours: tuple[str, str]
-) -> tuple[float, float]:
-    """Paint a filled flag, to the side where there is room; return what it takes."""
-    x, y = grid.x(place[0]), place[1]
-    shown = cut(words, 12, grid.right - 16, bold=True)
-    width = text_width(shown, 12, bold=True) + 16
-    left = x if x + width <= grid.right else max(x - width, 0.0)
-    stroke(parent, f"M{number(x)},{number(y + 6)}V{number(y - 17)}", colours[0], 2.2)
-    rectangle(parent, Box(left, y - 18, width, 19), 3, fill=colours[0])
-    text(parent, (left + 8, y - 4.5), shown, 12, colours[1], font_weight="bold")
-    return min(left, x) - 4, max(left + width, x) + 4
+        place = (_border(grid, at), grid.marks)
+        paint_banner(made, place, words, grid.right, (palette.ink, palette.paper))
 
 
 def _step_names(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> None:
@@ -240,15 +207,6 @@ def _step_names(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) 
         )  # fmt: skip
 
 
-def _legend(strips: Sequence[Strip], width: float) -> list[str]:
-    """Say what the letters and lines mean, of those that occur."""
-    kinds = {each.step.kind for strip in strips for each in strip.frames if each.step is not None}
-    more = ["inner bar: from load to save", "dots in the queue: waits"]
-    if Kind.EXPIRE in kinds:
-        more.append("dashes: receipt out of time")
-    return kind_words(kinds, width, more)
-
-
 # --- in words -----------------------------------------------------------------------------
 
 
@@ -258,23 +216,23 @@ def strip_words(strip: Strip) -> str:
     parts = [f"{strip.title}: {len(strip.frames) - 1} steps, {names}"]
     partly = strip.at is not None and strip.at < len(strip.frames) - 1
     frames = strip.frames if strip.at is None else strip.frames[: strip.at + 1]
+    tracks = tracks_of(frames)
     stored: dict[str, list[str]] = {}
-    for index, frame in enumerate(frames):
-        for each in frame.store:
-            words = " + ".join(each.configuration)
-            line = stored.setdefault(each.key, [])
-            if not line or not line[-1].startswith(f"{words} "):
-                line.append(f"{words} {_when(index, frame)}")
+    for value in tracks.values:
+        line = stored.setdefault(value.key, [])
+        line.append(f"{value.words} {_when(value.begin, frames[value.begin])}")
     parts += [f"{key} holds {', '.join(line)}" for key, line in stored.items()]
-    flag = tracks_of(frames).flag
+    flag = tracks.flag
     if flag is not None:
-        anomalies = ", ".join(frames[flag].anomalies)
+        anomalies = anomaly_words(frames[flag].anomalies)
         parts.append(f"first anomaly: {anomalies} at step {_when(flag, frames[flag])}")
     if strip.mark is not None:
         parts.append(f"step {strip.mark[0]}: {strip.mark[1]}")
     if partly:
         parts.append(f"shown up to step {_said(strip)}" if strip.at else "shown at the beginning")
         return "; ".join(parts) + "."
+    if strip.sort is not None:
+        parts.append(f"ending: {MEANINGS[strip.sort]}")
     end = f" {strip.sentence}" if strip.sentence else ""
     return "; ".join(parts) + "." + end
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from settlesim.sim.contexts import fields_words, leaf_words, telling_fields
 from settlesim.sim.values import DeliveryView, Frame, InstanceView, Kind
 
 __all__ = [
@@ -19,14 +20,13 @@ __all__ = [
     "Value",
     "Wait",
     "Work",
-    "context_words",
     "first_difference",
     "tracks_of",
-    "words_of",
 ]
 
 HARMLESS = frozenset({"head-of-line blocking"})
 """Anomalies that make nothing wrong: the price of order. They have no flag."""
+_LOSING = {None, Kind.CRASH}
 _SAVING = {Kind.SAVE, Kind.SKIP, Kind.CONFLICT}
 
 
@@ -59,6 +59,8 @@ class Work:
     """From a load to what decides about the save; None where nothing has yet."""
     zombie: int | None = None
     """Since when its receipt is superseded by a newer one."""
+    expired: int | None = None
+    """Since when its receipt is no good any more: a time-out, or a newer receipt."""
     calls: list[Call] = field(default_factory=list)
 
 
@@ -103,9 +105,14 @@ class Tracks:
     """The first step that brings an anomaly which is not harmless."""
 
 
-def tracks_of(frames: Sequence[Frame]) -> Tracks:
-    """Read frames as spans."""
-    works = tuple(_works(frames))
+def tracks_of(frames: Sequence[Frame], *, own_lanes: bool = False) -> Tracks:
+    """Read frames as spans.
+
+    Parameters
+    ----------
+    own_lanes : whether every event has a lane of its own, as where there is no queue
+    """
+    works = tuple(_works(frames, own_lanes))
     flags = [index for index, frame in enumerate(frames) if {*frame.anomalies} - HARMLESS]
     return Tracks(
         works=works,
@@ -128,7 +135,7 @@ def first_difference(one: Sequence[Frame], other: Sequence[Frame]) -> int | None
 # --- deliveries ---------------------------------------------------------------------------
 
 
-def _works(frames: Sequence[Frame]) -> Iterator[Work]:
+def _works(frames: Sequence[Frame], own_lanes: bool) -> Iterator[Work]:
     """Yield deliveries in the order in which they begin."""
     going: dict[tuple[int, int], Work] = {}
     before: dict[tuple[int, int], DeliveryView] = {}
@@ -137,7 +144,8 @@ def _works(frames: Sequence[Frame]) -> Iterator[Work]:
         now = {(each.message, each.delivery): each for each in frame.deliveries}
         for which, view in now.items():
             if which not in going:
-                going[which] = Work(view.message, view.delivery, view.lane, index, index)
+                lane = view.message if own_lanes else view.lane
+                going[which] = Work(view.message, view.delivery, lane, index, index)
                 found.append(going[which])
         if frame.step is not None:
             work = going.get((frame.step.message, frame.step.delivery))
@@ -154,6 +162,8 @@ def _works(frames: Sequence[Frame]) -> Iterator[Work]:
         before = now
     for work in found:
         work.windows.extend(_windows(work))
+        passed = (index for index, kind in work.steps if kind is Kind.EXPIRE)
+        work.expired = next(passed, work.zombie)
         yield work
 
 
@@ -180,10 +190,10 @@ def _calls(
     own = frame.step is not None and frame.step[1:] == (work.message, work.delivery)
     kind = frame.step.kind if own and frame.step is not None else None
     if before is not None and before.service is not None:
-        ended = now is None or kind in {Kind.CALL, Kind.FAIL}
+        ended = now is None or kind not in {None, Kind.EXPIRE, Kind.DUPLICATE}
         how: Literal["done", "failed", "lost", "running"] = "running"
         if ended:
-            how = "done" if kind is Kind.CALL else "failed" if kind is Kind.FAIL else "lost"
+            how = "done" if kind is Kind.CALL else "lost" if kind in _LOSING else "failed"
         last = work.calls.pop()
         work.calls.append(Call(last.service, last.message, last.lane, last.begin, index, how))
         if not ended:
@@ -258,31 +268,11 @@ def _unseen(frames: Sequence[Frame], view: InstanceView, index: int) -> bool:
 
 def _value_words(views: Sequence[InstanceView]) -> list[str]:
     """Say what was stored: the leaves, and of the context what alone tells two apart."""
-    leaves = [words_of(each.configuration) for each in views]
-    varying = [
-        name
-        for name in dict.fromkeys(name for each in views for name in each.context)
-        if len({repr(each.context.get(name)) for each in views}) > 1
-    ]
-    alike = len(set(leaves)) < len({(each.configuration, repr(each.context)) for each in views})
-    if not alike:
+    leaves = [leaf_words(each.configuration) for each in views]
+    fields = telling_fields([(each.configuration, each.context) for each in views])
+    if not fields:
         return leaves
-    fields = [
-        ", ".join(f"{name}={context_words(each.context.get(name))}" for name in varying)
-        for each in views
-    ]
+    told = [fields_words(each.context, fields) for each in views]
     if len(set(leaves)) == 1:
-        return fields
-    return [f"{leaf} {more}" for leaf, more in zip(leaves, fields, strict=True)]
-
-
-def context_words(value: object) -> str:
-    """Return a value of the context in a few words; a list without its signs."""
-    if isinstance(value, (list, tuple)):
-        return " ".join(str(each) for each in value) or "empty"
-    return str(value)
-
-
-def words_of(configuration: Sequence[str]) -> str:
-    """Return the leaves of a configuration in a few words."""
-    return " + ".join(configuration) or "nothing"
+        return told
+    return [f"{leaf} {more}".rstrip() for leaf, more in zip(leaves, told, strict=True)]

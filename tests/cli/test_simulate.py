@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from settlesim.cli.progress import Progress
+from settlesim.cli.simulating import exploration_text, replay_text
 from settlesim.gallery import order
 from settlesim.sim import Scenario, explore, replay
 from tests.cli.conftest import Run
@@ -18,7 +26,9 @@ def test_a_refuted_scenario_ends_with_status_1_and_its_shortest_schedule(run: Ru
     result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct")
     found = explore(Scenario(order, ["PAY", "CANCEL"], queue="direct"))
     assert result.exit_code == 1
-    assert result.stdout.startswith("REFUTED: order [PAY, CANCEL], no queue, 2 workers")
+    assert result.stdout.startswith(
+        "REFUTED: order [PAY, CANCEL], no queue, a handler for each event"
+    )
     assert "3 endings, 10 interleavings, 16 states" in result.stdout
     assert f"  {found.counterexample}" in result.stdout.splitlines()
     assert result.stderr == ""
@@ -34,9 +44,9 @@ def test_a_proved_scenario_ends_with_status_0(run: Run) -> None:
 
 def test_a_search_that_was_cut_ends_with_status_3(run: Run) -> None:
     """It is no proof, and says where it stopped."""
-    result = run("simulate", "order", "PAY", "SHIP", "--limit", "5")
+    result = run("simulate", "order", "PAY", "SHIP", "--limit", "5", "--queue", "fifo_group")
     assert result.exit_code == 3
-    assert "There are more than 5 states." in result.stdout
+    assert "Note: there are more than 5 states" in result.stdout
 
 
 def test_an_interrupt_is_no_verdict(here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +95,7 @@ def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
     result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct",
                  "--replay", "l1 l2 c1 s1 s2")  # fmt: skip
     assert result.exit_code == 1
-    assert "s2  CANCEL: cancelled is saved as revision 2" in result.stdout
+    assert "s2  CANCEL: cancelled (charge=None) is saved as revision 2" in result.stdout
     assert "<- lost update" in result.stdout
     sentence = replay(Scenario(order, ["PAY", "CANCEL"], queue="direct"), "l1 l2 c1 s1 s2").sentence
     assert sentence in result.stdout
@@ -95,7 +105,10 @@ def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
     ("words", "said"),
     [
         (["order", "PAY", "--queue", "fifo"], "is not one of"),
-        (["order", "PAY", "--queue", "direct", "--expiries", "1"], "need a queue"),
+        (["order", "PAY", "--queue", "direct", "--expiries", "1"], "--expiries: they need a queue"),
+        (["order", "PAY", "--queue", "direct", "--duplicates", "1"], "--duplicates: they need"),
+        (["order", "PAY", "--queue", "fifo_group", "--duplicates", "1"], "--duplicates: a FIFO"),
+        (["signup", "EXPIREE"], "did you mean 'EXPIRE'?"),
         (["order", "PAY", "--protect", "cass"], "cas"),
         (["order", "PAY", "SHIP", "--replay", "r1 s1"], "l1"),
         (["order", "PAY", "--replay", "hello"], "hello"),
@@ -106,6 +119,17 @@ def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
         (["order", "a:PAY", "--keys", "2"], "--keys is for events without keys"),
         (["order", "PAY", "--replay", "r1", "-o", "x.svg", "--picture", "bars"], "as lanes"),
         (["order"], "EVENT"),
+        (["ordr", "PAY"], "did you mean 'order'?"),
+        (["order", "PAY", "--crashes", "-1"], "'--crashes': -1 is not in the range"),
+        (["order", "PAY", "--expiries", "many"], "'--expiries'"),
+        (["order", "PAY", "--workers", "0"], "'--workers': 0 is not in the range"),
+        (["order", "PAY", "--queue", "direct", "--max-receives", "2"], "--max-receives: needs a"),
+        (["order", "PAY", "--queue", "direct", "--protect", "fence"], "--protect: fence needs"),
+        (["order", "PAY", "--start", "nowhere"], "--start: unknown name 'nowhere'; known are new"),
+        (["order", "PAY", "--replay", "r1", "--limit", "9"], "leave --limit out"),
+        (["order", "PAY", "--replay", "r1", "--certificate"], "leave --certificate out"),
+        (["order", "PAY", "--theme", "dark"], "give -o FILE"),
+        (["order", "done.x"], "reserved name"),
     ],
 )
 def test_what_was_given_wrong_ends_with_status_2(words: list[str], said: str, run: Run) -> None:
@@ -116,10 +140,38 @@ def test_what_was_given_wrong_ends_with_status_2(words: list[str], said: str, ru
     assert "Traceback" not in result.output
 
 
-def test_an_event_that_the_chart_does_not_know_is_noted(run: Run) -> None:
-    """It is ignored by every instance, which may be a slip of the finger."""
+def test_an_event_that_the_chart_does_not_know_is_refused(run: Run) -> None:
+    """And nothing else is said of it: one sentence, with what is near."""
     result = run("simulate", "order", "PAYY")
-    assert "did you mean 'PAY'?" in result.stderr
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "Error: events[0]: unknown name 'PAYY'; did you mean 'PAY'?"
+    ]
+
+
+def test_a_search_that_was_cut_has_no_shares(run: Run) -> None:
+    """Its counts are lower bounds, so that a share of them would mean nothing."""
+    result = run("simulate", "order", "PAY", "SHIP", "--crashes", "1", "--limit", "100")
+    assert "Note: there are more than 100 states" in result.stdout
+    assert "not known" in result.stdout
+    assert " %" not in result.stdout
+    assert "shortest counterexample" not in result.stdout
+    assert "a counterexample (0 faults" in result.stdout
+
+
+def test_a_note_keeps_the_name_of_a_service(run: Run) -> None:
+    """It may begin with one, which is written as it is in the chart."""
+    declined = ("--data", 'PAY={"card": "declined"}')
+    result = run("simulate", "order", "PAY", *declined)
+    assert "Note: charge_card fails by itself (CardDeclinedError" in result.stdout
+
+
+def test_workers_without_a_queue_are_noted(run: Run) -> None:
+    """They are not used there, which is no error: a script may go through all disciplines."""
+    result = run("simulate", "order", "PAY", "--queue", "direct", "--workers", "3")
+    assert result.exit_code == 0
+    assert "--workers is not used" in result.stderr
+    assert run("simulate", "order", "PAY", "--queue", "direct").stderr == ""
 
 
 @pytest.mark.parametrize("picture", ["bars", "lanes", "states"])
@@ -152,3 +204,209 @@ def test_a_chart_without_functions_is_simulated_with_stubs(parcel: str, run: Run
                   "--stub")  # fmt: skip
     assert stubbed.exit_code == 0
     assert "delivered" in stubbed.stdout
+
+
+def test_the_table_says_what_its_numbers_are(run: Run) -> None:
+    """A share is one of interleavings, and an order is one of handling one by one."""
+    lines = run("simulate", "order", "PAY", "CANCEL").stdout.splitlines()
+    head = next(line for line in lines if line.startswith("interleavings"))
+    assert head.split("  ")[:3] == ["interleavings", "share of them", "as one by one"]
+    for words in ("in order of arrival", "in another order", "in no order"):
+        assert any(words in line for line in lines)
+    assert "not every interleaving ends as handled one by one, in order of arrival" in lines[0]
+
+
+def test_a_schedule_that_does_not_end_has_status_3(run: Run) -> None:
+    """What could come next is named; nothing is known of how it ends."""
+    result = run("simulate", "order", "PAY", "CANCEL", "--replay", "r1 l1")
+    assert result.exit_code == 3
+    assert "not at the end: next could be r2, c1" in result.stdout
+    record = json.loads(run("simulate", "order", "PAY", "--replay", "r1", "--json").stdout)
+    assert record["ending"] is None
+    assert record["steps"][-1]["enabled"] == ["l1"]
+
+
+def test_a_schedule_that_may_end_says_what_could_still_come(run: Run) -> None:
+    """A duplicate may come or not: the end is judged, and not denied."""
+    result = run(
+        "simulate", "order", "PAY", "--workers", "1", "--duplicates", "1",
+        "--replay", "r1 l1 c1 s1 d1",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert "it may end here: next could be u1" in result.stdout
+    assert "not at the end" not in result.stdout
+
+
+def test_a_graph_of_too_many_states_is_refused_with_the_number(here: Path, run: Run) -> None:
+    """What was found is printed all the same; no file is written."""
+    result = run("simulate", "order", "PAY", "SHIP", "--crashes", "1", "--expiries", "1",
+                 "-o", "x.svg", "--picture", "states")  # fmt: skip
+    assert result.exit_code == 2
+    assert result.stdout.startswith("REFUTED")
+    assert "this scenario has 2,534 states; a graph of more than 150 can not be read" in (
+        result.stderr
+    )
+    assert not (here / "x.svg").exists()
+
+
+def test_json_can_not_command_the_terminal(run: Run) -> None:
+    """Control characters of either set are escaped, and the JSON is the same."""
+    text = "a\x9b2J\u202e\U000e0001"
+    data = json.dumps({"card": text}, ensure_ascii=False)
+    result = run("simulate", "order", "PAY", "--data", f"PAY={data}", "--json")
+    assert not [each for each in result.stdout if not each.isprintable() and each != "\n"]
+    assert json.loads(result.stdout)["scenario"]["events"][0][2] == {"card": text}
+
+
+HOSTILE = "\x1b[31mred\x07\x9b2J"
+TURNED = "a\u202eb"
+
+
+@pytest.mark.parametrize("more", [(), ("--replay", "r1 l1 s1 d1 r2 l2 i2 d2")])
+def test_names_can_not_command_the_terminal(
+    more: tuple[str, ...], here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys, values, names and files of a person's own are printed with escapes."""
+    record = {
+        "name": TURNED,
+        "initial": "new",
+        "context": {"note": ""},
+        "states": [
+            {"name": "new", "tags": ["settled"]},
+            {
+                "name": TURNED,
+                "invoke": {"src": "ask", "on_done": {"dest": "new", "assign": "keep"}},
+            },
+        ],
+        "transitions": [[TURNED, "new", TURNED]],
+    }
+    (here / "own.py").write_text(
+        "from settlesim.chart import Chart\n"
+        "async def ask(call):\n    return call.event.name\n"
+        f"def keep(context, event):\n    return {{'note': context['note'] + {HOSTILE!r}}}\n"
+        f"chart = Chart.from_dict({record!r}).bind({{'ask': ask, 'keep': keep}})\n"
+    )
+    monkeypatch.syspath_prepend(str(here))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    events = (f"{HOSTILE}:{TURNED}", f"{HOSTILE}:{TURNED}", f"k:{TURNED}{HOSTILE}")
+    result = run("simulate", "own:chart", *events[: 2 if not more else 3], *more,
+                 "-o", f"{HOSTILE}.svg")  # fmt: skip
+    assert result.exit_code in {1, 2, 3}, result.output
+    assert "Traceback" not in result.output
+    for stream in (result.stdout, result.stderr):
+        assert not [each for each in stream if not each.isprintable() and each != "\n"]
+
+
+# --- long searches and terminals ----------------------------------------------------------
+
+
+def test_the_bar_shows_only_long_searches_on_a_terminal() -> None:
+    """From a hundred thousand states on; a file never gets it."""
+    terminal, file = _Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        with Progress(2_000_000, stream) as progress:
+            progress(65_536)
+            assert stream.getvalue() == ""
+            progress(131_072)
+            progress(196_608)
+    assert "States" in terminal.getvalue()
+    assert "131072/2000000" in terminal.getvalue()
+    assert "196608/2000000" in terminal.getvalue()
+    assert file.getvalue() == ""
+
+
+class _Terminal(io.StringIO):
+    """Says that it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_of_a_table_are_cut_to_a_width() -> None:
+    """Columns stay where they are; a schedule to copy is never cut."""
+    found = explore(Scenario(order, ["PAY", "SHIP"], faults={"crashes": 1}))
+    assert found.counterexample is not None
+    wrong = replay(found.scenario, found.counterexample)
+    whole = exploration_text(found, wrong, None).splitlines()
+    cut = exploration_text(found, wrong, None, width=50).splitlines()
+    assert len(whole) == len(cut)
+    table = slice(whole.index("") + 1, whole.index("", whole.index("") + 1))
+    for long, short in zip(whole[table], cut[table], strict=True):
+        assert short == (long if len(long) <= 50 else f"{long[:49]}\N{HORIZONTAL ELLIPSIS}")
+    assert whole[table.stop :] == cut[table.stop :]
+    steps = replay_text(wrong, width=20).splitlines()
+    assert max(map(len, steps[2 : 2 + len(wrong.schedule)])) == 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_a_table_is_as_wide_as_the_terminal(here: Path) -> None:
+    """In a pipe it is whole."""
+    words = ["simulate", "order", "PAY", "SHIP", "--crashes", "1"]
+    ours, theirs = os.openpty()
+    process = _started(words, here, stdout=theirs, environment={"COLUMNS": "60"})
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        text = _read(terminal, until=b"shortest counterexample").decode()
+    process.wait(timeout=60)
+    rows = text[text.index("interleavings  share of") : text.index("shortest")].splitlines()
+    assert max(map(len, rows)) == 60
+    assert any(row.endswith("\N{HORIZONTAL ELLIPSIS}") for row in rows)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_ctrl_c_in_the_middle_of_a_search_gives_what_is_known(here: Path) -> None:
+    """A real signal, sent when the bar shows that the search goes on."""
+    (here / "long.py").write_text(
+        "from settlesim.gallery import append_log\nchart = append_log(6)\n", encoding="utf-8"
+    )
+    events = [f"E{number}" for number in range(1, 7)]
+    ours, theirs = os.openpty()
+    words = ["simulate", "long:chart", *events, "--workers", "4", "--limit", "100000000"]
+    process = _started(words, here, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    try:
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            assert b"States" in _read(terminal, until=b"States")
+            process.send_signal(signal.SIGINT)
+            _read(terminal, until=None)
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 3
+    assert printed.startswith(b"UNDETERMINED: append_log")
+    assert b"Note: it was interrupted." in printed
+    states = re.search(rb"at least ([0-9,]+) states", printed)
+    assert states is not None
+    assert int(states[1].replace(b",", b"")) > 100_000
+
+
+def _started(
+    words: list[str], folder: Path, *, stdout: int, stderr: int | None = None,
+    environment: dict[str, str] | None = None,
+) -> subprocess.Popen[bytes]:  # fmt: skip
+    """Start the command line; a shell may have told it to ignore Ctrl-C, so that is undone."""
+    source = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from settlesim.cli import program; program(sys.argv[1:], prog_name='settlesim')"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", source, *words],
+        cwd=folder,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def _read(terminal: io.RawIOBase, until: bytes | None) -> bytes:
+    """Read what a program writes to its terminal, until some words or its end."""
+    found = b""
+    while until is None or until not in found:
+        try:
+            more = terminal.read(4096)
+        except OSError:  # Linux: nobody has the other end open any more
+            break
+        if not more:
+            break
+        found += more
+    return found

@@ -177,3 +177,112 @@ def test_texts_tell_nodes_apart() -> None:
     assert one.node_text(first) != one.node_text(second)
     two.program(two.start(), "CANCEL")  # another order, so other numbers
     assert two.node_text(two.program(two.start(), "PAY")) == one.node_text(first)
+
+
+# --- failures from outside ----------------------------------------------------------------
+
+
+def failing(on_error: Any, **functions: Any) -> Chart:
+    """GO runs a service that may fail."""
+
+    async def work(call: Any) -> None:
+        """Do nothing."""
+
+    return Chart(
+        [
+            {"name": "a", "tags": ["settled"]},
+            {"name": "busy", "invoke": {"src": "work", "on_done": "b", "on_error": on_error}},
+            {"name": "b", "tags": ["settled"]},
+            {"name": "c", "tags": ["settled"]},
+        ],
+        [["GO", "a", "busy"]],
+        "a",
+        context={"error": None, "tries": 0},
+    ).bind({"work": work, **functions})
+
+
+def keep(context: dict[str, Any], event: Event) -> dict[str, Any]:
+    return {"error": event.data}
+
+
+def is_late(context: dict[str, Any], event: Event) -> bool:
+    return bool(event.data["type"] == "TimeoutError")
+
+
+def call_of(chart: Chart, failures: int = 1) -> tuple[Table, Any]:
+    table = Table(chart, perform=Services(chart), failures=failures)
+    return table, table.node(table.program(table.start(), "GO"))
+
+
+@pytest.mark.parametrize(
+    ("on_error", "functions"),
+    [
+        ([{"dest": "b", "conditions": "is_late"}, {"dest": "c"}], {"is_late": is_late}),
+        ({"dest": "c", "assign": "keep"}, {"keep": keep}),
+        ({"dest": "b", "conditions": "is_late"}, {"is_late": is_late}),
+    ],
+    ids=["guard", "assign", "no way for an error"],
+)
+def test_a_time_out_is_a_branch_of_its_own_where_the_chart_tells_it_apart(
+    on_error: Any, functions: dict[str, Any]
+) -> None:
+    """By a guard, by what is kept, or because only one of the two is taken."""
+    table, call = call_of(failing(on_error, **functions))
+    assert call.timeout is not None
+    assert table.node_text(call.timeout) != table.node_text(call.error)
+
+
+def test_a_time_out_is_what_the_interpreter_makes_of_one() -> None:
+    """The same context, but for the hint that is for simulated clocks."""
+    table, call = call_of(failing({"dest": "c", "assign": "keep"}, keep=keep))
+    kept = [table.context(table.node(each).state)["error"] for each in (call.error, call.timeout)]
+    assert kept == [
+        {"type": "RuntimeError", "message": "fails in the simulation"},
+        {"type": "TimeoutError", "message": "did not end within 60 seconds"},
+    ]
+
+    async def never(call: Any) -> None:
+        await call.sleep(1e6)
+
+    chart = failing({"dest": "c", "assign": "keep"}, keep=keep).bind({"work": never})
+    real = Interpreter(chart, MemoryStore(), clock=SimulatedClock(), service_timeout=60.0)
+    error = real.settle_sync("k", "GO").after.context["error"]
+    assert error["type"] == kept[1]["type"]
+    assert error["message"].startswith(kept[1]["message"])
+
+
+def test_a_chart_that_does_not_tell_them_apart_has_one_failing_branch() -> None:
+    """Also where neither has an `on_error`: only the words of the error differ."""
+    for on_error in ("c", None):
+        _, call = call_of(failing(on_error))
+        assert call.error is not None
+        assert call.timeout is None
+
+
+def test_a_service_that_fails_by_itself_may_fail_otherwise() -> None:
+    """A bank that would decline may not answer at all; where that is the same, it is one."""
+
+    async def declines(call: Any) -> None:
+        raise LookupError("no such card")
+
+    told_apart = failing([{"dest": "b", "conditions": "is_late"}, {"dest": "c"}], is_late=is_late)
+    _, call = call_of(told_apart.bind({"work": declines}))
+    assert (call.works, call.error) == (False, None)
+    assert call.timeout is not None
+    table, call = call_of(failing("c").bind({"work": declines}))
+    assert (call.error, call.timeout) == (None, None)
+    number = table.program(table.start(), "GO")
+    assert table.errors(number) == ("LookupError: no such card",)
+    assert table.errors(call.done) == ()
+
+
+def test_many_failures_of_a_service_that_is_tried_again_are_no_explosion() -> None:
+    """Each try may fail in two ways, which lead to the same: 30 failures are 31 calls, not 2^30."""
+    chart = failing("busy")
+    table, call = call_of(chart, failures=30)
+    length = 1
+    while call.error is not None:
+        assert call.timeout is None
+        call = table.node(call.error)
+        length += 1
+    assert length == 31

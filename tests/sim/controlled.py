@@ -9,6 +9,7 @@ of its own.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,11 +31,19 @@ class AbandonedError(BaseException):
     """Ends a handler of a run that is no longer wanted."""
 
 
-def at_point(name: str) -> None:
-    """Stop until the scheduler says go on; outside a controlled run, go on at once."""
+def at_point(name: str) -> str:
+    """Stop until the scheduler says how to go on; outside a controlled run, go on at once.
+
+    Raises what a service raises that is to fail; returns ``time out`` for one that is not to
+    come back in time.
+    """
     handler = getattr(_local, "handler", None)
-    if handler is not None:
-        handler.stop(name)
+    if handler is None:
+        return "go on"
+    fate: str = handler.stop(name)
+    if fate == "fail":
+        raise RuntimeError("fails in the simulation")
+    return fate
 
 
 def note_effect(service: str) -> None:
@@ -87,6 +96,7 @@ class Handler:
         self.loaded = ""
         self.conflict = False
         self.abandoned = False
+        self.fates: list[str] = []
         self._go = threading.Semaphore(0)
         self._stopped = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -99,7 +109,10 @@ class Handler:
         key, event, data = self.message
         coroutine = interpreter.settle(key, event, data)
         try:
-            coroutine.send(None)  # services stop in their thread and never wait for a loop
+            if self.world.may_fail:
+                asyncio.run(coroutine)  # one that is not to come back needs a clock that runs
+            else:
+                coroutine.send(None)  # services stop in their thread and never wait for a loop
         except StopIteration:
             pass
         except VersionConflictError:
@@ -109,16 +122,18 @@ class Handler:
         self.at = "end"
         self._stopped.release()
 
-    def stop(self, name: str) -> None:
-        """Wait for the scheduler; called in the handler's thread."""
+    def stop(self, name: str) -> str:
+        """Wait for the scheduler and return what it says; called in the handler's thread."""
         self.at = name
         self._stopped.release()
         self._go.acquire()
         if self.abandoned:
             raise AbandonedError
+        return self.fates[-1]
 
-    def go_on(self) -> None:
+    def go_on(self, fate: str = "go on") -> None:
         """Run to the next point; called by the scheduler."""
+        self.fates.append(fate)
         self._go.release()
         self._stopped.acquire()
 
@@ -134,7 +149,14 @@ class World:
     """One run: messages, handlers, store, effects."""
 
     def __init__(
-        self, chart: Chart, messages: tuple[Message, ...], workers: int, queue: str, *, cas: bool
+        self,
+        chart: Chart,
+        messages: tuple[Message, ...],
+        workers: int,
+        queue: str,
+        *,
+        cas: bool,
+        failures: int = 0,
     ) -> None:
         self.chart = chart
         self.messages = messages
@@ -144,13 +166,19 @@ class World:
         self.effects: list[tuple[str, str, int]] = []
         self.status = ["visible"] * len(messages)
         self.handlers: dict[int, Handler] = {}
+        self.failures = failures
+        self.may_fail = failures > 0
 
     def choices(self) -> list[Choice]:
         """What may happen next."""
         found: list[Choice] = []
         if self.queue == "direct" or len(self.handlers) < self.workers:
             found += [("receive", index) for index in self._receivable()]
-        return found + [("go on", index) for index in sorted(self.handlers)]
+        for index, handler in sorted(self.handlers.items()):
+            found.append(("go on", index))
+            if self.failures and handler.at not in {"start", "load", "save", "end"}:
+                found += [("fail", index), ("time out", index)]
+        return found
 
     def _receivable(self) -> list[int]:
         visible = [i for i, each in enumerate(self.status) if each == "visible"]
@@ -182,7 +210,8 @@ class World:
         if handler.at == "end":
             self._end(index, "deleted")
             return
-        handler.go_on()
+        self.failures -= kind in {"fail", "time out"}
+        handler.go_on("go on" if kind == "receive" else kind)
         if handler.conflict:
             self._end(index, "visible")
         elif handler.at == "end" and self.queue == "direct":
@@ -194,8 +223,11 @@ class World:
 
     def fingerprint(self) -> str:
         """All that what comes next depends on."""
-        handlers = [(index, each.at, each.loaded) for index, each in sorted(self.handlers.items())]
-        return repr((self.status, handlers, self.ending(), len(self.effects)))
+        handlers = [
+            (index, each.at, each.loaded, [fate for fate in each.fates if fate != "go on"])
+            for index, each in sorted(self.handlers.items())
+        ]
+        return repr((self.status, handlers, self.ending(), len(self.effects), self.failures))
 
     def ending(self) -> Ending:
         """Store and effects, as the simulator names them."""

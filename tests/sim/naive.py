@@ -13,6 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 Chart = Callable[[Any, str], tuple[list[str], Any]]
+Failures = Callable[[Any, str, str], list[tuple[list[str], Any]]]
+"""From state, event and service to the ways in which it may fail: what runs then, what is saved."""
 Endings = dict[tuple[Any, ...], list[Any]]
 
 
@@ -34,6 +36,26 @@ def order_chart(state: Any, event: str) -> tuple[list[str], Any]:
         ("paid", "REFUND"): (["refund_card"], "refunded"),
     }
     return table.get((state, event), ([], None))
+
+
+def order_failures(state: Any, event: str, service: str) -> list[tuple[list[str], Any]]:
+    """A failed charge is rejected; a label and a refund that fail leave what was paid."""
+    return [([], None if service == "charge_card" else "paid")]
+
+
+def log_failures(state: Any, event: str, service: str) -> list[tuple[list[str], Any]]:
+    """A failed service leaves the log as it is, and that is saved."""
+    return [([], state)]
+
+
+def patient_chart(state: Any, event: str) -> tuple[list[str], Any]:
+    """One service; a time-out is followed by another one."""
+    return (["work"], "done") if state == "open" else ([], None)
+
+
+def patient_failures(state: Any, event: str, service: str) -> list[tuple[list[str], Any]]:
+    """An error breaks it, a time-out has another try, which only breaks."""
+    return [([], "broken"), (["again"], "done")] if service == "work" else [([], "broken")]
 
 
 @dataclass
@@ -62,6 +84,7 @@ class Naive:
     protections: tuple[str, ...] = ()
     faults: dict[str, int] = field(default_factory=dict)
     max_receives: int | None = None
+    failures: Failures | None = None
 
     def endings(self) -> Endings:
         """Walk every interleaving; return its count and probability per ending."""
@@ -73,15 +96,16 @@ class Naive:
 
     def _walk(self, world: World, chance: Fraction, found: Endings) -> None:
         nexts = self._nexts(world)
-        if not nexts:
+        ends = not world.handlers and not self._receivable(world)
+        if ends:
             dead = tuple(i for i, status in enumerate(world.status) if status == "dead")
             total = found.setdefault((world.state, tuple(world.effects), dead), [0, Fraction(0)])
             total[0] += 1
-            total[1] += chance
+            total[1] += chance / (len(nexts) + 1)
         for act, *arguments in nexts:
             copy = deepcopy(world)
             act(copy, *arguments)
-            self._walk(copy, chance / len(nexts), found)
+            self._walk(copy, chance / (len(nexts) + ends), found)
 
     def _nexts(self, world: World) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
@@ -89,6 +113,9 @@ class Naive:
             found += [(self._receive, index) for index in self._receivable(world)]
         for place, handler in enumerate(world.handlers):
             found.append((self._go_on, place))
+            if world.left.get("service_failures") and handler["at"] == "runs":
+                ways = self._failures(handler)
+                found += [(self._fail, place, number) for number in range(len(ways))]
             if world.left.get("crashes"):
                 found.append((self._crash, place))
             if world.left.get("expiries") and self._owner(world, handler):
@@ -135,7 +162,7 @@ class Naive:
                 handler["at"] = "saved"
                 return
             calls, saves = self.chart(world.state, self.events[index])
-            handler.update(at="runs", calls=calls, saves=saves)
+            handler.update(at="runs", calls=calls, saves=saves, state=world.state)
         elif handler["at"] == "runs" and handler["calls"]:
             service, *handler["calls"] = handler["calls"]
             again = (service, index) in world.effects and "idempotent" in self.protections
@@ -168,6 +195,18 @@ class Naive:
         if self.queue == "direct":
             world.handlers.remove(handler)
             world.status[index] = "deleted"
+
+    def _failures(self, handler: dict[str, Any]) -> list[tuple[list[str], Any]]:
+        if self.failures is None or not handler["calls"]:
+            return []
+        event = self.events[handler["message"]]
+        return self.failures(handler["state"], event, handler["calls"][0])
+
+    def _fail(self, world: World, place: int, number: int) -> None:
+        world.left["service_failures"] -= 1
+        handler = world.handlers[place]
+        calls, saves = self._failures(handler)[number]
+        handler.update(calls=calls, saves=saves)
 
     def _crash(self, world: World, place: int) -> None:
         world.left["crashes"] -= 1

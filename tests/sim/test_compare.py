@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from settlesim import Chart
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, counter, order
-from settlesim.sim import DISCIPLINES, Necessity, Scenario, compare, explore, necessity
+from settlesim.sim import (
+    DISCIPLINES,
+    Necessity,
+    Scenario,
+    Verdict,
+    compare,
+    explore,
+    necessity,
+)
+from tests.sim.interrupts import interrupt_at
 
 EVENTS = {"ship": ["PAY", "SHIP"], "refund": ["PAY", "REFUND"], "cancel": ["PAY", "CANCEL", "SHIP"]}
 
@@ -123,6 +135,168 @@ def test_what_the_grid_varies_can_not_be_given() -> None:
         necessity(order, ["PAY"], queue="mutex")
     with pytest.raises(SimulationError, match="a mapping by name"):
         necessity(order, ["PAY"], fault_rows={})
+
+
+@pytest.mark.parametrize("rows", [["none"], "none", 3, {}])
+def test_rows_are_a_mapping(rows: Any) -> None:
+    """From their names to budgets."""
+    with pytest.raises(SimulationError, match=r"fault_rows: .* a mapping by name"):
+        necessity(order, ["PAY"], fault_rows=rows)
+
+
+def test_what_a_comparison_varies_can_not_be_given() -> None:
+    """Nor can disciplines be one name."""
+    with pytest.raises(SimulationError, match="queue: is what is varied"):
+        compare(order, ["PAY"], queue="mutex")
+    for names in ("mutex", 3):
+        with pytest.raises(SimulationError, match="a list of names"):
+            compare(order, ["PAY"], names)  # type: ignore[arg-type]
+
+
+# --- Ctrl-C -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["search", "_forward", "_of_instance", "table_for"])
+def test_one_interrupt_ends_the_whole_comparison(place: str) -> None:
+    """What was explored is given back, and what was not begun is undetermined."""
+    with interrupt_at(place, 1 if place == "table_for" else 3):
+        found = compare(order, ["PAY", "SHIP"])
+    assert found.disciplines == tuple(DISCIPLINES)
+    verdicts = [each.verdict for each in found.explorations]
+    done = [each.complete for each in found.explorations]
+    number = done.index(False)
+    assert number < 3
+    assert not any(done[number:])
+    rest = found.explorations[number + 1 :]
+    assert {each.verdict for each in rest} == {Verdict.UNDETERMINED}
+    assert {each.reason for each in rest} == {"it was not begun: one before it was interrupted"}
+    assert Verdict.PROVED not in verdicts
+
+
+def test_one_interrupt_ends_the_whole_grid() -> None:
+    """The cells before it are as they would be, those after it undetermined."""
+    whole = necessity(order, ["PAY", "SHIP"])
+    with interrupt_at("search", 20):
+        grid = necessity(order, ["PAY", "SHIP"])
+    cells = [cell for row in grid.cells for cell in row]
+    same = [cell for row in whole.cells for cell in row]
+    assert len(cells) == len(same) == 64
+    for cell, other in zip(cells[:19], same[:19], strict=True):
+        assert cell.exploration.endings == other.exploration.endings
+    assert {cell.exploration.verdict for cell in cells[19:]} == {Verdict.UNDETERMINED}
+    assert cells[19].reason == "it was interrupted"
+    assert cells[20].reason.startswith("it was not begun")
+    assert cells[20].counterexample is None
+    assert "cells are undetermined" in grid.summary
+    assert "?" in str(grid)
+
+
+# --- what is not known --------------------------------------------------------------------
+
+
+def test_a_grid_of_which_nothing_is_known_claims_nothing() -> None:
+    """Neither that the events commute, nor that they do not, nor what is certain."""
+    events = [f"E{i}" for i in range(1, 5)]
+    chart = append_log(4).bind({"append": lambda context, event: {"log": ["same"]}})
+    grid = necessity(chart, events, limit=20)
+    assert {cell.exploration.verdict for row in grid.cells for cell in row} == {
+        Verdict.UNDETERMINED
+    }
+    assert grid.commute is None
+    assert grid.summary == (
+        "Whether these events commute was not found out. "
+        "Whether one can do without FIFO was not found out."
+    )
+
+
+def test_whether_events_commute_is_searched_within_the_limit() -> None:
+    """Two endings say no; one ending of a search that stopped early says nothing."""
+    events = [f"E{i}" for i in range(1, 5)]
+    assert necessity(append_log(4), events, limit=20, fault_rows={"none": {}}).commute is False
+    assert necessity(counter(), ["INC"] * 3, limit=5, fault_rows={"none": {}}).commute is None
+    assert necessity(counter(), ["INC"] * 3, fault_rows={"none": {}}).commute is True
+
+
+def test_a_grid_with_undetermined_cells_says_how_many() -> None:
+    """What is refuted without FIFO is refuted all the same."""
+    events = [f"E{i}" for i in range(1, 5)]
+    grid = necessity(append_log(4), events, limit=20, fault_rows={"none": {}})
+    assert {grid["none", column].exploration.verdict for column in grid.columns} == {
+        Verdict.REFUTED,
+        Verdict.UNDETERMINED,
+    }
+    assert "?" in str(grid)
+
+
+# --- events that come to no settled node -----------------------------------------------------
+
+
+def stuck() -> Chart:
+    """WORK before START stalls; in order both are fine."""
+    return Chart(
+        [
+            {"name": "idle", "tags": ["settled"]},
+            "nowhere",
+            {"name": "ready", "tags": ["settled"]},
+            {"name": "worked", "tags": ["settled"]},
+        ],
+        [["START", "idle", "ready"], ["WORK", "idle", "nowhere"], ["WORK", "ready", "worked"]],
+        "idle",
+        name="stuck",
+    )
+
+
+def test_an_event_that_only_fails_out_of_order_leaves_the_other_disciplines() -> None:
+    """Under FIFO it never comes there; the others are left out with the reason."""
+    found = compare(stuck(), ["START", "WORK"])
+    assert "fifo_group" in found.disciplines
+    assert found["fifo_group"].verdict is Verdict.PROVED
+    assert "Give max_receives" in found.left_out["standard"]
+    assert "for ever" not in found.left_out["standard"]
+    assert compare(stuck(), ["START", "WORK"], max_receives=2).left_out.keys() == {"direct"}
+    with pytest.raises(SimulationError, match="Give max_receives"):
+        compare(stuck(), ["START", "WORK"], ["standard"])
+    named = compare(stuck(), ["START", "WORK"], ["standard", "fifo_group"])
+    assert named.disciplines == ("fifo_group",)
+
+
+def test_an_event_that_only_fails_out_of_order_is_a_cell_with_the_reason() -> None:
+    """The grid has every cell all the same."""
+    grid = necessity(stuck(), ["START", "WORK"])
+    assert grid["none", "F---"].right
+    cell = grid["none", "----"]
+    assert (cell.right, cell.endings, cell.counterexample) == (False, 0, None)
+    assert "comes to no settled node" in cell.reason
+    assert cell.exploration.verdict is Verdict.UNDETERMINED
+    assert grid.commute is None
+    assert "not found out" in grid.summary
+
+
+def test_an_order_that_the_queue_does_not_allow_refuses_nothing() -> None:
+    """Under FIFO the event never stalls; only whether an ending is serializable is not known."""
+    found = explore(
+        Scenario(stuck(), ["START", "WORK"], queue="fifo_group", faults={"expiries": 1})
+    )
+    assert found.complete
+    assert found.verdict is Verdict.REFUTED
+    assert {(each.label, each.fifo, each.serializable) for each in found.endings} == {
+        ("worked", True, True),
+        ("ready", False, None),
+    }
+    assert found.note.startswith("in a serial order event WORK comes to no settled node")
+    assert found.note.endswith("only the order of arrival was compared")
+
+
+def test_one_interrupt_of_searches_that_stop_early_ends_the_grid_too() -> None:
+    """While ends are counted, or while walks look for some."""
+    for place in ("_totals", "met"):
+        with interrupt_at(place, 2):
+            grid = necessity(order, ["PAY", "SHIP"], limit=20)
+        cells = [cell for row in grid.cells for cell in row]
+        assert cells[1].reason == "it was interrupted"
+        assert {cell.reason for cell in cells[2:]} == {
+            "it was not begun: one before it was interrupted"
+        }
 
 
 def test_the_summary_claims_only_what_every_row_bears_out() -> None:

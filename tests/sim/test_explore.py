@@ -17,7 +17,11 @@ import pytest
 from settlesim import Chart
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, counter, donut, order, signup
-from settlesim.sim import Criterion, Scenario, Verdict, explore, replay
+from settlesim.sim import Criterion, Scenario, Step, Verdict, explore, replay
+from settlesim.sim.model import Model, State
+from settlesim.sim.serial import Serial
+from settlesim.sim.shortest import shortest
+from tests.sim.interrupts import interrupt_at
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,6 +140,33 @@ def test_an_interrupt_returns_what_is_known() -> None:
     assert gc.isenabled()
 
 
+@pytest.mark.parametrize("place", ["_forward", "_topological", "outcome"])
+def test_an_interrupt_while_counting_keeps_what_was_found(place: str) -> None:
+    """Every ending is known by then, only not how many ways lead to it."""
+    scenario = Scenario(order, ["PAY", "CANCEL"], protections=["cas"], faults={"crashes": 1})
+    whole = explore(scenario)
+    with interrupt_at(place):
+        found = explore(scenario)
+    assert (found.complete, found.reason) == (False, "it was interrupted")
+    assert (found.states, found.transitions) == (whole.states, whole.transitions)
+    assert {each.label for each in found.endings} == {each.label for each in whole.endings}
+    assert 0 < found.interleavings < whole.interleavings
+    assert found.verdict is Verdict.REFUTED
+    assert found.counterexample == whole.counterexample
+    assert found.certificate["sha256"] == whole.certificate["sha256"]
+
+
+def test_an_interrupt_while_endings_are_made_leaves_the_verdict_open() -> None:
+    """What the order of arrival comes to was not worked out, so nothing is proved."""
+    scenario = Scenario(order, ["PAY", "SHIP"], queue="fifo_group")
+    with interrupt_at("_of_instance"):
+        found = explore(scenario)
+    assert (found.complete, found.note) == (False, "it was interrupted")
+    assert [(each.fifo, each.serializable) for each in found.endings] == [(None, None)]
+    assert (found.verdict, found.holds) == (Verdict.UNDETERMINED, None)
+    assert found.interleavings == explore(scenario).interleavings
+
+
 def test_progress_is_told() -> None:
     """The last number is that of all states."""
     told: list[int] = []
@@ -161,6 +192,136 @@ def test_too_many_serial_orders_are_not_guessed() -> None:
     assert "serial situations" in found.note
 
 
+def test_an_unknown_order_of_arrival_is_said_and_proves_nothing() -> None:
+    """Each of many services may fail or not: too many endings to know them all."""
+    scenario = Scenario(
+        append_log(12),
+        [f"E{i}" for i in range(1, 13)],
+        queue="fifo_group",
+        faults={"service_failures": 12},
+    )
+    found = explore(scenario, limit=500)
+    assert {each.fifo for each in found.endings} == {None}
+    assert (found.verdict, found.holds) == (Verdict.UNDETERMINED, None)
+    assert found.note.endswith("more than 2000 serial situations; nothing was compared")
+    sentence = replay(scenario, found.way_to(found.endings[0])).sentence
+    assert sentence.endswith("where order of arrival leads is not known.")
+
+
+def test_a_bound_on_serial_situations_is_met_without_an_error() -> None:
+    """By the order of arrival too; within it everything is known."""
+    events = [f"E{i}" for i in range(1, 7)]
+    scenario = Scenario(append_log(6), events, faults={"service_failures": 6}, queue="fifo_group")
+    model = Model(scenario)
+    outcome = model.outcome(model.start)
+    tight = Serial(model, most=50)
+    assert (tight.is_fifo(outcome), tight.is_serializable(outcome)) == (None, None)
+    assert tight.fifo_part(0) is None
+    assert "more than 50 serial situations" in tight.reason
+    wide = Serial(model, most=20_000)
+    assert (wide.is_fifo(outcome), wide.reason) == (True, "")
+
+
+# --- searches that are cut, and walks ---------------------------------------------------------
+
+
+LARGE = [
+    Scenario(append_log(6), [f"E{i}" for i in range(1, 7)], workers=3),
+    Scenario(append_log(30), [f"E{i}" for i in range(1, 31)], workers=3),
+    Scenario(counter(), ["INC"] * 8, workers=8, criterion="serializable"),
+    Scenario(
+        append_log(9, effect=True),
+        [f"E{i}" for i in range(1, 10)],
+        queue="fifo_group",
+        faults={"crashes": 2, "expiries": 2},
+    ),
+]
+
+
+@pytest.mark.parametrize("scenario", LARGE, ids=repr)
+def test_a_search_that_stopped_early_refutes_where_a_walk_meets_a_wrong_ending(
+    scenario: Scenario,
+) -> None:
+    """The counterexample replays, to an ending that is not allowed."""
+    found = explore(scenario, limit=1_000)
+    assert not found.complete
+    assert found.verdict is Verdict.REFUTED
+    assert found.counterexample is not None
+    ending = replay(scenario, found.counterexample).ending
+    assert ending is not None
+    assert found.allowed(ending) is False
+    assert "may not be the shortest" in found.note
+    assert sum(each.probability for each in found.endings) <= 1
+    assert explore(scenario, limit=1_000).endings == found.endings
+
+
+def test_walks_meet_only_what_exists() -> None:
+    """Their endings are among those of the whole search, with fewer ways to them."""
+    scenario = Scenario(order, ["PAY", "CANCEL"], faults={"crashes": 1, "duplicates": 1})
+    whole = {each.label + str(each.effects): each for each in explore(scenario).endings}
+    for each in explore(scenario, limit=50).endings:
+        same = whole[each.label + str(each.effects)]
+        assert each.interleavings <= same.interleavings
+        assert each.probability <= same.probability
+        assert (each.fifo, each.serializable) == (same.fifo, same.serializable)
+
+
+def test_a_search_that_stopped_early_is_no_proof_however_much_was_walked() -> None:
+    """Every walk ends right, and the verdict stays open."""
+    scenario = Scenario(append_log(6), [f"E{i}" for i in range(1, 7)], queue="fifo_group")
+    found = explore(scenario, limit=20)
+    assert [each.fifo for each in found.endings] == [True]
+    assert found.verdict is Verdict.UNDETERMINED
+    assert (found.holds, found.counterexample) == (None, None)
+
+
+def test_the_way_to_an_ending_is_looked_for_among_as_many_states_as_were_searched() -> None:
+    """A shortest way is taken where it is near; else one that was walked."""
+    scenario = Scenario(append_log(8), [f"E{i}" for i in range(1, 9)], workers=8)
+    found = explore(scenario, limit=60)
+    for ending in found.endings[:3]:
+        ended = replay(scenario, found.way_to(ending)).ending
+        assert ended is not None
+        assert ended.store == ending.store
+
+
+def test_the_counterexample_of_a_large_search_takes_no_search_of_its_own() -> None:
+    """2.2 million states; the guided search looks at the serial ways alone."""
+    scenario = LARGE[0]
+    seen: dict[State, None] = {}
+    model = _Watched(scenario, seen)
+    serial = Serial(model)
+    found = shortest(model, lambda each: not serial.is_fifo(each), most=2_000_000)
+    assert found is not None
+    assert (found.faults, found.switches, len(found)) == (0, 5, 30)
+    assert len(seen) < 20_000
+
+
+class _Watched(Model):
+    """Notes the states whose successors are asked for."""
+
+    def __init__(self, scenario: Scenario, seen: dict[State, None]) -> None:
+        super().__init__(scenario)
+        self.seen = seen
+
+    def successors(self, state: State) -> list[tuple[Step, State]]:
+        self.seen[state] = None
+        return super().successors(state)
+
+
+@pytest.mark.parametrize("limit", ["x", 0, -1, True, 1.5, None])
+def test_a_limit_is_a_whole_number(limit: Any) -> None:
+    """Of one state or more."""
+    with pytest.raises(SimulationError, match=r"limit: is .* a whole number, 1 or more"):
+        explore(Scenario(order, ["PAY"]), limit=limit)
+
+
+def test_progress_is_a_function() -> None:
+    """Anything else is refused before the search."""
+    with pytest.raises(SimulationError, match="progress: is 3; a function"):
+        explore(Scenario(order, ["PAY"]), progress=3)  # type: ignore[arg-type]
+
+
 # --- the certificate ----------------------------------------------------------------------
 
 _SCRIPT = """
@@ -170,7 +331,12 @@ from settlesim.sim import Scenario, explore
 faults = {"crashes": 1, "expiries": 1}
 scenario = Scenario(order, ["PAY", "SHIP"], faults=faults, monitors="all", protections=["inbox"])
 found = explore(scenario)
-print(json.dumps([found.certificate, [e.label for e in found.endings], str(found.counterexample)]))
+cut = explore(scenario, limit=50)
+told = [
+    [each.certificate, [e.label for e in each.endings], str(each.counterexample), each.note]
+    for each in (found, cut)
+]
+print(json.dumps(told))
 """
 
 
@@ -189,7 +355,8 @@ def test_two_processes_agree_on_the_certificate() -> None:
         for seed in ("1", "2", "random")
     }
     assert len(outputs) == 1
-    certificate = json.loads(outputs.pop())[0]
+    (certificate, *_), (cut, *_) = json.loads(outputs.pop())
+    assert (cut["complete"], cut["verdict"]) == (False, "refuted")
     assert certificate["complete"] is True
     assert len(certificate["sha256"]) == 64
 
@@ -209,7 +376,7 @@ def test_a_truncated_search_has_a_certificate_that_says_so() -> None:
     one, two = (explore(scenario, limit=100).certificate for _ in range(2))
     assert one == two
     assert one["complete"] is False
-    assert one["verdict"] == "undetermined"
+    assert one["verdict"] == "refuted"  # by a walk
 
 
 # --- events that come to no settled node ----------------------------------------------------
@@ -332,3 +499,10 @@ def test_services_have_their_time_outs_in_the_simulation() -> None:
 
     found = explore(Scenario(order.bind({"charge_card": slow}), ["PAY"]))
     assert [(each.label, each.effects) for each in found.endings] == [("new", ())]
+
+
+def test_failures_are_possible_in_order_as_well() -> None:
+    """SHIP that came too early ends as SHIP whose label failed: with failures that is allowed."""
+    early = Scenario(order, ["PAY", "SHIP"])
+    assert explore(early).verdict is Verdict.REFUTED
+    assert explore(early.replace(faults={"service_failures": 1})).verdict is Verdict.PROVED

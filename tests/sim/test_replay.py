@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settlesim import Chart
 from settlesim.errors import ReplayDivergedError, SimulationError
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import (
@@ -50,6 +52,9 @@ def test_a_schedule_is_text() -> None:
     """Anything else is refused."""
     with pytest.raises(SimulationError):
         Schedule.parse(3)  # type: ignore[arg-type]
+    for steps in (["r1"], 3, None):
+        with pytest.raises(SimulationError, match="schedule: is"):
+            replay(PAIR, steps)  # type: ignore[arg-type]
 
 
 def test_a_replay_shows_what_is_there_after_each_step() -> None:
@@ -76,8 +81,10 @@ def test_a_replay_names_the_anomalies_and_tells_what_happened() -> None:
     """In the frame of the step that brings them, and in a sentence."""
     played = replay(PAIR, LOST)
     assert played.frames[8].anomalies == ("lost update", "reordering")
-    assert "PAY and CANCEL were handled at once" in played.sentence
-    assert "PAY overwrote cancelled (revision 1) with paid" in played.sentence
+    assert "PAY and CANCEL were handled side by side" in played.sentence
+    assert (
+        "PAY, which had loaded new, overwrote cancelled (revision 1) with paid" in played.sentence
+    )
     assert played.ending is not None
     assert played.ending.label == "paid"
 
@@ -225,6 +232,27 @@ def test_a_test_is_written_only_of_a_whole_schedule() -> None:
         Schedule.parse(LOST).to_pytest(PAIR, "import os; order")
 
 
+@pytest.mark.parametrize("event", ["a\u00b2", "\u96fb\u8a71", "x-y z", "class", "\u0663", "__"])
+def test_the_name_of_the_written_test_is_an_identifier(event: str) -> None:
+    """Whatever the event is called."""
+    chart = Chart([{"name": "a", "tags": ["settled"]}], [[event, "a", None]], "a")
+    source = Schedule.parse("r1 l1 s1 d1").to_pytest(Scenario(chart, [event]), "some.module:chart")
+    (name,) = re.findall(r"^def (.*)\(\) -> None:$", source, flags=re.MULTILINE)
+    assert name.isidentifier()
+    assert name.isascii()
+    compile(source, "written", "exec")
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["a..b:c", ".a:c", "a.:c", "1a:c", "a:2c", "class:c", "a.import:c", "a:def", "\u00b2:c"],
+)
+def test_a_place_that_can_not_be_imported_is_refused(place: str) -> None:
+    """The written test has to be Python."""
+    with pytest.raises(SimulationError, match=r"package\.module:name"):
+        Schedule.parse(LOST).to_pytest(PAIR, place)
+
+
 # --- random walks -------------------------------------------------------------------------
 
 
@@ -252,9 +280,30 @@ def test_a_sample_needs_a_number_of_runs_and_a_seed(runs: Any, seed: Any) -> Non
         sample(PAIR, runs, seed)
 
 
+@pytest.mark.parametrize(("number", "known"), [(3, True), (7, False), (30, False)])
+def test_a_sample_looks_at_few_serial_orders(number: int, known: bool) -> None:
+    """Whether an ending is serializable is not known where there are too many; the note says so."""
+    events = [f"E{index}" for index in range(1, number + 1)]
+    taken = sample(Scenario(append_log(number), events), runs=5, seed=1)
+    assert all((each.serializable is not None) is known for each in taken.endings)
+    assert ("more than 2000 serial situations" in taken.note) is not known
+
+
 def test_a_sample_is_never_a_verdict_and_says_how_much_it_saw() -> None:
     """Three walks may miss anything; the text has the counts and stays short."""
     seen = sample(Scenario(order, ["PAY", "SHIP"], queue="fifo_group"), runs=3, seed=1)
     assert seen.verdict is Verdict.UNDETERMINED
     assert str(seen) == ("undetermined: 3 random walks, 1 ending met, 3 walks with the right one")
     assert len(repr(seen)) < 200
+
+
+def test_a_sample_says_that_a_wrong_ending_was_met() -> None:
+    """It stays undetermined, being no search; but what was met is said."""
+    seen = sample(Scenario(counter(), ["INC", "INC"], queue="direct"), 50, seed=1)
+    right = sum(each.interleavings for each in seen.endings if each.fifo)
+    assert seen.verdict is Verdict.UNDETERMINED
+    assert 0 < seen.wrong == 50 - right
+    assert f"{seen.wrong} walks came to a wrong ending" in str(seen)
+    mutex = Scenario(order, ["PAY", "CANCEL"], queue="mutex")
+    assert sample(mutex, 50, seed=1).wrong
+    assert not sample(mutex.replace(criterion="serializable"), 50, seed=1).wrong

@@ -11,18 +11,29 @@ from settlesim import Snapshot
 from settlesim.chart.values import freeze_object
 from settlesim.errors import InvalidValueError, SimulationError
 from settlesim.gallery import append_log, counter, order, signup
-from settlesim.sim import Criterion, Faults, Message, Scenario, explore
+from settlesim.sim import Criterion, Faults, Message, Scenario, explore, replay, run
+
+_EMPTY = freeze_object({}, where="context")
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
-    ("expiries need a queue", {"queue": "direct", "faults": {"expiries": 1}}),
-    ("duplicates need a queue", {"queue": "direct", "faults": {"duplicates": 1}}),
+    ("faults['expiries']: they need a queue", {"queue": "direct", "faults": {"expiries": 1}}),
+    ("faults['duplicates']: they need a", {"queue": "direct", "faults": {"duplicates": 1}}),
     ("fence needs the receipts", {"queue": "direct", "protections": ["fence"]}),
+    ("inbox needs messages", {"queue": "direct", "protections": ["inbox"]}),
     ("max_receives: needs a queue", {"queue": "direct", "max_receives": 2}),
-    ("no duplicates of its own", {"queue": "fifo_group", "faults": {"duplicates": 1}}),
-    ("no duplicates of its own", {"queue": "fifo_global", "faults": {"duplicates": 1}}),
-    ("no duplicates of its own", {"queue": "fifo_dispatch", "faults": {"duplicates": 1}}),
+    ("delivers none of its own", {"queue": "fifo_group", "faults": {"duplicates": 1}}),
+    ("delivers none of its own", {"queue": "fifo_global", "faults": {"duplicates": 1}}),
+    ("delivers none of its own", {"queue": "fifo_dispatch", "faults": {"duplicates": 1}}),
     ("did you mean 'standard'", {"queue": "standart"}),
     ("unknown name 3", {"queue": 3}),
+    ("unknown name []", {"queue": []}),
+    ("results: is 5; a mapping", {"results": 5}),
+    ("results: is ['charge_card']; a mapping", {"results": ["charge_card"]}),
+    ("events[1]: unknown name 'PAYY'; did you mean 'PAY'", {"events": ["PAY", "PAYY"]}),
+    ("known are PAY, CANCEL, SHIP, REFUND", {"events": ["NOTHING"]}),
+    ("start: it rests in charging, which is not settled here", {"start": "charging"}),
+    ("start: it rests in printing", {"start": Snapshot("order", 1, ("printing",), _EMPTY, 1)}),
+    ("stays with the chart", {"start": Snapshot("other", 1, ("new",), _EMPTY, 1)}),
     ("did you mean 'idempotent'", {"protections": ["idempotence"]}),
     ("a list of names is needed", {"protections": "cas"}),
     ("did you mean 'crashes'", {"faults": {"crash": 1}}),
@@ -128,8 +139,47 @@ def test_instances_may_begin_where_they_are_said_to() -> None:
     begun = Snapshot("order", 1, ("paid",), context, 7)
     found = explore(Scenario(order, ["SHIP"], start=begun))
     assert found.endings[0].store[0][2]["label"] == "label for c"
-    with pytest.raises(SimulationError, match="not settled"):
-        explore(Scenario(order, ["SHIP"], start="charging"))
+
+
+def test_a_start_made_by_hand_may_have_a_plain_context() -> None:
+    """It is frozen; what strict JSON can not carry is refused."""
+    context = {"amount": 5, "charge": None, "label": None}
+    scenario = Scenario(order, ["PAY"], start=Snapshot("order", 1, ("new",), context, 1))  # type: ignore[arg-type]
+    [ending] = explore(scenario).endings
+    assert ending.store[0][2]["charge"] == "charge of 5"
+    bad = Snapshot("order", 1, ("new",), {"amount": {1, 2}}, 1)  # type: ignore[arg-type]
+    with pytest.raises(SimulationError, match=r"start: .*amount"):
+        Scenario(order, ["PAY"], start=bad)
+
+
+@pytest.mark.parametrize("start", [{}, 3, [], {"chart": "order"}])
+def test_a_start_that_is_no_snapshot_is_refused(start: Any) -> None:
+    """No store is damaged by it."""
+    record = {**Scenario(order, ["PAY"]).to_dict(), "start": start}
+    with pytest.raises(SimulationError, match="start: is no snapshot"):
+        Scenario.from_dict(record, order.functions)
+
+
+def test_another_chart_has_to_know_the_events() -> None:
+    """Also where a scenario is changed."""
+    with pytest.raises(SimulationError, match=r"events\[0\]: unknown name 'PAY'"):
+        Scenario(order, ["PAY"]).replace(chart=counter())
+
+
+def test_a_chart_with_too_many_states_for_promela_is_refused_on_the_way() -> None:
+    """A short has 16 bits; the limit is met while the programs are made, not after all of them."""
+    events = [f"E{index}" for index in range(1, 31)]
+    with pytest.raises(SimulationError, match=r"more than 32000 (states|nodes)"):
+        Scenario(append_log(30, 0), events).to_promela()
+
+
+@pytest.mark.parametrize(
+    "call", [explore, lambda each: replay(each, "r1"), lambda each: run(each, 1)]
+)
+def test_what_is_no_scenario_is_refused(call: Any) -> None:
+    """By everything that takes one."""
+    with pytest.raises(SimulationError, match="scenario: is 'order'; a Scenario is needed"):
+        call("order")
 
 
 def test_only_plain_scenarios_are_written_in_promela() -> None:
@@ -142,6 +192,8 @@ def test_only_plain_scenarios_are_written_in_promela() -> None:
         ("monitors", Scenario(append_log(2), events, monitors=["lost update"])),
         ("limit of receives", Scenario(append_log(2), events, max_receives=1)),
         ("effect outside", Scenario(append_log(2, effect=True), events)),
+        ("256 events, a process each; Spin has 255", Scenario(counter(0), ["INC"] * 256)),
+        ("more than 200000 situations", Scenario(counter(0), ["INC"] * 30)),
     ]:
         with pytest.raises(SimulationError, match=reason):
             scenario.to_promela()

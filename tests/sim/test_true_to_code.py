@@ -10,12 +10,19 @@ from settlesim.chart.values import encode
 from settlesim.gallery import counter, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import DISCIPLINES, Scenario, explore
+from tests.sim.charts import patient
 from tests.sim.controlled import World, at_point, every_ending, note_effect
+
+
+async def reached(call: Any, point: str) -> None:
+    """Stop at a point; do not come back in time where the scheduler says so."""
+    if at_point(point) == "time out":
+        await call.sleep(1e6)
 
 
 async def charge_card(call: Any) -> dict[str, Any]:
     """As that of the gallery, with a point, and without taking time."""
-    at_point("charge_card")
+    await reached(call, "charge_card")
     if isinstance(call.event.data, dict) and call.event.data.get("card") == "declined":
         raise CardDeclinedError("the bank declined the card")
     note_effect("charge_card")
@@ -24,25 +31,34 @@ async def charge_card(call: Any) -> dict[str, Any]:
 
 async def refund_card(call: Any) -> None:
     """As that of the gallery."""
-    at_point("refund_card")
+    await reached(call, "refund_card")
     note_effect("refund_card")
 
 
 async def print_label(call: Any) -> dict[str, Any]:
     """As that of the gallery."""
-    at_point("print_label")
+    await reached(call, "print_label")
     note_effect("print_label")
     return {"label": f"label for {call.context['charge']}"}
 
 
 async def work(call: Any) -> None:
-    """A point, and no effect."""
-    at_point("work")
+    """A point, and an effect where the chart says that it has one."""
+    await reached(call, "work")
+    if call.context.get("count") is None:
+        note_effect("work")
+
+
+async def again(call: Any) -> None:
+    """A point, and an effect."""
+    await reached(call, "again")
+    note_effect("again")
 
 
 ORDER = order.bind(
     {"charge_card": charge_card, "refund_card": refund_card, "print_label": print_label}
 )
+PATIENT = patient.bind({"work": work, "again": again})
 COUNTER = counter().bind({"work": work})
 DECLINED = ("o", "PAY", {"card": "declined"})
 
@@ -62,10 +78,16 @@ LONGER: list[list[Any]] = [
 
 def compare(scenario: Scenario, *, merge: bool) -> None:
     cas = "cas" in scenario.protections
+    failures = scenario.faults.service_failures
 
     def make() -> World:
         return World(
-            scenario.chart, tuple(scenario.events), scenario.workers, scenario.queue, cas=cas
+            scenario.chart,
+            tuple(scenario.events),
+            scenario.workers,
+            scenario.queue,
+            cas=cas,
+            failures=failures,
         )
 
     endings, _ = every_ending(make, merge=merge)
@@ -98,6 +120,24 @@ def test_three_real_handlers_end_as_explored(events: list[Any], queue: str) -> N
 def test_real_counters_lose_the_updates_that_were_explored(queue: str) -> None:
     """Three increments at once."""
     compare(Scenario(COUNTER, [("c", "INC")] * 3, workers=3, queue=queue), merge=True)
+
+
+@pytest.mark.parametrize("queue", ["direct", "standard", "mutex", "fifo_group"])
+@pytest.mark.parametrize("failures", [1, 2])
+def test_real_services_fail_and_run_out_of_time_as_explored(queue: str, failures: int) -> None:
+    """A chart that tells a time-out from an error: the real interpreter does the same."""
+    faults = {"service_failures": failures}
+    scenario = Scenario(PATIENT, [("p", "GO"), ("p", "GO")], queue=queue, faults=faults)
+    compare(scenario, merge=True)
+    labels = {each.label for each in explore(scenario).endings}
+    assert labels == {"done", "broken"}
+
+
+@pytest.mark.parametrize("queue", ["standard", "fifo_group"])
+def test_real_orders_fail_as_explored(queue: str) -> None:
+    """One failure, of either kind, anywhere."""
+    events = [("o", "PAY"), ("o", "SHIP")]
+    compare(Scenario(ORDER, events, queue=queue, faults={"service_failures": 1}), merge=True)
 
 
 @pytest.mark.parametrize(("queue", "runs"), [("direct", 20), ("standard", 252), ("mutex", 2)])

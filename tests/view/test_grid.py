@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from settlesim import display
-from settlesim.gallery import order
-from settlesim.sim import Necessity, necessity
+from settlesim.gallery import append_log, order
+from settlesim.sim import Necessity, Verdict, necessity
 from settlesim.view import Picture, grid
 from settlesim.view.palette import PALETTES
 
@@ -63,7 +63,12 @@ def test_letters_are_said_in_words(needed: Necessity) -> None:
     """Each letter has a row with its meaning; faults are said with their number."""
     words = set(words_of(grid(needed)))
     assert {"compare-and-set", "inbox", "effects idempotent"} <= words
-    assert {"no faults", "1 crash", "1 time-out", "1 crash and 1 time-out"} <= words
+    assert {
+        "no faults",
+        "1 crash",
+        "1 visibility time-out",
+        "1 crash and 1 visibility time-out",
+    } <= words
     assert set(needed.columns) <= words
 
 
@@ -103,3 +108,28 @@ def test_grid_shows_itself_in_both_themes(needed: Necessity) -> None:
     assert PALETTES["dark"].paper in dark
     assert re.sub(r"#[0-9a-f]{6}", "", light) == re.sub(r"#[0-9a-f]{6}", "", dark)
     assert float(ET.fromstring(light).attrib["width"]) <= 860
+
+
+def test_title_and_key_say_the_conditions_and_the_claim(needed: Necessity) -> None:
+    """How many workers, what a check proves, and what a number counts."""
+    words = " ".join(words_of(grid(needed)))
+    assert "order, PAY, SHIP, 2 workers: how many endings there are" in words
+    assert "proved that every interleaving ends as handled one by one, in order of arrival" in words
+    assert "a number is how many endings there are" in words
+    letters = necessity(order, ["PAY"], 3, {"crash": {"crashes": 1}}, max_receives=2)
+    assert "order, PAY, 3 workers, dead letter after 2 receives:" in grid(letters).alt
+
+
+def test_cells_that_are_undetermined_are_told_from_refuted_ones(needed: Necessity) -> None:
+    """A question mark, said in the key and in the text alternative; none where all is known."""
+    names = [f"E{index}" for index in range(1, 5)]
+    cut = necessity(append_log(4), names, fault_rows={"none": {}}, limit=20)
+    refuted, open_ = cut["none", "----"], cut["none", "F---"]
+    assert refuted.exploration.verdict is Verdict.REFUTED
+    assert open_.exploration.verdict is Verdict.UNDETERMINED
+    words = words_of(grid(cut))
+    assert f"\N{GREATER-THAN OR EQUAL TO}{refuted.endings}" in words
+    assert f"\N{GREATER-THAN OR EQUAL TO}{open_.endings} ?" in words
+    assert "?: neither proved nor refuted" in " ".join(words)
+    assert f"F--- at least {open_.endings} undetermined" in grid(cut).alt
+    assert "?" not in " ".join(words_of(grid(needed)))

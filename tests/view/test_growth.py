@@ -63,3 +63,17 @@ def test_points_that_have_no_place_are_refused(points: list[tuple[int, int, int]
 def test_one_point_is_drawn() -> None:
     """And saved in the format of the suffix."""
     assert growth([(1, 1, 1)], theme="dark").png.startswith(b"\x89PNG")
+
+
+def test_scale_is_said_and_no_line_of_it_runs_through_a_name() -> None:
+    """The lines end at the last points, and the names stand right of them."""
+    picture = growth(POINTS)
+    assert "how many, on a logarithmic scale" in words_of(picture)
+    assert "on a logarithmic scale" in picture.alt
+    root = ET.fromstring(picture.svg)
+    [axis] = [each for each in root.iter() if each.get("class") == "axis"]
+    ends = {float(each.attrib["d"].rpartition("H")[2]) for each in axis.iter(f"{SVG}path")}
+    [end] = ends
+    for name in ("states", "interleavings"):
+        [word] = [each for each in by_id(picture)[name].iter(f"{SVG}text") if each.text == name]
+        assert float(word.attrib["x"]) > end

@@ -14,11 +14,21 @@ from settlesim.chart import Chart
 from settlesim.chart.values import freeze_object
 from settlesim.errors import RenderError
 from settlesim.gallery import counter, order
-from settlesim.sim import Comparison, Ending, Exploration, Faults, compare, explore
-from settlesim.view import Picture, draw_comparison, outcomes
-from settlesim.view.endings import table_of
+from settlesim.sim import (
+    Comparison,
+    Criterion,
+    Ending,
+    Exploration,
+    Faults,
+    compare,
+    explore,
+    replay,
+    sample,
+)
+from settlesim.view import Picture, draw_comparison, lanes, outcomes, state_graph
+from settlesim.view.endings import panel_of, table_of
 from settlesim.view.palette import PALETTES
-from settlesim.view.sim_words import count_words, labels_of, power_words, share_words
+from settlesim.view.sim_words import about_words, count_words, labels_of, power_words, share_words
 from tests.view.schedules import scenario
 from tests.view.test_escaping import HOSTILE
 
@@ -82,7 +92,7 @@ def test_right_serial_and_wrong_have_signs_of_their_own(standard: Exploration) -
     for words in (
         "as handled one by one, in order of arrival",
         "as handled one by one, in another order",
-        "what no order of one by one gives",
+        "not as handled one by one, in any order",
     ):
         assert words in words_of(picture)
 
@@ -90,7 +100,8 @@ def test_right_serial_and_wrong_have_signs_of_their_own(standard: Exploration) -
 def test_alternative_has_the_numbers(standard: Exploration) -> None:
     """Counts, shares, verdict and states are said."""
     alt = outcomes(standard).alt
-    assert f"refuted, 3 endings in {standard.interleavings} interleavings" in alt
+    claim = "that every interleaving ends as handled one by one, in order of arrival"
+    assert f"refuted {claim}; 3 endings, {standard.interleavings} interleavings" in alt
     for each in standard.endings:
         assert f"{each.interleavings} = " in alt
 
@@ -115,7 +126,10 @@ def test_scale_is_logarithmic_beyond_three_powers_of_ten(standard: Exploration) 
     assert "logarithmic scale" in words
     assert "1 in 1,000" in words
     assert "1 in 1 million" in words
-    assert table_of([made_of(standard, ending("a", 999), ending("b", 1))], 9).decades == 0
+    assert (
+        table_of([panel_of("", made_of(standard, ending("a", 999), ending("b", 1)))], 9).decades
+        == 0
+    )
 
 
 def test_long_list_is_cut_and_counted(standard: Exploration) -> None:
@@ -155,7 +169,7 @@ def test_panels_have_the_same_rows(disciplines: Comparison) -> None:
     picture = draw_comparison(disciplines)
     panels = with_class(picture, "panel")
     assert len(panels) == len(disciplines.disciplines)
-    rows = len(table_of(disciplines.explorations, 12).rows)
+    rows = len(table_of([panel_of("", each) for each in disciplines.explorations], 12).rows)
     for panel, exploration in zip(panels, disciplines.explorations, strict=True):
         bars = [each for each in panel.iter() if "bar" in each.get("class", "").split()]
         assert len(bars) == len(exploration.endings)
@@ -187,7 +201,9 @@ def test_names_are_made_different() -> None:
 def test_dead_letters_are_named() -> None:
     """By their event."""
     found = [replace(ending("a", 1), dead=(2,))]
-    assert labels_of(found, ["PAY", "SHIP"]) == [("a", "no effects; dead letters: SHIP")]
+    assert labels_of(found, ["PAY", "SHIP"]) == [
+        ("a", "no service had an effect; dead letters: SHIP")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -249,3 +265,127 @@ def test_text_stays_inside_and_is_large_enough() -> None:
     root = ET.fromstring(outcomes(found).svg)
     assert float(root.attrib["width"]) <= 860
     assert min(float(each.attrib["font-size"]) for each in root.iter(f"{SVG}text")) >= 11
+
+
+def test_verdict_stands_beside_its_claim(standard: Exploration, disciplines: Comparison) -> None:
+    """What is proved or refuted is said, in the words of the criterion."""
+    claim = "that every interleaving ends as handled one by one"
+    assert f"REFUTED | {claim}, in order of arrival" in words_of(outcomes(standard))
+    weaker = explore(standard.scenario.replace(criterion=Criterion.SERIALIZABLE, queue="mutex"))
+    assert f"PROVED | {claim}, in some order" in words_of(outcomes(weaker))
+    assert f"Proved or refuted is {claim}, in order of arrival." in words_of(
+        draw_comparison(disciplines)
+    )
+    cut = explore(scenario(order, ["PAY", "SHIP"], queue="fifo_group"), limit=5)
+    assert "UNDETERMINED | whether every interleaving" in words_of(outcomes(cut))
+
+
+def test_shares_are_said_to_be_of_interleavings(standard: Exploration) -> None:
+    """Nobody takes them for probabilities."""
+    words = words_of(outcomes(standard))
+    assert "interleavings that end so (share of interleavings)" in words
+    assert "a share is no probability" in words
+
+
+def test_title_says_all_conditions() -> None:
+    """Workers, protections, faults, dead letters; a long title goes on in a second line."""
+    made = scenario(
+        order, ["PAY"], workers=3, queue="fifo_group", protections=["cas", "inbox", "idempotent"],
+        faults=Faults(crashes=1, expiries=1), max_receives=2,
+    )  # fmt: skip
+    words = words_of(outcomes(explore(made))).replace(" | ", " ")
+    assert (
+        "PAY: FIFO per key, 3 workers, with compare-and-set, inbox and idempotent effects, at most "
+        "1 crash and 1 visibility time-out, dead letter after 2 receives" in words
+    )
+    direct = outcomes(explore(scenario(order, ["PAY", "SHIP"], queue="direct")))
+    assert "PAY, SHIP: no queue, a handler for each event" in words_of(direct)
+    assert "worker" not in words_of(direct)
+    assert "PAY, 3 workers" in words_of(draw_comparison(compare(order, ["PAY"], workers=3)))
+
+
+def test_one_ending_has_one_badge_in_every_picture(standard: Exploration) -> None:
+    """Bars, lanes and the graph of states take sign and colour from one place."""
+    early = replay(standard.scenario, "r2 l2 s2 d2 r1 l1 i1 d1")
+    assert early.ending is not None
+    assert (early.ending.fifo, early.ending.serializable) == (False, True)
+    for picture in (outcomes(standard), lanes(early), state_graph(standard)):
+        assert "as handled one by one, in another order" in words_of(picture)
+        assert PALETTES["light"].quiet in picture.svg
+    assert "in another order" not in words_of(lanes(replay(standard.scenario, "r1 l1 c1 s1")))
+
+
+def test_a_cut_search_has_lower_bounds_and_no_shares() -> None:
+    """No share of all is known, nor that an ending is never reached."""
+    found = explore(scenario(order, ["PAY", "SHIP", "CANCEL"], workers=3), limit=60)
+    assert not found.complete
+    picture = outcomes(replace(found, endings=tuple(e for e in found.endings if not e.fifo)))
+    words = words_of(picture)
+    bars = [word for bar in with_class(picture, "bar") for word in texts(bar)]
+    assert bars
+    assert all(re.fullmatch(r"at least [\d,]+", each) for each in bars)
+    assert "%" not in words + picture.alt
+    assert "never" not in words
+    assert f"at least {found.states} states" in words
+    assert f"at least {found.states} states" in picture.alt
+
+
+def test_a_narrow_column_keeps_its_verdict() -> None:
+    """The number of endings gives way, which the rows show anyway."""
+    disciplines = ["direct", "standard", "fifo_dispatch", "mutex", "fifo_group"]
+    picture = draw_comparison(compare(order, ["PAY", "SHIP", "CANCEL"], disciplines))
+    heads = [texts(each)[2] for each in with_class(picture, "panel")]
+    assert len(heads) == len(disciplines)
+    assert {each.partition(":")[0] for each in heads} == {"refuted", "proved"}
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in each for each in heads)
+
+
+# --- samples ------------------------------------------------------------------------------
+
+
+def test_a_sample_says_how_many_runs_and_no_count() -> None:
+    """Shares are rounded, no ending is called impossible, and no verdict is shown."""
+    taken = sample(scenario(order, ["PAY", "SHIP", "CANCEL"], workers=3), 200, seed=1)
+    picture = outcomes(taken)
+    words = words_of(picture)
+    assert f"SAMPLED | 200 runs, {len(taken.endings)} endings met; a wrong ending was met" in words
+    assert "estimated share of 200 random walks" in words
+    assert "Endings that were not met may exist." in words
+    assert len(with_class(picture, "bar")) == len(taken.endings)
+    shares = [word for bar in with_class(picture, "bar") for word in texts(bar)]
+    assert all(re.fullmatch(r"about \d+ %|less than 1 %", each) for each in shares)
+    assert len(shares) == len(taken.endings)
+    assert "sampled, 200 runs" in picture.alt
+    for word in ("REFUTED", "PROVED", "UNDETERMINED", "never", "interleaving"):
+        assert word not in words
+
+
+def test_a_sample_without_a_wrong_ending_proves_nothing() -> None:
+    """In the picture and in its alternative."""
+    picture = outcomes(sample(scenario(order, ["PAY", "SHIP"], queue="fifo_group"), 20, seed=1))
+    assert "SAMPLED | 20 runs, 1 ending met; nothing is proved" in words_of(picture)
+    assert "1 ending met; nothing is proved" in picture.alt
+
+
+def test_a_sample_shows_itself_like_an_exploration() -> None:
+    """Its own draw, a notebook, and the registered view give one picture."""
+    taken = sample(scenario(order, ["PAY", "CANCEL"]), 50, seed=3)
+    assert taken.draw().svg == outcomes(taken).svg
+    assert taken._repr_mimebundle_()["text/plain"] == outcomes(taken).alt
+    assert PALETTES["dark"].paper in outcomes(taken, theme="dark").svg
+    few = outcomes(sample(scenario(order, ["PAY", "SHIP", "CANCEL"]), 200, seed=1), limit=1)
+    assert "more endings met" in words_of(few)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [
+        (200, 200, "all"),
+        (199, 200, "about 99 %"),
+        (31, 200, "about 16 %"),
+        (1, 200, "less than 1 %"),
+    ],
+)
+def test_estimated_share_is_rounded(part: int, whole: int, words: str) -> None:
+    """Nearly all is not all."""
+    assert about_words(part, whole) == words

@@ -36,6 +36,10 @@ def test_every_state_and_step_is_drawn() -> None:
     exploration = explore(scenario(order, ["PAY", "CANCEL"]))
     picture = state_graph(exploration)
     found = by_id(picture)
+    last = [each for each in found.values() if "last" in each.get("class", "").split()]
+    assert len(last) == len(exploration.endings)
+    assert "3 last states with 3 endings: " in picture.alt
+    assert "paid (charge_card), as handled one by one, in order of arrival" in picture.alt
     assert sum(id_.startswith("state-") for id_ in found) == exploration.states
     assert sum(id_.startswith("step-") for id_ in found) == exploration.transitions
     assert f"{exploration.states} states, {exploration.transitions} steps" in picture.alt
@@ -76,3 +80,26 @@ def test_state_graph_is_written_to_a_file(tmp_path: Path) -> None:
     exploration = explore(scenario(order, ["PAY"]))
     state_graph(exploration, tmp_path / "x.svg", theme="dark")
     assert PALETTES["dark"].paper in (tmp_path / "x.svg").read_text(encoding="utf-8")
+
+
+def test_equal_endings_are_drawn_as_one() -> None:
+    """Under faults several last states have the same ending; the arrows lead to one box."""
+    exploration = explore(
+        scenario(order, ["PAY", "CANCEL"], queue="fifo_group", faults=Faults(crashes=1))
+    )
+    picture = state_graph(exploration)
+    found = by_id(picture)
+    last = [each for each in found.values() if "last" in each.get("class", "").split()]
+    assert len(last) == len(exploration.endings) == 2
+    assert sum(id_.startswith("step-") for id_ in found) == exploration.transitions
+    merged = exploration.states - sum(id_.startswith("state-") for id_ in found)
+    assert merged == 2
+    assert "4 last states with 2 endings" in picture.alt
+    assert f"{exploration.states} states" in picture.alt
+
+
+def test_dashes_of_faults_are_in_the_key() -> None:
+    """Only where there are faults."""
+    fifo = scenario(order, ["PAY"], queue="fifo_group")
+    assert "a fault" in words_of(state_graph(explore(fifo.replace(faults={"crashes": 1}))))
+    assert "a fault" not in words_of(state_graph(explore(fifo)))

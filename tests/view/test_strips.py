@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import combinations
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from settlesim.errors import RenderError
-from settlesim.view.card import Look
+from settlesim.gallery import order
+from settlesim.sim import Scenario, replay
+from settlesim.view import lanes
+from settlesim.view.card import MARGIN, Look
+from settlesim.view.fonts import text_width
 from settlesim.view.lane_grid import Strip
 from settlesim.view.palette import PALETTES, contrast
 from settlesim.view.picture import Picture
@@ -21,7 +26,7 @@ from tests.view.test_escaping import HOSTILE, shown
 SVG = "{http://www.w3.org/2000/svg}"
 PAY_CANCEL = (("order-1", "PAY"), ("order-1", "CANCEL"))
 
-lost = Strip(play(LOST, PAY_CANCEL, {8: ("lost update",)}), "standard", "Paid wins.", False)
+lost = Strip(play(LOST, PAY_CANCEL, {8: ("lost update",)}), "standard", "Paid wins.", "wrong")
 zombie = Strip(
     play(ZOMBIE, anomalies={7: ("duplicate effect",), 15: ("zombie write",)}), "FIFO per key"
 )
@@ -82,7 +87,7 @@ def test_flag_stands_at_the_first_anomaly_only() -> None:
 
 def test_serial_schedule_has_no_flag() -> None:
     """Where nothing is wrong nothing is marked."""
-    picture = draw(Strip(play(SERIAL), "FIFO per key", right=True))
+    picture = draw(Strip(play(SERIAL), "FIFO per key", sort="right"))
     assert "flag" not in by_id(picture)
     for word in ("flagged", "overwritten", "zombie", "expired"):
         assert not with_class(picture, word)
@@ -140,6 +145,23 @@ def test_crash_and_second_delivery_are_said_in_words() -> None:
     assert "1" in texts(by_id(picture)["step-10-sign"])
 
 
+def test_the_words_of_a_dead_letter_stand_beside_its_badge() -> None:
+    """In the last column too, where they have no room to the right."""
+    letters = Scenario(
+        order, ["PAY", "SHIP"], queue="fifo_group", faults={"crashes": 2}, max_receives=1
+    )
+    picture = lanes(replay(letters, "r1 l1 k1 r2 l2 i2 k2"))
+    dead = [each for each in with_class(picture, "sign") if "dead letter" in texts(each)]
+    assert len(dead) == 2
+    for sign in dead:
+        badge = next(each for each in sign.iter() if each.tag.endswith("circle"))
+        word = next(each for each in sign.iter() if each.text == "dead letter")
+        left = float(word.attrib["x"])
+        right = left + text_width("dead letter", 11)
+        middle, radius = float(badge.attrib["cx"]), float(badge.attrib["r"])
+        assert right < middle - radius or left > middle + radius
+
+
 def test_service_says_how_it_ended() -> None:
     """A service is done, failed, or lost with its worker."""
     calls = [
@@ -167,6 +189,7 @@ def test_alternative_has_steps_values_and_anomaly() -> None:
         "9 steps, r1 l1 c1 r2 l2 s2 d2 s1 d1",
         "order-1 holds new at first, cancelled 6 (s2), paid 8 (s1)",
         "first anomaly: lost update at step 8 (s1)",
+        "ending: not as handled one by one, in any order",
         "Paid wins.",
     ):
         assert words in alt
@@ -237,7 +260,7 @@ def test_hostile_names_are_text_only(name: str) -> None:
     """Keys, events, services, states, anomalies, titles and sentences can not become markup."""
     reactions: dict[tuple[str, str], tuple[str | None, str]] = {("new", name): (name, name)}
     frames = play("r1 l1 c1 s1 d1", ((name, name),), {4: (name,)}, reactions)
-    picture = draw(Strip(frames, name, name, False, mark=(2, name)))
+    picture = draw(Strip(frames, name, name, "wrong", mark=(2, name)))
     root = ET.fromstring(picture.svg)
     tags = {each.tag.removeprefix(SVG) for each in root.iter()}
     assert tags <= {"svg", "g", "title", "rect", "text", "circle", "path", "polygon"}
@@ -286,3 +309,151 @@ def test_colours_of_messages_can_be_read(theme: str) -> None:
     assert len(set(palette.series)) == len(palette.series)
     for colour in palette.series:
         assert contrast(colour, palette.paper) >= 4.5
+
+
+def test_zombie_stands_on_its_own_bar() -> None:
+    """Not between two workers: the pill lies within the bar of the handler that it names."""
+    found = by_id(draw(zombie))
+    bar, pill = found["delivery-1-1"].find(f"{SVG}rect"), found["zombie-1-1"].find(f"{SVG}rect")
+    assert bar is not None
+    assert pill is not None
+    top, low = float(bar.attrib["y"]), float(bar.attrib["y"]) + float(bar.attrib["height"])
+    assert top <= float(pill.attrib["y"])
+    assert float(pill.attrib["y"]) + float(pill.attrib["height"]) <= low
+    assert x_of(bar) < x_of(pill) < x_of(bar) + float(bar.attrib["width"])
+
+
+def test_bar_is_dashed_only_from_the_time_out_on() -> None:
+    """Before, its receipt was good."""
+    found = by_id(draw(zombie))
+    column = found["column-4"].find(f"{SVG}rect")
+    assert column is not None
+    middle = x_of(column) + float(column.attrib["width"]) / 2
+    outlines = [
+        each
+        for each in found["delivery-1-1"].iter(f"{SVG}path")
+        if "stroke-dasharray" in each.attrib
+    ]
+    [dashed] = outlines
+    starts = re.match(r"M([0-9.]+)", dashed.attrib["d"])
+    assert starts is not None
+    assert float(starts[1]) == pytest.approx(middle, abs=0.02)
+    assert not [each for each in found["delivery-2-1"].iter() if "stroke-dasharray" in each.attrib]
+
+
+def test_every_flag_has_its_words_and_no_two_cover_each_other() -> None:
+    """Where there is no room beside the first, they stand in a row above."""
+    anomalies = {
+        7: ("duplicate effect",),
+        9: ("lost update", "reordering", "duplicate apply"),
+        15: ("zombie write", "duplicate apply", "lost update"),
+    }
+    picture = draw(Strip(play(ZOMBIE, anomalies=anomalies), "FIFO per key"))
+    boxes = []
+    for made in (by_id(picture)["flag"], *with_class(picture, "later-flag")):
+        [word] = made.iter(f"{SVG}text")
+        assert (word.text or "").split(", ")[0] in {
+            each for one in anomalies.values() for each in one
+        }
+        size = float(word.attrib["font-size"])
+        wide = text_width(word.text or "", size, bold="font-weight" in word.attrib)
+        boxes.append((x_of(word), x_of(word) + wide, float(word.attrib["y"])))
+    assert len(boxes) == 3
+    right = float(ET.fromstring(picture.svg).attrib["width"]) - 2 * MARGIN
+    for left, end, y in boxes:
+        assert 0 <= left < end <= right
+        assert y > 0
+    for one, other in combinations(boxes, 2):
+        apart = one[1] < other[0] or other[1] < one[0]
+        assert apart or abs(one[2] - other[2]) >= 14
+
+
+def test_key_says_what_occurs_and_only_that() -> None:
+    """Deleted, deleted too late, waiting, expired; the badge of the ending."""
+    words = texts(with_class(draw(replace(zombie, sort="wrong")), "legend")[0])
+    for each in (
+        "deleted from the queue", "deleted too late: nothing happens", "waits in the queue", ".2",
+        "second delivery",
+        "its receipt has expired", "ending: not as handled one by one, in any order",
+    ):  # fmt: skip
+        assert each in words
+    serial = texts(with_class(draw(Strip(play(SERIAL), "FIFO", sort="right")), "legend")[0])
+    assert "deleted from the queue" in serial
+    assert "its receipt has expired" not in serial
+    assert "deleted too late: nothing happens" not in serial
+    assert "service that failed or was lost" not in serial
+    crash = draw(Strip(play("r1 l1 k1"), "FIFO"))
+    assert "service that failed or was lost" in texts(with_class(crash, "legend")[0])
+
+
+def test_deleted_has_not_the_badge_of_the_right_ending() -> None:
+    """The colour of right endings is in no queue."""
+    picture = draw(Strip(play(SERIAL), "FIFO", sort="right"))
+    fills = {
+        each.attrib.get("fill")
+        for id_ in ("step-5-sign", "step-10-sign")
+        for each in by_id(picture)[id_].iter(f"{SVG}circle")
+    }
+    assert PALETTES["light"].quiet in fills
+    assert PALETTES["light"].resolved not in fills
+
+
+def test_word_time_out_touches_no_dot() -> None:
+    """It stands above its row, clear of the sign of the next step."""
+    found = by_id(draw(zombie))
+    [word] = [each for each in found["step-4-sign"].iter(f"{SVG}text") if each.text == "time-out"]
+    dots = [
+        float(each.attrib["cy"]) - float(each.attrib["r"])
+        for id_ in ("step-4-sign", "step-5-sign")
+        for each in found[id_].iter(f"{SVG}circle")
+    ]
+    assert float(word.attrib["y"]) < min(dots)
+
+
+def test_save_refused_stands_beside_its_arrow() -> None:
+    """No line runs through it, at the right border neither."""
+    for steps in ("r1 l1 c1 x1 r2 l2", "r1 l1 c1 x1"):
+        found = by_id(draw(Strip(play(steps), "standard")))
+        [arrow] = found["step-4"].iter(f"{SVG}path")
+        at = float(re.match(r"M([0-9.]+)", arrow.attrib["d"])[1])  # type: ignore[index]
+        [word] = [
+            each for each in found["step-4-sign"].iter(f"{SVG}text") if each.text == "save refused"
+        ]
+        wide = text_width("save refused", float(word.attrib["font-size"]))
+        assert at < x_of(word) or x_of(word) + wide < at
+
+
+def test_where_two_part_no_arrow_is() -> None:
+    """The dashed line stands at the border of the column."""
+    mark = replace(lost, mark=(4, "parts here: r2"), prefix="one-")
+    picture = draw(mark)
+    [line] = [each for each in with_class(picture, "difference") if each.tag == f"{SVG}path"]
+    column = by_id(picture)["one-column-4"].find(f"{SVG}rect")
+    assert column is not None
+    at = float(re.match(r"M([0-9.]+)", line.attrib["d"])[1])  # type: ignore[index]
+    assert at == pytest.approx(x_of(column), abs=0.02)
+
+
+def test_workers_that_do_nothing_are_said_to() -> None:
+    """The picture has as many as its title says."""
+    alone = Strip(play(SERIAL), "FIFO per key")
+    assert "idle" not in " ".join(texts(ET.fromstring(draw(alone).svg)))
+    two = texts(ET.fromstring(draw(replace(alone, workers=2)).svg))
+    assert "worker 2: idle" in two
+    many = texts(ET.fromstring(draw(replace(alone, workers=5)).svg))
+    assert "workers 2 to 5: idle" in many
+
+
+def test_without_a_queue_every_event_has_its_handler() -> None:
+    """One after the other they still have a row each, and no worker is spoken of."""
+    frames = play("r1 l1 c1 s1 d1 r2 l2 c2 s2 d2")
+    words = texts(ET.fromstring(draw(Strip(frames, "no queue", queued=False, workers=2)).svg))
+    assert {"handler 1", "handler 2"} <= set(words)
+    assert not [each for each in words if "worker" in each]
+
+
+def test_alternative_says_the_title_once() -> None:
+    """Also where it is the strip's own; another title stands before it."""
+    assert draw(lost).alt.count("standard") == 1
+    look = Look(title="Two clicks")
+    assert draw_strips([lost], look, title=lost.title).alt.startswith("Two clicks. standard: 9")

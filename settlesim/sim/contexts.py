@@ -1,0 +1,61 @@
+"""What lies in the store, in a few words: the leaves, and of the context what tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+__all__ = ["field_words", "fields_words", "leaf_words", "rest_words", "telling_fields"]
+
+_LONGEST: Final = 60
+"""Of one field, in characters."""
+
+Rest = tuple[Sequence[str], Mapping[str, Any]]
+"""A configuration, and a context."""
+
+
+def leaf_words(configuration: Sequence[str]) -> str:
+    """Return the leaves of a configuration in a few words."""
+    return " + ".join(configuration) or "nothing"
+
+
+def field_words(value: object) -> str:
+    """Return a value of the context in a few words; a list without its signs."""
+    if isinstance(value, (list, tuple)):
+        words = " ".join(str(each) for each in value[:_LONGEST]) or "empty"
+    else:
+        words = str(value)
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
+
+
+def fields_words(context: Mapping[str, Any], fields: Iterable[str]) -> str:
+    """Return some fields of a context, such as ``count=1``."""
+    return ", ".join(f"{name}={field_words(context[name])}" for name in fields if name in context)
+
+
+def rest_words(rest: Rest, fields: Iterable[str]) -> str:
+    """Return a configuration with some fields of its context.
+
+    Examples
+    --------
+    >>> rest_words((("resting",), {"count": 1}), ["count"])
+    'resting (count=1)'
+    """
+    words = fields_words(rest[1], fields)
+    return f"{leaf_words(rest[0])} ({words})" if words else leaf_words(rest[0])
+
+
+def telling_fields(rests: Sequence[Rest]) -> list[str]:
+    """Return the fields of the context that are needed to tell some of these apart.
+
+    None where the leaves alone do, or where nothing does.
+    """
+    leaves = {leaf_words(configuration) for configuration, _ in rests}
+    if len(leaves) == len({(leaf_words(each), repr(context)) for each, context in rests}):
+        return []
+    names = dict.fromkeys(name for _, context in rests for name in context)
+    return [
+        name
+        for name in names
+        if len({repr(context[name]) if name in context else "" for _, context in rests}) > 1
+    ]
