@@ -80,7 +80,13 @@ class Replay:
         return f"<Replay of {self.schedule}: {self.sentence}>"
 
 
-def replay(scenario: Scenario, schedule: Schedule | str, *, table: Table | None = None) -> Replay:
+def replay(
+    scenario: Scenario,
+    schedule: Schedule | str,
+    *,
+    table: Table | None = None,
+    judge: int | None = None,
+) -> Replay:
     """Follow a schedule.
 
     Parameters
@@ -89,6 +95,8 @@ def replay(scenario: Scenario, schedule: Schedule | str, *, table: Table | None 
         What it is a schedule of.
     schedule : a Schedule, or its text
     table : the programs of its chart; may be shared by replays of one chart
+    judge : through how many serial situations of one instance the ending is looked for, at
+        most; None for as many as the criterion asks for, which may take seconds for 7 events
 
     Raises
     ------
@@ -102,8 +110,9 @@ def replay(scenario: Scenario, schedule: Schedule | str, *, table: Table | None 
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
-    serializable = scenario.criterion is Criterion.SERIALIZABLE
-    serial = Serial(watched, MOST if serializable else FEW)  # for one ending
+    if judge is None:
+        judge = MOST if scenario.criterion is Criterion.SERIALIZABLE else FEW  # for one ending
+    serial = Serial(watched, judge)
     ending = None
     if player.may_end:
         chance = player.probability / (len(player.enabled) + 1)

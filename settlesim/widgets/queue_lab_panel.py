@@ -172,8 +172,9 @@ class QueueLab(Panel):
         """
         found = self.exploration
         if found is None:
-            reasons = [*self.problems.values(), str(self.search.state.error or "")]
-            raise SimulationError(where="choices", reason="; ".join(filter(None, reasons)))
+            raise SimulationError(
+                where="choices", reason=self._senseless() or str(self.search.state.error or "")
+            )
         return RacePanel(found, path=path, **options)
 
     @property
@@ -200,12 +201,14 @@ class QueueLab(Panel):
         events = ", ".join(self.choices.events) or "no events"
         head = f"<QueueLab {self.chart.name}: {events}; {self.choices.queue}"
         if self.problems:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.problems.items())
-            return f"{head}: makes no sense: {reasons}>"
+            return f"{head}: makes no sense: {self._senseless()}>"
         found, state = self._known(), self.search.state
         if found is not None:
             return f"{head}: {found}>"
         return f"{head}: {state.status if state.error is None else state.error}>"
+
+    def _senseless(self) -> str:
+        return "; ".join(f"{name}: {why}" for name, why in self.problems.items())
 
     # --- messages -------------------------------------------------------------------------
 

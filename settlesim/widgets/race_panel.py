@@ -17,7 +17,7 @@ from settlesim.sim.wording import names_of
 from settlesim.view.lanes import lanes
 from settlesim.view.sim_words import events_words, scenario_words
 from settlesim.widgets.panel import Panel
-from settlesim.widgets.race_bars import bar_of, bars_part, picked, search_part, themed
+from settlesim.widgets.race_bars import bar_of, bars_part, in_order, picked, search_part, themed
 from settlesim.widgets.race_parts import (
     about_of,
     chart_of,
@@ -133,7 +133,7 @@ class RacePanel(Panel):
     @property
     def verdict(self) -> str:
         """What the present end is worth: ``as FIFO``, ``serializable``, ``forbidden: ...``."""
-        return judged(self.way)["word"]
+        return self._judged()["word"]
 
     @property
     def note(self) -> str:
@@ -188,7 +188,12 @@ class RacePanel(Panel):
 
     def _verdict(self) -> dict[str, Any]:
         """Return what the present end is worth, and which bar it is."""
-        return {**judged(self.way), "bar": bar_of(self.search.state.exploration, self.ending)}
+        return {**self._judged(), "bar": bar_of(self.search.state.exploration, self.ending)}
+
+    def _judged(self) -> dict[str, str]:
+        found = self.search.state.exploration
+        bar = bar_of(found, self.ending)
+        return judged(self.way, None if found is None or bar is None else in_order(found)[bar])
 
     def _searched(self) -> None:
         """Show what the search has found."""

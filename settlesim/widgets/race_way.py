@@ -15,6 +15,7 @@ from settlesim.engine.table import Table
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim import Ending, Frame, Kind, Replay, Scenario, Schedule, Step, replay
 from settlesim.sim.model import table_for
+from settlesim.sim.serial import FEW
 from settlesim.sim.services import Services
 
 __all__ = ["Way", "translated"]
@@ -41,7 +42,9 @@ class Way:
         """How many steps are shown."""
 
     def _replayed(self, steps: tuple[Step, ...]) -> Replay:
-        return _apart(lambda: replay(self.scenario, Schedule(steps), table=self.table), self.table)
+        schedule, table = Schedule(steps), self.table
+        # whatever the criterion: somebody waits for the next step
+        return _apart(lambda: replay(self.scenario, schedule, table=table, judge=FEW), table)
 
     # --- looking --------------------------------------------------------------------------
 

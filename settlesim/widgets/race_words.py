@@ -156,10 +156,17 @@ def budgets(way: Way) -> list[dict[str, Any]]:
 # --- verdicts -----------------------------------------------------------------------------
 
 
-def judged(way: Way) -> dict[str, str]:
-    """Say what the present end is worth, with the names of the anomalies on the way."""
+def judged(way: Way, known: Ending | None = None) -> dict[str, str]:
+    """Say what the present end is worth, with the names of the anomalies on the way.
+
+    Parameters
+    ----------
+    known : the same ending, where a search has found and judged it
+    """
     anomalies = way.anomalies
     ending = way.ending
+    if ending is not None and ending.serializable is None:
+        ending = known or ending
     if ending is None:
         said = f"so far: {', '.join(anomalies)}" if anomalies else "nothing has gone wrong so far"
         return {"sort": "open", "word": "it goes on", "text": said}

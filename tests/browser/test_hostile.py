@@ -1,4 +1,4 @@
-"""Text of people who mean ill, in every widget and picture: shown as text, it does nothing."""
+"""Text of people who mean ill, in charts, steps and pictures: shown as text, it does nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SETUP = f"""
 from typing import Any
 from settlesim import Chart, Settling
 from settlesim.sim import Scenario, compare, explore, run
-from settlesim.widgets import RacePanel, StepPanel, queue_lab
+from settlesim.widgets import StepPanel
 from IPython.display import HTML, display
 HOSTILE = {hostile.HOSTILE!r}
 {inspect.getsource(hostile.hostile_chart)}
@@ -53,14 +53,6 @@ STEPS = """
 for name in HOSTILE[{first}:{last}]:
     display(StepPanel(Settling(hostile_chart(name), None, name, key=name)))
 """
-RACES = """
-for name in HOSTILE[{first}:{last}]:
-    display(RacePanel(Scenario(hostile_chart(name), [name, name], workers=2)))
-"""
-LABS = """
-for name in HOSTILE[{first}:{last}]:
-    display(queue_lab(hostile_chart(name)))
-"""
 PICTURES = """
 for name in HOSTILE[{first}:{last}]:
     chart = hostile_chart(name)
@@ -76,9 +68,7 @@ for name in HOSTILE[{first}:{last}]:
         display(HTML(value.draw(title=name).svg))
 """
 
-SOURCES = {
-    "panels": PANELS, "steps": STEPS, "races": RACES, "labs": LABS, "pictures": PICTURES,
-}  # fmt: skip
+SOURCES = {"panels": PANELS, "steps": STEPS, "pictures": PICTURES}
 
 
 def test_there_are_fifty_names() -> None:

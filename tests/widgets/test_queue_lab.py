@@ -351,7 +351,7 @@ def test_a_lab_opens_a_race() -> None:
     assert panel.path == "l1 l2"
     assert panel.search.state.exploration is lab.exploration
     lab.choose(faults={"expiries": 1})
-    with pytest.raises(SimulationError, match="expiries need a queue"):
+    with pytest.raises(SimulationError, match="expiries: they need a queue"):
         lab.race()
 
 
@@ -387,7 +387,7 @@ def test_a_twin_without_endings_is_text_alone() -> None:
     """It says what makes no sense."""
     bundle = queue_lab(order, faults={"expiries": 1})._repr_mimebundle_()
     assert set(bundle) == {"text/plain"}
-    assert "expiries need a queue" in bundle["text/plain"]
+    assert "expiries: they need a queue" in bundle["text/plain"]
 
 
 def test_a_shown_lab_searches(monkeypatch: pytest.MonkeyPatch) -> None:
