@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
@@ -42,7 +43,7 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """The map, draw, settle, the two about the simulator, and the one to play."""
+    """The map, draw, settle, the two about the simulator, and the two to play with."""
     names = [path.stem for path in NOTEBOOKS]
     assert names == [
         "00_start_here",
@@ -95,6 +96,15 @@ def test_words_come_before_each_cell(notebook: Notebook) -> None:
             assert before["cell_type"] == "markdown"
     assert cells[0]["cell_type"] == cells[-1]["cell_type"] == "markdown"
     assert "What we saw" in _source(cells[-1])
+
+
+def test_links_lead_to_files(path: Path, notebook: Notebook) -> None:
+    """Whatever a text points to beside the notebook is there."""
+    words = "".join(_source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    targets = re.findall(r"\]\(([^)#]+)", words)
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (path.parent / target).is_file(), target
 
 
 def test_a_picture_stands_in_the_first_two_code_cells(notebook: Notebook) -> None:
