@@ -87,4 +87,5 @@ class MemoryStore:
             raise VersionConflictError(key=key, expected=expected, actual=actual)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self._snapshots)} instances)"
+        count = len(self._snapshots)
+        return f"{type(self).__name__}({count} instance{'' if count == 1 else 's'})"

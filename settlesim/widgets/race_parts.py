@@ -23,7 +23,7 @@ from settlesim.view.drawing import Direction
 from settlesim.view.sim_words import events_words, scenario_words
 from settlesim.widgets.live_svg import live_picture
 from settlesim.widgets.race_way import Way
-from settlesim.widgets.race_words import blocked, step_words
+from settlesim.widgets.race_words import blocked, hands, step_words
 
 __all__ = ["about_of", "chart_of", "charts_of", "lanes_of", "rows_of", "store_of", "workers_of"]
 
@@ -45,6 +45,7 @@ def about_of(scenario: Scenario) -> dict[str, Any]:
     return {
         "events": events_words(scenario),
         "conditions": scenario_words(scenario),
+        "hands": hands(scenario),
         "queue": scenario.queue,
         "disciplines": [
             {"name": name, "meaning": each.meaning, "problem": _problem(scenario, name)}
@@ -88,7 +89,7 @@ def rows_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
             "status": _status(way, each),
             "changed": before is not None and before.messages[each.message - 1] != each,
             "steps": [
-                _step(frame, step, names) for step in frame.enabled if step.message == each.message
+                _step(way, step, names) for step in frame.enabled if step.message == each.message
             ],
             "blocked": _blocked(way, each, names),
         }
@@ -111,8 +112,8 @@ def _without_queue(way: Way, message: MessageView) -> str:
     return "to be handled" if message.status == "visible" else "being handled"
 
 
-def _step(frame: Frame, step: Step, names: Sequence[str]) -> dict[str, Any]:
-    words = step_words(frame, step)
+def _step(way: Way, step: Step, names: Sequence[str]) -> dict[str, Any]:
+    words = step_words(way.frame, step, hands(way.scenario))
     return {
         "name": step.name,
         "words": words,
@@ -169,11 +170,11 @@ def _text(value: Any) -> str:
 
 def lanes_of(way: Way) -> range:
     """Return the numbers of the workers: those who could be needed, or are."""
-    hands = len(way.scenario.events)
+    needed = len(way.scenario.events)
     if way.scenario.queue != "direct":
-        hands = min(hands, way.scenario.workers)
+        needed = min(needed, way.scenario.workers)
     busy = [each.lane for frame in way.replay.frames for each in frame.deliveries]
-    return range(1, max([hands, *busy]) + 1)
+    return range(1, max([needed, *busy]) + 1)
 
 
 def workers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -190,7 +191,8 @@ def workers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
 def _worker(
     way: Way, lane: int, own: DeliveryView | None, names: Sequence[str], changed: bool
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"lane": lane, "message": None, "changed": changed, "good": True}
+    title = f"{hands(way.scenario)} {lane}"
+    found: dict[str, Any] = {"title": title, "message": None, "changed": changed, "good": True}
     if own is None:
         return {**found, "doing": "idle", "loaded": "", "holds": ""}
     loaded = loaded_by(way, own)
@@ -258,7 +260,7 @@ def charts_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _chart(way: Way, lane: int, own: DeliveryView | None, names: Sequence[str]) -> dict[str, Any]:
-    title = f"worker {lane}"
+    title = f"{hands(way.scenario)} {lane}"
     if own is None:
         return {"title": title, "words": "idle", "active": [], "idle": True}
     title += f": {own.message} {names[own.message - 1]}"

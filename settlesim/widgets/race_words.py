@@ -10,7 +10,7 @@ from settlesim.sim import Ending, Frame, Kind, Scenario, Schedule, Step
 from settlesim.view.tracks import HARMLESS
 from settlesim.widgets.race_way import Way
 
-__all__ = ["FAULTS", "absent", "blocked", "budgets", "judged", "step_words"]
+__all__ = ["FAULTS", "absent", "blocked", "budgets", "hands", "judged", "step_words"]
 
 FAULTS: Final[dict[str, tuple[str, frozenset[str], str]]] = {
     "crashes": ("crash", frozenset({"k"}), "nobody is at work who could crash"),
@@ -35,14 +35,24 @@ _WORDS: Final[dict[str, str]] = {
     "g": "no settled node: give it back",
     "x": "try to save: refused",
     "d": "delete it from the queue",
-    "k": "worker {lane} crashes",
+    "k": "{who} {lane} crashes",
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
 }
 
 
-def step_words(frame: Frame, step: Step) -> str:
-    """Say what a step is that may come after a frame, as something to do."""
+def hands(scenario: Scenario) -> str:
+    """Say what works on a message: without a queue nobody waits for one."""
+    return "handler" if scenario.queue == "direct" else "worker"
+
+
+def step_words(frame: Frame, step: Step, who: str = "worker") -> str:
+    """Say what a step is that may come after a frame, as something to do.
+
+    Parameters
+    ----------
+    who : what works on a message, in one word
+    """
     own = next((each for each in frame.deliveries if each[:2] == step[1:]), None)
     words = _WORDS.get(step.kind.value, step.kind.name.lower().replace("_", " "))
     service, inside, lane = "the service", "", 1
@@ -53,8 +63,8 @@ def step_words(frame: Frame, step: Step) -> str:
     if step.kind is Kind.LOAD and own is None:  # without a queue nothing comes before
         words = f"start: {words}"
     # not str.format: a service may be called {inside}
-    parts = {"service": service, "inside": inside, "lane": str(lane)}
-    for name, value in parts.items():
+    words = words.replace("{who} {lane}", f"{who} {lane}")
+    for name, value in {"service": service, "inside": inside}.items():
         head, found, tail = words.partition("{" + name + "}")
         if found:
             return f"{head}{value}{tail}".rstrip()

@@ -129,7 +129,7 @@ def test_direct_is_broken_by_hand(write_notebook: Write, problems: list[str], sh
     for name in ("l1", "l2", "c1"):
         step(race, name)
     shoot("half-way")
-    assert "paid" in race.locator(".workers tr", has_text="worker 1").inner_text()
+    assert "paid" in race.locator(".workers tr", has_text="handler 1").inner_text()
     for name in ("s1", "s2"):
         step(race, name)
     assert "forbidden: lost update" in race.locator(".verdict").inner_text()

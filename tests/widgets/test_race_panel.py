@@ -222,6 +222,18 @@ def test_charts_show_the_store_and_each_worker_by_itself() -> None:
     assert all(name in nodes for each in (store, one, two) for name in each["active"])
 
 
+def test_without_a_queue_handlers_work_and_not_workers() -> None:
+    """As in the pictures: a worker waits for messages, and here nothing is waited for."""
+    for queue, hands in (("direct", "handler"), ("standard", "worker")):
+        panel = RacePanel(clicks(queue, faults={"crashes": 1}))
+        take(panel, "l1" if queue == "direct" else "r1 l1")
+        assert panel.parts["about"]["hands"] == hands
+        assert [each["title"] for each in panel.parts["workers"]] == [f"{hands} 1", f"{hands} 2"]
+        assert panel.parts["charts"][1]["title"] == f"{hands} 1: 1 PAY"
+        steps = [step["words"] for step in panel.parts["rows"][0]["steps"]]
+        assert f"{hands} 1 crashes" in steps
+
+
 def test_a_nested_chart_lights_the_node_of_the_service() -> None:
     """With everything around it."""
     scenario = Scenario(donut, ["MAKE"]) if "MAKE" in _events(donut) else None

@@ -204,7 +204,7 @@ function fact(name, field, tag = "span") {
 }
 
 function workerRow(each) {
-  const name = h("th", { scope: "row" }, `worker ${each.lane}`);
+  const name = h("th", { scope: "row" }, each.title);
   if (each.message === null) {
     return h("tr", { class: each.changed ? "changed" : "" }, name, h("td", { class: "hint", colSpan: 3 }, "idle ", changed(each.changed)));
   }
@@ -227,9 +227,14 @@ function workerTable(workers) {
 class Charts {
   constructor() {
     this.list = h("div", { class: "minis" });
-    this.element = h("section", { class: "charts", "aria-label": "the chart in the store, and as each worker sees it" },
-      h("h4", {}, "The same chart, in the store and in each worker's hands"), this.list);
+    this.title = h("h4", {});
+    this.element = h("section", { class: "charts" }, this.title, this.list);
     this.minis = [];
+  }
+
+  about({ hands }) {
+    this.title.textContent = `The same chart, in the store and in each ${hands}'s hands`;
+    this.element.setAttribute("aria-label", `the chart in the store, and as each ${hands} sees it`);
   }
 
   picture(data) {
@@ -360,6 +365,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   const verdict = h("p", { class: "verdict" });
   const note = h("p", { class: "remark", hidden: true });
   const store = h("div", { class: "stores" });
+  const hands = h("h4", {});
   const workers = h("div", {});
   const lanes = h("div", { class: "lanes-box" });
   scheduler.fallback = transport.back;
@@ -368,9 +374,9 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
     h("div", { class: "sides" }, scheduler.element,
       h("div", { class: "tables" },
         h("section", { "aria-label": "the store" }, h("h4", {}, "The store"), store),
-        h("section", { "aria-label": "the workers" }, h("h4", {}, "The workers"), workers))),
+        h("section", {}, hands, workers))),
     h("section", { "aria-label": "the lanes" }, lanes), path.element, charts.element, bars.element);
-  life.parts(["about"], (about) => { top.paint(about); lanes.style.minHeight = ""; lanes.dataset.height = 0; });
+  life.parts(["about"], (about) => { top.paint(about); charts.about(about); hands.textContent = `The ${about.hands}s`; lanes.style.minHeight = ""; lanes.dataset.height = 0; });
   life.parts(["rows", "budgets"], (rows, budgets) => scheduler.paint(rows, budgets));
   life.parts(["place", "rows"], (place, rows) => transport.paint(place, rows));
   life.parts(["note"], (text) => { note.textContent = text || ""; note.hidden = !text; });

@@ -49,7 +49,8 @@ class Bars {
     this.verdict.replaceChildren();
     this.rows = [];
     if (!bars) return;
-    this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()}` }, bars.verdict.word), `: ${bars.verdict.text}`);
+    // the picture says the first word too; what has no eyes for it reads it here
+    this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()} ${bars.svg ? "said" : ""}` }, `${bars.verdict.word}: `), bars.verdict.text);
     if (!bars.svg) return;
     const svg = drawing(bars.svg);
     svg.setAttribute("role", "group");
