@@ -50,7 +50,7 @@ class Bars {
     this.rows = [];
     if (!bars) return;
     // the picture says the first word too; what has no eyes for it reads it here
-    this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()} ${bars.svg ? "said" : ""}` }, `${bars.verdict.word}: `), bars.verdict.text);
+    this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()} ${bars.svg ? "unseen" : ""}` }, `${bars.verdict.word}: `), bars.verdict.text);
     if (!bars.svg) return;
     const svg = drawing(bars.svg);
     svg.setAttribute("role", "group");
