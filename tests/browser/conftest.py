@@ -103,6 +103,7 @@ def start_lab(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
             "--IdentityProvider.token=",
             "--allow-root",
             "--expose-app-in-browser",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             f"--ServerApp.root_dir={folder / 'notebooks'}",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
@@ -190,11 +191,16 @@ READY = """async () => {
 
 
 class LabNotebook:
-    """A notebook that is open in JupyterLab."""
+    """A notebook that is open in JupyterLab, or where else its pages are.
 
-    def __init__(self, page: Page, address: str, name: str) -> None:
+    Parameters
+    ----------
+    view : ``"lab/tree"``, or ``"notebooks"`` for Notebook 7, which has the same parts in it
+    """
+
+    def __init__(self, page: Page, address: str, name: str, view: str = "lab/tree") -> None:
         self.page = page
-        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.goto(f"{address}/{view}/{name}?reset")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
         page.evaluate(READY)

@@ -91,7 +91,7 @@ def test_an_event_is_fired_by_its_button(
     write_notebook: Write, problems: list[str], shoot: Callable[[str], None]
 ) -> None:
     """The service is named on its node while it runs; then the settled node lights up."""
-    source = ORDER.replace("speed=10", "speed=1").format(data=CARD)
+    source = ORDER.replace("speed=10", "speed=0.05").format(data=CARD)  # time to look
     page = open_panels(write_notebook, source).page
     panel = panel_of(page)
     assert active(panel) == ["new"]
@@ -101,6 +101,7 @@ def test_an_event_is_fired_by_its_button(
     panel.locator("g.tag text", has_text=re.compile(r"charge_card 0\.[1-9] s")).wait_for()
     shoot("running")
     assert active(panel) == ["charging"]
+    panel.get_by_label("speed").select_option("at once")
     wait_for(panel, "paid")
     assert panel.locator(".pill").inner_text() == "resolved"
     assert panel.locator("tr.changed").inner_text().split() == [
