@@ -44,9 +44,9 @@ from settlesim.engine import (
     Verdict,
 )
 from settlesim.errors import SettlesimError
-from settlesim.ports import Clock, Store, Transaction
-from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock
-from settlesim.store import MemoryStore, TinyStore
+from settlesim.ports import Clock, Message, Queue, Store, Transaction
+from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
+from settlesim.store import FifoQueue, MemoryStore, StandardQueue, TinyStore
 from settlesim.view import Picture
 
 __all__ = [
@@ -54,12 +54,15 @@ __all__ = [
     "Chart",
     "Clock",
     "Event",
+    "FifoQueue",
     "Interpreter",
     "MemoryStore",
+    "Message",
     "Microstep",
     "NestedSettleMachine",
     "Outcome",
     "Picture",
+    "Queue",
     "RealClock",
     "Report",
     "ServiceCall",
@@ -71,10 +74,12 @@ __all__ = [
     "SettlingTags",
     "SimulatedClock",
     "Snapshot",
+    "StandardQueue",
     "Store",
     "TinyStore",
     "Transaction",
     "Verdict",
+    "Worker",
     "chart_to_json",
     "gallery",
     "read_chart",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline in either, and none for making examples: a busy machine is no fault of the code.
@@ -11,3 +13,24 @@ settings.register_profile("base", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("dev", settings.get_profile("base"))
 settings.register_profile("ci", settings.get_profile("base"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+FINDINGS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def finding(request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Adds a line to the end of the test report: what was counted, not only that it held."""
+
+    def add(line: object) -> None:
+        request.config.stash.setdefault(FINDINGS, []).append(str(line))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests found."""
+    lines = terminalreporter.config.stash.get(FINDINGS, [])
+    if lines:
+        terminalreporter.write_sep("=", "what was counted")
+        for line in lines:
+            terminalreporter.write_line(line)

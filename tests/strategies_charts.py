@@ -68,8 +68,13 @@ def _targets(dests: list[str], *, most: int = 2) -> st.SearchStrategy[list[dict[
 
 
 @st.composite
-def _node(draw: st.DrawFn, name: str, dests: list[str], *, tagged: bool) -> dict[str, Any]:
-    """A leaf; `tagged` says that a node around it is a place to rest."""
+def _node(
+    draw: st.DrawFn, name: str, dests: list[str], *, tagged: bool, resting: bool = False
+) -> dict[str, Any]:
+    """A leaf; `tagged` says that a node around it is a place to rest.
+
+    `resting` says that a place to rest may have delays.
+    """
     spec: dict[str, Any] = {"name": name}
     kind = draw(st.sampled_from(["plain", "plain", "busy", "final"]))
     if kind == "final":
@@ -77,6 +82,8 @@ def _node(draw: st.DrawFn, name: str, dests: list[str], *, tagged: bool) -> dict
     if draw(st.booleans()):
         spec |= {"on_enter": draw(_assigns), "on_exit": draw(_assigns), "label": "a node"}
     if kind == "plain" or tagged:
+        if resting and draw(st.booleans()):
+            spec["after"] = {"60": draw(_targets(dests)), "90": draw(_targets(dests))}
         return {**spec, "tags": draw(st.sampled_from(_TAGS))}
     spec["invoke"] = {
         "src": "work",
@@ -93,10 +100,10 @@ def _node(draw: st.DrawFn, name: str, dests: list[str], *, tagged: bool) -> dict
 
 
 @st.composite
-def _compound(draw: st.DrawFn, name: str, roots: list[str]) -> dict[str, Any]:
+def _compound(draw: st.DrawFn, name: str, roots: list[str], *, resting: bool) -> dict[str, Any]:
     locals_ = [f"{name}_{index}" for index in range(draw(st.integers(1, 3)))]
     tagged = draw(st.booleans())
-    children = [draw(_node(local, roots, tagged=tagged)) for local in locals_]
+    children = [draw(_node(local, roots, tagged=tagged, resting=resting)) for local in locals_]
     spec = {"name": name, "children": children, "tags": ["settled"] if tagged else []}
     if draw(st.booleans()):
         spec["initial"] = draw(st.sampled_from(locals_))
@@ -106,31 +113,33 @@ def _compound(draw: st.DrawFn, name: str, roots: list[str]) -> dict[str, Any]:
 
 
 @st.composite
-def _parallel(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def _parallel(draw: st.DrawFn, name: str, *, resting: bool) -> dict[str, Any]:
     """A parallel node; its regions keep to themselves."""
     regions = []
     for region in range(draw(st.integers(1, 2))):
         locals_ = [f"r{region}a", f"r{region}b"]
         paths = [f"{name}.r{region}.{local}" for local in locals_]
-        children = [draw(_node(local, paths, tagged=False)) for local in locals_]
+        children = [draw(_node(local, paths, tagged=False, resting=resting)) for local in locals_]
         regions.append({"name": f"r{region}", "children": children, "initial": locals_[0]})
     return {"name": name, "parallel": regions}
 
 
 @st.composite
-def chart_records(draw: st.DrawFn, *, nested: bool | None = None) -> dict[str, Any]:
-    """Mappings that `Chart.from_dict` reads; `nested` says whether nodes have children."""
+def chart_records(
+    draw: st.DrawFn, *, nested: bool | None = None, resting: bool = False
+) -> dict[str, Any]:
+    """Mappings that `Chart.from_dict` reads; the parameters are those of `charts`."""
     roots = [f"s{index}" for index in range(draw(st.integers(1, 4)))]
     states: list[dict[str, Any]] = []
     for index, name in enumerate(roots):
         kinds = _KINDS[:1] if nested is False else _KINDS
         kind = draw(st.sampled_from(_KINDS[1:] if nested and index == 0 else kinds))
         if kind == "compound":
-            states.append(draw(_compound(name, roots)))
+            states.append(draw(_compound(name, roots, resting=resting)))
         elif kind == "parallel":
-            states.append(draw(_parallel(name)))
+            states.append(draw(_parallel(name, resting=resting)))
         else:
-            states.append(draw(_node(name, roots, tagged=False)))
+            states.append(draw(_node(name, roots, tagged=False, resting=resting)))
     sources = [each["name"] for each in states if not each.get("final")]
     transitions = []
     for _ in range(draw(st.integers(0, 6)) if sources else 0):
@@ -148,13 +157,16 @@ def chart_records(draw: st.DrawFn, *, nested: bool | None = None) -> dict[str, A
     }
 
 
-def charts(*, nested: bool | None = None, bound: bool = False) -> st.SearchStrategy[Chart]:
+def charts(
+    *, nested: bool | None = None, bound: bool = False, resting: bool = False
+) -> st.SearchStrategy[Chart]:
     """Valid charts: guards, assigns, services, delays, eventless transitions, regions.
 
     Parameters
     ----------
     nested : whether nodes have children; None for either
     bound : whether functions are bound
+    resting : whether nodes where the chart rests may have delays, too
     """
 
     def build(record: dict[str, Any]) -> Chart:
@@ -163,7 +175,7 @@ def charts(*, nested: bool | None = None, bound: bool = False) -> st.SearchStrat
             return chart
         return chart.bind({name: FUNCTIONS[name] for name in chart.roles})
 
-    return chart_records(nested=nested).map(build)
+    return chart_records(nested=nested, resting=resting).map(build)
 
 
 @st.composite

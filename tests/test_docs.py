@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +11,13 @@ import pytest
 
 from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
 from settlesim.chart.parsing import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
+from settlesim.gallery import count
+from settlesim.runtime import Worker
+from settlesim.runtime.logs import FIELDS, OUTCOMES
 from settlesim.sim import DISCIPLINES, MONITORS, PROTECTIONS, Faults, Kind
+from settlesim.store import FifoQueue, MemoryStore
+from settlesim.store.base import HISTORY, MARK_WINDOW
+from settlesim.store.documents import TABLES
 from tests.documents import ROOT, blocks, examples, run
 
 TEXTS = {
@@ -47,6 +54,38 @@ def test_the_commands_print_what_stands_below_them(tmp_path: Path) -> None:
     assert printed in blocks(CHARTS, "text")
 
 
+def test_the_durable_commands_print_what_stands_below_them(tmp_path: Path) -> None:
+    """An event is sent, worked on and shown; the worker's sum goes to standard error."""
+    (commands,) = blocks(TEXTS["durable.md"], "sh")
+    printed = ""
+    for command in commands.splitlines():
+        done = run([sys.executable, "-m", *shlex.split(command)], tmp_path)
+        assert done.returncode == 0
+        printed += done.stdout
+    assert printed in blocks(TEXTS["durable.md"], "text")
+
+
+def test_the_page_of_the_durable_side_has_the_workers_settings() -> None:
+    """With their defaults, and every outcome and field of its log."""
+    text = TEXTS["durable.md"]
+    store = MemoryStore()
+    worker = Worker(count, store, FifoQueue(store, "count"))
+    parameters = [
+        name
+        for name, each in inspect.signature(Worker).parameters.items()
+        if each.default is not inspect.Parameter.empty
+    ]
+    left_out = {"clock", "max_microsteps"}  # as in Interpreter
+    assert [each for each in parameters if f"| `{each}` |" not in text] == sorted(left_out)
+    for name in ("backoff", "poll", "grace"):
+        assert f"| `{name}` | {getattr(worker, name):g} s |" in text
+    assert f"| `deadline` | {worker.interpreter.deadline:g} s |" in text
+    assert f"| `service_timeout` | {worker.interpreter.service_timeout:g} s |" in text
+    assert f"| `concurrency` | {worker.concurrency} |" in text
+    assert f"| `logger` | `{worker.logger.name}` |" in text
+    assert [name for name in (*FIELDS, *OUTCOMES) if f"`{name}`" not in text] == []
+
+
 @pytest.mark.parametrize("keys", [CHART_KEYS, STATE_KEYS, INVOKE_KEYS, TRANSITION_KEYS])
 def test_every_key_of_a_chart_is_in_a_table(keys: tuple[str, ...]) -> None:
     """What the library reads is what the document lists."""
@@ -76,3 +115,18 @@ def test_the_page_of_the_simulator_names_everything_with_its_meaning() -> None:
         assert f"| {name} | {monitor.definition} | {monitor.source} |" in text
     assert all(f"| `{name}` |" in text for name in Faults._fields)
     assert all(f"**{kind.value}**" in text for kind in Kind)
+
+
+def test_the_page_of_the_durable_side_names_calls_settings_and_tables() -> None:
+    """They and their defaults are those of the code."""
+    text = TEXTS["durable.md"]
+    calls = [name for name in dir(FifoQueue) if not name.startswith("_") and name != "standard"]
+    assert [name for name in calls if f"{name}(" not in text and f"`{name}`" not in text] == []
+    queue = FifoQueue(MemoryStore(), "q")
+    assert f"| `visibility_timeout` | {queue.visibility_timeout:g} s |" in text
+    assert f"| `max_failures` | {queue.max_failures} |" in text
+    assert f"| `deduplication_window` | {queue.deduplication_window:g} s |" in text
+    assert f'| `policy` | `"{queue.policy}"` |' in text
+    assert (queue.max_receives, f"history={HISTORY}" in text) == (None, True)
+    assert MARK_WINDOW == 86_400  # a day
+    assert [name for name in TABLES if f"| `{name}` |" not in text] == []

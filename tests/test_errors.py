@@ -19,7 +19,9 @@ _SETTLEMENT = Settlement(Outcome.REJECTED, "k", Event("GO"), _SNAPSHOT, _SNAPSHO
 FACTS: dict[str, dict[str, Any]] = {
     "ChartMismatchError": {"key": "k", "stored": "a 1", "current": "a 2", "reason": "why"},
     "DeadlineExceededError": {"seconds": 300.0, "configuration": ("a", "b")},
+    "DeduplicationError": {"queue": "q", "group_id": "g", "deduplication_id": "d"},
     "DefinitionError": {"problems": (Problem("states[0]", "is wrong"),), "chart": "c", "more": 2},
+    "EventRepeatedError": {"key": "k", "event_id": "e", "revision": 2, "outcome": "resolved"},
     "FunctionFailedError": {"function": "f", "role": "guard", "reason": "raised"},
     "InvalidEventError": {"name": "done.x", "reason": "is reserved"},
     "InvalidValueError": {"where": "context['a']", "reason": "has nan"},
@@ -27,6 +29,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "MicrostepLimitError": {"limit": 1000, "cycle": ("a", "b")},
     "MissingExtraError": {"extra": "lab", "feature": "the panel", "module": "jupyterlab"},
     "ReadError": {"source": "chart.json", "reason": "is empty"},
+    "ReceiptExpiredError": {"queue": "q", "receipt": "q:1:1", "reason": "it is over"},
     "RejectedError": {"settlement": _SETTLEMENT},
     "RendererMissingError": {"tried": ("pygraphviz", "dot")},
     "ReplayDivergedError": {"position": 3, "step": "s1", "enabled": ("c1", "r2")},

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from settlesim import TinyStore
 from tests.documents import ROOT, examples, run
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = examples(TEXT)
-COMMANDS = [
-    line.partition("#")[0].strip() for line in re.findall(r"^settlesim .*$", TEXT, re.MULTILINE)
-]
+LINES = re.findall(r"^(?:settlesim|python -c) .*$", TEXT, re.MULTILINE)
+COMMANDS = [line.partition(" # ")[0].strip() for line in LINES]
 
 
 @pytest.mark.parametrize(("code", "printed"), EXAMPLES)
@@ -33,12 +33,28 @@ def test_every_python_block_has_its_output() -> None:
 
 def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
     """The commands of the README end well, one after the other, in another folder."""
-    assert len(COMMANDS) >= 4
+    assert len(COMMANDS) >= 10
     for command in COMMANDS:
-        done = run([sys.executable, "-m", *shlex.split(command)], tmp_path)
+        words = shlex.split(command)
+        if words[:2] == ["settlesim", "work"]:
+            continue  # the other shell: below
+        if words[0] == "python":
+            code, sign, target = words[2:]
+            assert sign == ">"
+            done = run([sys.executable, "-c", code], tmp_path)
+            (tmp_path / target).write_text(done.stdout, encoding="utf-8")
+        else:
+            done = run([sys.executable, "-m", *words], tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     assert (tmp_path / "count.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "store.json").exists()
+
+    [work] = [command for command in COMMANDS if command.startswith("settlesim work")]
+    done = run([sys.executable, "-m", *shlex.split(work), "--until-empty"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    with TinyStore(tmp_path / "counts.json") as store:
+        found = [store.load(key) for key in store.keys()]  # noqa: SIM118  # no mapping
+    assert [(each.revision, each.context) for each in found if each] == [(50, {"count": 98})] * 20
 
 
 def test_the_two_commands_name_extras_that_exist() -> None:

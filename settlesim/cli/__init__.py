@@ -1,4 +1,4 @@
-"""The command line: draw, check, settle and simulate charts, look into stores, open notebooks.
+"""The command line: draw, check, settle and simulate charts, send events and work on them.
 
 What costs time to import stands inside the commands, so that ``--help`` and shell
 completion do not wait for it.
@@ -13,10 +13,15 @@ from settlesim.cli.check import check
 from settlesim.cli.draw import draw
 from settlesim.cli.gallery import gallery
 from settlesim.cli.lab import lab
+from settlesim.cli.letters import dead_letters, redrive, resume
 from settlesim.cli.running import Program, use_utf8
+from settlesim.cli.send import send
 from settlesim.cli.settle import settle
 from settlesim.cli.show import show
 from settlesim.cli.simulate import simulate
+from settlesim.cli.status import status
+from settlesim.cli.verify import compact, verify
+from settlesim.cli.work import work
 
 __all__ = ["main", "program"]
 
@@ -29,12 +34,17 @@ program = Program(
       settlesim gallery
       settlesim draw count -o count.svg
       settlesim settle count c1 COUNT --store counts.json
+      settlesim send count c1 COUNT --store counts.json
+      settlesim work count --store counts.json --until-empty
       settlesim simulate order PAY SHIP
       settlesim lab""",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
-for _command in (gallery, draw, check, settle, show, simulate, lab):
+for _command in (
+    gallery, draw, check, settle, send, work, show, status, dead_letters, redrive, resume,
+    verify, compact, simulate, lab,
+):  # fmt: skip
     program.add_command(_command)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from settlesim.cli.durable import JSON_HELP, ago, duration, store_option
 from settlesim.cli.running import Command
 
 if TYPE_CHECKING:
     from settlesim.chart import Snapshot
+    from settlesim.store import DurableTimer, PastSettlement, TinyStore
 
 __all__ = ["show"]
 
@@ -17,51 +20,103 @@ __all__ = ["show"]
 @click.command(
     cls=Command,
     short_help="Show what a store holds.",
-    help="""Show the instance KEY of a store, or all of them.
+    help="""Show the instance KEY of a store, with the delays that run, or all instances in a
+    table.
 
     \b
     Exit status: 0; 1 where there is no such instance or the store is
     damaged; 2 where there is no such file.""",
 )
 @click.argument("key", required=False)
-@click.option(
-    "--store",
-    "path",
-    required=True,
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="The store, a TinyDB file.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(key: str | None, path: str, as_json: bool) -> None:
+@store_option(exists=True)
+@click.option("--history", is_flag=True, help="Also the last settlements of KEY.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def show(key: str | None, path: str, history: bool, as_json: bool) -> None:
     """Show one instance or all."""
-    from settlesim.cli.words import json_page, plain, snapshot_text
+    from settlesim.store import TinyStore
 
-    found = _load(path, key)
+    if history and key is None:
+        raise click.UsageError("--history is of one instance: name its KEY")
+    with TinyStore(path) as store:
+        if key is None:
+            _show_all(store, path, as_json=as_json)
+        else:
+            _show_one(store, key, path, history=history, as_json=as_json)
+
+
+def _show_all(store: TinyStore, path: str, *, as_json: bool) -> None:
+    from settlesim.cli.words import json_page, plain
+
+    keys: Sequence[str] = store.keys()
+    loaded = [(key, store.load(key)) for key in keys]
+    # Another process may delete an instance between the two calls.
+    found = [(key, snapshot) for key, snapshot in loaded if snapshot is not None]
     if as_json:
-        records = [{"key": name, **each.to_dict()} for name, each in found]
-        click.echo(json_page(records if key is None else records[0]))
-    elif key is not None:
-        click.echo(snapshot_text(*found[0]))
+        click.echo(json_page([_record(store, key, snapshot) for key, snapshot in found]))
     elif found:
         click.echo("\n".join(_overview(found)))
     else:
         click.echo(f"{plain(path)} holds no instances.")
 
 
-def _load(path: str, key: str | None) -> list[tuple[str, Snapshot]]:
-    from settlesim.errors import shorten
-    from settlesim.store import TinyStore
+def _record(store: TinyStore, key: str, snapshot: Snapshot | None) -> dict[str, Any]:
+    timers = [
+        {"delay": each.delay, "due": each.due, "sent": each.sent} for each in store.timers(key)
+    ]
+    state = {} if snapshot is None else snapshot.to_dict()
+    return {"key": key, **state, "timers": timers}
 
-    with TinyStore(path) as store:
-        keys = store.keys()
-        if key is not None and key not in keys:
-            hint = _hint(key, keys)
-            raise click.ClickException(f"{path} holds no instance {shorten(key)}; {hint}")
-        wanted = keys if key is None else [key]
-        loaded = [(name, store.load(name)) for name in wanted]
-    # Another process may delete an instance between the two calls.
-    return [(name, snapshot) for name, snapshot in loaded if snapshot is not None]
+
+def _show_one(store: TinyStore, key: str, path: str, *, history: bool, as_json: bool) -> None:
+    from settlesim.cli.words import json_page, plain, snapshot_text
+    from settlesim.errors import shorten
+
+    snapshot = store.load(key) if key else None
+    settlements = store.settlements(key) if history and key else ()
+    if snapshot is None and not settlements:
+        hint = _hint(key, store.keys())
+        raise click.ClickException(f"{path} holds no instance {shorten(key)}; {hint}")
+    if as_json:
+        record = _record(store, key, snapshot)
+        if history:
+            record["settlements"] = [each.to_dict() for each in settlements]
+        click.echo(json_page(record))
+        return
+    never = f"{plain(key)} was never saved: no event of it led to a node where it rests."
+    click.echo(never if snapshot is None else snapshot_text(key, snapshot))
+    now = store.database.now()
+    for line in (*_running(store.timers(key), now), *_history(settlements, now)):
+        click.echo(line)
+
+
+def _running(timers: Sequence[DurableTimer], now: float) -> list[str]:
+    from settlesim.cli.words import plain, table
+
+    rows = [
+        (plain(each.delay), "due" if each.due <= now else f"due in {duration(each.due - now)}")
+        for each in timers
+    ]
+    return ["delays", *table(rows, indent="  ")] if rows else []
+
+
+def _history(settlements: Sequence[PastSettlement], now: float) -> list[str]:
+    from settlesim.cli.words import configuration_text, plain, table
+
+    rows = []
+    for each in settlements:
+        event = each.event
+        name = event.get("name") if isinstance(event, dict) else None
+        where = "-" if each.snapshot is None else configuration_text(each.snapshot.configuration)
+        rows.append(
+            (
+                f"{each.revision:>4}",
+                plain(str(name or "?")),
+                plain(str(each.outcome or "?")),
+                where,
+                ago(now - each.at),
+            )
+        )
+    return ["settlements", *table(rows, indent="  ")] if rows else []
 
 
 def _hint(key: str, keys: list[str]) -> str:

@@ -89,6 +89,9 @@ def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
     before, after = settlement.before.context, settlement.after.context
     if before or after:
         lines += ["", "context", *_context(before, after)]
+    if settlement.timers:
+        rows = [(plain(each.id), f"passes in {each.seconds:g} s") for each in settlement.timers]
+        lines += ["", "delays, which a worker lets pass", *table(rows, indent="  ")]
     return "\n".join(lines)
 
 
@@ -181,6 +184,7 @@ def settlement_record(settlement: Settlement) -> dict[str, Any]:
             }
             for call in settlement.calls
         ],
+        "timers": [{"id": each.id, "seconds": each.seconds} for each in settlement.timers],
     }
 
 

@@ -213,7 +213,7 @@ def _never_fired(found: Exploration) -> Iterator[Finding]:
             yield Finding(
                 "SET206", where, "events come only to settled nodes, and this node is never one"
             )
-        elif edge.kind is not TransitionKind.AFTER or not _is_settled(chart, edge.source):
+        else:
             yield Finding("SET209", where, "no run makes it fire")
 
 
@@ -258,8 +258,8 @@ def _delays(chart: Chart) -> Iterator[Finding]:
                 yield Finding(
                     "SET207",
                     f"state {shorten(node.name)}",
-                    f"after {delay.seconds:g} s runs only while an event is being settled, not "
-                    "while the instance rests",
+                    f"after {delay.seconds:g} s passes while the instance rests: a worker and its "
+                    "queue see to it, an Interpreter alone does not",
                 )
             elif delay.seconds > _DEADLINE:
                 yield Finding(

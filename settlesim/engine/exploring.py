@@ -81,7 +81,7 @@ class Hop:
     label: str
     """What happened, in words."""
     event: str | None = None
-    """The external event, where one did it."""
+    """What ended a rest: an external event, or the reserved trigger of a delay."""
     service: str | None = None
     """The service that ended, where one did it."""
     failed: bool = False
@@ -208,6 +208,8 @@ class _Explorer:
         """Return everything that can happen at a place."""
         if place.phase is Phase.REST:
             yield from self._events(place.position.configuration)
+            if not place.starting:  # an instance that is saved nowhere has no timers
+                yield from self._timers(place.position.configuration)
         elif place.phase is Phase.RUN:
             yield from self._internal(place)
         elif place.phase is Phase.WAIT:
@@ -220,6 +222,25 @@ class _Explorer:
                     yield self._hop(
                         Position(configuration), found.result, found, event, False, event=event
                     )
+
+    def _timers(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
+        """Let pass the delays of the nodes in which an instance rests.
+
+        Those of one node began together, so none passes after one that surely left the node.
+        """
+        position = Position(configuration)
+        active = self.program.active(configuration)
+        for node in (each for each in self.chart.states if each.after and each.name in active):
+            for delay in sorted(node.after, key=lambda each: each.seconds):
+                left = True
+                for found in self._fire(position, delay.trigger):
+                    fired = found.result
+                    left = left and fired is not None and node.name in fired.exited
+                    if fired is not None:
+                        label = f"after {delay.seconds:g} s"
+                        yield self._hop(position, fired, found, label, False, event=delay.trigger)
+                if left:
+                    break
 
     def _fire(self, position: Position, trigger: str) -> Iterator[_Valuation[Fired | None]]:
         return self.oracle.valuations(
@@ -276,11 +297,17 @@ class _Explorer:
             return Place(Phase.WAIT, position, place.starting)
         at_start = place.starting and not position.delays and self.chart.is_initial(configuration)
         if self.program.rests(configuration) or at_start:
-            # An instance that is saved nowhere yet goes on even from a rejected place.
-            first = place.starting and _is_end(self.chart, configuration)
+            # An instance that is saved nowhere yet goes on even from a rejected place, and
+            # no delay passes there.
+            first = place.starting and (
+                _is_end(self.chart, configuration) or self._has_delays(configuration)
+            )
             return Place(Phase.REST, Position(configuration), first)
         phase = Phase.WAIT if position.delays else Phase.STALLED
         return Place(phase, position, place.starting)
+
+    def _has_delays(self, configuration: tuple[str, ...]) -> bool:
+        return any(self.chart.node(name).after for name in self.program.active(configuration))
 
     def _completions(self, place: Place) -> Iterator[Hop]:
         position = place.position

@@ -14,6 +14,7 @@ from settlesim.errors import RejectedError
 __all__ = [
     "Call",
     "CallStatus",
+    "Elapsed",
     "Microstep",
     "Outcome",
     "Pending",
@@ -72,6 +73,22 @@ class PendingDelay:
     number: int
     """The how-manieth start of this delay it is within this event, from 1."""
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """That a delay of a node in which an instance rests has passed.
+
+    Only the engine's own triggers begin with ``after.``, so this is not an external event.
+    """
+
+    id: str
+    """The delay's id, as in `Settlement.timers`."""
+
+    @property
+    def event(self) -> Event:
+        """The event that guards, assigns and services see."""
+        return Event(f"after.{self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +160,13 @@ class Settlement:
     calls: tuple[Call, ...] = ()
     chart: Chart | None = field(default=None, repr=False, compare=False)
     """The chart, so that the settlement can draw itself."""
+    timers: tuple[PendingDelay, ...] = ()
+    """The delays that it started in nodes where the instance rests now: whoever keeps the
+    instance begins a session with `Elapsed` when their seconds have passed. Empty where
+    nothing was to be saved, as `kept`."""
+    kept: tuple[str, ...] = ()
+    """The ids of the delays of nodes that were active before and were not left: those that
+    run go on."""
 
     @property
     def saved(self) -> bool:
@@ -182,6 +206,7 @@ class Settlement:
             "path": [list(leaves) for leaves in self.path],
             "microsteps": [step.to_dict() for step in self.microsteps],
             "calls": [call.to_dict() for call in self.calls],
+            "timers": [{"id": each.id, "seconds": each.seconds} for each in self.timers],
         }
 
     def raise_if_rejected(self) -> Settlement:

@@ -15,6 +15,10 @@ What this module does not do
 ----------------------------
 It reads no clock, awaits nothing and saves nothing. An error ends the session; the
 snapshot that it began with is still the truth.
+
+A delay of a node in which the instance rests goes on after the session, so the settlement
+names it (`Settlement.timers`). When it has passed, a session of its own settles it: it is
+begun with `Elapsed` in the place of an external event.
 """
 
 from __future__ import annotations
@@ -25,9 +29,11 @@ from typing import Final
 from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.values import FrozenDict, JSONValue, freeze
 from settlesim.engine.program import Fired, Program, check_snapshot, outcome_of, program_of
+from settlesim.engine.running import Running
 from settlesim.engine.settlement import (
     Call,
     CallStatus,
+    Elapsed,
     Microstep,
     Outcome,
     Pending,
@@ -37,7 +43,6 @@ from settlesim.engine.settlement import (
 )
 from settlesim.engine.stepping import (
     Position,
-    activities_of,
     after_firing,
     cycle_of,
     next_internal,
@@ -68,7 +73,8 @@ class Settling:
         The instance's last settled state; None for an instance that is new: its first
         nodes are entered and brought to rest before the event is applied.
     event
-        An event or its name.
+        An event or its name; `Elapsed` for a delay that has passed while the instance
+        rested. A delay of a node that is not active is ignored.
     key : the instance's key, for the settlement
     max_microsteps : how many microsteps the event may take
 
@@ -96,16 +102,18 @@ class Settling:
         self,
         chart: Chart | Program,
         snapshot: Snapshot | None,
-        event: Event | str,
+        event: Event | Elapsed | str,
         *,
         key: str = "",
         max_microsteps: int = MAX_MICROSTEPS,
     ) -> None:
         self._program = chart if isinstance(chart, Program) else program_of(chart)
-        self._activities = activities_of(self._program)
         chart = self._program.chart
+        elapsed: str | None = None
         if isinstance(event, Event):
             self.event = external_event(event.name, event.data)
+        elif isinstance(event, Elapsed):
+            self.event, elapsed = event.event, event.id
         else:
             self.event = external_event(event)
         self.key = key
@@ -115,27 +123,31 @@ class Settling:
         self._last = self.event
         self._max_microsteps = max_microsteps
         self._microsteps: list[Microstep] = []
-        self._calls: list[Call] = []
-        self._pending: dict[str, Pending] = {}
-        self._delays: dict[str, PendingDelay] = {}
-        self._starts: dict[str, int] = {}
+        self._running = Running(self._program, self.event)
         self._applied = False
         if snapshot is None:
             self.before = Snapshot(
                 chart.name, chart.version, chart.initial_configuration, chart.context
             )
-            self._guarded(self._start)
+            if elapsed is None:
+                self._guarded(self._start)
+                return
         else:
             check_snapshot(self._program, snapshot, key)
             self.before = snapshot
-            self._context = snapshot.context
-            self._position = Position(snapshot.configuration)
-            self._guarded(self._apply)
+        self._context = self.before.context
+        self._position = Position(self.before.configuration)
+        if snapshot is None:  # nothing of it can have passed: it was never saved
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
+        if self._running.activities.delays:
+            self._running.rest_in(self._program.active(snapshot.configuration), elapsed)
+        self._guarded(self._apply)
 
     def __repr__(self) -> str:
         if self.settlement is not None:
             return f"<Settling {self.settlement}>"
-        waits = [*self._pending, *(delay.id for delay in self.delays)]
+        waits = [*self._running.pending, *self._running.delays]
         return f"<Settling {self.event.name} in {' + '.join(self.configuration)}: {waits} pending>"
 
     # --- what it waits for ----------------------------------------------------------------
@@ -143,12 +155,12 @@ class Settling:
     @property
     def pending(self) -> tuple[Pending, ...]:
         """The services that run, in the order in which they were started."""
-        return tuple(self._pending.values())
+        return tuple(self._running.pending.values())
 
     @property
     def delays(self) -> tuple[PendingDelay, ...]:
         """The delays that run, in the order in which they were started."""
-        return tuple(self._delays.values())
+        return tuple(self._running.delays.values())
 
     @property
     def configuration(self) -> tuple[str, ...]:
@@ -168,7 +180,7 @@ class Settling:
     @property
     def calls(self) -> tuple[Call, ...]:
         """The service calls that have ended so far."""
-        return tuple(self._calls)
+        return tuple(self._running.calls)
 
     # --- answers --------------------------------------------------------------------------
 
@@ -197,8 +209,8 @@ class Settling:
                 raise FunctionFailedError(
                     function=pending.service, role="service", reason=str(error)
                 ) from None
-            self._record(pending, CallStatus.DONE, seconds, result=result)
-            trigger = self._activities.invocations[id].done_trigger
+            self._running.end(pending, CallStatus.DONE, seconds, result=result)
+            trigger = self._running.activities.invocations[id].done_trigger
             self._fire(trigger, Event(trigger, result))
             self._run_on()
 
@@ -237,8 +249,8 @@ class Settling:
 
         def run() -> None:
             status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
-            self._record(pending, status, seconds, error=text)
-            trigger = self._activities.invocations[id].error_trigger
+            self._running.end(pending, status, seconds, error=text)
+            trigger = self._running.activities.invocations[id].error_trigger
             data = freeze({"type": kind, "message": message})
             if not self._fire(trigger, Event(trigger, data)):
                 cause = error if isinstance(error, BaseException) else None
@@ -259,14 +271,14 @@ class Settling:
             As `done`.
         """
         self._check_alive()
-        if id not in self._delays:
+        if id not in self._running.delays:
             raise KeyError(f"no delay {id!r} runs")
-        del self._delays[id]
+        del self._running.delays[id]
 
         def run() -> None:
             left = tuple(each for each in self._position.delays if each != id)
             self._position = self._position._replace(delays=left)
-            trigger = self._activities.delays[id].trigger
+            trigger = self._running.activities.delays[id].trigger
             self._fire(trigger, Event(trigger))
             self._run_on()
 
@@ -280,8 +292,7 @@ class Settling:
             run()
         except BaseException as error:
             self._error = error
-            self._pending.clear()
-            self._delays.clear()
+            self._running.stop()
             raise
 
     def _check_alive(self) -> None:
@@ -290,9 +301,9 @@ class Settling:
 
     def _take(self, id_: str) -> Pending:
         self._check_alive()
-        if id_ not in self._pending:
+        if id_ not in self._running.pending:
             raise KeyError(f"no service of invocation {id_!r} runs")
-        pending = self._pending.pop(id_)
+        pending = self._running.pending.pop(id_)
         position = self._position
         left = tuple(each for each in position.invocations if each != id_)
         self._position = Position(position.configuration, left, position.delays, position.internal)
@@ -302,8 +313,10 @@ class Settling:
         """Enter the first nodes of a new instance."""
         fired = self._program.start(self.event)
         self._context = fired.context
-        self._position = Position(fired.configuration)
-        self._move_to(after_firing(self._program, self._activities, self._position, fired), fired)
+        self._position = after_firing(
+            self._program, self._running.activities, Position(fired.configuration), fired
+        )
+        self._running.update(self._position, fired, self._context)
         self._run_on()
 
     def _apply(self) -> None:
@@ -319,9 +332,8 @@ class Settling:
         if fired is None:
             return False
         self._last = event
-        self._step(
-            trigger, fired, after_firing(self._program, self._activities, self._position, fired)
-        )
+        activities = self._running.activities
+        self._step(trigger, fired, after_firing(self._program, activities, self._position, fired))
         return True
 
     def _step(self, trigger: str, fired: Fired, position: Position) -> None:
@@ -340,67 +352,22 @@ class Settling:
             )
         )
         self._context = fired.context
-        self._move_to(position, fired)
-
-    def _move_to(self, position: Position, fired: Fired) -> None:
-        """Take the new position, and start and end services and delays accordingly."""
         self._position = position
-        if self._pending or self._delays:
-            self._end_left(fired)
-        for id_ in position.invocations:
-            if id_ not in self._pending:
-                invocation = self._activities.invocations[id_]
-                self._pending[id_] = Pending(
-                    id_,
-                    self._count(id_),
-                    invocation.src,
-                    invocation.input,
-                    invocation.timeout,
-                    self._context,
-                    self.event,
-                )
-        for id_ in position.delays:
-            if id_ not in self._delays:
-                delay = self._activities.delays[id_]
-                self._delays[id_] = PendingDelay(id_, self._count(delay.trigger), delay.seconds)
-
-    def _end_left(self, fired: Fired) -> None:
-        """End the services and delays of nodes that were left."""
-        node_of = self._activities.node_of
-        for id_ in [each for each in self._pending if node_of(each) in fired.exited]:
-            self._record(self._pending.pop(id_), CallStatus.CANCELLED, 0.0)
-        for id_ in [each for each in self._delays if node_of(each) in fired.exited]:
-            del self._delays[id_]
-
-    def _count(self, activity: str) -> int:
-        self._starts[activity] = self._starts.get(activity, 0) + 1
-        return self._starts[activity]
-
-    def _record(
-        self,
-        pending: Pending,
-        status: CallStatus,
-        seconds: float,
-        *,
-        result: JSONValue = None,
-        error: str | None = None,
-    ) -> None:
-        self._calls.append(
-            Call(pending.service, pending.id, pending.input, status, result, error, seconds)
-        )
+        self._running.update(position, fired, fired.context)
 
     def _run_on(self) -> None:
         """Run until stable; then settle, apply the event, wait, or say that it stalled."""
+        activities = self._running.activities
         while self._position.configuration[0] not in self._program.plain_leaves:
             step = next_internal(
-                self._program, self._activities, self._position, self._context, self._last
+                self._program, activities, self._position, self._context, self._last
             )
             if step is None:
                 if self._position.internal:
                     self._position = self._position._replace(internal=())
                 break
             self._step(*step)
-        if self._pending:
+        if self._running.pending:
             return
         configuration = self._position.configuration
         if self._program.rests(configuration):
@@ -410,25 +377,27 @@ class Settling:
                 self._begin_event()
         elif not self._applied and self._may_start_here(configuration):
             self._begin_event()
-        elif not self._delays:
+        elif not self._running.delays:
             raise StalledError(
                 configuration=configuration,
                 path=[" + ".join(step.after) for step in self._microsteps],
             )
 
     def _may_start_here(self, configuration: tuple[str, ...]) -> bool:
-        return not self._delays and self._program.chart.is_initial(configuration)
+        return not self._running.delays and self._program.chart.is_initial(configuration)
 
     def _begin_event(self) -> None:
-        self._delays.clear()
+        self._running.rest()
         self._position = self._position._replace(delays=())
         self._apply()
 
     def _settle(self, outcome: Outcome) -> Settlement:
-        chart = self._program.chart
-        self._pending.clear()
-        self._delays.clear()
+        chart, running = self._program.chart, self._running
+        if running.delays:
+            running.rest()
         after = self.before
+        timers: tuple[PendingDelay, ...] = ()
+        kept: tuple[str, ...] = ()
         if outcome is not Outcome.IGNORED:
             saved = outcome is not Outcome.REJECTED or chart.on_reject == "persist"
             after = Snapshot(
@@ -438,6 +407,8 @@ class Settling:
                 self._context,
                 self.before.revision + saved,
             )
+            if saved and running.resting:
+                timers, kept = running.started(), running.kept()
         return Settlement(
             outcome,
             self.key,
@@ -445,6 +416,8 @@ class Settling:
             self.before,
             after,
             tuple(self._microsteps),
-            tuple(self._calls),
+            tuple(running.calls),
             chart,
+            timers,
+            kept,
         )

@@ -19,6 +19,7 @@ class SettlingEdge:
 
     source: tuple[str, ...]
     event: str
+    """The event's name, or the reserved trigger of a delay of a node of `source`."""
     target: tuple[str, ...]
     services: tuple[tuple[str, bool], ...]
     """The services on the way, each with whether it failed."""
@@ -83,14 +84,14 @@ def settling_graph_of(chart: Chart, *, limit: int | None = None) -> SettlingGrap
         chart,
         tuple(dict.fromkeys(place.position.configuration for place, _ in _rests(found, [start]))),
         tuple(dict.fromkeys(place.position.configuration for place in rests)),
-        tuple(edge for rest in rests for edge in _edges_from(found, rest)),
+        tuple(dict.fromkeys(edge for rest in rests for edge in _edges_from(found, rest))),
     )
 
 
 def _edges_from(found: Exploration, rest: Place) -> list[SettlingEdge]:
     by_event: dict[str, list[Hop]] = {}
     for hop in found.hops[rest]:
-        assert hop.event is not None  # only events lead away from a rest
+        assert hop.event is not None  # only events and delays lead away from a rest
         by_event.setdefault(hop.event, []).append(hop)
     return [
         SettlingEdge(

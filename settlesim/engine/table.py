@@ -361,7 +361,7 @@ class _Session:
             settling._applied,
             settling._position,
             _canonical(settling.context),
-            tuple(sorted(settling._starts.items())),
+            tuple(sorted(settling._running.starts.items())),
             tuple((each.id, each.number, _canonical(each.context)) for each in settling.pending),
             tuple((*key, deadline - self._now) for key, deadline in self._deadlines.items()),
             len(settling.microsteps),

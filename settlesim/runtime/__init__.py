@@ -1,6 +1,7 @@
-"""Load, settle, commit: the interpreter and its clocks."""
+"""Load, settle, commit: the interpreter, the worker, and their clocks."""
 
 from settlesim.runtime.clock import RealClock, SimulatedClock
 from settlesim.runtime.interpreter import Interpreter, ServiceCall
+from settlesim.runtime.worker import Worker
 
-__all__ = ["Interpreter", "RealClock", "ServiceCall", "SimulatedClock"]
+__all__ = ["Interpreter", "RealClock", "ServiceCall", "SimulatedClock", "Worker"]

@@ -22,13 +22,13 @@ import math
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future, wait
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.values import JSONValue
 from settlesim.engine.program import program_of
-from settlesim.engine.settlement import Settlement
+from settlesim.engine.settlement import Elapsed, Settlement
 from settlesim.engine.settling import (
     MAX_MICROSTEPS,
     Settling,
@@ -38,12 +38,15 @@ from settlesim.errors import (
     InvalidValueError,
     shorten,
 )
-from settlesim.ports import Clock, Store, Transaction
+from settlesim.ports import Clock, Store
 from settlesim.runtime.clock import RealClock
 from settlesim.runtime.coroutines import GRACE
 from settlesim.runtime.running import Run, ServiceCall
+from settlesim.runtime.transactions import transaction_of
 
-__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
+__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall", "run_anywhere"]
+
+T = TypeVar("T")
 
 SERVICE_TIMEOUT: Final = 60.0
 """Seconds that a service may take where its chart says nothing."""
@@ -143,29 +146,82 @@ class Interpreter:
         StoreError
             The store could not read or write.
         """
+        return await self._settle(key, Event(event, data), event_id)
+
+    async def elapsed(
+        self,
+        key: str,
+        id: str,  # noqa: A002
+        event_id: str | None = None,
+    ) -> Settlement:
+        """Settle that a delay of the node in which the instance rests has passed, and save.
+
+        `Settlement.timers` names these delays. A worker and its queue see to them; this is
+        for those who keep the time themselves.
+
+        Parameters
+        ----------
+        key : as in `settle`
+        id : of the delay
+        event_id : as in `settle`
+
+        Returns
+        -------
+        settlement : IGNORED where the delay's node is not active, or its guards say no
+
+        Raises
+        ------
+        SettleError, VersionConflictError, StoreError
+            As `settle`.
+        """
+        return await self._settle(key, Elapsed(id), event_id)
+
+    async def _settle(self, key: str, event: Event | Elapsed, event_id: str | None) -> Settlement:
         check_key(key)
-        prefix = None if event_id is None else _key_prefix(self.chart.name, key, event_id)
-        settling = Settling(
-            self._program,
-            self.store.load(key),
-            Event(event, data),
-            key=key,
-            max_microsteps=self.max_microsteps,
-        )
-        if settling.settlement is None:
-            await Run(
-                settling,
-                self.chart.functions,
-                self.clock,
-                service_timeout=self.service_timeout,
-                deadline=self.deadline,
-                key_prefix=prefix,
-            ).finish()
+        prefix = None if event_id is None else self.key_prefix(key, event_id)
+        settling = self.begin(key, self.store.load(key), event)
+        run = None if settling.settlement is not None else self.run_of(settling, prefix)
+        if run is not None:
+            await run.finish()
         settlement = settling.settlement
         assert settlement is not None  # finish() returns with it, or raises
         if settlement.saved:
-            self.store.commit(Transaction(key, settlement.after, settlement.before.revision))
+            history = getattr(self.store, "history", 0)
+            self.store.commit(transaction_of(settlement, run, history=history, event_id=event_id))
         return settlement
+
+    # --- for a worker, which has the store and the queue to itself ----------------------------
+
+    def begin(self, key: str, snapshot: Snapshot | None, event: Event | Elapsed) -> Settling:
+        """Begin to settle without a store.
+
+        Raises
+        ------
+        InvalidEventError, SettleError, ChartMismatchError
+            As `settle`.
+        """
+        return Settling(self._program, snapshot, event, key=key, max_microsteps=self.max_microsteps)
+
+    def run_of(self, settling: Settling, key_prefix: str | None) -> Run:
+        """Return what drives a session to its settlement; see `key_prefix`."""
+        return Run(
+            settling,
+            self.chart.functions,
+            self.clock,
+            service_timeout=self.service_timeout,
+            deadline=self.deadline,
+            key_prefix=key_prefix,
+        )
+
+    def key_prefix(self, key: str, event_id: str) -> str:
+        """Return what the idempotency keys of an event's services begin with.
+
+        Raises
+        ------
+        InvalidValueError
+            The id is no text, or empty.
+        """
+        return _key_prefix(self.chart.name, key, event_id)
 
     def settle_sync(
         self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
@@ -174,8 +230,7 @@ class Interpreter:
 
         There the services run in a loop of their own, in a thread, and this call waits.
         """
-        run = _run_in_thread if _loop_runs() else asyncio.run
-        return run(self.settle(key, event, data, event_id))
+        return run_anywhere(self.settle(key, event, data, event_id))
 
     # --- reading without an event ---------------------------------------------------------
 
@@ -253,12 +308,17 @@ def _loop_runs() -> bool:
     return True
 
 
-def _run_in_thread(coroutine: Coroutine[Any, Any, Settlement]) -> Settlement:
+def run_anywhere(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in a thread where an event loop runs already."""
+    return _run_in_thread(coroutine) if _loop_runs() else asyncio.run(coroutine)
+
+
+def _run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in a loop of its own, in a thread; an interrupt cancels it."""
-    result: Future[Settlement] = Future()
+    result: Future[T] = Future()
     loop_and_task: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
-    async def main() -> Settlement:
+    async def main() -> T:
         task = asyncio.current_task()
         assert task is not None
         loop_and_task.append((asyncio.get_running_loop(), task))

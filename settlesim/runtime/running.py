@@ -24,6 +24,7 @@ from settlesim.runtime.coroutines import GRACE, resume
 __all__ = ["Run", "ServiceCall"]
 
 _SELF_CANCELLED: Final = "the service cancelled itself"
+_EXITED: Final = "the service called sys.exit"
 _SIMULATED: Final = (
     " of simulated time (a service that awaits anything but call.sleep needs RealClock)"
 )
@@ -73,6 +74,13 @@ class Run:
         self.tasks: dict[tuple[str, int], asyncio.Task[_Answer]] = {}
         self.clock_task: asyncio.Task[None] | None = None
         self.cancelled: list[asyncio.Task[_Answer]] = []
+        self.delays_began: dict[tuple[str, int], float] = {}
+
+    def seconds_left(self, delay: PendingDelay) -> float:
+        """Return how long a delay of the session has still to run, 0 for one that is due."""
+        began = self.delays_began.get((delay.id, delay.number))
+        ran = 0.0 if began is None else self.clock.now() - began
+        return max(0.0, delay.seconds - ran)
 
     async def finish(self) -> None:
         """Drive the session to its settlement."""
@@ -122,8 +130,8 @@ class Run:
     async def _run_service(self, pending: Pending, limit: float, answer: _Answer) -> None:
         try:
             result = self._start(pending)
-        except Exception as error:
-            answer.error = error
+        except (Exception, SystemExit) as error:
+            answer.fail(error)
             return
         service = _coroutine(pending.service, result)
         try:
@@ -131,15 +139,15 @@ class Run:
         except StopIteration as stop:
             answer.value = stop.value
             return
-        except Exception as error:
-            answer.error = error
+        except (Exception, SystemExit) as error:
+            answer.fail(error)
             return
         try:
             async with self.clock.timeout(limit):
                 try:
                     answer.value = await resume(service, waits_for)
-                except Exception as error:
-                    answer.error = error
+                except (Exception, SystemExit) as error:
+                    answer.fail(error)
         except TimeoutError:
             answer.timed_out = True
 
@@ -167,6 +175,7 @@ class Run:
         for delay in delays:
             if (delay.id, -delay.number) not in self.tasks:
                 wanted[delay.id, -delay.number] = self._wait(delay)
+                self.delays_began.setdefault((delay.id, delay.number), self.clock.now())
         alive = {(each.id, each.number) for each in pending}
         alive |= {(each.id, -each.number) for each in delays}
         for name in [name for name in self.tasks if name not in alive]:
@@ -222,6 +231,13 @@ class _Answer:
         self.error: Exception | None = None
         self.timed_out = False
         self.seconds = 0.0
+
+    def fail(self, error: Exception | SystemExit) -> None:
+        """Note what the service raised: it may end itself, not the process."""
+        if isinstance(error, SystemExit):
+            self.error = RuntimeError(f"{_EXITED}({error.code})")
+        else:
+            self.error = error
 
     def give(self, settling: Settling) -> None:
         """Tell the session."""

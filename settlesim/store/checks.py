@@ -2,12 +2,94 @@
 
 from __future__ import annotations
 
-from settlesim.chart.snapshot import check_key, key_flaw
-from settlesim.chart.values import FrozenDict
-from settlesim.errors import InvalidValueError, shorten
-from settlesim.ports import Transaction
+import math
+from typing import Final
 
-__all__ = ["check_key", "check_transaction", "key_flaw"]
+from settlesim.chart.snapshot import check_key, key_flaw
+from settlesim.chart.values import FrozenDict, freeze
+from settlesim.errors import InvalidValueError, shorten
+from settlesim.ports import Send, Timer, Timers, Transaction
+from settlesim.store.queues.receipts import read_receipt
+from settlesim.store.rules.settlements import OWN_FIELDS
+
+__all__ = [
+    "MAX_NAME",
+    "check_count",
+    "check_key",
+    "check_message",
+    "check_seconds",
+    "check_text",
+    "check_transaction",
+    "key_flaw",
+]
+
+MAX_NAME: Final = 1000
+"""Characters that the name of a queue, a message group or an event may have at most."""
+
+
+def check_text(value: object, *, where: str, most: float = math.inf) -> None:
+    """Refuse what is no text with at least one character that UTF-8 can carry.
+
+    Raises
+    ------
+    InvalidValueError
+        Also for more than `most` characters.
+    """
+    if type(value) is not str or not value:
+        reason = f"is {shorten(value, 40)}; a text that is not empty is needed"
+        raise InvalidValueError(where=where, reason=reason)
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            reason = f"has a lone surrogate in {shorten(value, 40)}"
+            raise InvalidValueError(where=where, reason=reason) from None
+    if len(value) > most:
+        reason = f"{shorten(value, 40)} has {len(value)} characters; {most} is the limit"
+        raise InvalidValueError(where=where, reason=reason)
+
+
+def check_seconds(value: object, *, where: str, most: float = math.inf) -> None:
+    """Refuse what is no finite number of seconds from 0.
+
+    Raises
+    ------
+    InvalidValueError
+        Also for more than `most`.
+    """
+    if type(value) not in (int, float) or not 0 <= value < math.inf:  # type: ignore[operator]
+        reason = f"is {shorten(value, 40)}; a finite number of seconds from 0 is needed"
+        raise InvalidValueError(where=where, reason=reason)
+    if value > most:  # type: ignore[operator]
+        reason = f"is {value} seconds; {most:g} is the limit"
+        raise InvalidValueError(where=where, reason=reason)
+
+
+def check_count(value: object, *, where: str) -> None:
+    """Refuse what is no whole number from 1.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    if type(value) is not int or value < 1:
+        reason = f"is {shorten(value, 40)}; a whole number from 1 is needed"
+        raise InvalidValueError(where=where, reason=reason)
+
+
+def check_message(body: object, group_id: object, deduplication_id: object) -> None:
+    """Refuse what no queue could carry.
+
+    Raises
+    ------
+    InvalidValueError
+        A body that is no strict JSON, or a group id or deduplication id that is no text of
+        at most 1,000 characters.
+    """
+    freeze(body, where="body")
+    check_text(group_id, where="group_id", most=MAX_NAME)
+    if deduplication_id is not None:
+        check_text(deduplication_id, where="deduplication_id", most=MAX_NAME)
 
 
 def check_transaction(transaction: Transaction) -> None:
@@ -16,11 +98,33 @@ def check_transaction(transaction: Transaction) -> None:
     Raises
     ------
     InvalidValueError
-        A bad key, a snapshot whose revision is not `expected` + 1, whose context is not
-        frozen, or whose configuration is empty.
+        A bad key; a snapshot whose revision is not `expected` + 1, whose context is not
+        frozen, or whose configuration is empty; a receipt, mark, message, timer or record
+        that is none.
     """
     check_key(transaction.key)
+    if transaction.snapshot is None:
+        expected = transaction.expected
+        if type(expected) is not int or expected < 0:
+            reason = f"expects revision {shorten(expected, 40)}; a whole number from 0 is needed"
+            raise InvalidValueError(where="transaction", reason=reason)
+    else:
+        _check_snapshot(transaction)
+    if transaction.consumed is not None:
+        read_receipt(transaction.consumed)
+    if transaction.mark is not None:
+        check_text(transaction.mark, where="mark")
+    if transaction.sends:
+        _check_sends(transaction.sends)
+    if transaction.timers is not None:
+        _check_timers(transaction)
+    if transaction.record is not None:
+        _check_record(transaction.record)
+
+
+def _check_snapshot(transaction: Transaction) -> None:
     snapshot, expected = transaction.snapshot, transaction.expected
+    assert snapshot is not None
     if snapshot.revision != expected + 1:
         raise InvalidValueError(
             where="transaction",
@@ -36,3 +140,44 @@ def check_transaction(transaction: Transaction) -> None:
         )
     if not snapshot.configuration:
         raise InvalidValueError(where="configuration", reason="names no active state")
+
+
+def _check_sends(sends: object) -> None:
+    if not isinstance(sends, tuple):
+        reason = f"is a {type(sends).__name__}; a tuple of Send is needed"
+        raise InvalidValueError(where="sends", reason=reason)
+    for send in sends:
+        if not isinstance(send, Send):
+            raise InvalidValueError(where="sends", reason=f"has {shorten(send, 40)}, no Send")
+        check_text(send.queue, where="queue", most=MAX_NAME)
+        check_message(send.body, send.group_id, send.deduplication_id)
+
+
+def _check_timers(transaction: Transaction) -> None:
+    timers = transaction.timers
+    if not isinstance(timers, Timers):
+        raise InvalidValueError(where="timers", reason=f"is {shorten(timers, 40)}, no Timers")
+    names = list(timers.kept)
+    for timer in timers.started:
+        if not isinstance(timer, Timer):
+            raise InvalidValueError(where="timers", reason=f"has {shorten(timer, 40)}, no Timer")
+        check_seconds(timer.seconds, where=f"timer {shorten(timer.id, 40)}")
+        names.append(timer.id)
+    for name in names:
+        check_text(name, where="the id of a timer")
+    if len(set(names)) < len(names):
+        reason = f"name one timer twice: {', '.join(shorten(name, 40) for name in names)}"
+        raise InvalidValueError(where="timers", reason=reason)
+    if timers.started and transaction.snapshot is None:
+        reason = "start with a node that is entered, and this transaction saves no state"
+        raise InvalidValueError(where="timers", reason=reason)
+
+
+def _check_record(record: object) -> None:
+    if type(record) is not FrozenDict:
+        reason = f"is a {type(record).__name__}; freeze_object() makes it fit to be saved"
+        raise InvalidValueError(where="record", reason=reason)
+    own = [name for name in record if name in OWN_FIELDS]
+    if own:
+        reason = f"has {', '.join(map(repr, own))}, which the store itself says"
+        raise InvalidValueError(where="record", reason=reason)

@@ -8,6 +8,7 @@ from typing import Any
 
 from settlesim import display
 from settlesim.chart import Chart, NodeKind, TransitionKind
+from settlesim.chart.words import trigger_words
 from settlesim.engine import SettlingEdge, SettlingGraph
 from settlesim.engine.sketch import Arc, Icon, Rest, Row, Run, Sketch, Vertex
 from settlesim.errors import RenderError
@@ -76,7 +77,7 @@ def _sketch(graph: SettlingGraph) -> Sketch:
     vertices = {_name(each): _vertex(graph.chart, index, each) for index, each in enumerate(leaves)}
     loops = _loops(graph)
     arcs = tuple(
-        _arc(index, edge, edge.source == edge.target and index not in loops)
+        _arc(graph.chart, index, edge, edge.source == edge.target and index not in loops)
         for index, edge in enumerate(graph.edges)
     )
     return Sketch(vertices, arcs, _name(graph.start[0]) if graph.start else None)
@@ -122,19 +123,30 @@ def _failed(edge: SettlingEdge) -> bool:
     return any(bad for _, bad in edge.services)
 
 
-def _arc(index: int, edge: SettlingEdge, internal: bool) -> Arc:
+def _arc(chart: Chart, index: int, edge: SettlingEdge, internal: bool) -> Arc:
+    kind = TransitionKind.ERROR if _failed(edge) else TransitionKind.EXTERNAL
+    if _is_delay(edge) and kind is not TransitionKind.ERROR:
+        kind = TransitionKind.AFTER
     return Arc(
         id=f"e{index}",
         source=_name(edge.source),
         dest=_name(edge.target),
         internal=internal,
-        kind=TransitionKind.ERROR if _failed(edge) else TransitionKind.EXTERNAL,
-        rows=(_line(edge),) if internal else tuple(_rows(edge)),
+        kind=kind,
+        rows=(_line(chart, edge),) if internal else tuple(_rows(chart, edge)),
     )
 
 
-def _rows(edge: SettlingEdge) -> Iterator[Row]:
-    yield Row((Run(edge.event, "event"),))
+def _is_delay(edge: SettlingEdge) -> bool:
+    return edge.event.startswith("after.")  # a reserved name
+
+
+def _event(chart: Chart, edge: SettlingEdge) -> Run:
+    return Run(trigger_words(chart, edge.event), "event")
+
+
+def _rows(chart: Chart, edge: SettlingEdge) -> Iterator[Row]:
+    yield Row((_event(chart, edge),), "clock" if _is_delay(edge) else None)
     guards = [name if value else f"not {name}" for name, value in dict(edge.guards).items()]
     if guards:
         yield Row((Run(f"[{' and '.join(guards)}]", "guard"),))
@@ -142,8 +154,8 @@ def _rows(edge: SettlingEdge) -> Iterator[Row]:
         yield Row((Run(service, "service"),), "alert" if bad else "gear")
 
 
-def _line(edge: SettlingEdge) -> Row:
+def _line(chart: Chart, edge: SettlingEdge) -> Row:
     """Return an edge as one line in its node."""
     words = ", ".join(dict.fromkeys(service for service, _ in edge.services))
     icon: Icon | None = "alert" if _failed(edge) else "gear" if edge.services else None
-    return Row((Run(edge.event, "event"), Run(words, "service")), icon)
+    return Row((_event(chart, edge), Run(words, "service")), icon)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,3 +61,13 @@ def parcel(here: Path) -> str:
     """The file name of a chart without functions, in the current folder."""
     (here / "parcel.json").write_text(json.dumps(PARCEL), encoding="utf-8")
     return "parcel.json"
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_it_was() -> Iterator[None]:
+    """A process sets its logger up for itself; the next test is in the same process."""
+    logger = logging.getLogger("settlesim.worker")
+    level, propagate, handlers = logger.level, logger.propagate, logger.handlers
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers = propagate, handlers

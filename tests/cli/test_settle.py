@@ -418,3 +418,18 @@ def test_a_store_in_a_folder_that_is_missing_is_refused(here: Path, run: Run) ->
     result = run("settle", "count", "k", "COUNT", "--store", "no/s.json")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
+
+
+def test_delays_that_go_on_are_told(here: Path, run: Run) -> None:
+    """They pass where a worker runs."""
+    chart = {
+        "name": "held",
+        "states": [{"name": "a", "tags": ["settled"], "after": {"60": "a"}}],
+        "transitions": [["HOLD", "a", "="]],
+        "initial": "a",
+    }
+    (here / "held.json").write_text(json.dumps(chart))
+    result = run("settle", "held.json", "k", "HOLD")
+    assert "\n\ndelays, which a worker lets pass\n  a.0  passes in 60 s\n" in result.stdout
+    record = json.loads(run("settle", "held.json", "k", "HOLD", "--json").stdout)
+    assert record["timers"] == [{"id": "a.0", "seconds": 60.0}]

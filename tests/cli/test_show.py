@@ -92,14 +92,38 @@ def test_a_damaged_store_is_an_error(here: Path, run: Run) -> None:
     assert "is damaged" in result.stderr
 
 
-def test_a_store_without_instances_says_so(store: str, here: Path, run: Run) -> None:
+def test_a_store_without_instances_says_so(here: Path, run: Run) -> None:
     """No table with a head alone."""
-    text = json.loads((here / store).read_text())
-    text["instances"] = {}
-    (here / store).write_text(json.dumps(text))
-    assert run("show", "--store", store).stdout == "s.json holds no instances.\n"
-    assert run("show", "--store", store, "--json").stdout == "[]\n"
-    assert "it is empty." in run("show", "k", "--store", store).stderr
+    assert run("send", "count", "c1", "COUNT", "--store", "s.json").exit_code == 0
+    assert run("show", "--store", "s.json").stdout == "s.json holds no instances.\n"
+    assert json.loads(run("show", "--store", "s.json", "--json").stdout) == []
+
+
+def test_the_last_settlements_are_shown_where_they_are_asked_for(store: str, run: Run) -> None:
+    """With the revision, the event, how it ended and where."""
+    text = run("show", "c1", "--store", store, "--history").stdout
+    assert "settlements\n     1  COUNT  resolved  even  " in text
+    assert "\n     2  COUNT  resolved  even  " in text
+    record = json.loads(run("show", "c1", "--store", store, "--history", "--json").stdout)
+    assert [each["revision"] for each in record["settlements"]] == [1, 2]
+    assert record["settlements"][1]["snapshot"]["context"] == {"count": 2}
+    refused = run("show", "--store", store, "--history")
+    assert (refused.exit_code, "name its KEY" in refused.stderr) == (2, True)
+
+
+def test_the_delays_that_run_are_shown(here: Path, run: Run) -> None:
+    """With when they are due."""
+    chart = {
+        "name": "held",
+        "states": [{"name": "a", "tags": ["settled"], "after": {"86400": "a"}}],
+        "transitions": [["HOLD", "a", "="]],
+        "initial": "a",
+    }
+    (here / "held.json").write_text(json.dumps(chart))
+    assert run("settle", "held.json", "k", "HOLD", "--store", "s.json").exit_code == 0
+    assert "\ndelays\n  a.0  due in 24 h\n" in run("show", "k", "--store", "s.json").stdout
+    (timer,) = json.loads(run("show", "k", "--store", "s.json", "--json").stdout)["timers"]
+    assert (timer["delay"], timer["sent"]) == ("a.0", False)
 
 
 def test_an_instance_without_context_is_shown(here: Path, run: Run) -> None:

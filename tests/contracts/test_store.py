@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import pickle
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,53 +18,18 @@ from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import encode, freeze_object
 from settlesim.errors import InvalidValueError, VersionConflictError
 from settlesim.ports import Store, Transaction
-from settlesim.store import MemoryStore, TinyStore
+from tests.contracts.stores import FACTORIES, Access, Factory, memory, reopened
 from tests.strategies import keys, snapshots
 
 
-class Access(Protocol):
-    """The stores under test share one state; each call gives a way to it."""
-
-    def __call__(self) -> Store: ...
-
-
-@contextlib.contextmanager
-def memory() -> Iterator[Access]:
-    """One memory store."""
-    store = MemoryStore()
-    yield lambda: store
-
-
-@contextlib.contextmanager
-def tiny() -> Iterator[Access]:
-    """One TinyStore that stays open."""
-    with tempfile.TemporaryDirectory() as folder, TinyStore(Path(folder, "store.json")) as store:
-        yield lambda: store
-
-
-@contextlib.contextmanager
-def reopened() -> Iterator[Access]:
-    """A file that is opened anew for each call."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
-        path = Path(folder, "store.json")
-        yield lambda: opened.enter_context(TinyStore(path))
-
-
-FACTORIES: dict[str, Callable[[], contextlib.AbstractContextManager[Access]]] = {
-    "memory": memory,
-    "tiny": tiny,
-    "reopened": reopened,
-}
-
-
 @pytest.fixture(scope="module", params=list(FACTORIES))
-def make(request: pytest.FixtureRequest) -> Callable[[], contextlib.AbstractContextManager[Access]]:
+def make(request: pytest.FixtureRequest) -> Factory:
     """A factory of fresh stores, of one kind after the other."""
     return FACTORIES[request.param]
 
 
 @pytest.fixture
-def access(make: Callable[[], contextlib.AbstractContextManager[Access]]) -> Iterator[Access]:
+def access(make: Factory) -> Iterator[Access]:
     """A fresh store."""
     with make() as found:
         yield found
@@ -191,6 +154,19 @@ def test_deleted_instance_is_gone_and_may_start_anew(access: Access) -> None:
     assert access().load("b") == snapshot(2)
 
 
+def test_a_save_from_a_state_that_was_deleted_and_begun_anew_is_refused(access: Access) -> None:
+    """Its revision is the same again, so the state is compared too, as exactly as JSON is."""
+    old, new = snapshot(1), snapshot(True)
+    save(access(), "a", old)
+    access().delete("a", 1)
+    save(access(), "a", new)
+    with pytest.raises(VersionConflictError, match="at revision 1 again"):
+        access().commit(Transaction("a", snapshot(2, revision=2), 1, before=old))
+    assert same(access().load("a"), new)
+    access().commit(Transaction("a", snapshot(2, revision=2), 1, before=access().load("a")))
+    assert access().load("a") == snapshot(2, revision=2)
+
+
 def test_stale_delete_is_refused_and_deletes_nothing(access: Access) -> None:
     """A delete is compared and set like a save."""
     save(access(), "a", snapshot(1))
@@ -255,7 +231,7 @@ def test_what_was_loaded_can_not_change_the_store(access: Access) -> None:
 @settings(max_examples=60)
 @given(key=keys(), new=snapshots(revision=1), other=snapshots(revision=2))
 def test_every_snapshot_comes_back_as_it_was(
-    make: Callable[[], contextlib.AbstractContextManager[Access]],
+    make: Factory,
     key: str,
     new: Snapshot,
     other: Snapshot,
@@ -302,7 +278,7 @@ def test_exactly_one_of_many_racing_saves_wins_each_revision(access: Access) -> 
 class StoreModel(RuleBasedStateMachine):
     """Every store does what a dict of snapshots does."""
 
-    factory: Callable[[], contextlib.AbstractContextManager[Access]] = staticmethod(memory)
+    factory: Factory = staticmethod(memory)
     names = Bundle("names")
 
     def __init__(self) -> None:

@@ -107,9 +107,9 @@ CASES: dict[str, tuple[Chart, str, str, tuple[str, ...], Chart]] = {
         chart_of([settled("a"), settled("b")], [GO, ["STOP", "b", "a"]]),
     ),
     "SET207": (
-        chart_of([settled("a", after={"5": "b"}), settled("b")], [GO]),
+        chart_of([settled("a", after={"5": "b"}), settled("b")], [GO, ["BACK", "b", "a"]]),
         "state 'a'",
-        "after 5 s runs only while an event is being settled",
+        "after 5 s passes while the instance rests: a worker and its queue see to it",
         (),
         chart_of([settled("a"), {"name": "b", "after": {"5": "a"}}], [GO]),
     ),
@@ -246,19 +246,41 @@ def test_an_unreachable_node_hides_what_is_inside() -> None:
     assert [each.where for each in check_chart(chart).findings] == ["state 'box'"]
 
 
-def test_a_dead_delay_on_a_settled_node_is_told_once() -> None:
-    """SET207 says it; SET209 does not repeat it."""
+def test_a_delay_that_never_passes_is_told() -> None:
+    """It is longer than one that leaves the node, or no saved instance rests in the node."""
     codes = [each.code for each in check_chart(CASES["SET207"][0]).findings]
     assert codes == ["SET207"]
-    late = chart_of([settled("a"), {"name": "b", "after": {"1": "a", "2": {"dest": "a"}}}], [GO])
-    assert [each.code for each in check_chart(late).findings] == ["SET209"]
+    for states, transitions in (
+        ([settled("a"), {"name": "b", "after": {"1": "a", "2": {"dest": "a"}}}], [GO]),
+        ([settled("a"), settled("b", after={"1": "a", "2": {"dest": "a"}})], [GO]),
+        ([settled("a", after={"5": "b"}), settled("b")], [GO]),
+    ):
+        report = check_chart(chart_of(states, transitions))
+        assert [each.code for each in report.findings if each.code != "SET207"] == ["SET209"]
+
+
+def test_a_longer_delay_passes_after_one_that_stays_in_the_node() -> None:
+    """An internal transition leaves the others running, and a guard may say no."""
+    for first in ({"dest": None}, {"dest": "a", "conditions": "maybe"}):
+        later = settled("b", after={"1": first, "2": {"dest": "a"}})
+        report = check_chart(chart_of([settled("a"), later], [GO]))
+        assert [each.code for each in report.findings] == ["SET207", "SET207"]
+
+
+def test_a_delay_of_a_settled_node_is_followed_like_an_event() -> None:
+    """What it leads to belongs to the contract."""
+    chart = chart_of([settled("a"), settled("b", after={"5": "limbo"}), "limbo"], [GO])
+    report = check_chart(chart)
+    assert report.verdict is Verdict.REFUTED
+    assert report.errors[0].path == ("new instance in a", "GO -> b", "after 5 s -> limbo")
+    (edge,) = [each for each in chart.settling_graph().edges if each.event == "GO"]
+    assert edge.target == ("b",)
 
 
 def test_a_child_that_is_tagged_by_its_parent_is_settled_too() -> None:
-    """A delay below a settled node never runs at rest."""
-    chart = chart_of(
-        [settled("box", initial="in", children=[{"name": "in", "after": {"400": "="}}])]
-    )
+    """A delay below a settled node passes at rest."""
+    box = settled("box", initial="in", children=[{"name": "in", "after": {"400": "="}}])
+    chart = chart_of([box], [["GO", "box", "="]])
     assert [each.code for each in check_chart(chart).findings] == ["SET207"]
 
 

@@ -75,6 +75,7 @@ class GatedStore(MemoryStore):
         if not self.cas:
             now = super().load(transaction.key)
             revision = 0 if now is None else now.revision
+            assert transaction.snapshot is not None  # nothing is saved without one here
             snapshot = replace(transaction.snapshot, revision=revision + 1)
             transaction = Transaction(transaction.key, snapshot, revision)
         super().commit(transaction)

@@ -1,4 +1,4 @@
-"""The TinyDB file: replaced whole or not at all, never misread, shared by processes."""
+"""The TinyDB file with its journal: all or nothing, never misread, shared by processes."""
 
 from __future__ import annotations
 
@@ -14,98 +14,32 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tinydb import TinyDB, where
 
-from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import freeze_object
 from settlesim.errors import StoreDamagedError, StoreError, StoreUnavailableError
-from settlesim.ports import Transaction
 from settlesim.store import TinyStore
-from settlesim.store.files import FileSystem
+from tests.store.faults import (
+    FULL,
+    Dribble,
+    Faulty,
+    Hooked,
+    Unprivileged,
+    abandon,
+    count,
+    journal_of,
+    names,
+    save,
+)
 
+FILES = ["store.json", "store.json.journal", "store.json.lock"]
 STEPS = ["create", "write", "sync", "replace", "sync_folder"]
-
-
-class Faulty(FileSystem):
-    """A file system in which one call fails, once armed."""
-
-    def __init__(self, step: str, error: BaseException) -> None:
-        self.step, self.error, self.armed = step, error, False
-
-    def _at(self, step: str) -> None:
-        if self.armed and step == self.step:
-            raise self.error
-
-    def create(self, path: str, mode: int) -> int:
-        self._at("create")
-        return super().create(path, mode)
-
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        if self.armed and self.step == "write":
-            super().write(descriptor, data[: len(data) // 2])
-        self._at("write")
-        return super().write(descriptor, data)
-
-    def sync(self, descriptor: int) -> None:
-        self._at("sync")
-        super().sync(descriptor)
-
-    def replace(self, source: str, target: str) -> None:
-        self._at("replace")
-        super().replace(source, target)
-
-    def sync_folder(self, path: str) -> None:
-        self._at("sync_folder")
-        super().sync_folder(path)
-
-
-class Hooked(FileSystem):
-    """A file system that calls a function in the middle of each save."""
-
-    def __init__(self, hook: Callable[[], object]) -> None:
-        self.hook = hook
-
-    def sync(self, descriptor: int) -> None:
-        self.hook()
-        super().sync(descriptor)
-
-
-class Unprivileged(FileSystem):
-    """A file system that takes permissions seriously even for root, who runs some tests."""
-
-    def may_write(self, path: str) -> bool:
-        return bool(os.stat(path).st_mode & stat.S_IWUSR)
-
-
-class Dribble(FileSystem):
-    """A file system that takes three bytes at a time."""
-
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        return super().write(descriptor, data[:3])
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "store.json"
-
-
-def save(store: TinyStore, key: str, count: int, revision: int = 1) -> None:
-    context = freeze_object({"count": count}, where="context")
-    new = Snapshot("count", 1, ("odd",), context, revision)
-    store.commit(Transaction(key, new, revision - 1))
-
-
-def count(store: TinyStore, key: str) -> int:
-    found = store.load(key)
-    assert found is not None
-    return int(found.context["count"])
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 # --- the file ------------------------------------------------------------------------------
@@ -116,8 +50,11 @@ def test_file_holds_one_document_a_line(path: Path) -> None:
     with TinyStore(path) as store:
         save(store, "é", 1)
         save(store, "b", 2)
-    assert path.read_text("utf-8") == (
-        '{"meta":{\n"1":{"store":"settlesim","format":1}\n},\n"instances":{\n'
+    head, line, rest = path.read_text("utf-8").split("\n", 2)
+    assert head == '{"meta":{'
+    assert line.startswith('"1":{"store":"settlesim","format":2,"seq":2,"ids":{"instances":2},')
+    assert rest == (
+        '},\n"instances":{\n'
         '"1":{"key":"é","chart":"count","version":1,"revision":1,"configuration":["odd"],'
         '"context":{"count":1}},\n'
         '"2":{"key":"b","chart":"count","version":1,"revision":1,"configuration":["odd"],'
@@ -146,40 +83,6 @@ def test_opening_and_reading_write_nothing(path: Path) -> None:
     assert not path.exists()
 
 
-def test_foreign_tables_documents_and_fields_are_kept(path: Path) -> None:
-    """What else people put into the file comes through every save and delete."""
-    with TinyStore(path) as store:
-        save(store, "a", 1)
-        save(store, "b", 1)
-    with TinyDB(path) as db:
-        db.table("notes").insert({"text": "ü\ud800", "n": [1, 2.5, None]})
-        db.table("instances").update({"owner": "Ada"}, where("key") == "a")
-    tables = json.loads(path.read_text())
-    tables["meta"]["2"] = {"x": 1}
-    tables["odd"] = [1, {"a": {}}]
-    path.write_text(json.dumps(tables))
-    with TinyStore(path) as store:
-        save(store, "a", 2, revision=2)
-        store.delete("b", 1)
-    after = json.loads(path.read_text())
-    assert after["notes"] == tables["notes"]
-    assert after["meta"] == tables["meta"]
-    assert after["odd"] == tables["odd"]
-    assert after["instances"]["1"]["owner"] == "Ada"
-    assert after["instances"]["1"]["context"] == {"count": 2}
-
-
-def test_hand_edit_is_seen_by_an_open_store(path: Path) -> None:
-    """An edit that keeps the file valid is the new state."""
-    with TinyStore(path) as store:
-        save(store, "a", 1)
-        text = path.read_text()
-        path.write_text(text.replace('"count":1}', '"count" : 1000}'))
-        assert count(store, "a") == 1000
-        save(store, "a", 1001, revision=2)
-        assert count(store, "a") == 1001
-
-
 def test_document_ids_are_not_given_twice_by_two_openers(path: Path) -> None:
     """Each store counts from what is in the file now."""
     with TinyStore(path) as one, TinyStore(path) as two:
@@ -190,25 +93,7 @@ def test_document_ids_are_not_given_twice_by_two_openers(path: Path) -> None:
         assert len(one.keys()) == 8
 
 
-# --- damage ---------------------------------------------------------------------------------
-
-
-def test_every_truncation_is_damage_or_the_whole_store(path: Path) -> None:
-    """A file that was cut anywhere is never read as empty, older or partly, nor written."""
-    with TinyStore(path) as store:
-        save(store, "a", 1)
-        save(store, "é", 2)
-    whole = path.read_bytes()
-    for size in range(len(whole)):
-        path.write_bytes(whole[:size])
-        if size == len(whole) - 1:  # only the line end is missing
-            with TinyStore(path) as store:
-                assert store.keys() == ["a", "é"]
-                assert (count(store, "a"), count(store, "é")) == (1, 2)
-        else:
-            with pytest.raises(StoreDamagedError, match=r"store\.json is damaged"):
-                TinyStore(path)
-        assert path.read_bytes() == whole[:size]
+# --- the first format, and what is no store ----------------------------------------------------
 
 
 GOOD = (
@@ -292,82 +177,208 @@ def test_damaged_record_is_named_and_neither_loaded_saved_nor_deleted(
 
 def test_newer_format_is_named_and_not_touched(path: Path) -> None:
     """An older library does not guess at what a newer one wrote."""
-    text = wrap(GOOD).replace('"format":1', '"format":2')
+    text = wrap(GOOD).replace('"format":1', '"format":3')
     path.write_text(text)
-    with pytest.raises(StoreUnavailableError, match=r"format 2, .* up to 1"):
+    with pytest.raises(StoreUnavailableError, match=r"format 3, .* up to 2"):
         TinyStore(path)
     assert path.read_text() == text
 
 
-def test_damage_that_comes_while_the_store_is_open_is_not_overwritten(path: Path) -> None:
-    """A save reads the file first."""
+def test_file_of_the_first_format_is_read_and_becomes_the_present_one(path: Path) -> None:
+    """With the first save; before it the file stays as it is."""
+    text = wrap(GOOD)
+    path.write_text(text)
     with TinyStore(path) as store:
-        save(store, "a", 1)
-        path.write_text("")
-        with pytest.raises(StoreDamagedError, match="empty"):
-            save(store, "a", 2, revision=2)
-        with pytest.raises(StoreDamagedError, match="empty"):
-            store.keys()
-    assert path.read_text() == ""
+        assert store.load("a") is not None
+        assert path.read_text() == text
+        save(store, "a", 2, revision=2)
+        assert path.read_text() != text
+    with TinyStore(path) as store:
+        assert count(store, "a") == 2
+    assert '"format":2' in path.read_text()
+
+
+def test_foreign_tables_documents_and_fields_are_kept(path: Path) -> None:
+    """What else people put into a file comes through, also what no TinyDB table is."""
+    tables = json.loads(wrap(GOOD))
+    tables["instances"]["1"]["owner"] = "Ada"
+    tables["meta"]["2"] = {"x": 1}
+    tables["notes"] = {"1": {"text": "\u00fc\ud800", "n": [1, 2.5, None]}}
+    tables["odd"] = [1, {"a": {}}]
+    tables["names"] = {"a": {"b": 1}}
+    path.write_text(json.dumps(tables))
+    for revision in (2, 3):
+        with TinyStore(path) as store:
+            save(store, f"b{revision}", 2)
+            store.compact()
+    after = json.loads(path.read_text())
+    assert after["instances"]["1"] == tables["instances"]["1"]
+    assert {name: after[name] for name in ("notes", "odd", "names")} == {
+        name: tables[name] for name in ("notes", "odd", "names")
+    }
+    assert after["meta"]["2"] == tables["meta"]["2"]
+
+
+def test_edit_of_the_first_format_is_seen_by_an_open_store(path: Path) -> None:
+    """It has no checksums: as long as nobody saved, a valid edit is the new state."""
+    path.write_text(wrap(GOOD))
+    with TinyStore(path) as store:
+        assert store.load("a") is not None
+        path.write_text(wrap(GOOD.replace('"n":1', '"n" : 1000')))
+        found = store.load("a")
+        assert found is not None
+        assert found.context["n"] == 1000
 
 
 # --- failing calls ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", STEPS[:-1])
-@pytest.mark.parametrize("first", [True, False])
-def test_failed_call_leaves_the_old_content_and_no_litter(
-    path: Path, step: str, first: bool
-) -> None:
-    """Disk full or broken, in each call of a save: all or nothing, and the next save works."""
-    files = Faulty(step, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+def test_failed_call_of_the_first_save_leaves_an_empty_store(path: Path, step: str) -> None:
+    """Nothing is half there, no temporary file is left, and the next save works."""
+    files = Faulty(step, FULL)
     store = TinyStore(path, files=files)
-    if not first:
-        save(store, "a", 1)
-    before = path.read_bytes() if path.exists() else None
     files.armed = True
     with pytest.raises(StoreUnavailableError, match="No space left on device") as caught:
-        save(store, "b", 1)
+        save(store, "a", 1)
     assert isinstance(caught.value.__cause__, OSError)
-    assert (path.read_bytes() if path.exists() else None) == before
-    assert set(names(path.parent)) <= {"store.json", "store.json.lock"}
-    assert store.keys() == ([] if first else ["a"])
+    assert set(names(path.parent)) <= set(FILES)
+    assert store.keys() == []
     files.armed = False
-    save(store, "b", 1)
-    assert count(store, "b") == 1
+    with TinyStore(path) as other:
+        assert other.keys() == []
+    save(store, "a", 1)
+    assert count(store, "a") == 1
     store.close()
 
 
-def test_failed_sync_of_the_folder_is_reported_as_a_save_in_doubt(path: Path) -> None:
-    """The save shows already, so the error says so, and a retry meets the new revision."""
-    files = Faulty("sync_folder", OSError(errno.EIO, "I/O error"))
-    with TinyStore(path, files=files) as store:
-        files.armed = True
-        with pytest.raises(StoreUnavailableError, match="is in the file, but a power cut"):
-            save(store, "a", 1)
-        files.armed = False
+def test_full_disk_refuses_a_save_and_takes_it_when_there_is_room(path: Path) -> None:
+    """Half a record was written: it is cut again, and nothing shows of it."""
+    files = Faulty("write", FULL)
+    store = TinyStore(path, files=files)
+    save(store, "a", 1)
+    before = journal_of(path).read_bytes()
+    files.armed = True
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError, match=r"No space left.*Nothing was changed"):
+            save(store, "a", 2, revision=2)
         assert count(store, "a") == 1
+        assert journal_of(path).read_bytes() == before
+    files.armed = False
+    save(store, "a", 2, revision=2)
+    with TinyStore(path) as other:
+        assert count(other, "a") == 2
+    store.close()
+
+
+def test_store_can_be_closed_while_the_disk_is_full(path: Path) -> None:
+    """Folding fails then; the journal has everything, and it opens again."""
+    files = Faulty("write", FULL)
+    store = TinyStore(path, files=files)
+    save(store, "a", 1)
+    files.armed = True
+    store.close()
+    with TinyStore(path) as store:
+        assert count(store, "a") == 1
+
+
+def test_record_that_can_not_be_cut_again_is_cut_by_the_next_writer(path: Path) -> None:
+    """Both the write and the way back fail; nobody reads the half, and it is kept aside."""
+
+    class Broken(Faulty):
+        def truncate(self, descriptor: int, size: int) -> None:
+            if self.armed:
+                raise OSError(errno.EIO, "I/O error")
+            super().truncate(descriptor, size)
+
+    files = Broken("write", FULL)
+    store = TinyStore(path, files=files)
+    save(store, "a", 1)
+    files.armed = True
+    with pytest.raises(StoreUnavailableError, match="No space"):
         save(store, "a", 2, revision=2)
+    assert count(store, "a") == 1
+    files.armed = False
+    with TinyStore(path) as other:
+        assert count(other, "a") == 1
+        save(other, "b", 1)
+    assert store.keys() == ["a", "b"]
+    assert "store.json.torn" in names(path.parent)
+    store.close()
 
 
-@pytest.mark.parametrize("step", STEPS)
+def test_failed_sync_is_answered_by_a_new_snapshot(path: Path) -> None:
+    """What was to be written may be gone; everything is written anew, and the save is kept."""
+    files = Faulty("sync", OSError(errno.EIO, "I/O error"), times=1)
+    with TinyStore(path, files=files) as store:
+        save(store, "a", 1)
+        files.armed = True
+        save(store, "a", 2, revision=2)
+        assert files.times == 0
+        assert json.loads(path.read_text())["instances"]["1"]["context"] == {"count": 2}
+        save(store, "a", 3, revision=3)
+    with TinyStore(path) as store:
+        assert count(store, "a") == 3
+
+
+def test_disk_that_fails_for_good_leaves_the_save_in_doubt_and_the_store_shut(path: Path) -> None:
+    """A second sync would say nothing of what the first one lost, so this store ends."""
+    files = Faulty("sync", OSError(errno.EIO, "I/O error"))
+    store = TinyStore(path, files=files)
+    save(store, "a", 1)
+    files.armed = True
+    with pytest.raises(StoreUnavailableError, match="may be there or not; open it again"):
+        save(store, "a", 2, revision=2)
+    files.armed = False
+    for call in (store.keys, lambda: save(store, "b", 1)):
+        with pytest.raises(StoreUnavailableError, match="open it again"):
+            call()
+    store.close()
+    with TinyStore(path) as store:
+        assert count(store, "a") in (1, 2)
+        save(store, "b", 1)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b"]
+
+
+def test_what_nobody_called_durable_is_written_again_by_a_process_that_opens_later(
+    path: Path,
+) -> None:
+    """Its own sync would not tell of one that failed before it came."""
+    store = TinyStore(path)
+    save(store, "a", 1)
+    save(store, "a", 2, revision=2)
+    abandon(store)
+    last = journal_of(path).read_bytes().splitlines()[-1]
+    with TinyStore(path) as store:
+        save(store, "b", 1)
+        lines = journal_of(path).read_bytes().splitlines()
+        assert lines.count(last) == 2
+        save(store, "b", 2, revision=2)
+        assert journal_of(path).read_bytes().count(last) == 2
+        with TinyStore(path) as other:
+            assert (count(other, "a"), count(other, "b")) == (2, 2)
+
+
+@pytest.mark.parametrize("step", ["write", "sync"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_interrupted_save_leaves_no_temporary_file_and_no_lock(
+def test_interrupted_save_leaves_no_lock_and_no_half(
     path: Path, step: str, kind: type[BaseException]
 ) -> None:
     """Whatever ends a save, the store can be used by this and by another opener."""
-    files = Faulty(step, kind())
+    files = Faulty(step, kind(), times=1)
     store = TinyStore(path, files=files)
     save(store, "a", 1)
     files.armed = True
     with pytest.raises(kind):
         save(store, "a", 2, revision=2)
     files.armed = False
-    assert names(path.parent) == ["store.json", "store.json.lock"]
+    assert names(path.parent) == FILES
     with TinyStore(path, lock_timeout=0) as other:
-        revision = 3 if step == "sync_folder" else 2
-        save(other, "a", 3, revision)
-    assert count(store, "a") == 3
+        revision = count(other, "a") + 1  # the record is whole where only its sync was ended
+        assert revision == (2 if step == "write" else 3)
+        save(other, "a", revision, revision)
+    assert count(store, "a") == revision
     store.close()
 
 
@@ -380,6 +391,7 @@ def test_ctrl_c_waits_for_the_end_of_a_save(path: Path) -> None:
         with TinyStore(path, files=hooked) as store:
             with pytest.raises(KeyboardInterrupt):
                 save(store, "a", 1)
+            hooked.armed = False
             assert count(store, "a") == 1
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
@@ -399,7 +411,7 @@ def test_temporary_file_of_a_killed_process_is_in_nobodys_way(path: Path) -> Non
     (path.parent / ".store.json.tmp").write_text("half a sto")
     with TinyStore(path) as store:
         save(store, "a", 1)
-    assert names(path.parent) == ["store.json", "store.json.lock"]
+    assert names(path.parent) == FILES
 
 
 def test_errors_pickle(path: Path) -> None:
@@ -458,7 +470,7 @@ def test_read_only_file_is_not_replaced(path: Path) -> None:
         with pytest.raises(StoreUnavailableError, match="read-only"):
             save(store, "a", 2, revision=2)
         assert count(store, "a") == 1
-    assert names(path.parent) == ["store.json", "store.json.lock"]
+    assert names(path.parent) == FILES
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such permissions there")
@@ -470,7 +482,9 @@ def test_permissions_of_the_file_are_kept(path: Path) -> None:
             path.chmod(mode)
             revision = store.load("a").revision + 1  # type: ignore[union-attr]
             save(store, "a", 1, revision)
+            store.compact()
             assert stat.S_IMODE(path.stat().st_mode) == mode
+            assert stat.S_IMODE(journal_of(path).stat().st_mode) == mode
 
 
 def test_link_is_followed_and_stays_a_link(path: Path) -> None:
@@ -482,7 +496,7 @@ def test_link_is_followed_and_stays_a_link(path: Path) -> None:
         save(two, "a", 2, revision=2)
         assert count(one, "a") == 2
     assert link.is_symlink()
-    assert names(path.parent) == ["link.json", "store.json", "store.json.lock"]
+    assert names(path.parent) == ["link.json", *FILES]
 
 
 def test_relative_path_survives_a_change_of_folder(
@@ -517,23 +531,30 @@ def test_closed_store_says_so(path: Path) -> None:
 # --- other processes ---------------------------------------------------------------------------
 
 
-def test_lock_that_is_held_too_long_is_reported(path: Path) -> None:
-    """A frozen writer does not freeze the others, and the lock is free after it."""
-    seen: list[Any] = []
+def test_lock_that_is_held_too_long_is_reported(path: Path, held: Path) -> None:
+    """A frozen writer does not freeze the others; readers need no lock."""
+    with TinyStore(path, lock_timeout=0) as store:
+        assert store.keys() == []
+        with pytest.raises(StoreUnavailableError, match=r"has held .* for 0 seconds"):
+            save(store, "b", 1)
+        assert store.keys() == []
+
+
+def test_lock_is_free_while_a_save_waits_for_the_disk(path: Path) -> None:
+    """Group commit: others append meanwhile, and one sync covers them all."""
+    syncs: list[int] = []
 
     def meanwhile() -> None:
-        with TinyStore(path, lock_timeout=0) as other:
-            assert other.keys() == []  # readers need no lock
-            with pytest.raises(StoreUnavailableError, match=r"has held .* for 0 seconds") as caught:
+        syncs.append(1)
+        if len(syncs) == 1:
+            with TinyStore(path, lock_timeout=0) as other:
                 save(other, "b", 1)
-            seen.append(caught.value)
 
+    with TinyStore(path) as store:
+        save(store, "z", 1)
     with TinyStore(path, files=Hooked(meanwhile)) as store:
         save(store, "a", 1)
-    assert len(seen) == 1
-    with TinyStore(path, lock_timeout=0) as other:
-        save(other, "b", 1)
-        assert other.keys() == ["a", "b"]
+        assert store.keys() == ["a", "b", "z"]
 
 
 @pytest.fixture
@@ -596,21 +617,7 @@ def test_lock_file_that_somebody_removes_is_made_anew(
     monkeypatch.setattr(fcntl, "flock", remove_and_lock)
     with TinyStore(path) as store:
         save(store, "a", 1)
-    assert names(path.parent) == ["store.json", "store.json.lock"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing is remembered there")
-def test_file_that_was_read_stays_open_while_it_is_remembered(path: Path) -> None:
-    """Else its inode number could come back with another file, and a save would be lost."""
-    with TinyStore(path) as store, TinyStore(path) as other:
-        for opener in (store, other, store):
-            revision = 1 if opener.load("a") is None else opener.load("a").revision + 1  # type: ignore[union-attr]
-            save(opener, "a", revision, revision)
-            for each in (store, other):
-                each.load("a")
-                descriptor = each._storage.content()._descriptor
-                assert descriptor is not None
-                assert os.path.samestat(os.fstat(descriptor), path.stat())
+    assert names(path.parent) == FILES
 
 
 def test_saves_of_equal_size_are_told_apart(path: Path) -> None:
@@ -625,8 +632,8 @@ def test_saves_of_equal_size_are_told_apart(path: Path) -> None:
             assert count(one, "a") == count(two, "a") == revision
 
 
-def test_reader_sees_the_old_or_the_new_state_while_another_saves(path: Path) -> None:
-    """In the middle of a save the last committed state is what others read."""
+def test_readers_are_not_kept_waiting_by_a_save(path: Path) -> None:
+    """In the middle of one, another opener reads a committed state: the one before or after."""
     seen: list[int] = []
     reader = TinyStore(path)
 
@@ -634,12 +641,14 @@ def test_reader_sees_the_old_or_the_new_state_while_another_saves(path: Path) ->
         found = reader.load("a")
         seen.append(0 if found is None else found.revision)
 
-    with TinyStore(path, files=Hooked(meanwhile)) as store:
+    hooked = Hooked(meanwhile)
+    with TinyStore(path, files=hooked) as store:
         for revision in range(1, 5):
             save(store, "a", revision, revision)
             assert count(reader, "a") == revision
+        hooked.armed = False
     reader.close()
-    assert seen == [0, 1, 2, 3]
+    assert seen == [0, 0, 1, 2, 3, 4]
 
 
 INCREMENT = """
@@ -692,7 +701,7 @@ def test_store_works_in_a_forked_child(path: Path) -> None:
     """Parent and child share the file, not the lock of a thread."""
     with TinyStore(path) as store:
         save(store, "a", 1)
-        with store._mutex:  # a lock that the child inherits held, by a thread it has not
+        with store.database.reading():  # a lock that the child inherits held, by no thread it has
             child = multiprocessing.get_context("fork").Process(
                 target=_save_in_child, args=(store,)
             )

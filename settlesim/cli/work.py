@@ -1,0 +1,144 @@
+"""``settlesim work``: settle the events that wait in a chart's queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import click
+
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.durable import store_option
+from settlesim.cli.running import Command
+from settlesim.cli.stubs import bind_stubs, stub_options
+
+__all__ = ["work"]
+
+
+@click.command(
+    cls=Command,
+    short_help="Settle the events that wait in a chart's queue.",
+    help=f"""Settle the events that wait in the queue of CHART: those of one key in order, those
+    of different keys side by side. Any number of workers may share a store; one that is
+    killed loses nothing and doubles nothing.
+
+    {CHART_HELP}
+
+    Services and delays take real time. A chart from a JSON file has no functions: --service,
+    --guard, --assign and --stub stand in for them, and the first three also replace those
+    that a chart has, as in --service wait=done.
+
+    An event that can not be settled is tried again, and goes to the dead letters after
+    --max-failures attempts. Then its key goes on (skip), or waits in order until
+    `settlesim resume` (halt).
+
+    Ctrl-C or SIGTERM lets what is in flight end, gives back what does not end within --grace,
+    and ends; a second one ends at once.
+
+    \b
+    Exit status: 0 after an orderly end; 1 where the store failed or is
+    damaged, or where instances of another version of the chart are left;
+    2 for wrong arguments and charts; 130 or 143 where a second signal
+    ended it.
+
+    \b
+    Examples:
+      settlesim work count --store counts.json
+      settlesim work count --store counts.json --until-empty --service wait=done
+      settlesim work shop:order --store s.json --concurrency 20 --log json""",
+)
+@chart_argument
+@store_option(exists=False)
+@click.option("--until-empty", is_flag=True, help="End as soon as nothing waits.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many keys are worked on at once.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(["skip", "halt"]),
+    default="skip",
+    show_default=True,
+    help="What a key does after a dead letter: go on, or wait.",
+)
+@click.option(
+    "--visibility",
+    type=click.FloatRange(0, 43_200, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="When an event of a worker that is gone comes up again.",
+)
+@click.option(
+    "--max-failures",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="After how many attempts an event is a dead letter.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one event may take altogether.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long services have to end when the worker is stopped.",
+)
+@click.option(
+    "--log",
+    "log",
+    type=click.Choice(["text", "json", "off"]),
+    default="text",
+    show_default=True,
+    help="What is printed of each event.",
+)
+@stub_options
+def work(
+    *,
+    source: Source,
+    path: str,
+    until_empty: bool,
+    concurrency: int,
+    policy: Literal["skip", "halt"],
+    visibility: float,
+    max_failures: int,
+    deadline: float,
+    grace: float,
+    log: Literal["text", "json", "off"],
+    stub: bool,
+    **stubs: Mapping[str, Callable[..., Any]],
+) -> None:
+    """Work until stopped, or until nothing waits."""
+    from settlesim.cli.durable import open_queue
+    from settlesim.cli.working import Counted, run_worker
+    from settlesim.runtime import Worker
+    from settlesim.store import TinyStore
+
+    chart = bind_stubs(source.chart, stubs, rest=stub)
+    counted = Counted(log)
+    with TinyStore(path) as store:
+        worker = Worker(
+            chart,
+            store,
+            open_queue(store, chart.name, policy=policy, max_failures=max_failures),
+            concurrency=concurrency,
+            visibility_timeout=visibility,
+            deadline=deadline,
+            grace=grace,
+            logger=counted.logger,
+        )
+        try:
+            run_worker(worker, until_empty=until_empty)
+        finally:
+            click.echo(counted.told(), err=True)

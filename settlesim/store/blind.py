@@ -1,0 +1,72 @@
+"""A store that looks at nothing before it writes: how updates get lost, to be shown."""
+
+from __future__ import annotations
+
+import os
+
+from tinydb import TinyDB, where
+
+from settlesim.chart.snapshot import Snapshot
+from settlesim.ports import Transaction
+from settlesim.store.checks import check_key
+
+__all__ = ["BlindStore"]
+
+
+class BlindStore:
+    """Keeps instances in a plain TinyDB file, with a get and a put and nothing between them.
+
+    This is what a handler does that reads an item, works, and writes it back: no revision is
+    compared, nothing is locked, and the file is overwritten in place. It is here to be run
+    beside `TinyStore`, which loses nothing; keep nothing in it that you want to find again.
+
+    Parameters
+    ----------
+    path
+        Of the file; where there is none, the first save makes it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> store = BlindStore(os.path.join(tempfile.mkdtemp(), "blind.json"))
+    >>> store.load("c1") is None
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+
+    def load(self, key: str) -> Snapshot | None:
+        """Return what was saved last, or None.
+
+        Raises
+        ------
+        ValueError
+            The file is no JSON: two writers were in it at once.
+        """
+        check_key(key)
+        with TinyDB(self.path) as db:
+            found = db.table("instances").get(where("key") == key)
+        return None if found is None else Snapshot.from_dict(dict(found), source=self.path)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all instances, sorted."""
+        with TinyDB(self.path) as db:
+            return sorted(document["key"] for document in db.table("instances"))
+
+    def delete(self, key: str, expected: int) -> None:
+        """Forget the instance, whatever its revision is."""
+        check_key(key)
+        with TinyDB(self.path) as db:
+            db.table("instances").remove(where("key") == key)
+
+    def commit(self, transaction: Transaction) -> None:
+        """Put the snapshot there, whatever is there by now."""
+        if transaction.snapshot is None:
+            return
+        record = {"key": transaction.key, **transaction.snapshot.to_dict()}
+        with TinyDB(self.path) as db:
+            db.table("instances").upsert(record, where("key") == transaction.key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path!r})"

@@ -1,0 +1,354 @@
+"""A database of JSON documents that survives its process: a snapshot and a journal.
+
+Theory of operation
+-------------------
+Three files. `store.json` is the snapshot, an ordinary TinyDB file with checksums; the journal
+beside it has one checksummed line for each transaction since; the lock file is empty and is
+locked by whoever writes. A transaction is one line and one ``fdatasync``: all of it is there
+or nothing, across tables.
+
+* Every process has all documents in memory, as text, and takes in what others wrote by
+  looking at the size of the journal. Readers need no lock.
+* The lock is released before the sync. A journal is durable from its begin to some point, so
+  that one sync covers all transactions before it, whoever wrote them (group commit).
+* A snapshot is written whole into a new file, which then takes the name; then an empty
+  journal takes the name of the old one. Between the two, the records that the snapshot has
+  already are told by their numbers.
+* A record without a good end is one that nobody was told of. It is cut when somebody writes
+  the next time, and kept in ``store.json.torn``. Where a later record says that it had been
+  on the disk, it is damage, and is never cut.
+* After a failed sync the system may have dropped what was to be written, and a second sync
+  would say nothing of it. So everything is written anew, into a new snapshot; where that
+  fails, too, this database takes no more part.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final, Literal
+
+from settlesim.errors import StoreError, StoreUnavailableError
+from settlesim.store.database import Index
+from settlesim.store.journal.blocks import ReadingBlock, WritingBlock
+from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.lock import FileLock, InterruptsHeld, ThreadLock
+from settlesim.store.journal.replica_writing import WritableReplica
+from settlesim.store.journal.tables import Delta, Documents, Tables
+from settlesim.store.wall import wall_clock
+
+__all__ = ["JournalDatabase"]
+
+_SMALL: Final = 1 << 20
+"""Characters; a store up to this size is folded into its snapshot when it is closed."""
+
+_CLOSING: Final = 1.0
+"""Seconds that closing waits for the lock; if others are there, they will fold the journal."""
+
+
+class JournalDatabase:
+    """A `Database` in a file; threads and processes may share it.
+
+    Parameters
+    ----------
+    path
+        Of the snapshot; links are followed.
+    lock_timeout : seconds to wait for another process that is writing
+    now
+        Where the time comes from, in seconds since the epoch.
+    sync
+        With ``"none"`` what was written survives the end of the process, not a power cut.
+    compact_bytes
+        The journal is folded into the snapshot when it is larger than this and than the
+        snapshot; None for 4 megabytes.
+    files
+        The system calls, to be replaced in tests.
+
+    Raises
+    ------
+    StoreDamagedError
+        The files are not as this library wrote them; they are not changed.
+    StoreUnavailableError
+        The folder is missing, the path is a folder, a file can not be read or has a newer
+        format, or the system has not what is needed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lock_timeout: float = 30.0,
+        now: Callable[[], float] = wall_clock,
+        sync: Literal["full", "none"] = "full",
+        compact_bytes: int | None = None,
+        files: FileSystem | None = None,
+    ) -> None:
+        self.path = os.path.realpath(path)
+        """Of the snapshot, with links followed."""
+        self.now = now
+        self._files = files or FileSystem()
+        if self._files.missing:
+            raise StoreUnavailableError(
+                path=self.path,
+                reason=f"this system has no {', no '.join(self._files.missing)}, without which "
+                "nothing could be promised. MemoryStore works everywhere",
+            )
+        if sync not in ("full", "none"):
+            raise ValueError(f"sync is {sync!r}; 'full' and 'none' are possible")
+        self._sync = sync == "full"
+        self._lock_timeout = lock_timeout
+        self.replica = WritableReplica(
+            self.path, self._files, sync=self._sync, now=self._now, compact_bytes=compact_bytes
+        )
+        self._renew_locks()
+        self.closed = self._wrote = False
+        self._broken: str | None = None
+        _opened.add(self)
+        with self.reading():
+            pass  # a damaged file is better found now than at the first event
+
+    def _now(self) -> float:
+        return self.now()
+
+    def _renew_locks(self) -> None:
+        self.mutex = ThreadLock()
+        self._sync_mutex = threading.Lock()
+        self._lock = FileLock(
+            f"{self.path}.lock", self._files, limit=self._lock_timeout, store=self.path
+        )
+        self.process = os.getpid()
+
+    # --- the port -------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> Tables:
+        """The documents; to be looked at in a `reading` or a `writing` block only."""
+        return self.replica.tables
+
+    def add_index(self, tables: Iterable[str], index: Index) -> None:
+        """Keep an index up to date with these tables; it is told what is there already."""
+        with self.reading():
+            self.tables.add_index(tables, index)
+
+    def reading(self) -> ReadingBlock:
+        """Hold the tables still and up to date while the block runs. Not re-entrant.
+
+        Raises
+        ------
+        StoreDamagedError, StoreUnavailableError
+            The files can not be read.
+        """
+        return ReadingBlock(self)
+
+    def writing(self, *, durable: bool = True) -> WritingBlock:
+        """Hold the tables alone while the block runs, and keep what it changed. Not re-entrant.
+
+        Parameters
+        ----------
+        durable : whether the changes have to be on the disk when the block is left
+
+        Raises
+        ------
+        StoreDamagedError, StoreUnavailableError
+            The files can not be read or written. Nothing was changed, unless the reason says
+            that the changes are in doubt.
+        """
+        return WritingBlock(self, durable=durable)
+
+    # --- what the blocks do ---------------------------------------------------------------
+
+    def enter(self, interrupts: InterruptsHeld) -> None:
+        """Take the threads' lock."""
+        if not self.mutex.acquire(self._lock_timeout, interrupts):
+            raise StoreUnavailableError(
+                path=self.path,
+                reason=f"another thread has used it for {self._lock_timeout:g} seconds. "
+                "Nothing was changed; try again.",
+            )
+        try:
+            self._check_open()
+        except BaseException:
+            self.mutex.release()
+            raise
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise StoreUnavailableError(
+                path=self.path, reason="it was closed; open it again", final=True
+            )
+        if self._broken is not None:
+            raise StoreUnavailableError(path=self.path, reason=self._broken, final=True)
+
+    def catch_up(self) -> None:
+        """Take in what others wrote."""
+        try:
+            self.replica.catch_up()
+        except OSError as error:
+            raise self._refused("reading", error) from error
+
+    def lock(self, interrupts: InterruptsHeld) -> None:
+        """Take the processes' lock, and take in what others wrote."""
+        self._lock.acquire(interrupts)
+        try:
+            self.replica.catch_up()
+        except OSError as error:
+            self._lock.release()
+            raise self._refused("writing", error) from error
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def unlock(self) -> None:
+        """Let the processes' lock go."""
+        self._lock.release()
+
+    def append(self, delta: Delta, documents: Documents) -> None:
+        """Write one transaction."""
+        self._wrote = True
+        try:
+            self.replica.append(delta, documents)
+        except OSError as error:
+            raise self._refused("writing", error) from error
+        self.replica.checkpoint_if_large()
+
+    def clear_doubts(self) -> None:
+        """Make a sync tell the truth about what others wrote; see `Replica.clear_doubts`."""
+        try:
+            self.replica.clear_doubts()
+        except OSError as error:
+            raise self._refused("writing", error) from error
+
+    def _refused(self, doing: str, error: OSError) -> StoreUnavailableError:
+        reason = f"{doing} failed: {error.strerror or error}. Nothing was changed."
+        return StoreUnavailableError(path=self.path, reason=reason)
+
+    def make_durable(self, seq: int, interrupts: InterruptsHeld) -> None:
+        """Return when everything up to a transaction is on the disk; no lock is held.
+
+        Raises
+        ------
+        StoreUnavailableError
+            It may be or may not be.
+        """
+        if not self._sync or self.replica.durable >= seq:
+            return
+        try:
+            with self._sync_mutex:
+                if self.replica.durable < seq:  # else another thread's sync covered it
+                    self.replica.sync()
+        except OSError as error:
+            self._write_anew(seq, error, interrupts)
+
+    def _write_anew(self, seq: int, error: OSError, interrupts: InterruptsHeld) -> None:
+        if self.replica.durable >= seq:
+            return  # it was closed meanwhile, by another thread
+        try:
+            self.enter(interrupts)
+            try:
+                if self.replica.durable < seq:
+                    self._checkpoint(interrupts)
+            finally:
+                self.mutex.release()
+        except (OSError, StoreError) as second:
+            self._broken = (
+                f"the disk failed: {error.strerror or error}, and then: {second}. The last changes "
+                "may be there or not; open it again to see"
+            )
+            raise StoreUnavailableError(path=self.path, reason=self._broken, final=True) from error
+
+    def _checkpoint(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
+        self._lock.acquire(interrupts, limit)
+        try:
+            self.replica.catch_up()
+            self.replica.checkpoint()
+        finally:
+            self._lock.release()
+
+    # --- the rest of its life -------------------------------------------------------------
+
+    def compact(self) -> None:
+        """Fold the journal into the snapshot, so that the file alone is the whole store.
+
+        Raises
+        ------
+        StoreDamagedError
+            Another program changed the snapshot.
+        StoreUnavailableError
+            The system refused; the store holds what it held before.
+        """
+        interrupts = InterruptsHeld()
+        interrupts.begin()
+        try:
+            self.enter(interrupts)
+            try:
+                self._checkpoint(interrupts)
+            except OSError as error:
+                raise self._refused("compacting", error) from error
+            finally:
+                self.mutex.release()
+        finally:
+            interrupts.end()
+
+    def close(self) -> None:
+        """Let the files go; whatever comes after raises StoreUnavailableError.
+
+        A small store is folded into its snapshot before, if it was written to.
+        """
+        interrupts = InterruptsHeld()
+        interrupts.begin()
+        try:
+            if self.closed or not self.mutex.acquire(self._lock_timeout, interrupts):
+                self.closed = True
+                return
+            try:
+                self._fold_if_small(interrupts)
+                self.closed = True
+                self.replica.forget()
+                self._lock.close()
+            finally:
+                self.mutex.release()
+        finally:
+            interrupts.end()
+
+    def _fold_if_small(self, interrupts: InterruptsHeld) -> None:
+        if not self._wrote or self._broken is not None or not self.replica.has_records:
+            return
+        # What fails here has lost nothing: the journal has it all.
+        with suppress(OSError, StoreError):
+            if self.tables.size() <= _SMALL:
+                self._checkpoint(interrupts, min(_CLOSING, self._lock_timeout))
+            elif self._sync and self.replica.durable < self.replica.seq:
+                with self._sync_mutex:
+                    self.replica.sync()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process: the parent's locks and open files are not its own."""
+        self._lock.close()
+        self._renew_locks()
+        self._wrote = False
+        self.replica.after_fork()
+
+    def __enter__(self) -> JournalDatabase:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        closed = ", closed" if self.closed else ""
+        return f"{type(self).__name__}({self.path!r}{closed})"
+
+
+_opened: weakref.WeakSet[JournalDatabase] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for database in list(_opened):
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

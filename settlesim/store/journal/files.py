@@ -1,0 +1,240 @@
+"""The system calls of a store, behind one object, and the replacement of a file made of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from errno import EACCES, EAGAIN, EINVAL, ENOTSUP, ENOTTY
+from typing import Literal, NamedTuple
+
+__all__ = ["FileSystem", "Status", "replace_file", "write_all"]
+
+if sys.platform == "win32":
+    _MISSING: tuple[str, ...] = ("flock", "pread", "the replacement of a file that is open")
+else:
+    import fcntl
+
+    _MISSING = ()
+
+
+class Status(NamedTuple):
+    """What a store asks about a file."""
+
+    device: int
+    inode: int
+    """With `device`, tells a file from another one under the same name."""
+    size: int
+    """In bytes."""
+    modified: int
+    """When its content changed last, in nanoseconds since the epoch."""
+    kind: Literal["file", "folder", "other"]
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What no two files that exist at one time share."""
+        return self.device, self.inode
+
+
+class FileSystem:
+    """Every system call of a store, those that only look included.
+
+    One object, so that a test can put another one in its place: let any single call fail,
+    or keep files in memory and enumerate what a crash leaves of them. All methods raise
+    OSError; paths are absolute; what `write` puts down goes to the end of the file.
+    """
+
+    missing: tuple[str, ...] = _MISSING
+    """What a store needs and this system has not; empty where a store can work."""
+
+    # --- looking --------------------------------------------------------------------------
+
+    def stat(self, path: str) -> Status:
+        """Return the status of the file or folder at `path`, links followed."""
+        return _status(os.stat(path))
+
+    def status(self, descriptor: int) -> Status:
+        """Return the status of an open file."""
+        return _status(os.fstat(descriptor))
+
+    def may_write(self, path: str) -> bool:
+        """Say whether the file's permissions let this process write it."""
+        return os.access(path, os.W_OK)
+
+    def read(self, descriptor: int, size: int, offset: int) -> bytes:
+        """Return up to `size` bytes from `offset` on; fewer than that at the file's end or not."""
+        return os.pread(descriptor, size, offset)
+
+    # --- opening and closing --------------------------------------------------------------
+
+    def open(self, path: str, *, append: bool = False) -> int:
+        """Open a file that exists, for reading, and for writing at its end if `append`."""
+        return os.open(path, os.O_RDWR | os.O_APPEND if append else os.O_RDONLY)
+
+    def create(self, path: str, mode: int) -> int:
+        """Make a file that must not exist and open it for reading and writing at its end."""
+        # O_NOFOLLOW: a link that somebody planted under this name is not written through.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        return os.open(path, flags, mode)
+
+    def close(self, descriptor: int) -> None:
+        """Let an open file go."""
+        os.close(descriptor)
+
+    # --- changing what a file holds -------------------------------------------------------
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        """Write what fits at the file's end and return how many bytes that were."""
+        return os.write(descriptor, data)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut an open file to its first `size` bytes."""
+        os.ftruncate(descriptor, size)
+
+    def sync(self, descriptor: int) -> None:
+        """Return when the file's content and size would survive a power cut."""
+        if sys.platform == "darwin":
+            # There fsync leaves the data in the drive's cache; not every file system has
+            # the stronger call.
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+                return
+            except OSError as error:
+                if error.errno not in (EINVAL, ENOTSUP, ENOTTY):
+                    raise
+        # fdatasync where there is one: the same without the time of the last change.
+        getattr(os, "fdatasync", os.fsync)(descriptor)
+
+    # --- changing names -------------------------------------------------------------------
+
+    def copy_mode(self, descriptor: int, path: str) -> None:
+        """Give an open file the permissions of the one at `path`, and its owner if allowed."""
+        if sys.platform == "win32":
+            return
+        old, new = os.stat(path), os.fstat(descriptor)
+        if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+            with suppress(PermissionError):  # only root may give a file away
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+    def replace(self, source: str, target: str) -> None:
+        """Give `source` the name `target` in one step."""
+        os.replace(source, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.remove(path)
+
+    def sync_folder(self, path: str) -> None:
+        """Return when the folder's names would survive a power cut, where that can be asked."""
+        if sys.platform == "win32":
+            return  # a folder has no descriptor there
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (EINVAL, ENOTSUP):  # the file system has no such call
+                raise
+        finally:
+            os.close(descriptor)
+
+    # --- the lock -------------------------------------------------------------------------
+
+    def open_lock(self, path: str) -> int:
+        """Open the lock file at `path`, made where there is none."""
+        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+
+    def try_lock(self, descriptor: int) -> bool:
+        """Take the lock for this opening of the lock file, or say that another one has it.
+
+        The kernel drops it when the last copy of the descriptor is closed, however the
+        process ends.
+        """
+        if sys.platform == "win32":
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (EAGAIN, EACCES):
+                return False
+            raise
+        return True
+
+    def unlock(self, descriptor: int) -> None:
+        """Drop the lock, also for the copies of the descriptor that a fork made."""
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _status(found: os.stat_result) -> Status:
+    kind: Literal["file", "folder", "other"] = "other"
+    if stat.S_ISREG(found.st_mode):
+        kind = "file"
+    elif stat.S_ISDIR(found.st_mode):
+        kind = "folder"
+    return Status(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, kind)
+
+
+def write_all(files: FileSystem, descriptor: int, data: bytes) -> None:
+    """Write `data` at the file's end, in as many calls as the system wants."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[files.write(descriptor, rest) :]
+
+
+def replace_file(
+    files: FileSystem, path: str, parts: Iterable[bytes], *, like: str, sync: bool
+) -> int:
+    """Put `parts` in the place of the file at `path`, whole or not at all.
+
+    The caller holds the store's lock, so that one name for the temporary file is enough:
+    what a killed process left behind is replaced by the next one and never piles up. The
+    folder is not synced yet.
+
+    Parameters
+    ----------
+    like : the file that lends its permissions and its owner, if there is one
+    sync : whether the content has to be on the disk before it gets the name
+
+    Returns
+    -------
+    descriptor : of the new file, for the caller to close
+
+    Raises
+    ------
+    OSError
+        The old file is as it was and the temporary one is gone.
+    """
+    # Renaming over a read-only file would succeed: only the folder's permissions count.
+    if _exists(files, path) and not files.may_write(path):
+        raise PermissionError(EACCES, "the file is read-only", path)
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.tmp")
+    with suppress(FileNotFoundError):
+        files.remove(temporary)
+    lends = _exists(files, like)
+    descriptor = files.create(temporary, 0o600 if lends else 0o666)
+    try:
+        if lends:
+            files.copy_mode(descriptor, like)
+        for part in parts:
+            write_all(files, descriptor, part)
+        if sync:
+            files.sync(descriptor)
+        files.replace(temporary, path)
+    except BaseException:
+        files.close(descriptor)
+        with suppress(OSError):
+            files.remove(temporary)
+        raise
+    return descriptor
+
+
+def _exists(files: FileSystem, path: str) -> bool:
+    try:
+        files.stat(path)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,220 @@
+"""The journal as an open file: read from where one stands, written at its end."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from errno import EIO
+
+from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.store.journal.files import FileSystem, Status, replace_file, write_all
+from settlesim.store.journal.first_format import newer
+from settlesim.store.journal.records import Header, Scan, header_line, read_header, scan
+
+__all__ = ["JournalFile", "advice", "read_range", "read_whole"]
+
+
+def advice(path: str) -> str:
+    """Say what can be done about a damaged store."""
+    store = path.removesuffix(".journal")
+    return (
+        f"`settlesim verify --store {store}` tells more; with --salvage NEW it writes what is "
+        "whole into a new store"
+    )
+
+
+def read_range(files: FileSystem, descriptor: int, start: int, end: int) -> bytes:
+    """Read a stretch of an open file, which may end before `end`."""
+    parts = []
+    while start < end and (part := files.read(descriptor, end - start, start)):
+        parts.append(part)
+        start += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read_whole(files: FileSystem, path: str) -> tuple[bytes, Status]:
+    """Read a file, and return its status from before it was read."""
+    descriptor = files.open(path)
+    try:
+        status = files.status(descriptor)
+        return read_range(files, descriptor, 0, status.size), status
+    finally:
+        files.close(descriptor)
+
+
+class JournalFile:
+    """A journal that is open.
+
+    Parameters
+    ----------
+    descriptor : of the file, which is closed with this object
+    """
+
+    def __init__(
+        self, files: FileSystem, path: str, descriptor: int, header: Header, *, writable: bool
+    ) -> None:
+        self._files = files
+        self.path = path
+        self.descriptor = descriptor
+        self.base, self.check, self.start = header
+        """`start` is where the records begin."""
+        self.position = self.start
+        """Where the records end that are known."""
+        self.writable = writable
+        self.identity = files.status(descriptor).identity
+        self.name_synced = False
+        """Whether the file is known to keep its name over a power cut."""
+        self.trusted = False
+        """Whether a sync that fails is known to be told through this descriptor."""
+        self._failed = False
+        self._in_use = threading.Lock()  # nobody closes a descriptor while another thread syncs it
+
+    @classmethod
+    def open(cls, files: FileSystem, path: str) -> JournalFile | None:
+        """Open a journal for reading; None where there is none.
+
+        Raises
+        ------
+        StoreDamagedError
+            Its first line is not as it was written.
+        StoreUnavailableError
+            It has a newer format.
+        OSError
+            The system refused.
+        """
+        try:
+            status = files.stat(path)
+        except FileNotFoundError:
+            return None
+        if status.kind != "file":
+            kind = "a folder" if status.kind == "folder" else "no regular file"
+            raise StoreUnavailableError(path=path, reason=f"it is {kind}")
+        descriptor = files.open(path)
+        try:
+            start = read_range(files, descriptor, 0, 4096)
+            try:
+                header = read_header(start)
+            except NotImplementedError as error:
+                raise newer(path, error.args[0]) from None
+            if header is None:
+                end = start.find(b"\n") + 1 or len(start)
+                where = f"its first line (bytes 0 to {end - 1})" if end else "its first line"
+                reason = f"{where} is not as it was written; {advice(path)}"
+                raise StoreDamagedError(path=path, reason=reason)
+            return cls(files, path, descriptor, header, writable=False)
+        except BaseException:
+            files.close(descriptor)
+            raise
+
+    @classmethod
+    def create(
+        cls, files: FileSystem, path: str, base: int, check: str, *, like: str, sync: bool
+    ) -> JournalFile:
+        """Put an empty journal in the place of the one at `path`; see `replace_file`."""
+        line = header_line(base, check)
+        descriptor = replace_file(files, path, [line], like=like, sync=sync)
+        try:
+            new = cls(files, path, descriptor, Header(base, check, len(line)), writable=True)
+            new.trusted = True
+            return new
+        except BaseException:
+            files.close(descriptor)
+            raise
+
+    def make_writable(self) -> None:
+        """Open the file for writing, too; the caller holds the lock.
+
+        Raises
+        ------
+        OSError
+            The system refused.
+        """
+        descriptor = self._files.open(self.path, append=True)
+        with self._in_use:
+            old, self.descriptor, self.writable = self.descriptor, descriptor, True
+        self._files.close(old)
+
+    def size(self) -> int:
+        """Return the size of the file in bytes."""
+        return self._files.status(self.descriptor).size
+
+    def scan(self, seq: int) -> Scan:
+        """Read what comes after `position`, where transaction `seq` ends."""
+        data = read_range(self._files, self.descriptor, self.position, self.size())
+        return scan(data, seq)
+
+    def append(self, line: bytes) -> None:
+        """Write a line at the end, all of it or nothing.
+
+        Raises
+        ------
+        OSError
+            The system refused, and the file is as it was: if it can not be cut either, the
+            next one to write finds a record without an end, and cuts it.
+        """
+        try:
+            write_all(self._files, self.descriptor, line)
+        except BaseException:
+            with suppress(OSError):
+                self._files.truncate(self.descriptor, self.position)
+            raise
+        self.position += len(line)
+
+    def set_aside(self, tail: bytes, path: str, *, like: str, sync: bool) -> None:
+        """Cut what comes after `position`, and keep it in the file at `path`.
+
+        Raises
+        ------
+        OSError
+            The system refused; nothing was cut.
+        """
+        try:
+            descriptor = self._files.open(path, append=True)
+        except FileNotFoundError:
+            descriptor = self._files.create(path, 0o600)
+            with suppress(OSError):
+                self._files.copy_mode(descriptor, like)
+        try:
+            note = f"# cut off the journal at byte {self.position}, {len(tail)} bytes:\n"
+            write_all(self._files, descriptor, b"%b%b\n" % (note.encode(), tail))
+            if sync:
+                self._files.sync(descriptor)
+        finally:
+            self._files.close(descriptor)
+        if sync:
+            self._files.sync_folder(os.path.dirname(path))
+        self._files.truncate(self.descriptor, self.position)
+
+    def sync(self) -> None:
+        """Return when all that was appended is on the disk.
+
+        Raises
+        ------
+        OSError
+            It may not be, now or ever: what was to be written may have been dropped, and a
+            second sync would not tell, so this one and all later ones fail.
+        """
+        with self._in_use:
+            if self._failed or self.descriptor < 0:
+                raise OSError(EIO, "the journal can not be synced any more")
+            try:
+                self._files.sync(self.descriptor)
+            except OSError:
+                self._failed = True
+                raise
+
+    def close(self) -> None:
+        """Let the file go; a second call does nothing."""
+        with self._in_use:
+            descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            self._files.close(descriptor)
+
+    def __del__(self) -> None:
+        with suppress(BaseException):  # a finalizer has nobody to tell
+            self.close()
+
+    def after_fork(self) -> None:
+        """Forget a lock that a thread of the parent may hold."""
+        self._in_use = threading.Lock()

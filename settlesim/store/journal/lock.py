@@ -1,0 +1,192 @@
+"""One writer at a time, between processes and threads."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
+from types import FrameType
+from typing import Any, Final
+
+from settlesim.errors import StoreUnavailableError
+from settlesim.store.journal.files import FileSystem
+
+__all__ = ["FileLock", "InterruptsHeld", "ThreadLock"]
+
+# The functions behind those of `signal`, which look every handler up in an enumeration: that
+# takes ten times as long, and this is done twice for each transaction.
+_quick: Final = import_module("_signal")
+
+_INTERRUPT: Final = int(signal.SIGINT)
+
+_FIRST_PAUSE: Final = 0.0002
+_LONGEST_PAUSE: Final = 0.005
+"""Seconds between two tries. A save takes about one millisecond; a wait of 50, as lock
+libraries have it, lets a waiting process starve beside a busy one."""
+
+
+class InterruptsHeld:
+    """Holds Ctrl-C back from `begin` to `end`, so that no save is left half done.
+
+    An interrupt between any two instructions could leave the lock held or memory and disk
+    apart; a save takes a few milliseconds, so the interrupt can wait. Python runs signal
+    handlers in the main thread only, so elsewhere there is nothing to do.
+    """
+
+    __slots__ = ("_caught", "_pending", "_previous")
+
+    def begin(self) -> None:
+        """Hold interrupts back from now on."""
+        self._caught: FrameType | None = None
+        self._pending = False
+        self._previous: Any = None
+        if threading.get_ident() == threading.main_thread().ident:
+            # None is a handler that C code installed; it could not be put back.
+            previous = _quick.getsignal(_INTERRUPT)
+            if previous is not None:
+                self._previous = previous
+                _quick.signal(_INTERRUPT, self._remember)
+
+    def end(self) -> None:
+        """Let interrupts through again, first the one that came meanwhile."""
+        if self._previous is not None:
+            _quick.signal(_INTERRUPT, self._previous)
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Pass an interrupt on that came meanwhile; usually raises KeyboardInterrupt."""
+        if not self._pending:
+            return
+        self._pending = False
+        if callable(self._previous):
+            self._previous(signal.SIGINT, self._caught)
+        elif self._previous == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self._pending, self._caught = True, frame
+
+
+class ThreadLock:
+    """A lock between the threads of one process, which knows its holder.
+
+    Not re-entrant: to take it twice in one thread is a fault of the program, which waiting
+    would not mend.
+    """
+
+    __slots__ = ("_holder", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder = 0
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread holds the lock."""
+        return self._holder == threading.get_ident()
+
+    def acquire(self, limit: float, interrupts: InterruptsHeld) -> bool:
+        """Wait up to `limit` seconds, interruptibly; say whether it was taken.
+
+        Raises
+        ------
+        RuntimeError
+            The calling thread holds it already.
+        """
+        if self.is_mine:
+            raise RuntimeError("one use of a store inside another one, by the same thread")
+        if not self._lock.acquire(blocking=False):
+            waited, step = 0.0, 0.05  # only for the interrupts: it wakes when the lock is free
+            while not self._lock.acquire(timeout=step):
+                interrupts.deliver()
+                waited += step
+                if waited >= limit:
+                    return False
+        self._holder = threading.get_ident()
+        return True
+
+    def release(self) -> None:
+        """Let it go."""
+        self._holder = 0
+        self._lock.release()
+
+
+class FileLock:
+    """A lock between processes: ``flock`` on a file beside the store.
+
+    The lock file stays where it is; to remove it while somebody holds it would let two in.
+
+    Parameters
+    ----------
+    limit : seconds to wait, about; a frozen process must not freeze the others
+    store : how an error names the store
+    """
+
+    def __init__(self, path: str, files: FileSystem, *, limit: float, store: str) -> None:
+        self.path = path
+        self._files = files
+        self._limit = limit
+        self._store = store
+        self._descriptor = -1
+
+    def acquire(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
+        """Take the lock; the wait for it can be interrupted.
+
+        Parameters
+        ----------
+        limit : seconds; None for the lock's own
+
+        Raises
+        ------
+        StoreUnavailableError
+            Another process held it all the time, or the lock file can not be opened.
+        """
+        limit = self._limit if limit is None else limit
+        waited, pause = 0.0, _FIRST_PAUSE  # counted, not measured
+        try:
+            while not self._try():
+                interrupts.deliver()
+                if waited >= limit:
+                    raise StoreUnavailableError(
+                        path=self._store,
+                        reason=f"another process has held {self.path} for {limit:g} seconds. "
+                        "Nothing was changed; try again.",
+                    )
+                time.sleep(pause)
+                waited += pause
+                pause = min(1.5 * pause, _LONGEST_PAUSE)
+        except OSError as error:
+            reason = f"its lock {self.path} failed: {error.strerror or error}"
+            raise StoreUnavailableError(path=self._store, reason=reason) from error
+
+    def _try(self) -> bool:
+        files = self._files
+        while True:
+            if self._descriptor < 0:
+                self._descriptor = files.open_lock(self.path)
+            if not files.try_lock(self._descriptor):
+                return False
+            # Somebody may have removed the lock file meanwhile: then this lock excludes
+            # nobody, and a new file is needed.
+            with suppress(FileNotFoundError):
+                now = files.stat(self.path).identity
+                if files.status(self._descriptor).identity == now:
+                    return True
+            self.close()
+
+    def release(self) -> None:
+        """Let it go."""
+        self._files.unlock(self._descriptor)
+
+    def close(self) -> None:
+        """Close the lock file, and with it the lock."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._files.close(descriptor)
+
+    def __del__(self) -> None:
+        with suppress(BaseException):  # a finalizer has nobody to tell
+            self.close()

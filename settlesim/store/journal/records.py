@@ -1,0 +1,243 @@
+"""The lines of a journal: one for each transaction, with a checksum before it.
+
+::
+
+    5a1c0b7e {"journal":"settlesim","format":2,"base":16,"check":"90d1c52f"}
+    0e84c7b2 {"seq":17,"d":16,"at":1700000000.0,"set":{"instances":{"3":{...}},"marks":{"9":null}}}
+
+The first line says on which snapshot the journal is based. `seq` counts the transactions of
+the store; `d` is the last one that was known to be durable when the line was written. A line
+that is no good may be the end of a write that was cut short, and then nobody was told that it
+had been kept; but if a later line says that it was durable, it has been damaged since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+from settlesim.store.database import Document
+from settlesim.store.journal.tables import Delta
+from settlesim.store.journal.texts import encode_document, read_value
+
+__all__ = [
+    "Header",
+    "Record",
+    "Scan",
+    "header_line",
+    "read_header",
+    "read_line",
+    "record_line",
+    "scan",
+]
+
+FORMAT: Final = 2
+_STORE: Final = "settlesim"
+
+
+class Header(NamedTuple):
+    """The first line of a journal."""
+
+    base: int
+    """The `seq` of the snapshot that it continues."""
+    check: str
+    """The check of that snapshot."""
+    size: int
+    """Of the line, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One transaction."""
+
+    seq: int
+    durable: int
+    """The last transaction that was known to be durable."""
+    at: float
+    """Seconds since the epoch."""
+    delta: Delta
+    documents: dict[tuple[str, int], Document]
+    """Those of the delta that are put."""
+    line: bytes
+    """As it stands in the file, with its end."""
+
+
+class Scan(NamedTuple):
+    """What stands in a stretch of a journal."""
+
+    records: list[Record]
+    end: int
+    """Where the good records end, in bytes from the begin of the stretch."""
+    tail: bytes
+    """What comes after them and may never have been finished."""
+    flaw: str | None
+    """What can not be explained by a write that was cut short."""
+    skipped: list[tuple[int, int]]
+    """Bad stretches from which nothing is missing, from and to."""
+    last: int
+    """The greatest number of a transaction, also of those that were known; 0 where none is."""
+
+
+# --- writing ------------------------------------------------------------------------------
+
+
+def _line(body: str) -> bytes:
+    data = body.encode()
+    return b"%08x %b\n" % (crc32(data), data)
+
+
+def header_line(base: int, check: str) -> bytes:
+    """Return the first line of a journal that continues a snapshot."""
+    facts = {"journal": _STORE, "format": FORMAT, "base": base, "check": check}
+    return _line(encode_document(facts))
+
+
+def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
+    """Return the line of a transaction; the texts of its documents go in as they are."""
+    tables = ",".join(f"{encode_document(name)}:{_table(each)}" for name, each in delta.items())
+    return _line(f'{{"seq":{seq},"d":{durable},"at":{encode_document(at)},"set":{{{tables}}}}}')
+
+
+def _table(changes: dict[int, str | None] | None) -> str:
+    if changes is None:
+        return "null"
+    items = (f'"{number}":{"null" if text is None else text}' for number, text in changes.items())
+    return f"{{{','.join(items)}}}"
+
+
+# --- reading ------------------------------------------------------------------------------
+
+
+def _body(line: bytes) -> str | None:
+    """Return what a line says, None where its checksum does not fit."""
+    # the digits are compared as they stand: int() would take other spellings of them
+    if len(line) < 11 or line[:9] != b"%08x " % crc32(line[9:]):
+        return None
+    try:
+        return line[9:].decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def read_header(data: bytes) -> Header | None:
+    """Read the first line of a journal; None where it is not as it was written.
+
+    Raises
+    ------
+    NotImplementedError
+        A newer format; its argument is the number.
+    """
+    line, end, _ = data.partition(b"\n")
+    body = _body(line) if end else None
+    if body is None:
+        return None
+    facts = read_value(body)[0]
+    if facts.get("journal") != _STORE:
+        return None
+    if facts["format"] != FORMAT:
+        raise NotImplementedError(facts["format"])
+    return Header(facts["base"], facts["check"], len(line) + 1)
+
+
+def _read_record(body: str, line: bytes) -> Record:
+    facts: dict[str, Any] = {}
+    delta: Delta = {}
+    documents: dict[tuple[str, int], Document] = {}
+    position = 0
+    while body[position] != "}":
+        name, end = read_value(body, position + 1)
+        if name == "set":
+            position = _read_set(body, end + 1, delta, documents)
+        else:
+            facts[name], position = read_value(body, end + 1)
+    return Record(facts["seq"], facts["d"], facts["at"], delta, documents, line + b"\n")
+
+
+def _read_set(
+    body: str, position: int, delta: Delta, documents: dict[tuple[str, int], Document]
+) -> int:
+    """Read the changes, with the text of each document as it stands; return their end."""
+    position += 1
+    while body[position] != "}":
+        name, position = read_value(body, position + (body[position] == ","))
+        position += 1
+        if body[position] != "{":
+            delta[name], position = read_value(body, position)  # null
+            continue
+        changes = delta[name] = {}
+        position += 1
+        while body[position] != "}":
+            number, start = read_value(body, position + (body[position] == ","))
+            document, position = read_value(body, start + 1)
+            if document is None:
+                changes[int(number)] = None
+            else:
+                changes[int(number)] = body[start + 1 : position]
+                documents[name, int(number)] = document
+        position += 1
+    return position + 1
+
+
+def read_line(line: bytes) -> Record | None:
+    """Read a line without its end; None where it is no record as it was written."""
+    body = _body(line)
+    return None if body is None else _read_record(body, line)
+
+
+def scan(data: bytes, seq: int) -> Scan:
+    """Read the records of a stretch of a journal that comes after transaction `seq`.
+
+    A record that is there twice counts once, and a line without anything not at all; see
+    `Replica.clear_doubts`.
+    """
+    records: list[Record] = []
+    skipped: list[tuple[int, int]] = []
+    end = last = 0
+    while end < len(data):
+        stop = data.find(b"\n", end)
+        if stop == end:
+            end += 1
+            continue
+        record = read_line(data[end:stop]) if stop >= 0 else None
+        if record is None:
+            stop, flaw = _behind(data, end, seq)
+            if flaw is not None or stop < 0:
+                return Scan(records, end, data[end:], flaw, skipped, last)
+            skipped.append((end, stop))
+            end = stop
+            continue
+        if record.seq > seq + 1:
+            flaw = f"transaction {record.seq} comes after transaction {seq}"
+            return Scan(records, end, data[end:], flaw, skipped, last)
+        last = max(last, record.seq)
+        if record.seq == seq + 1:
+            records.append(record)
+            seq += 1
+        end = stop + 1
+    return Scan(records, end, b"", None, skipped, last)
+
+
+def _behind(data: bytes, start: int, seq: int) -> tuple[int, str | None]:
+    """Look at what follows a bad stretch.
+
+    Returns
+    -------
+    stop : where good records go on that need nothing from the bad stretch, else -1
+    flaw : what proves that the bad stretch was durable, and so has been damaged
+    """
+    first = True
+    position = data.find(b"\n", start) + 1
+    while position > 0 and (stop := data.find(b"\n", position)) >= 0:
+        record = read_line(data[position:stop])
+        if record is not None:
+            if first and record.seq <= seq + 1:
+                return position, None
+            first = False
+            if record.durable > seq:
+                return -1, (
+                    f"the record of transaction {seq + 1} is not as it was written, and that of "
+                    f"transaction {record.seq} says that it was on the disk"
+                )
+        position = stop + 1
+    return -1, None

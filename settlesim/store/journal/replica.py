@@ -1,0 +1,205 @@
+"""A store's tables in the memory of one process, and how they follow its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from settlesim.errors import StoreDamagedError
+from settlesim.store.journal.files import FileSystem, Status
+from settlesim.store.journal.journal_file import JournalFile, advice
+from settlesim.store.journal.opening import Stand, load_snapshot
+from settlesim.store.journal.tables import Tables
+
+__all__ = ["Replica"]
+
+_LEAST_JOURNAL: Final = 4 << 20
+"""Bytes; `compact_bytes` where nothing else is said."""
+
+
+class Replica:
+    """What one process knows of a store: kept by one thread at a time.
+
+    Parameters
+    ----------
+    path : of the snapshot, with links followed; the journal is ``<path>.journal``
+    sync : whether what is written has to survive a power cut
+    now : seconds since the epoch
+    compact_bytes
+        The journal is folded into the snapshot when it is larger than this and than that.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        files: FileSystem,
+        *,
+        sync: bool,
+        now: Callable[[], float],
+        compact_bytes: int | None = None,
+    ) -> None:
+        self.path = path
+        self.journal_path = f"{path}.journal"
+        self._torn_path = f"{path}.torn"
+        self._folder = os.path.dirname(path)
+        self._files = files
+        self._sync = sync
+        self._now = now
+        self.tables = Tables()
+        self.seq = 0
+        """The last transaction that is in the tables."""
+        self.durable = 0
+        """The last transaction that is known to survive a power cut."""
+        self.journal: JournalFile | None = None
+        self._stand: Stand | None = None
+        self._tail = b""
+        self._doubtful: list[tuple[int, bytes]] = []
+        """Records that nobody called durable yet."""
+        self._last = 0
+        """The last transaction of which the journal has a record."""
+        self._whole = False
+        """Whether the tables are what was read; False before, and after an interruption."""
+        self._least = _LEAST_JOURNAL if compact_bytes is None else compact_bytes
+        self._next_checkpoint = self._least
+
+    # --- following the files --------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Take in what was written since the last time.
+
+        Needs no lock: a record that somebody is about to write has no good checksum yet.
+
+        Raises
+        ------
+        StoreDamagedError, StoreUnavailableError, OSError
+            The files can not be read; nothing was changed.
+        """
+        if not self._whole:
+            self._load()
+            return
+        status, journal = self._stat(self.journal_path), self.journal
+        if journal is None:
+            known = None if self._stand is None else self._stand.status
+            if status is not None or self._stat(self.path) != known:
+                self._load()
+        elif status is None:
+            reason = f"its journal {self.journal_path} was removed while it was open"
+            raise StoreDamagedError(path=self.path, reason=reason)
+        elif status.identity != journal.identity:
+            self._change_over(journal)
+        elif status.size < journal.position:
+            self._load()
+        elif status.size > journal.position:
+            self._read_on(journal)
+        else:
+            self._tail = b""
+
+    def _stat(self, path: str) -> Status | None:
+        try:
+            return self._files.stat(path)
+        except FileNotFoundError:
+            return None
+
+    def _load(self) -> None:
+        """Read everything anew."""
+        self.forget()
+        journal = JournalFile.open(self._files, self.journal_path)
+        self.journal = journal
+        self._stand = load_snapshot(self._files, self.path, self.tables)
+        self.seq = self.durable = 0
+        if self._stand is not None:
+            self.seq = self._stand.seq
+        if journal is not None:
+            self._check_pair(journal)
+            self.durable = journal.base
+            self._read_on(journal, tell=False)
+        self._whole = False
+        self.tables.tell_all()
+        self._whole = True
+
+    def _check_pair(self, journal: JournalFile) -> None:
+        """Refuse a snapshot that is not the one on which the journal is based."""
+        stand = self._stand
+        if stand is None:
+            raise StoreDamagedError(
+                path=self.path,
+                reason=f"the file is missing, and {journal.path} continues it. Put it back, or "
+                f"take the journal away to begin with nothing; {advice(self.path)}",
+            )
+        same = stand.check == journal.check or stand.seq > journal.base
+        if stand.first_format or stand.seq < journal.base or not same:
+            raise StoreDamagedError(
+                path=self.path,
+                reason=f"its state {stand.seq} is not the one that {journal.path} continues, "
+                f"which is {journal.base}: an older copy may have been put in its place. Take the "
+                f"journal away to go on with this file; {advice(self.path)}",
+            )
+
+    def _change_over(self, old: JournalFile) -> None:
+        """Go on in the journal that another process began."""
+        with suppress(StoreDamagedError):  # what the new one is based on makes up for it
+            self._read_on(old)
+        new = JournalFile.open(self._files, self.journal_path)
+        if new is None or new.base != self.seq:
+            if new is not None:
+                new.close()
+            self._load()
+            return
+        # Where there is a new journal, the snapshot before it is on the disk.
+        self.durable = max(self.durable, new.base)
+        self.journal, self._tail, self._next_checkpoint = new, b"", self._least
+        self._doubtful, self._last = [], 0
+        old.close()
+        self._set_stand(new.base, new.check)
+        self._read_on(new)
+
+    def _set_stand(self, seq: int, check: str) -> None:
+        status = self._stat(self.path)
+        self._stand = None if status is None else Stand(seq, check, status, first_format=False)
+
+    def _read_on(self, journal: JournalFile, *, tell: bool = True) -> None:
+        found = journal.scan(self.seq)
+        if found.flaw is not None:
+            found = journal.scan(self.seq)  # it may have been read while it was written
+        self._whole = False
+        for record in found.records:
+            if tell:
+                self.tables.tell(record.delta, record.documents)
+            self.tables.keep(record.delta, record.documents)
+            self.seq = record.seq
+            self.durable = max(self.durable, record.durable)
+            if self._sync and not journal.trusted:
+                self._doubtful.append((record.seq, record.line))
+        self._last = max(self._last, found.last)
+        self._doubtful = [each for each in self._doubtful if each[0] > self.durable]
+        journal.position += found.end
+        self._whole = True
+        if found.flaw is not None:
+            raise StoreDamagedError(
+                path=journal.path,
+                reason=f"at byte {journal.position} {found.flaw}; {advice(journal.path)}",
+            )
+        self._tail = found.tail
+
+    @property
+    def has_records(self) -> bool:
+        """Whether there is something in the journal that is not in the snapshot."""
+        return self.journal is not None and self.journal.position > self.journal.start
+
+    def after_fork(self) -> None:
+        """Let the files and the tables go in a child process."""
+        if self.journal is not None:
+            self.journal.after_fork()
+        with suppress(OSError):
+            self.forget()
+
+    def forget(self) -> None:
+        """Let the files and the tables go."""
+        self._whole = False
+        journal, self.journal = self.journal, None
+        if journal is not None:
+            journal.close()
+        self.tables.clear()
+        self._stand, self._tail, self._doubtful, self._last = None, b"", [], 0

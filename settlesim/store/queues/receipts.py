@@ -1,0 +1,49 @@
+"""Receipts: what proves one reception of one message."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from settlesim.errors import InvalidValueError, shorten
+
+__all__ = ["Receipt", "read_receipt"]
+
+_FORM: Final = re.compile(r"(.+):([1-9][0-9]{0,17}):(~?)([1-9][0-9]{0,17})", re.DOTALL)
+
+
+class Receipt(NamedTuple):
+    """A receipt, taken apart.
+
+    Nothing in it is random: the same history of a queue gives the same receipts. That is
+    enough to tell receptions apart, since a message's count of them only grows; it is no
+    secret against somebody who may write the store anyway.
+    """
+
+    queue: str
+    message: int
+    """The message's id."""
+    receives: int
+    """The how-manieth reception it proves."""
+    standard: bool = False
+    """Of a standard queue, where a receipt stays good."""
+
+    def __str__(self) -> str:
+        return f"{self.queue}:{self.message}:{'~' if self.standard else ''}{self.receives}"
+
+
+def read_receipt(text: object) -> Receipt:
+    """Take a receipt apart.
+
+    Raises
+    ------
+    InvalidValueError
+        It is none.
+    """
+    found = _FORM.fullmatch(text) if type(text) is str else None
+    if found is None:
+        raise InvalidValueError(
+            where="receipt", reason=f"is {shorten(text, 60)}; one that `receive` gave is needed"
+        )
+    queue, message, standard, receives = found.groups()
+    return Receipt(queue, int(message), int(receives), bool(standard))

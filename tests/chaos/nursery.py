@@ -1,0 +1,144 @@
+"""Starts processes that are going to be killed, quickly: by forks of one that has all imports.
+
+`Nursery` is used by the test; ``python -m tests.chaos.start`` is the process that forks. It
+has no threads, so that its forks are safe, and when the test goes away it kills its children.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.chaos import roles
+from tests.chaos.charts import FOLDER
+from tests.documents import ROOT
+
+__all__ = ["PATIENCE", "Nursery", "log_of", "main"]
+
+PATIENCE = 120.0
+"""Seconds for what has to come at last; nothing is measured by it."""
+
+LIFETIME = 900
+"""Seconds after which a child ends itself, if everybody else has forgotten it."""
+
+
+def log_of(folder: Path) -> str:
+    """Return the end of what the processes wrote, for a run that failed."""
+    path = folder / "log"
+    return path.read_text()[-4000:] if path.exists() else ""
+
+
+class Nursery:
+    """The process that forks, as the test sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.start", str(folder)],
+            cwd=ROOT,
+            env={**os.environ, FOLDER: str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def _ask(self, **order: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the nursery has ended"
+        return json.loads(line)
+
+    def start(self, role: str, **options: Any) -> int:
+        """Start a process and return its id."""
+        return int(self._ask(do="start", role=role, options=options))
+
+    def wait(self, process: int, seconds: float) -> int | None:
+        """Return how a process ended, as `os.waitstatus_to_exitcode`; None where it did not."""
+        ended = self._ask(do="wait", process=process, seconds=seconds)
+        return None if ended is None else int(ended)
+
+    def kill(self, process: int) -> int:
+        """Kill a process that cannot do anything about it, and return how it ended.
+
+        That is not by the kill where it had ended before.
+        """
+        os.kill(process, signal.SIGKILL)  # not reaped yet, so the id is still its own
+        ended = self.wait(process, 60.0)
+        assert ended is not None, "a process survives SIGKILL"
+        return ended
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # At the end of its input it kills the children that are left.
+        self._process.communicate(timeout=60)
+
+
+# --- the process that forks --------------------------------------------------------------------
+
+
+def _child(folder: Path, role: str, options: dict[str, Any]) -> None:
+    """Be a process with a role, to its end."""
+    status = 1
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        log = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        for descriptor, target in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(descriptor, target)
+        signal.alarm(LIFETIME)
+        roles.ROLES[role](folder, **options)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _wait(process: int, seconds: float) -> int | None:
+    end = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.002)
+
+
+def main(folder: Path) -> None:
+    """Start processes and wait for them, as the lines of the standard input say."""
+    alive: set[int] = set()
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer: int | None
+        if order["do"] == "start":
+            answer = os.fork()
+            if answer == 0:
+                _child(folder, order["role"], order["options"])
+            alive.add(answer)
+        else:
+            answer = _wait(order["process"], order["seconds"])
+            if answer is not None:
+                alive.discard(order["process"])
+        print(json.dumps(answer), flush=True)
+    for process in alive:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)

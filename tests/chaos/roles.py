@@ -1,0 +1,188 @@
+"""What the processes do that are killed: send and work, through the library."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from settlesim.chart.snapshot import Snapshot
+from settlesim.errors import StoreError
+from settlesim.ports import Message, Transaction
+from settlesim.runtime import Worker
+from settlesim.store import FifoQueue, TinyStore
+from tests.chaos.charts import patient, tools
+from tests.chaos.contending import contend
+from tests.chaos.ledger import Ledger, read
+from tests.chaos.phases import Phase
+
+__all__ = ["ROLES", "STORE", "event_of", "is_poison", "repeats"]
+
+STORE = "store.json"
+COMPACT_BYTES = 100_000
+"""Small, so that processes are killed in compactions too."""
+
+
+# --- the events: what they are follows from the seed, whoever sends them ---------------------
+
+
+def _dice(seed: int, key: str, number: int, what: str) -> random.Random:
+    return random.Random(f"{seed} {key} {number} {what}")
+
+
+def is_poison(seed: int, key: str, number: int) -> bool:
+    """Say whether an event can not be handled: about one of 25."""
+    return _dice(seed, key, number, "poison").random() < 0.04
+
+
+def event_of(seed: int, key: str, number: int, visibility: float) -> dict[str, Any]:
+    """Return the body of an event.
+
+    Its services take 50 to 150 milliseconds, and now and then longer than the lease.
+    """
+    dice = _dice(seed, key, number, "seconds")
+    slow = dice.random() < 0.03
+    seconds = visibility * 1.5 if slow else dice.uniform(0.05, 0.15)
+    data = {
+        "key": key,
+        "number": number,
+        "seconds": round(seconds, 3),
+        "poison": is_poison(seed, key, number),
+    }
+    return {"event": "ADD", "data": data}
+
+
+def repeats(seed: int, key: str, number: int) -> list[int]:
+    """Return the events to send again after this one: for a fifth of them, itself or older."""
+    dice = _dice(seed, key, number, "repeats")
+    if dice.random() >= 0.2:
+        return []
+    return [number if dice.random() < 0.5 else max(1, number - dice.randint(1, 5))]
+
+
+# --- sending -----------------------------------------------------------------------------------
+
+
+def send(folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: int) -> None:
+    """Send the events of some keys in order until a file named ``stop`` is there.
+
+    What was acknowledged is in the ledger ``sent``. A sender that follows a killed one goes
+    on after the last of these, so that it may send an event that was accepted already.
+
+    Parameters
+    ----------
+    ahead : how many events of a key may wait, so that there is always work and never too much
+    """
+    phase = Phase(folder)
+    ledger = Ledger(folder / "sent")
+    known = read(folder / "sent")
+    numbers = {
+        key: max((line["number"] for line in known if line["key"] == key), default=0)
+        for key in keys
+    }
+    with TinyStore(folder / STORE, compact_bytes=COMPACT_BYTES) as store:
+        queue = FifoQueue(store, patient.name, visibility_timeout=visibility)
+        while not (folder / "stop").exists():
+            phase.enter("idle")
+            time.sleep(0.005)
+            handled = _handled(store, queue, keys)
+            for key in keys:
+                if numbers[key] - handled[key] >= ahead:
+                    continue
+                number = numbers[key] + 1
+                phase.enter("sending")
+                _send(queue, seed, key, number, visibility)
+                ledger.add(key=key, number=number)
+                numbers[key] = number
+                for again in repeats(seed, key, number):
+                    _send(queue, seed, key, again, visibility)
+                    ledger.add(key=key, number=again, again=True)
+
+
+def _send(queue: FifoQueue, seed: int, key: str, number: int, visibility: float) -> None:
+    queue.send(event_of(seed, key, number, visibility), key, f"{key}-{number}")
+
+
+def _handled(store: TinyStore, queue: FifoQueue, keys: list[str]) -> dict[str, int]:
+    """Return how many events of each key are done with."""
+    handled = dict.fromkeys(keys, 0)
+    for letter in queue.dead_letters():
+        if letter.group_id in handled:
+            handled[letter.group_id] += 1
+    for key in keys:
+        found = store.load(key)
+        handled[key] += 0 if found is None else len(found.context["log"])
+    return handled
+
+
+# --- working -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def noted(folder: Path) -> Iterator[None]:
+    """Write down what a store or a queue refuses."""
+    try:
+        yield
+    except StoreError as error:
+        Ledger(folder / "refused").add(error=type(error).__name__, process=os.getpid())
+        raise
+
+
+class WatchedStore(TinyStore):
+    """A store that writes down where its process is, and what it refused."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.phase = tools(os.getpid())[1]
+        super().__init__(folder / STORE, compact_bytes=COMPACT_BYTES)
+
+    def load(self, key: str) -> Snapshot | None:
+        """Load, and say so."""
+        found = super().load(key)
+        self.phase.enter("loaded")
+        return found
+
+    def commit(self, transaction: Transaction) -> None:
+        """Commit, and say so."""
+        self.phase.enter("committing")
+        with noted(self.folder):
+            super().commit(transaction)
+        self.phase.enter("after")
+
+
+class WatchedQueue(FifoQueue):
+    """A queue that writes down when something was received, and what it refused."""
+
+    store: WatchedStore
+
+    def receive(
+        self, max_messages: int = 1, visibility_timeout: float | None = None
+    ) -> tuple[Message, ...]:
+        """Receive, and say so."""
+        self.store.phase.enter("idle")
+        found = super().receive(max_messages, visibility_timeout)
+        if found:
+            self.store.phase.enter("received")
+        return found
+
+    def change_visibility(self, receipt: str, seconds: float) -> None:
+        """Extend the lease, if it has not ended."""
+        with noted(self.store.folder):
+            super().change_visibility(receipt, seconds)
+
+
+def work(folder: Path, *, visibility: float, concurrency: int) -> None:
+    """Handle events until a signal says to stop."""
+    with WatchedStore(folder) as store:
+        queue = WatchedQueue(store, patient.name, visibility_timeout=visibility, max_failures=2)
+        worker = Worker(patient, store, queue, concurrency=concurrency, backoff=0.01, poll=0.01)
+        signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
+        worker.run_sync()
+
+
+ROLES: dict[str, Callable[..., None]] = {"send": send, "work": work, "contend": contend}

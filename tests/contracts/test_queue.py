@@ -1,0 +1,778 @@
+"""What every FIFO queue promises, run on each store."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from settlesim.chart.values import freeze_object
+from settlesim.errors import DeduplicationError, InvalidValueError, ReceiptExpiredError
+from settlesim.ports import Message, Queue, Send, Timer, Timers, Transaction
+from settlesim.store import FifoQueue
+from settlesim.store.base import DatabaseStore
+from tests.contracts.stores import FACTORIES, Access, Time
+from tests.contracts.test_store import snapshot
+
+
+class Bench:
+    """A queue under test: each call opens it anew, as far as its store can be."""
+
+    def __init__(self, access: Access, now: Time) -> None:
+        self.access = access
+        self.now = now
+
+    def __call__(self, name: str = "count", **settings: Any) -> FifoQueue:
+        return FifoQueue(self.access(), name, **settings)
+
+    def store(self) -> DatabaseStore:
+        return self.access()
+
+    def send(self, *bodies: Any, group: str = "a") -> tuple[int, ...]:
+        return tuple(self().send(body, group) for body in bodies)
+
+    def take(self, **settings: Any) -> Message:
+        (message,) = self(**settings).receive()
+        return message
+
+    def drain(self, until: int = 100, **settings: Any) -> list[Any]:
+        """Receive and delete until nothing comes up; return the bodies in order."""
+        found: list[Any] = []
+        while len(found) < until and (messages := self(**settings).receive(10)):
+            for message in messages:
+                found.append(message.body)
+                self(**settings).delete(message.receipt)
+        return found
+
+
+@pytest.fixture(params=list(FACTORIES))
+def queue(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A fresh queue, on one kind of store after the other."""
+    now = Time()
+    with FACTORIES[request.param](now) as access:
+        yield Bench(access, now)
+
+
+def test_every_queue_is_a_queue(queue: Bench) -> None:
+    """The queues have all methods of the port."""
+    assert isinstance(queue(), Queue)
+
+
+def test_a_fresh_queue_is_empty(queue: Bench) -> None:
+    """Nothing comes up, nothing will, and nothing is counted."""
+    assert queue().receive() == ()
+    assert queue().next_change() is None
+    assert queue().status().to_dict() == {
+        "depth": 0,
+        "oldest": None,
+        "in_flight": 0,
+        "dead_letters": 0,
+        "parked": 0,
+        "timers": 0,
+    }
+
+
+def test_a_message_is_received_as_it_was_sent(queue: Bench) -> None:
+    """Body, group, deduplication id and time come back; the body can not be changed."""
+    number = queue().send({"event": "PAY", "data": [1, None]}, "order-1", "e1")
+    queue.now.step(2)
+    message = queue.take()
+    assert message.body == {"event": "PAY", "data": [1, None]}
+    assert (message.id, message.queue, message.group_id) == (number, "count", "order-1")
+    assert (message.deduplication_id, message.sent_at) == ("e1", 1_000_000.0)
+    assert (message.receives, message.failures) == (1, 0)
+    with pytest.raises(TypeError, match="read-only"):
+        message.body["data"].append(2)
+
+
+def test_later_messages_have_greater_ids_also_after_the_queue_was_empty(queue: Bench) -> None:
+    """An id is never given twice, so order can be read from it."""
+    (first,) = queue.send(1)
+    queue().delete(queue.take().receipt)
+    (second,) = queue.send(2)
+    assert second > first
+
+
+def test_the_messages_of_a_group_come_in_order_one_at_a_time(queue: Bench) -> None:
+    """A group with a message in flight is blocked until that is deleted."""
+    queue.send(1, 2, 3)
+    first = queue.take()
+    assert first.body == 1
+    assert queue().receive(10) == ()
+    queue().delete(first.receipt)
+    assert queue.drain() == [2, 3]
+
+
+def test_groups_go_side_by_side_and_one_batch_has_only_heads(queue: Bench) -> None:
+    """One receive gives the head of each group that is free, and no more than asked for."""
+    for group in ("a", "b", "c"):
+        queue.send(f"{group}1", f"{group}2", group=group)
+    assert [each.body for each in queue().receive(2)] == ["a1", "b1"]
+    assert [each.body for each in queue().receive(10)] == ["c1"]
+    assert queue().receive(10) == ()
+
+
+def test_the_group_whose_head_waited_longest_is_served_first(queue: Bench) -> None:
+    """A message that came back goes behind those that were visible before it was."""
+    queue.send("a1", group="a")
+    first = queue.take()
+    queue.now.step(1)
+    queue.send("b1", group="b")
+    queue.now.step(1)
+    queue().change_visibility(first.receipt, 0)
+    assert [each.body for each in queue().receive(10)] == ["b1", "a1"]
+
+
+def test_queues_of_one_store_do_not_know_each_other(queue: Bench) -> None:
+    """A name is a queue of its own, with groups of its own."""
+    queue("one").send(1, "a")
+    queue("two").send(2, "a")
+    assert [each.body for each in queue("two").receive(10)] == [2]
+    assert [each.body for each in queue("one").receive(10)] == [1]
+    assert queue("three").receive() == ()
+
+
+# --- visibility and receipts ------------------------------------------------------------------
+
+
+def test_a_message_comes_up_again_when_its_time_is_over(queue: Bench) -> None:
+    """Not before, and then as the head of its group still."""
+    queue.send(1, 2)
+    assert queue.take(visibility_timeout=10.0).receives == 1
+    queue.now.step(9.9)
+    assert queue().receive(10) == ()
+    assert queue().next_change() == pytest.approx(0.1)
+    queue.now.step(0.1)
+    again = queue.take()
+    assert (again.body, again.receives, again.failures) == (1, 2, 0)
+
+
+def test_an_expired_receipt_deletes_nothing_even_if_nobody_else_has_the_message(
+    queue: Bench,
+) -> None:
+    """The time is over, so the consumer may not be sure of it any more."""
+    queue.send(1)
+    message = queue.take()
+    queue.now.step(30)
+    with pytest.raises(ReceiptExpiredError, match="time-out ended") as caught:
+        queue().delete(message.receipt)
+    assert (caught.value.queue, caught.value.receipt) == ("count", message.receipt)
+    assert queue().status().depth == 1
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copy), copy.reason) == (str(caught.value), caught.value.reason)
+
+
+def test_only_the_last_receipt_is_good(queue: Bench) -> None:
+    """A frozen consumer can not delete what another one has by now."""
+    queue.send(1)
+    zombie = queue.take()
+    queue.now.step(31)
+    holder = queue.take()
+    calls: list[Callable[[], object]] = [
+        lambda: queue().delete(zombie.receipt),
+        lambda: queue().change_visibility(zombie.receipt, 60),
+        lambda: queue().fail(zombie.receipt, "late"),
+        lambda: queue.store().commit(Transaction("a", None, 0, consumed=zombie.receipt)),
+    ]
+    for call in calls:
+        with pytest.raises(ReceiptExpiredError, match="received again"):
+            call()
+    queue().delete(holder.receipt)
+    assert queue().status().depth == 0
+
+
+def test_a_message_is_deleted_once(queue: Bench) -> None:
+    """The second delete is told that the message is gone."""
+    queue.send(1)
+    message = queue.take()
+    queue().delete(message.receipt)
+    with pytest.raises(ReceiptExpiredError, match="not in the queue any more"):
+        queue().delete(message.receipt)
+
+
+def test_visibility_can_be_extended_and_given_back(queue: Bench) -> None:
+    """From now on: longer for a slow consumer, 0 for one that stops."""
+    queue.send(1)
+    message = queue.take(visibility_timeout=10.0)
+    queue.now.step(9)
+    queue().change_visibility(message.receipt, 10)
+    queue.now.step(9)
+    assert queue().receive() == ()
+    queue().change_visibility(message.receipt, 0)
+    with pytest.raises(ReceiptExpiredError, match="given back"):
+        queue().delete(message.receipt)
+    assert queue.take().receives == 2
+
+
+def test_receive_can_set_its_own_visibility(queue: Bench) -> None:
+    """The argument goes before the queue's setting."""
+    queue.send(1)
+    queue().receive(1, 5)
+    assert queue().next_change() == pytest.approx(5)
+
+
+def test_a_clock_that_steps_back_delays_and_never_reorders(queue: Bench) -> None:
+    """What was in flight stays so for longer; the group's order holds."""
+    queue.send(1, 2)
+    queue.take()
+    queue.now.step(-3600)
+    queue.send(3)
+    assert queue().receive(10) == ()
+    assert queue().next_change() == pytest.approx(3630)
+    queue.now.step(3630)
+    assert queue.drain() == [1, 2, 3]
+
+
+def test_receipts_are_the_same_in_every_run(queue: Bench) -> None:
+    """Nothing in them is random; any name of a queue can be read from them."""
+    name = "a:1:2\né"
+    number = queue(name).send(1, "a")
+    (message,) = queue(name).receive()
+    assert message.receipt == f"{name}:{number}:1"
+    queue(name).delete(message.receipt)
+
+
+# --- deduplication ----------------------------------------------------------------------------
+
+
+def test_a_repeated_send_is_accepted_once(queue: Bench) -> None:
+    """It gets the id of the earlier message, in whatever order the body's keys are."""
+    number = queue().send({"a": 1, "b": 2}, "a", "e1")
+    assert queue().send({"b": 2, "a": 1}, "a", "e1") == number
+    assert queue.drain() == [{"a": 1, "b": 2}]
+
+
+def test_a_deduplication_id_is_known_also_after_deletion_for_its_window(queue: Bench) -> None:
+    """The window begins anew when the message is deleted; after it the id is free."""
+    number = queue().send(1, "a", "e1")
+    queue.now.step(299)
+    assert queue.drain() == [1]
+    queue.now.step(299)
+    assert queue().send(1, "a", "e1") == number
+    queue.now.step(1)
+    assert queue().send(1, "a", "e1") > number
+    assert queue.drain() == [1]
+
+
+def test_a_deduplication_id_is_known_while_its_message_waits(queue: Bench) -> None:
+    """However long that is, and whatever else is sent meanwhile."""
+    number = queue().send(1, "a", "e1")
+    queue.now.step(1000)
+    assert queue().send(1, "a", "e1") == number
+    for each in range(5):
+        queue.now.step(200)
+        queue().send(each, "b", f"other {each}")
+    assert queue().send(1, "a", "e1") == number
+    assert queue.drain().count(1) == 2  # the other one is of group b
+
+
+def test_ids_that_are_used_again_together_are_all_known(queue: Bench) -> None:
+    """What one send of a batch makes new is not forgotten by the next."""
+    old = queue().send_many([(1, "a", "e1"), (2, "a", "e2"), (3, "a", "e3")])
+    assert queue.drain() == [1, 2, 3]
+    queue.now.step(1000)
+    new = queue().send_many([(1, "a", "e1"), (2, "a", "e2"), (3, "a", "e3")])
+    assert min(new) > max(old)
+    assert queue().send_many([(1, "a", "e1"), (2, "a", "e2"), (3, "a", "e3")]) == new
+    assert queue.drain() == [1, 2, 3]
+
+
+def test_a_dead_letter_that_comes_back_has_its_id_unless_another_has_it(queue: Bench) -> None:
+    """The id is known by the message that it was last used for."""
+    queue().send(1, "a", "e1")
+    queue().send(2, "a", "e2")
+    for _ in range(2):
+        assert queue().fail(queue.take().receipt, "no", final=True)
+    queue.now.step(1000)
+    other = queue().send("other", "a", "e1")
+    one, two = queue().redrive()
+    assert queue().send("other", "a", "e1") == other
+    assert queue().send(2, "a", "e2") == two
+    with pytest.raises(DeduplicationError):
+        queue().send(1, "a", "e1")
+    assert other < one < two
+    assert queue.drain() == ["other", 1, 2]
+    assert queue().send("other", "a", "e1") == other
+
+
+def test_a_dead_letter_at_the_end_of_its_queue_keeps_its_deduplication_id(queue: Bench) -> None:
+    """While it waits, a repetition is not accepted, however long that takes."""
+    queue().send(1, "a", "e1")
+    assert queue().fail(queue.take().receipt, "no", final=True)
+    (new,) = queue().redrive()
+    assert queue().send(1, "a", "e1") == new
+    queue.now.step(1000)
+    assert queue().send(1, "a", "e1") == new
+    assert queue().status().depth == 1
+
+
+def test_a_clock_that_goes_back_hides_no_message_that_was_never_received(queue: Bench) -> None:
+    """They come up in the order in which they were accepted."""
+    queue.now.step(30_000_000)
+    queue.send(1)
+    queue.send(2, group="b")
+    queue.now.step(-30_000_000)
+    queue.send(3)
+    queue.send(4, group="c")
+    assert queue().next_change() == 0.0
+    assert [message.body for message in queue().receive(10)] == [1, 2, 4]
+
+
+def test_one_deduplication_id_for_two_bodies_is_an_error(queue: Bench) -> None:
+    """Nothing is sent; the first message stays."""
+    queue().send(1, "a", "e1")
+    for body in (2, True, "1", 1.0):
+        with pytest.raises(DeduplicationError, match="with another body"):
+            queue().send(body, "a", "e1")
+    assert queue.drain() == [1]
+
+
+def test_deduplication_is_for_each_group_by_itself(queue: Bench) -> None:
+    """Two instances may have events of one id."""
+    queue().send(1, "a", "e1")
+    queue().send(2, "b", "e1")
+    assert sorted(queue.drain()) == [1, 2]
+
+
+def test_send_many_is_all_or_nothing(queue: Bench) -> None:
+    """One that is refused refuses all; repetitions within it are told."""
+    assert queue().send_many([]) == ()
+    with pytest.raises(DeduplicationError):
+        queue().send_many([(1, "a"), (2, "a", "e1"), (3, "a", "e1")])
+    with pytest.raises(InvalidValueError):
+        queue().send_many([(1, "a"), (float("nan"), "a")])
+    assert queue().status().depth == 0
+    one, two, three = queue().send_many([(1, "a", "e1"), (2, "b", None), (1, "a", "e1")])
+    assert one == three < two
+    assert sorted(queue.drain()) == [1, 2]
+
+
+# --- dead letters -----------------------------------------------------------------------------
+
+
+def fail(queue: Bench, times: int = 1, **settings: Any) -> bool:
+    """Receive and fail; return whether the last time led to the dead letters."""
+    dead = False
+    for number in range(times):
+        message = queue.take(**settings)
+        dead = queue(**settings).fail(message.receipt, ValueError(f"no {number + 1}"))
+    return dead
+
+
+def test_a_message_that_fails_stays_at_the_head_of_its_group(queue: Bench) -> None:
+    """It comes again at once, or after `retry_in`, and its group waits for it."""
+    queue.send(1, 2)
+    assert not fail(queue)
+    message = queue.take()
+    assert (message.body, message.failures, message.receives) == (1, 1, 2)
+    queue().fail(message.receipt, "again", retry_in=7)
+    with pytest.raises(ReceiptExpiredError, match="given back"):
+        queue().delete(message.receipt)
+    assert queue().receive(10) == ()
+    assert queue().next_change() == pytest.approx(7)
+    assert queue().status().in_flight == 0
+    queue.now.step(7)
+    assert queue.drain() == [1, 2]
+
+
+def test_a_message_that_failed_too_often_goes_to_the_dead_letters(queue: Bench) -> None:
+    """With its errors and counts; its group goes on."""
+    (number, _) = queue.send({"bad": 1}, 2)
+    queue.now.step(5)
+    assert fail(queue, 3)
+    (letter,) = queue().dead_letters()
+    assert (letter.id, letter.group_id, letter.body) == (number, "a", {"bad": 1})
+    assert letter.errors == ("ValueError: no 1", "ValueError: no 2", "ValueError: no 3")
+    assert (letter.failures, letter.receives) == (3, 3)
+    assert (letter.sent_at, letter.at) == (1_000_000.0, 1_000_005.0)
+    assert letter.reason == "it failed 3 times"
+    assert queue.drain() == [2]
+
+
+def test_a_message_that_can_never_be_handled_is_put_aside_at_once(queue: Bench) -> None:
+    """`final` does not wait for the count."""
+    queue.send(1)
+    assert queue().fail(queue.take().receipt, "no such event", final=True)
+    (letter,) = queue().dead_letters()
+    assert (letter.failures, letter.reason) == (1, "it failed")
+
+
+def test_expiry_is_no_failure(queue: Bench) -> None:
+    """Consumers that die do not bring a message to the dead letters."""
+    queue.send(1)
+    for _ in range(20):
+        queue.take()
+        queue.now.step(30)
+    assert queue().dead_letters() == ()
+    assert queue.take().receives == 21
+
+
+def test_max_receives_puts_aside_what_was_received_too_often(queue: Bench) -> None:
+    """At the receive after the last one allowed; the group's next message comes instead."""
+    queue.send(1, 2)
+    for _ in range(2):
+        assert queue.take(max_receives=2).body == 1
+        queue.now.step(30)
+    assert queue.take(max_receives=2).body == 2
+    (letter,) = queue().dead_letters()
+    assert (letter.body, letter.receives, letter.failures) == (1, 2, 0)
+    assert letter.reason == "it was received 2 times and not deleted"
+
+
+def test_an_error_text_of_any_kind_is_kept(queue: Bench) -> None:
+    """A lone surrogate or a very long text does not keep a failure from being counted."""
+
+    class OddError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    queue.send(1)
+    for error in ("a\ud800", OddError(), "x" * 5000):
+        queue().fail(queue.take().receipt, error)
+    (letter,) = queue().dead_letters()
+    assert letter.errors[0] == "a\\ud800"
+    assert "can not be made" in letter.errors[1]
+    assert len(letter.errors[2]) == 1000
+
+
+def test_halt_parks_the_group_until_it_is_resumed(queue: Bench) -> None:
+    """Later messages wait in order, also those sent meanwhile; other groups go on."""
+    queue.send(1, 2)
+    queue.send("b", group="b")
+    halting: dict[str, Any] = {"policy": "halt", "max_failures": 1}
+    assert fail(queue, **halting)
+    queue.send(3)
+    assert queue.drain(**halting) == ["b"]
+    (parked,) = queue().parked()
+    assert (parked.group_id, parked.since, parked.waiting) == ("a", 1_000_000.0, 2)
+    assert parked.reason == "it failed"
+    assert queue().next_change() is None
+    assert queue().resume("a")
+    assert not queue().resume("a")
+    assert queue.drain() == [2, 3]
+
+
+def test_redrive_under_halt_puts_a_dead_letter_back_to_its_place(queue: Bench) -> None:
+    """So the group's order is as if it had never failed; its count of failures begins anew."""
+    halting: dict[str, Any] = {"policy": "halt", "max_failures": 1}
+    numbers = queue.send(1, 2)
+    fail(queue, **halting)
+    assert queue(**halting).redrive() == (numbers[0],)
+    assert queue().receive() == ()  # parked still
+    queue().resume("a")
+    again = queue.take(**halting)
+    assert (again.body, again.failures, again.receives) == (1, 0, 2)
+    queue().delete(again.receipt)
+    assert queue.drain() == [2]
+    assert queue().dead_letters() == ()
+
+
+def test_redrive_under_skip_puts_a_dead_letter_at_the_end(queue: Bench) -> None:
+    """Its place is gone: it is a new message, with no errors."""
+    numbers = queue.send(1, 2)
+    fail(queue, 3)
+    (new,) = queue().redrive()
+    assert new > numbers[1]
+    assert queue.drain(until=1) == [2]
+    again = queue.take()
+    assert (again.id, again.first_id, again.body) == (new, numbers[0], 1)
+    assert (again.receives, again.failures) == (1, 0)
+
+
+def test_redrive_takes_those_that_are_named(queue: Bench) -> None:
+    """By id or by group; an id that is none of a dead letter is an error."""
+    one, two = queue.send(1, group="a")[0], queue.send(2, group="b")[0]
+    for _ in range(2):
+        queue().fail(queue.take().receipt, "no", final=True)
+    with pytest.raises(InvalidValueError, match="has no dead letter 99"):
+        queue().redrive([one, 99])
+    assert [letter.id for letter in queue().dead_letters()] == [one, two]
+    assert len(queue().redrive(group_id="b")) == 1
+    assert len(queue().redrive([one])) == 1
+    assert queue().redrive() == ()
+    assert sorted(queue.drain()) == [1, 2]
+
+
+def test_a_redriven_message_blocks_with_one_that_is_in_flight_before_it(queue: Bench) -> None:
+    """One that comes back before the head waits until the head is not in flight any more."""
+    halting: dict[str, Any] = {"policy": "halt", "max_failures": 1}
+    queue.send(1, 2)
+    fail(queue, **halting)
+    queue().resume("a")
+    second = queue.take()
+    queue(**halting).redrive()
+    assert second.body == 2
+    assert queue().receive(10) == ()
+    queue().delete(second.receipt)
+    assert queue.drain() == [1]
+
+
+def test_redrive_under_halt_makes_no_old_receipt_good_again(queue: Bench) -> None:
+    """The count of receptions goes on, and a limit on it counts from the redrive."""
+    settings: dict[str, Any] = {"policy": "halt", "max_receives": 1}
+    queue.send(1)
+    zombie = queue.take(**settings)
+    queue.now.step(30)
+    assert queue(**settings).receive() == ()
+    assert queue(**settings).redrive() != ()
+    queue().resume("a")
+    assert queue.take(**settings).receives == 2
+    with pytest.raises(ReceiptExpiredError):
+        queue().delete(zombie.receipt)
+
+
+# --- transactions -----------------------------------------------------------------------------
+
+
+def test_a_commit_consumes_the_message_and_sends_others_in_one(queue: Bench) -> None:
+    """State, consumed message and sent messages change together."""
+    queue.send(1)
+    message = queue.take()
+    sends = (Send("count", 2, "a"), Send("mail", {"to": "a"}, "x", "m1"))
+    transaction = Transaction("a", snapshot(1), 0, consumed=message.receipt, sends=sends)
+    queue.store().commit(transaction)
+    assert queue.store().load("a") == snapshot(1)
+    assert queue.drain() == [2]
+    (mail,) = queue("mail").receive()
+    assert (mail.body, mail.group_id, mail.deduplication_id) == ({"to": "a"}, "x", "m1")
+
+
+def test_a_commit_with_an_expired_receipt_changes_nothing(queue: Bench) -> None:
+    """The slow consumer's state is not saved."""
+    queue.send(1)
+    message = queue.take()
+    queue.now.step(30)
+    with pytest.raises(ReceiptExpiredError):
+        queue.store().commit(Transaction("a", snapshot(1), 0, consumed=message.receipt))
+    assert queue.store().load("a") is None
+    assert queue.drain() == [1]
+
+
+# --- timers -----------------------------------------------------------------------------------
+
+
+def start(queue: Bench, key: str, *timers: Timer, kept: tuple[str, ...] = ()) -> None:
+    """Save the instance's next revision with these timers."""
+    stored = queue.store().load(key)
+    revision = 0 if stored is None else stored.revision
+    transaction = Transaction(
+        key, snapshot(revision=revision + 1), revision, timers=Timers(timers, kept)
+    )
+    queue.store().commit(transaction)
+
+
+def test_a_timer_sends_its_message_when_it_is_due_and_once(queue: Bench) -> None:
+    """Not before, and never again, however often one looks."""
+    start(queue, "a", Timer("after.x", 10), Timer("after.y", 20))
+    assert queue().status().timers == 2
+    assert queue().next_change() == pytest.approx(10)
+    queue.now.step(9.9)
+    assert queue().release_timers() == 0
+    queue.now.step(0.1)
+    assert queue().next_change() == 0
+    assert queue().release_timers() == 1
+    assert queue().release_timers() == 0
+    (message,) = queue().receive(10)
+    first, second = queue.store().timers("a")
+    assert message.body == {"timer": "after.x", "token": first.token}
+    assert message.group_id == "a"
+    assert (first.delay, first.sent, second.delay, second.sent) == (
+        "after.x",
+        True,
+        "after.y",
+        False,
+    )
+    queue().delete(message.receipt)
+    assert [timer.delay for timer in queue.store().timers("a")] == ["after.y"]
+
+
+def test_a_timer_that_is_not_kept_does_not_fire(queue: Bench) -> None:
+    """Its node was left; what was kept runs on from its own start."""
+    start(queue, "a", Timer("x", 10), Timer("y", 10))
+    queue.now.step(5)
+    start(queue, "a", Timer("z", 10), kept=("x",))
+    queue.now.step(5)
+    assert queue().release_timers() == 1
+    assert [each.body["timer"] for each in queue().receive(10)] == ["x"]
+    queue.now.step(5)
+    assert queue().release_timers() == 1
+
+
+def test_a_node_that_is_entered_again_starts_its_timer_again(queue: Bench) -> None:
+    """The new start has another token, so that the old one's message can be told to be stale."""
+    start(queue, "a", Timer("x", 10))
+    queue.now.step(10)
+    queue().release_timers()
+    (old,) = queue.store().timers("a")
+    start(queue, "a", Timer("x", 10))
+    (new,) = queue.store().timers("a")
+    assert new.token != old.token
+    assert not new.sent
+    assert queue.take().body["token"] == old.token
+
+
+def test_a_settlement_without_timers_leaves_them_alone(queue: Bench) -> None:
+    """None says nothing; an empty `Timers` ends all."""
+    start(queue, "a", Timer("x", 10))
+    queue.store().commit(Transaction("a", None, 1))
+    assert len(queue.store().timers("a")) == 1
+    start(queue, "a")
+    assert queue.store().timers("a") == ()
+
+
+def test_timers_go_to_the_queue_of_their_chart(queue: Bench) -> None:
+    """A queue of another name can take them, if it says so."""
+    start(queue, "a", Timer("x", 10))
+    queue.now.step(10)
+    assert queue("other").release_timers() == 0
+    assert queue("other", chart="count").release_timers() == 1
+    assert queue("other").status().depth == 1
+
+
+def test_timers_of_a_deleted_instance_are_gone(queue: Bench) -> None:
+    """Nothing fires for what is not there."""
+    start(queue, "a", Timer("x", 10))
+    queue.store().delete("a", 1)
+    queue.now.step(10)
+    assert queue().release_timers() == 0
+    assert queue().next_change() is None
+
+
+# --- status, settings, several users ----------------------------------------------------------
+
+
+def test_status_counts_what_is_there(queue: Bench) -> None:
+    """Depth with what is in flight, the age of the oldest, dead letters, parked groups."""
+    queue.send(1, 2)
+    queue.now.step(10)
+    queue.send("b", group="b")
+    queue.take()
+    found = queue().status()
+    assert (found.depth, found.oldest, found.in_flight) == (3, 10.0, 1)
+    assert [queue().waiting(group) for group in ("a", "b", "c")] == [2, 1, 0]
+    queue.now.step(30)
+    found = queue().status()
+    assert (found.depth, found.oldest, found.in_flight) == (3, 40.0, 0)
+    queue(policy="halt").fail(queue.take().receipt, "no", final=True)
+    found = queue().status()
+    assert (found.depth, found.dead_letters, found.parked) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"visibility_timeout": -1.0},
+        {"visibility_timeout": 43_201},
+        {"visibility_timeout": float("nan")},
+        {"visibility_timeout": "30"},
+        {"max_failures": 0},
+        {"max_failures": True},
+        {"max_receives": 0},
+        {"deduplication_window": -1},
+        {"policy": "stop"},
+        {"name": ""},
+        {"name": None},
+    ],
+)
+def test_settings_out_of_range_are_refused(queue: Bench, settings: dict[str, Any]) -> None:
+    """With the setting's name in the error."""
+    with pytest.raises(InvalidValueError, match=next(iter(settings))):
+        queue(**settings)
+
+
+def test_a_queue_needs_a_store(queue: Bench) -> None:
+    """A dict is none."""
+    with pytest.raises(TypeError, match="a MemoryStore or a TinyStore"):
+        FifoQueue({}, "count")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda queue: queue.send(float("nan"), "a"),
+        lambda queue: queue.send({1: 2}, "a"),
+        lambda queue: queue.send(1, ""),
+        lambda queue: queue.send(1, "a\ud800"),
+        lambda queue: queue.send(1, None),
+        lambda queue: queue.send(1, "a", ""),
+        lambda queue: queue.send(1, "a", 7),
+        lambda queue: queue.send(1, "a" * 1001),
+        lambda queue: queue.send(1, "a", "i" * 1001),
+        lambda queue: FifoQueue(queue.store, "q" * 1001),
+        lambda queue: queue.receive(0),
+        lambda queue: queue.receive(True),
+        lambda queue: queue.receive(1, -1),
+        lambda queue: queue.delete("count"),
+        lambda queue: queue.delete("count:1:x"),
+        lambda queue: queue.delete("other:1:1"),
+        lambda queue: queue.delete("count:1:~1"),
+        lambda queue: queue.delete(None),
+        lambda queue: queue.delete("count:" + "9" * 30 + ":1"),
+        lambda queue: queue.change_visibility("count:1:1", 43_201),
+        lambda queue: queue.fail("count:1:1", "no", retry_in=-1),
+        lambda queue: queue.redrive(group_id=""),
+        lambda queue: queue.resume(7),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(
+    queue: Bench, call: Callable[[FifoQueue], object]
+) -> None:
+    """Each with an error of ours."""
+    queue.send(1)
+    with pytest.raises(InvalidValueError):
+        call(queue())
+    assert queue().status().depth == 1
+    assert queue.take().receives == 1
+
+
+def test_settings_belong_to_the_object(queue: Bench) -> None:
+    """Two objects of one queue each go by their own."""
+    patient, hasty = queue(max_failures=5), queue(max_failures=1)
+    queue.send(1)
+    assert not patient.fail(patient.receive()[0].receipt, "no")
+    assert hasty.fail(hasty.receive()[0].receipt, "no")
+
+
+def test_consumers_side_by_side_get_every_message_once_and_in_order(queue: Bench) -> None:
+    """Threads, each with a queue of its own: no message is lost, doubled or out of order."""
+    groups, each, workers = 4, 6, 4
+    for number in range(each):
+        queue().send_many([(number, f"g{group}") for group in range(groups)])
+    done: list[list[tuple[str, int]]] = [[] for _ in range(workers)]
+    found: dict[str, list[int]] = {f"g{group}": [] for group in range(groups)}
+    barrier = threading.Barrier(workers)
+
+    def work(worker: int) -> None:
+        own = queue()
+        barrier.wait(timeout=60)
+        while own.status().depth:
+            for message in own.receive(2):
+                found[message.group_id].append(message.body)  # only one thread has the group
+                own.delete(message.receipt)
+                done[worker].append((message.group_id, message.body))
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert sorted(itertools.chain(*done)) == sorted(
+        (group, n) for group in found for n in range(each)
+    )
+    assert all(numbers == list(range(each)) for numbers in found.values())
+
+
+def test_a_record_does_not_change_what_a_queue_gets(queue: Bench) -> None:
+    """A settlement's record and mark go to tables of their own."""
+    queue.send(1)
+    record = freeze_object({"event": {"name": "COUNT"}, "outcome": "resolved"}, where="record")
+    message = queue.take()
+    queue.store().commit(
+        Transaction("a", snapshot(), 0, consumed=message.receipt, mark="e1", record=record)
+    )
+    assert queue().status().depth == 0
+    assert [each.outcome for each in queue.store().settlements("a")] == ["resolved"]

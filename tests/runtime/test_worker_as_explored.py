@@ -1,0 +1,232 @@
+"""The real worker, killed at every point, ends as the simulator says that it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+
+from settlesim import FifoQueue, SimulatedClock, StandardQueue, Worker
+from settlesim.chart import Chart
+from settlesim.chart.values import encode
+from settlesim.gallery import append_log, order
+from settlesim.gallery.order import CardDeclinedError
+from settlesim.sim import Scenario, explore
+from settlesim.store.base import DatabaseStore
+from settlesim.store.memory import MemoryDatabase
+
+LEASE = 30.0
+LOG = append_log(3, services=1)
+EVENTS: list[list[Any]] = [
+    [("o", "PAY"), ("o", "SHIP")],
+    [("o", "PAY"), ("o", "CANCEL")],
+    [("o", "PAY", {"card": "declined"}), ("o", "PAY")],
+    [("o", "SHIP"), ("o", "PAY"), ("o", "REFUND")],
+    [("a", "PAY"), ("b", "CANCEL")],
+]
+
+
+class KilledError(BaseException):
+    """The process is no more: no handler of errors sees this one."""
+
+
+class MortalDatabase(MemoryDatabase):
+    """Lets its process die before or after one write, and refuses everything from then on."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__(now)
+        self.dead = False
+        self.writes = 0
+        self.fatal: set[tuple[int, str]] = set()
+
+    def reading(self) -> AbstractContextManager[Any]:  # type: ignore[override]
+        """Read, while it lives."""
+        if self.dead:
+            raise KilledError
+        return super().reading()
+
+    def writing(  # type: ignore[override]
+        self, *, durable: bool = True
+    ) -> AbstractContextManager[Any]:
+        """Write, and die where that was wanted."""
+        return self._writing(durable)
+
+    @contextmanager
+    def _writing(self, durable: bool) -> Any:
+        self.writes += 1
+        self._die_at(self.writes, "before")
+        with super().writing(durable=durable) as changes:
+            yield changes
+        self._die_at(self.writes, "after")
+
+    def _die_at(self, write: int, when: str) -> None:
+        self.dead = self.dead or (write, when) in self.fatal
+        if self.dead:
+            raise KilledError
+
+
+class World:
+    """A store, a queue, and workers that die and come again, on one simulated clock."""
+
+    def __init__(self, chart: Chart, events: list[Any], queue: Any = FifoQueue) -> None:
+        self.clock = SimulatedClock(1_000.0)
+        self.database = MortalDatabase(self.clock.now)
+        self.store = DatabaseStore(self.database, source="memory")
+        self.queue = queue(self.store, chart.name, visibility_timeout=LEASE)
+        self.effects: list[tuple[str, str, int]] = []
+        self.calls: list[str] = []
+        self.chart = chart.bind(
+            {each: self.service(each) for each in sorted(chart.functions) if each in SERVICES}
+        )
+        for key, event, *data in events:
+            self.queue.send({"event": event, "data": data[0] if data else None}, key)
+        self.database.writes = 0
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def service(self, name: str) -> Any:
+        """A service of the gallery that notes when it has had its effect."""
+
+        async def run(call: Any) -> Any:
+            if self.database.dead:
+                raise KilledError
+            self.calls.append(call.idempotency_key)
+            if self.meanwhile:
+                self.meanwhile.pop()()
+            data = call.event.data
+            if isinstance(data, dict) and data.get("card") == "declined":
+                raise CardDeclinedError("the bank declined the card")
+            _, key, number, *_ = call.idempotency_key.split(":")
+            if name != "work":  # the log's services change nothing outside
+                self.effects.append((key, name, int(number.removeprefix("#"))))
+            return SERVICES[name](call)
+
+        return run
+
+    def work(self) -> None:
+        """Let one worker run until the queue is empty, or until it is killed."""
+        worker = Worker(self.chart, self.store, self.queue, clock=self.clock)
+        try:
+            worker.run_sync(until_empty=True)
+        except KilledError:
+            self.database.dead = False
+            self.clock = self.queue_time()
+
+    def queue_time(self) -> SimulatedClock:
+        """The clock after the lease of what the dead worker had."""
+        clock = SimulatedClock(self.clock.now() + LEASE + 1)
+        self.database.now = clock.now
+        return clock
+
+    def until_empty(self) -> None:
+        """Let one worker after the other run, until the queue is empty."""
+        for _ in range(20):
+            self.work()
+            if not self.queue.status().depth:
+                return
+        raise AssertionError("the queue does not become empty")
+
+    def ending(self) -> Any:
+        """Where everything is, as `explore` tells it."""
+        store = []
+        for key in self.store.keys():  # noqa: SIM118  # a store is no mapping
+            snapshot = self.store.load(key)
+            assert snapshot is not None
+            store.append((key, snapshot.configuration, encode(snapshot.context)))
+        effects = tuple(sorted(self.effects, key=lambda each: each[0]))
+        return tuple(store), effects, tuple(each.id for each in self.queue.dead_letters())
+
+
+SERVICES: dict[str, Callable[[Any], Any]] = {
+    "charge_card": lambda call: {"charge": f"charge of {call.context['amount']}"},
+    "refund_card": lambda call: None,
+    "print_label": lambda call: {"label": f"label for {call.context['charge']}"},
+    "work": lambda call: None,
+}
+
+
+def explored(chart: Chart, events: list[Any], **options: Any) -> set[Any]:
+    """The endings that the simulator finds, without instances that were never saved."""
+    found = explore(Scenario(chart, events, **options)).endings
+    return {
+        (
+            tuple((key, leaves, encode(context)) for key, leaves, context in each.store),
+            tuple(sorted(each.effects, key=lambda effect: effect[0])),
+            each.dead,
+        )
+        for each in found
+    }
+
+
+def endings_with_crashes(chart: Chart, events: list[Any], crashes: int) -> set[Any]:
+    """Every ending of real workers that are killed at so many writes, at each of them."""
+    found: set[Any] = set()
+    todo: list[frozenset[tuple[int, str]]] = [frozenset()]
+    for fatal in todo:
+        world = World(chart, events)
+        world.database.fatal = set(fatal)
+        world.until_empty()
+        found.add(world.ending())
+        last = max((write for write, _ in fatal), default=0)
+        if len(fatal) < crashes:
+            later = range(last + 1, world.database.writes + 1)
+            todo += [fatal | {(write, when)} for write in later for when in ("before", "after")]
+    return found
+
+
+@pytest.mark.parametrize("events", EVENTS, ids=str)
+@pytest.mark.parametrize("crashes", [0, 1, 2])
+def test_a_worker_killed_at_any_write_ends_as_explored(events: list[Any], crashes: int) -> None:
+    """Kills before and after every write: the endings are those of the model, all of them."""
+    model = explored(
+        order,
+        events,
+        queue="fifo_group",
+        protections=("cas", "inbox"),
+        faults={"crashes": crashes},
+    )
+    assert endings_with_crashes(order, events, crashes) == model
+
+
+def test_crashes_show_only_where_the_model_has_them() -> None:
+    """The comparison can fail: the model without crashes has no repeated effect."""
+    events = EVENTS[0]
+    calm = explored(order, events, queue="fifo_group", protections=("cas", "inbox"))
+    assert endings_with_crashes(order, events, 1) > calm
+
+
+@pytest.mark.parametrize("events", EVENTS, ids=str)
+def test_a_frozen_worker_ends_as_explored(events: list[Any]) -> None:
+    """Its lease runs out while its service runs, and another worker does all that waits."""
+    world = World(order, events)
+
+    def freeze() -> None:
+        world.queue_time()
+        Worker(world.chart, world.store, world.queue, clock=SimulatedClock()).run_sync(True)
+
+    world.meanwhile.append(freeze)
+    world.until_empty()
+    model = explored(
+        order, events, queue="fifo_group", protections=("cas", "inbox"), faults={"expiries": 1}
+    )
+    assert world.ending() in model
+    assert world.calls.count(world.calls[0]) == 2  # the zombie's run, and the one that counts
+
+
+def test_a_queue_without_order_ends_as_explored() -> None:
+    """Real workers on a standard queue: endings of the model's, and more than one of them."""
+    chart = LOG
+    events = [("k", f"E{number}") for number in (1, 2, 3)]
+    found = set()
+    for seed in range(12):
+        world = World(
+            chart,
+            events,
+            lambda *given, seed=seed, **more: StandardQueue(*given, seed=seed, **more),
+        )
+        world.until_empty()
+        found.add(world.ending())
+    model = explored(chart, events, queue="standard", protections=("cas", "inbox"))
+    assert found <= model
+    assert len(found) > 1
