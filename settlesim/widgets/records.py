@@ -8,8 +8,10 @@ from typing import Any
 from settlesim.chart import Chart, Snapshot
 from settlesim.engine import Settlement
 from settlesim.ports import Store, Transaction
+from settlesim.runtime.transactions import transaction_of
+from settlesim.store.rules.settlements import PastSettlement
 
-__all__ = ["commit", "fork", "keys_of", "record_of", "record_text"]
+__all__ = ["commit", "fork", "keys_of", "past_of", "record_of", "record_text"]
 
 
 def commit(store: Store, settlement: Settlement) -> None:
@@ -23,7 +25,32 @@ def commit(store: Store, settlement: Settlement) -> None:
         The store could not write.
     """
     if settlement.saved:
-        store.commit(Transaction(settlement.key, settlement.after, settlement.before.revision))
+        history = getattr(store, "history", 0)
+        store.commit(transaction_of(settlement, None, history=history))
+
+
+def past_of(store: Store, key: str, now: Snapshot) -> list[tuple[Snapshot, str]]:
+    """Return what a store remembers of an instance: states, and what led to each, oldest first.
+
+    That is nothing for a store that remembers nothing. The last one is the present state; what
+    comes from an earlier life of the key, or was cut, is left out.
+    """
+    if not hasattr(store, "settlements"):
+        return []
+    found = [(each.snapshot, _story(each)) for each in store.settlements(key) if each.snapshot]
+    return found if found and found[-1][0] == now else []
+
+
+def _story(past: PastSettlement) -> str:
+    """Say in one line what a remembered settlement did."""
+    event = past.event
+    name = event.get("name", "an event") if isinstance(event, dict) else "an event"
+    path = " \N{RIGHTWARDS ARROW} ".join(
+        " + ".join(leaves) for leaves in past.record.get("path", ())
+    )
+    text = f"{name} {(past.outcome or 'settled').upper()}"
+    kept = f"saved as revision {past.revision}"
+    return f"{text}: {path}; {kept}" if path else f"{text}; {kept}"
 
 
 def fork(store: Store, key: str, snapshot: Snapshot) -> str:

@@ -19,7 +19,7 @@ from settlesim.errors import InvalidValueError
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.widgets.flight import ClockedFlight, Flight, ManualFlight
-from settlesim.widgets.records import commit
+from settlesim.widgets.records import commit, past_of
 
 __all__ = ["Entry", "Stage", "Watcher", "stage_of"]
 
@@ -79,7 +79,10 @@ class Stage:
         if snapshot is None:
             self._add("found", self._fresh(), "new instance")
         else:
-            self._add("found", snapshot, f"found at revision {snapshot.revision}")
+            for then, text in past_of(store, key, snapshot):
+                self._add("found", then, text)
+            if not self.entries:
+                self._add("found", snapshot, f"found at revision {snapshot.revision}")
 
     # --- the instance ---------------------------------------------------------------------
 

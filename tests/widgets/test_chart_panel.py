@@ -558,8 +558,25 @@ def test_an_instance_in_a_file_is_found_and_gone_on_with(tmp_path: Any) -> None:
         order.panel(store=store, key="o7").send("PAY", {"card": "1"})
         panel = order.panel(store=store, key="o7")
         panel.send("SHIP")
-        stored = json.loads((tmp_path / "store.json").read_text())
-        assert json.loads(panel.parts["record"]["text"]) == stored["instances"]["1"]
+        assert store.db is not None
+        assert [json.loads(panel.parts["record"]["text"])] == store.db.table("instances").all()
+
+
+def test_the_past_of_an_instance_is_in_its_store(tmp_path: Any) -> None:
+    """Time travel goes on in another process: what others settled is there, and where it was."""
+    with TinyStore(tmp_path / "store.json") as store:
+        interpreter = Interpreter(order, store, clock=SimulatedClock())
+        interpreter.settle_sync("o7", "PAY", {"card": "1"})
+        order.panel(store=store, key="o7").send("SHIP")
+    with TinyStore(tmp_path / "store.json") as store:
+        panel = order.panel(store=store, key="o7")
+        assert [each["text"] for each in panel.parts["entries"]] == [
+            "PAY RESOLVED: new \u2192 charging \u2192 paid; saved as revision 1",
+            "SHIP DONE: paid \u2192 printing \u2192 shipped; saved as revision 2",
+        ]
+        press(panel, "look", number=1)
+        assert panel.parts["now"]["active"] == ["paid"]
+        assert json.loads(panel.parts["record"]["text"])["revision"] == 1
 
 
 def test_an_instance_of_another_chart_is_refused() -> None:
