@@ -208,7 +208,10 @@ class QueueLab(Panel):
         return f"{head}: {state.status if state.error is None else state.error}>"
 
     def _senseless(self) -> str:
-        return "; ".join(f"{name}: {why}" for name, why in self.problems.items())
+        return "; ".join(
+            why if why.startswith(f"{name} ") else f"{name}: {why}"
+            for name, why in self.problems.items()
+        )
 
     # --- messages -------------------------------------------------------------------------
 
