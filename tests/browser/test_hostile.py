@@ -30,7 +30,8 @@ HARMLESS = """() => {
 SETUP = f"""
 from typing import Any
 from settlesim import Chart, Settling
-from settlesim.sim import Scenario, compare, explore, run
+from settlesim.sim import Scenario, compare, explore, necessity, replay, run, sample
+from settlesim.view import side_by_side, state_graph
 from settlesim.widgets import StepPanel
 from IPython.display import HTML, display
 HOSTILE = {hostile.HOSTILE!r}
@@ -64,8 +65,11 @@ for name in HOSTILE[{first}:{last}]:
     display(*map(HTML, (panel._repr_mimebundle_()["image/svg+xml"],)))
     display(HTML(settlement.panel()._repr_mimebundle_()["text/html"]))
     race = Scenario(chart, [name, name], workers=2)
-    for value in (explore(race), run(race, seed=1), compare(chart, [name, name])):
+    found, walk = explore(race), run(race, seed=1)
+    for value in (found, walk, compare(chart, [name, name]), sample(race, 5, 1), replay(race, "")):
         display(HTML(value.draw(title=name).svg))
+    display(HTML(state_graph(found).svg), HTML(side_by_side(walk, walk).svg))
+display(HTML(necessity(chart, [name, name]).draw(title=name).svg))
 """
 
 SOURCES = {"panels": PANELS, "steps": STEPS, "pictures": PICTURES}
