@@ -158,7 +158,7 @@ def budgets(way: Way) -> list[dict[str, Any]]:
         used = sum(step.kind.value in letters for step in way.shown)
         left = whole - used
         now = any(step.kind.value in letters for step in way.frame.enabled)
-        why = "" if now else absent if left else "all of them have been"
+        why = "" if now else absent if left else "used up"
         found.append({"name": word, "left": left, "whole": whole, "why": why})
     return found
 

@@ -114,7 +114,7 @@ def test_faults_are_among_the_buttons_while_the_budget_lasts() -> None:
     take(panel, "k1 r1.2")
     assert "k1.2" not in buttons(panel)
     assert panel.parts["budgets"] == [
-        {"name": "crash", "left": 0, "whole": 1, "why": "all of them have been"}
+        {"name": "crash", "left": 0, "whole": 1, "why": "used up"}
     ]
 
 

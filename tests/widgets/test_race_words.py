@@ -156,7 +156,7 @@ def test_a_budget_says_what_is_left_and_why_not_now() -> None:
     crashes, failures = budgets(at(scenario, "r1 l1"))
     assert crashes["why"] == failures["why"] == ""
     crashes, failures = budgets(at(scenario, "r1 l1 f1 k1"))
-    assert (crashes["left"], crashes["why"]) == (0, "all of them have been")
+    assert (crashes["left"], crashes["why"]) == (0, "used up")
     assert (failures["left"], failures["whole"]) == (1, 2)
 
 
