@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -53,6 +54,8 @@ def run_notebook(path: Path) -> None:
     ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {
@@ -64,6 +67,18 @@ def run_notebook(path: Path) -> None:
         }
     )
     nbformat.write(notebook, path)
+
+
+def joined(outputs: list[Any]) -> list[Any]:
+    """Return the outputs with printed text in one piece, however the kernel has sent it."""
+    found: list[Any] = []
+    for each in outputs:
+        last = found[-1] if found else None
+        if last and each.output_type == last.output_type == "stream" and each.name == last.name:
+            last.text += each.text
+        else:
+            found.append(each)
+    return found
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ time-out      seconds, as a float, on the interpreter's clock
 
 from importlib.metadata import version as _version
 
-from settlesim import gallery
+from settlesim import gallery, widgets
 from settlesim.chart import (
     Chart,
     Event,
@@ -83,6 +83,7 @@ __all__ = [
     "chart_to_json",
     "gallery",
     "read_chart",
+    "widgets",
 ]
 
 __version__ = _version("settlesim")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
-__all__ = ["check", "draw", "mimebundle", "settling_graph"]
+__all__ = ["check", "draw", "mimebundle", "panel", "settling_graph"]
 
 
 def _nobody(what: str) -> Callable[..., Any]:
@@ -30,6 +30,9 @@ check = singledispatch(_nobody("be checked"))
 
 settling_graph = singledispatch(_nobody("show a settling graph"))
 """``settling_graph(value)``: only the settled configurations and the ways between them."""
+
+panel = singledispatch(_nobody("be shown live"))
+"""``panel(value, **options)``: a live view of a value, for a notebook."""
 
 
 @singledispatch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
@@ -42,9 +43,18 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """Draw, settle, the two about the simulator, and the one with real threads and processes."""
+    """The map, draw, settle, two about the simulator, two to play with, and one for real."""
     names = [path.stem for path in NOTEBOOKS]
-    assert names == ["01_draw", "02_settle", "03_why_fifo", "04_faults", "07_for_real"]
+    assert names == [
+        "00_start_here",
+        "01_draw",
+        "02_settle",
+        "03_why_fifo",
+        "04_faults",
+        "05_play",
+        "06_be_the_scheduler",
+        "07_for_real",
+    ]
 
 
 def test_every_code_cell_was_run_in_order(notebook: Notebook) -> None:
@@ -87,6 +97,15 @@ def test_words_come_before_each_cell(notebook: Notebook) -> None:
             assert before["cell_type"] == "markdown"
     assert cells[0]["cell_type"] == cells[-1]["cell_type"] == "markdown"
     assert "What we saw" in _source(cells[-1])
+
+
+def test_links_lead_to_files(path: Path, notebook: Notebook) -> None:
+    """Whatever a text points to beside the notebook is there."""
+    words = "".join(_source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    targets = re.findall(r"\]\(([^)#]+)", words)
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (path.parent / target).is_file(), target
 
 
 def test_a_picture_stands_in_the_first_two_code_cells(notebook: Notebook) -> None:

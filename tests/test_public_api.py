@@ -22,6 +22,7 @@ PACKAGES = [
     "settlesim.sim",
     "settlesim.store",
     "settlesim.view",
+    "settlesim.widgets",
 ]
 ALL_MODULES = sorted(
     found.name

@@ -308,6 +308,18 @@ class Chart:
         """
         return display.draw(self, target, **options)
 
+    def panel(self, **options: Any) -> Any:
+        """Return a live view of one instance: fire events, be the service, look back.
+
+        The options are those of `settlesim.widgets.ChartPanel`.
+
+        Raises
+        ------
+        MissingExtraError
+            The ``lab`` extra is not installed.
+        """
+        return display.panel(self, **options)
+
     def check(self, *, limit: int | None = None) -> Report:
         """Prove or refute that every event ends in a settled configuration.
 

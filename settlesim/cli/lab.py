@@ -29,7 +29,7 @@ __all__ = ["REQUIRED", "lab", "lab_command", "prepare", "require_lab"]
 
 FOLDER: Final = Path("settlesim-notebooks")
 """Where the notebooks of a wheel are copied to, in the current folder."""
-REQUIRED: Final = ("jupyterlab",)
+REQUIRED: Final = ("jupyterlab", "ipywidgets", "anywidget")
 """What has to be installed: all of it is in the ``lab`` extra."""
 
 

@@ -235,6 +235,10 @@ class Settlement:
         """Return the picture of the chart with the path of this event, or write it to `target`."""
         return display.draw(self, target, **options)
 
+    def panel(self, **options: Any) -> Any:
+        """Return a live view of this event, microstep by microstep."""
+        return display.panel(self, **options)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
 

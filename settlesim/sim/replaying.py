@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from settlesim import display
-from settlesim.engine.table import NodeKind
+from settlesim.engine.table import NodeKind, Table, TableNode
 from settlesim.errors import ReplayDivergedError, SimulationError, shorten
 from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
 from settlesim.sim.explore import ending_of, told_apart
@@ -80,7 +80,13 @@ class Replay:
         return f"<Replay of {self.schedule}: {self.sentence}>"
 
 
-def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
+def replay(
+    scenario: Scenario,
+    schedule: Schedule | str,
+    *,
+    table: Table | None = None,
+    judge: int | None = None,
+) -> Replay:
     """Follow a schedule.
 
     Parameters
@@ -88,6 +94,9 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
     scenario
         What it is a schedule of.
     schedule : a Schedule, or its text
+    table : the programs of its chart; may be shared by replays of one chart
+    judge : through how many serial situations of one instance the ending is looked for, at
+        most; None for as many as the criterion asks for, which may take seconds for 7 events
 
     Raises
     ------
@@ -97,12 +106,13 @@ def replay(scenario: Scenario, schedule: Schedule | str) -> Replay:
         The text is no schedule; or the arguments are something else.
     """
     steps = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
-    watched = Model(_watched(scenario))
+    watched = Model(_watched(scenario), table)
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
-    serializable = scenario.criterion is Criterion.SERIALIZABLE
-    serial = Serial(watched, MOST if serializable else FEW)  # for one ending
+    if judge is None:
+        judge = MOST if scenario.criterion is Criterion.SERIALIZABLE else FEW  # for one ending
+    serial = Serial(watched, judge)
     ending = None
     if player.may_end:
         chance = player.probability / (len(player.enabled) + 1)
@@ -235,6 +245,16 @@ class _Player:
                         self.loaded.get(who),
                         node.service if node is not None and runs else None,
                         phase.status == IN_FLIGHT and each.number == phase.receives,
+                        _inside(table, node),
                     )
                 )
         return tuple(found)
+
+
+def _inside(table: Table, node: TableNode | None) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    if node.kind is NodeKind.SAVE:
+        return table.configuration(node.state)
+    nodes = table.chart.states
+    return tuple(each.name for each in nodes for call in each.invoke if call.id == node.invocation)

@@ -107,6 +107,8 @@ class DeliveryView(NamedTuple):
     """The service that runs now."""
     owner: bool
     """Whether its receipt is still good: the newest, and the message is in flight."""
+    inside: tuple[str, ...] = ()
+    """Where it is by itself: the node whose service runs, or the leaves that it would save."""
 
 
 @dataclass(frozen=True, slots=True)

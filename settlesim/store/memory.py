@@ -256,4 +256,5 @@ class MemoryStore(DatabaseStore):
         return self.indexes.instances.find(self.database.unlocked, key)[1]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.indexes.instances)} instances)"
+        count = len(self.indexes.instances)
+        return f"{type(self).__name__}({count} instance{'' if count == 1 else 's'})"

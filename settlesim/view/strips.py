@@ -212,8 +212,9 @@ def _step_names(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) 
 
 def strip_words(strip: Strip) -> str:
     """Say in sentences what a strip shows: steps, what was stored, the first anomaly."""
-    names = " ".join(each.step.name for each in strip.frames if each.step is not None)
-    parts = [f"{strip.title}: {len(strip.frames) - 1} steps, {names}"]
+    names = [each.step.name for each in strip.frames if each.step is not None]
+    steps = f"{len(names)} step{'' if len(names) == 1 else 's'}, {' '.join(names)}"
+    parts = [f"{strip.title}: {steps if names else 'no step yet'}"]
     partly = strip.at is not None and strip.at < len(strip.frames) - 1
     frames = strip.frames if strip.at is None else strip.frames[: strip.at + 1]
     tracks = tracks_of(frames)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Dialog, Page, Request
 
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM_OPTIONS = [
@@ -52,20 +53,27 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab(chromium: str) -> Iterator[str]:
-    """Start JupyterLab on a copy of the notebooks; return its address."""
+def lab_server(chromium: str) -> Iterator[tuple[str, Path]]:
+    """Start JupyterLab on a copy of the notebooks; return its address and its folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-        process = _start(folder)
+        process = start_lab(folder)
         try:
-            yield process[1]
+            yield process[1], folder / "notebooks"
         finally:
             os.killpg(process[0].pid, signal.SIGTERM)
             process[0].wait(30)
 
 
-def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+@pytest.fixture(scope="session")
+def lab(lab_server: tuple[str, Path]) -> str:
+    """Return the address of a JupyterLab."""
+    return lab_server[0]
+
+
+def start_lab(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a JupyterLab on ``notebooks`` in a folder; return its process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -95,6 +103,7 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
             "--IdentityProvider.token=",
             "--allow-root",
             "--expose-app-in-browser",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             f"--ServerApp.root_dir={folder / 'notebooks'}",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ],
@@ -116,23 +125,57 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
             return process, address
 
 
-@pytest.fixture
-def page(chromium: str, tmp_path: Path) -> Iterator[Page]:
-    """Open a Chromium with a profile of its own."""
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Start a Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=chromium,
-            headless=True,
-            args=CHROMIUM_OPTIONS,
-            viewport={"width": 1300, "height": 6000},  # cells out of view have no elements
+        started = playwright.chromium.launch(
+            executable_path=chromium, headless=True, args=CHROMIUM_OPTIONS
         )
         try:
-            yield context.pages[0]
+            yield started
         finally:
-            context.close()
+            started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a page in a profile of its own; afterwards end the kernel that it used."""
+    context = browser.new_context(
+        viewport={"width": 1300, "height": 6000}  # cells out of view have no elements
+    )
+    opened = context.new_page()
+    try:
+        yield opened
+        opened.evaluate(SHUT_DOWN)
+    finally:
+        context.close()
+
+
+SHUT_DOWN = """async () => {
+    await window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown();
+}"""
+OURS = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
+
+
+def watch_for_problems(page: Page) -> list[str]:
+    """Return a list that collects what may never happen: errors, dialogs, foreign requests."""
+    found: list[str] = []
+
+    def dialog(shown: Dialog) -> None:
+        found.append(f"dialog: {shown.message}")
+        shown.dismiss()
+
+    def request(sent: Request) -> None:
+        if not OURS.match(sent.url):
+            found.append(f"request: {sent.url}")
+
+    page.on("pageerror", lambda error: found.append(f"error: {error}"))
+    page.on("dialog", dialog)
+    page.on("request", request)
+    return found
 
 
 READY = """async () => {
@@ -148,11 +191,16 @@ READY = """async () => {
 
 
 class LabNotebook:
-    """A notebook that is open in JupyterLab."""
+    """A notebook that is open in JupyterLab, or where else its pages are.
 
-    def __init__(self, page: Page, address: str, name: str) -> None:
+    Parameters
+    ----------
+    view : ``"lab/tree"``, or ``"notebooks"`` for Notebook 7, which has the same parts in it
+    """
+
+    def __init__(self, page: Page, address: str, name: str, view: str = "lab/tree") -> None:
         self.page = page
-        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.goto(f"{address}/{view}/{name}?reset")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
         page.evaluate(READY)
@@ -197,3 +245,38 @@ class LabNotebook:
 def open_notebook(lab: str, page: Page) -> Any:
     """Return a function that opens a notebook by its file name."""
     return lambda name: LabNotebook(page, lab, name)
+
+
+@pytest.fixture
+def write_notebook(lab_server: tuple[str, Path], page: Page, tmp_path: Path) -> Any:
+    """Return a function that writes a notebook of these code cells, and opens it."""
+    address, folder = lab_server
+
+    def write(*cells: str) -> LabNotebook:
+        name = f"{tmp_path.name}.ipynb"
+        record = {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "execution_count": None,
+                    "id": f"cell-{number}",
+                    "metadata": {},
+                    "outputs": [],
+                    "source": source,
+                }
+                for number, source in enumerate(cells)
+            ],
+            "metadata": {
+                "kernelspec": {
+                    "display_name": "Python 3 (ipykernel)",
+                    "language": "python",
+                    "name": "python3",
+                }
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (folder / name).write_text(json.dumps(record), encoding="utf-8")
+        return LabNotebook(page, address, name)
+
+    return write

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+PANELS = {  # how many there are to play with
+    "00_start_here.ipynb": 1, "01_draw.ipynb": 1, "02_settle.ipynb": 1, "03_why_fifo.ipynb": 1,
+    "04_faults.ipynb": 1, "05_play.ipynb": 7, "06_be_the_scheduler.ipynb": 10,
+    "07_for_real.ipynb": 0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,6 +40,7 @@ def test_a_notebook_runs_from_top_to_bottom(
     assert [each for each in outputs if each.get("name") == "stderr"] == []
     assert problems == []
 
+    expect(notebook.page.locator(".settlesim-panel")).to_have_count(PANELS[name])
     pictures = notebook.page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img")
     assert pictures.count() >= 2
     broken = notebook.page.evaluate(

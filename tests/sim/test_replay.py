@@ -26,6 +26,7 @@ from settlesim.sim import (
     run,
     sample,
 )
+from settlesim.sim.model import table_for
 
 PAIR = Scenario(order, ["PAY", "CANCEL"])
 LOST = "r1 l1 c1 r2 l2 s2 d2 s1 d1"
@@ -307,3 +308,23 @@ def test_a_sample_says_that_a_wrong_ending_was_met() -> None:
     mutex = Scenario(order, ["PAY", "CANCEL"], queue="mutex")
     assert sample(mutex, 50, seed=1).wrong
     assert not sample(mutex.replace(criterion="serializable"), 50, seed=1).wrong
+
+
+def test_how_far_an_ending_is_judged_can_be_chosen() -> None:
+    """Beyond it nothing is claimed; the order of arrival is compared all the same."""
+    scenario = Scenario(append_log(3, 0), ["E1", "E2", "E3"], queue="mutex")
+    path = "r2 l2 s2 d2 r1 l1 s1 d1 r3 l3 s3 d3"
+    for judge, serializable in ((None, True), (16, True), (15, None)):
+        ending = replay(scenario, path, judge=judge).ending
+        assert ending is not None
+        assert (ending.fifo, ending.serializable) == (False, serializable)
+
+
+def test_replays_may_share_the_programs_of_their_chart() -> None:
+    """What is worked out for one is there for the next."""
+    scenario = Scenario(order, ["PAY", "CANCEL"])
+    table = table_for(scenario)
+    path = "r1 l1 r2 l2 c1 s1 d1 s2 d2"
+    alone = replay(scenario, path)
+    assert replay(scenario, path, table=table).frames == alone.frames
+    assert replay(scenario, path, table=table).frames == alone.frames

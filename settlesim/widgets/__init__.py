@@ -1,0 +1,56 @@
+"""Live views for notebooks: each a thin layer over `settlesim.view`, with a static twin.
+
+Importing this package loads neither ipywidgets nor anywidget, so that ``import settlesim``
+works without the ``lab`` extra; ``chart.panel()`` then says what is missing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from settlesim import display
+from settlesim.chart import Chart
+from settlesim.engine import Settlement, Settling
+from settlesim.sim import Exploration, Scenario
+
+if TYPE_CHECKING:
+    from settlesim.widgets.chart_panel import ChartPanel
+    from settlesim.widgets.queue_lab_panel import QueueLab, queue_lab
+    from settlesim.widgets.race_panel import RacePanel
+    from settlesim.widgets.step_panel import StepPanel
+
+__all__ = ["ChartPanel", "QueueLab", "RacePanel", "StepPanel", "queue_lab"]
+
+_MODULES: Final = {
+    "ChartPanel": "chart_panel",
+    "QueueLab": "queue_lab_panel",
+    "RacePanel": "race_panel",
+    "StepPanel": "step_panel",
+    "queue_lab": "queue_lab_panel",
+}
+"""Where each panel is; its module is loaded when the panel is asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a panel when it is asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+@display.panel.register(Chart)
+def _(value: Chart, **options: Any) -> Any:
+    return __getattr__("ChartPanel")(value, **options)
+
+
+@display.panel.register(Settling)
+@display.panel.register(Settlement)
+def _(value: Settling | Settlement, **options: Any) -> Any:
+    return __getattr__("StepPanel")(value, **options)
+
+
+@display.panel.register(Scenario)
+@display.panel.register(Exploration)
+def _(value: Scenario | Exploration, **options: Any) -> Any:
+    return __getattr__("RacePanel")(value, **options)

@@ -1,0 +1,28 @@
+"""The scripts and styles of the panels: files of the package, joined to one module.
+
+A front end is loaded as one ES module without imports, so the files of a panel are put one
+after the other: the shared ones first, that of the panel last, with its ``export``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+__all__ = ["asset", "script", "style"]
+
+
+@lru_cache
+def asset(name: str) -> str:
+    """Return the text of a file in ``settlesim/widgets/static``."""
+    return (files("settlesim.widgets") / "static" / name).read_text(encoding="utf-8")
+
+
+def script(*names: str) -> str:
+    """Return the module of a panel: ``base.js``, then these files."""
+    return "\n".join(asset(name) for name in ("base.js", *names))
+
+
+def style(*names: str) -> str:
+    """Return the style sheet of a panel: ``base.css``, then these files."""
+    return "\n".join(asset(name) for name in ("base.css", *names))

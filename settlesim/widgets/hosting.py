@@ -1,0 +1,130 @@
+"""Where a panel is shown, and the cell that made it.
+
+Theory of operation
+-------------------
+A front end with widgets (JupyterLab, Notebook 7) sends the id of the cell with every request
+to run it. What runs notebooks without anybody looking (nbclient, nbconvert, nbval) sends
+none; there a panel shows its static twin alone, so that the page it ends on needs neither
+a kernel nor a network. ``SETTLESIM_PANELS=live`` or ``=static`` says otherwise.
+
+A panel that a cell made is closed when that cell runs again: the panel is replaced, and
+nobody could reach the old one to close it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+from weakref import WeakSet
+
+from settlesim.errors import MissingExtraError
+
+__all__ = ["CellWatch", "Closable", "cell_id", "is_live", "require_widgets", "watch"]
+
+REQUIRED: Final = ("ipywidgets", "anywidget")
+_HOSTS: Final = ("VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
+"""Variables of front ends that show widgets and may name no cell."""
+
+
+def require_widgets(feature: str) -> None:
+    """Refuse to go on without what a live view needs.
+
+    Raises
+    ------
+    MissingExtraError
+        ipywidgets or anywidget is not installed.
+    """
+    for module in REQUIRED:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError(extra="lab", feature=feature, module=module)
+
+
+def _shell() -> Any:
+    """Return the IPython shell of this process if it belongs to a kernel, or None."""
+    if importlib.util.find_spec("IPython") is None:
+        return None
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def cell_id() -> str | None:
+    """Return the id of the cell that runs now; None where there is none or nobody named it."""
+    shell = _shell()
+    if shell is None:
+        return None
+    metadata = shell.kernel.get_parent("shell").get("metadata", {})
+    found = metadata.get("cellId")
+    return found if isinstance(found, str) else None
+
+
+def is_live() -> bool:
+    """Whether somebody is there who sees a live view."""
+    wanted = os.environ.get("SETTLESIM_PANELS")
+    if wanted in {"live", "static"}:
+        return wanted == "live"
+    shell = _shell()
+    if shell is None:
+        return False
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return True
+    return cell_id() is not None or any(host in os.environ for host in _HOSTS)
+
+
+class Closable(Protocol):
+    """What can be closed, any number of times."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def cell_ended(self) -> None:
+        """Look whether what is shown has changed meanwhile."""
+        ...
+
+
+class CellWatch:
+    """Closes what an earlier run of a cell made, and lets the rest look around after a run.
+
+    Parameters
+    ----------
+    current : returns the id of the cell that runs now
+    """
+
+    def __init__(self, current: Callable[[], str | None] = cell_id) -> None:
+        self._current = current
+        self._made: dict[str, WeakSet[Any]] = {}
+        self._everyone: WeakSet[Any] = WeakSet()
+        self._shell: Any = None
+
+    def add(self, made: Closable) -> None:
+        """Remember what was made, and by which cell."""
+        self._everyone.add(made)
+        cell = self._current()
+        if cell is not None:
+            self._made.setdefault(cell, WeakSet()).add(made)
+        self._listen()
+
+    def _listen(self) -> None:
+        shell = _shell()
+        if shell is not None and shell is not self._shell:
+            self._shell = shell
+            shell.events.register("pre_run_cell", lambda info: self.begins(info.cell_id))
+            shell.events.register("post_run_cell", lambda result: self.ended())
+
+    def begins(self, cell: str | None) -> None:
+        """Close what an earlier run of this cell made."""
+        for made in list(self._made.pop(cell or "", ())):
+            made.close()
+
+    def ended(self) -> None:
+        """Tell everyone that a cell has run."""
+        for made in list(self._everyone):
+            made.cell_ended()
+
+
+watch: Final = CellWatch()
+"""The one of this process."""

@@ -1,0 +1,221 @@
+"""StepPanel: an event told again, microstep by microstep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settlesim import Chart, Event, Settlement, Settling
+from settlesim.errors import FunctionFailedError, InvalidValueError
+from settlesim.gallery import count, donut, order, signup
+from settlesim.widgets import StepPanel
+
+
+def titles(panel: StepPanel) -> list[str]:
+    return [frame["title"] for frame in panel.frames]
+
+
+def settled(chart: Chart, *answers: Any, event: str, data: Any = None) -> Settling:
+    """Return a session at its end; an answer is a value, or an exception for a failure."""
+    settling = Settling(chart, None, Event(event, data))
+    for answer in answers:
+        pending = settling.pending[0]
+        if isinstance(answer, Exception):
+            settling.failed(pending.id, answer)
+        else:
+            settling.done(pending.id, answer)
+    return settling
+
+
+def test_every_microstep_is_a_frame() -> None:
+    """The beginning before them, the end after them."""
+    panel = StepPanel(settled(order, {"charge": 1}, event="PAY"))
+    assert titles(panel) == ["before PAY", "PAY", "charge_card done", "RESOLVED"]
+    assert [frame["where"] for frame in panel.frames] == ["new", "charging", "paid", "paid"]
+    assert [frame["edges"] for frame in panel.frames] == [[], ["e0"], ["e4"], []]
+    assert panel.frames[1]["starts"] == ["charge_card"]
+    assert panel.frames[2]["ran"] == [
+        {"name": "keep_charge", "place": "", "result": '{"charge": 1}'}
+    ]
+    assert panel.frames[-1]["note"] == (
+        "paid is tagged settled. Stable, and no service runs: settled. Saved as revision 1."
+    )
+
+
+def test_going_forward_and_back_stops_at_the_ends() -> None:
+    """By message and by call; the page is told where it is."""
+    panel = StepPanel(settled(order, {"charge": 1}, event="PAY"))
+    assert panel.parts["at"] == 0
+    panel.step(-1)
+    assert panel.parts["at"] == 0
+    panel.step()
+    panel.receive({"kind": "go", "to": 99})
+    assert panel.parts["at"] == 3
+    assert repr(panel) == "<StepPanel PAY of order, 3 of 3: RESOLVED>"
+
+
+def guarded(first: bool, second: bool) -> Chart:
+    """Return a chart in which GO may lead to two nodes."""
+    return Chart(
+        name="guarded",
+        initial="a",
+        states=[{"name": name, "tags": ["settled"]} for name in "abc"],
+        transitions=[
+            {"trigger": "GO", "source": "a", "dest": "b", "conditions": "one", "unless": "two"},
+            {"trigger": "GO", "source": "a", "dest": "c"},
+            {"trigger": "GO", "source": "a", "dest": "a"},
+        ],
+    ).bind({"one": lambda context, event: first, "two": lambda context, event: second})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdicts", "answers"),
+    [
+        (True, False, ["fires", "not reached", "not reached"], ["true", "false"]),
+        (True, True, ["guard says no", "fires", "not reached"], ["true", "true"]),
+        (False, True, ["guard says no", "fires", "not reached"], ["false", "not asked"]),
+    ],
+)
+def test_it_says_what_was_enabled_and_what_each_guard_said(
+    first: bool, second: bool, verdicts: list[str], answers: list[str]
+) -> None:
+    """The first transition whose guards hold fires; the ones after it are not reached."""
+    panel = StepPanel(Settling(guarded(first, second), None, "GO"))
+    candidates = panel.frames[1]["candidates"]
+    assert [each["verdict"] for each in candidates] == verdicts
+    assert [guard["answer"] for guard in candidates[0]["guards"]] == answers
+    assert [guard["wanted"] for guard in candidates[0]["guards"]] == [True, False]
+
+
+def test_an_ignored_event_says_why() -> None:
+    """Because of its guard, or because no transition is there."""
+    waiting = settled(signup, {"code": "c"}, event="SIGN_UP").settlement
+    assert waiting is not None
+    panel = StepPanel(Settling(signup, waiting.after, Event("VERIFY", {"code": "x"})))
+    assert titles(panel) == ["before VERIFY", "VERIFY", "IGNORED"]
+    assert panel.frames[1]["note"] == "no transition is enabled: guards said no"
+    panel = StepPanel(Settling(signup, waiting.after, "SIGN_UP"))
+    assert panel.frames[1]["note"] == "no transition for it leads out of waiting"
+
+
+def test_eventless_and_finished_are_steps_of_their_own() -> None:
+    """With the words that the pictures use."""
+    panel = StepPanel(
+        Settling(
+            Chart(
+                name="x",
+                initial="a",
+                context={"n": 0},
+                states=[
+                    {"name": "a", "tags": ["settled"]},
+                    {"name": "b", "always": {"dest": "c", "assign": "more"}, "on_exit": "more"},
+                    {"name": "c", "final": True, "on_enter": "more"},
+                ],
+                transitions=[["GO", "a", "b"]],
+            ).bind({"more": lambda context, event: {"n": context["n"] + 1}}),
+            None,
+            "GO",
+        )
+    )
+    assert titles(panel) == ["before GO", "GO", "at once (no event)", "DONE"]
+    assert len(panel.frames[2]["ran"]) == 3
+    assert panel.frames[2]["context"][0]["value"] == "3"
+    assert "c is final" in panel.frames[-1]["note"]
+
+
+def test_a_nested_run_is_told_in_the_order_in_which_it_went() -> None:
+    """Services side by side, a delay, a time-out: the same answers in the same order."""
+    panel = donut.panel(manual=True)
+    panel.send("BAKE")
+    panel.failed("sift", "no flour")
+    panel.wait(2)
+    panel.done("whisk")
+    panel.wait()
+    panel.wait()
+    settlement = panel.settlements[-1]
+    assert settlement.calls[-1].status.value == "timeout"
+    steps = settlement.panel()
+    assert titles(steps) == [
+        "before BAKE", "BAKE", "sift failed", "whisk done", "after 6 s", "making.mixing finished",
+        "fry failed", "REJECTED",
+    ]  # fmt: skip
+    assert "another way" not in steps.frames[-1]["note"]
+    assert "not saved" in steps.frames[-1]["note"]
+
+
+def test_an_error_is_told_where_it_happened() -> None:
+    """With the function that raised; the instance is as it was."""
+    settling = Settling(order, None, "PAY")
+    with pytest.raises(FunctionFailedError):
+        settling.done("charging.0", {})
+    panel = StepPanel(settling)
+    assert titles(panel) == ["before PAY", "PAY", "charge_card done", "error"]
+    assert panel.frames[2]["ran"][0]["result"] == "raised KeyError: 'charge'"
+    assert "keep_charge" in panel.frames[3]["note"]
+    assert panel.frames[3]["where"] == "new"
+
+
+def test_of_an_event_on_its_way_the_person_is_the_service() -> None:
+    """Done, error, out of time, a delay that passes; then it is stepped on."""
+    panel = StepPanel(Settling(donut, None, "BAKE"))
+    assert titles(panel)[-1] == "waits"
+    assert panel.parts["at"] == 2
+    panel.receive({"kind": "error", "id": "making.mixing.dry.sifting.0", "message": "no"})
+    panel.receive({"kind": "out", "id": "making.mixing.dry.sifting_by_hand.0"})
+    panel.receive({"kind": "done", "id": "making.mixing.wet.whisking.0", "value": '"cream"'})
+    assert panel.parts["now"]["running"][0]["name"] == "fry"
+    panel.receive({"kind": "out", "id": "making.frying.0"})
+    assert panel.errors == []
+    assert titles(panel)[-1] == "REJECTED"
+    assert panel.frames[3]["data"] is None
+    assert panel.frames[4]["data"] == '"cream"'
+    panel.receive({"kind": "done", "id": "making.frying.0"})
+    assert isinstance(panel.errors[0], InvalidValueError)
+
+
+def test_an_answer_that_ends_in_an_error_is_shown_and_told() -> None:
+    """In the error pane, and as the last frame."""
+    panel = StepPanel(Settling(order, None, "PAY"))
+    panel.receive({"kind": "done", "id": "charging.0", "value": "{}"})
+    assert panel.parts["error"]["kind"] == "FunctionFailedError"
+    assert titles(panel)[-1] == "error"
+    assert panel.parts["now"]["running"] == []
+
+
+def test_a_guard_that_changes_its_mind_is_told() -> None:
+    """Run again it goes another way; the panel does not pretend that it did not."""
+    answers = iter([True, False, False, False])
+    chart = guarded(True, False).bind({"one": lambda context, event: next(answers)})
+    settlement = Settling(chart, None, "GO").settlement
+    assert settlement is not None
+    assert "another way" in StepPanel(settlement).frames[-1]["note"]
+
+
+def test_a_settlement_without_its_chart_needs_one() -> None:
+    """It is refused, or told with the chart that is given."""
+    found = Settling(count, None, "COUNT").settlement
+    assert found is not None
+    bare = Settlement(
+        found.outcome, found.key, found.event, found.before, found.after, found.microsteps
+    )
+    with pytest.raises(InvalidValueError, match="without its chart"):
+        StepPanel(bare)
+    assert titles(StepPanel(bare, chart=count))[-1] == "RESOLVED"
+    with pytest.raises(TypeError, match="a Settling or a Settlement is needed"):
+        StepPanel("COUNT")  # type: ignore[arg-type]
+
+
+def test_the_twin_is_a_table_of_all_steps_with_the_picture() -> None:
+    """Every name is escaped."""
+    chart = Chart(
+        name="x",
+        initial="<i>",
+        states=[{"name": "<i>", "tags": ["settled"]}],
+        transitions=[["<b>", "<i>", "<i>"]],
+    )
+    bundle = StepPanel(Settling(chart, None, "<b>"))._repr_mimebundle_()
+    assert "before &lt;b&gt;" in bundle["text/html"]
+    assert "<b>" not in bundle["text/html"]
+    assert bundle["text/html"].endswith("</svg>")
+    assert bundle["text/plain"] == "<StepPanel <b> of x, 0 of 2: before <b>>"
