@@ -113,9 +113,7 @@ def test_faults_are_among_the_buttons_while_the_budget_lasts() -> None:
     assert [step["name"] for step in faults] == ["k1"]
     take(panel, "k1 r1.2")
     assert "k1.2" not in buttons(panel)
-    assert panel.parts["budgets"] == [
-        {"name": "crash", "left": 0, "whole": 1, "why": "used up"}
-    ]
+    assert panel.parts["budgets"] == [{"name": "crash", "left": 0, "whole": 1, "why": "used up"}]
 
 
 def test_a_step_that_is_not_there_says_why() -> None:
