@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.journal.files import FileSystem
-from settlesim.store.journal.journal_file import JournalFile
 from settlesim.store.journal.first_format import read_plain
+from settlesim.store.journal.journal_file import JournalFile
 from settlesim.store.journal.opening import write_store
 from settlesim.store.journal.records import record_line
 from settlesim.store.journal.tables import META, Tables
