@@ -265,29 +265,24 @@ class JournalDatabase:
                 if self.replica.durable < seq:  # else another thread's sync covered it
                     self.replica.sync()
         except OSError as error:
-            self._write_anew(standing, error, interrupts)
-        else:
-            if self._doubts != doubts:
-                raise self._in_doubt("a sync of another thread failed")
+            self._write_anew(seq, error, interrupts)
+        if self._doubts != doubts:  # the files were read anew: it may not be there any more
+            raise self._in_doubt("a sync of another thread failed")
 
-    def _write_anew(
-        self, standing: tuple[int, int], error: OSError, interrupts: InterruptsHeld
-    ) -> None:
-        seq, doubts = standing
-        what = error.strerror or str(error)
+    def _write_anew(self, seq: int, error: OSError, interrupts: InterruptsHeld) -> None:
+        if self.replica.durable >= seq:
+            return  # it was closed meanwhile, by another thread
         try:
-            if self.replica.durable < seq:  # else it was closed meanwhile, by another thread
-                self.enter(interrupts)
-                try:
-                    if self.replica.durable < seq:
-                        self._checkpoint(interrupts)
-                finally:
-                    self.mutex.release()
+            self.enter(interrupts)
+            try:
+                if self.replica.durable < seq:
+                    self._checkpoint(interrupts)
+            finally:
+                self.mutex.release()
         except (OSError, StoreError) as second:
             self._must_reload = True
             self._doubts += 1
-            raise self._in_doubt(f"{what}, and then: {second}") from error
-        if self._doubts != doubts:  # the files were read anew: it may not be there any more
+            what = f"{error.strerror or error}, and then: {second}"
             raise self._in_doubt(what) from error
 
     def _in_doubt(self, what: str) -> StoreUnavailableError:

@@ -158,9 +158,10 @@ class WritableReplica(Replica):
         """
         journal = self.prepare()
         self._check_untouched(journal)
-        if not self._is_folded(journal):
-            self._write_snapshot()
-            self._write_journal()
+        if self._is_folded(journal):
+            return
+        self._write_snapshot()
+        self._write_journal()
 
     def _is_folded(self, journal: JournalFile) -> bool:
         stand = self._stand
