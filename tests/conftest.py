@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,11 @@ settings.register_profile("base", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("dev", settings.get_profile("base"))
 settings.register_profile("ci", settings.get_profile("base"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# A shell without job control lets what it starts in the background ignore Ctrl-C, and that is
+# handed down to all that is started from there; the tests of Ctrl-C need it heard.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FINDINGS = pytest.StashKey[list[str]]()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sysconfig
+from collections import Counter
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +22,8 @@ from settlesim.widgets.assets import asset, script, style
 STATIC = Path(settlesim.widgets.__file__).parent / "static"
 SCRIPTS = sorted(path.name for path in STATIC.glob("*.js"))
 STYLES = sorted(path.name for path in STATIC.glob("*.css"))
+ROOT = Path(__file__).parents[2]
+OXLINT = str(Path(sysconfig.get_path("scripts")) / "oxlint")
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 """Playwright brings one along."""
 
@@ -71,6 +76,41 @@ def test_the_module_of_a_panel_is_whole(panel: Any, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^export ", text, re.MULTILINE)) == 1
     assert style(*panel.styles)
+
+
+def findings(folder: Path) -> list[tuple[str, str, str]]:
+    """Return file, rule and message of all that the linter finds."""
+    done = subprocess.run(
+        [OXLINT, "-c", str(ROOT / ".oxlintrc.json"), "--format", "json", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [
+        (Path(each["filename"]).name, each["code"], each["message"])
+        for each in json.loads(done.stdout)["diagnostics"]
+    ]
+
+
+def test_the_linter_finds_nothing(tmp_path: Path) -> None:
+    """Each panel is linted as the one module that a browser gets."""
+    modules = {f"{panel.__name__}.mjs": script(*panel.scripts) for panel in panels()}
+    for name, text in modules.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = findings(tmp_path)
+    unused = Counter(message for _, rule, message in found if rule == "eslint(no-unused-vars)")
+    for message, count in unused.items():  # what the panels share may serve only some of them
+        [name] = re.findall(r"'(\w+)'", message)
+        assert count < sum(re.search(rf"\b{name}\b", text) is not None for text in modules.values())
+    assert [each for each in found if each[2] not in unused] == []
+
+
+def test_the_linter_finds_what_is_wrong(tmp_path: Path) -> None:
+    """A name that nobody defined, a variable that nobody reads, a loose comparison."""
+    (tmp_path / "wrong.mjs").write_text("const a = 1;\nexport default { b: c == 1 };\n")
+    assert sorted(rule for _, rule, _ in findings(tmp_path)) == [
+        "eslint(eqeqeq)", "eslint(no-undef)", "eslint(no-unused-vars)",
+    ]  # fmt: skip
 
 
 def test_every_file_belongs_to_a_panel() -> None:
