@@ -434,6 +434,24 @@ def test_what_nobody_called_durable_is_written_again_by_a_process_that_opens_lat
             assert (count(other, "a"), count(other, "b")) == (2, 2)
 
 
+def test_sync_through_a_descriptor_that_heard_of_no_failure_makes_nothing_durable(
+    path: Path,
+) -> None:
+    """As of a thread that comes to its sync when the files were just read anew."""
+    store = TinyStore(path)
+    save(store, "a", 1)
+    save(store, "a", 2, revision=2)
+    abandon(store)
+    with TinyStore(path) as store:
+        replica = store.database.replica
+        assert replica.doubtful
+        replica.sync()
+        assert replica.doubtful
+        save(store, "b", 1)
+        assert not replica.doubtful
+        assert replica.durable == replica.seq == 3
+
+
 @pytest.mark.parametrize("step", ["write", "sync"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, MemoryError])
 def test_interrupted_save_leaves_no_lock_and_no_half(

@@ -90,6 +90,8 @@ class JournalFile:
         """Whether the file is known to keep its name over a power cut."""
         self.trusted = False
         """Whether a sync that fails is known to be told through this descriptor."""
+        self.durable = 0
+        """The last transaction that was brought to the disk through this descriptor."""
         self._failed = False
         self._in_use = threading.Lock()  # nobody closes a descriptor while another thread syncs it
 

@@ -50,8 +50,7 @@ class Replica:
         self.tables = Tables()
         self.seq = 0
         """The last transaction that is in the tables."""
-        self.durable = 0
-        """The last transaction that is known to survive a power cut."""
+        self._durable = 0
         self.journal: JournalFile | None = None
         self._stand: Stand | None = None
         self._chained = False
@@ -59,12 +58,24 @@ class Replica:
         self._tail = b""
         self._doubtful: list[tuple[int, bytes]] = []
         """Records that nobody called durable yet."""
+        self.loads = 0
+        """How often everything was read anew."""
         self._last = 0
         """The last transaction of which the journal has a record."""
         self._whole = False
         """Whether the tables are what was read; False before, and after an interruption."""
         self._least = _LEAST_JOURNAL if compact_bytes is None else compact_bytes
         self._next_checkpoint = self._least
+
+    @property
+    def durable(self) -> int:
+        """Return the last transaction that is known to survive a power cut."""
+        journal = self.journal
+        return self._durable if journal is None else max(self._durable, journal.durable)
+
+    @durable.setter
+    def durable(self, seq: int) -> None:
+        self._durable = seq
 
     # --- following the files --------------------------------------------------------------
 
@@ -114,6 +125,7 @@ class Replica:
         self.journal = journal
         self._stand = load_snapshot(self._files, self.path, self.tables)
         self.seq = self.durable = 0
+        self.loads += 1
         if self._stand is not None:
             self.seq = self._stand.seq
         if journal is not None:

@@ -241,12 +241,16 @@ class WritableReplica(Replica):
         OSError
             It may not be, now or ever.
         """
-        # In this order: what is appended after the first line may be missed by the sync.
-        appended, journal = self.seq, self.journal
-        if journal is None:
+        # What is appended after this may be missed by the sync; and another thread may read
+        # the files anew at any moment.
+        journal = self.journal
+        appended = self.seq
+        if journal is None or journal is not self.journal:
             raise OSError(EIO, "the journal is gone")
+        trusted = journal.trusted
         journal.sync()
         if not journal.name_synced:  # whoever gave it its name may have died before this
             self._files.sync_folder(self._folder)
             journal.name_synced = True
-        self.durable = max(self.durable, appended)
+        if trusted:
+            journal.durable = max(journal.durable, appended)

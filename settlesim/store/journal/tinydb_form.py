@@ -129,7 +129,7 @@ class JournalTable(Table):
         persist_empty: bool = False,
     ) -> None:
         self._edited: EditedTable | None = None
-        self._cached_at = 0
+        self._cached_at = (0, 0)
         super().__init__(storage, name, cache_size=cache_size, persist_empty=persist_empty)
 
     def _read_table(self) -> dict[str, Mapping[str, Any]]:
@@ -171,10 +171,11 @@ class JournalTable(Table):
         """Return the documents that match; see `tinydb.table.Table.search`."""
         if self._query_cache.capacity != 0:
             with self._storage.database.reading():
-                seq = self._storage.database.replica.seq
-            if seq != self._cached_at:
+                replica = self._storage.database.replica
+                stand = replica.loads, replica.seq
+            if stand != self._cached_at:
                 self.clear_cache()
-                self._cached_at = seq
+                self._cached_at = stand
         return super().search(cond)
 
 
