@@ -138,6 +138,8 @@ def work(
             grace=grace,
             logger=counted.logger,
         )
+        if not until_empty and log == "text":  # else nobody could tell it from one that hangs
+            click.echo(f"Waiting for events of {chart.name} in {path}; Ctrl-C stops.", err=True)
         try:
             run_worker(worker, until_empty=until_empty)
         finally:

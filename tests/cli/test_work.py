@@ -200,6 +200,9 @@ def slow_worker(here: Path, *words: str) -> Iterator[Slow]:
     for descriptor in (started, go):  # so that the end of the process can be seen
         os.close(descriptor)
     try:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert first == "Waiting for events of slow in s.json; Ctrl-C stops.\n"
         slow = Slow(process, from_it, to_it)
         slow.started()
         yield slow
