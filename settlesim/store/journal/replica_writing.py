@@ -239,7 +239,8 @@ class WritableReplica(Replica):
         Raises
         ------
         OSError
-            It may not be, now or ever.
+            It may not be, now or ever. So it is where the files were read anew since the last
+            transaction was written: the journal that is open now was told of no failure.
         """
         # What is appended after this may be missed by the sync; and another thread may read
         # the files anew at any moment.
@@ -247,10 +248,10 @@ class WritableReplica(Replica):
         appended = self.seq
         if journal is None or journal is not self.journal:
             raise OSError(EIO, "the journal is gone")
-        trusted = journal.trusted
+        if not journal.trusted:
+            raise OSError(EIO, "the journal was opened anew")
         journal.sync()
         if not journal.name_synced:  # whoever gave it its name may have died before this
             self._files.sync_folder(self._folder)
             journal.name_synced = True
-        if trusted:
-            journal.durable = max(journal.durable, appended)
+        journal.durable = max(journal.durable, appended)
