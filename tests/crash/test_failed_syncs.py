@@ -114,3 +114,24 @@ def test_late_sync_is_in_doubt_and_what_is_saved_after_it_is_kept() -> None:
     put(database, "four")
     for found in disk.after_power_cut():
         assert keys(opened(found)) == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize("size", [0, 70_000], ids=["asked for", "instead of writing again"])
+def test_snapshot_without_a_new_journal_does_not_make_the_old_journal_trusted(size: int) -> None:
+    """A record that a process before dropped may be zeros, into which no other one runs."""
+    disk = ModelDisk()
+    files = ModelFiles(disk)
+    dead = JournalDatabase(PATH, files=files, now=lambda: 0.0)
+    put(dead, "one")
+    files.before = no_sync_and_no_new_file
+    with pytest.raises(StoreUnavailableError, match="may be there or not"):
+        put(dead, "two".ljust(size))
+    disk = disk.copy()
+    files = ModelFiles(disk, no_new_journal)
+    database = JournalDatabase(PATH, files=files, now=lambda: 0.0)
+    with pytest.raises(StoreUnavailableError, match="No space left"):
+        put(database, "lost") if size else database.compact()
+    files.before = works
+    put(database, "three")
+    for found in disk.after_power_cut():
+        assert [key.strip() for key in keys(opened(found))] == ["one", "two", "three"]

@@ -125,8 +125,9 @@ class WritableReplica(Replica):
             self.checkpoint()
             assert self.journal is not None
             return self.journal
-        if self.doubtful:
-            # The line end is for the case that only zeros will be found before it.
+        if not journal.trusted and journal.position > journal.start:
+            # The line end is for the case that only zeros will be found before it: also where
+            # the snapshot has the records, and the journal itself was never synced.
             journal.append(b"\n" + lines)
         self._doubtful, journal.trusted = [], True
         return journal
