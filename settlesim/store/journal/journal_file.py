@@ -179,9 +179,9 @@ class JournalFile:
         return f"{self._digest:08x}"
 
     def _advance(self, data: bytes | memoryview) -> None:
-        self.position += len(data)
         self._digest = crc32(data, self._digest)
         self._mark = (self._mark + bytes(data[-_MARK:]))[-_MARK:]
+        self.position += len(data)
 
     def is_itself(self) -> bool:
         """Say whether what stands before `position` is, as far as it can be told, what stood there.

@@ -90,10 +90,12 @@ class WritableReplica(Replica):
             raise
         try:
             journal.append(line)
-        except BaseException:
+        except OSError:
             self.tables.tell(undo, {})
             self._whole = True
             raise
+        # After any other exception, as one that a signal handler raises, the line may be in
+        # the file or not: the tables are not whole, and all is read anew.
         self.tables.keep(delta, documents)
         self.seq += 1
         self._whole = True
