@@ -1,4 +1,4 @@
-"""Ctrl-C, or Jupyter's "interrupt kernel", at every line; and other signals, where they may come."""
+"""Ctrl-C, or Jupyter's "interrupt kernel", at every line; and other signals."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_interrupt_at_any_line_leaves_one_state_in_memory_and_on_the_disk(
     assert lines > 100
 
 
-class TimedOut(Exception):
+class TimeIsUpError(Exception):
     """Raised by the handler of a signal that is not held back."""
 
 
@@ -119,7 +119,7 @@ def append_interrupted(disk: ModelDisk, line: int) -> tuple[Interrupter, Journal
     sys.settrace(interrupter)
     try:
         put(database, "two")
-    except TimedOut:
+    except TimeIsUpError:
         pass
     finally:
         sys.settrace(previous)
@@ -130,7 +130,7 @@ def test_timeout_while_a_record_is_written_loses_no_later_save() -> None:
     """The record may be in the file already, so that all is read anew."""
 
     def time_out(number: int, frame: FrameType | None) -> None:
-        raise TimedOut
+        raise TimeIsUpError
 
     handler = signal.signal(signal.SIGALRM, time_out)
     try:

@@ -157,6 +157,25 @@ def test_journal_of_another_store_is_refused(path: Path, how: Callable[[Path, Pa
         abandon(store)
 
 
+def test_edit_is_not_overwritten_by_a_process_that_took_over_the_journal_behind_it(
+    path: Path,
+) -> None:
+    """What it knows of the snapshot is what the journal says, not what it looked at."""
+    with TinyStore(path) as store, TinyStore(path) as other:
+        save(store, "a", 1)
+        assert count(other, "a") == 1
+        store.compact()
+        edited = path.read_bytes().replace(b'"count":1', b'"count":7')
+        path.write_bytes(edited)
+        assert count(other, "a") == 1
+        save(other, "b", 1)
+        with pytest.raises(StoreDamagedError):
+            other.compact()
+        abandon(other)
+        abandon(store)
+    assert path.read_bytes() == edited
+
+
 # --- an edit that is taken ------------------------------------------------------------------
 
 

@@ -158,7 +158,11 @@ class Replica:
 
     def _set_stand(self, seq: int, check: str) -> None:
         status = self._stat(self.path)
-        self._stand = None if status is None else Stand(seq, check, status, first_format=False)
+        # Somebody may have changed the file since the process that began the journal wrote it.
+        if status is None:
+            self._stand = None
+        else:
+            self._stand = Stand(seq, check, status, first_format=False, known=False)
 
     def _read_on(self, journal: JournalFile, *, tell: bool = True) -> None:
         found, known = journal.scan(self.seq)

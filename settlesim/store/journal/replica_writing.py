@@ -171,13 +171,13 @@ class WritableReplica(Replica):
         return (
             stand is not None
             and (stand.seq, stand.check) == (journal.base, journal.check)
-            and stand.status == self._stat(self.path)
+            and stand.is_file(self._stat(self.path))
             and self.seq == journal.base
         )
 
     def _check_untouched(self, journal: JournalFile) -> None:
         status = self._stat(self.path)
-        if status is None or (self._stand is not None and status == self._stand.status):
+        if status is None or (self._stand is not None and self._stand.is_file(status)):
             return
         tables = Tables()
         found = load_snapshot(self._files, self.path, tables)
