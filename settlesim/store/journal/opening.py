@@ -23,13 +23,15 @@ class Stand:
         Whether this process read or wrote the file; else it is what a journal says of it.
     """
 
-    __slots__ = ("check", "first_format", "known", "seq", "status")
+    __slots__ = ("check", "first_format", "fits", "known", "seq", "status")
 
     def __init__(
         self, seq: int, check: str, status: Status, *, first_format: bool, known: bool = True
     ) -> None:
         self.seq, self.check, self.status = seq, check, status
         self.first_format, self.known = first_format, known
+        self.fits: Status | None = None
+        """Of a file that was put in its place, with which the journal can be read, too."""
 
     def is_file(self, status: Status | None) -> bool:
         """Say whether a file with this status is known to hold this snapshot."""

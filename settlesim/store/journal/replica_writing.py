@@ -9,7 +9,7 @@ from typing import Final
 
 from settlesim.errors import StoreDamagedError, StoreError
 from settlesim.store.journal.journal_file import JournalFile
-from settlesim.store.journal.opening import Stand, load_snapshot
+from settlesim.store.journal.opening import Stand, check_pair, load_snapshot
 from settlesim.store.journal.records import record_line, tail_words
 from settlesim.store.journal.replica import Replica
 from settlesim.store.journal.snapshot_file import write_snapshot
@@ -33,14 +33,21 @@ class WritableReplica(Replica):
 
         Raises
         ------
+        StoreDamagedError
+            An older snapshot was put in the place of the one that the journal continues.
         OSError
             They can not be.
         """
         gone = False
-        if self._stand is not None and not self._files.may_write(self.path):
-            gone = self._stat(self.path) is None
-            if not gone:
+        if self._stand is not None:
+            status = self._stat(self.path)
+            gone = status is None
+            if not gone and not self._files.may_write(self.path):
                 raise PermissionError(EACCES, "the file is read-only", self.path)
+            stand = self._stand
+            if self.journal is not None and status not in (None, stand.status, stand.fits):
+                self._check_fits(self.journal)
+                stand.fits = status
         if self.journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
@@ -53,6 +60,14 @@ class WritableReplica(Replica):
             self._write_snapshot()
             return self._write_journal()
         return self.journal
+
+    def _check_fits(self, journal: JournalFile) -> None:
+        """Refuse a snapshot that another program put there, where nobody could open the store."""
+        try:
+            found = load_snapshot(self._files, self.path, Tables())
+        except StoreDamagedError:
+            return  # an edit, which is never overwritten and can be taken; the journal goes on
+        check_pair(self.path, found, journal)
 
     def _set_aside(self, journal: JournalFile) -> None:
         tail, start = self._tail, journal.position
