@@ -135,3 +135,19 @@ def test_snapshot_without_a_new_journal_does_not_make_the_old_journal_trusted(si
     put(database, "three")
     for found in disk.after_power_cut():
         assert [key.strip() for key in keys(opened(found))] == ["one", "two", "three"]
+
+
+def test_failed_sync_is_told_to_every_process_that_has_the_journal_open() -> None:
+    """So that one which appends behind the dropped record writes everything anew."""
+    disk = ModelDisk()
+    files = ModelFiles(disk)
+    first = JournalDatabase(PATH, files=files, now=lambda: 0.0)
+    put(first, "one")
+    second = opened(disk)
+    put(second, "two")
+    files.before = no_sync_and_no_new_file
+    with pytest.raises(StoreUnavailableError, match="may be there or not"):
+        put(first, "three")
+    put(second, "four")
+    for found in disk.after_power_cut():
+        assert keys(opened(found)) == ["one", "two", "three", "four"]
