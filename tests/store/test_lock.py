@@ -69,6 +69,23 @@ def test_lock_is_free_after_a_look_at_its_file_that_failed(
             os.waitpid(child, 0)
 
 
+def test_ctrl_c_is_heard_where_blocks_of_two_stores_overlap(path: Path) -> None:
+    """The one that was entered first may be left first; what came meanwhile comes at the end."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with TinyStore(path) as one, TinyStore(path.with_name("two.json")) as two:
+            first, second = one.database.reading(), two.database.reading()
+            first.__enter__()
+            second.__enter__()
+            first.__exit__(None, None, None)
+            signal.raise_signal(signal.SIGINT)  # held back
+            with pytest.raises(KeyboardInterrupt):
+                second.__exit__(None, None, None)
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class AlarmError(BaseException):
     """What the handler of another signal than Ctrl-C raises, as a test with a time limit does."""
 

@@ -36,27 +36,35 @@ class InterruptsHeld:
     handlers in the main thread only, so elsewhere there is nothing to do.
     """
 
-    __slots__ = ("_caught", "_pending", "_previous")
+    __slots__ = ("_caught", "_pending", "ended", "previous")
 
     def __init__(self) -> None:
+        self.ended = False
+        """Whether `end` was called since `begin`."""
         self._caught: FrameType | None = None
         self._pending = False
-        self._previous: Any = None
+        self.previous: Any = None
+        """The handler that was there at `begin`."""
 
     def begin(self) -> None:
         """Hold interrupts back from now on."""
-        self._caught, self._pending, self._previous = None, False, None
+        self._caught, self._pending, self.previous = None, False, None
+        self.ended = False
         if threading.get_ident() == threading.main_thread().ident:
             # None is a handler that C code installed; it could not be put back.
             previous = _quick.getsignal(_INTERRUPT)
             if previous is not None:
-                self._previous = previous
+                self.previous = previous
                 _quick.signal(_INTERRUPT, self._remember)
 
     def end(self) -> None:
         """Let interrupts through again, first the one that came meanwhile."""
-        if self._previous is not None:
-            _quick.signal(_INTERRUPT, self._previous)
+        if self.previous is not None:
+            self.ended = True
+            now = _quick.getsignal(_INTERRUPT)
+            handler = _behind_ended(now)
+            if handler is not now:  # else another one holds them back, or a program's handler
+                _quick.signal(_INTERRUPT, handler)
             self.deliver()
 
     def deliver(self) -> None:
@@ -64,9 +72,10 @@ class InterruptsHeld:
         if not self._pending:
             return
         self._pending = False
-        if callable(self._previous):
-            self._previous(signal.SIGINT, self._caught)
-        elif self._previous == signal.SIG_DFL:
+        previous = _behind_ended(self.previous)
+        if callable(previous):
+            previous(signal.SIGINT, self._caught)
+        elif previous == signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
 
@@ -75,9 +84,16 @@ class InterruptsHeld:
 
     def forget(self) -> Any:
         """Hold nothing back any more, put nothing back later; return the handler before."""
-        previous, self._previous = self._previous, None
+        previous, self.previous = self.previous, None
         self._pending = False
         return previous
+
+
+def _behind_ended(handler: Any) -> Any:
+    """Return the handler that is to hear an interrupt: blocks may end in any order."""
+    while isinstance(held := getattr(handler, "__self__", None), InterruptsHeld) and held.ended:
+        handler = held.previous
+    return handler
 
 
 def _after_fork() -> None:
