@@ -86,6 +86,23 @@ def test_ctrl_c_is_heard_where_blocks_of_two_stores_overlap(path: Path) -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_ctrl_c_is_heard_where_a_program_changes_the_handler_in_a_block(path: Path) -> None:
+    """Its own handler stays; and what it puts back later holds nothing back any more."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    heard: list[int] = []
+    try:
+        with TinyStore(path) as store:
+            with store.database.reading():
+                found = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+            signal.raise_signal(signal.SIGINT)
+            assert heard == [signal.SIGINT]
+            signal.signal(signal.SIGINT, found)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class AlarmError(BaseException):
     """What the handler of another signal than Ctrl-C raises, as a test with a time limit does."""
 

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType
@@ -60,11 +61,10 @@ class InterruptsHeld:
     def end(self) -> None:
         """Let interrupts through again, first the one that came meanwhile."""
         if self.previous is not None:
+            # Else another block that began later holds them back, or the program set a handler.
+            if _quick.getsignal(_INTERRUPT) == self._remember:
+                _quick.signal(_INTERRUPT, _behind_ended(self.previous))
             self.ended = True
-            now = _quick.getsignal(_INTERRUPT)
-            handler = _behind_ended(now)
-            if handler is not now:  # else another one holds them back, or a program's handler
-                _quick.signal(_INTERRUPT, handler)
             self.deliver()
 
     def deliver(self) -> None:
@@ -81,6 +81,8 @@ class InterruptsHeld:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._pending, self._caught = True, frame
+        if self.ended:  # somebody put it back who found it in the block
+            self.deliver()
 
     def forget(self) -> Any:
         """Hold nothing back any more, put nothing back later; return the handler before."""
@@ -96,7 +98,7 @@ def _behind_ended(handler: Any) -> Any:
     return handler
 
 
-def _after_fork() -> None:
+def _hear_interrupts() -> None:
     """Let a child hear Ctrl-C: it may never leave the block in which it was forked.
 
     It may have been forked by another thread than the one that holds interrupts back, which
@@ -107,10 +109,6 @@ def _after_fork() -> None:
         handler = held.forget()
     if handler is not now and handler is not None:
         _quick.signal(_INTERRUPT, handler)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class ThreadLock:
@@ -182,6 +180,7 @@ class FileLock:
         self._limit = limit
         self._store = store
         self._descriptor = -1
+        _file_locks.add(self)
 
     def acquire(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
         """Take the lock; the wait for it can be interrupted.
@@ -256,3 +255,18 @@ class FileLock:
     def __del__(self) -> None:
         with suppress(BaseException):  # a finalizer has nobody to tell
             self.close()
+
+
+_file_locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    _hear_interrupts()
+    for lock in list(_file_locks):
+        # The lock is the parent's, and would stay with this copy when the parent is killed.
+        with suppress(OSError):
+            lock.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
