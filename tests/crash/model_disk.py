@@ -10,6 +10,7 @@ What may be found after a power cut is all that POSIX and the usual file systems
   step: the name leads to the old file or to the new one.
 * A sync that failed drops what it should have written, and a later one that succeeds does
   not bring it back, although every process still reads it until the power is cut (Linux).
+  It is told once to each descriptor that was open then, and to none that is opened later.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ Change = Write | Cut
 class ModelFile:
     """A file without its names: what processes read, and what the disk has of it."""
 
-    __slots__ = ("changed", "disks", "number", "pending", "seen")
+    __slots__ = ("changed", "disks", "failures", "number", "pending", "seen")
 
     def __init__(self, number: int, content: bytes = b"") -> None:
         self.number = number
@@ -68,6 +69,8 @@ class ModelFile:
         self.pending: list[Change] = []
         self.changed = 0
         """Counts the changes, as the time of the last one does on a real disk."""
+        self.failures = 0
+        """Counts the syncs that failed."""
 
     def change(self, change: Change) -> None:
         """Let every process see a change that the disk does not have yet."""
@@ -86,6 +89,7 @@ class ModelFile:
 
         It may have come to the disk all the same.
         """
+        self.failures += 1
         without = self.disks[0]
         self.sync()
         self.disks = tuple(dict.fromkeys([without, *self.disks]))
@@ -94,6 +98,7 @@ class ModelFile:
         """Return a file that changes for itself."""
         new = ModelFile(self.number)
         new.seen, new.disks, new.changed = self.seen, self.disks, self.changed
+        new.failures = self.failures
         new.pending = list(self.pending)
         return new
 

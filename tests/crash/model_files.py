@@ -62,6 +62,8 @@ class _Opened:
     path: str
     file: ModelFile
     append: bool
+    told: int
+    """Of the file's syncs that failed."""
 
 
 _DESCRIPTORS = itertools.count(1_000_000)
@@ -108,7 +110,7 @@ class ModelFiles(FileSystem):
 
     def _descriptor(self, path: str, file: ModelFile, *, append: bool) -> int:
         descriptor = next(_DESCRIPTORS)
-        self._opened[descriptor] = _Opened(path, file, append)
+        self._opened[descriptor] = _Opened(path, file, append, file.failures)
         return descriptor
 
     # --- looking --------------------------------------------------------------------------
@@ -180,8 +182,12 @@ class ModelFiles(FileSystem):
             self._call("sync", opened.path)
         except OSError:
             opened.file.drop()
+            opened.told = opened.file.failures
             raise
         opened.file.sync()
+        if opened.told < opened.file.failures:
+            opened.told = opened.file.failures
+            raise OSError(errno.EIO, os.strerror(errno.EIO), opened.path)
 
     # --- changing names -------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, or Jupyter's "interrupt kernel", at every line of the store's code."""
+"""Ctrl-C, or Jupyter's "interrupt kernel", at every line; and other signals."""
 
 from __future__ import annotations
 
@@ -13,30 +13,49 @@ from typing import Any
 import pytest
 
 import settlesim.store
-from tests.crash.durable import Bench, DurableProgram
+from settlesim.store.journal.database import JournalDatabase
+from tests.crash.durable import PATH, Bench, DurableProgram
 from tests.crash.model_disk import ModelDisk
 from tests.crash.model_files import ModelFiles
+from tests.crash.test_failed_syncs import keys, put
 
 STORE = str(Path(settlesim.store.__file__).parent)
 
+APPENDING = frozenset({"append", "_advance"})
+"""The functions that write a record and take it into memory."""
+
 
 class Interrupter:
-    """Sends this process SIGINT before the how-manieth line of the store's code that runs."""
+    """Sends this process a signal before the how-manieth line of the store's code that runs.
 
-    def __init__(self, line: int) -> None:
+    Parameters
+    ----------
+    functions : the names of those whose lines count; all where nothing is said
+    """
+
+    def __init__(
+        self,
+        line: int,
+        number: signal.Signals = signal.SIGINT,
+        functions: frozenset[str] = frozenset(),
+    ) -> None:
         self.line = line
+        self.number = number
+        self.functions = functions
         self.lines = 0
         self.where = ""
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Interrupter | None:
         if not frame.f_code.co_filename.startswith(STORE):
             return None
+        if self.functions and frame.f_code.co_name not in self.functions:
+            return None
         if event == "line":
             self.lines += 1
             if self.lines == self.line:
                 self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
                 # Python calls the handler at once: the store's, or the one that raises.
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(self.number)
         return self
 
 
@@ -85,3 +104,46 @@ def test_interrupt_at_any_line_leaves_one_state_in_memory_and_on_the_disk(
         signal.signal(signal.SIGINT, handler)
     finding(f"interrupts at {lines} lines of the store's code, step {step}: none did harm")
     assert lines > 100
+
+
+class TimeIsUpError(Exception):
+    """Raised by the handler of a signal that is not held back."""
+
+
+def append_interrupted(disk: ModelDisk, line: int) -> tuple[Interrupter, JournalDatabase]:
+    """Save a document, and send SIGALRM at a line of the code that writes its record."""
+    database = JournalDatabase(PATH, files=ModelFiles(disk), now=lambda: 0.0)
+    put(database, "one")
+    interrupter = Interrupter(line, signal.SIGALRM, APPENDING)
+    previous = sys.gettrace()
+    sys.settrace(interrupter)
+    try:
+        put(database, "two")
+    except TimeIsUpError:
+        pass
+    finally:
+        sys.settrace(previous)
+    return interrupter, database
+
+
+def test_timeout_while_a_record_is_written_loses_no_later_save() -> None:
+    """The record may be in the file already, so that all is read anew."""
+
+    def time_out(number: int, frame: FrameType | None) -> None:
+        raise TimeIsUpError
+
+    handler = signal.signal(signal.SIGALRM, time_out)
+    try:
+        lines = append_interrupted(ModelDisk(), 0)[0].lines
+        for line in range(1, lines + 1):
+            disk = ModelDisk()
+            interrupter, database = append_interrupted(disk, line)
+            assert interrupter.where
+            put(database, "three")
+            found = keys(database)
+            assert found in (["one", "three"], ["one", "two", "three"]), interrupter.where
+            other = JournalDatabase(PATH, files=ModelFiles(disk.copy()))
+            assert keys(other) == found, interrupter.where
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    assert lines > 20

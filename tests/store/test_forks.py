@@ -15,6 +15,8 @@ import pytest
 from settlesim.errors import StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.journal.database import JournalDatabase
+from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.lock import FileLock, InterruptsHeld
 from tests.store.faults import count, save
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -170,3 +172,25 @@ def test_child_that_leaves_the_block_and_ends_ends_well(path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with TinyStore(path) as store:
         assert (count(store, "a"), count(store, "b")) == (1, 1)
+
+
+def test_lock_does_not_stay_with_a_child_when_its_holder_is_killed(path: Path) -> None:
+    """Whoever takes it: also the acceptance of an edit, which opens no store."""
+    files = FileSystem()
+    one, two = (FileLock(f"{path}.lock", files, limit=0, store=str(path)) for _ in range(2))
+    one.acquire(InterruptsHeld())
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, b"1")
+        signal.pause()
+    try:
+        assert os.read(reading, 1) == b"1"
+        one.close()  # as the system does with the descriptors of a process that was killed
+        two.acquire(InterruptsHeld())
+        two.drop()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)

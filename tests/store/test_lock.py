@@ -69,6 +69,40 @@ def test_lock_is_free_after_a_look_at_its_file_that_failed(
             os.waitpid(child, 0)
 
 
+def test_ctrl_c_is_heard_where_blocks_of_two_stores_overlap(path: Path) -> None:
+    """The one that was entered first may be left first; what came meanwhile comes at the end."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with TinyStore(path) as one, TinyStore(path.with_name("two.json")) as two:
+            first, second = one.database.reading(), two.database.reading()
+            first.__enter__()
+            second.__enter__()
+            first.__exit__(None, None, None)
+            signal.raise_signal(signal.SIGINT)  # held back
+            with pytest.raises(KeyboardInterrupt):
+                second.__exit__(None, None, None)
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_heard_where_a_program_changes_the_handler_in_a_block(path: Path) -> None:
+    """Its own handler stays; and what it puts back later holds nothing back any more."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    heard: list[int] = []
+    try:
+        with TinyStore(path) as store:
+            with store.database.reading():
+                found = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+            signal.raise_signal(signal.SIGINT)
+            assert heard == [signal.SIGINT]
+            signal.signal(signal.SIGINT, found)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class AlarmError(BaseException):
     """What the handler of another signal than Ctrl-C raises, as a test with a time limit does."""
 

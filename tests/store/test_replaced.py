@@ -117,10 +117,9 @@ def test_snapshot_of_another_store_with_the_number_of_the_first_one_is_not_overw
         save(store, "a", 1)
         store.compact()
         shutil.copy(other, path)
-        for _ in range(2):
-            with pytest.raises(StoreDamagedError, match="another program changed it"):
-                store.compact()
-            save(store, f"b{_}", 1)
+        for call in 2 * (store.compact, lambda: save(store, "b", 1)):
+            with pytest.raises(StoreDamagedError, match="is not the one that"):
+                call()
         abandon(store)
     assert path.read_bytes() == other.read_bytes()
 
@@ -155,6 +154,70 @@ def test_journal_of_another_store_is_refused(path: Path, how: Callable[[Path, Pa
             with pytest.raises(StoreDamagedError, match="is not the one that"):
                 call()
         abandon(store)
+
+
+@pytest.mark.parametrize("how", [moved, copied])
+def test_save_behind_an_older_snapshot_is_refused_until_the_right_one_is_back(
+    path: Path, how: Callable[[Path, Path], None]
+) -> None:
+    """Nobody could open what it would be laid over."""
+    old, right = path.with_name("old.json"), path.with_name("right.json")
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        store.compact()
+        shutil.copy(path, old)
+        save(store, "b", 1)
+        store.compact()
+        shutil.copy(path, right)
+        how(old, path)
+        for call in 2 * (store.compact, lambda: save(store, "c", 1)):
+            with pytest.raises(StoreDamagedError, match="an older copy"):
+                call()
+        assert store.keys() == ["a", "b"]
+        how(right, path)
+        save(store, "c", 1)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("how", [moved, copied])
+def test_older_copy_of_the_journal_is_refused_until_the_right_one_is_back(
+    path: Path, how: Callable[[Path, Path], None]
+) -> None:
+    """An open store knows what was on the disk, and does not go back behind it."""
+    old, right = path.with_name("old"), path.with_name("right")
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        shutil.copy(journal_of(path), old)
+        save(store, "b", 1)
+        shutil.copy(journal_of(path), right)
+        how(old, journal_of(path))
+        for call in 2 * (lambda: save(store, "c", 1), store.keys, store.compact):
+            with pytest.raises(StoreDamagedError, match="an older copy"):
+                call()
+        how(right, journal_of(path))
+        save(store, "c", 1)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b", "c"]
+
+
+def test_edit_is_not_overwritten_by_a_process_that_took_over_the_journal_behind_it(
+    path: Path,
+) -> None:
+    """What it knows of the snapshot is what the journal says, not what it looked at."""
+    with TinyStore(path) as store, TinyStore(path) as other:
+        save(store, "a", 1)
+        assert count(other, "a") == 1
+        store.compact()
+        edited = path.read_bytes().replace(b'"count":1', b'"count":7')
+        path.write_bytes(edited)
+        assert count(other, "a") == 1
+        save(other, "b", 1)
+        with pytest.raises(StoreDamagedError):
+            other.compact()
+        abandon(other)
+        abandon(store)
+    assert path.read_bytes() == edited
 
 
 # --- an edit that is taken ------------------------------------------------------------------

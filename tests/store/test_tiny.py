@@ -434,7 +434,7 @@ def test_what_nobody_called_durable_is_written_again_by_a_process_that_opens_lat
             assert (count(other, "a"), count(other, "b")) == (2, 2)
 
 
-def test_sync_through_a_descriptor_that_heard_of_no_failure_makes_nothing_durable(
+def test_sync_through_a_descriptor_that_heard_of_no_failure_is_refused(
     path: Path,
 ) -> None:
     """As of a thread that comes to its sync when the files were just read anew."""
@@ -445,7 +445,8 @@ def test_sync_through_a_descriptor_that_heard_of_no_failure_makes_nothing_durabl
     with TinyStore(path) as store:
         replica = store.database.replica
         assert replica.doubtful
-        replica.sync()
+        with pytest.raises(OSError, match="opened anew"):
+            replica.sync()
         assert replica.doubtful
         save(store, "b", 1)
         assert not replica.doubtful

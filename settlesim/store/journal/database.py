@@ -280,8 +280,8 @@ class JournalDatabase:
             finally:
                 self.mutex.release()
         except (OSError, StoreError) as second:
+            self._doubts += 1  # first: whoever sees the files read anew must see this, too
             self._must_reload = True
-            self._doubts += 1
             what = f"{error.strerror or error}, and then: {second}"
             raise self._in_doubt(what) from error
 

@@ -179,9 +179,9 @@ class JournalFile:
         return f"{self._digest:08x}"
 
     def _advance(self, data: bytes | memoryview) -> None:
-        self.position += len(data)
         self._digest = crc32(data, self._digest)
         self._mark = (self._mark + bytes(data[-_MARK:]))[-_MARK:]
+        self.position += len(data)
 
     def is_itself(self) -> bool:
         """Say whether what stands before `position` is, as far as it can be told, what stood there.
@@ -190,6 +190,13 @@ class JournalFile:
         """
         start = self.position - len(self._mark)
         return read_range(self._files, self.descriptor, start, self.position) == self._mark
+
+    def begins(self, other: JournalFile) -> bool:
+        """Say whether the other file begins with all that is in this one, or is this one."""
+        size = self.size()
+        own, others = (read_range(self._files, each.descriptor, 0, size) for each in (self, other))
+        same = (self.base, self.check, self.after) == (other.base, other.check, other.after)
+        return same and own == others
 
     def scan(self, seq: int) -> tuple[Scan, memoryview]:
         """Read what comes after `position`, where transaction `seq` ends.

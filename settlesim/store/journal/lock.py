@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType
@@ -36,27 +37,34 @@ class InterruptsHeld:
     handlers in the main thread only, so elsewhere there is nothing to do.
     """
 
-    __slots__ = ("_caught", "_pending", "_previous")
+    __slots__ = ("_caught", "_pending", "ended", "previous")
 
     def __init__(self) -> None:
+        self.ended = False
+        """Whether `end` was called since `begin`."""
         self._caught: FrameType | None = None
         self._pending = False
-        self._previous: Any = None
+        self.previous: Any = None
+        """The handler that was there at `begin`."""
 
     def begin(self) -> None:
         """Hold interrupts back from now on."""
-        self._caught, self._pending, self._previous = None, False, None
+        self._caught, self._pending, self.previous = None, False, None
+        self.ended = False
         if threading.get_ident() == threading.main_thread().ident:
             # None is a handler that C code installed; it could not be put back.
             previous = _quick.getsignal(_INTERRUPT)
             if previous is not None:
-                self._previous = previous
+                self.previous = previous
                 _quick.signal(_INTERRUPT, self._remember)
 
     def end(self) -> None:
         """Let interrupts through again, first the one that came meanwhile."""
-        if self._previous is not None:
-            _quick.signal(_INTERRUPT, self._previous)
+        if self.previous is not None:
+            # Else another block that began later holds them back, or the program set a handler.
+            if _quick.getsignal(_INTERRUPT) == self._remember:
+                _quick.signal(_INTERRUPT, _behind_ended(self.previous))
+            self.ended = True
             self.deliver()
 
     def deliver(self) -> None:
@@ -64,23 +72,33 @@ class InterruptsHeld:
         if not self._pending:
             return
         self._pending = False
-        if callable(self._previous):
-            self._previous(signal.SIGINT, self._caught)
-        elif self._previous == signal.SIG_DFL:
+        previous = _behind_ended(self.previous)
+        if callable(previous):
+            previous(signal.SIGINT, self._caught)
+        elif previous == signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._pending, self._caught = True, frame
+        if self.ended:  # somebody put it back who found it in the block
+            self.deliver()
 
     def forget(self) -> Any:
         """Hold nothing back any more, put nothing back later; return the handler before."""
-        previous, self._previous = self._previous, None
+        previous, self.previous = self.previous, None
         self._pending = False
         return previous
 
 
-def _after_fork() -> None:
+def _behind_ended(handler: Any) -> Any:
+    """Return the handler that is to hear an interrupt: blocks may end in any order."""
+    while isinstance(held := getattr(handler, "__self__", None), InterruptsHeld) and held.ended:
+        handler = held.previous
+    return handler
+
+
+def _hear_interrupts() -> None:
     """Let a child hear Ctrl-C: it may never leave the block in which it was forked.
 
     It may have been forked by another thread than the one that holds interrupts back, which
@@ -91,10 +109,6 @@ def _after_fork() -> None:
         handler = held.forget()
     if handler is not now and handler is not None:
         _quick.signal(_INTERRUPT, handler)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class ThreadLock:
@@ -166,6 +180,7 @@ class FileLock:
         self._limit = limit
         self._store = store
         self._descriptor = -1
+        _file_locks.add(self)
 
     def acquire(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
         """Take the lock; the wait for it can be interrupted.
@@ -240,3 +255,18 @@ class FileLock:
     def __del__(self) -> None:
         with suppress(BaseException):  # a finalizer has nobody to tell
             self.close()
+
+
+_file_locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    _hear_interrupts()
+    for lock in list(_file_locks):
+        # The lock is the parent's, and would stay with this copy when the parent is killed.
+        with suppress(OSError):
+            lock.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

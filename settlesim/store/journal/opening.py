@@ -15,13 +15,27 @@ __all__ = ["Stand", "check_pair", "load_snapshot", "write_store"]
 
 
 class Stand:
-    """A snapshot that was read: what it counts as, and of which file."""
+    """A snapshot: what it counts as, and of which file.
 
-    __slots__ = ("check", "first_format", "seq", "status")
+    Parameters
+    ----------
+    known
+        Whether this process read or wrote the file; else it is what a journal says of it.
+    """
 
-    def __init__(self, seq: int, check: str, status: Status, *, first_format: bool) -> None:
+    __slots__ = ("check", "first_format", "fits", "known", "seq", "status")
+
+    def __init__(
+        self, seq: int, check: str, status: Status, *, first_format: bool, known: bool = True
+    ) -> None:
         self.seq, self.check, self.status = seq, check, status
-        self.first_format = first_format
+        self.first_format, self.known = first_format, known
+        self.fits: Status | None = None
+        """Of a file that was put in its place, with which the journal can be read, too."""
+
+    def is_file(self, status: Status | None) -> bool:
+        """Say whether a file with this status is known to hold this snapshot."""
+        return self.known and self.status == status
 
 
 def load_snapshot(files: FileSystem, path: str, tables: Tables) -> Stand | None:

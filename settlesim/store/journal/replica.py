@@ -103,6 +103,7 @@ class Replica:
         elif status.identity != journal.identity:
             self._change_over(journal)
         elif status.size < journal.position:
+            self._refuse_older(journal)
             self._load()
         elif status.size > journal.position:
             if journal.is_itself():
@@ -146,6 +147,7 @@ class Replica:
         if new is None or missed or not self._chained:
             if new is not None:
                 new.close()
+            self._refuse_older(old)
             self._load()
             return
         # Where there is a new journal, the snapshot before it is on the disk.
@@ -156,9 +158,33 @@ class Replica:
         self._set_stand(new.base, new.check)
         self._read_on(new)
 
+    def _refuse_older(self, known: JournalFile) -> None:
+        """Refuse a journal that is the begin of the known one, and lacks what was on the disk."""
+        journal = JournalFile.open(self._files, self.journal_path)
+        if journal is None:
+            return
+        try:
+            if not journal.begins(known):
+                return
+            records = journal.scan(journal.base)[0].records
+        finally:
+            journal.close()
+        last = records[-1].seq if records else journal.base
+        if last < self.durable:
+            raise StoreDamagedError(
+                path=journal.path,
+                reason=f"it ends with transaction {last}, and transaction {self.durable} was on "
+                "the disk: an older copy may have been put in its place while it was open. Put "
+                "the right one back, or open the store anew to go on with this one",
+            )
+
     def _set_stand(self, seq: int, check: str) -> None:
         status = self._stat(self.path)
-        self._stand = None if status is None else Stand(seq, check, status, first_format=False)
+        # Somebody may have changed the file since the process that began the journal wrote it.
+        if status is None:
+            self._stand = None
+        else:
+            self._stand = Stand(seq, check, status, first_format=False, known=False)
 
     def _read_on(self, journal: JournalFile, *, tell: bool = True) -> None:
         found, known = journal.scan(self.seq)

@@ -9,7 +9,7 @@ from typing import Final
 
 from settlesim.errors import StoreDamagedError, StoreError
 from settlesim.store.journal.journal_file import JournalFile
-from settlesim.store.journal.opening import Stand, load_snapshot
+from settlesim.store.journal.opening import Stand, check_pair, load_snapshot
 from settlesim.store.journal.records import record_line, tail_words
 from settlesim.store.journal.replica import Replica
 from settlesim.store.journal.snapshot_file import write_snapshot
@@ -33,14 +33,21 @@ class WritableReplica(Replica):
 
         Raises
         ------
+        StoreDamagedError
+            An older snapshot was put in the place of the one that the journal continues.
         OSError
             They can not be.
         """
         gone = False
-        if self._stand is not None and not self._files.may_write(self.path):
-            gone = self._stat(self.path) is None
-            if not gone:
+        if self._stand is not None:
+            status = self._stat(self.path)
+            gone = status is None
+            if not gone and not self._files.may_write(self.path):
                 raise PermissionError(EACCES, "the file is read-only", self.path)
+            stand = self._stand
+            if self.journal is not None and status not in (None, stand.status, stand.fits):
+                self._check_fits(self.journal)
+                stand.fits = status
         if self.journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
@@ -53,6 +60,14 @@ class WritableReplica(Replica):
             self._write_snapshot()
             return self._write_journal()
         return self.journal
+
+    def _check_fits(self, journal: JournalFile) -> None:
+        """Refuse a snapshot that another program put there, where nobody could open the store."""
+        try:
+            found = load_snapshot(self._files, self.path, Tables())
+        except StoreDamagedError:
+            return  # an edit, which is never overwritten and can be taken; the journal goes on
+        check_pair(self.path, found, journal)
 
     def _set_aside(self, journal: JournalFile) -> None:
         tail, start = self._tail, journal.position
@@ -90,10 +105,12 @@ class WritableReplica(Replica):
             raise
         try:
             journal.append(line)
-        except BaseException:
+        except OSError:
             self.tables.tell(undo, {})
             self._whole = True
             raise
+        # After any other exception, as one that a signal handler raises, the line may be in
+        # the file or not: the tables are not whole, and all is read anew.
         self.tables.keep(delta, documents)
         self.seq += 1
         self._whole = True
@@ -125,8 +142,9 @@ class WritableReplica(Replica):
             self.checkpoint()
             assert self.journal is not None
             return self.journal
-        if self.doubtful:
-            # The line end is for the case that only zeros will be found before it.
+        if not journal.trusted and journal.position > journal.start:
+            # The line end is for the case that only zeros will be found before it: also where
+            # the snapshot has the records, and the journal itself was never synced.
             journal.append(b"\n" + lines)
         self._doubtful, journal.trusted = [], True
         return journal
@@ -168,13 +186,13 @@ class WritableReplica(Replica):
         return (
             stand is not None
             and (stand.seq, stand.check) == (journal.base, journal.check)
-            and stand.status == self._stat(self.path)
+            and stand.is_file(self._stat(self.path))
             and self.seq == journal.base
         )
 
     def _check_untouched(self, journal: JournalFile) -> None:
         status = self._stat(self.path)
-        if status is None or (self._stand is not None and status == self._stand.status):
+        if status is None or (self._stand is not None and self._stand.is_file(status)):
             return
         tables = Tables()
         found = load_snapshot(self._files, self.path, tables)
@@ -239,7 +257,8 @@ class WritableReplica(Replica):
         Raises
         ------
         OSError
-            It may not be, now or ever.
+            It may not be, now or ever. So it is where the files were read anew since the last
+            transaction was written: the journal that is open now was told of no failure.
         """
         # What is appended after this may be missed by the sync; and another thread may read
         # the files anew at any moment.
@@ -247,10 +266,10 @@ class WritableReplica(Replica):
         appended = self.seq
         if journal is None or journal is not self.journal:
             raise OSError(EIO, "the journal is gone")
-        trusted = journal.trusted
+        if not journal.trusted:
+            raise OSError(EIO, "the journal was opened anew")
         journal.sync()
         if not journal.name_synced:  # whoever gave it its name may have died before this
             self._files.sync_folder(self._folder)
             journal.name_synced = True
-        if trusted:
-            journal.durable = max(journal.durable, appended)
+        journal.durable = max(journal.durable, appended)

@@ -54,8 +54,7 @@ def held(files: FileSystem, path: str, limit: float) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.release()
-            lock.close()
+            lock.drop()
     finally:
         interrupts.end()
 
