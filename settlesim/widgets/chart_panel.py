@@ -71,6 +71,7 @@ class ChartPanel(Panel):
     <ChartPanel count: 'count-1' in even at revision 1, takes COUNT>
     """
 
+    kind = "chart-panel"
     scripts = ("chart.js", "context.js", "data_form.js", "service_cards.js", "chart_panel.js")
     styles = ("chart.css", "chart_panel.css")
     part_names = ("picture", "options", "now", "context", "entries", "record")

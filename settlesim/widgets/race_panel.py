@@ -72,6 +72,7 @@ class RacePanel(Panel):
     'forbidden: lost update'
     """
 
+    kind = "race"
     scripts = ("race_bars.js", "race.js")
     styles = ("race.css",)
     part_names = (

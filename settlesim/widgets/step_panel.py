@@ -52,6 +52,7 @@ class StepPanel(Panel):
     <StepPanel COUNT of count, 1 of 2: COUNT>
     """
 
+    kind = "step-panel"
     scripts = ("chart.js", "context.js", "service_cards.js", "step_panel.js")
     styles = ("chart.css", "chart_panel.css", "step_panel.css")
     part_names = ("picture", "frames", "at", "now")

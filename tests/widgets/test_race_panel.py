@@ -583,9 +583,11 @@ def test_the_style_sheet_has_the_colours_of_the_pictures() -> None:
     from settlesim.view.palette import PALETTES
     from settlesim.widgets.assets import style
 
-    found = style("race.css")
-    for theme, selector in (("light", r"\.settlesim-panel"), ("dark", r"\.settlesim-panel\.dark")):
-        blocks = re.findall(rf"^{selector} {{(.*?)}}", found, re.DOTALL | re.MULTILINE)
+    found = style("race", "race.css")
+    for theme, selector in (("light", r"\.race"), ("dark", r"\.race\.dark")):
+        blocks = re.findall(
+            rf"^\.settlesim-panel{selector} {{(.*?)}}", found, re.DOTALL | re.MULTILINE
+        )
         colours = dict(re.findall(r"--ss-([a-z0-9-]+): (#[0-9a-f]{6})", "".join(blocks)))
         for number, colour in enumerate(PALETTES[theme].series, 1):  # type: ignore[index]
             assert colours[f"series-{number}"] == colour
