@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.snapshot import check_key
-from settlesim.chart.values import JSONValue, decode, encode, freeze
+from settlesim.chart.values import JSONValue, decode
 from settlesim.engine import Settlement
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
@@ -19,7 +19,7 @@ from settlesim.widgets.flight import ClockedFlight
 from settlesim.widgets.pacing import PacedClock
 from settlesim.widgets.panel import Panel
 from settlesim.widgets.records import fork, keys_of
-from settlesim.widgets.showing import accepted, entry_of, in_words, pairs
+from settlesim.widgets.showing import accepted, entry_of, in_words, pairs, texts_of
 from settlesim.widgets.stage import Entry, Stage, stage_of
 
 __all__ = ["SPEEDS", "ChartPanel"]
@@ -102,8 +102,8 @@ class ChartPanel(Panel):
         ]
         self._manual = manual or bool(self._unbound)
         self._speed = _checked_speed(speed)
-        self._data = _texts(data, "data of")
-        self._answers = _texts(answers, "answer of")
+        self._data = texts_of(data, "data of")
+        self._answers = texts_of(answers, "answer of")
         self._events = list(
             dict.fromkeys(
                 edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL
@@ -363,11 +363,3 @@ def _checked_speed(speed: object) -> float:
     raise InvalidValueError(
         where="speed", reason=f"is {shorten(speed, 40)}; a number from 0.01 on or {AT_ONCE!r}"
     )
-
-
-def _texts(values: Mapping[str, Any] | None, what: str) -> dict[str, str]:
-    """Return values as JSON text, by name."""
-    return {
-        name: encode(freeze(value, where=f"{what} {name!r}"))
-        for name, value in (values or {}).items()
-    }

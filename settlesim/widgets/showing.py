@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from settlesim.chart import Chart, TransitionKind
-from settlesim.chart.values import encode
+from settlesim.chart.values import encode, freeze
 from settlesim.chart.words import trigger_words
 from settlesim.engine import Microstep, Outcome, Settlement
 from settlesim.widgets.flight import Activity, Flight
@@ -24,6 +24,7 @@ __all__ = [
     "sentence",
     "steps_of",
     "text_of",
+    "texts_of",
 ]
 
 _LONGEST: Final = 4_000
@@ -162,3 +163,11 @@ def headline(chart: Chart, flight: Flight) -> str:
     return f"{settling.event.name} is on its way: {last}, now in {where}; waits for " + (
         ", ".join(waits) or "nothing"
     )
+
+
+def texts_of(values: Mapping[str, Any] | None, what: str) -> dict[str, str]:
+    """Return values as JSON text, by name."""
+    return {
+        name: encode(freeze(value, where=f"{what} {name!r}"))
+        for name, value in (values or {}).items()
+    }
