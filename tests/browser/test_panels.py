@@ -420,6 +420,30 @@ def test_an_event_on_its_way_is_stepped_on_by_hand(write_notebook: Write) -> Non
     panel.get_by_text("burnt is tagged reject").first.wait_for()
 
 
+def test_a_panel_that_comes_to_be_seen_late_is_whole(
+    page: Page, write_notebook: Write, shoot: Callable[[str], None]
+) -> None:
+    """Below the fold nothing can be measured; scrolled to, its tags are as wide as their text."""
+    space = "from IPython.display import HTML\nHTML('<div style=height:1500px></div>')"
+    manual = "from settlesim.gallery import donut\np = donut.panel(manual=True)\np.send('BAKE')\np"
+    page.set_viewport_size({"width": 1300, "height": 900})
+    notebook = write_notebook(space, space, manual, *[space] * 4)
+    notebook.run_all()
+    page.evaluate(
+        "() => { const book = jupyterapp.shell.currentWidget.content;"
+        " book.activeCellIndex = 2; book.scrollToItem(2, 'center'); }"
+    )
+    panel = panel_of(page)
+    panel.locator("g.tag").nth(1).wait_for()
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('g.tag')].every(tag => {
+            const text = tag.querySelector('text').getComputedTextLength();
+            return text > 30 && tag.querySelector('rect').width.baseVal.value > text;
+        })"""
+    )
+    shoot("late")
+
+
 CONTRAST = """panel => {
     const channels = colour => colour.match(/[\\d.]+/g).map(Number);
     const over = (top, below) => {

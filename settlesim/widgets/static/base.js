@@ -96,6 +96,15 @@ class Life {
     this.timers.delete(timer);
   }
 
+  /** Call `act` whenever an element gets another size, or comes into sight. */
+  sights(element, act) {
+    const look = () => { if (!this.over && element.clientWidth) act(); };
+    for (const watcher of [new ResizeObserver(look), new IntersectionObserver(look)]) {
+      watcher.observe(element);
+      this.ends.push(() => watcher.disconnect());
+    }
+  }
+
   /** Call `act(milliseconds)` before every frame until it returns false. */
   frames(act) {
     let id = 0;
