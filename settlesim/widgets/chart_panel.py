@@ -18,7 +18,7 @@ from settlesim.widgets.chart_parts import context_part, now_part, picture_part, 
 from settlesim.widgets.flight import ClockedFlight
 from settlesim.widgets.pacing import PacedClock
 from settlesim.widgets.panel import Panel
-from settlesim.widgets.records import fork, keys_of
+from settlesim.widgets.records import fork, free_key, keys_of
 from settlesim.widgets.showing import accepted, entry_of, in_words, pairs, texts_of
 from settlesim.widgets.stage import Entry, Stage, stage_of
 
@@ -240,6 +240,10 @@ class ChartPanel(Panel):
         self._stage = self._enter(made)
         self._stage.forked(origin)
         self._stage.changed()
+
+    def on_new(self) -> None:
+        """Go on with a new instance, from the chart's beginning."""
+        self.on_instance(free_key(self.store, self.chart.name))
 
     def on_instance(self, key: str) -> None:
         """Show another instance; one that is not in the store is a new one."""

@@ -158,11 +158,11 @@ def headline(chart: Chart, flight: Flight) -> str:
     settling = flight.settling
     waits = [each.service or f"{each.limit:g} s to pass" for each in flight.activities()]
     steps = settling.microsteps
+    name = settling.event.name
     last = trigger_words(chart, steps[-1].trigger) if steps else "start"
+    last = "" if last == name else f": {last}"
     where = in_words(settling.configuration)
-    return f"{settling.event.name} is on its way: {last}, now in {where}; waits for " + (
-        ", ".join(waits) or "nothing"
-    )
+    return f"{name} is on its way{last}, now in {where}; waits for {', '.join(waits) or 'nothing'}"
 
 
 def texts_of(values: Mapping[str, Any] | None, what: str) -> dict[str, str]:

@@ -95,6 +95,7 @@ def test_an_event_is_fired_by_its_button(
     page = open_panels(write_notebook, source).page
     panel = panel_of(page)
     assert active(panel) == ["new"]
+    assert panel.locator(".pill").inner_text() == "new, not saved yet"
     ship = panel.get_by_role("button", name="SHIP", exact=True)
     assert ship.get_attribute("aria-disabled") == "true"
     press(panel, "PAY")
@@ -277,11 +278,18 @@ def test_two_panels_on_one_key_stay_in_step(write_notebook: Write) -> None:
     second.locator(".chart-box svg").wait_for()
     press(first, "PAY")
     wait_for(second, "charging")
+    choice = "label:has-text('services')"
+    assert second.locator(choice).inner_text().startswith("services, from the next event on")
+    assert "from the next event on" not in first.locator(choice).inner_text()
     second.get_by_label("what charge_card returns, as JSON").fill('{"charge": 1}')
     press(second, "charge_card is done")
     wait_for(first, "paid")
     press(second, "SHIP")
     wait_for(first, "shipped")
+    press(second, "new instance")
+    wait_for(second, "new")
+    assert second.get_by_label("instance", exact=True).input_value() == "order-2"
+    assert active(first) == ["shipped"]
 
 
 def test_the_panel_is_there_again_when_the_page_is_loaded_again(
