@@ -14,9 +14,9 @@ with its other fields; a test sends the same messages that the front end sends.
   is only the static twin: a picture and a line of text.
 * `close` ends tasks and timers and closes the widget; a cell that runs again closes what it made.
 
-To make a panel: subclass, name its `kind`, `scripts`, `styles` and `part_names`, set parts with `show`
-(within `together` for several at once), write ``on_...`` methods, and implement `twin`
-and `__repr__`.
+To make a panel: subclass, name its `kind`, `scripts`, `styles` and `part_names`, set parts
+with `show` (within `together` for several at once), write ``on_...`` methods, and implement
+`twin` and `__repr__`.
 """
 
 from __future__ import annotations
