@@ -6,6 +6,7 @@ after the other: the shared ones first, that of the panel last, with its ``expor
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib.resources import files
 
@@ -23,6 +24,11 @@ def script(*names: str) -> str:
     return "\n".join(asset(name) for name in ("base.js", *names))
 
 
-def style(*names: str) -> str:
-    """Return the style sheet of a panel: ``base.css``, then these files."""
-    return "\n".join(asset(name) for name in ("base.css", *names))
+def style(kind: str, *names: str) -> str:
+    """Return the style sheet of a panel: ``base.css``, then these files, for its kind alone.
+
+    All sheets end up in one page, and the panels share names of classes; so every rule is
+    narrowed to the panels of this kind, all by the same step, which leaves their order as it is.
+    """
+    text = "\n".join(asset(name) for name in ("base.css", *names))
+    return re.sub(r"\.settlesim-panel(?![\w-])", f".settlesim-panel.{kind}", text)

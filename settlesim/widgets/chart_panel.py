@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.snapshot import check_key
-from settlesim.chart.values import JSONValue, decode, encode, freeze
+from settlesim.chart.values import JSONValue, decode
 from settlesim.engine import Settlement
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
@@ -18,8 +18,8 @@ from settlesim.widgets.chart_parts import context_part, now_part, picture_part, 
 from settlesim.widgets.flight import ClockedFlight
 from settlesim.widgets.pacing import PacedClock
 from settlesim.widgets.panel import Panel
-from settlesim.widgets.records import fork, keys_of
-from settlesim.widgets.showing import accepted, entry_of, in_words, pairs
+from settlesim.widgets.records import fork, free_key, keys_of
+from settlesim.widgets.showing import accepted, entry_of, in_words, pairs, texts_of
 from settlesim.widgets.stage import Entry, Stage, stage_of
 
 __all__ = ["SPEEDS", "ChartPanel"]
@@ -71,6 +71,7 @@ class ChartPanel(Panel):
     <ChartPanel count: 'count-1' in even at revision 1, takes COUNT>
     """
 
+    kind = "chart-panel"
     scripts = ("chart.js", "context.js", "data_form.js", "service_cards.js", "chart_panel.js")
     styles = ("chart.css", "chart_panel.css")
     part_names = ("picture", "options", "now", "context", "entries", "record")
@@ -101,8 +102,8 @@ class ChartPanel(Panel):
         ]
         self._manual = manual or bool(self._unbound)
         self._speed = _checked_speed(speed)
-        self._data = _texts(data, "data of")
-        self._answers = _texts(answers, "answer of")
+        self._data = texts_of(data, "data of")
+        self._answers = texts_of(answers, "answer of")
         self._events = list(
             dict.fromkeys(
                 edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL
@@ -240,6 +241,10 @@ class ChartPanel(Panel):
         self._stage.forked(origin)
         self._stage.changed()
 
+    def on_new(self) -> None:
+        """Go on with a new instance, from the chart's beginning."""
+        self.on_instance(free_key(self.store, self.chart.name))
+
     def on_instance(self, key: str) -> None:
         """Show another instance; one that is not in the store is a new one."""
         self.show(error=None)
@@ -362,11 +367,3 @@ def _checked_speed(speed: object) -> float:
     raise InvalidValueError(
         where="speed", reason=f"is {shorten(speed, 40)}; a number from 0.01 on or {AT_ONCE!r}"
     )
-
-
-def _texts(values: Mapping[str, Any] | None, what: str) -> dict[str, str]:
-    """Return values as JSON text, by name."""
-    return {
-        name: encode(freeze(value, where=f"{what} {name!r}"))
-        for name, value in (values or {}).items()
-    }

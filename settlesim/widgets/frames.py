@@ -150,13 +150,17 @@ def _end(chart: Chart, value: Settling | Settlement, trace: Trace) -> dict[str, 
     waits += [f"{each.seconds:g} s to pass" for each in value.delays]
     if waits:
         note = f"stable, but not settled: it waits for {', '.join(waits)}"
-        return _frame("waits", "waits", value.configuration, chart, note=note)
+        frame = _frame("waits", "waits", value.configuration, chart, note=note)
+        frame["context"] = changes(value.before.context, value.context)
+        return frame
     try:
         value.elapsed("")  # says why it ended
     except (SettlesimError, KeyError) as error:
         cause = error.__cause__ or error
         note = f"{type(cause).__name__}: {cause}. The instance is as it was."
-    return _frame("failed", "error", value.before.configuration, chart, note=note)
+    frame = _frame("failed", "error", value.before.configuration, chart, note=note)
+    frame["context"] = changes(value.before.context, value.before.context)
+    return frame
 
 
 def _settled(chart: Chart, settlement: Settlement, trace: Trace) -> dict[str, Any]:

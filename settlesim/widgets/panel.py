@@ -14,9 +14,9 @@ with its other fields; a test sends the same messages that the front end sends.
   is only the static twin: a picture and a line of text.
 * `close` ends tasks and timers and closes the widget; a cell that runs again closes what it made.
 
-To make a panel: subclass, name `scripts`, `styles` and `part_names`, set parts with `show`
-(within `together` for several at once), write ``on_...`` methods, and implement `twin`
-and `__repr__`.
+To make a panel: subclass, name its `kind`, `scripts`, `styles` and `part_names`, set parts
+with `show` (within `together` for several at once), write ``on_...`` methods, and implement
+`twin` and `__repr__`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _LONGEST_TRACE: Final = 20_000
 class Panel:
     """A live view: what is common to all of them."""
 
+    kind: ClassVar[str]
+    """The class of its element on the page, as the script calls it; its styles are for it alone."""
     scripts: ClassVar[tuple[str, ...]]
     """Files in ``widgets/static``; the last one exports ``render``."""
     styles: ClassVar[tuple[str, ...]] = ()
@@ -147,7 +149,12 @@ class Panel:
             from settlesim.widgets.front import front_end
 
             self._widget = front_end(
-                type(self).__name__, self.scripts, self.styles, self.parts, self.receive
+                type(self).__name__,
+                self.kind,
+                self.scripts,
+                self.styles,
+                self.parts,
+                receive=self.receive,
             )
         return self._widget
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from keyword import iskeyword
 from typing import Any, Final
 
 from settlesim.chart import Chart, NodeKind, TransitionKind
@@ -202,7 +203,9 @@ def options_of(chart: Chart) -> dict[str, Any]:
 
 
 def code_of(scenario: Scenario, start: str | None = None) -> str:
-    """Return what to write to explore the same scenario; the chart is called `chart`.
+    """Return what to write in a cell to explore the same scenario.
+
+    The chart is called as it calls itself, or `chart` where that is no name of Python.
 
     Parameters
     ----------
@@ -215,19 +218,35 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
             tuple(each) if each.data is not None else (each.key, each.event)
             for each in scenario.events
         ]
-    parts = ["chart", repr(events).replace("'", '"') if not several else repr(events)]
+    name = scenario.chart.name
+    parts = [name if name.isidentifier() and not iskeyword(name) else "chart", _source(events)]
     if scenario.workers != Choices().workers:
         parts.append(f"workers={scenario.workers}")
-    parts.append(f'queue="{scenario.queue}"')
-    if scenario.protections:
-        parts.append(f"protections={list(scenario.protections)}")
     faults = {name: number for name, number in scenario.faults._asdict().items() if number}
-    if faults:
-        parts.append(f"faults={faults}")
-    if scenario.max_receives is not None:
-        parts.append(f"max_receives={scenario.max_receives}")
-    if scenario.criterion is not Criterion.FIFO:
-        parts.append(f'criterion="{scenario.criterion.value}"')
-    if start is not None:
-        parts.append(f"start={start!r}")
-    return f"explore(Scenario({', '.join(parts)}))"
+    named = {
+        "queue": scenario.queue,
+        "protections": list(scenario.protections),
+        "faults": faults,
+        "max_receives": scenario.max_receives,
+        "criterion": scenario.criterion.value,
+        "start": start,
+    }
+    if scenario.criterion is Criterion.FIFO:
+        del named["criterion"]
+    parts += [f"{name}={_source(value)}" for name, value in named.items() if value]
+    call = f"explore(Scenario({', '.join(parts)}))"
+    return f"from settlesim.sim import Scenario, explore\n{call}"
+
+
+def _source(value: Any) -> str:
+    """Return a value as source text, with the quotes that code is written with here."""
+    if isinstance(value, Mapping):
+        pairs = (f"{_source(name)}: {_source(each)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(_source, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    text = repr(value)
+    if isinstance(value, str) and text[0] == "'" and '"' not in text:
+        return f'"{text[1:-1]}"'
+    return text

@@ -72,6 +72,7 @@ class QueueLab(Panel):
     <QueueLab order: PAY, CANCEL; fifo_group: proved: 1 ending, 1 interleaving, 10 states>
     """
 
+    kind = "queue-lab"
     scripts = ("race_bars.js", "queue_lab.js")
     styles = ("race.css", "queue_lab.css")
     part_names = ("options", "choices", "problems", "search", "bars", "code", "way")

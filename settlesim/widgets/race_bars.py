@@ -99,9 +99,10 @@ def _verdict(exploration: Exploration) -> dict[str, str]:
         known = "this is what is known, and no proof"
         if not exploration.endings:
             known = f"{exploration.states:,} states were found and no ending yet, which is no proof"
-        text = f"{exploration.reason}: {known}"
+        reason = re.sub(r"\d{4,}", lambda found: f"{int(found[0]):,}", exploration.reason)
+        text = f"{reason}: {known}"
         if exploration.verdict is Verdict.REFUTED:
-            text = f"{exploration.reason}, but one ending that is not allowed is enough"
+            text = f"{reason}, but one ending that is not allowed is enough"
     return {"word": exploration.verdict.value.upper(), "text": text}
 
 

@@ -28,7 +28,7 @@ from settlesim.widgets.race_parts import (
 )
 from settlesim.widgets.race_search import LIMIT, Search, State
 from settlesim.widgets.race_way import Way
-from settlesim.widgets.race_words import absent, budgets, judged
+from settlesim.widgets.race_words import LETTERS, absent, budgets, judged
 
 __all__ = ["RacePanel"]
 
@@ -72,6 +72,7 @@ class RacePanel(Panel):
     'forbidden: lost update'
     """
 
+    kind = "race"
     scripts = ("race_bars.js", "race.js")
     styles = ("race.css",)
     part_names = (
@@ -324,8 +325,9 @@ class RacePanel(Panel):
         try:
             self.follow(_bare(text))
         except SimulationError as error:
-            self._refresh(str(error))
-            self.say(str(error))
+            told = f"{error}. The letters: {LETTERS}."
+            self._refresh(told)
+            self.say(told)
 
     def on_shortest(self) -> None:
         """Jump to the shortest way to an ending that the criterion does not allow."""

@@ -10,7 +10,7 @@ from settlesim.sim import Ending, Frame, Kind, Scenario, Schedule, Step
 from settlesim.view.tracks import HARMLESS
 from settlesim.widgets.race_way import Way
 
-__all__ = ["FAULTS", "absent", "blocked", "budgets", "hands", "judged", "step_words"]
+__all__ = ["FAULTS", "LETTERS", "absent", "blocked", "budgets", "hands", "judged", "step_words"]
 
 FAULTS: Final[dict[str, tuple[str, frozenset[str], str]]] = {
     "crashes": ("crash", frozenset({"k"}), "nobody is at work who could crash"),
@@ -39,6 +39,9 @@ _WORDS: Final[dict[str, str]] = {
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
 }
+
+LETTERS: Final = ", ".join(f"{kind.value} {kind.name.lower().replace('_', ' ')}" for kind in Kind)
+"""What the letters of a path stand for."""
 
 
 def hands(scenario: Scenario) -> str:
@@ -188,8 +191,8 @@ def _judged(ending: Ending, anomalies: Sequence[str], more: bool) -> dict[str, s
     if ending.fifo:
         sort, word, text = "right", "as FIFO", "it ends as in order of arrival"
     elif ending.serializable:
-        sort, word = "serial", "serializable"
-        text = "it ends as one by one, but in another order than that of arrival"
+        sort, word = "serial", "not in order of arrival"
+        text = "serializable: it ends as one by one in another order"
     elif ending.serializable is None:
         sort, word = "unknown", "not as FIFO"
         text = "whether another order ends so is not known: there are too many"

@@ -11,7 +11,7 @@ from settlesim.ports import Store, Transaction
 from settlesim.runtime.transactions import transaction_of
 from settlesim.store.rules.settlements import PastSettlement
 
-__all__ = ["commit", "fork", "keys_of", "past_of", "record_of", "record_text"]
+__all__ = ["commit", "fork", "free_key", "keys_of", "past_of", "record_of", "record_text"]
 
 
 def commit(store: Store, settlement: Settlement) -> None:
@@ -55,15 +55,19 @@ def _story(past: PastSettlement) -> str:
 
 def fork(store: Store, key: str, snapshot: Snapshot) -> str:
     """Save a snapshot as a new instance, and return its key: `key`, a dash and a number."""
-    known = set(store.keys())
-    number = next(each for each in range(1, len(known) + 2) if f"{key}-{each}" not in known)
-    made = f"{key}-{number}"
+    made = free_key(store, key)
     if snapshot.revision:
         first = Snapshot(
             snapshot.chart, snapshot.version, snapshot.configuration, snapshot.context, 1
         )
         store.commit(Transaction(made, first, 0))
     return made
+
+
+def free_key(store: Store, name: str) -> str:
+    """Return a key that no instance in the store has: `name`, a dash and a number."""
+    known = set(store.keys())
+    return next(key for each in range(1, len(known) + 2) if (key := f"{name}-{each}") not in known)
 
 
 def keys_of(store: Store, chart: Chart) -> list[str]:

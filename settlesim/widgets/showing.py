@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from settlesim.chart import Chart, TransitionKind
-from settlesim.chart.values import encode
+from settlesim.chart.values import encode, freeze
 from settlesim.chart.words import trigger_words
 from settlesim.engine import Microstep, Outcome, Settlement
 from settlesim.widgets.flight import Activity, Flight
@@ -24,6 +24,7 @@ __all__ = [
     "sentence",
     "steps_of",
     "text_of",
+    "texts_of",
 ]
 
 _LONGEST: Final = 4_000
@@ -157,8 +158,16 @@ def headline(chart: Chart, flight: Flight) -> str:
     settling = flight.settling
     waits = [each.service or f"{each.limit:g} s to pass" for each in flight.activities()]
     steps = settling.microsteps
+    name = settling.event.name
     last = trigger_words(chart, steps[-1].trigger) if steps else "start"
+    last = "" if last == name else f": {last}"
     where = in_words(settling.configuration)
-    return f"{settling.event.name} is on its way: {last}, now in {where}; waits for " + (
-        ", ".join(waits) or "nothing"
-    )
+    return f"{name} is on its way{last}, now in {where}; waits for {', '.join(waits) or 'nothing'}"
+
+
+def texts_of(values: Mapping[str, Any] | None, what: str) -> dict[str, str]:
+    """Return values as JSON text, by name."""
+    return {
+        name: encode(freeze(value, where=f"{what} {name!r}"))
+        for name, value in (values or {}).items()
+    }

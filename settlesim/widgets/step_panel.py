@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -9,13 +11,14 @@ from settlesim.chart import Chart
 from settlesim.chart.values import decode
 from settlesim.engine import Settlement
 from settlesim.engine.settling import Settling
-from settlesim.errors import InvalidValueError, shorten
+from settlesim.errors import InvalidValueError, SettlesimError, shorten
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.view.diagram import draw
 from settlesim.widgets.frames import frames_of
 from settlesim.widgets.live_svg import live_picture
 from settlesim.widgets.panel import Panel
-from settlesim.widgets.tracing import chart_of, trace
+from settlesim.widgets.showing import pairs, texts_of
+from settlesim.widgets.tracing import again, chart_of, trace
 
 __all__ = ["StepPanel"]
 
@@ -30,6 +33,7 @@ class StepPanel(Panel):
         person is the services.
     chart
         The chart, where a settlement was read without it.
+    answers : by service, what the person's answer is at first
 
     Raises
     ------
@@ -52,11 +56,18 @@ class StepPanel(Panel):
     <StepPanel COUNT of count, 1 of 2: COUNT>
     """
 
+    kind = "step-panel"
     scripts = ("chart.js", "context.js", "service_cards.js", "step_panel.js")
     styles = ("chart.css", "chart_panel.css", "step_panel.css")
-    part_names = ("picture", "frames", "at", "now")
+    part_names = ("picture", "frames", "at", "now", "answers")
 
-    def __init__(self, value: Settling | Settlement, *, chart: Chart | None = None) -> None:
+    def __init__(
+        self,
+        value: Settling | Settlement,
+        *,
+        chart: Chart | None = None,
+        answers: Mapping[str, Any] | None = None,
+    ) -> None:
         if not isinstance(value, (Settling, Settlement)):
             raise TypeError(
                 f"StepPanel({shorten(value, 40)}): a Settling or a Settlement is needed"
@@ -67,8 +78,10 @@ class StepPanel(Panel):
         super().__init__()
         self.chart = found
         self.value = value
+        self._again: Settling | None = None  # where an error ended the event: before that answer
         self._at = 0
         self._frames: list[dict[str, Any]] = []
+        self.show(answers=pairs(texts_of(answers, "answer of")))
         self._tell()
         self.show(picture={"name": found.name, "edges": {}, "why": "", **_picture(found)})
         self.on_go(len(self._frames) - 1 if self.parts["now"]["running"] else 0)
@@ -114,24 +127,41 @@ class StepPanel(Panel):
 
         self._answer(act)
 
-    def _answer(self, act: Any) -> None:
-        if not isinstance(self.value, Settling) or self.value.settlement is not None:
+    def _answer(self, act: Callable[[Settling], None]) -> None:
+        waits = self._waits()
+        if waits is None:
             raise InvalidValueError(where="answer", reason="comes when nothing waits for one")
         self.show(error=None)
+        if self._again is not None:
+            self.value, self._again = waits, None
+            self._tell()
         seen = len(self._frames) - 1  # the frame in which it waited
+        microsteps, calls = waits.microsteps, waits.calls
         try:
-            act(self.value)
+            act(waits)
+        except Exception:
+            if not (waits.pending or waits.delays):  # it has ended, and takes no other answer
+                with contextlib.suppress(SettlesimError):
+                    self._again = again(waits, microsteps, calls)
+            raise
         finally:
             self._tell()
             self.on_go(min(seen, len(self._frames) - 1))
+
+    def _waits(self) -> Settling | None:
+        """Return what waits for an answer: the event, or it once more where an error ended it."""
+        found = self.value if self._again is None else self._again
+        return found if isinstance(found, Settling) and found.settlement is None else None
 
     # --- parts ----------------------------------------------------------------------------
 
     def _tell(self) -> None:
         self._frames = frames_of(self.chart, self.value, trace(self.value, self.chart))
-        settling = self.value if isinstance(self.value, Settling) else None
+        if self._again is not None:
+            self._frames[-1]["note"] += " Another answer can be given."
+        settling = self._waits()
         running: list[dict[str, Any]] = []
-        if settling is not None and settling.settlement is None:
+        if settling is not None:
             running = [
                 {"id": each.id, "name": each.service, "service": True,
                  "limit": each.timeout or SERVICE_TIMEOUT, "node": each.id.rpartition(".")[0]}

@@ -26,7 +26,7 @@ from settlesim.engine.program import Fired, Program
 from settlesim.engine.settling import Settling
 from settlesim.errors import SettlesimError
 
-__all__ = ["Asked", "Attempt", "Trace", "candidates", "chart_of", "trace"]
+__all__ = ["Asked", "Attempt", "Trace", "again", "candidates", "chart_of", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,20 @@ def trace(value: Settling | Settlement, chart: Chart) -> Trace:
         _answer(again, value.microsteps, list(value.calls))
     found = again.microsteps if again is not None else ()
     return Trace(tuple(recorder.attempts), again, found != value.microsteps)
+
+
+def again(value: Settling, microsteps: tuple[Microstep, ...], calls: tuple[Call, ...]) -> Settling:
+    """Return an event as it was before its last answer: run again, with the answers until then.
+
+    Parameters
+    ----------
+    value : an event that an error has ended
+    microsteps, calls : how far it was, and what the services had answered
+    """
+    before = value.before if value.before.revision else None
+    made = Settling(value._program, before, value.event, key=value.key)
+    _answer(made, microsteps, list(calls))
+    return made
 
 
 def _answer(again: Settling, microsteps: tuple[Microstep, ...], calls: list[Call]) -> None:

@@ -19,7 +19,7 @@ NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").g
 
 PANELS = {  # how many there are to play with
     "00_start_here.ipynb": 1, "01_draw.ipynb": 1, "02_settle.ipynb": 1, "03_why_fifo.ipynb": 1,
-    "04_faults.ipynb": 1, "05_play.ipynb": 7, "06_be_the_scheduler.ipynb": 10,
+    "04_faults.ipynb": 1, "05_play.ipynb": 8, "06_be_the_scheduler.ipynb": 10,
     "07_for_real.ipynb": 0,
 }  # fmt: skip
 

@@ -95,6 +95,7 @@ def test_an_event_is_fired_by_its_button(
     page = open_panels(write_notebook, source).page
     panel = panel_of(page)
     assert active(panel) == ["new"]
+    assert panel.locator(".pill").inner_text() == "new, not saved yet"
     ship = panel.get_by_role("button", name="SHIP", exact=True)
     assert ship.get_attribute("aria-disabled") == "true"
     press(panel, "PAY")
@@ -277,11 +278,18 @@ def test_two_panels_on_one_key_stay_in_step(write_notebook: Write) -> None:
     second.locator(".chart-box svg").wait_for()
     press(first, "PAY")
     wait_for(second, "charging")
+    choice = "label:has-text('services')"
+    assert second.locator(choice).inner_text().startswith("services, from the next event on")
+    assert "from the next event on" not in first.locator(choice).inner_text()
     second.get_by_label("what charge_card returns, as JSON").fill('{"charge": 1}')
     press(second, "charge_card is done")
     wait_for(first, "paid")
     press(second, "SHIP")
     wait_for(first, "shipped")
+    press(second, "new instance")
+    wait_for(second, "new")
+    assert second.get_by_label("instance", exact=True).input_value() == "order-2"
+    assert active(first) == ["shipped"]
 
 
 def test_the_panel_is_there_again_when_the_page_is_loaded_again(
@@ -418,6 +426,30 @@ def test_an_event_on_its_way_is_stepped_on_by_hand(write_notebook: Write) -> Non
     press(panel, "last")
     wait_for(panel, "burnt")
     panel.get_by_text("burnt is tagged reject").first.wait_for()
+
+
+def test_a_panel_that_comes_to_be_seen_late_is_whole(
+    page: Page, write_notebook: Write, shoot: Callable[[str], None]
+) -> None:
+    """Below the fold nothing can be measured; scrolled to, its tags are as wide as their text."""
+    space = "from IPython.display import HTML\nHTML('<div style=height:1500px></div>')"
+    manual = "from settlesim.gallery import donut\np = donut.panel(manual=True)\np.send('BAKE')\np"
+    page.set_viewport_size({"width": 1300, "height": 900})
+    notebook = write_notebook(space, space, manual, *[space] * 4)
+    notebook.run_all()
+    page.evaluate(
+        "() => { const book = jupyterapp.shell.currentWidget.content;"
+        " book.activeCellIndex = 2; book.scrollToItem(2, 'center'); }"
+    )
+    panel = panel_of(page)
+    panel.locator("g.tag").nth(1).wait_for()
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('g.tag')].every(tag => {
+            const text = tag.querySelector('text').getComputedTextLength();
+            return text > 30 && tag.querySelector('rect').width.baseVal.value > text;
+        })"""
+    )
+    shoot("late")
 
 
 CONTRAST = """panel => {

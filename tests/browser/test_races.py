@@ -541,3 +541,30 @@ def test_the_lab_can_be_read_in_both_themes(
         assert contrasts(lab) == []
         shoot(theme.split()[1].lower())
     assert problems == []
+
+
+def test_panels_on_one_page_leave_each_other_alone(
+    write_notebook: Write, problems: list[str]
+) -> None:
+    """Two labs have choices of their own, and no style of theirs shows in another panel."""
+    lab = 'queue_lab(order, ["PAY", "CANCEL"], queue="{}")'
+    notebook = write_notebook(
+        "from settlesim.gallery import order\nfrom settlesim.widgets import queue_lab",
+        lab.format("direct"), lab.format("mutex"), "order.panel()",
+    )  # fmt: skip
+    notebook.run_all()
+    page = notebook.page
+    page.locator(".queue-lab .controls fieldset").nth(1).wait_for(timeout=30_000)
+    page.locator(".chart-panel table.context tr").first.wait_for()
+    labs = [page.locator(".queue-lab").nth(number) for number in (0, 1)]
+    labs[1].get_by_label("fifo_group").check()
+    verdict_is(labs[1], "PROVED")
+    chosen = [lab.locator("input[type=radio]:checked").get_attribute("value") for lab in labs]
+    assert chosen == ["direct", "fifo_group"]
+    ids = page.locator(".settlesim-panel [id]").evaluate_all("all => all.map(each => each.id)")
+    assert len(ids) == len(set(ids)) > 20
+    marks = page.locator(".chart-panel .context .mark").evaluate_all(
+        "marks => marks.map(mark => getComputedStyle(mark, '::before').content)"
+    )
+    assert marks == ["none"] * 3
+    assert problems == []

@@ -75,7 +75,7 @@ def test_the_module_of_a_panel_is_whole(panel: Any, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^export ", text, re.MULTILINE)) == 1
-    assert style(*panel.styles)
+    assert style(panel.kind, *panel.styles)
 
 
 def findings(folder: Path) -> list[tuple[str, str, str]]:
@@ -119,6 +119,24 @@ def test_every_file_belongs_to_a_panel() -> None:
     for panel in panels():
         used |= {*panel.scripts, *panel.styles}
     assert used == {*SCRIPTS, *STYLES}
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel.__name__)
+def test_the_style_of_a_panel_is_for_its_own_kind(panel: Any) -> None:
+    """All sheets are in one page: a rule of one panel that fits another's element spoils it."""
+    assert f'panel("{panel.kind}"' in asset(panel.scripts[-1])
+    text = re.sub(r"/\*.*?\*/", "", style(panel.kind, *panel.styles), flags=re.DOTALL)
+    text = re.sub(r"@keyframes[^{]*\{.*?\}\s*\}|@(media|container)[^{]*\{", "", text)
+    selectors = [each for rule in re.findall(r"([^{}]+)\{", text) for each in split(rule)]
+    assert len(selectors) > 50
+    assert [
+        each for each in selectors if not each.startswith(f".settlesim-panel.{panel.kind}")
+    ] == []
+
+
+def split(rule: str) -> list[str]:
+    """Return the selectors of a rule; a comma within brackets parts none."""
+    return [each.strip() for each in re.split(r",(?![^(]*\))", rule)]
 
 
 # --- colours ------------------------------------------------------------------------------

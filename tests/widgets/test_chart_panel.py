@@ -504,6 +504,28 @@ def test_a_fork_of_what_was_never_saved_is_a_new_instance() -> None:
     assert panel.store.keys() == []
 
 
+def test_a_new_instance_is_one_press_away() -> None:
+    """At the chart's beginning, under a key that no instance has; the old one stays."""
+    panel = paid_and_shipped()
+    order.panel(store=panel.store, key="order-2").send("CANCEL")
+    assert now(panel)["enabled"] == []
+    press(panel, "new")
+    assert panel.key == "order-3"
+    assert now(panel)["active"] == ["new"]
+    assert not now(panel)["saved"]
+    press(panel, "instance", key="order-1")
+    assert now(panel)["active"] == ["shipped"]
+
+
+def test_the_headline_names_the_event_once() -> None:
+    """And what came last on its way, where that is something else."""
+    panel = donut.panel(manual=True)
+    panel.send("BAKE")
+    assert now(panel)["headline"].startswith("BAKE is on its way, now in making.mixing")
+    panel.done("sift")
+    assert now(panel)["headline"].startswith("BAKE is on its way: sift done, now in making.mixing")
+
+
 def test_an_empty_key_is_refused() -> None:
     """The panel stays with its instance."""
     panel = order.panel()

@@ -18,6 +18,7 @@ from settlesim.widgets.panel import Panel
 class Tally(Panel):
     """A panel that counts."""
 
+    kind = "tally"
     scripts = ()
     part_names = ("count", "thread")
 

@@ -369,9 +369,27 @@ def test_the_code_makes_the_same_scenario(choices: dict[str, Any]) -> None:
     """It can be copied into a cell."""
     lab = queue_lab(order, **choices)
     assert lab.scenario is not None
-    names = {"chart": order, "Scenario": Scenario, "explore": lambda scenario: scenario}
-    assert eval(lab.parts["code"], names) == lab.scenario
+    names: dict[str, Any] = {"order": order}
+    imports, call = lab.parts["code"].splitlines()
+    exec(imports, names)
+    assert names["explore"] is explore
+    names["explore"] = lambda scenario: scenario
+    assert eval(call, names) == lab.scenario
+    assert "'" not in call  # one kind of quotes
     assert lab.parts["code"] == code_of(lab.scenario, lab.choices.start)
+
+
+@pytest.mark.parametrize(
+    ("name", "called"), [("two_step", "two_step"), ("a b", "chart"), ("if", "chart")]
+)
+def test_the_code_calls_the_chart_by_its_name_where_it_can(name: str, called: str) -> None:
+    """A name that Python does not take is none."""
+    chart = Chart(
+        [{"name": "it's", "tags": ["settled"]}], [["GO", "it's", "it's"]], "it's", name=name
+    )
+    lab = queue_lab(chart, ["GO"], start="it's")
+    call = f'explore(Scenario({called}, ["GO"], queue="direct", start="it\'s"))'
+    assert lab.parts["code"].splitlines()[1] == call
 
 
 def test_the_static_twin_is_the_bars_and_a_line_of_text() -> None:

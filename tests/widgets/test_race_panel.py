@@ -11,7 +11,7 @@ import pytest
 from settlesim import display
 from settlesim.errors import ReplayDivergedError, SimulationError
 from settlesim.gallery import append_log, counter, donut, order
-from settlesim.sim import DISCIPLINES, Scenario, explore, replay
+from settlesim.sim import DISCIPLINES, Kind, Scenario, explore, replay
 from settlesim.view.sim_words import scenario_words
 from settlesim.widgets import RacePanel
 from settlesim.widgets.race_bars import in_order
@@ -326,6 +326,16 @@ def test_a_pasted_path_is_walked() -> None:
     assert panel.path == "l1 c1"
 
 
+def test_a_pasted_path_of_other_letters_is_told_what_they_mean() -> None:
+    """Every letter with its word."""
+    panel = RacePanel(clicks())
+    press(panel, "paste", text="q1")
+    told = panel.parts["note"]
+    assert "q1" in told
+    assert "r receive, l load, c call" in told
+    assert all(f"{kind.value} {kind.name.lower().split('_')[0]}" in told for kind in Kind)
+
+
 def test_a_pasted_path_that_is_not_possible_is_walked_as_far_as_it_goes() -> None:
     """The note names the step, and why it is not there."""
     panel = RacePanel(clicks("fifo_group"))
@@ -456,7 +466,7 @@ def test_an_exploration_comes_with_its_endings() -> None:
     assert panel.search.state.status == "done"
     assert len(panel.parts["bars"]["labels"]) == 3
     press(panel, "shortest")
-    assert panel.verdict == "serializable"  # which FIFO does not allow
+    assert panel.verdict == "not in order of arrival"  # which FIFO does not allow
 
 
 def test_an_end_of_many_events_is_judged_by_the_search() -> None:
@@ -467,7 +477,7 @@ def test_an_end_of_many_events_is_judged_by_the_search() -> None:
     assert replay(scenario, path).ending.serializable  # type: ignore[union-attr]
     panel = RacePanel(scenario, path=path)
     assert panel.parts["verdict"]["text"].startswith("whether another order ends so is not known")
-    assert RacePanel(explore(scenario), path=path).verdict == "serializable"
+    assert RacePanel(explore(scenario), path=path).verdict == "not in order of arrival"
 
 
 def test_a_scenario_and_an_exploration_show_themselves_live() -> None:
@@ -583,9 +593,11 @@ def test_the_style_sheet_has_the_colours_of_the_pictures() -> None:
     from settlesim.view.palette import PALETTES
     from settlesim.widgets.assets import style
 
-    found = style("race.css")
-    for theme, selector in (("light", r"\.settlesim-panel"), ("dark", r"\.settlesim-panel\.dark")):
-        blocks = re.findall(rf"^{selector} {{(.*?)}}", found, re.DOTALL | re.MULTILINE)
+    found = style("race", "race.css")
+    for theme, selector in (("light", r"\.race"), ("dark", r"\.race\.dark")):
+        blocks = re.findall(
+            rf"^\.settlesim-panel{selector} {{(.*?)}}", found, re.DOTALL | re.MULTILINE
+        )
         colours = dict(re.findall(r"--ss-([a-z0-9-]+): (#[0-9a-f]{6})", "".join(blocks)))
         for number, colour in enumerate(PALETTES[theme].series, 1):  # type: ignore[index]
             assert colours[f"series-{number}"] == colour

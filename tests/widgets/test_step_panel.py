@@ -180,7 +180,72 @@ def test_an_answer_that_ends_in_an_error_is_shown_and_told() -> None:
     panel.receive({"kind": "done", "id": "charging.0", "value": "{}"})
     assert panel.parts["error"]["kind"] == "FunctionFailedError"
     assert titles(panel)[-1] == "error"
+
+
+def test_after_an_error_another_answer_can_be_given() -> None:
+    """The event is run again with the answers until then, as often as it takes."""
+    panel = StepPanel(Settling(order, None, "PAY"))
+    wrong = {"kind": "done", "id": "charging.0", "value": ""}
+    for _ in range(2):
+        panel.receive(wrong)
+        assert [each["name"] for each in panel.parts["now"]["running"]] == ["charge_card"]
+        assert "Another answer can be given." in panel.frames[-1]["note"]
+    panel.receive({**wrong, "value": '{"charge": "c-1"}'})
+    assert titles(panel) == ["before PAY", "PAY", "charge_card done", "RESOLVED"]
+    assert panel.parts["error"] is None
     assert panel.parts["now"]["running"] == []
+    panel.receive(wrong)
+    assert isinstance(panel.errors[-1], InvalidValueError)
+
+
+def test_after_an_error_the_other_answers_are_kept() -> None:
+    """Of two services only the one whose answer was wrong is asked again."""
+
+    def keep(context: Any, event: Any) -> dict[str, Any]:
+        return {"kept": event.data["kept"]}
+
+    def service(name: str, dest: str) -> dict[str, Any]:
+        return {"src": name, "on_done": {"dest": dest, "assign": "keep"}}
+
+    chart = Chart(
+        [
+            {"name": "new", "tags": ["settled"]},
+            {"name": "first", "invoke": service("one", "second")},
+            {"name": "second", "invoke": service("two", "over")},
+            {"name": "over", "tags": ["settled"]},
+        ],
+        [["GO", "new", "first"]],
+        "new",
+        context={"kept": None},
+    ).bind({"keep": keep})
+    panel = StepPanel(Settling(chart, None, "GO"))
+    panel.receive({"kind": "done", "id": "first.0", "value": '{"kept": 1}'})
+    panel.receive({"kind": "done", "id": "second.0"})
+    assert [each["name"] for each in panel.parts["now"]["running"]] == ["two"]
+    panel.receive({"kind": "done", "id": "second.0", "value": '{"kept": 2}'})
+    assert titles(panel)[-1] == "RESOLVED"
+    assert panel.frames[-1]["context"][0] | {"key": ""} == {
+        "key": "", "value": "2", "kind": "changed", "was": "null",
+    }  # fmt: skip
+
+
+def test_answers_given_at_first_are_in_the_fields() -> None:
+    """By service, as JSON text; what is no JSON is refused."""
+    panel = StepPanel(Settling(order, None, "PAY"), answers={"charge_card": {"charge": "c-1"}})
+    assert panel.parts["answers"] == [["charge_card", '{"charge":"c-1"}']]
+    with pytest.raises(InvalidValueError, match="answer of 'charge_card'"):
+        StepPanel(Settling(order, None, "PAY"), answers={"charge_card": {1, 2}})
+
+
+def test_the_context_is_told_where_it_waits_and_where_it_failed() -> None:
+    """As the instance has it then: unchanged after an error."""
+    panel = StepPanel(Settling(order, None, "PAY"))
+    rows = [("amount", "20", "same"), ("charge", "null", "same"), ("label", "null", "same")]
+    for title in ("waits", "error"):
+        assert titles(panel)[-1] == title
+        told = [(each["key"], each["value"], each["kind"]) for each in panel.frames[-1]["context"]]
+        assert told == rows
+        panel.receive({"kind": "done", "id": "charging.0", "value": "{}"})
 
 
 def test_a_guard_that_changes_its_mind_is_told() -> None:

@@ -33,6 +33,15 @@ function button(text, act, props = {}) {
   return h("button", { type: "button", onclick: act, ...props }, text);
 }
 
+const MODULE = crypto.getRandomValues(new Uint32Array(2)).join("-"); // each panel is a module of its own
+const unlike = { count: 0 };
+
+/** Return a name that nothing else on the page has. */
+function unique(prefix) {
+  unlike.count += 1;
+  return `${prefix}-${MODULE}-${unlike.count}`;
+}
+
 const PICTURE_TAGS = new Set(["svg", "g", "title", "rect", "text", "tspan", "circle", "ellipse",
   "path", "polygon", "polyline", "line"]);
 
@@ -85,6 +94,15 @@ class Life {
   cancel(timer) {
     clearTimeout(timer);
     this.timers.delete(timer);
+  }
+
+  /** Call `act` whenever an element gets another size, or comes into sight. */
+  sights(element, act) {
+    const look = () => { if (!this.over && element.clientWidth) act(); };
+    for (const watcher of [new ResizeObserver(look), new IntersectionObserver(look)]) {
+      watcher.observe(element);
+      this.ends.push(() => watcher.disconnect());
+    }
   }
 
   /** Call `act(milliseconds)` before every frame until it returns false. */

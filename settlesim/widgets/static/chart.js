@@ -54,11 +54,11 @@ class LiveChart {
   /** A chart that would be too small to read is shown in its own size, to be scrolled. */
   size() {
     const width = Number(this.svg.getAttribute("width"));
-    this.life.after(0, () => {
-      const room = this.element.clientWidth;
-      this.zoom(room > 0 && room / width < 0.55 ? "full" : "fit");
-    });
     this.wide = width > 700;
+    this.life.sights(this.element, () => { // out of sight a browser may not measure text
+      if (!this.kind) this.zoom(this.element.clientWidth / width < 0.55 ? "full" : "fit");
+      this.fitTags();
+    });
   }
 
   zoom(kind) {
@@ -231,14 +231,21 @@ class LiveChart {
   }
 
   tick() {
-    for (const { text, back, each } of this.tags.values()) {
+    for (const { text, each } of this.tags.values()) {
       text.textContent = `${each.name} ${this.time(each)}`;
+    }
+    this.fitTags();
+    this.life.cancel(this.ticking);
+    if (this.tags.size && this.clock.rate > 0) this.ticking = this.life.after(100, () => this.tick());
+  }
+
+  /** Make the tags as wide as their text. */
+  fitTags() {
+    for (const { text, back } of this.tags.values()) {
       const width = text.getComputedTextLength() + 18;
       back.setAttribute("width", width);
       back.setAttribute("x", -width / 2);
     }
-    this.life.cancel(this.ticking);
-    if (this.tags.size && this.clock.rate > 0) this.ticking = this.life.after(100, () => this.tick());
   }
 
   time(each) {

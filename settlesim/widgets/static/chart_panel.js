@@ -11,11 +11,12 @@ function buildChartPanel(model, root, life, send) {
   const instance = h("select", { "aria-label": "instance", onchange: () => send("instance", { key: instance.value }) });
   const who = h("select", { onchange: () => send("manual", { manual: who.value === "me" }) },
     h("option", { value: "run" }, "run by themselves"), h("option", { value: "me" }, "wait for me"));
+  const services = h("span", {});
   const speed = h("select", { onchange: () => send("speed", { speed: Number(speed.value) || speed.value }) });
   const zoom = button("actual size", () => chart.zoom(chart.kind === "full" ? "fit" : "full"), { class: "quiet" });
   const speedLabel = h("label", {}, "speed ", speed);
   const bar = h("div", { class: "bar" }, title, h("label", {}, "instance ", instance),
-    h("label", {}, "services ", who), speedLabel, zoom);
+    h("label", {}, services, who), speedLabel, zoom);
   const unbound = h("p", { class: "hint" });
 
   // --- where it is -----------------------------------------------------------------------
@@ -112,6 +113,10 @@ function buildChartPanel(model, root, life, send) {
     cards.paint(now, new Map(said("options").answers));
     showStatus(status, now, send);
   });
+  life.parts(["now", "options"], (now, options) => { // another panel may have sent the event
+    const later = now.status === (options.manual ? "running" : "manual");
+    services.textContent = later ? "services, from the next event on " : "services ";
+  });
   life.parts(["context"], (rows) => showContext(context, rows));
   life.parts(["entries"], (entries) => showEntries(settlements, items, entries, send));
   life.parts(["entries", "now"], (entries, now) => markEntry(items, now.entry));
@@ -141,6 +146,10 @@ function showStatus(place, now, send) {
   if (now.status === "past") {
     parts.push(button("back to now", () => send("look"), { class: "main" }));
   }
+  if (now.status === "rest" && now.saved) {
+    const over = !now.enabled.length; // nothing else is left to press
+    parts.push(button("new instance", () => send("new"), { class: over ? "main" : "quiet" }));
+  }
   if (now.status === "past" || (now.status === "rest" && now.saved)) {
     parts.push(button("fork from here", () => send("fork"), {
       class: "quiet", "aria-label": "go on with a new instance from here",
@@ -155,7 +164,8 @@ function pillText(now) {
   if (now.status === "past") return "the past";
   if (now.status === "manual") return "you are the service";
   if (now.status === "running") return "running";
-  return ["resolved", "rejected", "done", "ignored", "failed"].includes(now.outcome) ? now.outcome : "at rest";
+  return ["resolved", "rejected", "done", "ignored", "failed"].includes(now.outcome) ? now.outcome
+    : now.saved ? "at rest" : "new, not saved yet";
 }
 
 function showEntries(list, items, entries, send) {

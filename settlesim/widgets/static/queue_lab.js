@@ -5,7 +5,7 @@ class Choice {
   constructor(name, label, control, words = "") {
     this.name = name;
     this.control = control;
-    this.why = h("span", { class: "problem", hidden: true, id: `ss-why-${Choice.count += 1}` });
+    this.why = h("span", { class: "problem", hidden: true, id: unique("ss-why") });
     const text = h("span", {}, label, words ? h("span", { class: "hint" }, ` ${words}`) : null);
     const box = control.type === "checkbox" || control.type === "radio";
     this.element = h("div", { class: "choice" }, h("label", {}, ...(box ? [control, text] : [text, control])), this.why);
@@ -19,7 +19,6 @@ class Choice {
     this.control.setAttribute("aria-invalid", String(Boolean(why)));
   }
 }
-Choice.count = 0;
 
 function number(min, max, change) {
   const made = h("input", { type: "number", min, max, step: 1 });
@@ -105,12 +104,12 @@ class Controls {
       new Choice("max_receives", "receives until dead letter", number(1, 9, choose("max_receives")), "empty: never"),
       new Choice("criterion", "what is right", select(options.criteria.map((each) => [each.name, each.words]), choose("criterion"))),
     ];
+    const together = unique("ss-queue");
     this.queues = options.disciplines.map((each) => {
-      const radio = h("input", { type: "radio", name: `queue-${Choice.count}`, value: each.name });
+      const radio = h("input", { type: "radio", name: together, value: each.name });
       radio.addEventListener("change", () => choose("queue")(each.name));
       return new Choice(`queue-${each.name}`, h("code", {}, each.name), radio, each.words);
     });
-    for (const each of this.queues) each.control.name = this.queues[0].control.name;
     this.protections = options.protections.map((each) => {
       const box = h("input", { type: "checkbox" });
       box.addEventListener("change", () => this.send("protect", { name: each.name, on: box.checked }));

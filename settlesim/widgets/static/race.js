@@ -34,7 +34,8 @@ class Transport {
     this.count = h("span", { class: "count" });
     this.text = h("span", { class: "text" });
     this.element = h("div", { class: "transport", role: "toolbar", "aria-label": "play" },
-      h("div", { class: "row" }, this.first, this.back, this.play, this.step, this.last, this.slider, this.count, this.speed),
+      h("div", { class: "row" }, this.first, this.back, this.play, this.step, this.last, this.slider, this.count,
+        h("label", { class: "speed" }, "speed ", this.speed)),
       h("div", { class: "row jumps" }, this.chance, this.shortest),
       h("p", { class: "happened" }, this.text));
   }

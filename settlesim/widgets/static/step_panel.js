@@ -44,7 +44,7 @@ function buildStepPanel(model, root, life, send) {
       return h("li", {}, look);
     }));
   });
-  life.parts(["now"], (now) => cards.paint(now, new Map()));
+  life.parts(["now"], (now) => cards.paint(now, new Map(model.get("answers"))));
   life.parts(["at", "frames"], (number, frames) => {
     if (number === null || !frames[number]) return;
     const frame = frames[number];
