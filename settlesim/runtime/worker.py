@@ -193,7 +193,7 @@ class Worker:
         StoreDamagedError
             The store can not be read.
         StoreUnavailableError
-            The store was closed, or its disk failed: it can never be used again.
+            The store was closed: it can never be used again.
         ChartMismatchError
             With `until_empty`: what is left are messages of instances that another chart or
             version saved. Without it they are tried again and again.

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.errors import StoreDamagedError
+from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.files import FileSystem
-from tests.store.faults import Counting, abandon, count, journal_of, save
+from tests.store.faults import FULL, Counting, abandon, count, journal_of, save
 
 
 @pytest.fixture
@@ -45,6 +45,32 @@ def several_tables(path: Path, names: str) -> None:
         for name in names:
             with database.writing() as changes:
                 changes.insert(name, {"n": 1})
+
+
+class NoJournal(FileSystem):
+    """A file system on which no journal can be made any more, once armed."""
+
+    armed = False
+
+    def create(self, path: str, mode: int) -> int:
+        if self.armed and ".journal" in path:
+            raise FULL
+        return super().create(path, mode)
+
+
+def test_compaction_that_fails_half_way_says_what_is_so(path: Path) -> None:
+    """The snapshot is a new one then; the store holds what it held, here and for others."""
+    files = NoJournal()
+    with TinyStore(path, files=files) as store:
+        save(store, "a", 1)
+        before = path.read_bytes()
+        files.armed = True
+        with pytest.raises(StoreUnavailableError, match=r"No space left.*holds what it held"):
+            store.compact()
+        assert path.read_bytes() != before
+        save(store, "a", 2, revision=2)
+        with TinyStore(path) as other:
+            assert count(other, "a") == 2
 
 
 # --- nothing to fold ------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 import settlesim.store
 from settlesim.errors import StoreUnavailableError
 from settlesim.store import TinyStore
+from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.files import FileSystem, Status
 from tests.store.faults import save
 
@@ -159,3 +160,32 @@ def test_alarm_at_any_line_on_the_way_into_a_block_leaves_no_lock(path: Path, ki
             thread.join(timeout=60)
             save(other, f"{line} other", line)
             assert len(store.keys()) == 1 + 2 * line, alarm.where
+
+
+# --- closing --------------------------------------------------------------------------------
+
+
+def test_store_can_be_closed_although_its_own_thread_never_left_a_block(path: Path) -> None:
+    """As after the handler of a signal raised at the very edge of one."""
+    store = TinyStore(path)
+    save(store, "a", 1)
+    block = store.database.reading()
+    block.__enter__()
+    try:
+        store.close()
+        with TinyStore(path) as other:
+            assert other.keys() == ["a"]
+    finally:
+        block.__exit__(None, None, None)  # for the other tests: it holds Ctrl-C back
+
+
+def test_block_in_which_the_store_is_closed_still_keeps_its_changes(path: Path) -> None:
+    """Nothing comes after it."""
+    database = JournalDatabase(path)
+    with database.writing() as changes:
+        changes.insert("a", {"n": 1})
+        database.close()
+    with pytest.raises(StoreUnavailableError, match="was closed"):
+        database.reading().__enter__()
+    with JournalDatabase(path) as other, other.reading() as reader:
+        assert list(reader.ids("a")) == [1]

@@ -241,8 +241,10 @@ class JournalDatabase:
         except OSError as error:
             raise self._refused("writing", error) from error
 
-    def _refused(self, doing: str, error: OSError) -> StoreUnavailableError:
-        reason = f"{doing} failed: {error.strerror or error}. Nothing was changed."
+    def _refused(
+        self, doing: str, error: OSError, now: str = "Nothing was changed."
+    ) -> StoreUnavailableError:
+        reason = f"{doing} failed: {error.strerror or error}. {now}"
         return StoreUnavailableError(path=self.path, reason=reason)
 
     def make_durable(self, standing: tuple[int, int], interrupts: InterruptsHeld) -> None:
@@ -316,7 +318,8 @@ class JournalDatabase:
             try:
                 self._checkpoint(interrupts)
             except OSError as error:
-                raise self._refused("compacting", error) from error
+                now = "The store holds what it held; the file may be new."
+                raise self._refused("compacting", error, now) from error
             finally:
                 self.mutex.release()
         finally:
@@ -325,12 +328,15 @@ class JournalDatabase:
     def close(self) -> None:
         """Let the files go; whatever comes after raises StoreUnavailableError.
 
-        A small store is folded into its snapshot before, if it was written to.
+        A small store is folded into its snapshot before, if it was written to. Where a block
+        is not left yet, nothing is folded, and the files go with this object.
         """
         interrupts = InterruptsHeld()
         interrupts.begin()
         try:
-            if self.closed or not self.mutex.acquire(self._lock_timeout, interrupts):
+            # A block of this thread that was never left would be waited for in vain.
+            in_vain = self.closed or self.mutex.is_mine
+            if in_vain or not self.mutex.acquire(self._lock_timeout, interrupts):
                 self.closed = True
                 return
             try:
