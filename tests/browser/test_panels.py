@@ -428,6 +428,35 @@ def test_an_event_on_its_way_is_stepped_on_by_hand(write_notebook: Write) -> Non
     panel.get_by_text("burnt is tagged reject").first.wait_for()
 
 
+def test_after_an_error_the_person_answers_again(
+    write_notebook: Write, shoot: Callable[[str], None]
+) -> None:
+    """The answer at first stands in the field; an empty one is an error, and no dead end."""
+    cell = (
+        "from settlesim import Settling\nfrom settlesim.gallery import order\n"
+        "from settlesim.widgets import StepPanel\n"
+        "StepPanel(Settling(order, None, 'PAY'), answers={'charge_card': {'charge': 'c-1'}})"
+    )
+    page = open_panels(write_notebook, cell, kind="step-panel").page
+    panel = panel_of(page, kind="step-panel")
+    field = panel.get_by_label("what charge_card returns, as JSON")
+    assert field.input_value() == '{"charge":"c-1"}'
+    assert panel.locator("table.context tr.same th").all_inner_texts() == [
+        "amount", "charge", "label",
+    ]  # fmt: skip
+    field.fill("")
+    press(panel, "charge_card is done")
+    panel.get_by_role("alert").wait_for()
+    press(panel, "last")
+    shoot("error")
+    press(panel, "dismiss the error")
+    field.fill('{"charge": "c-2"}')
+    press(panel, "charge_card is done")
+    press(panel, "last")
+    wait_for(panel, "paid")
+    assert panel.get_by_role("alert").count() == 0
+
+
 def test_a_panel_that_comes_to_be_seen_late_is_whole(
     page: Page, write_notebook: Write, shoot: Callable[[str], None]
 ) -> None:

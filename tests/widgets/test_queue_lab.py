@@ -330,6 +330,13 @@ def test_a_lab_that_is_not_shown_does_not_search() -> None:
 # --- what it shows ------------------------------------------------------------------------
 
 
+def test_large_numbers_are_told_in_groups() -> None:
+    """As beside the search, so that they can be compared."""
+    lab = queue_lab(order, ["PAY", "CANCEL"] * 3, queue="standard", limit=1_000)
+    assert lab.exploration is not None
+    assert "more than 1,000 states" in lab.parts["bars"]["verdict"]["text"]
+
+
 def test_a_bar_shows_the_shortest_way_there() -> None:
     """As lanes, with the path to copy."""
     lab = queue_lab(order)
