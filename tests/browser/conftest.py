@@ -125,7 +125,9 @@ def start_lab(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
             return process, address
 
 
-@pytest.fixture(scope="session")
+# For a module: as long as Playwright is there, an event loop counts as running in this thread,
+# and tests elsewhere could not start one.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     """Start a Chromium."""
     from playwright.sync_api import sync_playwright

@@ -246,7 +246,7 @@ JOURNAL = (
     Mutant(
         "what a failed sync has dropped is believed",
         "settlesim.store.journal.replica_writing",
-        (("        if self.doubtful:\n", "        if False:\n"),),
+        (("        if not journal.trusted and journal.position > ", "        if False and "),),
         CRASH,
     ),
     Mutant(
