@@ -119,7 +119,7 @@ class Running:
         self.delays.clear()
 
     def started(self) -> tuple[PendingDelay, ...]:
-        """Return the delays that this session started and that go on outside of it."""
+        """Return the delays that were started in it and go on outside of it."""
         return tuple(delay for delay in self.resting.values() if delay is not None)
 
     def kept(self) -> tuple[str, ...]:

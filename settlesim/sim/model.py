@@ -321,7 +321,3 @@ class Model:
         return encode(
             [shared.key, state, shared.version, [list(each) for each in rest], effects, names]
         )
-
-    def queue_text(self, number: int) -> str:
-        """Return what a queue number is, as text: the layout is part of the scenario."""
-        return str(number)

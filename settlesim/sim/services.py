@@ -33,7 +33,7 @@ from settlesim.errors import FunctionFailedError, InvalidValueError, SimulationE
 from settlesim.runtime import ServiceCall
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 
-__all__ = ["Services"]
+__all__ = ["Services", "in_thread"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -66,7 +66,7 @@ class Services:
         if not _loop_runs():
             with asyncio.Runner(loop_factory=_Loop) as runner:
                 return self._run(runner, pending)
-        return _in_thread(lambda: Services(self._chart)(pending))  # in Jupyter
+        return in_thread(lambda: Services(self._chart)(pending))  # in Jupyter
 
     def _run(self, runner: asyncio.Runner, pending: Pending) -> Answer:
         return runner.run(_answer(self._chart, pending))
@@ -93,9 +93,9 @@ def _loop_runs() -> bool:
     return True
 
 
-def _in_thread(run: Callable[[], Answer]) -> Answer:
-    """Run in a thread, whose event loop does not meet the one that runs here."""
-    found: list[Answer] = []
+def in_thread(run: Callable[[], _T]) -> _T:
+    """Run in a thread, whose event loop does not meet the one that runs here; wait for it."""
+    found: list[_T] = []
     failed: list[BaseException] = []
 
     def target() -> None:

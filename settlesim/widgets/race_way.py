@@ -6,7 +6,6 @@ and forth, and given up when another step is taken.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
@@ -16,7 +15,7 @@ from settlesim.errors import ReplayDivergedError
 from settlesim.sim import Ending, Frame, Kind, Replay, Scenario, Schedule, Step, replay
 from settlesim.sim.model import table_for
 from settlesim.sim.serial import FEW
-from settlesim.sim.services import Services
+from settlesim.sim.services import Services, in_thread
 
 __all__ = ["Way", "translated"]
 
@@ -133,23 +132,13 @@ def _apart(work: Callable[[], Replay], table: Table) -> Replay:
     To judge an ending, services may be needed by the thousand; where a loop runs, as in a
     notebook, each would have a thread of its own.
     """
-    found: list[Replay] = []
-    failed: list[BaseException] = []
 
-    def run() -> None:
+    def run() -> Replay:
         services = table.perform
-        try:
-            with services.together() if isinstance(services, Services) else nullcontext():
-                found.append(work())
-        except BaseException as error:  # raised again in the thread that waits
-            failed.append(error)
+        with services.together() if isinstance(services, Services) else nullcontext():
+            return work()
 
-    thread = threading.Thread(target=run, name="settlesim-replay", daemon=True)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return found[0]
+    return in_thread(run)
 
 
 def translated(steps: tuple[Step, ...], queue: str, other: str) -> tuple[Step, ...]:

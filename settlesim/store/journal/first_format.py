@@ -10,26 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from settlesim.chart.values import decode
-from settlesim.errors import ReadError, StoreDamagedError, StoreUnavailableError, shorten
+from settlesim.errors import ReadError, StoreDamagedError, shorten
 from settlesim.store.documents import INSTANCES
+from settlesim.store.journal.format import FORMAT, STORE, newer
 from settlesim.store.journal.tables import META, Tables
 from settlesim.store.journal.texts import encode_document
 
-__all__ = ["newer", "read_first_format", "read_plain"]
+__all__ = ["read_first_format", "read_plain"]
 
-NEWEST: Final = 2
-_STORE: Final = "settlesim"
 _LATER: Final = (b'"seq":', b'"blocks":[[', b'"check":"')
 """What the first lines of a file have that is under checksums."""
-
-
-def newer(path: str, found: object) -> StoreUnavailableError:
-    """Return the error for a file of a format that is not known yet."""
-    return StoreUnavailableError(
-        path=path,
-        reason=f"it has format {found}, and this version of settlesim reads formats up to "
-        f"{NEWEST}. Use the version that wrote it, or a newer one.",
-    )
 
 
 def read_first_format(data: bytes, path: str, tables: Tables) -> None:
@@ -49,7 +39,7 @@ def read_first_format(data: bytes, path: str, tables: Tables) -> None:
     found, checked = meta["format"], "check" in meta
     if found == 1 and not checked:
         return
-    if found > NEWEST and not checked:
+    if found > FORMAT and not checked:
         raise newer(path, found)
     raise _placed(data, path, "its checksum does not fit")
 
@@ -98,10 +88,10 @@ def read_plain(data: bytes, path: str, tables: Tables) -> Mapping[str, Any]:
 def _meta_of(content: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     table = content.get(META)
     record = table.get("1") if isinstance(table, dict) else None
-    if not isinstance(record, dict) or record.get("store") != _STORE:
+    if not isinstance(record, dict) or record.get("store") != STORE:
         raise StoreDamagedError(
             path=path,
-            reason=f'its table {META!r} has no document 1 with "store": {_STORE!r}, so no store '
+            reason=f'its table {META!r} has no document 1 with "store": {STORE!r}, so no store '
             "of this library wrote it",
         )
     found = record.get("format")

@@ -11,7 +11,6 @@ from zlib import crc32
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.journal.files import FileSystem, Status, replace_file, write_all
-from settlesim.store.journal.first_format import newer
 from settlesim.store.journal.records import (
     Header,
     Record,
@@ -21,7 +20,7 @@ from settlesim.store.journal.records import (
     scan,
 )
 
-__all__ = ["JournalFile", "advice", "read_range", "read_whole"]
+__all__ = ["JournalFile", "advice", "is_file", "read_range", "read_whole"]
 
 _MARK: Final = 1024
 """Bytes; by so many of the last ones a file is known again."""
@@ -53,6 +52,24 @@ def read_whole(files: FileSystem, path: str) -> tuple[bytes, Status]:
         return read_range(files, descriptor, 0, status.size), status
     finally:
         files.close(descriptor)
+
+
+def is_file(files: FileSystem, path: str) -> bool:
+    """Say whether there is a file.
+
+    Raises
+    ------
+    StoreUnavailableError
+        There is something else; a pipe, say, would be waited for.
+    """
+    try:
+        status = files.stat(path)
+    except FileNotFoundError:
+        return False
+    if status.kind != "file":
+        kind = "a folder" if status.kind == "folder" else "no regular file"
+        raise StoreUnavailableError(path=path, reason=f"it is {kind}")
+    return True
 
 
 class JournalFile:
@@ -108,20 +125,12 @@ class JournalFile:
         OSError
             The system refused.
         """
-        try:
-            status = files.stat(path)
-        except FileNotFoundError:
+        if not is_file(files, path):
             return None
-        if status.kind != "file":
-            kind = "a folder" if status.kind == "folder" else "no regular file"
-            raise StoreUnavailableError(path=path, reason=f"it is {kind}")
         descriptor = files.open(path)
         try:
             start = read_range(files, descriptor, 0, 4096)
-            try:
-                header = read_header(start)
-            except NotImplementedError as error:
-                raise newer(path, error.args[0]) from None
+            header = read_header(start, path)
             if header is None:
                 end = start.find(b"\n") + 1 or len(start)
                 where = f"its first line (bytes 0 to {end - 1})" if end else "its first line"

@@ -6,8 +6,8 @@ import os
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.journal.files import FileSystem, Status
-from settlesim.store.journal.first_format import newer, read_first_format
-from settlesim.store.journal.journal_file import JournalFile, advice, read_whole
+from settlesim.store.journal.first_format import read_first_format
+from settlesim.store.journal.journal_file import JournalFile, advice, is_file, read_whole
 from settlesim.store.journal.snapshot_file import Layout, read_layout, read_tables, write_snapshot
 from settlesim.store.journal.tables import Tables
 
@@ -50,19 +50,11 @@ def load_snapshot(files: FileSystem, path: str, tables: Tables) -> Stand | None:
     OSError
         The system refused.
     """
-    try:
-        status = files.stat(path)
-    except FileNotFoundError:
+    if not is_file(files, path):
         _check_folder(files, path)
         return None
-    if status.kind != "file":  # a pipe would be waited for
-        kind = "a folder" if status.kind == "folder" else "no regular file"
-        raise StoreUnavailableError(path=path, reason=f"it is {kind}")
     data, status = read_whole(files, path)
-    try:
-        layout = read_layout(data)
-    except NotImplementedError as error:
-        raise newer(path, error.args[0]) from None
+    layout = read_layout(data, path)
     if layout is None:
         read_first_format(data, path, tables)
         return Stand(0, "", status, first_format=True)

@@ -17,10 +17,11 @@ last lines no later one says anything: they are set aside, and what they may hav
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from settlesim.store.database import Document
+from settlesim.store.journal.format import FORMAT, STORE, newer
 from settlesim.store.journal.tables import Delta
 from settlesim.store.journal.texts import encode_document, read_value
 
@@ -35,9 +36,6 @@ __all__ = [
     "scan",
     "tail_words",
 ]
-
-FORMAT: Final = 2
-_STORE: Final = "settlesim"
 
 
 class Header(NamedTuple):
@@ -95,7 +93,7 @@ def _line(body: str) -> bytes:
 
 def header_line(base: int, check: str, after: str = "") -> bytes:
     """Return the first line of a journal that continues a snapshot; see `Header`."""
-    facts = {"journal": _STORE, "format": FORMAT, "base": base, "check": check}
+    facts = {"journal": STORE, "format": FORMAT, "base": base, "check": check}
     return _line(encode_document({**facts, "after": after} if after else facts))
 
 
@@ -126,23 +124,23 @@ def _body(line: bytes) -> str | None:
         return None
 
 
-def read_header(data: bytes) -> Header | None:
+def read_header(data: bytes, path: str) -> Header | None:
     """Read the first line of a journal; None where it is not as it was written.
 
     Raises
     ------
-    NotImplementedError
-        A newer format; its argument is the number.
+    StoreUnavailableError
+        It has a newer format.
     """
     line, end, _ = data.partition(b"\n")
     body = _body(line) if end else None
     if body is None:
         return None
     facts = read_value(body)[0]
-    if facts.get("journal") != _STORE:
+    if facts.get("journal") != STORE:
         return None
     if facts["format"] != FORMAT:
-        raise NotImplementedError(facts["format"])
+        raise newer(path, facts["format"])
     return Header(facts["base"], facts["check"], facts.get("after", ""), len(line) + 1)
 
 

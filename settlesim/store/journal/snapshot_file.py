@@ -25,15 +25,14 @@ from typing import Any, Final
 from zlib import crc32
 
 from settlesim.store.journal.files import FileSystem, Status, replace_file
+from settlesim.store.journal.format import FORMAT, STORE, newer
 from settlesim.store.journal.tables import META, Tables
 from settlesim.store.journal.texts import encode_document, read_value
 
-__all__ = ["FORMAT", "Block", "Flaw", "Layout", "read_layout", "read_tables", "write_snapshot"]
+__all__ = ["Block", "Flaw", "Layout", "read_layout", "read_tables", "write_snapshot"]
 
-FORMAT: Final = 2
 """The format that is written, and the newest one that is read."""
 
-_STORE: Final = "settlesim"
 _START: Final = b'{"meta":{\n"1":'
 _CHECK: Final = b',"check":"'
 _DIGITS: Final = re.compile(rb"[0-9a-f]{8}")
@@ -90,7 +89,7 @@ def write_snapshot(
     size = max(_LEAST_BLOCK, tables.size() // _MOST_BLOCKS)
     blocks = [[name, len(part), f"{crc32(part):08x}"] for name, part in _parts(tables, size)]
     facts = {
-        "store": _STORE,
+        "store": STORE,
         "format": FORMAT,
         "seq": seq,
         "ids": tables.counters(),
@@ -153,7 +152,7 @@ class Layout:
     flaws: list[Flaw] = field(default_factory=list)
 
 
-def read_layout(data: bytes) -> Layout | None:
+def read_layout(data: bytes, path: str) -> Layout | None:
     """Read the first lines of a snapshot of this format and check every block.
 
     Returns
@@ -162,14 +161,14 @@ def read_layout(data: bytes) -> Layout | None:
 
     Raises
     ------
-    NotImplementedError
-        They are good, and of a newer format; its argument is the number.
+    StoreUnavailableError
+        It has a newer format.
     """
     facts, start = _read_head(data)
     if facts is None:
         return None
     if facts["format"] != FORMAT:
-        raise NotImplementedError(facts["format"])
+        raise newer(path, facts["format"])
     layout = Layout(facts["seq"], facts["check"], facts["ids"])
     for table, size, check in facts["blocks"]:
         end = start + size

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.errors import StoreDamagedError
 from settlesim.store.documents import INSTANCES, TABLES, check_document, snapshot_of
 from settlesim.store.journal.files import FileSystem
-from settlesim.store.journal.first_format import newer, read_first_format
-from settlesim.store.journal.journal_file import read_whole
+from settlesim.store.journal.first_format import read_first_format
+from settlesim.store.journal.journal_file import is_file, read_whole
 from settlesim.store.journal.records import Header, Record, read_header, read_line, tail_words
 from settlesim.store.journal.snapshot_file import Layout, read_layout, read_tables
 from settlesim.store.journal.tables import Tables
 from settlesim.store.journal.texts import StoredDocument
 from settlesim.store.rules.instances import Instances
 
-__all__ = ["Damage", "Examination", "examine", "is_file", "wrong_documents"]
+__all__ = ["Damage", "Examination", "examine", "wrong_documents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +79,6 @@ class Examination:
                 self.tables.keep(record.delta, record.documents)
 
 
-def is_file(files: FileSystem, path: str) -> bool:
-    """Say whether there is a file.
-
-    Raises
-    ------
-    StoreUnavailableError
-        There is something else.
-    """
-    try:
-        status = files.stat(path)
-    except FileNotFoundError:
-        return False
-    if status.kind != "file":
-        kind = "a folder" if status.kind == "folder" else "no regular file"
-        raise StoreUnavailableError(path=path, reason=f"it is {kind}")
-    return True
-
-
 def examine(files: FileSystem, path: str) -> Examination:
     """Read what can be read of the files of a store, and name what can not.
 
@@ -121,10 +103,7 @@ def examine(files: FileSystem, path: str) -> Examination:
 
 
 def _examine_snapshot(found: Examination) -> None:
-    try:
-        found.layout = read_layout(found.data)
-    except NotImplementedError as error:
-        raise newer(found.path, error.args[0]) from None
+    found.layout = read_layout(found.data, found.path)
     if found.layout is not None:
         read_tables(found.data, found.layout, found.tables)
         found.damage += [
@@ -142,10 +121,7 @@ def _examine_snapshot(found: Examination) -> None:
 
 
 def _examine_journal(found: Examination, path: str, data: bytes) -> None:
-    try:
-        found.header = read_header(data)
-    except NotImplementedError as error:
-        raise newer(path, error.args[0]) from None
+    found.header = read_header(data, path)
     if found.header is None:
         end = data.find(b"\n") + 1 or len(data)
         found.damage.append(Damage(path, 0, end, "the first line is not as it was written"))

@@ -10,9 +10,9 @@ from typing import Final
 
 from settlesim.errors import StoreUnavailableError
 from settlesim.store.journal.files import FileSystem
-from settlesim.store.journal.journal_file import read_whole
+from settlesim.store.journal.journal_file import is_file, read_whole
 from settlesim.store.journal.lock import FileLock, InterruptsHeld
-from settlesim.store.repair.examine import Damage, Examination, examine, is_file, wrong_documents
+from settlesim.store.repair.examine import Damage, Examination, examine, wrong_documents
 
 __all__ = ["StoreReport", "held", "verify_store"]
 
