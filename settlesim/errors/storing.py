@@ -137,7 +137,7 @@ class StoreDamagedError(StoreError):
 class StoreUnavailableError(StoreError):
     """A store's file can not be read or written as things are; `reason` says why.
 
-    It is `final` where this store object will never be able to again: it was closed.
+    It is `final` where this store object was closed, so that it never can again.
     """
 
     path: str
