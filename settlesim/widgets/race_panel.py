@@ -133,7 +133,7 @@ class RacePanel(Panel):
 
     @property
     def verdict(self) -> str:
-        """What the present end is worth: ``as FIFO``, ``serializable``, ``forbidden: ...``."""
+        """What the present end is worth, such as ``as FIFO`` or ``forbidden: lost update``."""
         return self._judged()["word"]
 
     @property
