@@ -152,11 +152,11 @@ def test_fifo_group_can_not_be_broken_with_any_button(
     race = race_of(open_race(write_notebook, source).page)
     pressed: list[str] = []
     paths = set()
-    for seed in range(1, 26):
+    for seed in range(1, 13):
         verdict, path, pressed = walk(race, seed, pressed)
         assert "as FIFO" in verdict
         paths.add(path)
-    assert len(paths) > 20
+    assert len(paths) > 10
     shoot("unbroken")
     assert problems == []
 
@@ -170,7 +170,7 @@ def test_fifo_group_with_protections_can_not_be_broken_by_faults_either(
     source = f'Scenario(order, ["PAY", "CANCEL"], 2, "fifo_group", {protections}, {faults})'
     race = race_of(open_race(write_notebook, source).page)
     pressed: list[str] = []
-    for seed in range(1, 26):
+    for seed in range(1, 13):
         verdict, _, pressed = walk(race, seed, pressed)
         assert "as FIFO" in verdict
     assert any(" k1" in each for each in pressed)
