@@ -11,6 +11,7 @@ import os
 import shutil
 import struct
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,9 @@ FILES: Final = tuple(
     FOLDER / f"LiberationSans-{face}.ttf" for face in ("Regular", "Bold", "Italic")
 )
 
+_PREFIX: Final = "settlesim-fonts-"
+"""Of the folders of all processes; the number of the process follows."""
+
 _CONFIG = """<?xml version="1.0"?>
 <fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
 """
@@ -35,8 +39,9 @@ def fontconfig_file() -> str:
     """Return the path of a fontconfig configuration that names our fonts only.
 
     The fonts are copied beside it: fontconfig writes into a font folder where it can, and a
-    package's folder is not the place for that. All of it goes away with this process; where
-    something else took it away before, it is made again.
+    package's folder is not the place for that. All of it goes away with this process, or, where
+    that was killed, with the next one that comes here; where something else took it away before,
+    it is made again.
     """
     config = _made(os.getpid())
     if not os.path.exists(config):
@@ -47,7 +52,8 @@ def fontconfig_file() -> str:
 
 @lru_cache(maxsize=1)
 def _made(owner: int) -> str:
-    folder = Path(tempfile.mkdtemp(prefix="settlesim-"))
+    _sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{owner}-"))
     atexit.register(_remove, folder, owner)
     fonts = folder / "fonts"
     fonts.mkdir()
@@ -62,6 +68,27 @@ def _made(owner: int) -> str:
 def _remove(folder: Path, owner: int) -> None:
     if os.getpid() == owner:  # a fork inherits the handler, and not the folder
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(temporary: Path) -> None:
+    """Remove the folders of processes of this user that were killed, as a notebook's kernel is."""
+    if os.name != "posix":
+        return  # elsewhere a process can not be asked without ending it
+    for folder in temporary.glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        with suppress(OSError):
+            if owner.isdecimal() and folder.lstat().st_uid == os.getuid() and _ended(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ended(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
 
 
 class _Face:

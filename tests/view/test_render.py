@@ -137,6 +137,38 @@ print(module._child.pid, fontconfig_file())
             os.kill(int(pid), 0)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs to kill a process")
+def test_what_a_killed_process_left_behind_goes_with_the_next_one(tmp_path: Path) -> None:
+    """And nothing of a process that runs, or that somebody else made."""
+    code = "from settlesim.view.fonts import fontconfig_file as f; print(f(), flush=True); "
+    others = ["settlesim-0-mine", "settlesim-fonts-0x1-mine", "settlesim-fonts-mine"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def start(end: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", code + end]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe)
+
+    def folder(process: subprocess.Popen[str]) -> Path:
+        assert process.stdout is not None
+        return Path(process.stdout.readline().strip()).parent
+
+    with start("input()") as running, start("input()") as killed:
+        left, kept = folder(killed), folder(running)
+        killed.kill()
+        killed.wait(timeout=60)
+        for name in others:
+            (tmp_path / name).mkdir()
+        assert left.exists()
+        with start("") as last:
+            gone = folder(last)
+        assert not left.exists()
+        assert not gone.exists()
+        assert kept.exists()
+        running.communicate("\n", timeout=60)
+    assert sorted(path.name for path in tmp_path.iterdir()) == others
+
+
 def test_folder_that_was_taken_away_is_made_again() -> None:
     """A cleaner of temporary files does not stop a long session from drawing."""
     first = fontconfig_file()
