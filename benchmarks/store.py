@@ -8,13 +8,15 @@ rivals are open at once and take turns, so that what else the machine does meets
 the figures to look at are the ratios. Documents have about a kilobyte.
 
 There are two ways to take turns: batches of events, in which a rival has the disk for itself
-("in a loop of its own"), and one event of each after the other ("interleaved"). The exit
+("in a loop of its own"), and one event of each after the other ("interleaved"). Their order
+changes each time, as one event leaves work to the system that the next one waits for. The exit
 status is 1 where a target is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sqlite3
@@ -179,14 +181,16 @@ def batches(rivals: dict[Cell, Rival], rounds: int) -> Times:
 
 
 def interleaved(rivals: dict[Cell, Rival], rounds: int) -> Times:
-    """Let the rivals take turns after each event."""
+    """Let the rivals take turns after each event, in all orders."""
     times: Times = defaultdict(list)
     pick = Picker()
-    for _ in range(rounds * BATCH):
-        for cell, rival in rivals.items():
-            number = pick(cell)
+    orders = list(itertools.permutations(KINDS))
+    for turn, (number, size) in enumerate(itertools.product(range(rounds * BATCH), SIZES)):
+        for kind in orders[(turn + number) % len(orders)]:
+            cell = kind, size
+            instance = pick(cell)
             began = time.perf_counter()
-            rival.event(number)
+            rivals[cell].event(instance)
             times[cell].append(time.perf_counter() - began)
     return times
 

@@ -9,7 +9,7 @@ import pytest
 
 from settlesim.store import FifoQueue, TinyStore
 from tests.cli.conftest import Run
-from tests.store.faults import abandon, save
+from tests.store.faults import abandon, save, write_behind
 
 
 @pytest.fixture
@@ -70,8 +70,7 @@ def test_damage_is_named_with_file_and_bytes(store: Path, run: Run) -> None:
 
 def test_an_unfinished_end_is_no_damage_and_is_told(store: Path, run: Run) -> None:
     """Before and after it was set aside."""
-    with store.with_name("s.json.journal").open("ab") as stream:
-        stream.write(b"0123456789")
+    write_behind(store, b"0123456789")
     result = run("verify", "--store", "s.json")
     assert result.exit_code == 0
     assert "its journal ends in 10 bytes that are no record" in result.stdout

@@ -248,7 +248,8 @@ class Checker:
         call = moment.call
         if call.file is None or not call.data:
             return
-        sizes = {int(len(call.data) * part) for part in PARTS} | {len(call.data) - 1}
+        text = len(call.data.rstrip(b" "))  # the rest are blanks for the records that come
+        sizes = {int(text * part) for part in PARTS} | {text - 1, len(call.data) - 1}
         for size in sorted(sizes - {0}):
             disk = moment.disk.copy()
             file = next(each for each in disk.names.values() if each.number == call.file.number)

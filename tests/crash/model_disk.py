@@ -270,3 +270,7 @@ def _damages(write: Write, before: bytes, *, torn: bool) -> Iterator[bytes]:
         # The file has its new length, and zeros, or an old block that looks like text.
         yield Write(offset, b"\0" * len(data)).on(before)
         yield Write(offset, data[:third] + b"7" * third + data[2 * third :]).on(before)
+    text = Write(offset, data.rstrip(b" "))
+    if 0 < len(text.data) < len(data):  # most of it are blanks: the rest is to be torn, too
+        yield text.on(before)
+        yield from _damages(text, before, torn=torn)

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from settlesim.store.journal.files import FileSystem, Status
 from tests.crash.model_disk import Cut, ModelDisk, ModelFile, Write
@@ -61,7 +62,7 @@ def _quiet(call: Call) -> Trouble:
 class _Opened:
     path: str
     file: ModelFile
-    append: bool
+    writable: bool
     told: int
     """Of the file's syncs that failed."""
 
@@ -108,9 +109,9 @@ class ModelFiles(FileSystem):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return self.disk.names[path]
 
-    def _descriptor(self, path: str, file: ModelFile, *, append: bool) -> int:
+    def _descriptor(self, path: str, file: ModelFile, *, writable: bool) -> int:
         descriptor = next(_DESCRIPTORS)
-        self._opened[descriptor] = _Opened(path, file, append, file.failures)
+        self._opened[descriptor] = _Opened(path, file, writable, file.failures)
         return descriptor
 
     # --- looking --------------------------------------------------------------------------
@@ -124,6 +125,19 @@ class ModelFiles(FileSystem):
         self._call("status", opened.path)
         return _status(opened.file)
 
+    def size(self, descriptor: int) -> int:
+        opened = self._opened[descriptor]
+        self._call("size", opened.path)
+        return len(opened.file.seen)
+
+    def is_at(self, descriptor: int, path: str) -> bool:
+        self._call("is_at", path)
+        return self.disk.names.get(path) is self._opened[descriptor].file
+
+    def names_stamp(self, folder: str) -> object:
+        self._call("names_stamp", folder)
+        return tuple((path, file.number) for path, file in self.disk.names.items())
+
     def may_write(self, path: str) -> bool:
         self._call("may_write", path)
         return True
@@ -135,9 +149,9 @@ class ModelFiles(FileSystem):
 
     # --- opening and closing --------------------------------------------------------------
 
-    def open(self, path: str, *, append: bool = False) -> int:
+    def open(self, path: str, to: Literal["read", "write", "append"] = "read") -> int:
         self._call("open", path)
-        return self._descriptor(path, self._file(path), append=append)
+        return self._descriptor(path, self._file(path), writable=to != "read")
 
     def create(self, path: str, mode: int) -> int:
         self._call("create", path)
@@ -148,7 +162,7 @@ class ModelFiles(FileSystem):
     def _create(self, path: str) -> int:
         file = self.disk.new_file()
         self.disk.rename((path, file))
-        return self._descriptor(path, file, append=True)
+        return self._descriptor(path, file, writable=True)
 
     def close(self, descriptor: int) -> None:
         opened = self._opened.pop(descriptor)
@@ -157,14 +171,11 @@ class ModelFiles(FileSystem):
 
     # --- changing what a file holds -------------------------------------------------------
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        opened = self._opened[descriptor]
-        assert opened.append, "written through a descriptor that is for reading"
-        return self.write_at(descriptor, data, len(opened.file.seen))
-
-    def write_at(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
-        """Write in the middle, which no store of ours does."""
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
         opened, data = self._opened[descriptor], bytes(data)
+        assert opened.writable, "written through a descriptor that is for reading"
+        if offset is None:
+            offset = len(opened.file.seen)
         trouble = self._call("write", opened.path, opened.file, offset, data)
         if isinstance(trouble, Short):
             data = data[: (len(data) + 1) // 2]
@@ -213,7 +224,7 @@ class ModelFiles(FileSystem):
         self._call("open_lock", path)
         if path not in self.disk.names:
             return self._create(path)
-        return self._descriptor(path, self._file(path), append=False)
+        return self._descriptor(path, self._file(path), writable=False)
 
     def try_lock(self, descriptor: int) -> bool:
         number = self._opened[descriptor].file.number

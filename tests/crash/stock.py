@@ -27,7 +27,7 @@ class _Raw(io.RawIOBase):
 
     def __init__(self, files: ModelFiles, path: str) -> None:
         self._files, self._position = files, 0
-        self._descriptor = files.open(path)
+        self._descriptor = files.open(path, "write")
         FILES[self._descriptor] = files
 
     def fileno(self) -> int:
@@ -45,12 +45,12 @@ class _Raw(io.RawIOBase):
         return len(data)
 
     def write(self, data: Any) -> int:
-        written = self._files.write_at(self._descriptor, data, self._position)
+        written = self._files.write(self._descriptor, data, self._position)
         self._position += written
         return written
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        size = self._files.status(self._descriptor).size
+        size = self._files.size(self._descriptor)
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: size}[whence]
         self._position = base + offset
         return self._position

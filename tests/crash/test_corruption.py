@@ -9,13 +9,16 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 import pytest
 
 from settlesim.errors import StoreDamagedError
+from settlesim.ports import Transaction
 from settlesim.store import TinyStore
+from settlesim.store.journal.records import before_blanks
 from settlesim.store.repair.verify import verify_store
-from tests.crash.durable import PATH, Bench, dump
+from tests.crash.durable import PATH, Bench, dump, snapshot
 from tests.crash.model_disk import ModelDisk
 from tests.crash.model_files import ModelFiles
 
@@ -74,7 +77,9 @@ def written() -> Written:
     for _ in range(3):
         bench.queue.receive(1)
         note()
-    return Written({path: file.seen for path, file in files.disk.names.items()}, states)
+    found = {path: file.seen for path, file in files.disk.names.items()}
+    found[JOURNAL] = found[JOURNAL][: before_blanks(found[JOURNAL])]
+    return Written(found, states)
 
 
 def flips(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -163,6 +168,67 @@ def test_every_truncation_of_a_journal_leaves_what_stood_before_it(
         whole = data.count(b"\n", 0, size) - 1
         assert found == (written.states[whole] if size >= start else f"damaged: {JOURNAL}"), size
     finding(f"corruption: {len(data)} truncations of a journal: {start} named, the others cut")
+
+
+def test_what_stands_in_the_blanks_behind_the_records_is_cut(
+    written: Written, finding: Callable[[object], None]
+) -> None:
+    """It takes nothing from them, wherever it stands, and is no record that comes later."""
+    data, blanks = written.journal, 40
+    behind = [b"x", b"\n", b"x\n", b"\0" * 7, data[: data.index(b"\n") + 1], last_line(data)]
+    for junk in behind:
+        for place in range(blanks):
+            damaged = data + (b" " * place + junk).ljust(blanks)
+            files = written.with_file(JOURNAL, damaged)
+            assert found_in(files) == written.states[-1], (place, junk)
+            store_on(files).close()
+            bench = Bench(lambda now, files=files: store_on(files))  # type: ignore[misc]
+            bench.settle("new", 0, None)
+            assert dump(store_on(files)) == dump(bench.store) != written.states[-1]
+    finding(f"corruption: {blanks * len(behind)} times something in the blanks of a journal, cut")
+
+
+def last_line(data: bytes) -> bytes:
+    return data[data.rindex(b"\n", 0, -1) + 1 :]
+
+
+def test_record_that_was_cut_never_comes_back_behind_the_one_in_its_place() -> None:
+    """Of two that nobody called durable the disk may have had the second one only.
+
+    It was made on the first one. When what is written in the place of that ends where the
+    second one begins, the second one must be gone, whatever a power cut leaves.
+    """
+    files = ModelFiles(ModelDisk())
+    store = store_on(files)
+    for key in "abc":
+        bench_save(store, key)
+    journal = files.disk.names[JOURNAL].seen
+    parts = journal[: before_blanks(journal)].splitlines(keepends=True)
+    # A line end, the first record once more, as it is in doubt, and the new one take its place.
+    parts[2] = b"0" * (len(parts[1]) + len(parts[2])) + b"\n"
+    body = parts[3][9:-1].replace(b'"d":2', b'"d":1')
+    parts[3] = b"%08x %b\n" % (crc32(body), body)
+    disk = ModelDisk()
+    disk.put(PATH, files.disk.names[PATH].seen)
+    disk.put(JOURNAL, b"".join(parts).ljust(len(journal)))
+
+    moments: list[ModelDisk] = []
+    files = ModelFiles(disk, lambda call: moments.append(files.disk.copy()))
+    store = store_on(files)
+    assert store.keys() == ["a"]
+    bench_save(store, "x")
+    assert store.keys() == ["a", "x"]
+    moments.append(files.disk.copy())
+    seen = Counter[str]()
+    for moment in moments:
+        for image in [moment, *moment.after_power_cut()]:
+            seen["".join(store_on(ModelFiles(image)).keys())] += 1
+    assert seen.keys() == {"a", "ax"}
+
+
+def bench_save(store: TinyStore, key: str) -> None:
+    """Save an instance; the records of all keys have one length."""
+    store.commit(Transaction(key, snapshot(1, count=1), 0))
 
 
 def test_cut_tail_is_reported_kept_aside_and_in_nobodys_way(written: Written) -> None:

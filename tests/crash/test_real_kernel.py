@@ -21,7 +21,7 @@ from settlesim.store.journal.files import FileSystem
 from tests.crash.durable import STEPS, DurableProgram
 from tests.documents import ROOT
 
-CALLS = ("write", "fsync", "fdatasync", "ftruncate", "rename", "unlink")
+CALLS = ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink")
 """What Python makes of the store's calls that change a disk, on Linux."""
 STRACED = 18
 """How many of the steps are done under strace, which takes its time."""
@@ -119,7 +119,7 @@ def test_sigkill_at_every_system_call_leaves_the_store_whole(
         list(pool.map(kill_at_each, CALLS))
     points = ", ".join(f"{number} {call}" for call, number in killed.items())
     finding(f"strace: SIGKILL at {sum(killed.values())} system calls ({points}), {len(faults)} bad")
-    assert min(killed["write"], killed["fdatasync"], killed["rename"]) > 0
+    assert min(killed["pwrite64"], killed["fdatasync"], killed["rename"]) > 0
     assert sum(killed.values()) > STRACED
     assert not faults, faults
 
@@ -164,9 +164,9 @@ class Filmed(FileSystem):
         self.shoot("create")
         return super().create(path, mode)
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
         self.shoot("write")
-        return super().write(descriptor, data)
+        return super().write(descriptor, data, offset)
 
     def truncate(self, descriptor: int, size: int) -> None:
         self.shoot("truncate")

@@ -42,6 +42,12 @@ CRASH = ("crash/test_every_point.py::test_so_does_every_crash_point_of_the_first
 NAMED = (
     "crash/test_corruption.py::test_named_damage_is_reported_with_its_place_and_nothing_is_written",
 )
+REPLACED = ("store/test_replaced.py::test_files_that_are_removed_and_made_anew_are_read_anew",)
+RIVALS = ("chaos/test_contention.py::test_rivals_for_one_instance_lose_no_update_and_all_get_on",)
+TAIL = (
+    "crash/test_corruption.py::"
+    "test_record_that_was_cut_never_comes_back_behind_the_one_in_its_place",
+)
 STALE = ("contracts/test_store.py::test_stale_save_is_refused_and_writes_nothing",)
 CONTENTION = (
     "chaos/test_contention.py::test_rivals_with_instances_of_their_own_lose_no_update_and_never_conflict",
@@ -235,7 +241,36 @@ JOURNAL = (
         "a torn tail is not cut",
         "settlesim.store.journal.replica_writing",
         (("        if self._tail:\n", "        if False:\n"),),
-        CRASH,
+        TAIL,
+    ),
+    Mutant(
+        "the cut of a torn tail is not synced",
+        "settlesim.store.journal.journal_file",
+        (("            self.sync()\n\n    def sync", "            pass\n\n    def sync"),),
+        TAIL,
+    ),
+    Mutant(
+        "a journal that lost its name is written on",
+        "settlesim.store.journal.names",
+        (("        if self._files.is_at(descriptor, path):\n", "        if True:\n"),),
+        REPLACED,
+    ),
+    Mutant(
+        "a folder that was just changed is taken for unchanged",
+        "settlesim.store.journal.files",
+        (("        if not 0 <= changed < 1e9 * (wall_clock() - _TICK):\n", "        if False:\n"),),
+        ("store/test_names.py::test_folder_that_was_just_changed_has_no_stamp",),
+    ),
+    Mutant(
+        "what others wrote into the blanks is not seen",
+        "settlesim.store.journal.journal_file",
+        (
+            (
+                '        return "more" if around.startswith(b"\\n") else "other"\n',
+                '        return "same" if around.startswith(b"\\n") else "other"\n',
+            ),
+        ),
+        RIVALS,
     ),
     Mutant(
         "the error of a sync is passed over",

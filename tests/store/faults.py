@@ -13,6 +13,7 @@ from settlesim.chart.values import freeze_object
 from settlesim.ports import Transaction
 from settlesim.store import TinyStore
 from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.records import before_blanks
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -37,11 +38,11 @@ class Faulty(FileSystem):
         self._at("create")
         return super().create(path, mode)
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
         if self.armed and self.step == "write" and self.times:
-            super().write(descriptor, data[: len(data) // 2])
+            super().write(descriptor, data[: len(data) // 2], offset)
         self._at("write")
-        return super().write(descriptor, data)
+        return super().write(descriptor, data, offset)
 
     def truncate(self, descriptor: int, size: int) -> None:
         self._at("truncate")
@@ -78,9 +79,9 @@ class Counting(FileSystem):
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
         self.calls.append("write")
-        return super().write(descriptor, data)
+        return super().write(descriptor, data, offset)
 
     def sync(self, descriptor: int) -> None:
         self.calls.append("sync")
@@ -105,8 +106,8 @@ class Unprivileged(FileSystem):
 class Dribble(FileSystem):
     """A file system that takes three bytes at a time."""
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        return super().write(descriptor, data[:3])
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
+        return super().write(descriptor, data[:3], offset)
 
 
 def save(store: TinyStore, key: str, count: int, revision: int = 1) -> None:
@@ -138,3 +139,18 @@ def abandon(store: TinyStore) -> None:
 def journal_of(path: Path) -> Path:
     """Return the path of a store's journal."""
     return path.with_name(path.name + ".journal")
+
+
+def journal_text(path: Path) -> bytes:
+    """Return a store's journal without the blanks at its end."""
+    data = journal_of(path).read_bytes()
+    return data[: before_blanks(data)]
+
+
+def write_behind(path: Path, data: bytes) -> int:
+    """Write where the records of a store's journal end, and return that place."""
+    start = len(journal_text(path))
+    with journal_of(path).open("r+b") as stream:
+        stream.seek(start)
+        stream.write(data)
+    return start

@@ -138,9 +138,9 @@ class CountingFiles(FileSystem):
         self.counts["lock"] += 1
         return super().try_lock(descriptor)
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
         self.counts["write"] += 1
-        return super().write(descriptor, data)
+        return super().write(descriptor, data, offset)
 
     def sync(self, descriptor: int) -> None:
         self.counts["sync"] += 1

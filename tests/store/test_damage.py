@@ -11,7 +11,7 @@ import pytest
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
-from tests.store.faults import abandon, count, journal_of, names, save
+from tests.store.faults import abandon, count, journal_of, journal_text, names, save, write_behind
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def killed(path: Path) -> Path:
 
 def lines(path: Path) -> list[bytes]:
     """Return the lines of a journal, with their ends."""
-    return journal_of(path).read_bytes().splitlines(keepends=True)
+    return journal_text(path).splitlines(keepends=True)
 
 
 # --- the snapshot ---------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_every_changed_byte_of_a_journal_is_damage_or_an_unfinished_end(killed: 
 
     Never is a record changed, or left out in the middle.
     """
-    whole = journal_of(killed).read_bytes()
+    whole = journal_text(killed)
     last = len(whole) - len(lines(killed)[-1])
     found: Counter[str] = Counter()
     for place, byte in enumerate(whole):
@@ -173,7 +173,7 @@ def test_every_changed_byte_of_a_journal_is_damage_or_an_unfinished_end(killed: 
 
 def test_every_truncation_of_a_journal_leaves_whole_transactions(killed: Path) -> None:
     """What is cut off at the end can not be told from what was never written."""
-    whole = journal_of(killed).read_bytes()
+    whole = journal_text(killed)
     start = len(lines(killed)[0])
     for size in range(len(whole)):
         journal_of(killed).write_bytes(whole[:size])
@@ -209,7 +209,7 @@ def test_record_that_is_missing_in_the_middle_is_damage(killed: Path) -> None:
 
 def test_unfinished_end_is_left_by_readers_and_set_aside_by_the_next_writer(killed: Path) -> None:
     """Nobody was told that it had been kept; still it is not thrown away."""
-    whole = journal_of(killed).read_bytes()
+    whole = journal_text(killed)
     torn = b'1234abcd {"seq":9,"d":8,"at'
     journal_of(killed).write_bytes(whole + torn)
     with TinyStore(killed) as store:
@@ -229,9 +229,7 @@ def test_what_is_set_aside_is_told_to_the_log(
 ) -> None:
     """File, place and size, where it is kept, and whether it may have been acknowledged."""
     journal, torn = journal_of(killed), killed.with_name("store.json.torn")
-    start = journal.stat().st_size
-    with journal.open("ab") as stream:
-        stream.write(b"12345678 {")
+    start = write_behind(killed, b"12345678 {")
     with TinyStore(killed) as store:
         assert caplog.records == []  # a reader cuts nothing
         save(store, "k8", 8)
@@ -244,7 +242,7 @@ def test_what_is_set_aside_is_told_to_the_log(
         save(store, "k9", 9)
         assert len(caplog.records) == 1
         abandon(store)
-    data = journal.read_bytes()
+    data = journal_text(killed)
     journal.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])  # of one that was told
     with TinyStore(killed) as store:
         save(store, "k10", 10)

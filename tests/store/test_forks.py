@@ -17,6 +17,7 @@ from settlesim.store import TinyStore
 from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.lock import FileLock, InterruptsHeld
+from settlesim.store.journal.names import Names
 from tests.store.faults import count, save
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -177,7 +178,8 @@ def test_child_that_leaves_the_block_and_ends_ends_well(path: Path) -> None:
 def test_lock_does_not_stay_with_a_child_when_its_holder_is_killed(path: Path) -> None:
     """Whoever takes it: also the acceptance of an edit, which opens no store."""
     files = FileSystem()
-    one, two = (FileLock(f"{path}.lock", files, limit=0, store=str(path)) for _ in range(2))
+    names = Names(files, str(path.parent))
+    one, two = (FileLock(f"{path}.lock", files, names, limit=0, store=str(path)) for _ in range(2))
     one.acquire(InterruptsHeld())
     reading, writing = os.pipe()
     child = os.fork()

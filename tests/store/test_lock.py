@@ -17,7 +17,7 @@ import settlesim.store
 from settlesim.errors import StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.journal.database import JournalDatabase
-from settlesim.store.journal.files import FileSystem, Status
+from settlesim.store.journal.files import FileSystem
 from tests.store.faults import save
 
 STORE = str(Path(settlesim.store.__file__).parent)
@@ -37,12 +37,12 @@ class Blind(FileSystem):
         self.locked = super().try_lock(descriptor)
         return self.locked
 
-    def status(self, descriptor: int) -> Status:
+    def is_at(self, descriptor: int, path: str) -> bool:
         error, self.error = self.error, None
         if error is not None:
             assert self.locked
             raise error
-        return super().status(descriptor)
+        return super().is_at(descriptor, path)
 
 
 @pytest.mark.parametrize("kind", [OSError, SystemExit, MemoryError])

@@ -13,7 +13,7 @@ from settlesim.store import TinyStore
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.records import record_line
 from settlesim.store.repair.mend import accept_edits
-from tests.store.faults import abandon, count, journal_of, save
+from tests.store.faults import abandon, count, journal_of, save, write_behind
 
 
 @pytest.fixture
@@ -266,8 +266,7 @@ def test_acceptance_that_was_killed_can_be_done_again(path: Path) -> None:
 
     make(path, "a", "b", fold=False)
     torn = b"00000000 {\n" + record_line(4, 0, 0.0, {})  # out of order, and never finished
-    with journal_of(path).open("ab") as stream:
-        stream.write(torn)
+    write_behind(path, torn)
     path.write_bytes(path.read_bytes().replace(b'"seq":0,', b'"seq":0, '))
     for files in (KilledBeforeSnapshot(), KilledBeforeJournal()):
         with pytest.raises(Killed):

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tinydb import TinyDB, where
@@ -31,6 +32,7 @@ from tests.store.faults import (
     abandon,
     count,
     journal_of,
+    journal_text,
     names,
     save,
 )
@@ -261,13 +263,13 @@ def test_full_disk_refuses_a_save_and_takes_it_when_there_is_room(path: Path) ->
     files = Faulty("write", FULL)
     store = TinyStore(path, files=files)
     save(store, "a", 1)
-    before = journal_of(path).read_bytes()
+    before = journal_text(path)
     files.armed = True
     for _ in range(3):
         with pytest.raises(StoreUnavailableError, match=r"No space left.*Nothing was changed"):
             save(store, "a", 2, revision=2)
         assert count(store, "a") == 1
-        assert journal_of(path).read_bytes() == before
+        assert journal_text(path) == before
     files.armed = False
     save(store, "a", 2, revision=2)
     with TinyStore(path) as other:
@@ -340,9 +342,9 @@ class Failing(FileSystem):
         self._at("create")
         return super().create(path, mode)
 
-    def open(self, path: str, *, append: bool = False) -> int:
+    def open(self, path: str, to: Literal["read", "write", "append"] = "read") -> int:
         self._at("open")
-        return super().open(path, append=append)
+        return super().open(path, to)
 
     def sync(self, descriptor: int) -> None:
         self._at("sync")
@@ -423,10 +425,10 @@ def test_what_nobody_called_durable_is_written_again_by_a_process_that_opens_lat
     save(store, "a", 1)
     save(store, "a", 2, revision=2)
     abandon(store)
-    last = journal_of(path).read_bytes().splitlines()[-1]
+    last = journal_text(path).splitlines()[-1]
     with TinyStore(path) as store:
         save(store, "b", 1)
-        lines = journal_of(path).read_bytes().splitlines()
+        lines = journal_text(path).splitlines()
         assert lines.count(last) == 2
         save(store, "b", 2, revision=2)
         assert journal_of(path).read_bytes().count(last) == 2

@@ -16,7 +16,7 @@ from tinydb.table import Document
 from settlesim.errors import StoreDamagedError
 from settlesim.store import TinyStore
 from settlesim.store.journal.tinydb_form import JournalDB, JournalStorage
-from tests.store.faults import count, save
+from tests.store.faults import count, journal_text, save
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def db(request: pytest.FixtureRequest, path: Path) -> Iterator[TinyDB]:
 
 
 def lines(path: Path) -> list[bytes]:
-    return path.with_name("store.json.journal").read_bytes().splitlines()[1:]
+    return journal_text(path).splitlines()[1:]
 
 
 # --- TinyDB's methods -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.repair.mend import accept_edits, salvage_store
 from settlesim.store.repair.verify import verify_store
-from tests.store.faults import abandon, count, journal_of, names, save
+from tests.store.faults import abandon, count, journal_of, names, save, write_behind
 
 
 @pytest.fixture
@@ -96,14 +96,12 @@ def test_unfinished_end_and_what_was_set_aside_are_reported(killed: Path) -> Non
     """Neither is damage."""
     torn = [b"12345678 {", b"x\ny\0", b"# cut off\nz"]
     for number, tail in enumerate(torn):
-        with journal_of(killed).open("ab") as stream:
-            stream.write(tail)
-        size = journal_of(killed).stat().st_size
+        start = write_behind(killed, tail)
         report = verify_store(killed)
         assert report.is_whole
         assert report.unfinished is not None
-        assert report.unfinished.end == size
-        assert report.unfinished.start == size - len(tail)
+        assert report.unfinished.start == start
+        assert report.unfinished.end == start + len(tail)
         assert report.set_aside == (number, sum(map(len, torn[:number])))
         with TinyStore(killed) as store:
             save(store, f"new{number}", 1)
@@ -115,8 +113,7 @@ def test_piece_that_was_set_aside_in_part_is_counted_with_those_after_it(killed:
     torn = killed.with_name("store.json.torn")
     torn.write_bytes(b"# cut off the journal at byte 700, 50 bytes:\n0123456789")
     for number in range(2):
-        with journal_of(killed).open("ab") as stream:
-            stream.write(b"98765")
+        write_behind(killed, b"98765")
         with TinyStore(killed) as store:
             save(store, f"new{number}", 1)
             abandon(store)

@@ -8,7 +8,9 @@ locked by whoever writes. A transaction is one line and one ``fdatasync``: all o
 or nothing, across tables.
 
 * Every process has all documents in memory, as text, and takes in what others wrote by
-  looking at the size of the journal. Readers need no lock.
+  looking at what follows the last record that it knows. Readers need no lock.
+* The journal grows by blanks, and records are written into them: to sync a file that has
+  not grown is a third cheaper, as the file system has nothing to note of it.
 * The lock is released before the sync. A journal is durable from its begin to some point, so
   that one sync covers all transactions before it, whoever wrote them (group commit).
 * A snapshot is written whole into a new file, which then takes the name; then an empty
@@ -121,7 +123,11 @@ class JournalDatabase:
         self.mutex = ThreadLock()
         self._sync_mutex = threading.Lock()
         self._lock = FileLock(
-            f"{self.path}.lock", self._files, limit=self._lock_timeout, store=self.path
+            f"{self.path}.lock",
+            self._files,
+            self.replica.names,
+            limit=self._lock_timeout,
+            store=self.path,
         )
         self.process = os.getpid()
 
@@ -165,19 +171,20 @@ class JournalDatabase:
     # --- what the blocks do ---------------------------------------------------------------
 
     def enter(self, interrupts: InterruptsHeld) -> None:
-        """Take the threads' lock."""
+        """Take the threads' lock, which the calling thread has not."""
         if not self.mutex.acquire(self._lock_timeout, interrupts):
             raise StoreUnavailableError(
                 path=self.path,
                 reason=f"another thread has used it for {self._lock_timeout:g} seconds. "
                 "Nothing was changed; try again.",
             )
-        try:
-            self._check_open()
-            self._drop_doubtful()
-        except BaseException:
-            self.mutex.release()
-            raise
+        if self.closed or self._must_reload:
+            try:
+                self._check_open()
+                self._drop_doubtful()
+            except BaseException:
+                self.mutex.release()
+                raise
 
     def _check_open(self) -> None:
         if self.closed:
@@ -205,6 +212,7 @@ class JournalDatabase:
     def catch_up(self) -> None:
         """Take in what others wrote."""
         try:
+            self.replica.names.look()
             self.replica.catch_up()
         except OSError as error:
             raise self._refused("reading", error) from error
@@ -311,6 +319,7 @@ class JournalDatabase:
         StoreUnavailableError
             The system refused; the store holds what it held before.
         """
+        self.mutex.refuse_nesting()
         interrupts = InterruptsHeld()
         interrupts.begin()
         try:

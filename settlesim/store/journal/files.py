@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from errno import EACCES, EAGAIN, EINVAL, ENOTSUP, ENOTTY
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+from settlesim.store.wall import wall_clock
 
 __all__ = ["FileSystem", "Status", "replace_file", "write_all"]
 
@@ -18,6 +20,20 @@ else:
     import fcntl
 
     _MISSING = ()
+
+_TICK: Final = 0.1
+"""Seconds, more than the least by which two times of a file system differ: on Linux before 6.13
+that is up to 0.01."""
+
+_LINUX: Final = sys.platform == "linux"
+
+_FLAGS: Final = {
+    "read": os.O_RDONLY,
+    "write": os.O_RDWR,
+    "append": os.O_RDWR | os.O_APPEND,
+}
+# fdatasync where there is one: the same without the time of the last change.
+_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
 
 class Status(NamedTuple):
@@ -43,7 +59,7 @@ class FileSystem:
 
     One object, so that a test can put another one in its place: let any single call fail,
     or keep files in memory and enumerate what a crash leaves of them. All methods raise
-    OSError; paths are absolute; what `write` puts down goes to the end of the file.
+    OSError; paths are absolute.
     """
 
     missing: tuple[str, ...] = _MISSING
@@ -59,6 +75,47 @@ class FileSystem:
         """Return the status of an open file."""
         return _status(os.fstat(descriptor))
 
+    def size(self, descriptor: int) -> int:
+        """Return the size of an open file that is neither read nor written in sequence."""
+        return os.lseek(descriptor, 0, os.SEEK_END)
+
+    def is_at(self, descriptor: int, path: str) -> bool:
+        """Say whether an open file is the one that has this name.
+
+        On Linux it does not look at the file's times. Since 6.13 a file whose times were
+        looked at gets a new one, to the nanosecond, when it is written next, and a sync has
+        to bring that to the disk: it takes a third longer.
+
+        References
+        ----------
+        The Linux kernel, ``Documentation/filesystems/multigrain-ts.rst``.
+        """
+        if _LINUX:
+            with suppress(OSError):  # without /proc
+                if os.readlink(f"/proc/self/fd/{descriptor}") == path:
+                    return True
+        try:
+            now = os.stat(path)
+        except FileNotFoundError:
+            return False
+        own = os.fstat(descriptor)
+        return (own.st_ino, own.st_dev) == (now.st_ino, now.st_dev)
+
+    def names_stamp(self, folder: str) -> object:
+        """Return what is another value after a name in the folder was changed.
+
+        None where the last change is so young that the next one may have the same time, or
+        where the folder can not be looked at.
+        """
+        try:
+            found = os.stat(folder)
+        except OSError:
+            return None
+        changed = max(found.st_mtime_ns, found.st_ctime_ns)
+        if not 0 <= changed < 1e9 * (wall_clock() - _TICK):
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
     def may_write(self, path: str) -> bool:
         """Say whether the file's permissions let this process write it."""
         return os.access(path, os.W_OK)
@@ -69,14 +126,14 @@ class FileSystem:
 
     # --- opening and closing --------------------------------------------------------------
 
-    def open(self, path: str, *, append: bool = False) -> int:
-        """Open a file that exists, for reading, and for writing at its end if `append`."""
-        return os.open(path, os.O_RDWR | os.O_APPEND if append else os.O_RDONLY)
+    def open(self, path: str, to: Literal["read", "write", "append"] = "read") -> int:
+        """Open a file that exists, for reading, and for writing at places or at its end."""
+        return os.open(path, _FLAGS[to])
 
     def create(self, path: str, mode: int) -> int:
-        """Make a file that must not exist and open it for reading and writing at its end."""
+        """Make a file that must not exist and open it for reading and writing."""
         # O_NOFOLLOW: a link that somebody planted under this name is not written through.
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         return os.open(path, flags, mode)
 
     def close(self, descriptor: int) -> None:
@@ -85,9 +142,17 @@ class FileSystem:
 
     # --- changing what a file holds -------------------------------------------------------
 
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        """Write what fits at the file's end and return how many bytes that were."""
-        return os.write(descriptor, data)
+    def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
+        """Write what fits and return how many bytes that were.
+
+        Parameters
+        ----------
+        offset : from the file's begin; None for the end of what was written last or, in a
+            file that was opened to append, for its end
+        """
+        if offset is None:
+            return os.write(descriptor, data)
+        return os.pwrite(descriptor, data, offset)
 
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut an open file to its first `size` bytes."""
@@ -104,8 +169,7 @@ class FileSystem:
             except OSError as error:
                 if error.errno not in (EINVAL, ENOTSUP, ENOTTY):
                     raise
-        # fdatasync where there is one: the same without the time of the last change.
-        getattr(os, "fdatasync", os.fsync)(descriptor)
+        _sync(descriptor)
 
     # --- changing names -------------------------------------------------------------------
 
@@ -177,11 +241,17 @@ def _status(found: os.stat_result) -> Status:
     return Status(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, kind)
 
 
-def write_all(files: FileSystem, descriptor: int, data: bytes) -> None:
-    """Write `data` at the file's end, in as many calls as the system wants."""
-    rest = memoryview(data)
+def write_all(files: FileSystem, descriptor: int, data: bytes, offset: int | None = None) -> None:
+    """Write `data` in as many calls as the system wants; see `FileSystem.write`."""
+    done = files.write(descriptor, data, offset)
+    if done == len(data):
+        return
+    rest = memoryview(data)[done:]
     while rest:
-        rest = rest[files.write(descriptor, rest) :]
+        if offset is not None:
+            offset += done
+        done = files.write(descriptor, rest, offset)
+        rest = rest[done:]
 
 
 def replace_file(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from errno import EIO
-from typing import Final
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
+from typing import Final, Literal
 from zlib import crc32
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
@@ -15,12 +15,22 @@ from settlesim.store.journal.records import (
     Header,
     Record,
     Scan,
+    before_blanks,
     header_line,
     read_header,
     scan,
 )
 
 __all__ = ["JournalFile", "advice", "is_file", "read_range", "read_whole"]
+
+_LEAST_ROOM: Final = 1 << 12
+_MOST_ROOM: Final = 1 << 16
+"""Bytes. To sync a file that has grown takes the file system a transaction of its own, so it
+grows by some blanks at a time, about as many as there are records, and records are written
+into them."""
+
+_GLANCE: Final = 1 << 12
+"""Bytes that are read for what another process has written."""
 
 _MARK: Final = 1024
 """Bytes; by so many of the last ones a file is known again."""
@@ -102,7 +112,8 @@ class JournalFile:
         self._mark = b""
         self._advance(line)
         self.writable = writable
-        self.identity = files.status(descriptor).identity
+        self._room = self.position
+        """Where the blanks end, as far as it is known, into which records are written."""
         self.name_synced = False
         """Whether the file is known to keep its name over a power cut."""
         self.trusted = False
@@ -173,14 +184,14 @@ class JournalFile:
         OSError
             The system refused.
         """
-        descriptor = self._files.open(self.path, append=True)
+        descriptor = self._files.open(self.path, "write")
         with self._in_use:
             old, self.descriptor, self.writable = self.descriptor, descriptor, True
         self._files.close(old)
 
     def size(self) -> int:
         """Return the size of the file in bytes."""
-        return self._files.status(self.descriptor).size
+        return self._files.size(self.descriptor)
 
     @property
     def digest(self) -> str:
@@ -192,6 +203,26 @@ class JournalFile:
         self._mark = (self._mark + bytes(data[-_MARK:]))[-_MARK:]
         self.position += len(data)
 
+    def look(self) -> Literal["same", "more", "less", "other"]:
+        """Look at the two bytes where the known records end.
+
+        Returns
+        -------
+        found : ``"more"`` where something follows them, ``"less"`` where some of them are
+            gone, ``"other"`` where the file is not what it was
+        """
+        files, position = self._files, self.position
+        around = files.read(self.descriptor, 2, position - 1)
+        if around == b"\n ":
+            return "same"
+        if around == b"\n":
+            around += files.read(self.descriptor, 1, position)
+        if around in (b"\n", b"\n "):
+            return "same"
+        if not around:
+            return "less"
+        return "more" if around.startswith(b"\n") else "other"
+
     def is_itself(self) -> bool:
         """Say whether what stands before `position` is, as far as it can be told, what stood there.
 
@@ -202,19 +233,31 @@ class JournalFile:
 
     def begins(self, other: JournalFile) -> bool:
         """Say whether the other file begins with all that is in this one, or is this one."""
-        size = self.size()
-        own, others = (read_range(self._files, each.descriptor, 0, size) for each in (self, other))
+        own = read_range(self._files, self.descriptor, 0, self.size())
+        own = own[: before_blanks(own)]
+        others = read_range(self._files, other.descriptor, 0, len(own))
         same = (self.base, self.check, self.after) == (other.base, other.check, other.after)
         return same and own == others
 
-    def scan(self, seq: int) -> tuple[Scan, memoryview]:
+    def scan(self, seq: int, *, whole: bool = True) -> tuple[Scan, memoryview]:
         """Read what comes after `position`, where transaction `seq` ends.
+
+        Parameters
+        ----------
+        whole : whether to read to the end of the file, where a power cut may have left
+            something behind the blanks
 
         Returns
         -------
         found : the records
         known : their bytes, for `take`
         """
+        if not whole:
+            data = self._files.read(self.descriptor, _GLANCE, self.position)
+            if b"\n " in data:  # as between a record and the blanks, and in no record
+                found = scan(data, seq)
+                if found.flaw is None and not found.tail:
+                    return found, memoryview(data)[: found.end]
         data = read_range(self._files, self.descriptor, self.position, self.size())
         found = scan(data, seq)
         return found, memoryview(data)[: found.end]
@@ -229,7 +272,7 @@ class JournalFile:
         self._advance(known)
 
     def append(self, line: bytes) -> None:
-        """Write a line at the end, all of it or nothing.
+        """Write a line behind the known ones, all of it or nothing.
 
         Raises
         ------
@@ -237,13 +280,35 @@ class JournalFile:
             The system refused, and the file is as it was: if it can not be cut either, the
             next one to write finds a record without an end, and cuts it.
         """
+        end = self.position + len(line)
         try:
-            write_all(self._files, self.descriptor, line)
+            if end <= self._room:
+                write_all(self._files, self.descriptor, line, self.position)
+            else:
+                self._write_with_room(line, end)
         except BaseException:
+            self._room = self.position
             with suppress(OSError):
                 self._files.truncate(self.descriptor, self.position)
             raise
         self._advance(line)
+
+    def _write_with_room(self, line: bytes, end: int) -> None:
+        """Write a line, and blanks behind it if there are none, for the lines that come."""
+        files, start = self._files, self.position
+        self._room = max(files.size(self.descriptor), end)  # another process may have made room
+        if end < self._room:
+            write_all(files, self.descriptor, line, start)
+            return
+        blanks = min(max(start, _LEAST_ROOM), _MOST_ROOM)
+        try:
+            write_all(files, self.descriptor, line + b" " * blanks, start)
+            self._room += blanks
+        except OSError as error:
+            if error.errno not in (ENOSPC, EDQUOT, EFBIG):
+                raise
+            files.truncate(self.descriptor, start)
+            write_all(files, self.descriptor, line, start)  # there may be room for it alone
 
     def set_aside(self, tail: bytes, path: str, *, like: str, sync: bool) -> None:
         """Cut what comes after `position`, and keep it in the file at `path`.
@@ -251,10 +316,10 @@ class JournalFile:
         Raises
         ------
         OSError
-            The system refused; nothing was cut.
+            The system refused; what was kept aside may be there twice later.
         """
         try:
-            descriptor = self._files.open(path, append=True)
+            descriptor = self._files.open(path, "append")
         except FileNotFoundError:
             descriptor = self._files.create(path, 0o600)
             with suppress(OSError):
@@ -268,7 +333,12 @@ class JournalFile:
             self._files.close(descriptor)
         if sync:
             self._files.sync_folder(os.path.dirname(path))
+        self._room = self.position
         self._files.truncate(self.descriptor, self.position)
+        if sync:
+            # Else a power cut could bring back what was cut, behind a record that is written
+            # in its place: and that may be a record that seems to come next.
+            self.sync()
 
     def sync(self) -> None:
         """Return when all that was appended is on the disk.

@@ -9,11 +9,13 @@ import time
 import weakref
 from contextlib import suppress
 from importlib import import_module
+from threading import get_ident
 from types import FrameType
 from typing import Any, Final
 
 from settlesim.errors import StoreUnavailableError
 from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.names import Names
 
 __all__ = ["FileLock", "InterruptsHeld", "ThreadLock"]
 
@@ -22,6 +24,9 @@ __all__ = ["FileLock", "InterruptsHeld", "ThreadLock"]
 _quick: Final = import_module("_signal")
 
 _INTERRUPT: Final = int(signal.SIGINT)
+
+_main = threading.main_thread()
+"""Kept, as to ask for it costs two calls for each block; a fork may make another one it."""
 
 _FIRST_PAUSE: Final = 0.0002
 _LONGEST_PAUSE: Final = 0.005
@@ -51,7 +56,7 @@ class InterruptsHeld:
         """Hold interrupts back from now on."""
         self._caught, self._pending, self.previous = None, False, None
         self.ended = False
-        if threading.get_ident() == threading.main_thread().ident:
+        if get_ident() == _main.ident:
             # None is a handler that C code installed; it could not be put back.
             previous = _quick.getsignal(_INTERRUPT)
             if previous is not None:
@@ -65,7 +70,8 @@ class InterruptsHeld:
             if _quick.getsignal(_INTERRUPT) == self._remember:
                 _quick.signal(_INTERRUPT, _behind_ended(self.previous))
             self.ended = True
-            self.deliver()
+            if self._pending:
+                self.deliver()
 
     def deliver(self) -> None:
         """Pass an interrupt on that came meanwhile; usually raises KeyboardInterrupt."""
@@ -137,18 +143,14 @@ class ThreadLock:
         RuntimeError
             It does.
         """
-        if self.is_mine:
+        if self._lock._is_owned():
             raise RuntimeError("one use of a store inside another one, by the same thread")
 
     def acquire(self, limit: float, interrupts: InterruptsHeld) -> bool:
         """Wait up to `limit` seconds, interruptibly; say whether it was taken.
 
-        Raises
-        ------
-        RuntimeError
-            The calling thread holds it already.
+        The caller has seen to it by `refuse_nesting` that it is not its own already.
         """
-        self.refuse_nesting()
         if not self._lock.acquire(blocking=False):
             waited, step = 0.0, 0.05  # only for the interrupts: it wakes when the lock is free
             while not self._lock.acquire(timeout=step):
@@ -170,13 +172,17 @@ class FileLock:
 
     Parameters
     ----------
+    names : of the lock file's folder; they are looked at when the lock is taken
     limit : seconds to wait, about; a frozen process must not freeze the others
     store : how an error names the store
     """
 
-    def __init__(self, path: str, files: FileSystem, *, limit: float, store: str) -> None:
+    def __init__(
+        self, path: str, files: FileSystem, names: Names, *, limit: float, store: str
+    ) -> None:
         self.path = path
         self._files = files
+        self._names = names
         self._limit = limit
         self._store = store
         self._descriptor = -1
@@ -225,10 +231,9 @@ class FileLock:
                 return False
             # Somebody may have removed the lock file meanwhile: then this lock excludes
             # nobody, and a new file is needed.
-            with suppress(FileNotFoundError):
-                now = files.stat(self.path).identity
-                if files.status(self._descriptor).identity == now:
-                    return True
+            self._names.look()
+            if self._names.lead_to(self._descriptor, self.path):
+                return True
             self.drop()
 
     def release(self) -> None:
@@ -261,6 +266,8 @@ _file_locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
+    global _main  # noqa: PLW0603
+    _main = threading.main_thread()
     _hear_interrupts()
     for lock in list(_file_locks):
         # The lock is the parent's, and would stay with this copy when the parent is killed.

@@ -112,9 +112,10 @@ def check_pair(path: str, stand: Stand | None, journal: JournalFile) -> None:
 
 
 def _holds(journal: JournalFile) -> str:
-    if journal.size() == journal.start:
+    found, _ = journal.scan(journal.base)
+    count = len(found.records)
+    if not count and not found.tail:
         return ""
-    count = len(journal.scan(journal.base)[0].records)
     if not count:
         return ", which is not empty,"
     return f", which holds {count} transaction{'' if count == 1 else 's'} more,"

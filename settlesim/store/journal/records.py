@@ -12,11 +12,14 @@ the store; `d` is the last one that was known to be durable when the line was wr
 that is no good may be the end of a write that was cut short, and then nobody was told that it
 had been kept; but if a later line says that it was durable, it has been damaged since. Of the
 last lines no later one says anything: they are set aside, and what they may have been is told.
+Behind the last line there may be blanks, into which the next ones will be written.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -29,6 +32,7 @@ __all__ = [
     "Header",
     "Record",
     "Scan",
+    "before_blanks",
     "header_line",
     "read_header",
     "read_line",
@@ -99,15 +103,22 @@ def header_line(base: int, check: str, after: str = "") -> bytes:
 
 def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
     """Return the line of a transaction; the texts of its documents go in as they are."""
-    tables = ",".join(f"{encode_document(name)}:{_table(each)}" for name, each in delta.items())
-    return _line(f'{{"seq":{seq},"d":{durable},"at":{encode_document(at)},"set":{{{tables}}}}}')
+    if not isfinite(at):
+        raise ValueError(f"the time is {at}, which JSON has no number for")
+    tables = []
+    for name, changes in delta.items():
+        if changes is None:
+            tables.append(f"{_name(name)}:null")
+            continue
+        texts = [
+            f'"{number}":{"null" if text is None else text}' for number, text in changes.items()
+        ]
+        tables.append(f"{_name(name)}:{{{','.join(texts)}}}")
+    return _line(f'{{"seq":{seq},"d":{durable},"at":{at},"set":{{{",".join(tables)}}}}}')
 
 
-def _table(changes: dict[int, str | None] | None) -> str:
-    if changes is None:
-        return "null"
-    items = (f'"{number}":{"null" if text is None else text}' for number, text in changes.items())
-    return f"{{{','.join(items)}}}"
+_name = lru_cache(maxsize=64)(encode_document)
+"""The name of a table as it stands in a line."""
 
 
 # --- reading ------------------------------------------------------------------------------
@@ -186,7 +197,20 @@ def _read_set(
 def read_line(line: bytes) -> Record | None:
     """Read a line without its end; None where it is no record as it was written."""
     body = _body(line)
-    return None if body is None else _read_record(body, line)
+    if body is None:
+        return None
+    try:
+        return _read_record(body, line)
+    except KeyError:  # the first line of a journal, say
+        return None
+
+
+def before_blanks(data: bytes) -> int:
+    """Return where the blanks begin in which a journal ends, or a stretch of one."""
+    end = data.find(b"\n ") + 1  # in no record, and so mostly where they begin
+    if end and data.count(b" ", end) == len(data) - end:
+        return end
+    return len(data.rstrip(b" "))
 
 
 def scan(data: bytes, seq: int) -> Scan:
@@ -198,7 +222,8 @@ def scan(data: bytes, seq: int) -> Scan:
     records: list[Record] = []
     skipped: list[tuple[int, int]] = []
     end = last = 0
-    while end < len(data):
+    size = before_blanks(data)
+    while end < size:
         stop = data.find(b"\n", end)
         if stop == end:
             end += 1
@@ -207,13 +232,13 @@ def scan(data: bytes, seq: int) -> Scan:
         if record is None:
             stop, flaw = _behind(data, end, seq)
             if flaw is not None or stop < 0:
-                return Scan(records, end, data[end:], flaw, skipped, last)
+                return Scan(records, end, data[end:size], flaw, skipped, last)
             skipped.append((end, stop))
             end = stop
             continue
         if record.seq > seq + 1:
             flaw = f"transaction {record.seq} comes after transaction {seq}"
-            return Scan(records, end, data[end:], flaw, skipped, last)
+            return Scan(records, end, data[end:size], flaw, skipped, last)
         last = max(last, record.seq)
         if record.seq == seq + 1:
             records.append(record)

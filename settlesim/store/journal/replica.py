@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Literal
 
 from settlesim.errors import StoreDamagedError
 from settlesim.store.journal.files import FileSystem, Status
 from settlesim.store.journal.journal_file import JournalFile, advice
+from settlesim.store.journal.names import Names
 from settlesim.store.journal.opening import Stand, check_pair, load_snapshot
 from settlesim.store.journal.tables import Tables
 
@@ -45,6 +46,8 @@ class Replica:
         self._torn_path = f"{path}.torn"
         self._folder = os.path.dirname(path)
         self._files = files
+        self.names = Names(files, self._folder)
+        """Whoever asks the replica to catch up has looked at them."""
         self._sync = sync
         self._now = now
         self.tables = Tables()
@@ -92,26 +95,28 @@ class Replica:
         if not self._whole:
             self._load()
             return
-        status, journal = self._stat(self.journal_path), self.journal
+        journal = self.journal
         if journal is None:
             known = None if self._stand is None else self._stand.status
-            if status is not None or self._stat(self.path) != known:
+            if self._stat(self.journal_path) is not None or self._stat(self.path) != known:
                 self._load()
-        elif status is None:
-            reason = f"its journal {self.journal_path} was removed while it was open"
-            raise StoreDamagedError(path=self.path, reason=reason)
-        elif status.identity != journal.identity:
+        elif not self.names.lead_to(journal.descriptor, self.journal_path):
+            if self._stat(self.journal_path) is None:
+                reason = f"its journal {self.journal_path} was removed while it was open"
+                raise StoreDamagedError(path=self.path, reason=reason)
             self._change_over(journal)
-        elif status.size < journal.position:
+        elif (found := journal.look()) != "same" or self._tail:
+            self._take_in(journal, found)
+
+    def _take_in(
+        self, journal: JournalFile, found: Literal["same", "more", "less", "other"]
+    ) -> None:
+        if found in ("less", "other"):
             self._refuse_older(journal)
-            self._load()
-        elif status.size > journal.position:
-            if journal.is_itself():
-                self._read_on(journal)
-            else:
-                self._load()
+        if found in ("same", "more") and journal.is_itself():
+            self._read_on(journal, whole=False)
         else:
-            self._tail = b""
+            self._load()
 
     def _stat(self, path: str) -> Status | None:
         try:
@@ -186,8 +191,8 @@ class Replica:
         else:
             self._stand = Stand(seq, check, status, first_format=False, known=False)
 
-    def _read_on(self, journal: JournalFile, *, tell: bool = True) -> None:
-        found, known = journal.scan(self.seq)
+    def _read_on(self, journal: JournalFile, *, tell: bool = True, whole: bool = True) -> None:
+        found, known = journal.scan(self.seq, whole=whole)
         if found.flaw is not None:
             found, known = journal.scan(self.seq)  # it may have been read while it was written
         self._whole = False

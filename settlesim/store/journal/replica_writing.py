@@ -93,9 +93,9 @@ class WritableReplica(Replica):
             The system refused; nothing was changed.
         """
         journal = self.prepare()
-        journal = self._clear_doubts(journal)
+        if self._doubtful or not journal.trusted:
+            journal = self._clear_doubts(journal)
         line = record_line(self.seq + 1, self.durable, round(self._now(), 3), delta)
-        undo = self.tables.inverse(delta)
         self._whole = False
         try:
             self.tables.tell(delta, documents)
@@ -106,7 +106,7 @@ class WritableReplica(Replica):
         try:
             journal.append(line)
         except OSError:
-            self.tables.tell(undo, {})
+            self.tables.tell(self.tables.inverse(delta), {})
             self._whole = True
             raise
         # After any other exception, as one that a signal handler raises, the line may be in

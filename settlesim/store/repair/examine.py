@@ -10,7 +10,14 @@ from settlesim.store.documents import INSTANCES, TABLES, check_document, snapsho
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.first_format import read_first_format
 from settlesim.store.journal.journal_file import is_file, read_whole
-from settlesim.store.journal.records import Header, Record, read_header, read_line, tail_words
+from settlesim.store.journal.records import (
+    Header,
+    Record,
+    before_blanks,
+    read_header,
+    read_line,
+    tail_words,
+)
 from settlesim.store.journal.snapshot_file import Layout, read_layout, read_tables
 from settlesim.store.journal.tables import Tables
 from settlesim.store.journal.texts import StoredDocument
@@ -98,7 +105,8 @@ def examine(files: FileSystem, path: str) -> Examination:
         found.damage.append(Damage(path, 0, 0, "the file is missing"))
     journal = f"{path}.journal"
     if is_file(files, journal):
-        _examine_journal(found, journal, read_whole(files, journal)[0])
+        data, _ = read_whole(files, journal)
+        _examine_journal(found, journal, data[: before_blanks(data)])
     return found
 
 

@@ -12,6 +12,7 @@ from settlesim.errors import StoreUnavailableError
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.journal_file import is_file, read_whole
 from settlesim.store.journal.lock import FileLock, InterruptsHeld
+from settlesim.store.journal.names import Names
 from settlesim.store.repair.examine import Damage, Examination, examine, wrong_documents
 
 __all__ = ["StoreReport", "held", "verify_store"]
@@ -48,7 +49,8 @@ def held(files: FileSystem, path: str, limit: float) -> Iterator[None]:
     """Hold the lock of the store at `path`."""
     interrupts = InterruptsHeld()
     interrupts.begin()
-    lock = FileLock(f"{path}.lock", files, limit=limit, store=path)
+    names = Names(files, os.path.dirname(path))
+    lock = FileLock(f"{path}.lock", files, names, limit=limit, store=path)
     try:
         lock.acquire(interrupts)
         try:

@@ -1,0 +1,50 @@
+"""Whether open files still have the names under which they were opened."""
+
+from __future__ import annotations
+
+from settlesim.store.journal.files import FileSystem
+
+__all__ = ["Names"]
+
+
+class Names:
+    """Asks each file only where a name in their folder may have changed since.
+
+    Parameters
+    ----------
+    folder : where all the files are
+    """
+
+    def __init__(self, files: FileSystem, folder: str) -> None:
+        self._files = files
+        self._folder = folder
+        self._stamp: object = None
+        self._found: dict[str, int] = {}
+        """The descriptors that were found at their paths since there was this stamp."""
+
+    def look(self) -> None:
+        """Look at the folder: what `lead_to` says is said of this moment."""
+        stamp = self._files.names_stamp(self._folder)
+        if stamp is None or stamp != self._stamp:
+            self._stamp = stamp
+            self._found.clear()
+
+    def lead_to(self, descriptor: int, path: str) -> bool:
+        """Say whether the open file is the one at `path`.
+
+        Raises
+        ------
+        OSError
+            The system refused.
+        """
+        if self._found.get(path) == descriptor:
+            return True
+        if self._files.is_at(descriptor, path):
+            self._found[path] = descriptor
+            return True
+        return False
+
+    def forget(self) -> None:
+        """Ask each file anew."""
+        self._stamp = None
+        self._found.clear()

@@ -1,0 +1,145 @@
+"""Whether an open file still has its name, and how seldom that has to be asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from settlesim.store.journal import files as module
+from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.names import Names
+
+MUCH_LATER = 1.0
+"""Seconds."""
+
+
+@pytest.fixture(params=["with /proc", "without"])
+def files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FileSystem:
+    """Both ways to find out; elsewhere than on Linux both are the second one."""
+    if request.param == "without":
+        monkeypatch.setattr(module, "_LINUX", False)
+    return FileSystem()
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """An open file and its path."""
+    path = tmp_path.resolve() / "file"
+    path.write_text("own")
+    descriptor = os.open(path, os.O_RDONLY)
+    yield descriptor, path
+    os.close(descriptor)
+
+
+def _replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_text("other")
+    os.replace(other, path)
+
+
+def _make_anew(path: Path) -> None:
+    path.unlink()
+    path.write_text("other")
+
+
+def _exchange(path: Path) -> None:
+    path.rename(path.with_name("away"))
+    path.write_text("other")
+
+
+@pytest.mark.parametrize("change", [Path.unlink, _replace, _make_anew, _exchange])
+def test_file_that_lost_its_name_is_told(
+    files: FileSystem, opened: tuple[int, Path], change: Callable[[Path], object]
+) -> None:
+    """Whatever has the name now, or nothing."""
+    descriptor, path = opened
+    assert files.is_at(descriptor, str(path))
+    change(path)
+    assert not files.is_at(descriptor, str(path))
+
+
+def test_file_that_has_its_name_again_is_known(files: FileSystem, opened: tuple[int, Path]) -> None:
+    """By another link to it, or through a link in the path."""
+    descriptor, path = opened
+    os.link(path, path.with_name("second"))
+    path.unlink()
+    os.link(path.with_name("second"), path)
+    assert files.is_at(descriptor, str(path))
+    path.with_name("soft").symlink_to(path)
+    assert files.is_at(descriptor, str(path.with_name("soft")))
+
+
+def test_folder_that_was_just_changed_has_no_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system's clock may stand still for some milliseconds: a second change at the same
+    time would be missed."""
+    files = FileSystem()
+    now = os.stat(tmp_path).st_mtime
+    monkeypatch.setattr(module, "wall_clock", lambda: now)
+    assert files.names_stamp(str(tmp_path)) is None
+    monkeypatch.setattr(module, "wall_clock", lambda: now + MUCH_LATER)
+    stamp = files.names_stamp(str(tmp_path))
+    assert stamp is not None
+    assert files.names_stamp(str(tmp_path)) == stamp
+    monkeypatch.setattr(module, "wall_clock", lambda: now - MUCH_LATER)  # the clock was put back
+    assert files.names_stamp(str(tmp_path)) is None
+    assert files.names_stamp(str(tmp_path / "nowhere")) is None
+
+
+@pytest.mark.parametrize("change", [Path.unlink, _replace, _make_anew, _exchange, Path.touch])
+def test_every_change_of_a_name_gives_another_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+) -> None:
+    """And what is written into a file does not."""
+    later = 10 * MUCH_LATER + os.stat(tmp_path).st_mtime
+    monkeypatch.setattr(module, "wall_clock", lambda: later)
+    path = tmp_path / "file"
+    path.write_text("own")
+    os.utime(tmp_path, ns=(0, 0))  # long ago
+    stamp = FileSystem().names_stamp(str(tmp_path))
+    path.write_text("longer")
+    assert FileSystem().names_stamp(str(tmp_path)) == stamp
+    change(path)
+    assert (FileSystem().names_stamp(str(tmp_path)) == stamp) == (change is Path.touch)
+
+
+class Asked(FileSystem):
+    """Notes which files are asked, in a folder with a stamp that a test sets."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.stamp: object = None
+        self.answer = True
+
+    def names_stamp(self, folder: str) -> object:
+        return self.stamp
+
+    def is_at(self, descriptor: int, path: str) -> bool:
+        self.asked.append(path)
+        return self.answer
+
+
+def test_files_are_asked_once_for_each_stamp() -> None:
+    """And always where there is none, or where the answer was no."""
+    files = Asked()
+    names = Names(files, "/folder")
+
+    def ask(stamp: object, descriptor: int = 3) -> list[str]:
+        files.stamp = stamp
+        files.asked.clear()
+        names.look()
+        for path in ("/folder/a", "/folder/b"):
+            assert names.lead_to(descriptor, path) == files.answer
+        return [os.path.basename(path) for path in files.asked]
+
+    assert ask(None) == ask(None) == ["a", "b"]
+    assert ask(1) == ["a", "b"]
+    assert ask(1) == []
+    assert ask(1, descriptor=4) == ["a", "b"]
+    assert ask(2, descriptor=4) == ["a", "b"]
+    files.answer = False
+    assert ask(3) == ask(3) == ["a", "b"]
