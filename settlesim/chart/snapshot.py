@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from settlesim.chart.values import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
@@ -60,26 +60,32 @@ class Snapshot:
         )
 
 
+_KINDS: Final = (
+    ("chart", str),
+    ("version", int),
+    ("revision", int),
+    ("configuration", list),
+    ("context", dict),
+)
+
+
 def _flaw(record: object) -> str | None:
-    if not isinstance(record, Mapping):
+    if type(record) is not dict and not isinstance(record, Mapping):
         return f"the record is of type {type(record).__name__}, not dict"
-    for name, kind in (
-        ("chart", str),
-        ("version", int),
-        ("revision", int),
-        ("configuration", list),
-        ("context", dict),
-    ):
+    for name, kind in _KINDS:
         if name not in record:
             return f"the record has no {name!r}"
         value = record[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if type(value) is not kind and (not isinstance(value, kind) or isinstance(value, bool)):
             return f"{name!r} is of type {type(value).__name__}, not {kind.__name__}"
     if record["revision"] < 0:
         return f"revision {record['revision']} is negative"
     leaves = record["configuration"]
-    if not leaves or not all(isinstance(leaf, str) for leaf in leaves):
+    if not leaves:
         return "'configuration' is no list of node names"
+    for leaf in leaves:
+        if not isinstance(leaf, str):
+            return "'configuration' is no list of node names"
     return None
 
 

@@ -47,6 +47,7 @@ MAX_BYTES: Final = 256 * 1024
 
 _HOPELESS: Final = 9 * MAX_BYTES  # no bound is more than nine times the size: 0.0 counts as 25
 _MAX_INT_BITS: Final = 13_000  # Python reads and writes at most 4,300 decimal digits
+_SMALL: Final = 10**18
 
 
 def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
@@ -154,6 +155,15 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
     for key, item in value.items():
         if type(key) is not str:
             raise _RefusedError(f"has the key {shorten(key, 40)}, and JSON keys are strings")
+        kind = type(item)  # most are plain texts and numbers: those without a call
+        if kind is str and key.isascii() and item.isascii():
+            items[key] = item
+            size += 6 * (len(key) + len(item)) + 6
+            continue
+        if kind is int and key.isascii() and -_SMALL < item < _SMALL:
+            items[key] = item
+            size += 6 * len(key) + 24
+            continue
         try:
             size += _check_text(key) + 2
             frozen, item_depth, item_size = _freeze(item, room - 1, known)
@@ -163,6 +173,7 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
         items[key] = frozen
         size = _bounded(size + item_size)
         depth = max(depth, item_depth)
+    _bounded(size)
     frozen_dict = FrozenDict(items)
     frozen_dict.depth, frozen_dict.size = depth + 1, size
     return frozen_dict

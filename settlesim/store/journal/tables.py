@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from settlesim.store.database import Document, Index
-from settlesim.store.journal.texts import StoredDocument
+from settlesim.store.journal.texts import StoredDocument, read_value
 
 __all__ = ["META", "Delta", "Documents", "Table", "Tables"]
 
@@ -93,23 +92,25 @@ class Tables:
 
     def get(self, name: str, id: int) -> Document | None:  # noqa: A002
         """Return a document, None where there is none; nobody changes it."""
-        text = self.text(name, id)
+        table = self.named.get(name)
+        text = None if table is None else table.texts.get(id)
         if text is None:
             return None
-        recent = self._recent.get((name, id))
+        place = name, id
+        recent = self._recent.get(place)
         if recent is not None and recent[0] is text:
             return recent[1]
-        document: Document = json.loads(text)
-        self._remember(name, id, text, document)
+        document: Document = read_value(text)[0]
+        if len(text) <= _LARGE:
+            self._remember(place, text, document)
         return document
 
-    def _remember(self, name: str, id: int, text: str, document: Document) -> None:  # noqa: A002
-        if len(text) > _LARGE:
-            return
-        self._recent.pop((name, id), None)
-        self._recent[name, id] = text, document
-        if len(self._recent) > _RECENT:
-            del self._recent[next(iter(self._recent))]
+    def _remember(self, place: tuple[str, int], text: str, document: Document) -> None:
+        recent = self._recent
+        recent.pop(place, None)
+        recent[place] = text, document
+        if len(recent) > _RECENT:
+            del recent[next(iter(recent))]
 
     def ids(self, name: str) -> Iterable[int]:
         """Return the ids of a table, ascending."""
@@ -174,12 +175,11 @@ class Tables:
             indexes = self._indexes.get(name)
             if not indexes:
                 continue
-            for number, text in self._each(name, changes):
+            each = changes.items() if changes is not None else self._each(name, None)
+            for number, text in each:
                 document: Document | None = None
                 if text is not None:
-                    document = documents.get((name, number))
-                    if document is None:
-                        document = StoredDocument(text)
+                    document = documents.get((name, number)) or StoredDocument(text)
                 for index in indexes:
                     index.update(name, number, document)
 
@@ -205,17 +205,19 @@ class Tables:
             if changes is None:
                 self._drop(name)
                 continue
-            self.foreign.pop(name, None)
-            table = self.table(name)
+            if self.foreign:
+                self.foreign.pop(name, None)
+            table = self.named.get(name) or self.table(name)
             for number, text in changes.items():
                 if text is None:
                     table.texts.pop(number, None)
                     table.last = max(table.last, number)
                 else:
                     table.put(number, text)
-                    document = documents.get((name, number))
-                    if document is not None:
-                        self._remember(name, number, text, document)
+                    place = name, number
+                    document = documents.get(place)
+                    if document is not None and len(text) <= _LARGE:
+                        self._remember(place, text, document)
 
     def _drop(self, name: str) -> None:
         table = self.named.pop(name, None)
