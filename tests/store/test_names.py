@@ -12,7 +12,7 @@ from settlesim.store.journal import files as module
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.names import Names
 
-MUCH_LATER = 1.0
+MUCH_LATER = 10.0
 """Seconds."""
 
 
@@ -75,11 +75,13 @@ def test_file_that_has_its_name_again_is_known(files: FileSystem, opened: tuple[
 def test_folder_that_was_just_changed_has_no_stamp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file system's clock may stand still for some milliseconds: a second change at the same
-    time would be missed."""
+    """A file system's clock may stand still for two seconds: a second change at the same time
+    would be missed."""
     files = FileSystem()
     now = os.stat(tmp_path).st_mtime
     monkeypatch.setattr(module, "wall_clock", lambda: now)
+    assert files.names_stamp(str(tmp_path)) is None
+    monkeypatch.setattr(module, "wall_clock", lambda: now + 2.0)
     assert files.names_stamp(str(tmp_path)) is None
     monkeypatch.setattr(module, "wall_clock", lambda: now + MUCH_LATER)
     stamp = files.names_stamp(str(tmp_path))

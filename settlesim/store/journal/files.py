@@ -21,9 +21,9 @@ else:
 
     _MISSING = ()
 
-_TICK: Final = 0.1
-"""Seconds, more than the least by which two times of a file system differ: on Linux before 6.13
-that is up to 0.01."""
+_TICK: Final = 3.0
+"""Seconds, more than the least by which two times of a file system differ: 2 on FAT, 1 on ext4
+with small inodes and on HFS+, up to 0.01 on other ones under Linux before 6.13."""
 
 _LINUX: Final = sys.platform == "linux"
 
