@@ -134,6 +134,10 @@ class ModelFiles(FileSystem):
         self._call("is_at", path)
         return self.disk.names.get(path) is self._opened[descriptor].file
 
+    def is_link(self, path: str) -> bool:
+        self._call("is_link", path)
+        return False
+
     def names_stamp(self, folder: str) -> object:
         self._call("names_stamp", folder)
         return tuple((path, file.number) for path, file in self.disk.names.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +21,17 @@ from settlesim.errors import InvalidValueError, StoreDamagedError, StoreUnavaila
 from settlesim.store import TinyStore
 from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.files import FileSystem
-from tests.store.faults import FULL, Counting, Faulty, Hooked, count, journal_text, names, save
+from tests.store.faults import (
+    FULL,
+    Counting,
+    Faulty,
+    Hooked,
+    abandon,
+    count,
+    journal_text,
+    names,
+    save,
+)
 
 
 @pytest.fixture
@@ -531,3 +544,23 @@ def test_everything_imports_where_there_is_no_fcntl() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120
     )
     assert "no flock" in done.stdout, done.stderr
+
+
+def test_clock_that_gives_no_number_of_json_is_refused_before_anything_is_written(
+    path: Path,
+) -> None:
+    """What can not be read again must not be written."""
+    times: list[Any] = [1.5, 2, Fraction(1, 3), Decimal(1), math.nan, math.inf]
+    with TinyStore(path, now=lambda: times[0]) as store:
+        for revision in (1, 2):
+            save(store, "a", revision, revision)
+            del times[0]
+        while times:
+            with pytest.raises((TypeError, ValueError)):
+                save(store, "a", 3, revision=3)
+            assert count(store, "a") == 2
+            del times[0]
+        times.append(3.0)
+        abandon(store)
+    with TinyStore(path) as store:
+        assert count(store, "a") == 2

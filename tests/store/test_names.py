@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from settlesim.errors import StoreUnavailableError
+from settlesim.store import TinyStore
 from settlesim.store.journal import files as module
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.names import Names
+from tests.store.faults import save
 
 MUCH_LATER = 10.0
 """Seconds."""
 
 
-@pytest.fixture(params=["with /proc", "without"])
-def files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FileSystem:
-    """Both ways to find out; elsewhere than on Linux both are the second one."""
-    if request.param == "without":
-        monkeypatch.setattr(module, "_LINUX", False)
+@pytest.fixture
+def files() -> FileSystem:
     return FileSystem()
 
 
@@ -124,6 +124,9 @@ class Asked(FileSystem):
         self.asked.append(path)
         return self.answer
 
+    def is_link(self, path: str) -> bool:
+        return path.endswith("link")
+
 
 def test_files_are_asked_once_for_each_stamp() -> None:
     """And always where there is none, or where the answer was no."""
@@ -145,3 +148,33 @@ def test_files_are_asked_once_for_each_stamp() -> None:
     assert ask(2, descriptor=4) == ["a", "b"]
     files.answer = False
     assert ask(3) == ask(3) == ["a", "b"]
+
+
+def test_link_is_asked_always() -> None:
+    """It leads into another folder, of which nothing is known."""
+    files = Asked()
+    files.stamp = 1
+    names = Names(files, "/folder")
+    for _ in range(3):
+        names.look()
+        assert names.lead_to(3, "/folder/link")
+    assert len(files.asked) == 3
+
+
+def test_lock_behind_a_link_that_a_cleaner_removed_lets_only_one_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in a folder of locks that is emptied."""
+    later = 10 * MUCH_LATER + os.stat(tmp_path).st_mtime
+    monkeypatch.setattr(module, "wall_clock", lambda: later)
+    path, lock = tmp_path / "store.json", tmp_path / "locks" / "lock"
+    lock.parent.mkdir()
+    path.with_name("store.json.lock").symlink_to(lock)
+    with TinyStore(path) as one, TinyStore(path, lock_timeout=0) as two:
+        save(one, "a", 1)
+        save(one, "a", 2, revision=2)
+        lock.unlink()
+        with two.database.writing():
+            monkeypatch.setattr(one.database._lock, "_limit", 0)
+            with pytest.raises(StoreUnavailableError, match="another process has held"):
+                save(one, "a", 3, revision=3)

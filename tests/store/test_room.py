@@ -90,16 +90,36 @@ def test_large_records_and_texts_of_blanks_are_read_whole(path: Path, text: str)
 
 
 class Small(FileSystem):
-    """A disk that has no place for more than some bytes at a time."""
+    """A disk that has no place for more than some bytes at a time: it takes so many, or none."""
 
-    def __init__(self, most: int, error: int = errno.ENOSPC) -> None:
-        self.most, self.error, self.armed = most, error, True
+    def __init__(self, most: int, error: int = errno.ENOSPC, *, part: bool = False) -> None:
+        self.most, self.error, self.part, self.armed = most, error, part, True
 
     def write(self, descriptor: int, data: bytes | memoryview, offset: int | None = None) -> int:
         if self.armed and offset is not None and len(data) > self.most:
-            super().write(descriptor, data[: self.most], offset)
+            if self.part:
+                return super().write(descriptor, data[: self.most], offset)
             raise OSError(self.error, os.strerror(self.error))
         return super().write(descriptor, data, offset)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        raise AssertionError("others may have read what is cut")
+
+
+@pytest.mark.parametrize("most", [100, 1000])
+def test_write_that_is_cut_short_in_the_line_or_in_the_blanks_is_a_write(
+    path: Path, most: int
+) -> None:
+    """Once the line is whole, nothing is taken back: a reader may have it."""
+    files = Small(most, part=True)
+    with TinyStore(path, files=files) as store, TinyStore(path) as other:
+        for revision in range(1, 20):
+            save(store, "a", revision, revision)
+            assert count(other, "a") == revision
+            assert blanks(path) < 1000
+        abandon(store)
+    with TinyStore(path) as store:
+        assert count(store, "a") == 19
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -120,7 +140,9 @@ def test_disk_that_has_place_for_a_record_alone_takes_it(path: Path, error: int)
 
 def test_another_failure_of_the_disk_is_told(path: Path) -> None:
     """That is no matter of place."""
-    with TinyStore(path, files=Small(1000, errno.EIO)) as store:
+    files = Small(1000, errno.EIO)
+    files.truncate = FileSystem().truncate  # type: ignore[method-assign]
+    with TinyStore(path, files=files) as store:
         with pytest.raises(StoreUnavailableError, match=r"Input/output error.*Nothing was changed"):
             save(store, "a", 1)
         assert store.keys() == []

@@ -25,8 +25,6 @@ _TICK: Final = 3.0
 """Seconds, more than the least by which two times of a file system differ: 2 on FAT, 1 on ext4
 with small inodes and on HFS+, up to 0.01 on other ones under Linux before 6.13."""
 
-_LINUX: Final = sys.platform == "linux"
-
 _FLAGS: Final = {
     "read": os.O_RDONLY,
     "write": os.O_RDWR,
@@ -47,11 +45,6 @@ class Status(NamedTuple):
     modified: int
     """When its content changed last, in nanoseconds since the epoch."""
     kind: Literal["file", "folder", "other"]
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """What no two files that exist at one time share."""
-        return self.device, self.inode
 
 
 class FileSystem:
@@ -80,26 +73,17 @@ class FileSystem:
         return os.lseek(descriptor, 0, os.SEEK_END)
 
     def is_at(self, descriptor: int, path: str) -> bool:
-        """Say whether an open file is the one that has this name.
-
-        On Linux it does not look at the file's times. Since 6.13 a file whose times were
-        looked at gets a new one, to the nanosecond, when it is written next, and a sync has
-        to bring that to the disk: it takes a third longer.
-
-        References
-        ----------
-        The Linux kernel, ``Documentation/filesystems/multigrain-ts.rst``.
-        """
-        if _LINUX:
-            with suppress(OSError):  # without /proc
-                if os.readlink(f"/proc/self/fd/{descriptor}") == path:
-                    return True
+        """Say whether an open file is the one that has this name, links followed."""
         try:
             now = os.stat(path)
         except FileNotFoundError:
             return False
         own = os.fstat(descriptor)
         return (own.st_ino, own.st_dev) == (now.st_ino, now.st_dev)
+
+    def is_link(self, path: str) -> bool:
+        """Say whether the name is that of a symbolic link."""
+        return os.path.islink(path)
 
     def names_stamp(self, folder: str) -> object:
         """Return what is another value after a name in the folder was changed.
@@ -147,8 +131,8 @@ class FileSystem:
 
         Parameters
         ----------
-        offset : from the file's begin; None for the end of what was written last or, in a
-            file that was opened to append, for its end
+        offset : from the file's begin; None for where the last such write ended or, in a file
+            that was opened to append, for its end
         """
         if offset is None:
             return os.write(descriptor, data)

@@ -24,10 +24,10 @@ from settlesim.store.journal.records import (
 __all__ = ["JournalFile", "advice", "is_file", "read_range", "read_whole"]
 
 _LEAST_ROOM: Final = 1 << 12
-_MOST_ROOM: Final = 1 << 16
 """Bytes. To sync a file that has grown takes the file system a transaction of its own, so it
-grows by some blanks at a time, about as many as there are records, and records are written
-into them."""
+grows by some blanks at a time, and records are written into them."""
+_MOST_ROOM: Final = 1 << 16
+"""Between the two, as many bytes as the journal has already."""
 
 _GLANCE: Final = 1 << 12
 """Bytes that are read for what another process has written."""
@@ -113,7 +113,8 @@ class JournalFile:
         self._advance(line)
         self.writable = writable
         self._room = self.position
-        """Where the blanks end, as far as it is known, into which records are written."""
+        """Where the blanks end into which records are written, when this was last known: where
+        another process has cut them since, the file grows by a record that is written there."""
         self.name_synced = False
         """Whether the file is known to keep its name over a power cut."""
         self.trusted = False
@@ -204,12 +205,13 @@ class JournalFile:
         self.position += len(data)
 
     def look(self) -> Literal["same", "more", "less", "other"]:
-        """Look at the two bytes where the known records end.
+        """Look at the last byte of the known records and at the one behind it.
 
         Returns
         -------
-        found : ``"more"`` where something follows them, ``"less"`` where some of them are
-            gone, ``"other"`` where the file is not what it was
+        found : ``"same"`` where nothing follows the records, or blanks; ``"more"`` where
+            something does; ``"less"`` where their last byte is gone; ``"other"`` where it is
+            another one
         """
         files, position = self._files, self.position
         around = files.read(self.descriptor, 2, position - 1)
@@ -277,8 +279,8 @@ class JournalFile:
         Raises
         ------
         OSError
-            The system refused, and the file is as it was: if it can not be cut either, the
-            next one to write finds a record without an end, and cuts it.
+            The system refused, and the records are as they were: if the line can not be cut
+            either, the next one to write finds a record without an end, and cuts it.
         """
         end = self.position + len(line)
         try:
@@ -302,13 +304,15 @@ class JournalFile:
             return
         blanks = min(max(start, _LEAST_ROOM), _MOST_ROOM)
         try:
-            write_all(files, self.descriptor, line + b" " * blanks, start)
-            self._room += blanks
+            done = files.write(self.descriptor, line + b" " * blanks, start)
         except OSError as error:
             if error.errno not in (ENOSPC, EDQUOT, EFBIG):
                 raise
-            files.truncate(self.descriptor, start)
-            write_all(files, self.descriptor, line, start)  # there may be room for it alone
+            done = 0  # there may be a place for the line alone
+        # Nothing fails any more once the line is whole: others may have read it.
+        if done < len(line):
+            write_all(files, self.descriptor, line[done:], start + done)
+        self._room = max(end, start + done)
 
     def set_aside(self, tail: bytes, path: str, *, like: str, sync: bool) -> None:
         """Cut what comes after `position`, and keep it in the file at `path`.

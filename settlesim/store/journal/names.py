@@ -10,9 +10,17 @@ __all__ = ["Names"]
 class Names:
     """Asks each file only where a name in their folder may have changed since.
 
+    That is cheaper, and it leaves the files' times alone: since Linux 6.13 a file whose times
+    were looked at gets a new one, to the nanosecond, when it is written next, and a sync has to
+    bring that to the disk, for which it takes a third longer.
+
     Parameters
     ----------
-    folder : where all the files are
+    folder : where all the names are
+
+    References
+    ----------
+    The Linux kernel, ``Documentation/filesystems/multigrain-ts.rst``.
     """
 
     def __init__(self, files: FileSystem, folder: str) -> None:
@@ -40,11 +48,7 @@ class Names:
         if self._found.get(path) == descriptor:
             return True
         if self._files.is_at(descriptor, path):
-            self._found[path] = descriptor
+            if not self._files.is_link(path):  # which leads into a folder that nobody looks at
+                self._found[path] = descriptor
             return True
         return False
-
-    def forget(self) -> None:
-        """Ask each file anew."""
-        self._stamp = None
-        self._found.clear()

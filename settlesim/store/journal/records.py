@@ -103,8 +103,8 @@ def header_line(base: int, check: str, after: str = "") -> bytes:
 
 def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
     """Return the line of a transaction; the texts of its documents go in as they are."""
-    if not isfinite(at):
-        raise ValueError(f"the time is {at}, which JSON has no number for")
+    # A float without a call; what else a clock may give is for JSON to take or to refuse.
+    time = f"{at}" if type(at) is float and isfinite(at) else encode_document(at)
     tables = []
     for name, changes in delta.items():
         if changes is None:
@@ -114,7 +114,7 @@ def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
             f'"{number}":{"null" if text is None else text}' for number, text in changes.items()
         ]
         tables.append(f"{_name(name)}:{{{','.join(texts)}}}")
-    return _line(f'{{"seq":{seq},"d":{durable},"at":{at},"set":{{{",".join(tables)}}}}}')
+    return _line(f'{{"seq":{seq},"d":{durable},"at":{time},"set":{{{",".join(tables)}}}}}')
 
 
 _name = lru_cache(maxsize=64)(encode_document)
@@ -201,7 +201,7 @@ def read_line(line: bytes) -> Record | None:
         return None
     try:
         return _read_record(body, line)
-    except KeyError:  # the first line of a journal, say
+    except (LookupError, ValueError):  # the first line of a journal, say
         return None
 
 

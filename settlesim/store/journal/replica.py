@@ -47,7 +47,7 @@ class Replica:
         self._folder = os.path.dirname(path)
         self._files = files
         self.names = Names(files, self._folder)
-        """Whoever asks the replica to catch up has looked at them."""
+        """To be looked at before the replica is asked to catch up."""
         self._sync = sync
         self._now = now
         self.tables = Tables()

@@ -175,8 +175,7 @@ class Tables:
             indexes = self._indexes.get(name)
             if not indexes:
                 continue
-            each = changes.items() if changes is not None else self._each(name, None)
-            for number, text in each:
+            for number, text in self._each(name, changes):
                 document: Document | None = None
                 if text is not None:
                     document = documents.get((name, number)) or StoredDocument(text)
