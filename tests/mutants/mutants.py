@@ -258,7 +258,7 @@ JOURNAL = (
     Mutant(
         "a folder that was just changed is taken for unchanged",
         "settlesim.store.journal.files",
-        (("        if not 0 <= changed < 1e9 * (wall_clock() - _TICK):\n", "        if False:\n"),),
+        (("        if not 0 <= changed < 1e9 * (wall_clock() - tick):\n", "        if False:\n"),),
         ("store/test_names.py::test_folder_that_was_just_changed_has_no_stamp",),
     ),
     Mutant(

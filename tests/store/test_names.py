@@ -72,16 +72,18 @@ def test_file_that_has_its_name_again_is_known(files: FileSystem, opened: tuple[
     assert files.is_at(descriptor, str(path.with_name("soft")))
 
 
+@pytest.mark.parametrize(("fraction", "still"), [(0.5, 0.02), (0.0, 2.0)])
 def test_folder_that_was_just_changed_has_no_stamp(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fraction: float, still: float
 ) -> None:
-    """A file system's clock may stand still for two seconds: a second change at the same time
-    would be missed."""
+    """A file system's clock may stand still for two seconds where it has whole ones: a second
+    change at the same time would be missed."""
     files = FileSystem()
-    now = os.stat(tmp_path).st_mtime
+    now = 5_000_000_000.0 + fraction  # later than the change of this time, which nobody can set
+    os.utime(tmp_path, (now, now))
     monkeypatch.setattr(module, "wall_clock", lambda: now)
     assert files.names_stamp(str(tmp_path)) is None
-    monkeypatch.setattr(module, "wall_clock", lambda: now + 2.0)
+    monkeypatch.setattr(module, "wall_clock", lambda: now + still)
     assert files.names_stamp(str(tmp_path)) is None
     monkeypatch.setattr(module, "wall_clock", lambda: now + MUCH_LATER)
     stamp = files.names_stamp(str(tmp_path))

@@ -21,9 +21,11 @@ else:
 
     _MISSING = ()
 
-_TICK: Final = 3.0
-"""Seconds, more than the least by which two times of a file system differ: 2 on FAT, 1 on ext4
-with small inodes and on HFS+, up to 0.01 on other ones under Linux before 6.13."""
+_TICK: Final = 0.1
+"""Seconds, more than the least by which two times of a file system differ: up to 0.01 on Linux
+before 6.13, and on exFAT."""
+_COARSE_TICK: Final = 3.0
+"""The same where times are whole seconds, as on ext4 with small inodes and on HFS+; 2 on FAT."""
 
 _FLAGS: Final = {
     "read": os.O_RDONLY,
@@ -96,7 +98,8 @@ class FileSystem:
         except OSError:
             return None
         changed = max(found.st_mtime_ns, found.st_ctime_ns)
-        if not 0 <= changed < 1e9 * (wall_clock() - _TICK):
+        tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
+        if not 0 <= changed < 1e9 * (wall_clock() - tick):
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
