@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NoReturn
 
-from settlesim.chart.snapshot import check_key, key_flaw
+from settlesim.chart.snapshot import Snapshot, check_key, key_flaw
 from settlesim.chart.values import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Send, Timer, Timers, Transaction
@@ -25,6 +25,8 @@ __all__ = [
 
 MAX_NAME: Final = 1000
 """Characters that the name of a queue, a message group or an event may have at most."""
+
+_NAMES: Final = {str}
 
 
 def check_text(value: object, *, where: str, most: float = math.inf) -> None:
@@ -99,17 +101,25 @@ def check_transaction(transaction: Transaction) -> None:
     ------
     InvalidValueError
         A bad key; a snapshot whose revision is not `expected` + 1, whose context is not
-        frozen, or whose configuration is empty; a receipt, mark, message, timer or record
-        that is none.
+        frozen, whose configuration is empty, or with a field of another type; a receipt,
+        mark, message, timer or record that is none.
     """
     check_key(transaction.key)
-    if transaction.snapshot is None:
-        expected = transaction.expected
+    snapshot, expected = transaction.snapshot, transaction.expected
+    if snapshot is None:
         if type(expected) is not int or expected < 0:
             reason = f"expects revision {shorten(expected, 40)}; a whole number from 0 is needed"
             raise InvalidValueError(where="transaction", reason=reason)
-    else:
-        _check_snapshot(transaction)
+    elif (
+        type(snapshot.revision) is not int
+        or snapshot.revision != expected + 1
+        or type(snapshot.context) is not FrozenDict
+        or not hasattr(snapshot.context, "size")
+        or set(map(type, snapshot.configuration)) != _NAMES
+        or type(snapshot.chart) is not str
+        or type(snapshot.version) is not int
+    ):
+        _refuse_snapshot(transaction.key, snapshot, expected)
     if transaction.consumed is not None:
         read_receipt(transaction.consumed)
     if transaction.mark is not None:
@@ -122,24 +132,36 @@ def check_transaction(transaction: Transaction) -> None:
         _check_record(transaction.record)
 
 
-def _check_snapshot(transaction: Transaction) -> None:
-    snapshot, expected = transaction.snapshot, transaction.expected
-    assert snapshot is not None
-    if snapshot.revision != expected + 1:
+def _refuse_snapshot(key: str, snapshot: Snapshot, expected: int) -> NoReturn:
+    if type(snapshot.revision) is not int or snapshot.revision != expected + 1:
         raise InvalidValueError(
             where="transaction",
-            reason=f"takes instance {shorten(transaction.key)} from revision {expected} to "
+            reason=f"takes instance {shorten(key)} from revision {expected} to "
             f"{snapshot.revision}; a save goes to {expected + 1}",
         )
-    # A context that can still be changed would let its owner change the store afterwards.
-    if type(snapshot.context) is not FrozenDict:
-        raise InvalidValueError(
-            where="context",
-            reason=f"is a {type(snapshot.context).__name__} and can still be changed; "
-            "freeze_object() makes it fit to be saved",
-        )
+    _check_frozen(snapshot.context, where="context")
     if not snapshot.configuration:
         raise InvalidValueError(where="configuration", reason="names no active state")
+    for leaf in snapshot.configuration:
+        if type(leaf) is not str:
+            reason = f"has {shorten(leaf, 40)}; names of states are needed"
+            raise InvalidValueError(where="configuration", reason=reason)
+    if type(snapshot.chart) is not str:
+        reason = f"is {shorten(snapshot.chart, 40)}; a text is needed"
+        raise InvalidValueError(where="chart", reason=reason)
+    reason = f"is {shorten(snapshot.version, 40)}; a whole number is needed"
+    raise InvalidValueError(where="version", reason=reason)
+
+
+def _check_frozen(value: object, *, where: str) -> None:
+    # A context that can still be changed would let its owner change the store afterwards.
+    if type(value) is not FrozenDict:
+        reason = f"is a {type(value).__name__} and can still be changed; "
+    elif not hasattr(value, "size"):
+        reason = "was frozen by hand, and nobody has looked at what is in it; "
+    else:
+        return
+    raise InvalidValueError(where=where, reason=f"{reason}freeze_object() makes it fit to be saved")
 
 
 def _check_sends(sends: object) -> None:
@@ -174,9 +196,8 @@ def _check_timers(transaction: Transaction) -> None:
 
 
 def _check_record(record: object) -> None:
-    if type(record) is not FrozenDict:
-        reason = f"is a {type(record).__name__}; freeze_object() makes it fit to be saved"
-        raise InvalidValueError(where="record", reason=reason)
+    _check_frozen(record, where="record")
+    assert isinstance(record, FrozenDict)
     own = [name for name in record if name in OWN_FIELDS]
     if own:
         reason = f"has {', '.join(map(repr, own))}, which the store itself says"

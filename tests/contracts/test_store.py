@@ -7,6 +7,7 @@ import itertools
 import pickle
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import encode, freeze_object
+from settlesim.chart.values import FrozenDict, encode, freeze_object
 from settlesim.errors import InvalidValueError, VersionConflictError
 from settlesim.ports import Store, Transaction
 from tests.contracts.stores import FACTORIES, Access, Factory, memory, reopened
@@ -125,6 +126,37 @@ def test_snapshot_without_an_active_state_is_refused(access: Access) -> None:
     bad = Snapshot("count", 1, (), freeze_object({}, where="context"), 1)
     with pytest.raises(InvalidValueError, match="no active state"):
         access().commit(Transaction("a", bad, 0))
+
+
+FROZEN = freeze_object({}, where="context")
+
+
+@pytest.mark.parametrize(
+    ("where", "fields"),
+    [
+        ("chart", {"chart": b"count"}),
+        ("chart", {"chart": None}),
+        ("version", {"version": True}),
+        ("version", {"version": 1.0}),
+        ("version", {"version": Decimal(1)}),
+        ("transaction", {"revision": 1.0}),
+        ("transaction", {"revision": True}),
+        ("configuration", {"configuration": ("odd", 1)}),
+        ("configuration", {"configuration": (b"odd",)}),
+        ("context", {"context": FrozenDict({"set": {1, 2}})}),
+        ("context", {"context": FrozenDict({"bytes": b"1"})}),
+    ],
+)
+def test_snapshot_that_could_not_be_read_back_as_it_is_is_refused(
+    access: Access, where: str, fields: dict[str, Any]
+) -> None:
+    """Whatever a writer of JSON would make of it."""
+    good = {"chart": "count", "version": 1, "configuration": ("odd",), "context": FROZEN}
+    bad = Snapshot(**{**good, "revision": 1, **fields})
+    with pytest.raises(InvalidValueError) as caught:
+        access().commit(Transaction("a", bad, 0))
+    assert caught.value.where == where
+    assert access().load("a") is None
 
 
 @pytest.mark.parametrize("key", ["", "a\ud800", None, 1, b"a", ["a"]])
