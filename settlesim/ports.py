@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue
 
@@ -45,8 +47,7 @@ class Timers:
     """The ids of those whose nodes were not left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Struct, frozen=True):
     """What one settlement changes in a store, all of it or nothing."""
 
     key: str

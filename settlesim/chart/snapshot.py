@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from settlesim.chart.values import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
@@ -12,9 +13,12 @@ from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
 __all__ = ["Snapshot", "check_key", "key_flaw"]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One settled instance: where it rests, what it knows, how often it was saved."""
+class Snapshot(Struct, frozen=True):
+    """One settled instance: where it rests, what it knows, how often it was saved.
+
+    A frozen `msgspec.Struct`, as one is made at each load and each settlement:
+    `msgspec.structs.replace` makes another one of it, `to_dict` plain JSON.
+    """
 
     chart: str
     """The chart's name."""
@@ -111,6 +115,8 @@ def check_key(key: object) -> None:
     InvalidValueError
         Not a string, an empty one, or one with a lone surrogate.
     """
+    if type(key) is str and key and key.isascii():
+        return
     flaw = key_flaw(key)
     if flaw is not None:
         raise InvalidValueError(where="key", reason=flaw)

@@ -173,7 +173,8 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
         items[key] = frozen
         size = _bounded(size + item_size)
         depth = max(depth, item_depth)
-    _bounded(size)
+    if size > _HOPELESS:
+        _bounded(size)
     frozen_dict = FrozenDict(items)
     frozen_dict.depth, frozen_dict.size = depth + 1, size
     return frozen_dict
@@ -224,9 +225,7 @@ def _measure(value: FrozenDict | FrozenList) -> int:
     return value.depth
 
 
-def _check_size(value: Any, bound: int) -> None:
-    if bound <= MAX_BYTES:
-        return
+def _check_size(value: Any) -> None:
     size = len(encode(value).encode())
     if size > MAX_BYTES:
         raise _RefusedError(f"takes {size} bytes as JSON; {MAX_BYTES} is the limit")
@@ -267,12 +266,15 @@ def freeze(value: JSONValue, *, where: str = "value") -> JSONValue:
     """
     try:
         frozen, _, size = _freeze(value, MAX_DEPTH, {})
-        _check_size(frozen, size)
+        if size > MAX_BYTES:
+            _check_size(frozen)
     except _RefusedError as refused:
-        raise InvalidValueError(
-            where=f"{where}{_path(refused.keys)}", reason=refused.reason
-        ) from None
+        raise _refusal(where, refused) from None
     return frozen
+
+
+def _refusal(where: str, refused: _RefusedError) -> InvalidValueError:
+    return InvalidValueError(where=f"{where}{_path(refused.keys)}", reason=refused.reason)
 
 
 def freeze_object(value: object, *, where: str) -> FrozenDict:
@@ -283,7 +285,15 @@ def freeze_object(value: object, *, where: str) -> FrozenDict:
     InvalidValueError
         As `freeze`, and for anything but a dict.
     """
-    if type(value) is not dict and type(value) is not FrozenDict:
+    if type(value) is dict:  # as `freeze`, without the calls in between
+        try:
+            frozen = _freeze_dict(value, MAX_DEPTH, {})
+            if frozen.depth <= MAX_DEPTH and frozen.size <= MAX_BYTES:
+                return frozen
+            value = frozen
+        except _RefusedError as refused:
+            raise _refusal(where, refused) from None
+    elif type(value) is not FrozenDict:
         raise InvalidValueError(
             where=where, reason=f"is {shorten(value, 60)}; a dict with string keys is needed"
         )

@@ -169,8 +169,13 @@ class DatabaseStore:
         number = indexes.instances.compare(changes, key, transaction.expected, transaction.before)
         if transaction.snapshot is not None:
             indexes.instances.save(changes, number, key, transaction.snapshot)
-        if _is_plain(transaction):
-            return
+        if (
+            transaction.mark is None
+            and transaction.record is None
+            and transaction.timers is None
+            and not transaction.sends
+        ):
+            return  # only a new state, as from an interpreter without a queue
         now = self.database.now()
         digest = None
         if transaction.mark is not None and message is not None:
@@ -181,13 +186,3 @@ class DatabaseStore:
         mail = Mail(indexes, changes, now)
         for send in transaction.sends:
             mail.accept(send.queue, send.body, send.group_id, send.deduplication_id)
-
-
-def _is_plain(transaction: Transaction) -> bool:
-    """Say whether it is only a new state, as from an interpreter without a queue."""
-    return (
-        transaction.mark is None
-        and transaction.record is None
-        and transaction.timers is None
-        and not transaction.sends
-    )

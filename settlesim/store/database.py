@@ -15,10 +15,16 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["Changes", "Database", "Document", "Index", "Reader"]
+__all__ = ["Changes", "Database", "Document", "Index", "Reader", "StrictDocument"]
 
 Document: TypeAlias = Mapping[str, Any]
 """Strict JSON. Nobody changes a document that a database handed out or was given."""
+
+
+class StrictDocument(dict[str, Any]):
+    """A document of which is known that it is strict JSON, since all that is in it was checked."""
+
+    __slots__ = ()
 
 
 class Index(Protocol):

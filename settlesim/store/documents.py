@@ -20,11 +20,16 @@ Times are seconds since the epoch. Everything is strict JSON, so that a person r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, MsgspecError, Struct
+from msgspec.json import Decoder
 
 from settlesim.chart.snapshot import Snapshot, key_flaw
+from settlesim.chart.values import freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
-from settlesim.store.database import Document
+from settlesim.store.database import Document, StrictDocument
+from settlesim.store.journal.texts import StoredDocument, read_document
 
 __all__ = [
     "DEAD_LETTERS",
@@ -37,7 +42,9 @@ __all__ = [
     "TABLES",
     "TIMERS",
     "InstanceDocument",
+    "StoredInstance",
     "check_document",
+    "read_instance",
     "snapshot_of",
 ]
 
@@ -87,7 +94,7 @@ TABLES: Final = tuple(_FIELDS)
 """The names of all tables that the rules of this package use."""
 
 
-class InstanceDocument(dict[str, Any]):
+class InstanceDocument(StrictDocument):
     """An instance's document, made of a snapshot that it still has.
 
     A database in memory hands out the same object again, and with it the snapshot, which
@@ -97,15 +104,49 @@ class InstanceDocument(dict[str, Any]):
     __slots__ = ("snapshot",)
 
     def __init__(self, key: str, snapshot: Snapshot) -> None:
-        super().__init__(
-            key=key,
-            chart=snapshot.chart,
-            version=snapshot.version,
-            revision=snapshot.revision,
-            configuration=list(snapshot.configuration),
-            context=snapshot.context,
-        )
+        self["key"] = key
+        self["chart"] = snapshot.chart
+        self["version"] = snapshot.version
+        self["revision"] = snapshot.revision
+        self["configuration"] = list(snapshot.configuration)
+        self["context"] = snapshot.context
         self.snapshot = snapshot
+
+
+class StoredInstance(StoredDocument):
+    """The document of an instance, read from its text, with the snapshot that it holds."""
+
+    __slots__ = ("snapshot",)
+
+    snapshot: Snapshot
+
+
+class _Fields(Struct):
+    """What `Snapshot.from_dict` asks of a document, in the words of a reader that is compiled."""
+
+    chart: str
+    version: int
+    revision: Annotated[int, Meta(ge=0)]
+    configuration: Annotated[tuple[str, ...], Meta(min_length=1)]
+    context: dict[str, Any]
+
+
+_read: Final = Decoder(_Fields).decode
+
+
+def read_instance(text: str) -> Document:
+    """Read a document of the instances from its text, at once as a snapshot where it is one."""
+    try:
+        fields = _read(text)
+        context = freeze_object(fields.context, where="context")
+    except (ValueError, MsgspecError, InvalidValueError):
+        document: Document = read_document(text)
+        return document
+    stored = StoredInstance(text)
+    stored.snapshot = Snapshot(
+        fields.chart, fields.version, fields.configuration, context, fields.revision
+    )
+    return stored
 
 
 def snapshot_of(document: Document, *, source: str, where: str) -> Snapshot:
@@ -121,7 +162,7 @@ def snapshot_of(document: Document, *, source: str, where: str) -> Snapshot:
     StoreDamagedError
         It holds none.
     """
-    if type(document) is InstanceDocument:
+    if isinstance(document, InstanceDocument | StoredInstance):
         return document.snapshot
     try:
         return Snapshot.from_dict(document, source=where)

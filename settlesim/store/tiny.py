@@ -7,7 +7,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal
 
+from settlesim.chart.snapshot import Snapshot
+from settlesim.errors import StoreError
 from settlesim.store.base import HISTORY, MARK_WINDOW, DatabaseStore
+from settlesim.store.checks import check_key
+from settlesim.store.documents import INSTANCES, read_instance
 from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.tinydb_form import JournalDB, JournalStorage
@@ -98,6 +102,7 @@ class TinyStore(DatabaseStore):
             compact_bytes=compact_bytes,
             files=files,
         )
+        database.read_with(INSTANCES, read_instance)
         try:
             super().__init__(
                 database, source=database.path, history=history, mark_window=mark_window
@@ -107,6 +112,30 @@ class TinyStore(DatabaseStore):
             raise
         self.db = JournalDB(storage=lambda: JournalStorage(database))
         """The store as a TinyDB, for queries over its tables."""
+
+    def load(self, key: str) -> Snapshot | None:
+        """Return the instance's last saved state, or None for one that was never saved.
+
+        Raises
+        ------
+        StoreDamagedError
+            The store or the record can not be read; it is never taken for a missing one.
+        StoreUnavailableError
+            The system refused, or the store is closed.
+        InvalidValueError
+            A key that is no text, is empty, or has a lone surrogate.
+        """
+        check_key(key)
+        replica = self.database.replica
+        version = self.database.glance()
+        if version:
+            try:
+                found = self.indexes.instances.find(replica.tables, key)[1]
+            except StoreError:
+                return super().load(key)  # raises it again, if it is so
+            if replica.version == version:
+                return found
+        return super().load(key)
 
     def compact(self) -> None:
         """Fold the journal into the snapshot, so that the file alone is the whole store.

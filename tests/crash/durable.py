@@ -54,7 +54,7 @@ def dump(store: DatabaseStore) -> str:
     """Return everything that a store holds, as one text."""
     with store.database.reading() as reader:
         tables = {
-            table: {number: reader.get(table, number) for number in reader.ids(table)}
+            table: {number: dict(reader.get(table, number) or {}) for number in reader.ids(table)}
             for table in TABLES
         }
     return json.dumps(tables, sort_keys=True)

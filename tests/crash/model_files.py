@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -138,7 +139,7 @@ class ModelFiles(FileSystem):
         self._call("is_link", path)
         return False
 
-    def names_stamp(self, folder: str) -> object:
+    def names_stamp(self, folder: str, last: object = None) -> object:
         self._call("names_stamp", folder)
         return tuple((path, file.number) for path, file in self.disk.names.items())
 
@@ -190,6 +191,10 @@ class ModelFiles(FileSystem):
         opened = self._opened[descriptor]
         self._call("truncate", opened.path)
         opened.file.change(Cut(size))
+
+    def begin_sync(self, descriptor: int, offset: int, size: int) -> None:
+        with suppress(OSError):
+            self._call("begin_sync", self._opened[descriptor].path)
 
     def sync(self, descriptor: int) -> None:
         opened = self._opened[descriptor]

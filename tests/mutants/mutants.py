@@ -42,6 +42,10 @@ CRASH = ("crash/test_every_point.py::test_so_does_every_crash_point_of_the_first
 NAMED = (
     "crash/test_corruption.py::test_named_damage_is_reported_with_its_place_and_nothing_is_written",
 )
+OLDER = (
+    "store/test_replaced.py"
+    "::test_older_snapshot_is_noticed_at_once_or_a_moment_later_and_nothing_is_lost",
+)
 REPLACED = ("store/test_replaced.py::test_files_that_are_removed_and_made_anew_are_read_anew",)
 RIVALS = ("chaos/test_contention.py::test_rivals_for_one_instance_lose_no_update_and_all_get_on",)
 TAIL = (
@@ -57,6 +61,11 @@ CONTENTION = (
 def queue(*tests: str) -> tuple[str, ...]:
     """Return tests of the contract of queues."""
     return tuple(f"contracts/test_queue.py::{test}" for test in tests)
+
+
+def loads(*tests: str) -> tuple[str, ...]:
+    """Return tests of loading without a lock."""
+    return tuple(f"store/test_loads.py::{test}" for test in tests)
 
 
 def worker(*tests: str) -> tuple[str, ...]:
@@ -95,7 +104,7 @@ RULES = (
             (
                 "        with self.database.writing() as changes:\n"
                 "            self._apply(changes, transaction)\n",
-                "        from dataclasses import replace\n"
+                "        from msgspec.structs import replace\n"
                 "        if transaction.consumed is not None:\n"
                 "            with self.database.writing() as changes:\n"
                 "                mail = Mail(self.indexes, changes, self.database.now())\n"
@@ -258,7 +267,7 @@ JOURNAL = (
     Mutant(
         "a folder that was just changed is taken for unchanged",
         "settlesim.store.journal.files",
-        (("        if not 0 <= changed < 1e9 * (wall_clock() - tick):\n", "        if False:\n"),),
+        (("return stamp if 0 <= changed < 1e9 * (wall_clock() - tick) else None", "return stamp"),),
         ("store/test_names.py::test_folder_that_was_just_changed_has_no_stamp",),
     ),
     Mutant(
@@ -271,6 +280,50 @@ JOURNAL = (
             ),
         ),
         RIVALS,
+    ),
+    Mutant(
+        "a load looks at no file",
+        "settlesim.store.journal.replica",
+        (
+            (
+                '            return known and journal.look() == "same"\n',
+                "            return known\n",
+            ),
+        ),
+        loads("test_load_sees_at_once_what_another_process_kept"),
+    ),
+    Mutant(
+        "a load looks at no name",
+        "settlesim.store.journal.names",
+        (("            and self._files.names_stamp(self._folder, stamp) == stamp\n", ""),),
+        loads(
+            "test_load_sees_at_once_what_another_process_kept",
+            "test_load_tells_that_the_journal_is_gone",
+        ),
+    ),
+    Mutant(
+        "a load believes what it read while another thread made changes",
+        "settlesim.store.tiny",
+        (("            if replica.version == version:\n", "            if True:\n"),),
+        loads("test_what_was_read_while_another_thread_kept_a_change_is_read_again"),
+    ),
+    Mutant(
+        "what JSON has no number for is written as null",
+        "settlesim.store.journal.records",
+        (('    if b"null" in body:', "    if False:"),),
+        ("store/test_texts.py::test_line_of_what_json_can_not_carry_is_refused",),
+    ),
+    Mutant(
+        "an older snapshot is written behind when it came under its name",
+        "settlesim.store.journal.replica_writing",
+        (("            if changes != stand.changes or not 0", "            if not 0"),),
+        OLDER,
+    ),
+    Mutant(
+        "an older snapshot is written behind when it was copied into the file",
+        "settlesim.store.journal.replica_writing",
+        (("stand.changes or not 0 <= now - stand.looked_at < PATIENCE:", "stand.changes:"),),
+        OLDER,
     ),
     Mutant(
         "the error of a sync is passed over",
@@ -305,7 +358,7 @@ JOURNAL = (
     Mutant(
         "no lock between processes",
         "settlesim.store.journal.lock",
-        (("            if not files.try_lock(self._descriptor):\n", "            if False:\n"),),
+        (("                if files.try_lock(self._descriptor):\n", "                if True:\n"),),
         CONTENTION,
     ),
     Mutant(

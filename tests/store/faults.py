@@ -83,6 +83,10 @@ class Counting(FileSystem):
         self.calls.append("write")
         return super().write(descriptor, data, offset)
 
+    def begin_sync(self, descriptor: int, offset: int, size: int) -> None:
+        self.calls.append("begin_sync")
+        super().begin_sync(descriptor, offset, size)
+
     def sync(self, descriptor: int) -> None:
         self.calls.append("sync")
         super().sync(descriptor)
@@ -94,6 +98,17 @@ class Counting(FileSystem):
     def sync_folder(self, path: str) -> None:
         self.calls.append("sync_folder")
         super().sync_folder(path)
+
+
+class Exact(FileSystem):
+    """A file system whose stamps of folders are as good the moment after a change as later.
+
+    So what a store does where nothing changes is done in a test, in which all is young.
+    """
+
+    def names_stamp(self, folder: str, last: object = None) -> object:
+        with os.scandir(folder) as found:
+            return tuple(sorted((each.name, each.inode()) for each in found))
 
 
 class Unprivileged(FileSystem):

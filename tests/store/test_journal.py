@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import multiprocessing
 import os
@@ -28,6 +29,7 @@ from tests.store.faults import (
     Hooked,
     abandon,
     count,
+    journal_of,
     journal_text,
     names,
     save,
@@ -79,7 +81,7 @@ def test_a_transaction_is_one_line_and_one_sync(path: Path) -> None:
         changes.put("a", 7, {"n": -7})
         changes.remove("a", 8)
         changes.insert("b", {"n": 1})
-    assert files.calls == ["write", "sync"]
+    assert files.calls == ["write", "begin_sync", "sync"]
     files.calls.clear()
     with database.writing(durable=False) as changes:
         changes.insert("b", {"n": 2})
@@ -363,6 +365,62 @@ def test_threads_share_a_sync(path: Path) -> None:
     assert 2 <= len(syncs) <= 4
     hooked.armed = False
     store.close()
+
+
+def test_sync_is_not_begun_while_another_one_runs(path: Path) -> None:
+    """One that comes after both covers both; the page may be written again until then."""
+    calls: list[str] = []
+    others: list[threading.Thread] = []
+
+    class Busy(Counting):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = calls
+
+        def sync(self, descriptor: int) -> None:
+            super().sync(descriptor)
+            if others:
+                other = others.pop()
+                other.start()
+                for _ in range(6000):
+                    if calls[-1] == "write":
+                        break
+                    other.join(timeout=0.01)
+
+    with TinyStore(path, files=Busy()) as store:
+        save(store, "a", 1)
+        calls.clear()
+        others.append(thread := threading.Thread(target=save, args=(store, "b", 1)))
+        save(store, "c", 1)
+        thread.join(timeout=60)
+        assert calls == ["write", "begin_sync", "sync", "write", "sync"]
+        assert store.keys() == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux begins a sync")
+def test_sync_that_can_not_be_begun_is_done_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a hint, and some file systems take none."""
+    asked: list[tuple[int, int]] = []
+
+    def refuse(descriptor: int, offset: int, size: int, advice: int) -> None:
+        asked.append((offset, size))
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        monkeypatch.setattr(os, "posix_fadvise", refuse)
+        before = journal_of(path).read_bytes()
+        save(store, "b", 1)
+        ((offset, size),) = asked
+        line = journal_of(path).read_bytes()[offset : offset + size]
+        assert line.endswith(b"\n")
+        assert b'"key":"b"' in line
+        assert before[offset : offset + size].isspace()
+        abandon(store)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b"]
 
 
 def test_threads_that_increment_one_instance_lose_nothing(path: Path) -> None:

@@ -146,7 +146,7 @@ def enter(store: TinyStore, kind: str, line: int) -> tuple[Alarm, bool]:
 class Restless(FileSystem):
     """A file system whose folders are always just changed: each way in has the same lines."""
 
-    def names_stamp(self, folder: str) -> object:
+    def names_stamp(self, folder: str, last: object = None) -> object:
         return None
 
 

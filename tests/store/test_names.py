@@ -116,11 +116,11 @@ class Asked(FileSystem):
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.stamp: object = None
+        self.last: object = None
         self.answer = True
 
-    def names_stamp(self, folder: str) -> object:
-        return self.stamp
+    def names_stamp(self, folder: str, last: object = None) -> object:
+        return self.last
 
     def is_at(self, descriptor: int, path: str) -> bool:
         self.asked.append(path)
@@ -136,7 +136,7 @@ def test_files_are_asked_once_for_each_stamp() -> None:
     names = Names(files, "/folder")
 
     def ask(stamp: object, descriptor: int = 3) -> list[str]:
-        files.stamp = stamp
+        files.last = stamp
         files.asked.clear()
         names.look()
         for path in ("/folder/a", "/folder/b"):
@@ -155,7 +155,7 @@ def test_files_are_asked_once_for_each_stamp() -> None:
 def test_link_is_asked_always() -> None:
     """It leads into another folder, of which nothing is known."""
     files = Asked()
-    files.stamp = 1
+    files.last = 1
     names = Names(files, "/folder")
     for _ in range(3):
         names.look()

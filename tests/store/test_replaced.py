@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.errors import StoreDamagedError
+from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
+from settlesim.store.journal import replica_writing
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.records import record_line
+from settlesim.store.journal.replica_writing import PATIENCE
 from settlesim.store.repair.mend import accept_edits
-from tests.store.faults import abandon, count, journal_of, save, write_behind
+from tests.store.faults import FULL, Exact, Faulty, abandon, count, journal_of, save, write_behind
 
 
 @pytest.fixture
@@ -178,6 +180,60 @@ def test_save_behind_an_older_snapshot_is_refused_until_the_right_one_is_back(
         save(store, "c", 1)
     with TinyStore(path) as store:
         assert store.keys() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("how", [moved, copied])
+def test_older_snapshot_is_noticed_at_once_or_a_moment_later_and_nothing_is_lost(
+    path: Path, how: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once where it came under its name; in a burst of saves nobody looks into the file."""
+    now = 1000.0
+    monkeypatch.setattr(replica_writing, "wall_clock", lambda: now)
+    old, right = path.with_name("old.json"), path.with_name("right.json")
+    with TinyStore(path, files=Exact()) as store:
+        save(store, "a", 1)
+        store.compact()
+        shutil.copy(path, old)
+        save(store, "b", 1)
+        store.compact()
+        shutil.copy(path, right)
+        save(store, "c", 1)
+        how(old, path)
+        now += PATIENCE / 2
+        if how is copied:
+            save(store, "d", 1)
+            now += PATIENCE
+        for _ in range(2):
+            with pytest.raises(StoreDamagedError, match="an older copy"):
+                save(store, "e", 1)
+        how(right, path)
+        save(store, "e", 1)
+        abandon(store)
+    with TinyStore(path) as store:
+        assert store.keys() == sorted("abce" if how is moved else "abcde")
+
+
+def test_removed_snapshot_is_written_by_the_next_save_that_can(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However soon it comes; where it can not be written, nothing is acknowledged."""
+    monkeypatch.setattr(replica_writing, "wall_clock", lambda: 1000.0)
+    files = Faulty("create", FULL)
+    with TinyStore(path, files=files) as store:
+        save(store, "a", 1)
+        store.compact()
+        save(store, "b", 1)
+        path.unlink()
+        files.armed = True
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match="No space left"):
+                save(store, "c", 1)
+        files.armed = False
+        save(store, "d", 1)
+        assert path.exists()
+        abandon(store)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b", "d"]
 
 
 @pytest.mark.parametrize("how", [moved, copied])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from settlesim.errors import InvalidValueError, StoreUnavailableError
-from settlesim.store.database import Document
+from settlesim.store.database import Document, StrictDocument
 from settlesim.store.journal.lock import InterruptsHeld
-from settlesim.store.journal.tables import META, Delta
-from settlesim.store.journal.texts import encode_document
+from settlesim.store.journal.tables import META, Content, Delta, as_text
+from settlesim.store.journal.texts import encode_document, read_document
 
 if TYPE_CHECKING:
     from settlesim.store.journal.database import JournalDatabase
@@ -31,8 +29,9 @@ class ReadingBlock:
 
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
-        self._mutex = database.mutex  # which a forked child has another one of
-        self._mutex.refuse_nesting()
+        self._mutex = mutex = database.mutex  # which a forked child has another one of
+        if mutex.is_mine():
+            mutex.refuse_nesting()
         try:
             interrupts.begin()
             database.enter(interrupts)
@@ -56,7 +55,7 @@ class ReadingBlock:
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document, or None where there is none."""
-        return self._database.tables.get(table, id)
+        return self._database.replica.tables.get(table, id)
 
     def ids(self, table: str) -> Iterable[int]:
         """Return the ids of a table's documents, ascending."""
@@ -69,7 +68,6 @@ class WritingBlock:
     __slots__ = (
         "_database",
         "_delta",
-        "_documents",
         "_durable",
         "_interrupts",
         "_last",
@@ -84,13 +82,12 @@ class WritingBlock:
     def __enter__(self) -> WritingBlock:
         database, interrupts = self._database, self._interrupts
         self._delta: Delta = {}
-        self._documents: dict[tuple[str, int], Document] = {}
         self._last: dict[str, int] = {}  # the greatest id that was put, by table
         self._process = database.process
-        database.mutex.refuse_nesting()
+        if database.mutex.is_mine():
+            database.mutex.refuse_nesting()
         try:
             interrupts.begin()
-            database.enter(interrupts)
             database.lock(interrupts)
             return self
         except BaseException:
@@ -105,8 +102,9 @@ class WritingBlock:
         trace: TracebackType | None,
     ) -> None:
         database = self._database
-        if self._process != os.getpid():
-            self._interrupts.end()
+        interrupts = self._interrupts
+        if self._process != database.process:
+            interrupts.end()
             if kind is not None:
                 return  # it ends in its own way
             reason = "the process was forked while it was written; the parent has the changes"
@@ -114,7 +112,7 @@ class WritingBlock:
         try:
             try:
                 if kind is None and self._delta:
-                    database.append(self._delta, self._documents)
+                    database.append(self._delta, to_sync=self._durable)
                 elif kind is None and self._durable and database.replica.doubtful:
                     database.clear_doubts()
                 standing = database.standing
@@ -123,47 +121,60 @@ class WritingBlock:
                 database.mutex.release()
             if kind is None and self._durable:
                 # Also where nothing was changed: what it was decided on must not be lost.
-                database.make_durable(standing, self._interrupts)
+                database.make_durable(standing, interrupts)
         finally:
-            self._interrupts.end()
+            interrupts.end()
 
     # --- reading --------------------------------------------------------------------------
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document as it is now, or None where there is none."""
-        document = self._documents.get((table, id))
-        if document is not None:
-            return document
         if table not in self._delta:
-            return self._database.tables.get(table, id)
-        text = self.text(table, id)
-        return None if text is None else json.loads(text)
+            return self._database.replica.tables.get(table, id)
+        changes = self._delta[table]
+        if changes is None:
+            return None
+        if id not in changes:
+            return self._database.replica.tables.get(table, id)
+        content = changes[id]
+        return read_document(content) if isinstance(content, str) else content
+
+    def _content(self, table: str, id: int) -> Content:  # noqa: A002
+        changes = self._delta.get(table)
+        if changes is not None and id in changes:
+            return changes[id]
+        if changes is None and table in self._delta:
+            return None
+        return self._database.tables.text(table, id)
 
     def text(self, table: str, id: int) -> str | None:  # noqa: A002
         """Return the text of a document as it is now, or None where there is none."""
-        if table in self._delta:
-            changes = self._delta[table]
-            if changes is None:
-                return None
-            if id in changes:
-                return changes[id]
-        return self._database.tables.text(table, id)
+        return as_text(self._content(table, id))
 
-    def ids(self, table: str) -> list[int]:
-        """Return the ids of a table's documents as they are now, ascending."""
-        return list(self.texts(table))
-
-    def texts(self, table: str) -> dict[int, str]:
-        """Return the texts of a table's documents as they are now, ids ascending."""
+    def _kept(self, table: str) -> dict[int, str]:
         found = self._database.tables.named.get(table)
-        texts = {} if found is None else found.in_order()
+        return {} if found is None else found.in_order()
+
+    def _contents(self, table: str) -> Mapping[int, Content]:
         if table not in self._delta:
-            return texts
+            return self._kept(table)
         changes = self._delta[table]
         if changes is None:
             return {}
-        new = {number: text for number, text in {**texts, **changes}.items() if text is not None}
+        new = {**self._kept(table), **changes}
+        new = {number: each for number, each in new.items() if each is not None}
         return dict(sorted(new.items()))
+
+    def ids(self, table: str) -> list[int]:
+        """Return the ids of a table's documents as they are now, ascending."""
+        return list(self._contents(table))
+
+    def texts(self, table: str) -> dict[int, str]:
+        """Return the texts of a table's documents as they are now, ids ascending."""
+        if table not in self._delta:
+            return self._kept(table)
+        found = {number: as_text(each) for number, each in self._contents(table).items()}
+        return {number: text for number, text in found.items() if text is not None}
 
     # --- changing -------------------------------------------------------------------------
 
@@ -181,32 +192,31 @@ class WritingBlock:
         ValueError, TypeError
             What JSON cannot carry.
         """
-        self.put_text(table, id, encode_document(document), document)
+        if isinstance(document, StrictDocument):
+            self._put(table, id, document)  # its text is made where it is needed
+        else:
+            self.put_text(table, id, encode_document(document))
 
-    def put_text(
-        self,
-        table: str,
-        id: int,  # noqa: A002
-        text: str,
-        document: Document | None = None,
-    ) -> None:
-        """Put a document of which the text is known; `document` is what indexes are told."""
+    def put_text(self, table: str, id: int, text: str) -> None:  # noqa: A002
+        """Put a document of which the text is known."""
         if table == META and id == 1:
             reason = f"has document 1 of table {META!r}, which says what the file is"
             raise InvalidValueError(where="the change", reason=reason)
-        self._changes(table)[id] = text
+        self._put(table, id, text)
+
+    def _put(self, table: str, id: int, content: str | StrictDocument) -> None:  # noqa: A002
+        changes = self._delta.get(table)
+        if changes is None:
+            changes = self._changes(table) if table in self._delta else {}
+            self._delta[table] = changes
+        changes[id] = content
         if id > self._last.get(table, 0):
             self._last[table] = id
-        if document is None:
-            self._documents.pop((table, id), None)
-        else:
-            self._documents[table, id] = document
 
     def remove(self, table: str, id: int) -> None:  # noqa: A002
         """Remove a document; one that is not there is no error."""
-        if self.text(table, id) is not None:
+        if self._content(table, id) is not None:
             self._changes(table)[id] = None
-            self._documents.pop((table, id), None)
 
     def make(self, table: str) -> None:
         """Make a table that has no documents, if there is none."""
@@ -216,11 +226,8 @@ class WritingBlock:
     def drop(self, table: str) -> None:
         """Remove a table and what is in it."""
         self._delta[table] = None
-        for name, number in list(self._documents):
-            if name == table:
-                del self._documents[name, number]
 
-    def _changes(self, table: str) -> dict[int, str | None]:
+    def _changes(self, table: str) -> dict[int, Content]:
         changes = self._delta.get(table)
         if changes is None:
             if table in self._delta:
@@ -228,8 +235,8 @@ class WritingBlock:
             changes = self._delta[table] = {}
         return changes
 
-    def _after_drop(self, table: str) -> dict[int, str | None]:
+    def _after_drop(self, table: str) -> dict[int, Content]:
         """Let a table come back that was dropped in this block: its documents go one by one."""
-        changes: dict[int, str | None] = dict.fromkeys(self._database.tables.ids(table))
+        changes: dict[int, Content] = dict.fromkeys(self._database.tables.ids(table))
         self._delta[table] = changes
         return changes

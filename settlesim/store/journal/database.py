@@ -8,11 +8,15 @@ locked by whoever writes. A transaction is one line and one ``fdatasync``: all o
 or nothing, across tables.
 
 * Every process has all documents in memory, as text, and takes in what others wrote by
-  looking at what follows the last record that it knows. Readers need no lock.
+  looking at what follows the last record that it knows. Readers need no lock of processes,
+  and `glance` none of threads: what was read counts if the tables have the same version
+  afterwards.
 * The journal grows by blanks, and records are written into them: to sync a file that has
   not grown is a third cheaper, as the file system has nothing to note of it.
 * The lock is released before the sync. A journal is durable from its begin to some point, so
-  that one sync covers all transactions before it, whoever wrote them (group commit).
+  that one sync covers all transactions before it, whoever wrote them (group commit). The
+  system is told to begin with it when the record is written, and works while the process
+  takes the record in.
 * A snapshot is written whole into a new file, which then takes the name; then an empty
   journal takes the name of the old one. Between the two, the records that the snapshot has
   already are told by their numbers.
@@ -36,12 +40,12 @@ from contextlib import suppress
 from typing import Final, Literal
 
 from settlesim.errors import StoreError, StoreUnavailableError
-from settlesim.store.database import Index
+from settlesim.store.database import Document, Index
 from settlesim.store.journal.blocks import ReadingBlock, WritingBlock
 from settlesim.store.journal.files import FileSystem
 from settlesim.store.journal.lock import FileLock, InterruptsHeld, ThreadLock
 from settlesim.store.journal.replica_writing import WritableReplica
-from settlesim.store.journal.tables import Delta, Documents, Tables
+from settlesim.store.journal.tables import Delta, Tables
 from settlesim.store.wall import wall_clock
 
 __all__ = ["JournalDatabase"]
@@ -105,7 +109,7 @@ class JournalDatabase:
         self._sync = sync == "full"
         self._lock_timeout = lock_timeout
         self.replica = WritableReplica(
-            self.path, self._files, sync=self._sync, now=self._now, compact_bytes=compact_bytes
+            self.path, self._files, sync=self._sync, compact_bytes=compact_bytes
         )
         self._renew_locks()
         self.closed = self._wrote = False
@@ -115,9 +119,6 @@ class JournalDatabase:
         _opened.add(self)
         with self.reading():
             pass  # a damaged file is better found now than at the first event
-
-    def _now(self) -> float:
-        return self.now()
 
     def _renew_locks(self) -> None:
         self.mutex = ThreadLock()
@@ -143,6 +144,13 @@ class JournalDatabase:
         with self.reading():
             self.tables.add_index(tables, index)
 
+    def read_with(self, table: str, reader: Callable[[str], Document]) -> None:
+        """Let a function make the documents of a table of their texts, such as decodes them.
+
+        Blocks hand out what it returns; it never fails.
+        """
+        self.tables.readers[table] = reader
+
     def reading(self) -> ReadingBlock:
         """Hold the tables still and up to date while the block runs. Not re-entrant.
 
@@ -152,6 +160,17 @@ class JournalDatabase:
             The files can not be read.
         """
         return ReadingBlock(self)
+
+    def glance(self) -> int:
+        """Return the version of the tables where they can be read as they stand, without a lock.
+
+        What was read is good if `replica.version` is the same afterwards; and it is as it would
+        be in a `reading` block. 0 where one is needed.
+        """
+        version = self.replica.version
+        if not version or self.closed or self._must_reload or self.mutex.is_mine():
+            return 0
+        return version if self.replica.is_up_to_date() else 0
 
     def writing(self, *, durable: bool = True) -> WritingBlock:
         """Hold the tables alone while the block runs, and keep what it changed. Not re-entrant.
@@ -172,19 +191,26 @@ class JournalDatabase:
 
     def enter(self, interrupts: InterruptsHeld) -> None:
         """Take the threads' lock, which the calling thread has not."""
-        if not self.mutex.acquire(self._lock_timeout, interrupts):
+        if not self.mutex.acquire(False):
+            self._wait(interrupts)
+        if self.closed or self._must_reload:
+            self._check_fit()
+
+    def _wait(self, interrupts: InterruptsHeld) -> None:
+        if not self.mutex.take(self._lock_timeout, interrupts):
             raise StoreUnavailableError(
                 path=self.path,
                 reason=f"another thread has used it for {self._lock_timeout:g} seconds. "
                 "Nothing was changed; try again.",
             )
-        if self.closed or self._must_reload:
-            try:
-                self._check_open()
-                self._drop_doubtful()
-            except BaseException:
-                self.mutex.release()
-                raise
+
+    def _check_fit(self) -> None:
+        try:
+            self._check_open()
+            self._drop_doubtful()
+        except BaseException:
+            self.mutex.release()
+            raise
 
     def _check_open(self) -> None:
         if self.closed:
@@ -194,7 +220,7 @@ class JournalDatabase:
 
     def back_out(self) -> None:
         """Let the locks go that the calling thread has, where a block was not entered after all."""
-        if self.mutex.is_mine:
+        if self.mutex.is_mine():
             self._lock.drop()
             self.mutex.release()
 
@@ -218,7 +244,11 @@ class JournalDatabase:
             raise self._refused("reading", error) from error
 
     def lock(self, interrupts: InterruptsHeld) -> None:
-        """Take the processes' lock, and take in what others wrote."""
+        """Take both locks, that of the processes after that of the threads; and catch up."""
+        if not self.mutex.acquire(False):
+            self._wait(interrupts)
+        if self.closed or self._must_reload:
+            self._check_fit()
         self._lock.acquire(interrupts)
         try:
             self.replica.catch_up()
@@ -233,11 +263,13 @@ class JournalDatabase:
         """Let the processes' lock go."""
         self._lock.release()
 
-    def append(self, delta: Delta, documents: Documents) -> None:
-        """Write one transaction."""
+    def append(self, delta: Delta, *, to_sync: bool) -> None:
+        """Write one transaction, which `make_durable` brings to the disk if it is to be synced."""
         self._wrote = True
+        # Where a sync of another thread is under way, the next one will cover all that waits.
+        to_sync = to_sync and not self._sync_mutex.locked()
         try:
-            self.replica.append(delta, documents)
+            self.replica.append(delta, self.now(), to_sync=to_sync)
         except OSError as error:
             raise self._refused("writing", error) from error
         self.replica.checkpoint_if_large()
@@ -344,8 +376,8 @@ class JournalDatabase:
         interrupts.begin()
         try:
             # A block of this thread that was never left would be waited for in vain.
-            in_vain = self.closed or self.mutex.is_mine
-            if in_vain or not self.mutex.acquire(self._lock_timeout, interrupts):
+            in_vain = self.closed or self.mutex.is_mine()
+            if in_vain or not self.mutex.take(self._lock_timeout, interrupts):
                 self.closed = True
                 return
             try:

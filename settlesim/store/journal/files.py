@@ -87,21 +87,26 @@ class FileSystem:
         """Say whether the name is that of a symbolic link."""
         return os.path.islink(path)
 
-    def names_stamp(self, folder: str) -> object:
+    def names_stamp(self, folder: str, last: object = None) -> object:
         """Return what is another value after a name in the folder was changed.
 
         None where the last change is so young that the next one may have the same time, or
         where the folder can not be looked at.
+
+        Parameters
+        ----------
+        last : an earlier stamp; where nothing was changed since, no clock is asked
         """
         try:
             found = os.stat(folder)
         except OSError:
             return None
+        stamp = found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+        if stamp == last:
+            return stamp
         changed = max(found.st_mtime_ns, found.st_ctime_ns)
         tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
-        if not 0 <= changed < 1e9 * (wall_clock() - tick):
-            return None
-        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+        return stamp if 0 <= changed < 1e9 * (wall_clock() - tick) else None
 
     def may_write(self, path: str) -> bool:
         """Say whether the file's permissions let this process write it."""
@@ -144,6 +149,19 @@ class FileSystem:
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut an open file to its first `size` bytes."""
         os.ftruncate(descriptor, size)
+
+    def begin_sync(self, descriptor: int, offset: int, size: int) -> None:
+        """Let the system begin to bring a stretch of the file to the disk, if it has such a call.
+
+        It goes on while the caller works, and the `sync` that has to follow takes less time.
+        Never fails: what does not reach the disk is the concern of `sync`.
+        """
+        if sys.platform == "linux":
+            # To say that a stretch is not needed makes the system write what is changed in it.
+            try:  # noqa: SIM105  # `suppress` would take as long as the call
+                os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+            except OSError:
+                pass
 
     def sync(self, descriptor: int) -> None:
         """Return when the file's content and size would survive a power cut."""

@@ -273,8 +273,12 @@ class JournalFile:
         """Count records as known."""
         self._advance(known)
 
-    def append(self, line: bytes) -> None:
+    def append(self, line: bytes, *, to_sync: bool = False) -> None:
         """Write a line behind the known ones, all of it or nothing.
+
+        Parameters
+        ----------
+        to_sync : whether a `sync` follows soon, for which the system may begin now
 
         Raises
         ------
@@ -282,17 +286,19 @@ class JournalFile:
             The system refused, and the records are as they were: if the line can not be cut
             either, the next one to write finds a record without an end, and cuts it.
         """
-        end = self.position + len(line)
+        files, descriptor, start, size = self._files, self.descriptor, self.position, len(line)
         try:
-            if end <= self._room:
-                write_all(self._files, self.descriptor, line, self.position)
-            else:
-                self._write_with_room(line, end)
+            if start + size > self._room:
+                self._write_with_room(line, start + size)
+            elif (done := files.write(descriptor, line, start)) < size:
+                write_all(files, descriptor, line[done:], start + done)
         except BaseException:
             self._room = self.position
             with suppress(OSError):
                 self._files.truncate(self.descriptor, self.position)
             raise
+        if to_sync:
+            files.begin_sync(descriptor, start, size)
         self._advance(line)
 
     def _write_with_room(self, line: bytes, end: int) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from threading import get_ident
@@ -22,11 +23,13 @@ __all__ = ["FileLock", "InterruptsHeld", "ThreadLock"]
 # The functions behind those of `signal`, which look every handler up in an enumeration: that
 # takes ten times as long, and this is done twice for each transaction.
 _quick: Final = import_module("_signal")
+_get_handler: Final = _quick.getsignal
+_set_handler: Final = _quick.signal
 
 _INTERRUPT: Final = int(signal.SIGINT)
 
-_main = threading.main_thread()
-"""Kept, as to ask for it costs two calls for each block; a fork may make another one it."""
+_main = threading.main_thread().ident
+"""Kept, as to ask for it costs three calls for each block; a fork may make another one it."""
 
 _FIRST_PAUSE: Final = 0.0002
 _LONGEST_PAUSE: Final = 0.005
@@ -42,33 +45,33 @@ class InterruptsHeld:
     handlers in the main thread only, so elsewhere there is nothing to do.
     """
 
-    __slots__ = ("_caught", "_pending", "ended", "previous")
-
-    def __init__(self) -> None:
-        self.ended = False
-        """Whether `end` was called since `begin`."""
-        self._caught: FrameType | None = None
-        self._pending = False
-        self.previous: Any = None
-        """The handler that was there at `begin`."""
+    # On the class, as there is one object for each block, and most of it stays as it is.
+    ended = False
+    """Whether `end` was called since `begin`."""
+    previous: Any = None
+    """The handler that was there at `begin`."""
+    _caught: FrameType | None = None
+    _pending = False
 
     def begin(self) -> None:
         """Hold interrupts back from now on."""
-        self._caught, self._pending, self.previous = None, False, None
-        self.ended = False
-        if get_ident() == _main.ident:
+        self.previous, self.ended, self._pending = None, False, False
+        if get_ident() == _main:
             # None is a handler that C code installed; it could not be put back.
-            previous = _quick.getsignal(_INTERRUPT)
+            previous = _get_handler(_INTERRUPT)
             if previous is not None:
                 self.previous = previous
-                _quick.signal(_INTERRUPT, self._remember)
+                _set_handler(_INTERRUPT, self._remember)
 
     def end(self) -> None:
         """Let interrupts through again, first the one that came meanwhile."""
-        if self.previous is not None:
+        previous = self.previous
+        if previous is not None:
             # Else another block that began later holds them back, or the program set a handler.
-            if _quick.getsignal(_INTERRUPT) == self._remember:
-                _quick.signal(_INTERRUPT, _behind_ended(self.previous))
+            if _get_handler(_INTERRUPT) == self._remember:
+                if type(getattr(previous, "__self__", None)) is InterruptsHeld:
+                    previous = _behind_ended(previous)
+                _set_handler(_INTERRUPT, previous)
             self.ended = True
             if self._pending:
                 self.deliver()
@@ -110,11 +113,11 @@ def _hear_interrupts() -> None:
     It may have been forked by another thread than the one that holds interrupts back, which
     it does not have.
     """
-    handler = now = _quick.getsignal(_INTERRUPT)
+    handler = now = _get_handler(_INTERRUPT)
     while isinstance(held := getattr(handler, "__self__", None), InterruptsHeld):
         handler = held.forget()
     if handler is not now and handler is not None:
-        _quick.signal(_INTERRUPT, handler)
+        _set_handler(_INTERRUPT, handler)
 
 
 class ThreadLock:
@@ -124,16 +127,17 @@ class ThreadLock:
     would not mend.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("acquire", "is_mine", "release")
 
     def __init__(self) -> None:
         # Its holder is noted in the same step in which it is taken. It is never taken twice.
-        self._lock: Any = threading.RLock()
-
-    @property
-    def is_mine(self) -> bool:
-        """Whether the calling thread holds the lock."""
-        return bool(self._lock._is_owned())
+        lock: Any = threading.RLock()
+        # As they are: to go through methods of this class would take three times as long.
+        self.acquire: Final[Callable[..., bool]] = lock.acquire
+        self.release: Final[Callable[[], None]] = lock.release
+        """Let it go."""
+        self.is_mine: Final[Callable[[], bool]] = lock._is_owned
+        """Return whether the calling thread holds the lock."""
 
     def refuse_nesting(self) -> None:
         """Say that the calling thread must not take it, where it holds it already.
@@ -143,26 +147,22 @@ class ThreadLock:
         RuntimeError
             It does.
         """
-        if self._lock._is_owned():
+        if self.is_mine():
             raise RuntimeError("one use of a store inside another one, by the same thread")
 
-    def acquire(self, limit: float, interrupts: InterruptsHeld) -> bool:
+    def take(self, limit: float, interrupts: InterruptsHeld) -> bool:
         """Wait up to `limit` seconds, interruptibly; say whether it was taken.
 
         The caller has seen to it by `refuse_nesting` that it is not its own already.
         """
-        if not self._lock.acquire(blocking=False):
+        if not self.acquire(blocking=False):
             waited, step = 0.0, 0.05  # only for the interrupts: it wakes when the lock is free
-            while not self._lock.acquire(timeout=step):
+            while not self.acquire(timeout=step):
                 interrupts.deliver()
                 waited += step
                 if waited >= limit:
                     return False
         return True
-
-    def release(self) -> None:
-        """Let it go."""
-        self._lock.release()
 
 
 class FileLock:
@@ -200,10 +200,19 @@ class FileLock:
         StoreUnavailableError
             Another process held it all the time, or the lock file can not be opened.
         """
-        limit = self._limit if limit is None else limit
+        files, limit = self._files, self._limit if limit is None else limit
         waited, pause = 0.0, _FIRST_PAUSE  # counted, not measured
         try:
-            while not self._try():
+            while True:
+                if self._descriptor < 0:
+                    self._descriptor = files.open_lock(self.path)
+                if files.try_lock(self._descriptor):
+                    # Somebody may have removed the lock file meanwhile: then this lock excludes
+                    # nobody, and a new file is needed.
+                    if self._names.look_at(self._descriptor, self.path):
+                        return
+                    self.drop()
+                    continue
                 interrupts.deliver()
                 if waited >= limit:
                     raise StoreUnavailableError(
@@ -221,20 +230,6 @@ class FileLock:
         except BaseException:
             self.drop()
             raise
-
-    def _try(self) -> bool:
-        files = self._files
-        while True:
-            if self._descriptor < 0:
-                self._descriptor = files.open_lock(self.path)
-            if not files.try_lock(self._descriptor):
-                return False
-            # Somebody may have removed the lock file meanwhile: then this lock excludes
-            # nobody, and a new file is needed.
-            self._names.look()
-            if self._names.lead_to(self._descriptor, self.path):
-                return True
-            self.drop()
 
     def release(self) -> None:
         """Let it go."""
@@ -267,7 +262,7 @@ _file_locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
 def _after_fork() -> None:
     global _main  # noqa: PLW0603
-    _main = threading.main_thread()
+    _main = threading.main_thread().ident
     _hear_interrupts()
     for lock in list(_file_locks):
         # The lock is the parent's, and would stay with this copy when the parent is killed.

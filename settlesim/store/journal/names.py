@@ -29,13 +29,34 @@ class Names:
         self._stamp: object = None
         self._found: dict[str, int] = {}
         """The descriptors that were found at their paths since there was this stamp."""
+        self.changes = 0
+        """Another number after each look that found, or may have missed, a change of a name."""
 
     def look(self) -> None:
         """Look at the folder: what `lead_to` says is said of this moment."""
-        stamp = self._files.names_stamp(self._folder)
+        stamp = self._files.names_stamp(self._folder, self._stamp)
         if stamp is None or stamp != self._stamp:
+            self._found.clear()  # first, for `still_lead_to`
             self._stamp = stamp
-            self._found.clear()
+            self.changes += 1
+
+    def look_at(self, descriptor: int, path: str) -> bool:
+        """Look at the folder, and say what `lead_to` says of a file."""
+        self.look()
+        return self._found.get(path) == descriptor or self.lead_to(descriptor, path)
+
+    def still_lead_to(self, descriptor: int, path: str) -> bool:
+        """Say whether it is known without asking that the open file is the one at `path`.
+
+        Other threads may `look` and ask at the same time: what was found under a stamp is
+        true as long as the folder has it.
+        """
+        stamp = self._stamp
+        return (
+            stamp is not None
+            and self._files.names_stamp(self._folder, stamp) == stamp
+            and self._found.get(path) == descriptor
+        )
 
     def lead_to(self, descriptor: int, path: str) -> bool:
         """Say whether the open file is the one at `path`.

@@ -18,14 +18,15 @@ Behind the last line there may be blanks, into which the next ones will be writt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
-from settlesim.store.database import Document
+from msgspec import Raw
+from msgspec.json import Encoder
+
+from settlesim.store.database import Document, StrictDocument
 from settlesim.store.journal.format import FORMAT, STORE, newer
-from settlesim.store.journal.tables import Delta
+from settlesim.store.journal.tables import Delta, as_text
 from settlesim.store.journal.texts import encode_document, read_value
 
 __all__ = [
@@ -90,35 +91,62 @@ class Scan(NamedTuple):
 # --- writing ------------------------------------------------------------------------------
 
 
-def _line(body: str) -> bytes:
-    data = body.encode()
+def _line(data: bytes) -> bytes:
     return b"%08x %b\n" % (crc32(data), data)
 
 
 def header_line(base: int, check: str, after: str = "") -> bytes:
     """Return the first line of a journal that continues a snapshot; see `Header`."""
     facts = {"journal": STORE, "format": FORMAT, "base": base, "check": check}
-    return _line(encode_document({**facts, "after": after} if after else facts))
+    return _line(_encode({**facts, "after": after} if after else facts))
 
 
 def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
     """Return the line of a transaction; the texts of its documents go in as they are."""
-    # A float without a call; what else a clock may give is for JSON to take or to refuse.
-    time = f"{at}" if type(at) is float and isfinite(at) else encode_document(at)
-    tables = []
+    if type(at) is float and 0 <= at < _FAR:
+        time: float | Raw = int(at * 1000) / 1000  # it takes less than to round
+    else:  # what else a clock may give is for JSON to take or to refuse
+        time = Raw(encode_document(round(at, 3)))
+    tables: dict[str, dict[int, Raw | StrictDocument | None] | None] = {}
     for name, changes in delta.items():
         if changes is None:
-            tables.append(f"{_name(name)}:null")
+            tables[name] = None
             continue
-        texts = [
-            f'"{number}":{"null" if text is None else text}' for number, text in changes.items()
-        ]
-        tables.append(f"{_name(name)}:{{{','.join(texts)}}}")
-    return _line(f'{{"seq":{seq},"d":{durable},"at":{time},"set":{{{",".join(tables)}}}}}')
+        contents = tables[name] = {}
+        for number, content in changes.items():
+            contents[number] = Raw(content) if isinstance(content, str) else content
+    try:
+        body = _encode({"seq": seq, "d": durable, "at": time, "set": tables})
+    except (ValueError, TypeError):
+        body = b"null"
+    if b"null" in body:  # a lone surrogate or NaN maybe, for which the other encoder has its ways
+        body = _encode_surely(seq, durable, time, delta)
+    return b"%08x %b\n" % (crc32(body), body)
 
 
-_name = lru_cache(maxsize=64)(encode_document)
-"""The name of a table as it stands in a line."""
+def _encode_surely(seq: int, durable: int, time: float | Raw, delta: Delta) -> bytes:
+    """Return the same as JSON, with an escape for a lone surrogate.
+
+    Raises
+    ------
+    ValueError, TypeError
+        What JSON cannot carry.
+    """
+    tables = []
+    for name, changes in delta.items():
+        content = "null"
+        if changes is not None:
+            texts = (f'"{number}":{as_text(each) or "null"}' for number, each in changes.items())
+            content = f"{{{','.join(texts)}}}"
+        tables.append(f"{encode_document(name)}:{content}")
+    head = _encode({"seq": seq, "d": durable, "at": time})[:-1]
+    return head + f',"set":{{{",".join(tables)}}}}}'.encode()
+
+
+_encode: Final = Encoder().encode
+
+_FAR: Final = 1e12
+"""Seconds, some thirty thousand years."""
 
 
 # --- reading ------------------------------------------------------------------------------

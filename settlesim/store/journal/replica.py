@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import Final, Literal
 
 from settlesim.errors import StoreDamagedError
@@ -27,7 +27,6 @@ class Replica:
     ----------
     path : of the snapshot, with links followed; the journal is ``<path>.journal``
     sync : whether what is written has to survive a power cut
-    now : seconds since the epoch
     compact_bytes
         The journal is folded into the snapshot when it is larger than this and than that.
     """
@@ -38,7 +37,6 @@ class Replica:
         files: FileSystem,
         *,
         sync: bool,
-        now: Callable[[], float],
         compact_bytes: int | None = None,
     ) -> None:
         self.path = path
@@ -49,7 +47,6 @@ class Replica:
         self.names = Names(files, self._folder)
         """To be looked at before the replica is asked to catch up."""
         self._sync = sync
-        self._now = now
         self.tables = Tables()
         self.seq = 0
         """The last transaction that is in the tables."""
@@ -65,8 +62,10 @@ class Replica:
         """How often everything was read anew."""
         self._last = 0
         """The last transaction of which the journal has a record."""
-        self._whole = False
-        """Whether the tables are what was read; False before, and after an interruption."""
+        self._versions = count(1)
+        self.version = 0
+        """Of the tables, another one after each change; 0 while they are changed or must be
+        read anew, as after an interruption."""
         self._least = _LEAST_JOURNAL if compact_bytes is None else compact_bytes
         self._next_checkpoint = self._least
 
@@ -92,7 +91,7 @@ class Replica:
         StoreDamagedError, StoreUnavailableError, OSError
             The files can not be read; nothing was changed.
         """
-        if not self._whole:
+        if not self.version:
             self._load()
             return
         journal = self.journal
@@ -107,6 +106,17 @@ class Replica:
             self._change_over(journal)
         elif (found := journal.look()) != "same" or self._tail:
             self._take_in(journal, found)
+
+    def is_up_to_date(self) -> bool:
+        """Say whether nothing was written that the tables lack; needs no lock, changes nothing."""
+        journal = self.journal
+        if journal is None or self._tail:
+            return False
+        try:
+            known = self.names.still_lead_to(journal.descriptor, self.journal_path)
+            return known and journal.look() == "same"
+        except OSError:
+            return False
 
     def _take_in(
         self, journal: JournalFile, found: Literal["same", "more", "less", "other"]
@@ -139,9 +149,8 @@ class Replica:
             self._chained = self.seq == journal.base
             self.durable = journal.base
             self._read_on(journal, tell=False)
-        self._whole = False
         self.tables.tell_all()
-        self._whole = True
+        self.version = next(self._versions)
 
     def _change_over(self, old: JournalFile) -> None:
         """Go on in the journal that another process began, if it continues the old one."""
@@ -195,11 +204,11 @@ class Replica:
         found, known = journal.scan(self.seq, whole=whole)
         if found.flaw is not None:
             found, known = journal.scan(self.seq)  # it may have been read while it was written
-        self._whole = False
+        self.version = 0
         for record in found.records:
             if tell:
                 self.tables.tell(record.delta, record.documents)
-            self.tables.keep(record.delta, record.documents)
+            self.tables.keep(record.delta)
             self.seq = record.seq
             self.durable = max(self.durable, record.durable)
             if self._sync and not journal.trusted:
@@ -207,7 +216,8 @@ class Replica:
         self._last = max(self._last, found.last)
         self._doubtful = [each for each in self._doubtful if each[0] > self.durable]
         journal.take(known)
-        self._whole = True
+        if tell:  # else the indexes know nothing yet
+            self.version = next(self._versions)
         if found.flaw is not None:
             raise StoreDamagedError(
                 path=journal.path,
@@ -225,7 +235,7 @@ class Replica:
 
         It may have been forked in a block, in which they are held still.
         """
-        self._whole = False
+        self.version = 0
         journal, self.journal = self.journal, None
         if journal is not None:
             journal.after_fork()
@@ -234,7 +244,7 @@ class Replica:
 
     def forget(self) -> None:
         """Let the files and the tables go."""
-        self._whole = False
+        self.version = 0
         journal, self.journal = self.journal, None
         if journal is not None:
             journal.close()

@@ -13,11 +13,17 @@ from settlesim.store.journal.opening import Stand, check_pair, load_snapshot
 from settlesim.store.journal.records import record_line, tail_words
 from settlesim.store.journal.replica import Replica
 from settlesim.store.journal.snapshot_file import write_snapshot
-from settlesim.store.journal.tables import Delta, Documents, Tables
+from settlesim.store.journal.tables import Delta, Tables
+from settlesim.store.wall import wall_clock
 
-__all__ = ["WritableReplica"]
+__all__ = ["PATIENCE", "WritableReplica"]
 
 _logger: Final = logging.getLogger("settlesim.store")
+
+PATIENCE = 0.02
+"""Seconds for which a writer takes it that nobody has written into the snapshot; it always
+looks where a name in the folder was changed. What is saved meanwhile is in the journal, as all
+before it, and is read again with the right snapshot."""
 
 _MOST_AGAIN: Final = 65_536
 """Bytes; where more would have to be written again, a new snapshot is."""
@@ -38,28 +44,46 @@ class WritableReplica(Replica):
         OSError
             They can not be.
         """
-        gone = False
-        if self._stand is not None:
-            status = self._stat(self.path)
-            gone = status is None
-            if not gone and not self._files.may_write(self.path):
-                raise PermissionError(EACCES, "the file is read-only", self.path)
-            stand = self._stand
-            if self.journal is not None and status not in (None, stand.status, stand.fits):
-                self._check_fits(self.journal)
-                stand.fits = status
-        if self.journal is None:
+        gone, stand, journal = False, self._stand, self.journal
+        if stand is not None:
+            now, changes = wall_clock(), self.names.changes
+            if changes != stand.changes or not 0 <= now - stand.looked_at < PATIENCE:
+                gone = not self._is_there(stand)
+                if not gone:
+                    stand.looked_at, stand.changes = now, changes
+        if journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
-        if not self.journal.writable:
-            self.journal.make_writable()
+        if not journal.writable:
+            self._make_writable(journal)
         if self._tail:
             # Nobody writes now, so nobody will ever finish it.
-            self._set_aside(self.journal)
+            self._set_aside(journal)
         if gone:  # somebody removed it; without it the journal would be worth nothing
             self._write_snapshot()
             return self._write_journal()
-        return self.journal
+        return journal
+
+    def _make_writable(self, journal: JournalFile) -> None:
+        # Whoever looks at the old descriptor without a lock must not believe what it says.
+        whole, self.version = bool(self.version), 0
+        try:
+            journal.make_writable()
+        finally:
+            if whole:
+                self.version = next(self._versions)
+
+    def _is_there(self, stand: Stand) -> bool:
+        """Say whether there still is a snapshot; refuse one that does not fit."""
+        status = self._stat(self.path)
+        if status is None:
+            return False
+        if not self._files.may_write(self.path):
+            raise PermissionError(EACCES, "the file is read-only", self.path)
+        if self.journal is not None and status not in (stand.status, stand.fits):
+            self._check_fits(self.journal)
+            stand.fits = status
+        return True
 
     def _check_fits(self, journal: JournalFile) -> None:
         """Refuse a snapshot that another program put there, where nobody could open the store."""
@@ -82,8 +106,13 @@ class WritableReplica(Replica):
             tail_words(tail),
         )
 
-    def append(self, delta: Delta, documents: Documents) -> None:
+    def append(self, delta: Delta, at: float, *, to_sync: bool = False) -> None:
         """Write one transaction; it is not durable yet.
+
+        Parameters
+        ----------
+        at : seconds since the epoch
+        to_sync : whether a `sync` follows soon
 
         Raises
         ------
@@ -95,25 +124,25 @@ class WritableReplica(Replica):
         journal = self.prepare()
         if self._doubtful or not journal.trusted:
             journal = self._clear_doubts(journal)
-        line = record_line(self.seq + 1, self.durable, round(self._now(), 3), delta)
-        self._whole = False
+        line = record_line(self.seq + 1, max(self._durable, journal.durable), at, delta)
+        self.version = 0
         try:
-            self.tables.tell(delta, documents)
+            self.tables.tell(delta)
         except BaseException:
             self.tables.tell_all()
-            self._whole = True
+            self.version = next(self._versions)
             raise
         try:
-            journal.append(line)
+            journal.append(line, to_sync=to_sync and self._sync)
         except OSError:
-            self.tables.tell(self.tables.inverse(delta), {})
-            self._whole = True
+            self.tables.tell(self.tables.inverse(delta))
+            self.version = next(self._versions)
             raise
         # After any other exception, as one that a signal handler raises, the line may be in
         # the file or not: the tables are not whole, and all is read anew.
-        self.tables.keep(delta, documents)
+        self.tables.keep(delta)
         self.seq += 1
-        self._whole = True
+        self.version = next(self._versions)
 
     @property
     def doubtful(self) -> bool:
@@ -215,7 +244,7 @@ class WritableReplica(Replica):
         if found.seq == journal.base and found.check != journal.check:
             return False
         for record in journal.records(found.seq):
-            tables.keep(record.delta, record.documents)
+            tables.keep(record.delta)
         return tables.same_as(self.tables)
 
     def _write_snapshot(self) -> None:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from settlesim.store.database import Document, Index
-from settlesim.store.journal.texts import StoredDocument, read_value
+from settlesim.store.database import Document, Index, StrictDocument
+from settlesim.store.journal.texts import StoredDocument, encode_strict, read_document
 
-__all__ = ["META", "Delta", "Documents", "Table", "Tables"]
+__all__ = ["META", "Content", "Delta", "Documents", "Table", "Tables", "as_text"]
 
 META: Final = "meta"
 """The table whose document 1 says what the file is; the rest of it belongs to others."""
 
-Delta: TypeAlias = dict[str, dict[int, str | None] | None]
-"""What a transaction changes: texts by table and id, None for a document that goes; None in
-the place of a table that goes whole."""
+Content: TypeAlias = str | StrictDocument | None
+"""What a transaction makes of a document: its text, or what the text is made of when the
+document is kept, while the disk is at work; None where it goes."""
 
-_RECENT: Final = 256
-_LARGE: Final = 16_384
-"""So many documents, of no more characters, are kept as such beside their texts."""
+Delta: TypeAlias = dict[str, dict[int, Content] | None]
+"""What a transaction changes, by table and id; None in the place of a table that goes whole."""
 
 Documents: TypeAlias = Mapping[tuple[str, int], Document]
 """Documents of a delta that are at hand as such."""
+
+
+def as_text(content: Content) -> str | None:
+    """Return the text of a document, None where it goes."""
+    return content if content is None or type(content) is str else encode_strict(content)
 
 
 class Table:
@@ -61,14 +65,17 @@ class Tables:
         self.dropped: dict[str, int] = {}
         """The greatest id that a table had which is no more."""
         self._indexes: dict[str, list[Index]] = {}
-        self._recent: dict[tuple[str, int], tuple[str, Document]] = {}
+        self.readers: dict[str, Callable[[str], Document]] = {}
+        """How the documents of some tables are read from their texts, by table."""
+        self._last: tuple[str, Document] | None = None
+        """What was read last: it is mostly compared next."""
 
     def clear(self) -> None:
         """Forget all documents, in the indexes as well."""
         self.named.clear()
         self.foreign.clear()
         self.dropped.clear()
-        self._recent.clear()
+        self._last = None
         for index in self._all_indexes():
             index.clear()
 
@@ -96,21 +103,13 @@ class Tables:
         text = None if table is None else table.texts.get(id)
         if text is None:
             return None
-        place = name, id
-        recent = self._recent.get(place)
-        if recent is not None and recent[0] is text:
-            return recent[1]
-        document: Document = read_value(text)[0]
-        if len(text) <= _LARGE:
-            self._remember(place, text, document)
+        last = self._last  # other threads may read at the same time, without a lock
+        if last is not None and last[0] is text:
+            return last[1]
+        read: Callable[[str], Document] = self.readers.get(name, read_document)
+        document = read(text)
+        self._last = text, document
         return document
-
-    def _remember(self, place: tuple[str, int], text: str, document: Document) -> None:
-        recent = self._recent
-        recent.pop(place, None)
-        recent[place] = text, document
-        if len(recent) > _RECENT:
-            del recent[next(iter(recent))]
 
     def ids(self, name: str) -> Iterable[int]:
         """Return the ids of a table, ascending."""
@@ -169,37 +168,46 @@ class Tables:
                 for index in indexes:
                     index.update(name, number, document)
 
-    def tell(self, delta: Delta, documents: Documents) -> None:
-        """Tell the indexes what a delta is about to change."""
+    def tell(self, delta: Delta, documents: Documents | None = None) -> None:
+        """Tell the indexes what a delta is about to change.
+
+        Parameters
+        ----------
+        documents : those that are at hand, of the texts in the delta
+        """
+        documents = documents or {}
         for name, changes in delta.items():
             indexes = self._indexes.get(name)
             if not indexes:
                 continue
-            for number, text in self._each(name, changes):
-                document: Document | None = None
-                if text is not None:
-                    document = documents.get((name, number)) or StoredDocument(text)
+            pairs = self._each(name) if changes is None else changes.items()
+            for number, content in pairs:
+                document: Document | None
+                if isinstance(content, str):
+                    document = documents.get((name, number)) or StoredDocument(content)
+                else:
+                    document = content
                 for index in indexes:
                     index.update(name, number, document)
 
-    def _each(
-        self, name: str, changes: dict[int, str | None] | None
-    ) -> Iterable[tuple[int, str | None]]:
-        if changes is None:
-            return [(number, None) for number, _ in self._documents(name)]
-        return changes.items()
+    def _each(self, name: str) -> Iterable[tuple[int, Content]]:
+        return [(number, None) for number, _ in self._documents(name)]
 
     # --- changes --------------------------------------------------------------------------
 
     def inverse(self, delta: Delta) -> Delta:
         """Return the delta that would bring back what `delta` changes."""
         return {
-            name: {number: self.text(name, number) for number, _ in self._each(name, changes)}
+            name: {
+                number: self.text(name, number)
+                for number in (self.ids(name) if changes is None else changes)
+            }
             for name, changes in delta.items()
         }
 
-    def keep(self, delta: Delta, documents: Documents) -> None:
+    def keep(self, delta: Delta) -> None:
         """Make the changes."""
+        self._last = None
         for name, changes in delta.items():
             if changes is None:
                 self._drop(name)
@@ -207,16 +215,13 @@ class Tables:
             if self.foreign:
                 self.foreign.pop(name, None)
             table = self.named.get(name) or self.table(name)
-            for number, text in changes.items():
+            for number, content in changes.items():
+                text = content if type(content) is str else as_text(content)
                 if text is None:
                     table.texts.pop(number, None)
                     table.last = max(table.last, number)
                 else:
                     table.put(number, text)
-                    place = name, number
-                    document = documents.get(place)
-                    if document is not None and len(text) <= _LARGE:
-                        self._remember(place, text, document)
 
     def _drop(self, name: str) -> None:
         table = self.named.pop(name, None)

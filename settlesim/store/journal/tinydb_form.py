@@ -21,7 +21,7 @@ from tinydb.table import Document, Table
 from settlesim.store.journal.blocks import WritingBlock
 from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.tables import META
-from settlesim.store.journal.texts import encode_document
+from settlesim.store.journal.texts import encode_document, says_the_same
 from settlesim.store.journal.tinydb_views import EditedTable, TableView, last_id
 
 __all__ = ["JournalDB", "JournalStorage", "JournalTable"]
@@ -47,7 +47,7 @@ class JournalStorage(Storage):
     @contextmanager
     def changes(self) -> Iterator[WritingBlock]:
         """Hold the store alone; inside of another such block, take part in that one."""
-        if self._block is not None and self.database.mutex.is_mine:
+        if self._block is not None and self.database.mutex.is_mine():
             yield self._block
             return
         with self.database.writing() as block:
@@ -60,7 +60,7 @@ class JournalStorage(Storage):
     @contextmanager
     def texts(self, table: str) -> Iterator[dict[int, str]]:
         """Hold a table still, and show the texts of its documents."""
-        if self._block is not None and self.database.mutex.is_mine:
+        if self._block is not None and self.database.mutex.is_mine():
             yield self._block.texts(table)
             return
         with self.database.reading():
@@ -100,7 +100,7 @@ class JournalStorage(Storage):
                 for number in texts.keys() - new.keys():
                     block.remove(name, number)
                 for number, text in new.items():
-                    if texts.get(number) != text:
+                    if not says_the_same(text, texts.get(number)):
                         block.put_text(name, number, text)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 from settlesim.store.journal.blocks import WritingBlock
-from settlesim.store.journal.texts import encode_document
+from settlesim.store.journal.texts import encode_document, says_the_same
 
 __all__ = ["EditedTable", "TableView", "last_id"]
 
@@ -124,7 +124,7 @@ class EditedTable(MutableMapping[int, dict[str, Any]]):
             self._block.remove(self._name, number)
         for number, document in self._seen.items():
             text = encode_document(document)
-            if self._base.get(number) != text:
+            if not says_the_same(text, self._base.get(number)):
                 self._block.put_text(self._name, number, text)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from settlesim.chart.values import JSONValue, freeze
 from settlesim.errors import DeduplicationError, ReceiptExpiredError, VersionConflictError
-from settlesim.store.database import Changes, Document, Reader
+from settlesim.store.database import Changes, Document, Reader, StrictDocument
 from settlesim.store.documents import (
     DEAD_LETTERS,
     DEDUPLICATION,
@@ -139,7 +139,7 @@ class Mail:
             "body": body,
             **(more or {}),
         }
-        number = self._changes.insert(MESSAGES, document)
+        number = self._changes.insert(MESSAGES, StrictDocument(document))
         if deduplication_id is not None:
             span = self._indexes.queues.window(queue) if window is None else window
             self._sent[name] = _Sent(digest, number)
@@ -158,15 +158,15 @@ class Mail:
 
     def _remember(self, name: tuple[str, str, str], digest: str, message: int, span: float) -> None:
         queue, group_id, deduplication_id = name
-        document = {
-            "queue": queue,
-            "group": group_id,
-            "id": deduplication_id,
-            "digest": digest,
-            "message": message,
-            "until": self._now + span,
-            "window": span,
-        }
+        document = StrictDocument(
+            queue=queue,
+            group=group_id,
+            id=deduplication_id,
+            digest=digest,
+            message=message,
+            until=self._now + span,
+            window=span,
+        )
         old = self._indexes.deduplication.find(name)
         if old is None:
             self._changes.insert(DEDUPLICATION, document)

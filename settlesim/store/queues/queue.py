@@ -8,7 +8,7 @@ from settlesim.chart.values import JSONValue
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Message
 from settlesim.store.checks import check_count, check_message, check_seconds
-from settlesim.store.database import Changes
+from settlesim.store.database import Changes, StrictDocument
 from settlesim.store.documents import MESSAGES
 from settlesim.store.queues.messages import MAX_ERRORS, Mail, good_message
 from settlesim.store.queues.receipts import Receipt, read_receipt
@@ -133,7 +133,7 @@ class DatabaseQueue(QueueUpkeep):
                 continue
             until = self._visible_at(number, receives, now, hidden)
             new = {**message, "visible_at": until, "receives": receives, "in_flight": True}
-            changes.put(MESSAGES, number, new)
+            changes.put(MESSAGES, number, StrictDocument(new))
             receipt = Receipt(self.name, number, receives, self.standard)
             found.append(message_of(receipt, new, source=self._indexes.source))
         return tuple(found), buried
@@ -171,7 +171,7 @@ class DatabaseQueue(QueueUpkeep):
             message = good_message(changes, found, now)
             if message is not None:
                 new = {**message, "visible_at": now + seconds, "in_flight": seconds > 0}
-                changes.put(MESSAGES, found.message, new)
+                changes.put(MESSAGES, found.message, StrictDocument(new))
 
     def fail(
         self,

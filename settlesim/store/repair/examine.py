@@ -83,7 +83,7 @@ class Examination:
         """Take the records of the journal into the tables."""
         for record in self.records:
             if record.seq > self.written:
-                self.tables.keep(record.delta, record.documents)
+                self.tables.keep(record.delta)
 
 
 def examine(files: FileSystem, path: str) -> Examination:

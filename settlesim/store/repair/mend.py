@@ -105,7 +105,7 @@ def _read_edited(found: Examination) -> int:
     _take_counters(meta, found.tables)
     for record in found.records:
         if record.seq > seq:
-            found.tables.keep(record.delta, record.documents)
+            found.tables.keep(record.delta)
             seq = record.seq
     return seq
 

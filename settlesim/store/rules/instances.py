@@ -5,7 +5,13 @@ from __future__ import annotations
 from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import StoreDamagedError, VersionConflictError, shorten
 from settlesim.store.database import Changes, Document, Reader
-from settlesim.store.documents import INSTANCES, InstanceDocument, check_document, snapshot_of
+from settlesim.store.documents import (
+    INSTANCES,
+    InstanceDocument,
+    StoredInstance,
+    check_document,
+    snapshot_of,
+)
 from settlesim.store.queues.deduplication import digest_of
 
 __all__ = ["Instances"]
@@ -25,8 +31,6 @@ class Instances:
         self._source = source
         self._ids: dict[str, int] = {}
         self._keys: dict[int, str] = {}
-        self._found: tuple[Document, Snapshot] | None = None
-        """The last document that was read: what is loaded is mostly compared next."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -43,7 +47,8 @@ class Instances:
             if before is not None:
                 del self._keys[id], self._ids[before]
             return
-        check_document(self._source, table, id, new)
+        if type(new) is not InstanceDocument:
+            check_document(self._source, table, id, new)
         key = new["key"]
         if before == key:
             return
@@ -71,14 +76,10 @@ class Instances:
         document = None if number is None else reader.get(INSTANCES, number)
         if document is None:
             return None, None
-        if type(document) is InstanceDocument:
+        if type(document) is StoredInstance or type(document) is InstanceDocument:
             return number, document.snapshot
-        found = self._found  # another thread may put its own there
-        if found is None or found[0] is not document:
-            where = f"instance {shorten(key)} in document {number}"
-            found = document, snapshot_of(document, source=self._source, where=where)
-            self._found = found
-        return number, found[1]
+        where = f"instance {shorten(key)} in document {number}"
+        return number, snapshot_of(document, source=self._source, where=where)
 
     def compare(
         self, reader: Reader, key: str, expected: int, before: Snapshot | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from settlesim.errors import EventRepeatedError
 from settlesim.ports import Transaction
-from settlesim.store.database import Changes, Document, Reader
+from settlesim.store.database import Changes, Document, Reader, StrictDocument
 from settlesim.store.documents import MARKS, check_document
 from settlesim.store.rules.agenda import Agenda
 
@@ -120,6 +120,6 @@ class Marks:
         }
         number = self._ids.get((key, event_id))
         if number is None:
-            changes.insert(MARKS, document)
+            changes.insert(MARKS, StrictDocument(document))
         else:
-            changes.put(MARKS, number, document)
+            changes.put(MARKS, number, StrictDocument(document))

@@ -10,7 +10,7 @@ from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue, freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError
 from settlesim.ports import Transaction
-from settlesim.store.database import Changes, Document, Reader
+from settlesim.store.database import Changes, Document, Reader, StrictDocument
 from settlesim.store.documents import SETTLEMENTS, check_document, snapshot_of
 
 __all__ = ["OWN_FIELDS", "PastSettlement", "Settlements"]
@@ -108,7 +108,7 @@ class Settlements:
         ids = self._ids.get(transaction.key, ())
         for old in ids[: max(len(ids) + 1 - self._most, 0)]:
             changes.remove(SETTLEMENTS, old)
-        changes.insert(SETTLEMENTS, document)
+        changes.insert(SETTLEMENTS, StrictDocument(document))
 
     def forget(self, changes: Changes, key: str) -> None:
         """Remove all that is known of an instance."""

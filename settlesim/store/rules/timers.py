@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from settlesim.ports import Transaction
-from settlesim.store.database import Changes, Document, Reader
+from settlesim.store.database import Changes, Document, Reader, StrictDocument
 from settlesim.store.documents import TIMERS, check_document
 from settlesim.store.rules.agenda import Agenda
 
@@ -93,7 +93,7 @@ class DurableTimers:
                 "due": now + timer.seconds,
                 "state": "running",
             }
-            changes.insert(TIMERS, document)
+            changes.insert(TIMERS, StrictDocument(document))
 
     def forget(self, changes: Changes, key: str) -> None:
         """End all timers of an instance."""
