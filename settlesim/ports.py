@@ -7,8 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from msgspec import Struct
-
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue
 
@@ -47,7 +45,8 @@ class Timers:
     """The ids of those whose nodes were not left."""
 
 
-class Transaction(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Transaction:
     """What one settlement changes in a store, all of it or nothing."""
 
     key: str

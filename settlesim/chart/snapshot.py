@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-from msgspec import Struct
 
 from settlesim.chart.values import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
@@ -13,12 +12,9 @@ from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
 __all__ = ["Snapshot", "check_key", "key_flaw"]
 
 
-class Snapshot(Struct, frozen=True):
-    """One settled instance: where it rests, what it knows, how often it was saved.
-
-    A frozen `msgspec.Struct`, as one is made at each load and each settlement:
-    `msgspec.structs.replace` makes another one of it, `to_dict` plain JSON.
-    """
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One settled instance: where it rests, what it knows, how often it was saved."""
 
     chart: str
     """The chart's name."""

@@ -104,7 +104,7 @@ RULES = (
             (
                 "        with self.database.writing() as changes:\n"
                 "            self._apply(changes, transaction)\n",
-                "        from msgspec.structs import replace\n"
+                "        from dataclasses import replace\n"
                 "        if transaction.consumed is not None:\n"
                 "            with self.database.writing() as changes:\n"
                 "                mail = Mail(self.indexes, changes, self.database.now())\n"
