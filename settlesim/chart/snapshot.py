@@ -111,8 +111,6 @@ def check_key(key: object) -> None:
     InvalidValueError
         Not a string, an empty one, or one with a lone surrogate.
     """
-    if type(key) is str and key and key.isascii():
-        return
     flaw = key_flaw(key)
     if flaw is not None:
         raise InvalidValueError(where="key", reason=flaw)

@@ -173,8 +173,7 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
         items[key] = frozen
         size = _bounded(size + item_size)
         depth = max(depth, item_depth)
-    if size > _HOPELESS:
-        _bounded(size)
+    _bounded(size)
     frozen_dict = FrozenDict(items)
     frozen_dict.depth, frozen_dict.size = depth + 1, size
     return frozen_dict

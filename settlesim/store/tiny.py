@@ -114,16 +114,9 @@ class TinyStore(DatabaseStore):
         """The store as a TinyDB, for queries over its tables."""
 
     def load(self, key: str) -> Snapshot | None:
-        """Return the instance's last saved state, or None for one that was never saved.
+        """Return what `DatabaseStore.load` does, and raise what it does.
 
-        Raises
-        ------
-        StoreDamagedError
-            The store or the record can not be read; it is never taken for a missing one.
-        StoreUnavailableError
-            The system refused, or the store is closed.
-        InvalidValueError
-            A key that is no text, is empty, or has a lone surrogate.
+        No lock is taken where nothing is new.
         """
         check_key(key)
         replica = self.database.replica

@@ -88,7 +88,7 @@ def test_load_looks_at_the_folder_and_at_the_end_of_the_journal(path: Path) -> N
 
 
 def test_load_does_not_wait_for_a_thread_that_writes(path: Path) -> None:
-    """It gives what was kept last; all other uses wait."""
+    """Where nothing is new it gives what was kept last; all other uses wait."""
     with TinyStore(path, files=Exact(), lock_timeout=0) as store:
         save(store, "a", 1)
         store.load("a")

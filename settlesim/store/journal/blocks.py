@@ -29,9 +29,8 @@ class ReadingBlock:
 
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
-        self._mutex = mutex = database.mutex  # which a forked child has another one of
-        if mutex.is_mine():
-            mutex.refuse_nesting()
+        self._mutex = database.mutex  # which a forked child has another one of
+        self._mutex.refuse_nesting()
         try:
             interrupts.begin()
             database.enter(interrupts)
@@ -55,7 +54,7 @@ class ReadingBlock:
 
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document, or None where there is none."""
-        return self._database.replica.tables.get(table, id)
+        return self._database.tables.get(table, id)
 
     def ids(self, table: str) -> Iterable[int]:
         """Return the ids of a table's documents, ascending."""
@@ -84,8 +83,7 @@ class WritingBlock:
         self._delta: Delta = {}
         self._last: dict[str, int] = {}  # the greatest id that was put, by table
         self._process = database.process
-        if database.mutex.is_mine():
-            database.mutex.refuse_nesting()
+        database.mutex.refuse_nesting()
         try:
             interrupts.begin()
             database.lock(interrupts)
@@ -130,12 +128,12 @@ class WritingBlock:
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document as it is now, or None where there is none."""
         if table not in self._delta:
-            return self._database.replica.tables.get(table, id)
+            return self._database.tables.get(table, id)
         changes = self._delta[table]
         if changes is None:
             return None
         if id not in changes:
-            return self._database.replica.tables.get(table, id)
+            return self._database.tables.get(table, id)
         content = changes[id]
         return read_document(content) if isinstance(content, str) else content
 
@@ -207,8 +205,7 @@ class WritingBlock:
     def _put(self, table: str, id: int, content: str | StrictDocument) -> None:  # noqa: A002
         changes = self._delta.get(table)
         if changes is None:
-            changes = self._changes(table) if table in self._delta else {}
-            self._delta[table] = changes
+            changes = self._changes(table)
         changes[id] = content
         if id > self._last.get(table, 0):
             self._last[table] = id

@@ -45,7 +45,7 @@ class InterruptsHeld:
     handlers in the main thread only, so elsewhere there is nothing to do.
     """
 
-    # On the class, as there is one object for each block, and most of it stays as it is.
+    # On the class, so that the object of each block is made without a call.
     ended = False
     """Whether `end` was called since `begin`."""
     previous: Any = None
@@ -209,7 +209,8 @@ class FileLock:
                 if files.try_lock(self._descriptor):
                     # Somebody may have removed the lock file meanwhile: then this lock excludes
                     # nobody, and a new file is needed.
-                    if self._names.look_at(self._descriptor, self.path):
+                    self._names.look()
+                    if self._names.lead_to(self._descriptor, self.path):
                         return
                     self.drop()
                     continue

@@ -40,11 +40,6 @@ class Names:
             self._stamp = stamp
             self.changes += 1
 
-    def look_at(self, descriptor: int, path: str) -> bool:
-        """Look at the folder, and say what `lead_to` says of a file."""
-        self.look()
-        return self._found.get(path) == descriptor or self.lead_to(descriptor, path)
-
     def still_lead_to(self, descriptor: int, path: str) -> bool:
         """Say whether it is known without asking that the open file is the one at `path`.
 

@@ -216,7 +216,7 @@ class Tables:
                 self.foreign.pop(name, None)
             table = self.named.get(name) or self.table(name)
             for number, content in changes.items():
-                text = content if type(content) is str else as_text(content)
+                text = as_text(content)
                 if text is None:
                     table.texts.pop(number, None)
                     table.last = max(table.last, number)
