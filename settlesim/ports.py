@@ -45,7 +45,7 @@ class Timers:
     """The ids of those whose nodes were not left."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Transaction:
     """What one settlement changes in a store, all of it or nothing."""
 
@@ -68,6 +68,43 @@ class Transaction:
     before: Snapshot | None = None
     """The state that was loaded, if the sender says so: then the store compares it too, since an
     instance that was deleted and begun anew may be at the same revision with another state."""
+
+    def __init__(
+        self,
+        key: str,
+        snapshot: Snapshot | None,
+        expected: int,
+        *,
+        consumed: str | None = None,
+        mark: str | None = None,
+        sends: tuple[Send, ...] = (),
+        timers: Timers | None = None,
+        record: FrozenDict | None = None,
+        before: Snapshot | None = None,
+    ) -> None:
+        # As `dataclass` would write it, in half the time: each event makes one.
+        _set_key(self, key)
+        _set_snapshot(self, snapshot)
+        _set_expected(self, expected)
+        _set_consumed(self, consumed)
+        _set_mark(self, mark)
+        _set_sends(self, sends)
+        _set_timers(self, timers)
+        _set_record(self, record)
+        _set_before(self, before)
+
+
+(
+    _set_key,
+    _set_snapshot,
+    _set_expected,
+    _set_consumed,
+    _set_mark,
+    _set_sends,
+    _set_timers,
+    _set_record,
+    _set_before,
+) = (vars(Transaction)[name].__set__ for name in Transaction.__slots__)
 
 
 @runtime_checkable

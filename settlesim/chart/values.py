@@ -150,18 +150,17 @@ def _bounded(size: int) -> int:
 
 
 def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDict:
-    items: dict[str, Any] = {}
+    # The copy is looked at: `value` could be changed meanwhile, by another thread.
+    copy = FrozenDict(value)
     depth, size = 0, 2
-    for key, item in value.items():
+    for key, item in copy.items():
         if type(key) is not str:
             raise _RefusedError(f"has the key {shorten(key, 40)}, and JSON keys are strings")
         kind = type(item)  # most are plain texts and numbers: those without a call
         if kind is str and key.isascii() and item.isascii():
-            items[key] = item
             size += 6 * (len(key) + len(item)) + 6
             continue
         if kind is int and key.isascii() and -_SMALL < item < _SMALL:
-            items[key] = item
             size += 6 * len(key) + 24
             continue
         try:
@@ -170,13 +169,14 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
         except _RefusedError as refused:
             refused.keys.append(key)
             raise
-        items[key] = frozen
+        if frozen is not item:
+            dict.__setitem__(copy, key, frozen)
         size = _bounded(size + item_size)
         depth = max(depth, item_depth)
-    _bounded(size)
-    frozen_dict = FrozenDict(items)
-    frozen_dict.depth, frozen_dict.size = depth + 1, size
-    return frozen_dict
+    if size > _HOPELESS:
+        _bounded(size)
+    copy.depth, copy.size = depth + 1, size
+    return copy
 
 
 def _freeze_list(value: Iterable[Any], room: int, known: _Known) -> FrozenList:

@@ -40,12 +40,11 @@ def transaction_of(
         settlement.key,
         settlement.after if saved else None,
         settlement.before.revision,
-        consumed,
-        mark,
-        (),
-        _timers_of(settlement, run) if saved else None,
-        record_of(settlement, event_id) if history else None,
-        settlement.before if settlement.before.revision else None,
+        consumed=consumed,
+        mark=mark,
+        timers=_timers_of(settlement, run) if saved else None,
+        record=record_of(settlement, event_id) if history else None,
+        before=settlement.before if settlement.before.revision else None,
     )
 
 
