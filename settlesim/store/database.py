@@ -15,7 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["Changes", "Database", "Document", "Index", "Reader", "StrictDocument"]
+__all__ = [
+    "Changes",
+    "Database",
+    "Document",
+    "FrozenDocument",
+    "Index",
+    "Reader",
+    "StrictDocument",
+]
 
 Document: TypeAlias = Mapping[str, Any]
 """Strict JSON. Nobody changes a document that a database handed out or was given."""
@@ -23,6 +31,12 @@ Document: TypeAlias = Mapping[str, Any]
 
 class StrictDocument(dict[str, Any]):
     """A document of which is known that it is strict JSON, since all that is in it was checked."""
+
+    __slots__ = ()
+
+
+class FrozenDocument(StrictDocument):
+    """One of values that were frozen: so no NaN is in it for sure, and no index refuses it."""
 
     __slots__ = ()
 

@@ -19,7 +19,7 @@ Times are seconds since the epoch. Everything is strict JSON, so that a person r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, MsgspecError, Struct
@@ -28,8 +28,8 @@ from msgspec.json import Decoder
 from settlesim.chart.snapshot import Snapshot, key_flaw
 from settlesim.chart.values import freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
-from settlesim.store.database import Document, StrictDocument
-from settlesim.store.journal.texts import StoredDocument, read_document
+from settlesim.store.database import Document, FrozenDocument
+from settlesim.store.journal.texts import read_document
 
 __all__ = [
     "DEAD_LETTERS",
@@ -94,7 +94,7 @@ TABLES: Final = tuple(_FIELDS)
 """The names of all tables that the rules of this package use."""
 
 
-class InstanceDocument(StrictDocument):
+class InstanceDocument(FrozenDocument):
     """An instance's document, made of a snapshot that it still has.
 
     A database in memory hands out the same object again, and with it the snapshot, which
@@ -113,12 +113,26 @@ class InstanceDocument(StrictDocument):
         self.snapshot = snapshot
 
 
-class StoredInstance(StoredDocument):
-    """The document of an instance, read from its text, with the snapshot that it holds."""
+class StoredInstance(Mapping[str, Any]):
+    """The document of an instance, of which there are the text and the snapshot that it holds."""
 
-    __slots__ = ("snapshot",)
+    __slots__ = ("_text", "snapshot")
 
-    snapshot: Snapshot
+    def __init__(self, text: str, snapshot: Snapshot) -> None:
+        self._text = text
+        self.snapshot = snapshot
+
+    def __getitem__(self, name: str) -> Any:
+        return read_document(self._text)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(read_document(self._text))
+
+    def __len__(self) -> int:
+        return len(read_document(self._text))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._text})"
 
 
 class _Fields(Struct):
@@ -142,11 +156,10 @@ def read_instance(text: str) -> Document:
     except (ValueError, MsgspecError, InvalidValueError):
         document: Document = read_document(text)
         return document
-    stored = StoredInstance(text)
-    stored.snapshot = Snapshot(
-        fields.chart, fields.version, fields.configuration, context, fields.revision
+    return StoredInstance(
+        text,
+        Snapshot(fields.chart, fields.version, fields.configuration, context, fields.revision),
     )
-    return stored
 
 
 def snapshot_of(document: Document, *, source: str, where: str) -> Snapshot:

@@ -88,6 +88,7 @@ class ModelFiles(FileSystem):
         self.before = before
         self.calls: list[str] = []
         self._opened: dict[int, _Opened] = {}
+        self._folders: set[int] = set()
         self._locked: dict[int, int] = {}
         """The descriptor that holds the lock, by the number of the lock file."""
 
@@ -133,14 +134,17 @@ class ModelFiles(FileSystem):
 
     def is_at(self, descriptor: int, path: str) -> bool:
         self._call("is_at", path)
+        if path == FOLDER:
+            return descriptor in self._folders
         return self.disk.names.get(path) is self._opened[descriptor].file
 
     def is_link(self, path: str) -> bool:
         self._call("is_link", path)
         return False
 
-    def names_stamp(self, folder: str, last: object = None) -> object:
-        self._call("names_stamp", folder)
+    def names_stamp(self, folder: int, last: object = None) -> object:
+        assert folder in self._folders
+        self._call("names_stamp", FOLDER)
         return tuple((path, file.number) for path, file in self.disk.names.items())
 
     def may_write(self, path: str) -> bool:
@@ -158,6 +162,13 @@ class ModelFiles(FileSystem):
         self._call("open", path)
         return self._descriptor(path, self._file(path), writable=to != "read")
 
+    def open_folder(self, path: str) -> int:
+        self._call("open_folder", path)
+        assert path == FOLDER
+        descriptor = next(_DESCRIPTORS)
+        self._folders.add(descriptor)
+        return descriptor
+
     def create(self, path: str, mode: int) -> int:
         self._call("create", path)
         if path in self.disk.names:
@@ -170,6 +181,9 @@ class ModelFiles(FileSystem):
         return self._descriptor(path, file, writable=True)
 
     def close(self, descriptor: int) -> None:
+        if descriptor in self._folders:
+            self._folders.remove(descriptor)
+            return
         opened = self._opened.pop(descriptor)
         if self._locked.get(opened.file.number) == descriptor:
             del self._locked[opened.file.number]

@@ -295,7 +295,7 @@ JOURNAL = (
     Mutant(
         "a load looks at no name",
         "settlesim.store.journal.names",
-        (("            and self._files.names_stamp(self._folder, stamp) == stamp\n", ""),),
+        (("            and self._files.names_stamp(self._descriptor, stamp) == stamp\n", ""),),
         loads(
             "test_load_sees_at_once_what_another_process_kept",
             "test_load_tells_that_the_journal_is_gone",
@@ -308,21 +308,27 @@ JOURNAL = (
         loads("test_what_was_read_while_another_thread_kept_a_change_is_read_again"),
     ),
     Mutant(
+        "a folder that was moved is taken for the one at its path",
+        "settlesim.store.journal.names",
+        (("self._descriptor < 0 or not self._is_in_place():", "self._descriptor < 0:"),),
+        ("store/test_names.py::test_path_of_the_folder_is_followed_again_after_a_while",),
+    ),
+    Mutant(
         "what JSON has no number for is written as null",
         "settlesim.store.journal.records",
-        (('    if b"null" in body:', "    if False:"),),
+        (('    if not frozen and b"null" in body:', "    if False:"),),
         ("store/test_texts.py::test_line_of_what_json_can_not_carry_is_refused",),
     ),
     Mutant(
         "an older snapshot is written behind when it came under its name",
         "settlesim.store.journal.replica_writing",
-        (("            if changes != stand.changes or not 0", "            if not 0"),),
+        (("            if looks != stand.looks:\n", "            if stand.looks < 0:\n"),),
         OLDER,
     ),
     Mutant(
         "an older snapshot is written behind when it was copied into the file",
-        "settlesim.store.journal.replica_writing",
-        (("stand.changes or not 0 <= now - stand.looked_at < PATIENCE:", "stand.changes:"),),
+        "settlesim.store.journal.names",
+        (("if 0 <= now - self._looked_at < PATIENCE:", "if self._looked_at > 0:"),),
         OLDER,
     ),
     Mutant(

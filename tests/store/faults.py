@@ -34,6 +34,10 @@ class Faulty(FileSystem):
             self.times -= 1
             raise self.error
 
+    def open_folder(self, path: str) -> int:
+        self._at("open_folder")
+        return super().open_folder(path)
+
     def create(self, path: str, mode: int) -> int:
         self._at("create")
         return super().create(path, mode)
@@ -106,8 +110,16 @@ class Exact(FileSystem):
     So what a store does where nothing changes is done in a test, in which all is young.
     """
 
-    def names_stamp(self, folder: str, last: object = None) -> object:
-        with os.scandir(folder) as found:
+    def __init__(self) -> None:
+        self._folders: dict[int, str] = {}
+
+    def open_folder(self, path: str) -> int:
+        descriptor = super().open_folder(path)
+        self._folders[descriptor] = path
+        return descriptor
+
+    def names_stamp(self, folder: int, last: object = None) -> object:
+        with os.scandir(self._folders[folder]) as found:
             return tuple(sorted((each.name, each.inode()) for each in found))
 
 

@@ -23,6 +23,7 @@ from settlesim.store import TinyStore
 from settlesim.store.database import Document
 from settlesim.store.documents import INSTANCES, read_instance
 from settlesim.store.journal import files as files_module
+from settlesim.store.journal import names as names_module
 from settlesim.store.journal.names import Names
 from tests.store.faults import Exact, abandon, count, journal_of, save
 
@@ -31,6 +32,7 @@ class Noting(Exact):
     """Notes its calls; the one that is named fails."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[str] = []
         self.fails = ""
 
@@ -39,7 +41,7 @@ class Noting(Exact):
         if call == self.fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    def names_stamp(self, folder: str, last: object = None) -> object:
+    def names_stamp(self, folder: int, last: object = None) -> object:
         self._note("names_stamp")
         return super().names_stamp(folder, last)
 
@@ -50,6 +52,12 @@ class Noting(Exact):
     def try_lock(self, descriptor: int) -> bool:
         self._note("try_lock")
         return super().try_lock(descriptor)
+
+
+@pytest.fixture(autouse=True)
+def _clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nothing is found only because it is looked at again after a while."""
+    monkeypatch.setattr(names_module, "wall_clock", lambda: 1000.0)
 
 
 @pytest.fixture
@@ -211,11 +219,11 @@ def test_what_is_known_of_names_is_known_of_one_stamp_only(path: Path) -> None:
     assert names.lead_to(descriptor, str(path))
     assert names.still_lead_to(descriptor, str(path))
     assert not names.still_lead_to(descriptor + 1, str(path))
-    seen = names.changes
+    seen = names.looks
     (path.parent / "new").write_text("")
     assert not names.still_lead_to(descriptor, str(path))
     names.look()
-    assert names.changes > seen
+    assert names.looks > seen
     assert not names.still_lead_to(descriptor, str(path))
     os.close(descriptor)
 

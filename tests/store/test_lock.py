@@ -38,10 +38,11 @@ class Blind(FileSystem):
         return self.locked
 
     def is_at(self, descriptor: int, path: str) -> bool:
-        error, self.error = self.error, None
-        if error is not None:
-            assert self.locked
-            raise error
+        if path.endswith(".lock"):
+            error, self.error = self.error, None
+            if error is not None:
+                assert self.locked
+                raise error
         return super().is_at(descriptor, path)
 
 
@@ -146,7 +147,7 @@ def enter(store: TinyStore, kind: str, line: int) -> tuple[Alarm, bool]:
 class Restless(FileSystem):
     """A file system whose folders are always just changed: each way in has the same lines."""
 
-    def names_stamp(self, folder: str, last: object = None) -> object:
+    def names_stamp(self, folder: int, last: object = None) -> object:
         return None
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from settlesim.errors import StoreUnavailableError
+from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.journal import files as module
+from settlesim.store.journal import names as names_module
 from settlesim.store.journal.files import FileSystem
-from settlesim.store.journal.names import Names
-from tests.store.faults import save
+from settlesim.store.journal.names import PATIENCE, Names
+from tests.store.faults import Exact, Faulty, count, save
 
 MUCH_LATER = 10.0
 """Seconds."""
@@ -22,6 +25,11 @@ MUCH_LATER = 10.0
 @pytest.fixture
 def files() -> FileSystem:
     return FileSystem()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.json"
 
 
 @pytest.fixture
@@ -72,31 +80,47 @@ def test_file_that_has_its_name_again_is_known(files: FileSystem, opened: tuple[
     assert files.is_at(descriptor, str(path.with_name("soft")))
 
 
+@pytest.fixture
+def folder(files: FileSystem, tmp_path: Path) -> Iterator[int]:
+    """A folder that is open."""
+    descriptor = files.open_folder(str(tmp_path))
+    yield descriptor
+    files.close(descriptor)
+
+
 @pytest.mark.parametrize(("fraction", "still"), [(0.5, 0.02), (0.0, 2.0)])
 def test_folder_that_was_just_changed_has_no_stamp(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fraction: float, still: float
+    files: FileSystem,
+    folder: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fraction: float,
+    still: float,
 ) -> None:
     """A file system's clock may stand still for two seconds where it has whole ones: a second
     change at the same time would be missed."""
-    files = FileSystem()
     now = 5_000_000_000.0 + fraction  # later than the change of this time, which nobody can set
     os.utime(tmp_path, (now, now))
     monkeypatch.setattr(module, "wall_clock", lambda: now)
-    assert files.names_stamp(str(tmp_path)) is None
+    assert files.names_stamp(folder) is None
     monkeypatch.setattr(module, "wall_clock", lambda: now + still)
-    assert files.names_stamp(str(tmp_path)) is None
+    assert files.names_stamp(folder) is None
     monkeypatch.setattr(module, "wall_clock", lambda: now + MUCH_LATER)
-    stamp = files.names_stamp(str(tmp_path))
+    stamp = files.names_stamp(folder)
     assert stamp is not None
-    assert files.names_stamp(str(tmp_path)) == stamp
+    assert files.names_stamp(folder) == stamp
     monkeypatch.setattr(module, "wall_clock", lambda: now - MUCH_LATER)  # the clock was put back
-    assert files.names_stamp(str(tmp_path)) is None
-    assert files.names_stamp(str(tmp_path / "nowhere")) is None
+    assert files.names_stamp(folder) is None
+    assert files.names_stamp(-1) is None
 
 
 @pytest.mark.parametrize("change", [Path.unlink, _replace, _make_anew, _exchange, Path.touch])
 def test_every_change_of_a_name_gives_another_stamp(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+    files: FileSystem,
+    folder: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], object],
 ) -> None:
     """And what is written into a file does not."""
     later = 10 * MUCH_LATER + os.stat(tmp_path).st_mtime
@@ -104,11 +128,11 @@ def test_every_change_of_a_name_gives_another_stamp(
     path = tmp_path / "file"
     path.write_text("own")
     os.utime(tmp_path, ns=(0, 0))  # long ago
-    stamp = FileSystem().names_stamp(str(tmp_path))
+    stamp = files.names_stamp(folder)
     path.write_text("longer")
-    assert FileSystem().names_stamp(str(tmp_path)) == stamp
+    assert files.names_stamp(folder) == stamp
     change(path)
-    assert (FileSystem().names_stamp(str(tmp_path)) == stamp) == (change is Path.touch)
+    assert (files.names_stamp(folder) == stamp) == (change is Path.touch)
 
 
 class Asked(FileSystem):
@@ -117,12 +141,23 @@ class Asked(FileSystem):
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.last: object = None
-        self.answer = True
+        self.answer = self.in_place = True
+        self.opened: list[int] = []
 
-    def names_stamp(self, folder: str, last: object = None) -> object:
+    def open_folder(self, path: str) -> int:
+        self.opened.append(len(self.opened))
+        return self.opened[-1]
+
+    def close(self, descriptor: int) -> None:
+        assert descriptor == self.opened[-1]
+
+    def names_stamp(self, folder: int, last: object = None) -> object:
         return self.last
 
     def is_at(self, descriptor: int, path: str) -> bool:
+        if path == "/folder":
+            assert descriptor == self.opened[-1]
+            return self.in_place
         self.asked.append(path)
         return self.answer
 
@@ -150,6 +185,91 @@ def test_files_are_asked_once_for_each_stamp() -> None:
     assert ask(2, descriptor=4) == ["a", "b"]
     files.answer = False
     assert ask(3) == ask(3) == ["a", "b"]
+
+
+def test_path_of_the_folder_is_followed_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At once where a name was changed, or the clock was put back; then all is asked anew."""
+    now = 1000.0
+    monkeypatch.setattr(names_module, "wall_clock", lambda: now)
+    files = Asked()
+    files.last = 1
+    names = Names(files, "/folder")
+
+    def is_known() -> bool:
+        known = names.still_lead_to(3, "/folder/a")
+        names.look()
+        files.asked.clear()
+        assert names.lead_to(3, "/folder/a")
+        assert known <= (not files.asked)
+        return known
+
+    assert [is_known(), is_known()] == [False, True]
+    files.in_place = False
+    now += PATIENCE / 2
+    assert is_known()
+    now += 2 * PATIENCE
+    assert [is_known(), is_known()] == [False, True]
+    assert files.opened == [0, 1]
+    files.last = 2
+    assert [is_known(), is_known()] == [False, True]
+    assert files.opened == [0, 1, 2]
+    now -= 1
+    assert [is_known(), is_known()] == [False, True]
+    assert files.opened == [0, 1, 2, 3]
+    files.in_place = True
+    now += 2 * PATIENCE
+    assert [is_known(), is_known()] == [False, True]
+    assert files.opened == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_store_whose_folder_was_moved_goes_on_in_the_one_at_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    """Also where a folder above it was; until that is noticed it is as if it came later."""
+    now = 1000.0
+    monkeypatch.setattr(names_module, "wall_clock", lambda: now)
+    path = tmp_path / "above" / "folder" / "store.json"
+    path.parent.mkdir(parents=True)
+    moved = path.parents[depth - 1]
+    with TinyStore(path, files=Exact()) as store:
+        save(store, "a", 1)
+        store.load("a")
+        shutil.copytree(moved, tmp_path / "copy")
+        save(store, "b", 1)
+        moved.rename(tmp_path / "away")
+        (tmp_path / "copy").rename(moved)
+        now += 2 * PATIENCE
+        with pytest.raises(StoreDamagedError, match="older copy"):
+            store.load("a")
+    with TinyStore(path) as store:
+        assert store.keys() == ["a"]
+        save(store, "c", 1)
+    away = tmp_path / "away" / path.relative_to(moved)
+    with TinyStore(away) as store:
+        assert store.keys() == ["a", "b"]
+
+
+def test_folder_that_can_not_be_opened_is_done_without(path: Path) -> None:
+    """Each file is asked each time."""
+    files = Faulty("open_folder", OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+    files.armed = True
+    with TinyStore(path, files=files) as store:
+        save(store, "a", 1)
+        save(store, "a", 2, revision=2)
+        assert count(store, "a") == 2
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors can not be counted")
+def test_closed_store_holds_no_file_open(path: Path) -> None:
+    """Its folder neither."""
+    before = os.listdir("/proc/self/fd")
+    with TinyStore(path) as store:
+        save(store, "a", 1)
+        assert len(os.listdir("/proc/self/fd")) > len(before)
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_link_is_asked_always() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
-from settlesim.store.journal import replica_writing
+from settlesim.store.journal import names as names_module
 from settlesim.store.journal.files import FileSystem
+from settlesim.store.journal.names import PATIENCE
 from settlesim.store.journal.records import record_line
-from settlesim.store.journal.replica_writing import PATIENCE
 from settlesim.store.repair.mend import accept_edits
 from tests.store.faults import FULL, Exact, Faulty, abandon, count, journal_of, save, write_behind
 
@@ -188,7 +188,7 @@ def test_older_snapshot_is_noticed_at_once_or_a_moment_later_and_nothing_is_lost
 ) -> None:
     """At once where it came under its name; in a burst of saves nobody looks into the file."""
     now = 1000.0
-    monkeypatch.setattr(replica_writing, "wall_clock", lambda: now)
+    monkeypatch.setattr(names_module, "wall_clock", lambda: now)
     old, right = path.with_name("old.json"), path.with_name("right.json")
     with TinyStore(path, files=Exact()) as store:
         save(store, "a", 1)
@@ -217,7 +217,7 @@ def test_removed_snapshot_is_written_by_the_next_save_that_can(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However soon it comes; where it can not be written, nothing is acknowledged."""
-    monkeypatch.setattr(replica_writing, "wall_clock", lambda: 1000.0)
+    monkeypatch.setattr(names_module, "wall_clock", lambda: 1000.0)
     files = Faulty("create", FULL)
     with TinyStore(path, files=files) as store:
         save(store, "a", 1)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from settlesim.errors import InvalidValueError, StoreUnavailableError
-from settlesim.store.database import Document, StrictDocument
+from settlesim.store.database import Document, FrozenDocument, StrictDocument
 from settlesim.store.journal.lock import InterruptsHeld
 from settlesim.store.journal.tables import META, Content, Delta, as_text
 from settlesim.store.journal.texts import encode_document, read_document
@@ -30,7 +30,8 @@ class ReadingBlock:
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
         self._mutex = database.mutex  # which a forked child has another one of
-        self._mutex.refuse_nesting()
+        if self._mutex.is_mine():
+            self._mutex.refuse_nesting()
         try:
             interrupts.begin()
             database.enter(interrupts)
@@ -68,13 +69,16 @@ class WritingBlock:
         "_database",
         "_delta",
         "_durable",
+        "_frozen",
         "_interrupts",
         "_last",
         "_process",
+        "_tables",
     )
 
     def __init__(self, database: JournalDatabase, *, durable: bool) -> None:
         self._database = database
+        self._tables = database.replica.tables
         self._durable = durable
         self._interrupts = InterruptsHeld()
 
@@ -82,8 +86,10 @@ class WritingBlock:
         database, interrupts = self._database, self._interrupts
         self._delta: Delta = {}
         self._last: dict[str, int] = {}  # the greatest id that was put, by table
+        self._frozen = True  # whether all that was put are frozen documents
         self._process = database.process
-        database.mutex.refuse_nesting()
+        if database.mutex.is_mine():
+            database.mutex.refuse_nesting()
         try:
             interrupts.begin()
             database.lock(interrupts)
@@ -110,7 +116,8 @@ class WritingBlock:
         try:
             try:
                 if kind is None and self._delta:
-                    database.append(self._delta, to_sync=self._durable)
+                    database.append(self._delta, to_sync=self._durable, frozen=self._frozen)
+                    self._delta = {}  # what it held goes while the disk is at work
                 elif kind is None and self._durable and database.replica.doubtful:
                     database.clear_doubts()
                 standing = database.standing
@@ -128,12 +135,12 @@ class WritingBlock:
     def get(self, table: str, id: int) -> Document | None:  # noqa: A002
         """Return a document as it is now, or None where there is none."""
         if table not in self._delta:
-            return self._database.tables.get(table, id)
+            return self._tables.get(table, id)
         changes = self._delta[table]
         if changes is None:
             return None
         if id not in changes:
-            return self._database.tables.get(table, id)
+            return self._tables.get(table, id)
         content = changes[id]
         return read_document(content) if isinstance(content, str) else content
 
@@ -143,14 +150,14 @@ class WritingBlock:
             return changes[id]
         if changes is None and table in self._delta:
             return None
-        return self._database.tables.text(table, id)
+        return self._tables.text(table, id)
 
     def text(self, table: str, id: int) -> str | None:  # noqa: A002
         """Return the text of a document as it is now, or None where there is none."""
         return as_text(self._content(table, id))
 
     def _kept(self, table: str) -> dict[int, str]:
-        found = self._database.tables.named.get(table)
+        found = self._tables.named.get(table)
         return {} if found is None else found.in_order()
 
     def _contents(self, table: str) -> Mapping[int, Content]:
@@ -178,7 +185,7 @@ class WritingBlock:
 
     def insert(self, table: str, document: Document) -> int:
         """Add a document and return its id, greater than any that the table ever had."""
-        number = max(self._database.tables.last(table), self._last.get(table, 0)) + 1
+        number = max(self._tables.last(table), self._last.get(table, 0)) + 1
         self.put(table, number, document)
         return number
 
@@ -190,13 +197,17 @@ class WritingBlock:
         ValueError, TypeError
             What JSON cannot carry.
         """
-        if isinstance(document, StrictDocument):
+        if isinstance(document, FrozenDocument):
             self._put(table, id, document)  # its text is made where it is needed
+        elif isinstance(document, StrictDocument):
+            self._frozen = False
+            self._put(table, id, document)
         else:
             self.put_text(table, id, encode_document(document))
 
     def put_text(self, table: str, id: int, text: str) -> None:  # noqa: A002
         """Put a document of which the text is known."""
+        self._frozen = False
         if table == META and id == 1:
             reason = f"has document 1 of table {META!r}, which says what the file is"
             raise InvalidValueError(where="the change", reason=reason)
@@ -217,7 +228,7 @@ class WritingBlock:
 
     def make(self, table: str) -> None:
         """Make a table that has no documents, if there is none."""
-        if table not in self._database.tables.named:
+        if table not in self._tables.named:
             self._changes(table)
 
     def drop(self, table: str) -> None:
@@ -234,6 +245,6 @@ class WritingBlock:
 
     def _after_drop(self, table: str) -> dict[int, Content]:
         """Let a table come back that was dropped in this block: its documents go one by one."""
-        changes: dict[int, Content] = dict.fromkeys(self._database.tables.ids(table))
+        changes: dict[int, Content] = dict.fromkeys(self._tables.ids(table))
         self._delta[table] = changes
         return changes

@@ -263,13 +263,18 @@ class JournalDatabase:
         """Let the processes' lock go."""
         self._lock.release()
 
-    def append(self, delta: Delta, *, to_sync: bool) -> None:
-        """Write one transaction, which `make_durable` brings to the disk if it is to be synced."""
+    def append(self, delta: Delta, *, to_sync: bool, frozen: bool) -> None:
+        """Write one transaction, which `make_durable` brings to the disk if it is to be synced.
+
+        Parameters
+        ----------
+        frozen : whether all that it puts are frozen documents
+        """
         self._wrote = True
         # Where a sync of another thread is under way, the next one will cover all that waits.
         to_sync = to_sync and not self._sync_mutex.locked()
         try:
-            self.replica.append(delta, self.now(), to_sync=to_sync)
+            self.replica.append(delta, self.now(), to_sync=to_sync, frozen=frozen)
         except OSError as error:
             raise self._refused("writing", error) from error
         self.replica.checkpoint_if_large()
@@ -384,6 +389,7 @@ class JournalDatabase:
                 self._fold_if_small(interrupts)
                 self.closed = True
                 self.replica.forget()
+                self.replica.names.close()
                 self._lock.close()
             finally:
                 self.mutex.release()

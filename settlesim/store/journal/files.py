@@ -32,8 +32,23 @@ _FLAGS: Final = {
     "write": os.O_RDWR,
     "append": os.O_RDWR | os.O_APPEND,
 }
-# fdatasync where there is one: the same without the time of the last change.
-_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
+# So far as it can be, without the permission to list it.
+_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY)
+
+if sys.platform == "darwin":
+
+    def _sync(descriptor: int) -> None:
+        # There fsync leaves the data in the drive's cache; not every file system has the
+        # stronger call.
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in (EINVAL, ENOTSUP, ENOTTY):
+                raise
+            os.fsync(descriptor)
+else:
+    # fdatasync where there is one: the same without the time of the last change.
+    _sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
 
 class Status(NamedTuple):
@@ -75,7 +90,7 @@ class FileSystem:
         return os.lseek(descriptor, 0, os.SEEK_END)
 
     def is_at(self, descriptor: int, path: str) -> bool:
-        """Say whether an open file is the one that has this name, links followed."""
+        """Say whether an open file or folder is the one that has this name, links followed."""
         try:
             now = os.stat(path)
         except FileNotFoundError:
@@ -87,8 +102,8 @@ class FileSystem:
         """Say whether the name is that of a symbolic link."""
         return os.path.islink(path)
 
-    def names_stamp(self, folder: str, last: object = None) -> object:
-        """Return what is another value after a name in the folder was changed.
+    def names_stamp(self, folder: int, last: object = None) -> object:
+        """Return what is another value after a name in an open folder was changed.
 
         None where the last change is so young that the next one may have the same time, or
         where the folder can not be looked at.
@@ -98,7 +113,7 @@ class FileSystem:
         last : an earlier stamp; where nothing was changed since, no clock is asked
         """
         try:
-            found = os.stat(folder)
+            found = os.fstat(folder)
         except OSError:
             return None
         stamp = found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
@@ -112,15 +127,20 @@ class FileSystem:
         """Say whether the file's permissions let this process write it."""
         return os.access(path, os.W_OK)
 
-    def read(self, descriptor: int, size: int, offset: int) -> bytes:
+    if sys.platform != "win32":
+        # As it is: each event reads twice, and a call in between would take half as long again.
+        read = staticmethod(os.pread)
         """Return up to `size` bytes from `offset` on; fewer than that at the file's end or not."""
-        return os.pread(descriptor, size, offset)
 
     # --- opening and closing --------------------------------------------------------------
 
     def open(self, path: str, to: Literal["read", "write", "append"] = "read") -> int:
         """Open a file that exists, for reading, and for writing at places or at its end."""
         return os.open(path, _FLAGS[to])
+
+    def open_folder(self, path: str) -> int:
+        """Open a folder, to ask for its `names_stamp` and whether it still `is_at` its path."""
+        return os.open(path, _FOLDER)
 
     def create(self, path: str, mode: int) -> int:
         """Make a file that must not exist and open it for reading and writing."""
@@ -163,18 +183,8 @@ class FileSystem:
             except OSError:
                 pass
 
-    def sync(self, descriptor: int) -> None:
-        """Return when the file's content and size would survive a power cut."""
-        if sys.platform == "darwin":
-            # There fsync leaves the data in the drive's cache; not every file system has
-            # the stronger call.
-            try:
-                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-                return
-            except OSError as error:
-                if error.errno not in (EINVAL, ENOTSUP, ENOTTY):
-                    raise
-        _sync(descriptor)
+    sync = staticmethod(_sync)
+    """Return when the file's content and size would survive a power cut."""
 
     # --- changing names -------------------------------------------------------------------
 

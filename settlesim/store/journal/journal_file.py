@@ -290,8 +290,8 @@ class JournalFile:
         try:
             if start + size > self._room:
                 self._write_with_room(line, start + size)
-            else:
-                write_all(files, descriptor, line, start)
+            elif (done := files.write(descriptor, line, start)) < size:
+                write_all(files, descriptor, line[done:], start + done)
         except BaseException:
             self._room = self.position
             with suppress(OSError):

@@ -27,6 +27,7 @@ _get_handler: Final = _quick.getsignal
 _set_handler: Final = _quick.signal
 
 _INTERRUPT: Final = int(signal.SIGINT)
+_USUAL: Final = signal.default_int_handler
 
 _main = threading.main_thread().ident
 """Kept, as to ask for it costs three calls for each block; a fork may make another one it."""
@@ -55,7 +56,8 @@ class InterruptsHeld:
 
     def begin(self) -> None:
         """Hold interrupts back from now on."""
-        self.previous, self.ended, self._pending = None, False, False
+        if self.ended:  # it was used before
+            self.previous, self.ended, self._pending = None, False, False
         if get_ident() == _main:
             # None is a handler that C code installed; it could not be put back.
             previous = _get_handler(_INTERRUPT)
@@ -69,7 +71,7 @@ class InterruptsHeld:
         if previous is not None:
             # Else another block that began later holds them back, or the program set a handler.
             if _get_handler(_INTERRUPT) == self._remember:
-                if type(getattr(previous, "__self__", None)) is InterruptsHeld:
+                if previous is not _USUAL:
                     previous = _behind_ended(previous)
                 _set_handler(_INTERRUPT, previous)
             self.ended = True

@@ -23,7 +23,7 @@ class Stand:
         Whether this process read or wrote the file; else it is what a journal says of it.
     """
 
-    __slots__ = ("changes", "check", "first_format", "fits", "known", "looked_at", "seq", "status")
+    __slots__ = ("check", "first_format", "fits", "known", "looks", "seq", "status")
 
     def __init__(
         self, seq: int, check: str, status: Status, *, first_format: bool, known: bool = True
@@ -32,10 +32,8 @@ class Stand:
         self.first_format, self.known = first_format, known
         self.fits: Status | None = None
         """Of a file that was put in its place, with which the journal can be read, too."""
-        self.looked_at = -1.0
-        """When the file was last found fit to go on with, in seconds since the epoch."""
-        self.changes = -1
-        """`Names.changes` of that moment."""
+        self.looks = -1
+        """What `Names.looks` was when the file was last found fit to go on with."""
 
     def is_file(self, status: Status | None) -> bool:
         """Say whether a file with this status is known to hold this snapshot."""

@@ -17,6 +17,7 @@ Behind the last line there may be blanks, into which the next ones will be writt
 
 from __future__ import annotations
 
+from binascii import hexlify
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -92,7 +93,8 @@ class Scan(NamedTuple):
 
 
 def _line(data: bytes) -> bytes:
-    return b"%08x %b\n" % (crc32(data), data)
+    # In the middle of an event this takes half the time of b"%08x %b\n" % (crc32(data), data).
+    return b"".join((hexlify(crc32(data).to_bytes(4, "big")), b" ", data, b"\n"))
 
 
 def header_line(base: int, check: str, after: str = "") -> bytes:
@@ -101,8 +103,13 @@ def header_line(base: int, check: str, after: str = "") -> bytes:
     return _line(_encode({**facts, "after": after} if after else facts))
 
 
-def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
-    """Return the line of a transaction; the texts of its documents go in as they are."""
+def record_line(seq: int, durable: int, at: float, delta: Delta, *, frozen: bool = False) -> bytes:
+    """Return the line of a transaction; the texts of its documents go in as they are.
+
+    Parameters
+    ----------
+    frozen : whether it is known that there is no NaN in the other ones
+    """
     if type(at) is float and 0 <= at < _FAR:
         time: float | Raw = int(at * 1000) / 1000  # it takes less than to round
     else:  # what else a clock may give is for JSON to take or to refuse
@@ -118,10 +125,10 @@ def record_line(seq: int, durable: int, at: float, delta: Delta) -> bytes:
     try:
         body = _encode({"seq": seq, "d": durable, "at": time, "set": tables})
     except (ValueError, TypeError):
-        body = b"null"
-    if b"null" in body:  # a lone surrogate or NaN maybe, for which the other encoder has its ways
+        return _line(_encode_surely(seq, durable, time, delta))  # a lone surrogate, say
+    if not frozen and b"null" in body:  # which may have been NaN
         body = _encode_surely(seq, durable, time, delta)
-    return b"%08x %b\n" % (crc32(body), body)
+    return _line(body)
 
 
 def _encode_surely(seq: int, durable: int, time: float | Raw, delta: Delta) -> bytes:

@@ -14,16 +14,10 @@ from settlesim.store.journal.records import record_line, tail_words
 from settlesim.store.journal.replica import Replica
 from settlesim.store.journal.snapshot_file import write_snapshot
 from settlesim.store.journal.tables import Delta, Tables
-from settlesim.store.wall import wall_clock
 
-__all__ = ["PATIENCE", "WritableReplica"]
+__all__ = ["WritableReplica"]
 
 _logger: Final = logging.getLogger("settlesim.store")
-
-PATIENCE = 0.02
-"""Seconds for which a writer takes it that nobody has written into the snapshot; it always
-looks where a name in the folder was changed. What is saved meanwhile is in the journal, as all
-before it, and is read again with the right snapshot."""
 
 _MOST_AGAIN: Final = 65_536
 """Bytes; where more would have to be written again, a new snapshot is."""
@@ -46,11 +40,11 @@ class WritableReplica(Replica):
         """
         gone, stand, journal = False, self._stand, self.journal
         if stand is not None:
-            now, changes = wall_clock(), self.names.changes
-            if changes != stand.changes or not 0 <= now - stand.looked_at < PATIENCE:
+            looks = self.names.looks
+            if looks != stand.looks:
                 gone = not self._is_there(stand)
                 if not gone:
-                    stand.looked_at, stand.changes = now, changes
+                    stand.looks = looks
         if journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
@@ -106,13 +100,16 @@ class WritableReplica(Replica):
             tail_words(tail),
         )
 
-    def append(self, delta: Delta, at: float, *, to_sync: bool = False) -> None:
+    def append(
+        self, delta: Delta, at: float, *, to_sync: bool = False, frozen: bool = False
+    ) -> None:
         """Write one transaction; it is not durable yet.
 
         Parameters
         ----------
         at : seconds since the epoch
         to_sync : whether a `sync` follows soon
+        frozen : whether all that is put are frozen documents, which no index refuses
 
         Raises
         ------
@@ -124,22 +121,27 @@ class WritableReplica(Replica):
         journal = self.prepare()
         if self._doubtful or not journal.trusted:
             journal = self._clear_doubts(journal)
-        line = record_line(self.seq + 1, max(self._durable, journal.durable), at, delta)
+        durable = max(self._durable, journal.durable)
+        line = record_line(self.seq + 1, durable, at, delta, frozen=frozen)
         self.version = 0
-        try:
-            self.tables.tell(delta)
-        except BaseException:
-            self.tables.tell_all()
-            self.version = next(self._versions)
-            raise
+        if not frozen:
+            try:
+                self.tables.tell(delta)
+            except BaseException:
+                self.tables.tell_all()
+                self.version = next(self._versions)
+                raise
         try:
             journal.append(line, to_sync=to_sync and self._sync)
         except OSError:
-            self.tables.tell(self.tables.inverse(delta))
+            if not frozen:
+                self.tables.tell(self.tables.inverse(delta))
             self.version = next(self._versions)
             raise
         # After any other exception, as one that a signal handler raises, the line may be in
         # the file or not: the tables are not whole, and all is read anew.
+        if frozen:  # told now, while the disk is at work
+            self.tables.tell(delta)
         self.tables.keep(delta)
         self.seq += 1
         self.version = next(self._versions)

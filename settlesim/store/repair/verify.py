@@ -58,6 +58,7 @@ def held(files: FileSystem, path: str, limit: float) -> Iterator[None]:
         finally:
             lock.drop()
     finally:
+        names.close()
         interrupts.end()
 
 
