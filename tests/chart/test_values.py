@@ -48,12 +48,23 @@ class _Color(enum.IntEnum):
 # --- freeze -------------------------------------------------------------------------------
 
 
+def kinds(value: Any) -> set[type]:
+    """Return the types of a value and of all that is in it."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {type(value)}.union(*map(kinds, parts))
+
+
 @given(json_values())
 def test_freezing_changes_nothing_but_the_containers(value: Any) -> None:
-    """A frozen value is equal to the value, also as JSON, and thaws to plain containers."""
-    before = copy.deepcopy(value)
+    """A frozen value is equal to the value, also as JSON, and thaws to plain containers.
+
+    The value itself is as it was.
+    """
+    before, types = copy.deepcopy(value), kinds(value)
     frozen = freeze(value)
     assert frozen == value == before
+    assert kinds(value) == types
+    assert not kinds(frozen) & {dict, list}
     assert encode(frozen) == encode(value)
     thawed = thaw(frozen)
     assert thawed == value
