@@ -135,7 +135,7 @@ class StoredInstance(Mapping[str, Any]):
         return f"{type(self).__name__}({self._text})"
 
 
-class _Fields(Struct):
+class _Fields(Struct, gc=False):
     """What `Snapshot.from_dict` asks of a document, in the words of a reader that is compiled."""
 
     chart: str

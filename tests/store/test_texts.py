@@ -63,20 +63,32 @@ def test_what_only_one_of_the_readers_takes_is_read() -> None:
 # --- the line of a transaction --------------------------------------------------------------
 
 
-def deltas() -> st.SearchStrategy[Delta]:
-    """What transactions change: strict documents, texts, what goes; some not for UTF-8."""
+def instances() -> st.SearchStrategy[InstanceDocument]:
+    """Frozen documents; some not for UTF-8."""
+    return st.builds(InstanceDocument, keys() | st.just(SURROGATE), snapshots())
+
+
+def deltas(*, frozen: bool) -> st.SearchStrategy[Delta]:
+    """What transactions change: documents, texts, what goes; some not for UTF-8."""
     names = texts() | st.just(SURROGATE)
     values = json_values() | st.just([SURROGATE])
     documents = st.dictionaries(texts(), values, max_size=3)
-    content = st.none() | documents.map(StrictDocument) | documents.map(encode_document)
-    changes = st.dictionaries(st.integers(1, 99), content, min_size=1, max_size=3)
+    content: st.SearchStrategy[Any] = st.none() | instances()
+    if not frozen:
+        content |= documents.map(StrictDocument) | documents.map(encode_document)
+    changes: st.SearchStrategy[Any] = st.dictionaries(
+        st.integers(1, 99), content, min_size=1, max_size=3
+    )
     return st.dictionaries(names, st.none() | changes, min_size=1, max_size=3)
 
 
-@given(deltas(), st.floats(0, 1e11))
-def test_line_has_the_same_texts_as_the_memory_of_who_wrote_it(delta: Delta, at: float) -> None:
+@given(st.data(), st.booleans(), st.floats(0, 1e11))
+def test_line_has_the_same_texts_as_the_memory_of_who_wrote_it(
+    data: st.DataObject, frozen: bool, at: float
+) -> None:
     """Else a snapshot would differ by who folds the journal."""
-    line = record_line(7, 5, at, delta)
+    delta = data.draw(deltas(frozen=frozen))
+    line = record_line(7, 5, at, delta, frozen=frozen)
     record = read_line(line[:-1])
     assert record is not None
     assert (record.seq, record.durable, record.line) == (7, 5, line)

@@ -32,6 +32,7 @@ _FLAGS: Final = {
     "write": os.O_RDWR,
     "append": os.O_RDWR | os.O_APPEND,
 }
+_NOT_NEEDED: Final = getattr(os, "POSIX_FADV_DONTNEED", 0)
 # So far as it can be, without the permission to list it.
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY)
 
@@ -179,7 +180,7 @@ class FileSystem:
         if sys.platform == "linux":
             # To say that a stretch is not needed makes the system write what is changed in it.
             try:  # noqa: SIM105  # `suppress` would take as long as the call
-                os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+                os.posix_fadvise(descriptor, offset, size, _NOT_NEEDED)
             except OSError:
                 pass
 

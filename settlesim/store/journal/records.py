@@ -25,7 +25,7 @@ from zlib import crc32
 from msgspec import Raw
 from msgspec.json import Encoder
 
-from settlesim.store.database import Document, StrictDocument
+from settlesim.store.database import Document
 from settlesim.store.journal.format import FORMAT, STORE, newer
 from settlesim.store.journal.tables import Delta, as_text
 from settlesim.store.journal.texts import encode_document, read_value
@@ -108,13 +108,25 @@ def record_line(seq: int, durable: int, at: float, delta: Delta, *, frozen: bool
 
     Parameters
     ----------
-    frozen : whether it is known that there is no NaN in the other ones
+    frozen : whether there are no texts, and for sure no NaN
     """
     if type(at) is float and 0 <= at < _FAR:
         time: float | Raw = int(at * 1000) / 1000  # it takes less than to round
     else:  # what else a clock may give is for JSON to take or to refuse
         time = Raw(encode_document(round(at, 3)))
-    tables: dict[str, dict[int, Raw | StrictDocument | None] | None] = {}
+    try:
+        changes = delta if frozen else _with_texts(delta)
+        body = _encode({"seq": seq, "d": durable, "at": time, "set": changes})
+    except (ValueError, TypeError):
+        return _line(_encode_surely(seq, durable, time, delta))  # a lone surrogate, say
+    if not frozen and b"null" in body:  # which may have been NaN
+        body = _encode_surely(seq, durable, time, delta)
+    return _line(body)
+
+
+def _with_texts(delta: Delta) -> dict[str, Any]:
+    """Return a delta in which the texts are known as JSON."""
+    tables: dict[str, Any] = {}
     for name, changes in delta.items():
         if changes is None:
             tables[name] = None
@@ -122,13 +134,7 @@ def record_line(seq: int, durable: int, at: float, delta: Delta, *, frozen: bool
         contents = tables[name] = {}
         for number, content in changes.items():
             contents[number] = Raw(content) if isinstance(content, str) else content
-    try:
-        body = _encode({"seq": seq, "d": durable, "at": time, "set": tables})
-    except (ValueError, TypeError):
-        return _line(_encode_surely(seq, durable, time, delta))  # a lone surrogate, say
-    if not frozen and b"null" in body:  # which may have been NaN
-        body = _encode_surely(seq, durable, time, delta)
-    return _line(body)
+    return tables
 
 
 def _encode_surely(seq: int, durable: int, time: float | Raw, delta: Delta) -> bytes:

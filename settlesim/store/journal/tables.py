@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from settlesim.store.database import Document, Index, StrictDocument
+from settlesim.store.database import Document, FrozenDocument, Index, StrictDocument
 from settlesim.store.journal.texts import StoredDocument, encode_strict, read_document
 
 __all__ = ["META", "Content", "Delta", "Documents", "Table", "Tables", "as_text"]
@@ -26,7 +26,9 @@ Documents: TypeAlias = Mapping[tuple[str, int], Document]
 
 def as_text(content: Content) -> str | None:
     """Return the text of a document, None where it goes."""
-    return content if content is None or type(content) is str else encode_strict(content)
+    if content is None or type(content) is str:
+        return content
+    return encode_strict(content, frozen=isinstance(content, FrozenDocument))
 
 
 class Table:
