@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol, runtime_checkable
 
 from settlesim.chart.snapshot import Snapshot
@@ -55,6 +55,7 @@ class Transaction:
     """The new state, with revision `expected` + 1; None where the instance stays as it is."""
     expected: int
     """The revision that the store must hold now; 0 for an instance that it does not have."""
+    _: KW_ONLY
     consumed: str | None = None
     """The receipt of the message that was handled, which is deleted."""
     mark: str | None = None

@@ -45,6 +45,7 @@ MAX_DEPTH: Final = 64
 MAX_BYTES: Final = 256 * 1024
 """How large one value may be as compact UTF-8 JSON, in bytes."""
 
+_TOO_LARGE: Final = f"takes more than {MAX_BYTES} bytes as JSON, which is the limit"
 _HOPELESS: Final = 9 * MAX_BYTES  # no bound is more than nine times the size: 0.0 counts as 25
 _MAX_INT_BITS: Final = 13_000  # Python reads and writes at most 4,300 decimal digits
 _SMALL: Final = 10**18
@@ -145,11 +146,13 @@ def _scalar_size(value: object) -> int:
 def _bounded(size: int) -> int:
     """Stop at a value that is too large for sure; one that holds itself often never ends."""
     if size > _HOPELESS:
-        raise _RefusedError(f"takes more than {MAX_BYTES} bytes as JSON, which is the limit")
+        raise _RefusedError(_TOO_LARGE)
     return size
 
 
 def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDict:
+    if 4 * len(value) > MAX_BYTES:  # each item takes five bytes at least
+        raise _RefusedError(_TOO_LARGE)
     # The copy is looked at: `value` could be changed meanwhile, by another thread.
     copy = FrozenDict(value)
     depth, size = 0, 2

@@ -36,7 +36,10 @@ class StrictDocument(dict[str, Any]):
 
 
 class FrozenDocument(StrictDocument):
-    """One of values that were frozen: so no NaN is in it for sure, and no index refuses it."""
+    """One of frozen values: without NaN for sure, and refused by no index in the place of another.
+
+    Both have the same key.
+    """
 
     __slots__ = ()
 

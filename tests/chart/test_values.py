@@ -317,6 +317,15 @@ def test_frozen_containers_are_dicts_and_lists() -> None:
     assert frozen | {"b": 1} == {"a": [1], "b": 1}
 
 
+def test_a_large_dict_that_holds_itself_is_refused_soon() -> None:
+    """It is not copied for each level."""
+    value: dict[str, Any] = {}
+    value["self"] = value
+    value.update((str(number), number) for number in range(100_000))
+    with pytest.raises(InvalidValueError, match="takes more than 262144 bytes"):
+        freeze(value)
+
+
 def test_a_value_that_holds_itself_often_is_refused_soon() -> None:
     """Twenty-six levels of two references to the same list are 67 million values as JSON."""
     value: Any = [1]

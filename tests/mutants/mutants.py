@@ -295,7 +295,7 @@ JOURNAL = (
     Mutant(
         "a load looks at no name",
         "settlesim.store.journal.names",
-        (("            and self._files.names_stamp(self._descriptor, stamp) == stamp\n", ""),),
+        (("self._files.names_stamp(self._descriptor, stamp) == stamp\n            and ", ""),),
         loads(
             "test_load_sees_at_once_what_another_process_kept",
             "test_load_tells_that_the_journal_is_gone",
@@ -310,8 +310,24 @@ JOURNAL = (
     Mutant(
         "a folder that was moved is taken for the one at its path",
         "settlesim.store.journal.names",
-        (("self._descriptor < 0 or not self._is_in_place():", "self._descriptor < 0:"),),
+        (("self._descriptor < 0 or not self._are_in_place():", "self._descriptor < 0:"),),
         ("store/test_names.py::test_path_of_the_folder_is_followed_again_after_a_while",),
+    ),
+    Mutant(
+        "a folder that was moved is written into by its path",
+        "settlesim.store.journal.lock",
+        (("                    if anew:\n", "                    if False:\n"),),
+        (
+            "store/test_names.py::test_store_at_the_path_of_a_folder_that_was_moved_keeps_what_it_has",
+        ),
+    ),
+    Mutant(
+        "a second document with one key is written before it is refused",
+        "settlesim.store.journal.blocks",
+        (("        self._frozen = False  # as an index", "        # as an index"),),
+        (
+            "store/test_journal.py::test_second_document_with_one_key_is_refused_before_it_is_written",
+        ),
     ),
     Mutant(
         "what JSON has no number for is written as null",
@@ -322,13 +338,13 @@ JOURNAL = (
     Mutant(
         "an older snapshot is written behind when it came under its name",
         "settlesim.store.journal.replica_writing",
-        (("            if looks != stand.looks:\n", "            if stand.looks < 0:\n"),),
+        (("stand is not None and stand.looks != looks", "stand is not None and stand.looks < 0"),),
         OLDER,
     ),
     Mutant(
         "an older snapshot is written behind when it was copied into the file",
         "settlesim.store.journal.names",
-        (("if 0 <= now - self._looked_at < PATIENCE:", "if self._looked_at > 0:"),),
+        (("if 0 <= wall_clock() - self._looked_at < PATIENCE:", "if self._looked_at > 0:"),),
         OLDER,
     ),
     Mutant(

@@ -18,8 +18,12 @@ from typing import Any, Literal
 
 import pytest
 
+from settlesim.chart.snapshot import Snapshot
+from settlesim.chart.values import freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
+from settlesim.store.database import StrictDocument
+from settlesim.store.documents import INSTANCES, InstanceDocument
 from settlesim.store.journal.database import JournalDatabase
 from settlesim.store.journal.files import FileSystem
 from tests.store.faults import (
@@ -119,11 +123,16 @@ def test_a_block_that_changes_nothing_writes_nothing(path: Path) -> None:
     database.close()
 
 
-def insert(database: JournalDatabase, *new: Any, error: BaseException | None = None) -> None:
+def insert(
+    database: JournalDatabase,
+    *new: Any,
+    error: BaseException | None = None,
+    table: str = "a",
+) -> None:
     """Insert documents in one transaction, which ends with the error if there is one."""
     with database.writing() as changes:
         for document in new:
-            changes.insert("a", document)
+            changes.insert(table, document)
         if error is not None:
             raise error
 
@@ -141,6 +150,43 @@ def test_transaction_that_fails_changes_nothing(path: Path) -> None:
     assert documents(database, "a") == {1: {"n": 1}}
     assert (path.parent / "store.json.journal").read_bytes() == before
     database.close()
+
+
+def change_two(store: TinyStore, *documents: dict[str, Any]) -> None:
+    """Put two documents in their places in tables without indexes."""
+    with store.database.writing() as changes:
+        for table, document in zip(("t", "u"), documents, strict=True):
+            changes.put(table, 1, document)
+
+
+def test_second_document_with_one_key_is_refused_before_it_is_written(path: Path) -> None:
+    """Else the store could not be opened any more."""
+    with TinyStore(path) as store:
+        save(store, "b", 1)
+        new = Snapshot("count", 1, ("odd",), freeze_object({}, where="context"), 1)
+        with pytest.raises(StoreDamagedError, match="'a' stands in"):
+            insert(store.database, *2 * [InstanceDocument("a", new)], table=INSTANCES)
+        assert store.keys() == ["b"]
+        save(store, "a", 1)
+        abandon(store)
+    with TinyStore(path) as store:
+        assert store.keys() == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", [dict, StrictDocument])
+def test_number_that_json_has_not_is_refused_before_it_is_written(
+    path: Path, kind: type[dict[str, Any]]
+) -> None:
+    """Also beside a document that is fit to be kept."""
+    new = Snapshot("count", 1, ("odd",), freeze_object({"n": None}, where="context"), 1)
+    with TinyStore(path) as store:
+        change_two(store, {}, {})
+        save(store, "a", 1)
+        before = journal_of(path).read_bytes()
+        with pytest.raises(ValueError, match="JSON"):
+            change_two(store, InstanceDocument("a", new), kind(a=math.nan, b=None))
+        assert journal_of(path).read_bytes() == before
+        assert count(store, "a") == 1
 
 
 def test_document_that_says_what_the_file_is_can_not_be_changed(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -54,10 +55,12 @@ class Noting(Exact):
         return super().try_lock(descriptor)
 
 
-@pytest.fixture(autouse=True)
-def _clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nothing is found only because it is looked at again after a while."""
-    monkeypatch.setattr(names_module, "wall_clock", lambda: 1000.0)
+@pytest.fixture(autouse=True, params=["still", "fast"])
+def _clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still, so that nothing is found only because it is looked at again after
+    a while; and one by which that while is over at each look."""
+    times = itertools.repeat(1000.0) if request.param == "still" else itertools.count(1000.0)
+    monkeypatch.setattr(names_module, "wall_clock", times.__next__)
 
 
 @pytest.fixture

@@ -88,6 +88,25 @@ def test_ctrl_c_is_heard_where_blocks_of_two_stores_overlap(path: Path) -> None:
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize("kind", ["reading", "writing"])
+def test_ctrl_c_is_held_back_and_heard_where_a_block_is_used_again(path: Path, kind: str) -> None:
+    """Each time."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with TinyStore(path) as store:
+            block = getattr(store.database, kind)()
+            for _ in range(3):
+                block.__enter__()
+                signal.raise_signal(signal.SIGINT)
+                with pytest.raises(KeyboardInterrupt):
+                    block.__exit__(None, None, None)
+                with block:
+                    pass
+                assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_is_heard_where_a_program_changes_the_handler_in_a_block(path: Path) -> None:
     """Its own handler stays; and what it puts back later holds nothing back any more."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

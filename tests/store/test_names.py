@@ -6,11 +6,12 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.errors import StoreDamagedError, StoreError, StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.journal import files as module
 from settlesim.store.journal import names as names_module
@@ -142,14 +143,16 @@ class Asked(FileSystem):
         self.asked: list[str] = []
         self.last: object = None
         self.answer = self.in_place = True
+        self.broken = False
         self.opened: list[int] = []
+        self.closed: list[int] = []
 
     def open_folder(self, path: str) -> int:
         self.opened.append(len(self.opened))
         return self.opened[-1]
 
     def close(self, descriptor: int) -> None:
-        assert descriptor == self.opened[-1]
+        self.closed.append(descriptor)
 
     def names_stamp(self, folder: int, last: object = None) -> object:
         return self.last
@@ -157,6 +160,8 @@ class Asked(FileSystem):
     def is_at(self, descriptor: int, path: str) -> bool:
         if path == "/folder":
             assert descriptor == self.opened[-1]
+            if self.broken:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
             return self.in_place
         self.asked.append(path)
         return self.answer
@@ -202,26 +207,42 @@ def test_path_of_the_folder_is_followed_again_after_a_while(
         names.look()
         files.asked.clear()
         assert names.lead_to(3, "/folder/a")
-        assert known <= (not files.asked)
+        assert known == (not files.asked)
         return known
 
     assert [is_known(), is_known()] == [False, True]
     files.in_place = False
     now += PATIENCE / 2
     assert is_known()
-    now += 2 * PATIENCE
-    assert [is_known(), is_known()] == [False, True]
-    assert files.opened == [0, 1]
-    files.last = 2
-    assert [is_known(), is_known()] == [False, True]
-    assert files.opened == [0, 1, 2]
-    now -= 1
-    assert [is_known(), is_known()] == [False, True]
-    assert files.opened == [0, 1, 2, 3]
+    for change in ("time", "names", "clock"):
+        now += {"time": 2 * PATIENCE, "names": 0, "clock": -1}[change]
+        files.last = change if change == "names" else files.last
+        assert [is_known(), is_known()] == [False, True]
     files.in_place = True
     now += 2 * PATIENCE
+    assert is_known()
+    files.broken = True
+    now += 2 * PATIENCE
     assert [is_known(), is_known()] == [False, True]
-    assert files.opened == [0, 1, 2, 3]
+    assert files.opened == [0, 1, 2, 3, 4]
+    assert files.closed == [0, 1, 2, 3]
+
+
+def test_loads_do_not_put_off_the_look_at_the_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They follow the path of the folder by themselves."""
+    now = 1000.0
+    monkeypatch.setattr(names_module, "wall_clock", lambda: now)
+    files = Asked()
+    files.last = 1
+    names = Names(files, "/folder")
+    names.look()
+    assert names.lead_to(3, "/folder/a")
+    for _ in range(4):
+        now += 0.75 * PATIENCE
+        assert names.still_lead_to(3, "/folder/a")
+    looks = names.looks
+    names.look()
+    assert names.looks > looks
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -250,6 +271,41 @@ def test_store_whose_folder_was_moved_goes_on_in_the_one_at_its_path(
     away = tmp_path / "away" / path.relative_to(moved)
     with TinyStore(away) as store:
         assert store.keys() == ["a", "b"]
+
+
+@pytest.mark.parametrize("what", ["save", "compact", "close"])
+@pytest.mark.parametrize("began", [False, True])
+def test_store_at_the_path_of_a_folder_that_was_moved_keeps_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, began: bool
+) -> None:
+    """Also in the moment in which nobody follows the path: where files are opened by it or made."""
+    monkeypatch.setattr(names_module, "wall_clock", lambda: 1000.0)
+    path = tmp_path / "above" / "folder" / "store.json"
+    path.parent.mkdir(parents=True)
+    with TinyStore(path) as store:
+        for key in "ab":
+            save(store, key, 1)
+    store = TinyStore(path, files=Exact())
+    if began:
+        save(store, "c", 1)
+    store.load("a")
+    shutil.copytree(tmp_path / "above", tmp_path / "copy")
+    with TinyStore(tmp_path / "copy" / "folder" / "store.json") as copy:
+        save(copy, "d", 1)
+        copy.compact()
+        save(copy, "e", 1)
+    (tmp_path / "above").rename(tmp_path / "away")
+    (tmp_path / "copy").rename(tmp_path / "above")
+    with suppress(StoreError):
+        if what == "save":
+            save(store, "f", 1)
+        elif what == "compact":
+            store.compact()
+    store.close()
+    with TinyStore(path) as store:
+        assert {"a", "b", "d", "e"} <= set(store.keys())
+    with TinyStore(tmp_path / "away" / "folder" / "store.json") as store:
+        assert {"a", "b"} <= set(store.keys())
 
 
 def test_folder_that_can_not_be_opened_is_done_without(path: Path) -> None:

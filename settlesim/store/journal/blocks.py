@@ -30,7 +30,7 @@ class ReadingBlock:
     def __enter__(self) -> ReadingBlock:
         database, interrupts = self._database, self._interrupts
         self._mutex = database.mutex  # which a forked child has another one of
-        if self._mutex.is_mine():
+        if self._mutex.is_mine():  # asked here, as a call takes longer
             self._mutex.refuse_nesting()
         try:
             interrupts.begin()
@@ -86,9 +86,9 @@ class WritingBlock:
         database, interrupts = self._database, self._interrupts
         self._delta: Delta = {}
         self._last: dict[str, int] = {}  # the greatest id that was put, by table
-        self._frozen = True  # whether all that was put are frozen documents
+        self._frozen = True  # whether all that was put are frozen documents, and none is new
         self._process = database.process
-        if database.mutex.is_mine():
+        if database.mutex.is_mine():  # asked here, as a call takes longer
             database.mutex.refuse_nesting()
         try:
             interrupts.begin()
@@ -187,6 +187,7 @@ class WritingBlock:
         """Add a document and return its id, greater than any that the table ever had."""
         number = max(self._tables.last(table), self._last.get(table, 0)) + 1
         self.put(table, number, document)
+        self._frozen = False  # as an index might refuse a second one with the same key
         return number
 
     def put(self, table: str, id: int, document: Document) -> None:  # noqa: A002

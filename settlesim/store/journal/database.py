@@ -268,7 +268,7 @@ class JournalDatabase:
 
         Parameters
         ----------
-        frozen : whether all that it puts are frozen documents
+        frozen : whether all that it puts are frozen documents in the place of others
         """
         self._wrote = True
         # Where a sync of another thread is under way, the next one will cover all that waits.
@@ -337,7 +337,7 @@ class JournalDatabase:
         return StoreUnavailableError(path=self.path, reason=reason, final=self.closed)
 
     def _checkpoint(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
-        self._lock.acquire(interrupts, limit)
+        self._lock.acquire(interrupts, limit, anew=True)  # files will be replaced by path
         try:
             self.replica.catch_up()
             self.replica.checkpoint()

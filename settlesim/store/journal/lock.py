@@ -155,7 +155,7 @@ class ThreadLock:
     def take(self, limit: float, interrupts: InterruptsHeld) -> bool:
         """Wait up to `limit` seconds, interruptibly; say whether it was taken.
 
-        The caller has seen to it by `refuse_nesting` that it is not its own already.
+        The caller has seen to it that it is not its own already.
         """
         if not self.acquire(blocking=False):
             waited, step = 0.0, 0.05  # only for the interrupts: it wakes when the lock is free
@@ -190,12 +190,15 @@ class FileLock:
         self._descriptor = -1
         _file_locks.add(self)
 
-    def acquire(self, interrupts: InterruptsHeld, limit: float | None = None) -> None:
+    def acquire(
+        self, interrupts: InterruptsHeld, limit: float | None = None, *, anew: bool = False
+    ) -> None:
         """Take the lock; the wait for it can be interrupted.
 
         Parameters
         ----------
         limit : seconds; None for the lock's own
+        anew : whether the path of the folder is followed in any case
 
         Raises
         ------
@@ -208,10 +211,14 @@ class FileLock:
             while True:
                 if self._descriptor < 0:
                     self._descriptor = files.open_lock(self.path)
+                    anew = True
                 if files.try_lock(self._descriptor):
                     # Somebody may have removed the lock file meanwhile: then this lock excludes
                     # nobody, and a new file is needed.
-                    self._names.look()
+                    if anew:
+                        self._names.look_anew()
+                    else:
+                        self._names.look()
                     if self._names.lead_to(self._descriptor, self.path):
                         return
                     self.drop()

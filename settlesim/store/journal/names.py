@@ -39,24 +39,26 @@ class Names:
         self._stamp: object = None
         self._found: dict[str, int] = {}
         """The descriptors that were found at their paths since there was this stamp."""
-        self._looked_at = -1.0
-        """When the folder's own path was looked at, in seconds since the epoch."""
+        self._followed_at = self._looked_at = -1.0
+        """When the path was found to lead into the folder, and when there was a whole look, in
+        seconds since the epoch."""
         self.looks = 0
         """Another number after each look that was more than one at the times of the folder."""
 
     def look(self) -> None:
         """Look at the folder: what `lead_to` says is said of this moment."""
-        now = wall_clock()
-        if 0 <= now - self._looked_at < PATIENCE:
+        if 0 <= wall_clock() - self._looked_at < PATIENCE:
             stamp = self._files.names_stamp(self._descriptor, self._stamp)
             if stamp is not None and stamp == self._stamp:
                 return
-        self._look_anew(now)
+        self.look_anew()
 
-    def _look_anew(self, now: float) -> None:
+    def look_anew(self) -> None:
+        """Look at the folder and follow its path, however short ago that was done."""
+        now = wall_clock()
         self.looks += 1
         files = self._files
-        if self._descriptor < 0 or not self._is_in_place():
+        if self._descriptor < 0 or not self._are_in_place():
             self._found.clear()  # first, for `still_lead_to`
             self._stamp = None
             self.close()
@@ -66,13 +68,23 @@ class Names:
         if stamp is None or stamp != self._stamp:
             self._found.clear()
             self._stamp = stamp
-        self._looked_at = now
+        self._followed_at = self._looked_at = now
 
-    def _is_in_place(self) -> bool:
+    def _are_in_place(self) -> bool:
         try:
             return self._files.is_at(self._descriptor, self._folder)
         except OSError:
             return False
+
+    def have_moved(self) -> bool:
+        """Say whether the path does not lead into the folder that was looked at, so far as known.
+
+        Raises
+        ------
+        OSError
+            The system refused.
+        """
+        return self._descriptor >= 0 and not self._files.is_at(self._descriptor, self._folder)
 
     def still_lead_to(self, descriptor: int, path: str) -> bool:
         """Say whether it is known without asking that the open file is the one at `path`.
@@ -80,11 +92,15 @@ class Names:
         Other threads may `look` and ask at the same time: what was found under a stamp is
         true as long as the folder has it.
         """
-        stamp = self._stamp
+        stamp, now = self._stamp, wall_clock()
+        if stamp is None:
+            return False
+        if not 0 <= now - self._followed_at < PATIENCE:
+            if not self._are_in_place():
+                return False
+            self._followed_at = now
         return (
-            stamp is not None
-            and 0 <= wall_clock() - self._looked_at < PATIENCE
-            and self._files.names_stamp(self._descriptor, stamp) == stamp
+            self._files.names_stamp(self._descriptor, stamp) == stamp
             and self._found.get(path) == descriptor
         )
 
@@ -105,7 +121,7 @@ class Names:
         return False
 
     def close(self) -> None:
-        """Let the folder go; the next look opens it again."""
+        """Let the folder go; a look would open it again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with suppress(OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from errno import EACCES, EIO
+from errno import EACCES, EIO, ESTALE
 from typing import Final
 
 from settlesim.errors import StoreDamagedError, StoreError
@@ -38,13 +38,14 @@ class WritableReplica(Replica):
         OSError
             They can not be.
         """
-        gone, stand, journal = False, self._stand, self.journal
-        if stand is not None:
-            looks = self.names.looks
-            if looks != stand.looks:
-                gone = not self._is_there(stand)
-                if not gone:
-                    stand.looks = looks
+        gone, stand, journal, looks = False, self._stand, self.journal, self.names.looks
+        is_due = stand is not None and stand.looks != looks
+        if is_due or journal is None or not journal.writable or self._tail:
+            self._check_place()
+        if stand is not None and is_due:
+            gone = not self._is_there(stand)
+            if not gone:
+                stand.looks = looks
         if journal is None:
             self._write_snapshot()  # also where there is one: of the first format, or a copy
             return self._write_journal()
@@ -57,6 +58,15 @@ class WritableReplica(Replica):
             self._write_snapshot()
             return self._write_journal()
         return journal
+
+    def _check_place(self) -> None:
+        """Refuse to open or to make a file by its path where that leads into another folder now.
+
+        It may be a moment since the path was followed. The next block will follow it.
+        """
+        if self.names.have_moved():
+            self.names.look_anew()
+            raise OSError(ESTALE, "its folder was moved", self._folder)
 
     def _make_writable(self, journal: JournalFile) -> None:
         # Whoever looks at the old descriptor without a lock must not believe what it says.
@@ -109,7 +119,8 @@ class WritableReplica(Replica):
         ----------
         at : seconds since the epoch
         to_sync : whether a `sync` follows soon
-        frozen : whether all that is put are frozen documents, which no index refuses
+        frozen : whether all that is put are frozen documents in the place of others, which no
+            index refuses
 
         Raises
         ------
@@ -140,7 +151,7 @@ class WritableReplica(Replica):
             raise
         # After any other exception, as one that a signal handler raises, the line may be in
         # the file or not: the tables are not whole, and all is read anew.
-        if frozen:  # told now, while the disk is at work
+        if frozen:  # told now, as mostly the disk is at work
             self.tables.tell(delta)
         self.tables.keep(delta)
         self.seq += 1
@@ -205,6 +216,7 @@ class WritableReplica(Replica):
         OSError
             The system refused; every transaction is still in the files.
         """
+        self._check_place()
         journal = self.prepare()
         self._check_untouched(journal)
         if self._is_folded(journal):
