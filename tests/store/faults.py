@@ -119,7 +119,9 @@ class Exact(FileSystem):
         return descriptor
 
     def names_stamp(self, folder: int, last: object = None) -> object:
-        with os.scandir(self._folders[folder]) as found:
+        opened = f"/proc/self/fd/{folder}"  # wherever it was moved to
+        path = opened if os.path.isdir(opened) else self._folders[folder]
+        with os.scandir(path) as found:
             return tuple(sorted((each.name, each.inode()) for each in found))
 
 

@@ -6,12 +6,11 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from settlesim.errors import StoreDamagedError, StoreError, StoreUnavailableError
+from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store import TinyStore
 from settlesim.store.journal import files as module
 from settlesim.store.journal import names as names_module
@@ -273,6 +272,24 @@ def test_store_whose_folder_was_moved_goes_on_in_the_one_at_its_path(
         assert store.keys() == ["a", "b"]
 
 
+def move(path: Path) -> Path:
+    """Move the folder above that of a store, and put a copy there in which more was saved.
+
+    Returns
+    -------
+    away : the path of the store that was moved
+    """
+    above, copy, away = path.parents[1], path.parents[2] / "copy", path.parents[2] / "away"
+    shutil.copytree(above, copy)
+    with TinyStore(copy / path.relative_to(above)) as store:
+        save(store, "d", 1)
+        store.compact()
+        save(store, "e", 1)
+    above.rename(away)
+    copy.rename(above)
+    return away / path.relative_to(above)
+
+
 @pytest.mark.parametrize("what", ["save", "compact", "close"])
 @pytest.mark.parametrize("began", [False, True])
 def test_store_at_the_path_of_a_folder_that_was_moved_keeps_what_it_has(
@@ -283,29 +300,43 @@ def test_store_at_the_path_of_a_folder_that_was_moved_keeps_what_it_has(
     path = tmp_path / "above" / "folder" / "store.json"
     path.parent.mkdir(parents=True)
     with TinyStore(path) as store:
-        for key in "ab":
-            save(store, key, 1)
+        save(store, "a", 1)
     store = TinyStore(path, files=Exact())
     if began:
-        save(store, "c", 1)
+        save(store, "b", 1)
     store.load("a")
-    shutil.copytree(tmp_path / "above", tmp_path / "copy")
-    with TinyStore(tmp_path / "copy" / "folder" / "store.json") as copy:
-        save(copy, "d", 1)
-        copy.compact()
-        save(copy, "e", 1)
-    (tmp_path / "above").rename(tmp_path / "away")
-    (tmp_path / "copy").rename(tmp_path / "above")
-    with suppress(StoreError):
-        if what == "save":
-            save(store, "f", 1)
-        elif what == "compact":
-            store.compact()
+    away = move(path)
+    if what == "save":
+        save(store, "f", 1)
+    elif what == "compact":
+        store.compact()
     store.close()
-    with TinyStore(path) as store:
-        assert {"a", "b", "d", "e"} <= set(store.keys())
-    with TinyStore(tmp_path / "away" / "folder" / "store.json") as store:
-        assert {"a", "b"} <= set(store.keys())
+    with TinyStore(path) as here, TinyStore(away) as there:
+        assert {"a", "d", "e"} <= set(here.keys())
+        assert {"a"} <= set(there.keys())
+        assert ("f" in here.keys() + there.keys()) == (what == "save")
+
+
+def test_journal_that_was_taken_over_is_not_written_in_a_folder_that_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened for writing by its path; once that was followed, all goes on there."""
+    monkeypatch.setattr(names_module, "wall_clock", lambda: 1000.0)
+    path = tmp_path / "above" / "folder" / "store.json"
+    path.parent.mkdir(parents=True)
+    with TinyStore(path, files=Exact()) as store:
+        save(store, "a", 1)
+        with TinyStore(path) as other:
+            other.compact()
+        with store.database.writing():
+            pass  # now it knows where the new journal and the lock are
+        away = move(path)
+        with pytest.raises(StoreUnavailableError, match=r"its folder was moved.*was changed"):
+            save(store, "f", 1)
+        save(store, "g", 1)
+    with TinyStore(path) as here, TinyStore(away) as there:
+        assert here.keys() == ["a", "d", "e", "g"]
+        assert there.keys() == ["a"]
 
 
 def test_folder_that_can_not_be_opened_is_done_without(path: Path) -> None:
