@@ -26,6 +26,7 @@ def test_constructor_takes_every_field_in_order_with_its_default(one: Any) -> No
     assert [each.name for each in parameters] == [field.name for field in fields]
     for parameter, field in zip(parameters, fields, strict=True):
         assert parameter.annotation == field.type
+        assert (parameter.kind is inspect.Parameter.KEYWORD_ONLY) == field.kw_only
         missing = field.default is dataclasses.MISSING
         assert parameter.default == (inspect.Parameter.empty if missing else field.default)
 

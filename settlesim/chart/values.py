@@ -176,8 +176,7 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
             dict.__setitem__(copy, key, frozen)
         size = _bounded(size + item_size)
         depth = max(depth, item_depth)
-    if size > _HOPELESS:
-        _bounded(size)
+    _bounded(size)
     copy.depth, copy.size = depth + 1, size
     return copy
 

@@ -63,7 +63,9 @@ def queue(*tests: str) -> tuple[str, ...]:
     return tuple(f"contracts/test_queue.py::{test}" for test in tests)
 
 
-NAMES = "store/test_names.py::"
+def names(*tests: str) -> tuple[str, ...]:
+    """Return tests of whether open files still have their names."""
+    return tuple(f"store/test_names.py::{test}" for test in tests)
 
 
 def loads(*tests: str) -> tuple[str, ...]:
@@ -271,7 +273,7 @@ JOURNAL = (
         "a folder that was just changed is taken for unchanged",
         "settlesim.store.journal.files",
         (("return stamp if 0 <= changed < 1e9 * (wall_clock() - tick) else None", "return stamp"),),
-        (f"{NAMES}test_folder_that_was_just_changed_has_no_stamp",),
+        names("test_folder_that_was_just_changed_has_no_stamp"),
     ),
     Mutant(
         "what others wrote into the blanks is not seen",
@@ -314,19 +316,19 @@ JOURNAL = (
         "a folder that was moved is taken for the one at its path",
         "settlesim.store.journal.names",
         (("self._descriptor < 0 or not self._are_in_place():", "self._descriptor < 0:"),),
-        (f"{NAMES}test_path_of_the_folder_is_followed_again_after_a_while",),
+        names("test_path_of_the_folder_is_followed_again_after_a_while"),
     ),
     Mutant(
         "the path of a moved folder is not followed before a store is folded",
         "settlesim.store.journal.lock",
         (("                    if anew:\n", "                    if False:\n"),),
-        (f"{NAMES}test_store_at_the_path_of_a_folder_that_was_moved_keeps_what_it_has",),
+        names("test_store_at_the_path_of_a_folder_that_was_moved_keeps_what_it_has"),
     ),
     Mutant(
         "a journal is opened for writing in another folder",
         "settlesim.store.journal.replica_writing",
         (("        if self.names.have_moved():\n", "        if False:\n"),),
-        (f"{NAMES}test_journal_that_was_taken_over_is_not_written_in_a_folder_that_was_moved",),
+        names("test_journal_that_was_taken_over_is_not_written_in_a_folder_that_was_moved"),
     ),
     Mutant(
         "a second document with one key is written before it is refused",

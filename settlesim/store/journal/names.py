@@ -72,7 +72,7 @@ class Names:
 
     def _are_in_place(self) -> bool:
         try:
-            return self._files.is_at(self._descriptor, self._folder)
+            return not self.have_moved()
         except OSError:
             return False
 
