@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import KW_ONLY, dataclass
-from typing import Protocol, runtime_checkable
+from hashlib import sha256
+from json import JSONEncoder
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue
+from settlesim.errors import InvalidValueError, shorten
 
-__all__ = ["Clock", "Message", "Queue", "Send", "Store", "Timer", "Timers", "Transaction"]
+__all__ = [
+    "MAX_VISIBILITY",
+    "ChartVersion",
+    "Clock",
+    "DurableTimer",
+    "Mark",
+    "Message",
+    "Queue",
+    "QueueStore",
+    "Send",
+    "Store",
+    "Timer",
+    "Timers",
+    "Transaction",
+    "digest_of",
+]
+
+MAX_VISIBILITY: Final = 43_200.0
+"""Seconds for which a message can be hidden at most, as in SQS: twelve hours."""
+
+_encoder: Final = JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
+
+def digest_of(body: JSONValue) -> str:
+    """Return what tells two JSON values apart, whatever the order of their keys.
+
+    Returns
+    -------
+    digest : 32 hexadecimal digits, the beginning of the SHA-256 of the sorted JSON text
+    """
+    return sha256(_encoder.encode(body).encode()).hexdigest()[:32]
+
+
+class ChartVersion(NamedTuple):
+    """One version of a chart."""
+
+    chart: str
+    """The chart's name."""
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +88,13 @@ class Timers:
     """The ids of those whose nodes were not left."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True)
 class Transaction:
-    """What one settlement changes in a store, all of it or nothing."""
+    """What one settlement changes in a store, all of it or nothing.
+
+    A store that cannot keep one of the parts after `expected` refuses the transaction with
+    `refuse_parts`; only a `record` may be left out in silence.
+    """
 
     key: str
     """The instance."""
@@ -56,10 +103,12 @@ class Transaction:
     expected: int
     """The revision that the store must hold now; 0 for an instance that it does not have."""
     _: KW_ONLY
+    final: bool = False
+    """Whether the chart has come to its end in `snapshot`."""
     consumed: str | None = None
     """The receipt of the message that was handled, which is deleted."""
     mark: str | None = None
-    """The id of the event that was handled, so that a repetition of it can be told."""
+    """The id of the event that was handled, so that a duplicate of it can be told."""
     sends: tuple[Send, ...] = ()
     """The messages that go out."""
     timers: Timers | None = None
@@ -68,44 +117,60 @@ class Transaction:
     """What the instance's list of settlements keeps of this one."""
     before: Snapshot | None = None
     """The state that was loaded, if the sender says so: then the store compares it too, since an
-    instance that was deleted and begun anew may be at the same revision with another state."""
+    instance that was deleted and created again may be at the same revision with another state."""
 
-    def __init__(
-        self,
-        key: str,
-        snapshot: Snapshot | None,
-        expected: int,
-        *,
-        consumed: str | None = None,
-        mark: str | None = None,
-        sends: tuple[Send, ...] = (),
-        timers: Timers | None = None,
-        record: FrozenDict | None = None,
-        before: Snapshot | None = None,
-    ) -> None:
-        # As `dataclass` would write it, in half the time: each event makes one.
-        _set_key(self, key)
-        _set_snapshot(self, snapshot)
-        _set_expected(self, expected)
-        _set_consumed(self, consumed)
-        _set_mark(self, mark)
-        _set_sends(self, sends)
-        _set_timers(self, timers)
-        _set_record(self, record)
-        _set_before(self, before)
+    def refuse_parts(self, *names: str, store: str) -> None:
+        """Refuse the transaction if it has a part that a store cannot keep.
+
+        Parameters
+        ----------
+        names : of fields among `consumed`, `mark`, `sends` and `timers`
+        store : how the error names the store
+
+        Raises
+        ------
+        InvalidValueError
+            One of these fields is set.
+        """
+        found = [name for name in names if getattr(self, name) not in (None, ())]
+        if found:
+            reason = f"has {' and '.join(found)}, which {store} cannot keep; a SqliteStore can"
+            raise InvalidValueError(
+                where=f"the transaction of instance {shorten(self.key, 60)}", reason=reason
+            )
 
 
-(
-    _set_key,
-    _set_snapshot,
-    _set_expected,
-    _set_consumed,
-    _set_mark,
-    _set_sends,
-    _set_timers,
-    _set_record,
-    _set_before,
-) = (vars(Transaction)[name].__set__ for name in Transaction.__slots__)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a store remembers of an event that was settled."""
+
+    key: str
+    id: str
+    """The event's id."""
+    revision: int
+    """The instance's revision after the event."""
+    outcome: str | None
+    """Such as ``"resolved"``, where the transaction's record has it."""
+    digest: str | None
+    """Of the body of the event's message, see `digest_of`; None where no message brought it."""
+    until: float
+    """When it is forgotten, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class DurableTimer:
+    """A delay that runs, or whose message waits in the queue."""
+
+    key: str
+    """The instance."""
+    delay: str
+    """The id of the chart's delay."""
+    token: int
+    """Tells this start of the delay from all others."""
+    due: float
+    """When it may fire, in seconds since the epoch."""
+    sent: bool
+    """Whether its message was sent."""
 
 
 @runtime_checkable
@@ -152,7 +217,22 @@ class Store(Protocol):
             written.
         StoreError
             The store could not write; it holds what it held before.
+        InvalidValueError
+            The transaction has a part that this store cannot keep; nothing was written.
         """
+        ...
+
+
+@runtime_checkable
+class QueueStore(Store, Protocol):
+    """A store whose `commit` also keeps marks, timers and messages, in the same write."""
+
+    def mark(self, key: str, event_id: str) -> Mark | None:
+        """Return what is remembered of an event that was settled, None where nothing is."""
+        ...
+
+    def timers(self, key: str) -> Sequence[DurableTimer]:
+        """Return the instance's timers, the oldest first."""
         ...
 
 
@@ -184,7 +264,34 @@ class Message:
 class Queue(Protocol):
     """Where messages wait for a consumer, in the terms of SQS."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        ...
+
+    @property
+    def store(self) -> QueueStore:
+        """Whose `commit` consumes the receipts of this queue."""
+        ...
+
+    @property
+    def chart(self) -> str:
+        """The name of the chart whose timers send into this queue."""
+        ...
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the messages of one group are handled in order, each by one consumer at a time.
+
+        Where they are not, a message may be delivered twice, and a consumer has to mark every
+        event.
+        """
+        ...
+
+    @property
+    def visibility_timeout(self) -> float:
+        """For how many seconds a received message is hidden from others."""
+        ...
 
     def send(self, body: JSONValue, group_id: str, deduplication_id: str | None = None) -> int:
         """Accept a message; it is on the disk when this returns.
@@ -201,13 +308,20 @@ class Queue(Protocol):
         ...
 
     def receive(
-        self, max_messages: int = 1, visibility_timeout: float | None = None
+        self,
+        max_messages: int = 1,
+        visibility_timeout: float | None = None,
+        *,
+        chart_version: ChartVersion | None = None,
     ) -> Sequence[Message]:
-        """Return messages that may be handled now, and hide them from others for a while.
+        """Return messages that may be handled now, and hide them from others.
 
         Parameters
         ----------
         visibility_timeout : seconds; None for the queue's own
+        chart_version
+            The chart version that the consumer has: groups whose instance was saved by
+            another one are left to others. None for all groups.
         """
         ...
 
@@ -217,17 +331,87 @@ class Queue(Protocol):
         Raises
         ------
         ReceiptExpiredError
-            Somebody else may have it by now.
+            The message was received again, or is gone.
         """
         ...
 
     def change_visibility(self, receipt: str, seconds: float) -> None:
-        """Hide a received message from now on for `seconds`; 0 gives it back at once.
+        """Hide a received message from now on for `seconds`; 0 releases it to others.
 
         Raises
         ------
         ReceiptExpiredError
-            Somebody else may have it by now.
+            The message was received again, or is gone.
+        """
+        ...
+
+    def fail(
+        self,
+        receipt: str,
+        error: BaseException | str,
+        retry_in: float = 0.0,
+        *,
+        final: bool = False,
+    ) -> bool:
+        """Release a received message because it could not be handled, and count that.
+
+        Parameters
+        ----------
+        error : its text is kept with the message
+        retry_in : seconds for which it is held back, and its group with it
+        final : it can never be handled, so it goes to the dead letters now
+
+        Returns
+        -------
+        dead : whether it went to the dead letters
+
+        Raises
+        ------
+        ReceiptExpiredError
+            The message was received again, or is gone.
+        """
+        ...
+
+    def release_timers(self, delays: Collection[str] | None = None) -> int:
+        """Send the messages of timers that are due, each exactly once.
+
+        Such a message goes to the group of its instance; its body is an object with `timer`,
+        the id of the chart's delay, and `token`, the `DurableTimer`'s.
+
+        Parameters
+        ----------
+        delays : the ids of the chart's delays; timers of others are kept. None for all.
+
+        Returns
+        -------
+        count : how many were sent
+        """
+        ...
+
+    def next_change(self) -> float | None:
+        """Return in how many seconds time alone may make a message receivable.
+
+        Returns
+        -------
+        seconds : 0 where something is receivable now; None where nothing is hidden, held back
+            or due later
+        """
+        ...
+
+    def left(
+        self, groups: Collection[str] = (), *, chart_version: ChartVersion | None = None
+    ) -> tuple[int, int]:
+        """Count the messages outside parked groups; both numbers are of one moment.
+
+        Parameters
+        ----------
+        groups : which are left out of the second number
+        chart_version : as of `receive`; groups that it leaves to others are left out too
+
+        Returns
+        -------
+        left : those in flight included
+        others : how many of them belong to no group that is left out
         """
         ...
 

@@ -12,7 +12,7 @@ from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
 __all__ = ["Snapshot", "check_key", "key_flaw"]
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One settled instance: where it rests, what it knows, how often it was saved."""
 
@@ -26,21 +26,6 @@ class Snapshot:
     """The extended state, strict JSON, immutable."""
     revision: int = 0
     """How often the instance was saved; 0 for one that never was."""
-
-    def __init__(
-        self,
-        chart: str,
-        version: int,
-        configuration: tuple[str, ...],
-        context: FrozenDict,
-        revision: int = 0,
-    ) -> None:
-        # As `dataclass` would write it, in half the time: each event makes two of them.
-        _set_chart(self, chart)
-        _set_version(self, version)
-        _set_configuration(self, configuration)
-        _set_context(self, context)
-        _set_revision(self, revision)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the snapshot as plain JSON; `from_dict` reads it back."""
@@ -74,10 +59,6 @@ class Snapshot:
             revision=record["revision"],
         )
 
-
-_set_chart, _set_version, _set_configuration, _set_context, _set_revision = (
-    vars(Snapshot)[name].__set__ for name in Snapshot.__slots__
-)
 
 _KINDS: Final = (
     ("chart", str),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from settlesim.chart.snapshot import Snapshot, check_key, key_flaw
 from settlesim.chart.values import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
+from settlesim.errors.checks import MAX_NAME, check_count, check_seconds, check_text
 from settlesim.ports import Send, Timer, Timers, Transaction
 from settlesim.store.queues.receipts import read_receipt
 from settlesim.store.rules.settlements import OWN_FIELDS
@@ -23,59 +23,6 @@ __all__ = [
     "check_transaction",
     "key_flaw",
 ]
-
-MAX_NAME: Final = 1000
-"""Characters that the name of a queue, a message group or an event may have at most."""
-
-
-def check_text(value: object, *, where: str, most: float = math.inf) -> None:
-    """Refuse what is no text with at least one character that UTF-8 can carry.
-
-    Raises
-    ------
-    InvalidValueError
-        Also for more than `most` characters.
-    """
-    if type(value) is not str or not value:
-        reason = f"is {shorten(value, 40)}; a text that is not empty is needed"
-        raise InvalidValueError(where=where, reason=reason)
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            reason = f"has a lone surrogate in {shorten(value, 40)}"
-            raise InvalidValueError(where=where, reason=reason) from None
-    if len(value) > most:
-        reason = f"{shorten(value, 40)} has {len(value)} characters; {most} is the limit"
-        raise InvalidValueError(where=where, reason=reason)
-
-
-def check_seconds(value: object, *, where: str, most: float = math.inf) -> None:
-    """Refuse what is no finite number of seconds from 0.
-
-    Raises
-    ------
-    InvalidValueError
-        Also for more than `most`.
-    """
-    if type(value) not in (int, float) or not 0 <= value < math.inf:  # type: ignore[operator]
-        reason = f"is {shorten(value, 40)}; a finite number of seconds from 0 is needed"
-        raise InvalidValueError(where=where, reason=reason)
-    if value > most:  # type: ignore[operator]
-        reason = f"is {value} seconds; {most:g} is the limit"
-        raise InvalidValueError(where=where, reason=reason)
-
-
-def check_count(value: object, *, where: str) -> None:
-    """Refuse what is no whole number from 1.
-
-    Raises
-    ------
-    InvalidValueError
-    """
-    if type(value) is not int or value < 1:
-        reason = f"is {shorten(value, 40)}; a whole number from 1 is needed"
-        raise InvalidValueError(where=where, reason=reason)
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:
