@@ -341,7 +341,21 @@ class Queue(Protocol):
         Raises
         ------
         ReceiptExpiredError
-            The message was received again, or is gone.
+            The message was received again or released, or is gone.
+        """
+        ...
+
+    def release(self, receipt: str, retry_in: float = 0.0) -> None:
+        """Make a received message visible to others again, without counting anything against it.
+
+        Parameters
+        ----------
+        retry_in : seconds for which it is held back, and its group with it
+
+        Raises
+        ------
+        ReceiptExpiredError
+            As `change_visibility`.
         """
         ...
 
@@ -388,8 +402,18 @@ class Queue(Protocol):
         """
         ...
 
-    def next_change(self) -> float | None:
+    def next_change(
+        self,
+        *,
+        chart_version: ChartVersion | None = None,
+        delays: Collection[str] | None = None,
+    ) -> float | None:
         """Return in how many seconds time alone may make a message receivable.
+
+        Parameters
+        ----------
+        chart_version : as of `receive`
+        delays : as of `release_timers`
 
         Returns
         -------
