@@ -29,16 +29,15 @@ from settlesim.errors import (
     VersionConflictError,
     shorten,
 )
-from settlesim.ports import Message
+from settlesim.ports import Message, digest_of
 from settlesim.runtime.interpreter import Interpreter
 from settlesim.runtime.logs import log_settlement
 from settlesim.runtime.messages import DelayPassed, event_id_of, event_of
 from settlesim.runtime.running import Run
 from settlesim.runtime.store_calls import StoreCalls
 from settlesim.runtime.transactions import transaction_of
-from settlesim.store.base import DatabaseStore
-from settlesim.store.queues.deduplication import digest_of
-from settlesim.store.queues.queue import DatabaseQueue
+from settlesim.store.queues import SqlQueue as DatabaseQueue
+from settlesim.store.sql import SqlStore as DatabaseStore
 
 __all__ = ["MAX_BACKOFF", "Handler"]
 
@@ -297,7 +296,7 @@ class _Case:
         self.handler = handler
         self.message = message
         self.event_id = event_id_of(message)
-        self.marked = message.deduplication_id is not None or handler.queue.standard
+        self.marked = message.deduplication_id is not None or not handler.queue.ordered
         """Whether the store has to know the event's id afterwards: where only one message can
         ever bring it, consuming that message is enough."""
         self.name = "?"

@@ -31,15 +31,14 @@ from settlesim.chart import Chart
 from settlesim.engine.settling import MAX_MICROSTEPS
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.errors.checks import check_seconds
-from settlesim.ports import Clock
+from settlesim.ports import MAX_VISIBILITY, Clock
 from settlesim.runtime.handling import Handler
 from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT, Interpreter, run_anywhere
 from settlesim.runtime.logs import LOGGER
 from settlesim.runtime.serving import Serving
 from settlesim.runtime.store_calls import store_calls_for
-from settlesim.store.base import DatabaseStore
-from settlesim.store.queues.queue import DatabaseQueue
-from settlesim.store.queues.upkeep import MAX_VISIBILITY
+from settlesim.store.queues import SqlQueue as DatabaseQueue
+from settlesim.store.sql import SqlStore as DatabaseStore
 
 __all__ = ["Worker"]
 
