@@ -193,7 +193,7 @@ class Settlement:
 
     @property
     def saved(self) -> bool:
-        """Whether the outcome is one that is saved: the interpreter does, a session can not."""
+        """Whether the outcome is one that is saved: the interpreter does, a session cannot."""
         return self.after.revision > self.before.revision
 
     @property
@@ -271,5 +271,5 @@ def printable(error: BaseException | str) -> str:
     try:
         text = str(error)
     except Exception as failure:
-        text = f"(its text can not be made: {type(failure).__name__})"
+        text = f"(its text cannot be made: {type(failure).__name__})"
     return text.encode("utf-8", "backslashreplace").decode()[:10_000]

@@ -77,10 +77,12 @@ class Leases:
         self._told = False
         self._clock = clock if clock.simulated else RealClock()
         self._now = self._clock.now
-        self.watch = LoopWatch(self._now, visibility, self._tell_of_block)
+        self.watch: LoopWatch | None = None
+        """Which service holds the loop; None where time is simulated, which nothing can block."""
         self._task: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         if not clock.simulated:
+            self.watch = LoopWatch(self._now, visibility, self._tell_of_block)
             self._thread = threading.Thread(
                 target=self._extend_in_thread, name="settlesim-leases", daemon=True
             )
@@ -204,7 +206,7 @@ class Leases:
                 self._call_in_loop(self._answer)
         elif now - self._asked > self._visibility and not self._told:
             self._told = True
-            holder = self.watch.holder
+            holder = None if self.watch is None else self.watch.holder
             who = "something other than a service" if holder is None else f"service {holder[0]!r}"
             self._logger.warning(
                 "the event loop has been blocked for more than %g seconds by %s: use await, or "
