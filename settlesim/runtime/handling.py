@@ -186,10 +186,16 @@ class Handler:
             "the timer is kept",
         )
 
-    def tell_of_unknown_delays(self, timers: Sequence[DurableTimer]) -> None:
-        """Warn of timers whose delay the chart does not have, once for each delay."""
-        for timer in timers:
-            if timer.delay in self.interpreter.delays or timer.delay in self._unknown_delays:
+    def tell_of_unknown_delays(self, timers: Sequence[DurableTimer]) -> bool:
+        """Warn of timers whose delay the chart does not have, once for each delay.
+
+        Returns
+        -------
+        found : whether there is such a timer
+        """
+        unknown = [each for each in timers if each.delay not in self.interpreter.delays]
+        for timer in unknown:
+            if timer.delay in self._unknown_delays:
                 continue
             self._unknown_delays.add(timer.delay)
             self.logger.warning(
@@ -199,6 +205,7 @@ class Handler:
                 timer.delay,
                 self.interpreter.chart.name,
             )
+        return bool(unknown)
 
     async def _pass_by(self, case: _Case, look: _Look) -> None:
         """Consume an event that has nothing to do; refuse one whose id belongs to another."""

@@ -50,7 +50,7 @@ class Serving:
         self.grace = grace
         self.tasks: set[asyncio.Task[None]] = set()
         self.troubles = 0
-        self.swept = False
+        self.told = False
 
     async def run(self, until_empty: bool) -> None:
         """Serve; then let what is in flight end."""
@@ -102,6 +102,8 @@ class Serving:
     def _take(self, room: int) -> list[tuple[Message, Lease]]:
         self.queue.release_timers(self.delays)
         messages = self.queue.receive(room, self.visibility, chart_version=self.chart_version)
+        if not messages:
+            self._tell_of_kept_timers()
         return [(message, self.handler.leases.hold(message.receipt)) for message in messages]
 
     async def _pause(self) -> float:
@@ -116,18 +118,16 @@ class Serving:
         return self.poll if change is None else min(change, self.poll)
 
     def _next_change(self) -> float | None:
-        change = self.queue.next_change(chart_version=self.chart_version, delays=self.delays)
-        if not self.swept and change != 0.0:
-            whole = self.queue.next_change(chart_version=self.chart_version)
-            if whole == 0.0:  # a timer is due whose delay this chart does not have
-                self._sweep()
-        return change
+        return self.queue.next_change(chart_version=self.chart_version, delays=self.delays)
 
-    def _sweep(self) -> None:
-        """Look once for the timers whose delay the chart does not have, and tell of them."""
-        self.swept = True
-        for key in self.handler.store.keys():  # noqa: SIM118  # a store is no mapping
-            self.handler.tell_of_unknown_delays(self.handler.store.timers(key))
+    def _tell_of_kept_timers(self) -> None:
+        """Tell once of timers that are due, and whose delays this chart does not have."""
+        if self.told or self._next_change() == 0.0:
+            return
+        if self.queue.next_change(chart_version=self.chart_version) == 0.0:
+            for key in self.handler.store.keys():  # noqa: SIM118  # a store is no mapping
+                timers = self.handler.store.timers(key)
+                self.told = self.handler.tell_of_unknown_delays(timers) or self.told
 
     async def _is_empty(self) -> bool:
         if self.troubles:

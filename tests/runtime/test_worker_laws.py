@@ -32,8 +32,8 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
 
 
 def queue_of(store: Any, chart: Chart) -> FifoQueue:
-    """The chart's queue; an event that fails is put aside at once."""
-    return FifoQueue(store, chart.name, max_failures=1, visibility_timeout=20)
+    """The chart's queue; an event that fails is put aside at once, deaths are not counted."""
+    return FifoQueue(store, chart.name, max_failures=1, max_receives=20, visibility_timeout=20)
 
 
 def states(store: Any) -> dict[str, Any]:
