@@ -7,7 +7,7 @@ concurrently, as tasks; of those that have ended the one that was started first 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from settlesim.engine.settlement import Answer, Pending, PendingDelay
@@ -90,7 +90,13 @@ class AsyncioDriver:
             The event took longer than its deadline.
         """
         if not self._tasks and len(self._new) == 1 and isinstance(self._new[0], Pending):
-            return await self._run_alone(self._new.pop())
+            service = self._new.pop()
+            assert isinstance(service, Pending)
+            left, limit = self._seconds_left(), self._limit(service)
+            answer = await self._call(service, min(limit, left), own_task=False)
+            if answer.timed_out and left < limit:
+                raise TimeoutError
+            return service, answer
         if self._alarm is None:
             self._alarm = asyncio.create_task(self.clock.sleep(max(0.0, self._seconds_left())))
         for activity in self._new:
@@ -124,14 +130,6 @@ class AsyncioDriver:
 
     def _limit(self, service: Pending) -> float:
         return self._service_timeout if service.timeout is None else service.timeout
-
-    async def _run_alone(self, service: Activity) -> tuple[Activity, Answer]:
-        assert isinstance(service, Pending)
-        left, limit = self._seconds_left(), self._limit(service)
-        answer = await self._call(service, min(limit, left), own_task=False)
-        if answer.timed_out and left < limit:
-            raise TimeoutError
-        return service, answer
 
     async def _run(self, activity: Activity) -> Answer:
         if isinstance(activity, PendingDelay):

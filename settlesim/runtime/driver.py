@@ -25,7 +25,7 @@ Errors pass through; `settlesim.runtime.blame` says who has to act on them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from settlesim.chart import Event, Snapshot
 from settlesim.engine.program import Program
@@ -35,14 +35,13 @@ from settlesim.engine.settlement import (
     Pending,
     PendingDelay,
     Settlement,
-    printable,
 )
 from settlesim.engine.settling import MAX_MICROSTEPS, Settling
 from settlesim.errors import DeadlineExceededError
 from settlesim.ports import Transaction
 from settlesim.runtime.transactions import Keeping, transaction_of
 
-__all__ = ["Activity", "Answers", "Driver", "Settled", "drive", "name_of", "settle"]
+__all__ = ["Activity", "Driver", "Passed", "Settled", "drive", "name_of", "settle"]
 
 Activity: TypeAlias = Pending | PendingDelay
 """A service or a delay; `name_of` tells it from others of its event."""
@@ -91,14 +90,13 @@ class Driver(Protocol):
 
 
 @dataclass(slots=True)
-class Answers:
-    """What a driver answered to one event, in order."""
+class Passed:
+    """What a session's settlement does not say of its delays."""
 
-    given: list[dict[str, Any]] = field(default_factory=list)
-    """One object for each: the `invocation` with its `value`, or with an `error` of `type` and
-    `message` and, where its time was up, `timeout`; or the `delay` that passed."""
-    delays: dict[tuple[str, int], float] = field(default_factory=dict)
-    """How many seconds each delay ran in the session, by id and number."""
+    seconds: dict[tuple[str, int], float] = field(default_factory=dict)
+    """How long each delay ran in the session, by id and number."""
+    delays: list[tuple[str, int]] = field(default_factory=list)
+    """The delays that passed, in order: the id, and how many calls had ended before."""
 
 
 class Settled(NamedTuple):
@@ -137,14 +135,12 @@ async def settle(
         The event came to no settled node.
     """
     settling = Settling(program, snapshot, event, key=key, max_microsteps=max_microsteps)
-    answers = await drive(settling, driver)
+    passed = await drive(settling, driver)
     assert settling.settlement is not None  # `drive` returns with it, or raises
-    return Settled(
-        settling.settlement, transaction_of(settling.settlement, keeping, answers=answers)
-    )
+    return Settled(settling.settlement, transaction_of(settling.settlement, keeping, passed))
 
 
-async def drive(settling: Settling, driver: Driver) -> Answers:
+async def drive(settling: Settling, driver: Driver) -> Passed:
     """Answer a session until it is settled.
 
     Raises
@@ -152,28 +148,28 @@ async def drive(settling: Settling, driver: Driver) -> Answers:
     DeadlineExceededError, SettleError
         As `settle`.
     """
-    answers = Answers()
+    passed = Passed()
     if settling.settlement is not None:
-        return answers
-    began: dict[tuple[str, int], float] = {}
+        return passed
     running: dict[tuple[str, str, int], Activity] = {}
+    began: dict[tuple[str, int], float] = {}
     try:
         while settling.settlement is None:
             _start_and_stop(settling, driver, running, began)
             try:
                 activity, answer = await driver.next()
             except TimeoutError:
-                configuration = settling.configuration
                 raise DeadlineExceededError(
-                    seconds=driver.deadline, configuration=configuration
+                    seconds=driver.deadline, configuration=settling.configuration
                 ) from None
             if running.pop(name_of(activity), None) is not None:
-                answers.given.append(_give(settling, activity, answer))
+                _give(settling, activity, answer, passed)
     finally:
         await driver.close()
-    now = driver.now()
-    answers.delays = {name: now - at for name, at in began.items()}
-    return answers
+    if began:
+        now = driver.now()
+        passed.seconds = {name: now - at for name, at in began.items()}
+    return passed
 
 
 def name_of(activity: Activity) -> tuple[str, str, int]:
@@ -191,8 +187,9 @@ def _start_and_stop(
     """Tell the driver what is new, and what is no longer wanted."""
     activities: list[Activity] = [*settling.pending, *settling.delays]
     wanted = {name_of(each): each for each in activities}
-    for name in [name for name in running if name not in wanted]:
-        driver.stop(running.pop(name))
+    for name in list(running):
+        if name not in wanted:
+            driver.stop(running.pop(name))
     for name, activity in wanted.items():
         if name not in running:
             running[name] = activity
@@ -201,17 +198,12 @@ def _start_and_stop(
             driver.start(activity)
 
 
-def _give(settling: Settling, activity: Activity, answer: Answer) -> dict[str, Any]:
-    """Give an answer to the session; return what is remembered of it."""
+def _give(settling: Settling, activity: Activity, answer: Answer, passed: Passed) -> None:
+    """Give an answer to the session."""
     if isinstance(activity, PendingDelay):
+        passed.delays.append((activity.id, len(settling.calls)))
         settling.elapsed(activity.id)
-        return {"delay": activity.id}
-    ended = len(settling.calls)
-    if answer.error is None:
+    elif answer.error is None:
         settling.done(activity.id, answer.value, seconds=answer.seconds)
-        return {"invocation": activity.id, "value": settling.calls[ended].result}
-    settling.failed(activity.id, answer.error, seconds=answer.seconds, timeout=answer.timed_out)
-    kind = printable(type(answer.error).__name__)
-    error = {"type": kind, "message": printable(answer.error)}
-    timeout = {"timeout": True} if answer.timed_out else {}
-    return {"invocation": activity.id, "error": error, **timeout}
+    else:
+        settling.failed(activity.id, answer.error, seconds=answer.seconds, timeout=answer.timed_out)

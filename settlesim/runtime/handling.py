@@ -20,6 +20,7 @@ from settlesim.errors import (
     InvalidEventError,
     InvalidValueError,
     StoreError,
+    VersionConflictError,
     shorten,
 )
 from settlesim.ports import DurableTimer, Message, Queue, QueueStore, digest_of
@@ -225,11 +226,9 @@ class Handler:
         try:
             await self.calls(self.store.commit, settled.transaction)
         except (StoreError, InvalidValueError) as error:
-            blame = blame_of(error)
-            if blame is Blame.WRITER:
-                assert isinstance(error, StoreError)
+            if isinstance(error, VersionConflictError):
                 return error
-            if blame is Blame.EVENT:  # no store could keep this
+            if blame_of(error) is Blame.EVENT:  # no store could keep this
                 await case.fail(error, retry_in=self._hold(case.message.failures))
                 return None
             if not isinstance(error, EventRepeatedError):

@@ -20,8 +20,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from settlesim.errors import ReceiptExpiredError, StoreError
 from settlesim.ports import Clock, Queue
+from settlesim.runtime.blame import Blame, blame_of
 from settlesim.runtime.clock import RealClock
 from settlesim.runtime.loop_watch import LoopWatch
 
@@ -40,7 +40,7 @@ class Lease:
         """When it ends, whatever the message's services do then."""
         self.due = due
         """When the visibility is extended next."""
-        self.lost: StoreError | None = None
+        self.lost: Exception | None = None
         """Why the message cannot be kept."""
         self.on_lost: Callable[[], object] | None = None
         """Is called in the event loop when the message cannot be kept."""
@@ -150,15 +150,13 @@ class Leases:
         lease.due = self._now() + self._visibility / _EXTENSIONS
         try:
             self._queue.change_visibility(lease.receipt, self._visibility)
-        except ReceiptExpiredError as error:
-            self._lose(lease, error)
-        except StoreError as error:
-            if error.final:
+        except Exception as error:  # a queue may be anybody's
+            if blame_of(error) in {Blame.LEASE, Blame.DAMAGE}:
                 self._lose(lease, error)
             else:  # the store may be well again before the visibility ends
                 self._logger.warning("the visibility was not extended: %s", error)
 
-    def _lose(self, lease: Lease, error: StoreError) -> None:
+    def _lose(self, lease: Lease, error: Exception) -> None:
         with self._changed:
             if self._leases.pop(lease.receipt, None) is None:
                 return  # it was handled meanwhile

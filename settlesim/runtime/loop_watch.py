@@ -50,9 +50,7 @@ class LoopWatch:
 
 
 class _Watched(Coroutine[Any, Any, Any]):
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], watch: LoopWatch, service: str
-    ) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], watch: LoopWatch, service: str) -> None:
         self._coroutine = coroutine
         self._watch = watch
         self._service = service

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from settlesim.chart.values import FrozenDict, freeze_object
 from settlesim.engine.program import is_over, program_of
-from settlesim.engine.settlement import Settlement
+from settlesim.engine.settlement import Call, Settlement
 from settlesim.engine.stepping import activities_of
 from settlesim.errors import InvalidValueError
 from settlesim.ports import Timer, Timers, Transaction
 
 if TYPE_CHECKING:
-    from settlesim.runtime.driver import Answers
+    from settlesim.runtime.driver import Passed
 
 __all__ = ["Keeping", "record_of", "transaction_of"]
 
@@ -22,8 +20,7 @@ _MOST: Final = 1000
 """Characters of an event's id in a record that was too large."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(NamedTuple):
     """What a transaction has beside the new state."""
 
     timers: bool = False
@@ -31,7 +28,7 @@ class Keeping:
     unknown_delays: tuple[str, ...] = ()
     """The instance's timers whose delays the chart does not have: they are kept."""
     answers: bool = True
-    """Whether the record has what services answered."""
+    """Whether the record has the results of services and the messages of their errors."""
     event_id: str | None = None
     """The same whenever the event is repeated."""
     consumed: str | None = None
@@ -41,13 +38,13 @@ class Keeping:
 
 
 def transaction_of(
-    settlement: Settlement, keeping: Keeping, *, answers: Answers | None = None
+    settlement: Settlement, keeping: Keeping, passed: Passed | None = None
 ) -> Transaction:
     """Return all that has to be written for a settlement, to be written as one.
 
     Parameters
     ----------
-    answers : of the driver; None where somebody else drove the session, who is not asked
+    passed : what `drive` returned; None where something else drove the session
     """
     saved = settlement.saved
     return Transaction(
@@ -57,8 +54,8 @@ def transaction_of(
         final=saved and _is_final(settlement),
         consumed=keeping.consumed,
         mark=keeping.mark,
-        timers=_timers_of(settlement, keeping, answers) if saved and keeping.timers else None,
-        record=record_of(settlement, keeping, answers),
+        timers=_timers_of(settlement, keeping, passed) if saved and keeping.timers else None,
+        record=record_of(settlement, keeping, passed),
         before=settlement.before if settlement.before.revision else None,
     )
 
@@ -72,15 +69,13 @@ def _is_final(settlement: Settlement) -> bool:
     return is_over(program_of(chart), settlement.after.configuration)
 
 
-def _timers_of(
-    settlement: Settlement, keeping: Keeping, answers: Answers | None
-) -> Timers | None:
+def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> Timers | None:
     """Return what becomes of the timers; None, which leaves them alone, for a chart without."""
     chart = settlement.chart
     assert chart is not None
     if not activities_of(program_of(chart)).delays:
         return None
-    ran = {} if answers is None else answers.delays
+    ran = {} if passed is None else passed.seconds
     started = (
         Timer(delay.id, max(0.0, delay.seconds - ran.get((delay.id, delay.number), 0.0)))
         for delay in settlement.timers
@@ -88,45 +83,49 @@ def _timers_of(
     return Timers(tuple(started), settlement.kept + keeping.unknown_delays)
 
 
-def record_of(settlement: Settlement, keeping: Keeping, answers: Answers | None) -> FrozenDict:
+def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
     """Return what a store remembers of a settlement, beside the state that it saved.
 
-    With `Keeping.answers` the record has what services answered, in order, so that the event can
-    be run again. Where that is too large, the record leaves the answers out and says that it is
-    ``cut``; where it is still too large, it has the event by its name and the beginning of its
-    id alone.
+    With `Keeping.answers` each of the `calls`, which are in the order in which they ended, has the
+    service's `result`, and `delays` has the delays that passed meanwhile, so that the event can be
+    run again. Where that is too large, the record leaves the results out and says that it is
+    ``cut``; where it is still too large, it has the event by its name and the beginning of its id
+    alone.
     """
-    calls = [
-        {
-            "service": call.service,
-            "invocation": call.invocation,
-            "status": call.status.value,
-            "seconds": call.seconds,
-            "error": _error(call.error, keeping),
-        }
-        for call in settlement.calls
-    ]
     record: dict[str, Any] = {
         "event": settlement.event.to_dict(),
         "event_id": keeping.event_id,
         "outcome": settlement.outcome.value,
         "path": [list(leaves) for leaves in settlement.path],
         "edges": list(settlement.edges),
-        "calls": calls,
+        "calls": [_call(call, keeping.answers) for call in settlement.calls],
     }
-    given = {"answers": answers.given} if keeping.answers and answers is not None else {}
+    if passed is not None and passed.delays:
+        record["delays"] = [{"id": id_, "after": calls} for id_, calls in passed.delays]
+    try:
+        return freeze_object(record, where="record")
+    except InvalidValueError:
+        pass
+    record |= {"calls": [_call(call, False) for call in settlement.calls], "cut": True}
     short = {
         "event": {"name": settlement.event.name},
         "event_id": None if keeping.event_id is None else keeping.event_id[:_MOST],
         "outcome": settlement.outcome.value,
         "cut": True,
     }
-    for each in (record | given, record | {"cut": True}):
-        with contextlib.suppress(InvalidValueError):
-            return freeze_object(each, where="record")
-    return freeze_object(short, where="record")
+    try:
+        return freeze_object(record, where="record")
+    except InvalidValueError:
+        return freeze_object(short, where="record")
 
 
-def _error(text: str | None, keeping: Keeping) -> str | None:
-    """Return an error as the record has it: its message is an answer, its type is not."""
-    return text if text is None or keeping.answers else text.partition(":")[0]
+def _call(call: Call, answers: bool) -> dict[str, Any]:
+    """Return a call as the record has it: result and message of the error are answers."""
+    record = {
+        "service": call.service,
+        "invocation": call.invocation,
+        "status": call.status.value,
+        "seconds": call.seconds,
+        "error": call.error if answers or call.error is None else call.error.partition(":")[0],
+    }
+    return record | {"result": call.result} if answers else record

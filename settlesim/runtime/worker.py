@@ -285,11 +285,7 @@ def _service_timeout(service_timeout: float | None, deadline: float) -> float:
 
 
 def _check_kinds(chart: object, store: object, queue: object) -> None:
-    good = (
-        isinstance(chart, Chart)
-        and isinstance(store, QueueStore)
-        and isinstance(queue, Queue)
-    )
+    good = isinstance(chart, Chart) and isinstance(store, QueueStore) and isinstance(queue, Queue)
     if not good:
         raise TypeError(
             f"Worker({shorten(chart, 40)}, {shorten(store, 40)}, {shorten(queue, 40)}): a Chart, a "

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from contextvars import Context
@@ -130,7 +130,8 @@ def _value(chart: Chart, pending: Pending, limit: float) -> JSONValue:
     call = ServiceCall(pending.service, pending.context, pending.event, pending.input, key, clock)
     loop.outside, loop.watched = "", True
     try:
-        return _drive(coroutine_of(call.service, chart.functions[call.service](call)), clock, limit, loop)
+        service = coroutine_of(call.service, chart.functions[call.service](call))
+        return _drive(service, clock, limit, loop)
     except _OutsideError:
         raise
     except (Exception, asyncio.CancelledError):

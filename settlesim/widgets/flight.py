@@ -20,9 +20,9 @@ from settlesim.engine.settlement import Pending
 from settlesim.engine.settling import Settling
 from settlesim.errors import DeadlineExceededError, InvalidValueError
 from settlesim.ports import Clock
-from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT
 from settlesim.runtime.asyncio_driver import AsyncioDriver
 from settlesim.runtime.driver import drive
+from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT
 from settlesim.widgets.pacing import PacedClock
 
 __all__ = ["Activity", "ClockedFlight", "Flight", "ManualFlight"]

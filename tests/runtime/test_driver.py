@@ -73,9 +73,7 @@ class Script:
 def run(chart: Chart, driver: Script, **keeping: Any) -> Settled:
     """Settle GO of a new instance."""
     options = Keeping(timers=True, **keeping)
-    return finished(
-        settle(program_of(chart), None, Event("GO"), driver, key="k", keeping=options)
-    )
+    return finished(settle(program_of(chart), None, Event("GO"), driver, key="k", keeping=options))
 
 
 async def work(call: Any) -> None:
@@ -117,7 +115,8 @@ def test_an_event_becomes_a_transaction_without_an_event_loop() -> None:
     )
     assert (transaction.consumed, transaction.mark, transaction.timers) == ("r", "e1", None)
     assert transaction.record is not None
-    assert transaction.record["answers"] == [{"invocation": "busy.0", "value": {"n": 1}}]
+    (call,) = transaction.record["calls"]
+    assert (call["invocation"], call["status"], call["result"]) == ("busy.0", "done", {"n": 1})
     assert transaction.record["event_id"] == "e1"
     assert not transaction.final
 
@@ -153,19 +152,14 @@ def test_the_end_of_the_chart_is_told_to_the_store() -> None:
 def test_a_failure_and_a_time_out_are_answers() -> None:
     """`on_error` takes them, and the record has type and message."""
     for answer, kept in (
-        (Answer(error=OSError("gone")), {"error": {"type": "OSError", "message": "gone"}}),
-        (
-            Answer.late(5.0),
-            {
-                "error": {"type": "TimeoutError", "message": "did not end within 5 seconds"},
-                "timeout": True,
-            },
-        ),
+        (Answer(error=OSError("gone")), ("error", "OSError: gone")),
+        (Answer.late(5.0), ("timeout", "TimeoutError: did not end within 5 seconds")),
     ):
         settlement, transaction = run(busy(), Script((1.0, "service busy.0", answer)))
         assert settlement.after.configuration == ("failed",)
         assert transaction.record is not None
-        assert transaction.record["answers"] == [{"invocation": "busy.0", **kept}]
+        (call,) = transaction.record["calls"]
+        assert (call["status"], call["error"]) == kept
 
 
 def test_delays_run_beside_services_and_what_was_left_is_stopped() -> None:
@@ -192,9 +186,10 @@ def test_delays_run_beside_services_and_what_was_left_is_stopped() -> None:
     ]
     assert settlement.after.configuration == ("late",)
     assert transaction.record is not None
-    assert transaction.record["answers"] == [
-        {"delay": "busy.0"},
-        {"invocation": "more.0", "value": 2},
+    assert transaction.record["delays"] == [{"id": "busy.0", "after": 0}]
+    assert [(each["status"], each["result"]) for each in transaction.record["calls"]] == [
+        ("cancelled", None),
+        ("done", 2),
     ]
 
 
@@ -233,7 +228,7 @@ def test_a_driver_whose_time_is_up_ends_the_event() -> None:
     ("answer", "error"),
     [
         (Answer(error=ValueError("no")), ServiceFailedError),
-        (Answer({1, 2}), FunctionFailedError),  # type: ignore[arg-type]
+        (Answer({1, 2}), FunctionFailedError),
     ],
 )
 def test_an_error_passes_through_and_the_driver_is_closed(answer: Answer, error: Any) -> None:
@@ -266,18 +261,19 @@ def test_answers_may_be_left_out_of_the_record() -> None:
         _, transaction = run(chart, Script((1.0, "service busy.0", answer)), answers=False)
         assert secret not in str(transaction)
         assert transaction.record is not None
-        assert "answers" not in transaction.record
-        assert transaction.record["calls"][0]["error"] in {None, "OSError"}
+        (call,) = transaction.record["calls"]
+        assert "result" not in call
+        assert call["error"] in {None, "OSError"}
 
 
 def test_a_record_that_is_too_large_is_cut_step_by_step() -> None:
-    """The answers go first, then everything but names."""
+    """The results go first, then everything but names."""
     large = "x" * 200_000
     chart = busy(invoke={"on_done": "a"})
     driver = Script((1.0, "service busy.0", {"one": large, "two": large[:50_000]}))
     _, transaction = run(chart, driver)
     assert transaction.record is not None
-    assert transaction.record["answers"][0]["value"]["one"] == large
+    assert transaction.record["calls"][0]["result"]["one"] == large
     both = finished(
         settle(
             program_of(chart),
@@ -289,7 +285,7 @@ def test_a_record_that_is_too_large_is_cut_step_by_step() -> None:
         )
     ).transaction.record
     assert both is not None
-    assert ("answers" in both, both["cut"], both["path"][-1]) == (False, True, ["a"])
+    assert ("result" in both["calls"][0], both["cut"], both["path"][-1]) == (False, True, ["a"])
 
 
 class Recorded:
@@ -298,30 +294,36 @@ class Recorded:
     deadline = 1_000_000.0
 
     def __init__(self, record: Any) -> None:
-        self.answers = list(record["answers"])
-        self.seconds = [each["seconds"] for each in record["calls"] if each["status"] != "cancelled"]
+        self.calls = list(record["calls"])
+        self.delays = list(record.get("delays", ()))
+        self.ended = 0
         self.running: dict[tuple[str, str], Activity] = {}
 
     def now(self) -> float:
         return 0.0
 
     def start(self, activity: Activity) -> None:
-        kind = "invocation" if isinstance(activity, Pending) else "delay"
+        kind = "service" if isinstance(activity, Pending) else "delay"
         self.running[kind, activity.id] = activity
 
     def stop(self, activity: Activity) -> None:
         """Nothing runs."""
 
     async def next(self) -> tuple[Activity, Answer]:
-        given = self.answers.pop(0)
-        if "delay" in given:
-            return self.running["delay", given["delay"]], Answer()
-        activity = self.running["invocation", given["invocation"]]
-        seconds = self.seconds.pop(0)
-        if "error" not in given:
-            return activity, Answer(given["value"], seconds=seconds)
-        error = type(given["error"]["type"], (Exception,), {})(given["error"]["message"])
-        return activity, Answer(error=error, timed_out="timeout" in given, seconds=seconds)
+        while True:
+            if self.delays and self.delays[0]["after"] == self.ended:
+                return self.running["delay", self.delays.pop(0)["id"]], Answer()
+            call = self.calls[self.ended]
+            self.ended += 1
+            if call["status"] != "cancelled":
+                break
+        activity = self.running["service", call["invocation"]]
+        if call["error"] is None:
+            return activity, Answer(call["result"], seconds=call["seconds"])
+        kind, _, message = call["error"].partition(": ")
+        error = type(kind, (Exception,), {})(message)
+        timed_out = call["status"] == "timeout"
+        return activity, Answer(error=error, timed_out=timed_out, seconds=call["seconds"])
 
     async def close(self) -> None:
         """Nothing runs."""

@@ -158,9 +158,9 @@ def test_a_settlement_is_remembered_with_its_event_and_services() -> None:
                 "status": "done",
                 "seconds": 1.0,
                 "error": None,
+                "result": None,
             }
         ],
-        "answers": [{"invocation": "busy.0", "value": None}],
     }
 
 

@@ -25,9 +25,7 @@ def version(number: int) -> Chart:
     """One version of a chart that keeps the data of each GO, after a second."""
     busy = {"name": "busy", "invoke": {"src": second, "on_done": "rest"}}
     go = {"trigger": "GO", "source": "rest", "dest": "busy", "assign": note}
-    return chart_of(
-        [settled("rest"), busy], [go], name="log", version=number, context={"log": []}
-    )
+    return chart_of([settled("rest"), busy], [go], name="log", version=number, context={"log": []})
 
 
 def save(stage: Stage, key: str, number: int) -> None:

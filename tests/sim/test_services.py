@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from settlesim import Chart
-from settlesim.engine.settlement import Pending
-from settlesim.engine.settlement import Answer
+from settlesim.engine.settlement import Answer, Pending
 from settlesim.engine.table import Table
 from settlesim.errors import SimulationError
 from settlesim.gallery import order
