@@ -1,24 +1,26 @@
-"""Where instances are kept between events, and messages wait: in memory, or in a TinyDB file."""
+"""Where instances are kept between events, and messages wait: in SQLite, or in memory."""
 
-from settlesim.store.memory import MemoryDatabase, MemoryStore
-from settlesim.store.queues.fifo import FifoQueue
-from settlesim.store.queues.standard import StandardQueue
-from settlesim.store.queues.values import DeadLetter, ParkedGroup, QueueStatus
-from settlesim.store.rules.marks import Mark
-from settlesim.store.rules.settlements import PastSettlement
-from settlesim.store.rules.timers import DurableTimer
-from settlesim.store.tiny import TinyStore
+from settlesim.ports import DurableTimer, Mark
+from settlesim.store.queues import FifoQueue, StandardQueue
+from settlesim.store.sqlite import MemoryStore, SqliteStore
+from settlesim.store.values import (
+    DeadLetter,
+    ParkedGroup,
+    PastSettlement,
+    QueueStatus,
+    StoredInstance,
+)
 
 __all__ = [
     "DeadLetter",
     "DurableTimer",
     "FifoQueue",
     "Mark",
-    "MemoryDatabase",
     "MemoryStore",
     "ParkedGroup",
     "PastSettlement",
     "QueueStatus",
+    "SqliteStore",
     "StandardQueue",
-    "TinyStore",
+    "StoredInstance",
 ]

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from settlesim.chart.snapshot import Snapshot, check_key, key_flaw
+from settlesim.chart.snapshot import Snapshot, check_key
 from settlesim.chart.values import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.errors.checks import MAX_NAME, check_count, check_seconds, check_text
+from settlesim.errors.checks import MAX_NAME, check_seconds, check_text
 from settlesim.ports import Send, Timer, Timers, Transaction
-from settlesim.store.queues.receipts import read_receipt
-from settlesim.store.rules.settlements import OWN_FIELDS
 
-__all__ = [
-    "MAX_NAME",
-    "check_count",
-    "check_key",
-    "check_message",
-    "check_seconds",
-    "check_text",
-    "check_transaction",
-    "key_flaw",
-]
+__all__ = ["OWN_FIELDS", "check_key", "check_message", "check_transaction"]
+
+OWN_FIELDS: Final = frozenset({"key", "number", "revision", "at", "snapshot"})
+"""What a store itself says of a settlement; a record has other fields."""
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:
@@ -67,7 +59,7 @@ def check_transaction(transaction: Transaction) -> None:
     ):
         _refuse_snapshot(transaction.key, snapshot, expected)
     if transaction.consumed is not None:
-        read_receipt(transaction.consumed)
+        check_text(transaction.consumed, where="receipt")
     if transaction.mark is not None:
         check_text(transaction.mark, where="mark")
     if transaction.sends:

@@ -1,127 +1,345 @@
-"""What the rules of instances, queues and timers are written on: tables of JSON documents.
+"""One SQLite database, used by the threads of one process one after another.
 
-A `Database` keeps tables of documents under whole-number ids, as TinyDB does, and changes
-them by transactions: all that one `writing` block changes is kept together or not at all.
-`settlesim.store.memory` has one that lives as long as its process; the journal below
-`TinyStore` is one that survives it.
-
-An `Index` is how a rule finds a document without looking at all of them. The database tells
-it every change that is kept, also those that other processes made.
+Durability
+----------
+The write-ahead log with ``synchronous=FULL``: a transaction is on the disk before others can
+see it. What need not survive a power cut, such as the reception of a message, is written
+without a sync; the first such write after opening has one, since a log that was recovered
+may hold transactions of a killed process that were never synced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias
+import contextlib
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
 
-__all__ = [
-    "Changes",
-    "Database",
-    "Document",
-    "FrozenDocument",
-    "Index",
-    "Reader",
-    "StrictDocument",
-]
+from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 
-Document: TypeAlias = Mapping[str, Any]
-"""Strict JSON. Nobody changes a document that a database handed out or was given."""
+__all__ = ["Database", "Execute", "open_connection"]
+
+T = TypeVar("T")
+
+Execute: TypeAlias = Callable[..., sqlite3.Cursor]
+"""Runs one SQL statement within a transaction."""
+
+_STEP: Final = 0.05
+"""Seconds that SQLite waits for a lock by itself; between two steps an interrupt can end it."""
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_MEMORY: Final = "in memory"
+
+_inherited: Final[list[sqlite3.Connection]] = []
+"""Connections of a parent process: a fork may neither use nor close them."""
 
 
-class StrictDocument(dict[str, Any]):
-    """A document of which is known that it is strict JSON, since all that is in it was checked."""
+class Database:
+    """A connection that threads share; a fork opens its own.
 
-    __slots__ = ()
+    Parameters
+    ----------
+    path : of the file, which is made where there is none; None for a database in memory
+    lock_timeout : seconds to wait for another process that is writing
 
-
-class FrozenDocument(StrictDocument):
-    """One of frozen values: without NaN for sure, and refused by no index in the place of another.
-
-    Both have the same key.
+    Raises
+    ------
+    StoreDamagedError
+        The file is no SQLite database, or not one of this library.
+    StoreUnavailableError
+        The folder is missing, the file cannot be opened, or a newer version wrote it.
     """
 
-    __slots__ = ()
+    def __init__(self, path: str | None, *, lock_timeout: float = 30.0) -> None:
+        self.path = _MEMORY if path is None else path
+        """How errors name it."""
+        self.lock_timeout = lock_timeout
+        self.closed = False
+        self._in_memory = path is None
+        self._mutex = threading.Lock()
+        self._owner: int | None = None
+        self._open()
 
+    def _open(self) -> None:
+        self._process = os.getpid()
+        self._synced = False
+        self._durable = True
+        if self._in_memory:
+            self._connection = _connect(":memory:", uri=False)
+            self._connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+            return
+        with self._errors():
+            _make_file(self.path)
+            self._identity = _identity(self.path)
+            self._connection = open_connection(self.path)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
 
-class Index(Protocol):
-    """Something derived from documents, kept in memory and brought up to date with them."""
+    def _prepare(self) -> None:
+        application, version, mode = self._retry(
+            lambda: tuple(
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("application_id", "user_version", "journal_mode")
+            )
+        )
+        if application != APPLICATION_ID:
+            reason = "it is an SQLite database, but not a store of settlesim"
+            raise StoreDamagedError(path=self.path, reason=reason)
+        if version > SCHEMA_VERSION:
+            reason = (
+                f"it has schema {version}, and this version of settlesim knows up to "
+                f"{SCHEMA_VERSION}: use a newer settlesim"
+            )
+            raise StoreUnavailableError(path=self.path, reason=reason)
+        if mode != "wal":  # as a copy that another program made may have it
+            found = self._retry(
+                lambda: self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            )
+            if found != "wal":
+                reason = f"its file system allows no write-ahead log, only mode {found!r}"
+                raise StoreUnavailableError(path=self.path, reason=reason)
+        self._connection.execute("PRAGMA synchronous=FULL")
 
-    def clear(self) -> None:
-        """Forget everything: the documents are told anew after this."""
-        ...
+    # --- transactions -----------------------------------------------------------------------
+    # Work is passed as a function, not done in a ``with`` block: Python can deliver an interrupt
+    # between entering a block and its first line, and the lock would stay held.
 
-    def update(self, table: str, id: int, new: Document | None) -> None:  # noqa: A002
-        """Take in that document `id` is now `new`, None where it was removed.
+    def read(self, work: Callable[[Execute], T]) -> T:
+        """Return what `work` returns, called on the database as it is at one moment."""
 
-        What an index has to know of the old document it remembers itself, so that the
-        database need not read it again.
-        """
-        ...
+        def run(execute: Execute) -> T:
+            execute("BEGIN")
+            # The first statement that reads takes the lock.
+            self._retry(lambda: execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone())
+            return work(execute)
 
+        return self._alone(run)
 
-class Reader(Protocol):
-    """The tables at one moment."""
-
-    def get(self, table: str, id: int) -> Document | None:  # noqa: A002
-        """Return a document, or None where there is none."""
-        ...
-
-    def ids(self, table: str) -> Iterable[int]:
-        """Return the ids of a table's documents, ascending."""
-        ...
-
-
-class Changes(Reader, Protocol):
-    """A transaction that is being made; it reads its own changes, indexes do not."""
-
-    def insert(self, table: str, document: Document) -> int:
-        """Add a document and return its id, which is greater than any that the table ever had."""
-        ...
-
-    def put(self, table: str, id: int, document: Document) -> None:  # noqa: A002
-        """Put a document in the place of the one with this id, or where none is."""
-        ...
-
-    def remove(self, table: str, id: int) -> None:  # noqa: A002
-        """Remove a document; one that is not there is no error."""
-        ...
-
-
-class Database(Protocol):
-    """Tables of documents, changed by transactions."""
-
-    now: Callable[[], float]
-    """The time in seconds since the epoch, the same for all processes that share the tables."""
-
-    def add_index(self, tables: Iterable[str], index: Index) -> None:
-        """Keep an index up to date with these tables; it is told what is there already."""
-        ...
-
-    def reading(self) -> AbstractContextManager[Reader]:
-        """Hold the tables still and up to date while the block runs. Not re-entrant.
-
-        Raises
-        ------
-        StoreError
-            The tables can not be read.
-        """
-        ...
-
-    def writing(self, *, durable: bool = True) -> AbstractContextManager[Changes]:
-        """Hold the tables alone, between threads and processes, while the block runs.
-
-        What the block changed is kept when it is left, as one; with an error in the block
-        nothing is. Not re-entrant.
+    def write(self, work: Callable[[Execute], T], *, durable: bool = True) -> T:
+        """Call `work` alone among all writers, and keep what it did, all of it or nothing.
 
         Parameters
         ----------
-        durable : whether the changes have to survive a power cut when the block is left;
-            the end of the process they survive in any case
+        durable : whether it has to survive a power cut when this returns
+        """
+
+        def run(execute: Execute) -> T:
+            synced = durable or not self._synced
+            if synced is not self._durable:
+                execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+                self._durable = synced
+            self._retry(lambda: execute("BEGIN IMMEDIATE"))
+            result = work(execute)
+            execute("COMMIT")
+            self._synced = True
+            return result
+
+        return self._alone(run)
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Return what one statement that only reads finds."""
+        return self._alone(
+            lambda execute: self._retry(lambda: execute(statement, values).fetchall())
+        )
+
+    def _alone(self, work: Callable[[Execute], T]) -> T:
+        """Call `work` while no other thread does; what it leaves open is rolled back.
 
         Raises
         ------
-        StoreError
-            The tables can not be read or written; nothing was changed.
+        RuntimeError
+            The calling thread is within such a call, as where a signal handler uses the store.
         """
-        ...
+        if os.getpid() != self._process:
+            self._after_fork()
+        if self._owner == threading.get_ident() and self._mutex.locked():
+            raise RuntimeError("one use of a store inside another one, by the same thread")
+        with self._mutex:
+            try:
+                self._owner = threading.get_ident()
+                self._check_usable()
+                with self._errors():
+                    self._roll_back()  # an interrupt may have cut the end of the last call
+                    return work(self._connection.execute)
+            finally:
+                try:
+                    self._roll_back()
+                finally:
+                    self._owner = None
+
+    def _roll_back(self) -> None:
+        if not self.closed and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _check_usable(self) -> None:
+        if self.closed:
+            raise StoreUnavailableError(path=self.path, reason="it was closed", final=True)
+        if not self._in_memory and _identity(self.path) != self._identity:
+            reason = "its file was moved, removed or replaced while it was open: open it again"
+            raise StoreUnavailableError(path=self.path, reason=reason, final=True)
+
+    def _after_fork(self) -> None:
+        self._mutex = threading.Lock()  # another thread of the parent may have held it
+        self._owner = None
+        if self._in_memory:
+            self._process = os.getpid()  # its pages were copied with the process
+        else:
+            _inherited.append(self._connection)
+            self._open()
+
+    def _retry(self, call: Callable[[], T]) -> T:
+        """Return what the call returns; wait while another process has the database locked."""
+        end = time.monotonic() + self.lock_timeout
+        while True:
+            try:
+                return call()
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _BUSY or time.monotonic() >= end:
+                    raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise what SQLite raises as an error of ours."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = _code(error)
+            if code in _DAMAGED:
+                raise StoreDamagedError(path=self.path, reason=str(error)) from error
+            if code in _BUSY:
+                reason = (
+                    f"another process has written to it for more than {self.lock_timeout:g} seconds"
+                )
+                raise StoreUnavailableError(path=self.path, reason=reason) from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise StoreUnavailableError(path=self.path, reason=str(error)) from error
+            raise
+
+    # --- the whole ----------------------------------------------------------------------------
+
+    def backup(self, path: str) -> None:
+        """Write the database as it is at one moment into a new file, by SQLite's online backup.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The file exists, or cannot be written; nothing is left of it then.
+        """
+        if os.path.lexists(path):
+            raise StoreUnavailableError(path=path, reason="it exists; a backup makes a new file")
+
+        def fill(target: sqlite3.Connection) -> None:
+            self._alone(lambda _: self._connection.backup(target))
+
+        with self._errors():
+            _make_file(path, fill)
+
+    def close(self) -> None:
+        """Let the file go; what comes after raises StoreUnavailableError."""
+        with self._mutex:
+            if not self.closed and self._process == os.getpid():
+                self._connection.close()
+            self.closed = True
+
+    def __del__(self) -> None:
+        # A test or a notebook may forget to close; where opening failed there is nothing.
+        if getattr(self, "_process", None) == os.getpid() and hasattr(self, "_connection"):
+            self._connection.close()
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; -1 where the error did not come from SQLite."""
+    return getattr(error, "sqlite_errorcode", -1) & 0xFF
+
+
+def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
+    return sqlite3.connect(
+        name, uri=uri, isolation_level=None, timeout=_STEP, check_same_thread=False
+    )
+
+
+def open_connection(path: str, mode: str = "rw") -> sqlite3.Connection:
+    """Open a file that exists.
+
+    Parameters
+    ----------
+    mode : ``"rw"``, or ``"ro"`` for one that can only read
+    """
+    return _connect(f"{Path(path).absolute().as_uri()}?mode={mode}", uri=True)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Return what tells a file from another one of the same name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (-1, -1)
+    return found.st_dev, found.st_ino
+
+
+def _fill(connection: sqlite3.Connection) -> None:
+    connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) -> None:
+    """Make a database, readable by its owner only, unless there is one.
+
+    It gets its name when it is whole, so nobody ever finds half of one, and a file without
+    content is damage.
+
+    Raises
+    ------
+    StoreDamagedError
+        The file is empty, or missing while its log is there.
+    StoreUnavailableError
+        The system refused.
+    """
+    try:
+        if os.path.exists(path):
+            if os.path.getsize(path) == 0:
+                reason = "it is empty; remove it to begin a new store"
+                raise StoreDamagedError(path=path, reason=reason)
+            return
+        if os.path.exists(f"{path}-wal"):
+            reason = f"it is missing, and {path}-wal, which belongs to it, is there"
+            raise StoreDamagedError(path=path, reason=reason)
+        handle, made = tempfile.mkstemp(prefix=".settlesim-", dir=os.path.dirname(path) or ".")
+        os.close(handle)
+        try:
+            connection = open_connection(made)
+            try:
+                fill(connection)
+                connection.execute("PRAGMA journal_mode=WAL")
+            finally:
+                connection.close()
+            with contextlib.suppress(FileExistsError):  # another process made one meanwhile
+                os.link(made, path)
+        finally:
+            for end in ("", "-wal", "-shm", "-journal"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(made + end)
+        _sync_folder(path)
+    except OSError as error:
+        reason = f"{error.strerror or error}"
+        raise StoreUnavailableError(path=path, reason=reason) from error
+
+
+def _sync_folder(path: str) -> None:
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -9,7 +9,7 @@ from settlesim.chart import Chart, Snapshot
 from settlesim.engine import Settlement
 from settlesim.ports import QueueStore, Store, Transaction
 from settlesim.runtime.transactions import Keeping, transaction_of
-from settlesim.store.rules.settlements import PastSettlement
+from settlesim.store import PastSettlement
 
 __all__ = ["commit", "fork", "free_key", "keys_of", "past_of", "record_of", "record_text"]
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MAX_ERRORS", "Item", "QueueModel"]
+__all__ = ["MAX_ERRORS", "MAX_VISIBILITY", "Item", "QueueModel"]
 
 MAX_ERRORS = 10
+MAX_VISIBILITY = 43_200.0
+"""Seconds; what is hidden for longer was hidden by a clock that was ahead."""
 
 
 @dataclass
@@ -108,6 +110,10 @@ class QueueModel:
 
     def receive(self, most: int, seconds: float) -> list[Item]:
         """What a receive gives; what was tried too often is put aside instead."""
+        if any(since > self.now + MAX_VISIBILITY for since in self.times()):
+            for item in self.waiting.values():
+                if item.visible_at > self.now + MAX_VISIBILITY:
+                    item.visible_at = self.now + seconds
         while True:
             found, buried = [], False
             for item in self.free()[:most]:
@@ -126,12 +132,7 @@ class QueueModel:
     def holds(self, number: int, receives: int) -> bool:
         """Whether a receipt is good."""
         item = self.waiting.get(number)
-        return (
-            item is not None
-            and item.held
-            and item.receives == receives
-            and item.visible_at > self.now
-        )
+        return item is not None and item.held and item.receives == receives
 
     # --- after a reception ----------------------------------------------------------------
 
@@ -149,15 +150,21 @@ class QueueModel:
         self.done.setdefault(item.group, []).append(number)
 
     def hide(self, number: int, seconds: float) -> None:
-        """The visibility changes."""
+        """The visibility is extended."""
+        self.waiting[number].visible_at = self.now + seconds
+
+    def release(self, number: int, seconds: float) -> None:
+        """The message may be received again after `seconds`; the reception had a result."""
         item = self.waiting[number]
         item.visible_at = self.now + seconds
-        item.held = seconds > 0
+        item.held = False
+        item.tries -= 1
 
     def fail(self, number: int, error: str, retry_in: float) -> bool:
         """A failure is counted; says whether it was the last one."""
         item = self.waiting[number]
         item.failures += 1
+        item.tries -= 1
         item.errors = [*item.errors, error][-MAX_ERRORS:]
         item.held = False
         if item.failures >= self.max_failures:
@@ -196,11 +203,18 @@ class QueueModel:
                 name = item.group, item.deduplication_id
                 self.known[name] = Id(item.body, item.id, self.now + self.window)
 
-    def next_change(self) -> float | None:
-        """In how many seconds a group comes up."""
+    def times(self) -> list[float]:
+        """When the groups become receivable that are not parked."""
         times = []
         for group in {item.group for item in self.waiting.values()} - set(self.parked):
             items = [item for item in self.waiting.values() if item.group == group]
             head = min(items, key=lambda item: item.id)
             times.append(max([head.visible_at, *(i.visible_at for i in items if i.held)]))
+        return times
+
+    def next_change(self) -> float | None:
+        """In how many seconds a group becomes receivable."""
+        times = self.times()
+        if any(time > self.now + MAX_VISIBILITY for time in times):
+            return 0.0
         return min((max(time - self.now, 0.0) for time in times), default=None)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from settlesim.store import MemoryStore, TinyStore
-from settlesim.store.base import DatabaseStore
+from settlesim.store import MemoryStore, SqliteStore
+from settlesim.store.sql import SqlStore
 
-__all__ = ["FACTORIES", "Access", "Factory", "Time", "memory", "reopened", "tiny"]
+__all__ = ["FACTORIES", "Access", "Factory", "Time", "memory", "reopened", "sqlite"]
 
 
 class Time:
@@ -31,7 +31,7 @@ class Time:
 class Access(Protocol):
     """The stores under test share one state; each call gives a way to it."""
 
-    def __call__(self) -> DatabaseStore: ...
+    def __call__(self) -> SqlStore: ...
 
 
 Factory: TypeAlias = Callable[..., contextlib.AbstractContextManager[Access]]
@@ -46,12 +46,12 @@ def memory(now: Time | None = None, **options: Any) -> Iterator[Access]:
 
 
 @contextlib.contextmanager
-def tiny(now: Time | None = None, **options: Any) -> Iterator[Access]:
-    """One TinyStore that stays open."""
+def sqlite(now: Time | None = None, **options: Any) -> Iterator[Access]:
+    """One SqliteStore that stays open."""
     time = now or Time()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
-        path = Path(folder, "store.json")
-        store = opened.enter_context(TinyStore(path, now=time, **options))
+        path = Path(folder, "store.db")
+        store = opened.enter_context(SqliteStore(path, now=time, **options))
         yield lambda: store
 
 
@@ -60,8 +60,8 @@ def reopened(now: Time | None = None, **options: Any) -> Iterator[Access]:
     """A file that is opened anew for each call, while the others are open still."""
     time = now or Time()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
-        path = Path(folder, "store.json")
-        yield lambda: opened.enter_context(TinyStore(path, now=time, **options))
+        path = Path(folder, "store.db")
+        yield lambda: opened.enter_context(SqliteStore(path, now=time, **options))
 
 
-FACTORIES: dict[str, Factory] = {"memory": memory, "tiny": tiny, "reopened": reopened}
+FACTORIES: dict[str, Factory] = {"memory": memory, "sqlite": sqlite, "reopened": reopened}

@@ -12,9 +12,9 @@ import pytest
 
 from settlesim.chart.values import freeze_object
 from settlesim.errors import DeduplicationError, InvalidValueError, ReceiptExpiredError
-from settlesim.ports import Message, Queue, Send, Timer, Timers, Transaction
+from settlesim.ports import ChartVersion, Message, Queue, Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue
-from settlesim.store.base import DatabaseStore
+from settlesim.store.sql import SqlStore
 from tests.contracts.stores import FACTORIES, Access, Time
 from tests.contracts.test_store import snapshot
 
@@ -29,7 +29,7 @@ class Bench:
     def __call__(self, name: str = "count", **settings: Any) -> FifoQueue:
         return FifoQueue(self.access(), name, **settings)
 
-    def store(self) -> DatabaseStore:
+    def store(self) -> SqlStore:
         return self.access()
 
     def send(self, *bodies: Any, group: str = "a") -> tuple[int, ...]:
@@ -73,6 +73,8 @@ def test_a_fresh_queue_is_empty(queue: Bench) -> None:
         "dead_letters": 0,
         "parked": 0,
         "timers": 0,
+        "overdue": 0,
+        "versions": {},
     }
 
 
@@ -151,14 +153,22 @@ def test_a_message_comes_up_again_when_its_time_is_over(queue: Bench) -> None:
     assert (again.body, again.receives, again.failures) == (1, 2, 0)
 
 
-def test_an_expired_receipt_deletes_nothing_even_if_nobody_else_has_the_message(
-    queue: Bench,
-) -> None:
-    """The time is over, so the consumer may not be sure of it any more."""
+def test_a_receipt_is_valid_until_somebody_receives_the_message_again(queue: Bench) -> None:
+    """A consumer that was slow loses nothing as long as nobody else has had the message."""
+    queue.send(1, 2)
+    message = queue.take()
+    queue.now.step(3000)
+    queue().delete(message.receipt)
+    assert queue.drain() == [2]
+
+
+def test_an_expired_receipt_says_what_it_is_about(queue: Bench) -> None:
+    """Queue, receipt and reason are attributes, and survive pickling."""
     queue.send(1)
     message = queue.take()
     queue.now.step(30)
-    with pytest.raises(ReceiptExpiredError, match="time-out ended") as caught:
+    queue.take()
+    with pytest.raises(ReceiptExpiredError, match="received again") as caught:
         queue().delete(message.receipt)
     assert (caught.value.queue, caught.value.receipt) == ("count", message.receipt)
     assert queue().status().depth == 1
@@ -194,7 +204,7 @@ def test_a_message_is_deleted_once(queue: Bench) -> None:
         queue().delete(message.receipt)
 
 
-def test_visibility_can_be_extended_and_given_back(queue: Bench) -> None:
+def test_visibility_can_be_extended_and_ended(queue: Bench) -> None:
     """From now on: longer for a slow consumer, 0 for one that stops."""
     queue.send(1)
     message = queue.take(visibility_timeout=10.0)
@@ -203,7 +213,7 @@ def test_visibility_can_be_extended_and_given_back(queue: Bench) -> None:
     queue.now.step(9)
     assert queue().receive() == ()
     queue().change_visibility(message.receipt, 0)
-    with pytest.raises(ReceiptExpiredError, match="given back"):
+    with pytest.raises(ReceiptExpiredError, match="was released"):
         queue().delete(message.receipt)
     assert queue.take().receives == 2
 
@@ -370,7 +380,7 @@ def test_a_message_that_fails_stays_at_the_head_of_its_group(queue: Bench) -> No
     message = queue.take()
     assert (message.body, message.failures, message.receives) == (1, 1, 2)
     queue().fail(message.receipt, "again", retry_in=7)
-    with pytest.raises(ReceiptExpiredError, match="given back"):
+    with pytest.raises(ReceiptExpiredError, match="was released"):
         queue().delete(message.receipt)
     assert queue().receive(10) == ()
     assert queue().next_change() == pytest.approx(7)
@@ -405,10 +415,103 @@ def test_expiry_is_no_failure(queue: Bench) -> None:
     """Consumers that die do not bring a message to the dead letters."""
     queue.send(1)
     for _ in range(20):
-        queue.take()
+        queue.take(max_receives=None)
         queue.now.step(30)
     assert queue().dead_letters() == ()
-    assert queue.take().receives == 21
+    assert queue.take(max_receives=None).receives == 21
+
+
+def test_ten_receptions_without_a_result_are_too_many_by_default(queue: Bench) -> None:
+    """A message that kills its consumers does not do so for ever."""
+    queue.send(1, 2)
+    for _ in range(10):
+        assert queue.take().body == 1
+        queue.now.step(30)
+    assert queue.take().body == 2
+    (letter,) = queue().dead_letters()
+    assert (letter.body, letter.failures) == (1, 0)
+
+
+def test_what_was_released_or_failed_had_a_result(queue: Bench) -> None:
+    """`max_receives` counts only the receptions of which nobody said what became of them."""
+    queue.send(1)
+    for turn in range(9):
+        message = queue.take(max_receives=2, max_failures=5)
+        if turn % 3 == 0:
+            queue().release(message.receipt)
+        elif turn % 3 == 1:
+            queue().change_visibility(message.receipt, 0)
+        else:
+            assert not queue(max_failures=5).fail(message.receipt, "no")
+    assert queue().dead_letters() == ()
+    assert queue.take(max_receives=2).receives == 10
+
+
+def test_a_release_can_hold_its_group_back(queue: Bench) -> None:
+    """Without a failure, and its receipt is not valid any more."""
+    queue.send(1, 2)
+    message = queue.take()
+    queue().release(message.receipt, 7)
+    with pytest.raises(ReceiptExpiredError, match="was released"):
+        queue().delete(message.receipt)
+    assert queue().receive(10) == ()
+    assert queue().next_change() == pytest.approx(7)
+    queue.now.step(7)
+    assert (queue.take().body, queue().status().in_flight) == (1, 1)
+
+
+def test_what_a_clock_that_was_ahead_has_hidden_comes_back(queue: Bench) -> None:
+    """More than twelve hours is a step of the clock: one visibility time-out takes its place."""
+    year = 365 * 86_400.0
+    queue.now.step(year)
+    queue.send(1, 2)
+    queue.take()
+    queue.now.step(-year)
+    assert queue().next_change() == 0.0
+    assert queue().receive() == ()
+    assert queue().next_change() == pytest.approx(30)
+    queue.now.step(30)
+    assert queue.drain() == [1, 2]
+
+
+def test_groups_of_another_chart_version_are_left_to_others(queue: Bench) -> None:
+    """They are neither received nor hidden nor counted against their messages."""
+    mine, other = ChartVersion("count", 1), ChartVersion("count", 2)
+    queue.store().commit(Transaction("a", snapshot(1), 0))
+    queue.send(1, group="a")
+    assert queue().receive(10, chart_version=other) == ()
+    assert queue().next_change(chart_version=other) is None
+    assert queue().left(chart_version=other) == (1, 0)
+    assert queue().left(chart_version=mine) == queue().left() == (1, 1)
+    assert queue().status().versions == {"count 1": 1}
+    queue.send(2, group="b")
+    assert [each.body for each in queue().receive(10, chart_version=other)] == [2]
+    (message,) = queue().receive(10, chart_version=mine)
+    assert (message.body, message.receives) == (1, 1)
+
+
+def test_timers_of_unknown_delays_are_kept(queue: Bench) -> None:
+    """They are sent to nobody until a consumer knows their delay."""
+    start(queue, "a", Timer("old", 1), Timer("new", 1))
+    queue.now.step(2)
+    assert queue().release_timers(["new"]) == 1
+    assert queue().release_timers(["new"]) == 0
+    assert queue().next_change(delays=["new"]) == 0.0  # its message
+    queue().delete(queue.take().receipt)
+    assert queue().next_change(delays=["new"]) is None
+    assert (queue().status().timers, queue().status().overdue) == (1, 1)
+    assert queue().release_timers(["old"]) == 1
+
+
+def test_a_deduplication_id_can_count_in_the_whole_queue(queue: Bench) -> None:
+    """As SQS has it by default."""
+    whole: dict[str, Any] = {"deduplication_scope": "queue"}
+    first = queue(**whole).send(1, "a", "e1")
+    assert queue(**whole).send(1, "b", "e1") == first
+    with pytest.raises(DeduplicationError):
+        queue(**whole).send(2, "b", "e1")
+    queue(**whole).delete(queue.take(**whole).receipt)
+    assert queue(**whole).send(1, "c", "e1") == first
 
 
 def test_max_receives_puts_aside_what_was_received_too_often(queue: Bench) -> None:
@@ -420,7 +523,7 @@ def test_max_receives_puts_aside_what_was_received_too_often(queue: Bench) -> No
     assert queue.take(max_receives=2).body == 2
     (letter,) = queue().dead_letters()
     assert (letter.body, letter.receives, letter.failures) == (1, 2, 0)
-    assert letter.reason == "it was received 2 times and not deleted"
+    assert letter.reason == "it was received 2 times without a result"
 
 
 def test_an_error_text_of_any_kind_is_kept(queue: Bench) -> None:
@@ -435,7 +538,7 @@ def test_an_error_text_of_any_kind_is_kept(queue: Bench) -> None:
         queue().fail(queue.take().receipt, error)
     (letter,) = queue().dead_letters()
     assert letter.errors[0] == "a\\ud800"
-    assert "can not be made" in letter.errors[1]
+    assert "cannot be made" in letter.errors[1]
     assert len(letter.errors[2]) == 1000
 
 
@@ -542,13 +645,15 @@ def test_a_commit_consumes_the_message_and_sends_others_in_one(queue: Bench) -> 
 
 
 def test_a_commit_with_an_expired_receipt_changes_nothing(queue: Bench) -> None:
-    """The slow consumer's state is not saved."""
+    """The state of the consumer that was too slow is not saved."""
     queue.send(1)
     message = queue.take()
     queue.now.step(30)
+    queue.take()
     with pytest.raises(ReceiptExpiredError):
         queue.store().commit(Transaction("a", snapshot(1), 0, consumed=message.receipt))
     assert queue.store().load("a") is None
+    queue.now.step(30)
     assert queue.drain() == [1]
 
 
@@ -686,7 +791,7 @@ def test_settings_out_of_range_are_refused(queue: Bench, settings: dict[str, Any
 
 def test_a_queue_needs_a_store(queue: Bench) -> None:
     """A dict is none."""
-    with pytest.raises(TypeError, match="a MemoryStore or a TinyStore"):
+    with pytest.raises(TypeError, match="a SqliteStore or a MemoryStore"):
         FifoQueue({}, "count")  # type: ignore[arg-type]
 
 

@@ -21,7 +21,7 @@ GROUPS = st.sampled_from(["a", "a", "é:1"])
 IDS = st.sampled_from([None, "e1", "e1", "e2"])
 BODIES = st.sampled_from([1, {"n": 1}])
 SECONDS = st.sampled_from([0.0, 1.0, 5.0, 10.0])
-STEPS = st.sampled_from([0.5, 5.0, 9.5, 10.0, 40.0, 1000.0, -7.0, -500.0])
+STEPS = st.sampled_from([0.5, 5.0, 9.5, 10.0, 40.0, 1000.0, -7.0, -500.0, 90_000.0, -90_000.0])
 
 
 class FifoMachine(RuleBasedStateMachine):
@@ -130,10 +130,21 @@ class FifoMachine(RuleBasedStateMachine):
         message = self.a_receipt(data)
         if self.model.holds(message.id, message.receives):
             self.queue.change_visibility(message.receipt, seconds)
-            self.model.hide(message.id, seconds)
+            (self.model.hide if seconds else self.model.release)(message.id, seconds)
         else:
             with pytest.raises(ReceiptExpiredError):
                 self.queue.change_visibility(message.receipt, seconds)
+
+    @precondition(lambda self: self.receipts)
+    @rule(data=st.data(), seconds=SECONDS)
+    def release(self, data: st.DataObject, seconds: float) -> None:
+        message = self.a_receipt(data)
+        if self.model.holds(message.id, message.receives):
+            self.queue.release(message.receipt, seconds)
+            self.model.release(message.id, seconds)
+        else:
+            with pytest.raises(ReceiptExpiredError):
+                self.queue.release(message.receipt, seconds)
 
     @precondition(lambda self: self.receipts)
     @rule(data=st.data(), seconds=SECONDS)
@@ -180,8 +191,8 @@ class FifoMachine(RuleBasedStateMachine):
 
     def new_ids(self) -> list[int]:
         """The messages that the model does not know yet."""
-        with self.queue.store.database.reading() as reader:
-            return [number for number in reader.ids("messages") if number > self.model.last]
+        rows = self.queue.store.database.rows("SELECT id FROM messages ORDER BY id")
+        return [number for (number,) in rows if number > self.model.last]
 
     # --- upkeep ---------------------------------------------------------------------------
 

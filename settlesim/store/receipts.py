@@ -15,7 +15,7 @@ _FORM: Final = re.compile(r"(.+):([1-9][0-9]{0,17}):(~?)([1-9][0-9]{0,17})", re.
 class Receipt(NamedTuple):
     """A receipt, taken apart.
 
-    Nothing in it is random: the same history of a queue gives the same receipts. That is
+    Nothing in it is random: the same operations on a queue give the same receipts. That is
     enough to tell receptions apart, since a message's count of them only grows; it is no
     secret against somebody who may write the store anyway.
     """
@@ -24,12 +24,12 @@ class Receipt(NamedTuple):
     message: int
     """The message's id."""
     receives: int
-    """The how-manieth reception it proves."""
-    standard: bool = False
-    """Of a standard queue, where a receipt stays good."""
+    """The ordinal of the reception that it proves, from 1."""
+    ordered: bool = True
+    """Of a FIFO queue; in a standard queue a receipt stays valid."""
 
     def __str__(self) -> str:
-        return f"{self.queue}:{self.message}:{'~' if self.standard else ''}{self.receives}"
+        return f"{self.queue}:{self.message}:{'' if self.ordered else '~'}{self.receives}"
 
 
 def read_receipt(text: object) -> Receipt:
@@ -46,4 +46,4 @@ def read_receipt(text: object) -> Receipt:
             where="receipt", reason=f"is {shorten(text, 60)}; one that `receive` gave is needed"
         )
     queue, message, standard, receives = found.groups()
-    return Receipt(queue, int(message), int(receives), bool(standard))
+    return Receipt(queue, int(message), int(receives), not standard)

@@ -1,0 +1,485 @@
+"""What may become of a message within one transaction: accepted, consumed, put aside.
+
+The rules of a queue in SQL, apart from the settings of one queue object (`queues`). Whoever
+changes the messages of a group calls `_arm`, which writes the group's row of `heads` anew: its
+message with the least id, and when that one may be received. A group that is parked, or has a
+message in flight, is not receivable; in a standard queue every message stands alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from settlesim.chart.values import JSONValue, encode, freeze
+from settlesim.errors import (
+    DeduplicationError,
+    InvalidValueError,
+    ReceiptExpiredError,
+    StoreDamagedError,
+    VersionConflictError,
+)
+from settlesim.ports import Message, digest_of
+from settlesim.store.database import Execute
+from settlesim.store.receipts import Receipt
+from settlesim.store.values import DeadLetter
+
+__all__ = [
+    "DEDUPLICATION_WINDOW",
+    "Deduplication",
+    "Mailbox",
+    "Row",
+    "letter_of",
+    "letters",
+    "message_of",
+]
+
+DEDUPLICATION_WINDOW: Final = 300.0
+"""Seconds for which a deduplication id is remembered, as in SQS."""
+_MAX_ERRORS: Final = 10
+"""How many error texts a message carries, the latest ones."""
+_PRUNED_EACH: Final = 2
+"""How many old deduplication ids are looked at for one that is added."""
+_COLUMNS: Final = (
+    "id, queue, group_id, ordered, body, deduplication_id, sent_at, visible_at, in_flight, "
+    "receives, answered, failures, errors, timer, first_id"
+)
+
+
+class Row(NamedTuple):
+    """A message as it stands in the table; a dead letter begins with the same columns."""
+
+    id: int
+    queue: str
+    group_id: str
+    ordered: int
+    body: str
+    deduplication_id: str | None
+    sent_at: float
+    visible_at: float
+    in_flight: int
+    receives: int
+    answered: int
+    failures: int
+    errors: str
+    timer: int | None
+    first_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplication:
+    """How a queue remembers deduplication ids."""
+
+    seconds: float = DEDUPLICATION_WINDOW
+    """After the message was accepted, and again after it left the queue."""
+    per_group: bool = True
+    """Whether an id counts within one message group, or within the whole queue."""
+
+    def scope(self, group_id: str) -> str:
+        """Return what an id of a message of this group is unique in."""
+        return group_id if self.per_group else ""
+
+
+class Mailbox:
+    """All that happens to messages in one transaction.
+
+    Parameters
+    ----------
+    execute : runs SQL in the transaction
+    now : seconds since the epoch
+    """
+
+    def __init__(self, execute: Execute, now: float) -> None:
+        self._execute = execute
+        self._now = now
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def accept(
+        self,
+        queue: str,
+        body: JSONValue,
+        group_id: str,
+        deduplication_id: str | None = None,
+        *,
+        ordered: bool = True,
+        deduplication: Deduplication,
+        timer: int | None = None,
+    ) -> int:
+        """Put a message into a queue, unless its deduplication id is known.
+
+        Returns
+        -------
+        id : of the message; of the earlier one where the id is known
+
+        Raises
+        ------
+        DeduplicationError
+            The id is known with another body.
+        """
+        if deduplication_id is not None:
+            known = self._known(queue, deduplication.scope(group_id), deduplication_id)
+            if known is not None:
+                digest, earlier = known
+                if digest != digest_of(body):
+                    raise DeduplicationError(
+                        queue=queue, group_id=group_id, deduplication_id=deduplication_id
+                    )
+                return earlier
+        number = self._execute(
+            "INSERT INTO messages(queue, group_id, ordered, body, deduplication_id, sent_at,"
+            " visible_at, in_flight, receives, answered, failures, errors, timer)"
+            " VALUES(?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, '[]', ?)",
+            (queue, group_id, ordered, encode(body), deduplication_id, self._now, timer),
+        ).lastrowid
+        assert number is not None
+        self._arm(number, queue, group_id, ordered=ordered)
+        if deduplication_id is not None:
+            name = queue, deduplication.scope(group_id), deduplication_id
+            self._remember(name, number, body, deduplication.seconds)
+        return number
+
+    def _known(self, queue: str, scope: str, deduplication_id: str) -> tuple[str, int] | None:
+        """Return the digest and the id of the message that an id was used for."""
+        found: tuple[str, int] | None = self._execute(
+            "SELECT digest, message FROM deduplication AS known"
+            " WHERE queue = ? AND scope = ? AND id = ? AND (until > ? OR EXISTS"
+            " (SELECT 1 FROM messages WHERE id = message AND queue = known.queue))",
+            (queue, scope, deduplication_id, self._now),
+        ).fetchone()
+        return found
+
+    def _remember(
+        self, name: tuple[str, str, str], message: int, body: JSONValue, seconds: float
+    ) -> None:
+        """Note that an id was used; `name` is queue, scope and id."""
+        self._execute(
+            "INSERT OR REPLACE INTO deduplication VALUES(?, ?, ?, ?, ?, ?, ?)",
+            (*name, digest_of(body), message, self._now + seconds, seconds),
+        )
+        self._forget_old_ids()
+
+    def _forget_old_ids(self) -> None:
+        """Forget some ids whose time is over; those of messages that wait are kept on."""
+        over = self._execute(
+            "SELECT queue, scope, id, message, seconds FROM deduplication"
+            " WHERE until <= ? ORDER BY until LIMIT ?",
+            (self._now, _PRUNED_EACH),
+        ).fetchall()
+        for queue, scope, deduplication_id, message, seconds in over:
+            name = queue, scope, deduplication_id
+            waits = "SELECT 1 FROM messages WHERE id = ? AND queue = ?"
+            if self._execute(waits, (message, queue)).fetchone():
+                # Looked at again after another window.
+                self._execute(
+                    "UPDATE deduplication SET until = ? WHERE queue = ? AND scope = ? AND id = ?",
+                    (self._now + max(seconds, 1.0), *name),
+                )
+            else:
+                self._execute(
+                    "DELETE FROM deduplication WHERE queue = ? AND scope = ? AND id = ?", name
+                )
+
+    def _renew_id(self, message: Row) -> None:
+        """Let the window of a message's deduplication id begin anew: it leaves the queue."""
+        if message.deduplication_id is not None:
+            self._execute(
+                "UPDATE deduplication SET until = ? + seconds"
+                " WHERE queue = ? AND scope IN (?, '') AND id = ? AND message = ?",
+                (
+                    self._now,
+                    message.queue,
+                    message.group_id,
+                    message.deduplication_id,
+                    message.id,
+                ),
+            )
+
+    # --- receiving ----------------------------------------------------------------------------
+
+    def get(self, message: int) -> Row | None:
+        """Return a message, None where it is not in its queue any more."""
+        found = self._execute(f"SELECT {_COLUMNS} FROM messages WHERE id = ?", (message,))
+        found.row_factory = _as_row
+        row: Row | None = found.fetchone()
+        return row
+
+    def take(self, message: Row, visible_at: float) -> Row:
+        """Note a reception, and return the message as it is now."""
+        self.change(message, visible_at=visible_at, in_flight=1, receives=message.receives + 1)
+        return message._replace(visible_at=visible_at, in_flight=1, receives=message.receives + 1)
+
+    def change(self, message: Row, **columns: Any) -> None:
+        """Write columns of a message anew."""
+        names = ", ".join(f"{name} = ?" for name in columns)
+        self._execute(f"UPDATE messages SET {names} WHERE id = ?", (*columns.values(), message.id))
+        self._arm(message.id, message.queue, message.group_id, ordered=bool(message.ordered))
+
+    def received(self, receipt: Receipt) -> Row | None:
+        """Return the message that a receipt is for.
+
+        A receipt is valid while nobody else has had the message, also when its visibility
+        time-out is over.
+
+        Returns
+        -------
+        message : None where a standard queue has lost it to another receipt
+
+        Raises
+        ------
+        ReceiptExpiredError
+            The message was received again or released, or is gone.
+        """
+        message = self.get(receipt.message)
+        if message is not None and message.queue != receipt.queue:
+            message = None
+        if not receipt.ordered:
+            return message
+        if message is None:
+            reason = "its message is not in the queue any more"
+        elif message.receives != receipt.receives:
+            reason = f"its message was received again (reception {message.receives})"
+        elif not message.in_flight:
+            reason = "its message was released"
+        else:
+            return message
+        raise ReceiptExpiredError(queue=receipt.queue, receipt=str(receipt), reason=reason)
+
+    def consume(self, receipt: Receipt, *, fires: bool = False) -> Row | None:
+        """Remove a message that was handled, and the timer that it was for.
+
+        Parameters
+        ----------
+        fires
+            If it is a timer's, its instance changes by that.
+
+        Returns
+        -------
+        message : None where a standard queue has lost it to another receipt
+
+        Raises
+        ------
+        ReceiptExpiredError
+            As `received`.
+        VersionConflictError
+            It fires a timer that was ended: the instance is in a later stay of its state.
+        """
+        message = self.received(receipt)
+        if message is None:
+            return None
+        self._remove(message)
+        if message.timer is not None:
+            ended = self._execute("DELETE FROM timers WHERE token = ?", (message.timer,))
+            if fires and not ended.rowcount:
+                found = self._execute(
+                    "SELECT revision FROM instances WHERE key = ?", (message.group_id,)
+                ).fetchone()
+                actual = 0 if found is None else found[0]
+                raise VersionConflictError(key=message.group_id, expected=actual, actual=actual)
+        self._renew_id(message)
+        return message
+
+    def fail(self, message: Row, error: str, *, retry_in: float) -> Row:
+        """Count a failure, release the message, and return it as it is now."""
+        errors = json.dumps([*json.loads(message.errors), error][-_MAX_ERRORS:])
+        columns: dict[str, Any] = {
+            "failures": message.failures + 1,
+            "errors": errors,
+            "in_flight": 0,
+            "answered": message.answered + 1,
+            "visible_at": self._now + retry_in,
+        }
+        self.change(message, **columns)
+        return message._replace(**columns)
+
+    # --- dead letters ---------------------------------------------------------------------------
+
+    def bury(self, message: Row, *, reason: str, halt: bool) -> None:
+        """Move a message to the dead letters, and park its group where `halt` says so."""
+        if halt:
+            self._execute(
+                "INSERT OR IGNORE INTO parked VALUES(?, ?, ?, ?)",
+                (message.queue, message.group_id, self._now, reason),
+            )
+        letter = message._replace(in_flight=0)
+        marks = ", ".join("?" * (len(letter) + 2))
+        self._execute(f"INSERT INTO dead_letters VALUES({marks})", (*letter, self._now, reason))
+        self._remove(message)
+        self._renew_id(message)
+
+    def redrive(self, letter: Row, *, in_place: bool, deduplication: Deduplication) -> int:
+        """Put a dead letter back into its queue, and forget its failures.
+
+        Parameters
+        ----------
+        in_place
+            Where it was, before all that was sent after it; otherwise at the end.
+
+        Returns
+        -------
+        id : the same where it is in place, otherwise a new one
+        """
+        self._execute("DELETE FROM dead_letters WHERE id = ?", (letter.id,))
+        message = letter._replace(failures=0, errors="[]", visible_at=0.0)
+        # The count of receptions goes on where the id stays, so that no receipt is valid again.
+        if in_place:
+            message = message._replace(answered=letter.receives)
+            values: tuple[Any, ...] = tuple(message)
+        else:
+            # The event is still the one that it was: its services get the keys that they had.
+            first = letter.id if letter.first_id is None else letter.first_id
+            message = message._replace(sent_at=self._now, receives=0, answered=0, first_id=first)
+            values = (None, *message[1:])
+        marks = ", ".join("?" * len(values))
+        number = self._execute(
+            f"INSERT INTO messages({_COLUMNS}) VALUES({marks})", values
+        ).lastrowid
+        assert number is not None
+        self._arm(number, message.queue, message.group_id, ordered=bool(message.ordered))
+        if message.deduplication_id is not None:
+            self._reclaim_id(message._replace(id=number), letter.id, deduplication)
+        return number
+
+    def _reclaim_id(self, message: Row, before: int, deduplication: Deduplication) -> None:
+        """Give a message that comes back its deduplication id again, unless it is taken."""
+        assert message.deduplication_id is not None
+        scope = deduplication.scope(message.group_id)
+        known = self._known(message.queue, scope, message.deduplication_id)
+        if known is None or known[1] == before:
+            name = message.queue, scope, message.deduplication_id
+            self._remember(name, message.id, json.loads(message.body), deduplication.seconds)
+
+    def resume(self, queue: str, group_id: str) -> bool:
+        """Let a parked group go on; say whether it was parked."""
+        found = self._execute(
+            "DELETE FROM parked WHERE queue = ? AND group_id = ?", (queue, group_id)
+        )
+        self._arm(0, queue, group_id, ordered=True)
+        return found.rowcount > 0
+
+    # --- heads ----------------------------------------------------------------------------------
+
+    def _remove(self, message: Row) -> None:
+        self._execute("DELETE FROM messages WHERE id = ?", (message.id,))
+        self._arm(message.id, message.queue, message.group_id, ordered=bool(message.ordered))
+
+    def _arm(self, number: int, queue: str, group_id: str, *, ordered: bool) -> None:
+        """Write the row of `heads` for a group, or for a message that stands alone."""
+        name = f"={group_id}" if ordered else f"#{number}"
+        head = self._head(number, queue, group_id, ordered=ordered)
+        if head is None:
+            self._execute("DELETE FROM heads WHERE queue = ? AND name = ?", (queue, name))
+            return
+        message, sent_at, visible_at = head
+        self._execute(
+            "INSERT OR REPLACE INTO heads VALUES(?, ?, ?, ?, ?, ?)",
+            (queue, name, group_id, message, sent_at, visible_at),
+        )
+
+    def _head(
+        self, number: int, queue: str, group_id: str, *, ordered: bool
+    ) -> tuple[int, float, float] | None:
+        """Return id, time of sending, and time of visibility of what comes next; None for none."""
+        found: tuple[int, float, float] | None
+        if not ordered:
+            found = self._execute(
+                "SELECT id, sent_at, visible_at FROM messages WHERE id = ?", (number,)
+            ).fetchone()
+            return found
+        found = self._execute(
+            "SELECT id, sent_at, visible_at FROM messages"
+            " WHERE queue = ?1 AND group_id = ?2 AND ordered = 1 AND NOT EXISTS"
+            " (SELECT 1 FROM parked WHERE queue = ?1 AND group_id = ?2) ORDER BY id LIMIT 1",
+            (queue, group_id),
+        ).fetchone()
+        if found is None:
+            return None
+        message, sent_at, visible_at = found
+        # A later message is in flight where the head came back before it to its old place.
+        (held,) = self._execute(
+            "SELECT max(visible_at) FROM messages"
+            " WHERE queue = ? AND group_id = ? AND ordered = 1 AND in_flight = 1",
+            (queue, group_id),
+        ).fetchone()
+        return message, sent_at, max(visible_at, held or 0.0)
+
+    def undo_clock_steps(self, queue: str, latest: float, seconds: float) -> None:
+        """Bring messages back that a clock that was ahead has hidden for too long.
+
+        Parameters
+        ----------
+        latest : until when a message can be hidden, in seconds since the epoch
+        seconds : for which those that are hidden for longer are hidden from now on
+        """
+        found = self._execute(
+            f"SELECT {_COLUMNS} FROM messages WHERE queue = ? AND visible_at > ?", (queue, latest)
+        )
+        found.row_factory = _as_row
+        for message in found.fetchall():
+            self.change(message, visible_at=self._now + seconds)
+
+
+def _as_row(_: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
+    return Row(*values)
+
+
+def letters(execute: Execute, queue: str, ids: Iterable[int] | None = None) -> list[Any]:
+    """Return the rows of a queue's dead letters, in the order in which they were accepted."""
+    chosen = "" if ids is None else " AND id IN (SELECT value FROM json_each(?))"
+    values = (queue,) if ids is None else (queue, json.dumps(sorted(set(ids))))
+    statement = (
+        f"SELECT {_COLUMNS}, died_at, reason FROM dead_letters WHERE queue = ?{chosen} ORDER BY id"
+    )
+    return execute(statement, values).fetchall()
+
+
+def _body(row: Row, source: str) -> JSONValue:
+    try:
+        return freeze(json.loads(row.body), where="body")
+    except (ValueError, InvalidValueError) as error:
+        reason = f"the body of message {row.id}: {error}"
+        raise StoreDamagedError(path=source, reason=reason) from error
+
+
+def message_of(receipt: Receipt, row: Row, *, source: str) -> Message:
+    """Return a message as this reception of it.
+
+    Raises
+    ------
+    StoreDamagedError
+        Its body is no strict JSON.
+    """
+    return Message(
+        queue=receipt.queue,
+        id=row.id,
+        first_id=row.id if row.first_id is None else row.first_id,
+        group_id=row.group_id,
+        body=_body(row, source),
+        deduplication_id=row.deduplication_id,
+        receipt=str(receipt),
+        receives=receipt.receives,
+        failures=row.failures,
+        sent_at=row.sent_at,
+    )
+
+
+def letter_of(values: tuple[Any, ...], *, source: str) -> DeadLetter:
+    """Return the dead letter that a row holds; raises as `message_of`."""
+    *columns, died_at, reason = values
+    row = Row(*columns)
+    return DeadLetter(
+        queue=row.queue,
+        id=row.id,
+        group_id=row.group_id,
+        body=_body(row, source),
+        deduplication_id=row.deduplication_id,
+        sent_at=row.sent_at,
+        receives=row.receives,
+        failures=row.failures,
+        errors=tuple(json.loads(row.errors)),
+        at=died_at,
+        reason=reason,
+    )

@@ -1,0 +1,124 @@
+"""The tables of a store in SQLite, and the numbers by which a file is known as one.
+
+Bodies, contexts, configurations and records are JSON text; times are seconds since the epoch.
+What a message waits for is derived: `heads` has the next message of each group that is not
+parked, and every change of a group's messages writes that group's row anew, in the same
+transaction (see `settlesim.store.messages`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TABLES"]
+
+APPLICATION_ID: Final = 0x5E771E51
+"""SQLite keeps it in the file's header, so that another program's database is told."""
+SCHEMA_VERSION: Final = 1
+"""Counted up when an older version of this library could not read the tables any more."""
+
+_MESSAGE: Final = """
+    queue TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    ordered INTEGER NOT NULL,        -- 0: of a standard queue, alone in its order
+    body TEXT NOT NULL,
+    deduplication_id TEXT,
+    sent_at REAL NOT NULL,
+    visible_at REAL NOT NULL,        -- 0: was never hidden
+    in_flight INTEGER NOT NULL,      -- received, and neither released nor failed since
+    receives INTEGER NOT NULL,
+    answered INTEGER NOT NULL,       -- how many receptions ended in a release or a failure
+    failures INTEGER NOT NULL,
+    errors TEXT NOT NULL,            -- a JSON list of texts
+    timer INTEGER,                   -- the token of the timer that it is for
+    first_id INTEGER                 -- the id that it was accepted with, if it has another now
+"""
+
+TABLES: Final = f"""
+CREATE TABLE instances(
+    key TEXT PRIMARY KEY,
+    chart TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    configuration TEXT NOT NULL,
+    context TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    saved_at REAL NOT NULL
+);
+CREATE INDEX instances_by_chart ON instances(chart, version, key);
+
+CREATE TABLE settlements(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    at REAL NOT NULL,
+    record TEXT NOT NULL,
+    snapshot TEXT
+);
+CREATE INDEX settlements_by_key ON settlements(key, number);
+
+CREATE TABLE marks(
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    outcome TEXT,
+    digest TEXT,
+    until REAL NOT NULL,
+    PRIMARY KEY(key, id)
+) WITHOUT ROWID;
+CREATE INDEX marks_by_end ON marks(until);
+
+CREATE TABLE timers(
+    token INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    chart TEXT NOT NULL,
+    delay TEXT NOT NULL,
+    due REAL NOT NULL,
+    sent INTEGER NOT NULL,
+    UNIQUE(key, delay)
+);
+CREATE INDEX timers_by_due ON timers(chart, sent, due);
+
+CREATE TABLE messages(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,{_MESSAGE});
+CREATE INDEX messages_by_group ON messages(queue, group_id, id);
+CREATE INDEX messages_in_flight ON messages(queue, group_id) WHERE in_flight = 1;
+
+CREATE TABLE heads(
+    queue TEXT NOT NULL,
+    name TEXT NOT NULL,              -- '=' and the group's id, or '#' and a message's own id
+    group_id TEXT NOT NULL,
+    message INTEGER NOT NULL,
+    sent_at REAL NOT NULL,
+    visible_at REAL NOT NULL,        -- when it may be received; 0: at any time
+    PRIMARY KEY(queue, name)
+) WITHOUT ROWID;
+CREATE INDEX heads_by_time ON heads(queue, visible_at, message);
+
+CREATE TABLE parked(
+    queue TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    since REAL NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY(queue, group_id)
+) WITHOUT ROWID;
+
+CREATE TABLE dead_letters(
+    id INTEGER PRIMARY KEY,{_MESSAGE},
+    died_at REAL NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE INDEX dead_letters_by_queue ON dead_letters(queue, id);
+
+CREATE TABLE deduplication(
+    queue TEXT NOT NULL,
+    scope TEXT NOT NULL,             -- the group's id; empty where an id counts per queue
+    id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    message INTEGER NOT NULL,
+    until REAL NOT NULL,
+    seconds REAL NOT NULL,           -- the window, which begins anew when the message leaves
+    PRIMARY KEY(queue, scope, id)
+) WITHOUT ROWID;
+CREATE INDEX deduplication_by_end ON deduplication(until);
+"""

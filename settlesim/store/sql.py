@@ -1,0 +1,528 @@
+"""What the stores in SQLite do: the rules of instances, settlements, marks and timers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from settlesim.chart.snapshot import Snapshot
+from settlesim.chart.values import FrozenDict, encode, freeze_object
+from settlesim.errors import (
+    EventRepeatedError,
+    InvalidValueError,
+    StoreDamagedError,
+    VersionConflictError,
+    shorten,
+)
+from settlesim.errors.checks import check_count, check_seconds, check_text
+from settlesim.ports import DurableTimer, Mark, Transaction, digest_of
+from settlesim.store.checks import check_key, check_transaction
+from settlesim.store.database import Database, Execute
+from settlesim.store.messages import Deduplication, Mailbox
+from settlesim.store.receipts import read_receipt
+from settlesim.store.values import PastSettlement, StoredInstance
+
+__all__ = ["HISTORY", "MARK_WINDOW", "PAGE", "SqlStore", "snapshot_of"]
+
+HISTORY: Final = 10
+"""How many settlements of each instance are remembered."""
+MARK_WINDOW: Final = 86_400.0
+"""Seconds for which the id of an event that was settled is remembered: a day."""
+PAGE: Final = 100
+"""How many instances or settlements a page has."""
+
+_INSTANCE: Final = "chart, version, configuration, context, revision"
+_PRUNED_EACH: Final = 2
+"""How many old marks are forgotten for one that is added: so there are never many too many."""
+
+
+class SqlStore:
+    """A `QueueStore` in an SQLite database.
+
+    Parameters
+    ----------
+    database : the database, which belongs to this store
+    now
+        Where the time comes from, in seconds since the epoch.
+    history : how many settlements of each instance are remembered, the newest ones; 0 for none
+    mark_window : seconds for which the id of an event that was settled is remembered
+
+    Raises
+    ------
+    InvalidValueError
+        `history` is no whole number from 0, or `mark_window` no number of seconds from 0.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], float],
+        history: int = HISTORY,
+        mark_window: float = MARK_WINDOW,
+    ) -> None:
+        self.database = database
+        self.source = database.path
+        """How errors name the store."""
+        self.now = now
+        """The time in seconds since the epoch, for the store and its queues."""
+        self.history = history
+        """How many settlements of each instance are remembered."""
+        self.mark_window = mark_window
+        """For how many seconds the id of an event that was settled is remembered."""
+        self.deduplication: dict[str, Deduplication] = {}
+        """How the queues that were opened on this store remember ids, by their names."""
+
+    # --- the port -----------------------------------------------------------------------------
+
+    def load(self, key: str) -> Snapshot | None:
+        """Return the instance's last saved state, or None for one that was never saved.
+
+        Raises
+        ------
+        StoreDamagedError
+            The store or the record cannot be read; it is never taken for a missing one.
+        StoreUnavailableError
+            The system refused, or the store is closed.
+        InvalidValueError
+            A key that is no text, is empty, or has a lone surrogate.
+        """
+        check_key(key)
+        rows = self.database.rows(f"SELECT {_INSTANCE} FROM instances WHERE key = ?", (key,))
+        return self._snapshot(key, rows[0]) if rows else None
+
+    def keys(self) -> list[str]:
+        """Return the keys of all instances, sorted; raises as `load`."""
+        return [key for (key,) in self.database.rows("SELECT key FROM instances ORDER BY key")]
+
+    def mark(self, key: str, event_id: str) -> Mark | None:
+        """Return what is remembered of an event that was settled, None where nothing is.
+
+        Raises as `load`.
+        """
+        check_key(key)
+        check_text(event_id, where="event_id")
+        rows = self.database.rows(
+            "SELECT key, id, revision, outcome, digest, until FROM marks"
+            " WHERE key = ? AND id = ? AND until > ?",
+            (key, event_id, self.now()),
+        )
+        return Mark(*rows[0]) if rows else None
+
+    def timers(self, key: str) -> tuple[DurableTimer, ...]:
+        """Return the instance's timers, the oldest first; raises as `load`."""
+        check_key(key)
+        rows = self.database.rows(
+            "SELECT key, delay, token, due, sent FROM timers WHERE key = ? ORDER BY token", (key,)
+        )
+        return tuple(
+            DurableTimer(name, delay, token, due, bool(sent))
+            for name, delay, token, due, sent in rows
+        )
+
+    def delete(self, key: str, expected: int) -> None:
+        """Forget the instance if it is at revision `expected`, 0 where there is none.
+
+        Its settlements and timers go with it. Its marks stay, so that a duplicate of an event
+        does not create it again, and messages to it stay in their queues.
+
+        Raises
+        ------
+        VersionConflictError
+            The instance is at another revision.
+        StoreDamagedError, StoreUnavailableError, InvalidValueError
+            As `commit`.
+        """
+        check_key(key)
+
+        def forget(execute: Execute) -> None:
+            self._compare(execute, key, expected, None)
+            for table in ("instances", "settlements", "timers"):
+                execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+
+        self.database.write(forget)
+
+    def commit(self, transaction: Transaction) -> None:
+        """Write the transaction whole, if the instance is at its expected revision.
+
+        Raises
+        ------
+        VersionConflictError
+            The instance is at another revision, or not in the state `before`, or the timer
+            whose message is consumed was ended; nothing was written.
+        ReceiptExpiredError
+            The consumed message was received again or released, or is gone; nothing was
+            written.
+        EventRepeatedError
+            The event was marked before; nothing was written.
+        DeduplicationError
+            A message that goes out has the deduplication id of another one; nothing was
+            written.
+        StoreDamagedError
+            The store or the instance's record cannot be read; nothing was written.
+        StoreUnavailableError
+            The system refused, or the store is closed; nothing was written.
+        InvalidValueError
+            The transaction is none that a store could keep: a bad key, a snapshot that is not
+            the next revision, frozen and settled, a receipt that is none, and the like.
+        """
+        check_transaction(transaction)
+        if transaction.consumed is not None:
+            read_receipt(transaction.consumed)
+        self.database.write(lambda execute: self._apply(execute, transaction))
+
+    def _apply(self, execute: Execute, transaction: Transaction) -> None:
+        now, key, snapshot = self.now(), transaction.key, transaction.snapshot
+        mailbox = Mailbox(execute, now)
+        digest: str | None = None
+        if transaction.consumed is not None:
+            receipt = read_receipt(transaction.consumed)
+            message = mailbox.consume(receipt, fires=snapshot is not None)
+            if message is not None and transaction.mark is not None:
+                digest = digest_of(json.loads(message.body))
+        self._compare(execute, key, transaction.expected, transaction.before)
+        if snapshot is not None:
+            execute(
+                "INSERT INTO instances VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " chart = excluded.chart, version = excluded.version,"
+                " revision = excluded.revision, configuration = excluded.configuration,"
+                " context = excluded.context, final = excluded.final,"
+                " saved_at = excluded.saved_at",
+                (
+                    key,
+                    snapshot.chart,
+                    snapshot.version,
+                    snapshot.revision,
+                    encode(list(snapshot.configuration)),
+                    encode(snapshot.context),
+                    transaction.final,
+                    now,
+                ),
+            )
+        if transaction.mark is not None:
+            self._add_mark(execute, transaction, digest, now)
+        if transaction.record is not None and self.history:
+            self._add_settlement(execute, transaction, transaction.record, now)
+        if transaction.timers is not None:
+            self._change_timers(execute, transaction, now)
+        for send in transaction.sends:
+            mailbox.accept(
+                send.queue,
+                send.body,
+                send.group_id,
+                send.deduplication_id,
+                deduplication=self.deduplication.get(send.queue, Deduplication()),
+            )
+
+    def _compare(self, execute: Execute, key: str, expected: int, before: Snapshot | None) -> None:
+        """Refuse a writer that did not see the instance as it is.
+
+        Raises
+        ------
+        VersionConflictError
+            It is not at revision `expected`, 0 where there is none, or not in the state
+            `before`: an instance that was created again counts its revisions from 1 again.
+        """
+        row = execute(f"SELECT {_INSTANCE} FROM instances WHERE key = ?", (key,)).fetchone()
+        actual = 0 if row is None else row[-1]
+        if actual == expected:
+            if before is None or row is None or row[3] == encode(before.context):
+                same = (
+                    before is None
+                    or row is None
+                    or row[:3] == (before.chart, before.version, encode(list(before.configuration)))
+                )
+            else:  # the same keys may stand in another order
+                found = self._snapshot(key, row)
+                same = digest_of(found.to_dict()) == digest_of(before.to_dict())
+            if same:
+                return
+        raise VersionConflictError(key=key, expected=expected, actual=actual)
+
+    def _add_mark(
+        self, execute: Execute, transaction: Transaction, digest: str | None, now: float
+    ) -> None:
+        name = transaction.key, transaction.mark
+        known = execute(
+            "SELECT revision, outcome FROM marks WHERE key = ? AND id = ? AND until > ?",
+            (*name, now),
+        ).fetchone()
+        if known is not None:
+            assert transaction.mark is not None
+            raise EventRepeatedError(
+                key=transaction.key, event_id=transaction.mark, revision=known[0], outcome=known[1]
+            )
+        execute(
+            "DELETE FROM marks WHERE (key, id) IN"
+            " (SELECT key, id FROM marks WHERE until <= ? ORDER BY until LIMIT ?)",
+            (now, _PRUNED_EACH),
+        )
+        outcome = None if transaction.record is None else transaction.record.get("outcome")
+        execute(
+            "INSERT OR REPLACE INTO marks VALUES(?, ?, ?, ?, ?, ?)",
+            (*name, _revision(transaction), outcome, digest, now + self.mark_window),
+        )
+
+    def _add_settlement(
+        self, execute: Execute, transaction: Transaction, record: FrozenDict, now: float
+    ) -> None:
+        key, snapshot = transaction.key, transaction.snapshot
+        execute(
+            "INSERT INTO settlements(key, revision, at, record, snapshot) VALUES(?, ?, ?, ?, ?)",
+            (
+                key,
+                _revision(transaction),
+                now,
+                encode(record),
+                None if snapshot is None else encode(snapshot.to_dict()),
+            ),
+        )
+        execute(
+            "DELETE FROM settlements WHERE key = ?1 AND number <="
+            " (SELECT number FROM settlements WHERE key = ?1 ORDER BY number DESC"
+            " LIMIT 1 OFFSET ?2)",
+            (key, self.history),
+        )
+
+    def _change_timers(self, execute: Execute, transaction: Transaction, now: float) -> None:
+        """End, keep and start timers as the transaction says."""
+        timers, snapshot, key = transaction.timers, transaction.snapshot, transaction.key
+        assert timers is not None
+        execute(
+            "DELETE FROM timers WHERE key = ? AND delay NOT IN (SELECT value FROM json_each(?))",
+            (key, json.dumps(timers.kept)),
+        )
+        for timer in timers.started:
+            assert snapshot is not None  # check_transaction has seen to it
+            execute(
+                "INSERT OR REPLACE INTO timers(key, chart, delay, due, sent) VALUES(?, ?, ?, ?, 0)",
+                (key, snapshot.chart, timer.id, now + timer.seconds),
+            )
+
+    # --- what a reader may ask ------------------------------------------------------------------
+
+    def settlements(self, key: str) -> tuple[PastSettlement, ...]:
+        """Return the instance's last settlements, oldest first; raises as `load`.
+
+        Only those whose transaction had a record are among them.
+        """
+        check_key(key)
+        rows = self.database.rows(
+            "SELECT key, number, revision, at, snapshot, record FROM settlements"
+            " WHERE key = ? ORDER BY number",
+            (key,),
+        )
+        return tuple(self._past(row) for row in rows)
+
+    def settlements_since(
+        self, cursor: int = 0, *, limit: int = PAGE
+    ) -> tuple[PastSettlement, ...]:
+        """Return what happened after a settlement, in the whole store, oldest first.
+
+        Parameters
+        ----------
+        cursor : the `number` of the last settlement that was seen; 0 for the beginning
+        limit : how many are returned at most
+
+        Returns
+        -------
+        settlements : those that are still remembered, see `history`
+
+        Raises
+        ------
+        InvalidValueError
+            A cursor or a limit that is no whole number.
+        StoreDamagedError, StoreUnavailableError
+            As `load`.
+        """
+        check_cursor(cursor)
+        check_count(limit, where="limit")
+        rows = self.database.rows(
+            "SELECT key, number, revision, at, snapshot, record FROM settlements"
+            " WHERE number > ? ORDER BY number LIMIT ?",
+            (cursor, limit),
+        )
+        return tuple(self._past(row) for row in rows)
+
+    def find(
+        self,
+        *,
+        chart: str | None = None,
+        state: str | None = None,
+        version: int | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> tuple[StoredInstance, ...]:
+        """List instances by what they are in, a page at a time, sorted by their keys.
+
+        Parameters
+        ----------
+        chart, version : of the chart that saved them; None for any
+        state : active in them, itself or by a state within it; None for any
+        after : the last key of the page before
+        limit : how many are returned at most
+
+        Raises
+        ------
+        InvalidValueError
+            A limit that is no whole number from 1.
+        StoreDamagedError, StoreUnavailableError
+            As `load`.
+        """
+        check_count(limit, where="limit")
+        wanted = {
+            "chart = ?": chart,
+            "version = ?": version,
+            "key > ?": after,
+            "EXISTS (SELECT 1 FROM json_each(configuration) WHERE value = ?1"
+            " OR substr(value, 1, length(?1) + 1) = ?1 || '.')": state,
+        }
+        conditions = {text: value for text, value in wanted.items() if value is not None}
+        if state is not None:  # it is named by its number, so it comes first
+            conditions = dict(reversed(conditions.items()))
+        where = " AND ".join(conditions) or "1"
+        rows = self.database.rows(
+            f"SELECT {_INSTANCE}, key, final, saved_at FROM instances WHERE {where}"
+            " ORDER BY key LIMIT ?",
+            (*conditions.values(), limit),
+        )
+        return tuple(
+            StoredInstance(key, self._snapshot(key, row), bool(final), saved_at)
+            for *row, key, final, saved_at in rows
+        )
+
+    def prune(self, *, older_than: float, final: bool = True) -> tuple[str, ...]:
+        """Remove finished instances, with their settlements, timers and marks.
+
+        An instance for which messages wait is left alone: they would create it again.
+
+        Parameters
+        ----------
+        older_than : seconds since they were saved last
+        final : whether only those whose chart has come to its end are removed
+
+        Returns
+        -------
+        keys : of the instances that were removed, sorted
+
+        Raises
+        ------
+        InvalidValueError
+            `older_than` is no number of seconds from 0.
+        StoreDamagedError, StoreUnavailableError
+            As `commit`.
+        """
+        check_seconds(older_than, where="older_than")
+
+        def remove(execute: Execute) -> tuple[str, ...]:
+            found = execute(
+                "SELECT key FROM instances WHERE saved_at <= ? AND (final = 1 OR ?)"
+                " AND NOT EXISTS (SELECT 1 FROM messages WHERE group_id = key) ORDER BY key",
+                (self.now() - older_than, not final),
+            ).fetchall()
+            for table in ("instances", "settlements", "timers", "marks"):
+                for (key,) in found:
+                    execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+            return tuple(key for (key,) in found)
+
+        return self.database.write(remove)
+
+    def queue_names(self) -> list[str]:
+        """Return the names of the queues that hold something, sorted; raises as `load`.
+
+        A chart of which timers run is among them, since they go to the queue of its name.
+        """
+        rows = self.database.rows(
+            "SELECT queue FROM messages UNION SELECT queue FROM parked UNION"
+            " SELECT queue FROM dead_letters UNION SELECT chart FROM timers WHERE sent = 0"
+            " ORDER BY 1"
+        )
+        return [name for (name,) in rows]
+
+    # --- reading rows ---------------------------------------------------------------------------
+
+    def _snapshot(self, key: str, row: Any) -> Snapshot:
+        return snapshot_of(row, source=self.source, where=f"instance {shorten(key)}")
+
+    def _past(self, row: tuple[Any, ...]) -> PastSettlement:
+        key, number, revision, at, snapshot, record = row
+        where = f"settlement {number} of instance {shorten(key)}"
+        try:
+            state = None if snapshot is None else json.loads(snapshot)
+            found = None if state is None else Snapshot.from_dict(state, source=self.source)
+            frozen = freeze_object(json.loads(record), where=where)
+        except (ValueError, InvalidValueError, StoreDamagedError) as error:
+            raise StoreDamagedError(path=self.source, reason=f"{where}: {error}") from error
+        return PastSettlement(key, number, revision, at, found, frozen)
+
+    def close(self) -> None:
+        """Let the database go; what comes after raises StoreUnavailableError."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_settings(history: object, mark_window: object) -> None:
+    """Refuse the settings of a store that are out of their range.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    if type(history) is not int or history < 0:
+        reason = f"is {shorten(history, 40)}; a whole number from 0 is needed"
+        raise InvalidValueError(where="history", reason=reason)
+    check_seconds(mark_window, where="mark_window")
+
+
+def check_cursor(cursor: object) -> None:
+    """Refuse what is no number of a settlement.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    if type(cursor) is not int or cursor < 0:
+        reason = f"is {shorten(cursor, 40)}; a whole number from 0 is needed"
+        raise InvalidValueError(where="cursor", reason=reason)
+
+
+def _revision(transaction: Transaction) -> int:
+    """Return the instance's revision after a transaction."""
+    return transaction.expected + (transaction.snapshot is not None)
+
+
+def snapshot_of(row: Any, *, source: str, where: str) -> Snapshot:
+    """Return the snapshot of a row with chart, version, configuration, context and revision.
+
+    Raises
+    ------
+    StoreDamagedError
+        It holds none.
+    """
+    chart, version, configuration, context, revision = row
+    try:
+        record = {
+            "chart": chart,
+            "version": version,
+            "configuration": json.loads(configuration),
+            "context": json.loads(context),
+            "revision": revision,
+        }
+        return Snapshot.from_dict(record, source=where)
+    except StoreDamagedError as error:
+        reason = f"{where}: {error.reason}"
+    except (TypeError, ValueError, InvalidValueError) as error:
+        reason = f"{where}: {error}"
+    raise StoreDamagedError(path=source, reason=reason)
