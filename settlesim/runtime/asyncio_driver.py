@@ -1,7 +1,8 @@
 """`AsyncioDriver`: services and delays of one event as coroutines and tasks on a clock.
 
 A service that runs alone runs in the task that settles the event, and one that never waits needs
-no timer (`benchmarks.settle` shows what that is worth). Several run concurrently, as tasks; of those that have ended the one that was started first is answered first.
+no timer (`benchmarks.settle` shows what that is worth). Several run concurrently, as tasks; of
+those that have ended, the one that was started first is answered first.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ class SimulatedClock:
 
     When every task waits, time jumps to the earliest deadline. Sleepers wake in the order
     of their deadlines, at equal times after the time-outs, then in the order in which they began,
-    so the same program gives the same order every time. One clock may serve several event loops one after the other, not
-    at the same time.
+    so the same program gives the same order every time. One clock may serve several event loops
+    one after another, not at the same time.
 
     Parameters
     ----------

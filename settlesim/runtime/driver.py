@@ -159,18 +159,12 @@ async def drive(settling: Settling, driver: Driver) -> Passed:
             for activity in running:
                 if activity not in wanted:
                     driver.stop(activity)
-            for activity in wanted:
-                if activity not in running:
-                    if isinstance(activity, PendingDelay):
-                        began[activity.id, activity.number] = driver.now()
-                    driver.start(activity)
+            for activity in [each for each in wanted if each not in running]:
+                if isinstance(activity, PendingDelay):
+                    began[activity.id, activity.number] = driver.now()
+                driver.start(activity)
             running = wanted
-            try:
-                activity, answer = await driver.next()
-            except TimeoutError:
-                raise DeadlineExceededError(
-                    seconds=driver.deadline, configuration=settling.configuration
-                ) from None
+            activity, answer = await _next(settling, driver)
             if activity in running:
                 running.remove(activity)
                 _give(settling, activity, answer, passed)
@@ -180,6 +174,15 @@ async def drive(settling: Settling, driver: Driver) -> Passed:
         now = driver.now()
         passed.seconds = {name: now - at for name, at in began.items()}
     return passed
+
+
+async def _next(settling: Settling, driver: Driver) -> tuple[Activity, Answer]:
+    try:
+        return await driver.next()
+    except TimeoutError:
+        raise DeadlineExceededError(
+            seconds=driver.deadline, configuration=settling.configuration
+        ) from None
 
 
 def _give(settling: Settling, activity: Activity, answer: Answer, passed: Passed) -> None:
