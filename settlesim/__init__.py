@@ -46,7 +46,7 @@ from settlesim.engine import (
 from settlesim.errors import SettlesimError
 from settlesim.ports import Clock, Message, Queue, Store, Transaction
 from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
-from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue
+from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
 from settlesim.view import Picture
 
 __all__ = [
@@ -77,6 +77,7 @@ __all__ = [
     "SqliteStore",
     "StandardQueue",
     "Store",
+    "TinyStore",
     "Transaction",
     "Verdict",
     "Worker",

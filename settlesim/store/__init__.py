@@ -1,8 +1,9 @@
-"""Where instances are kept between events, and messages wait: in SQLite, or in memory."""
+"""Where instances are kept between events, and messages wait."""
 
 from settlesim.ports import DurableTimer, Mark
 from settlesim.store.queues import FifoQueue, StandardQueue
 from settlesim.store.sqlite import MemoryStore, SqliteStore
+from settlesim.store.tinydb import TinyStore
 from settlesim.store.values import (
     DeadLetter,
     ParkedGroup,
@@ -23,4 +24,5 @@ __all__ = [
     "SqliteStore",
     "StandardQueue",
     "StoredInstance",
+    "TinyStore",
 ]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from settlesim.chart.snapshot import Snapshot, check_key
 from settlesim.chart.values import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.errors.checks import MAX_NAME, check_seconds, check_text
 from settlesim.ports import Send, Timer, Timers, Transaction
+from settlesim.store.values import OWN_FIELDS
 
-__all__ = ["OWN_FIELDS", "check_key", "check_message", "check_transaction"]
-
-OWN_FIELDS: Final = frozenset({"key", "number", "revision", "at", "snapshot"})
-"""What a store itself says of a settlement; a record has other fields."""
+__all__ = ["check_key", "check_message", "check_transaction"]
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:

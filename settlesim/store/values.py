@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import FrozenDict, JSONValue
 
-__all__ = ["DeadLetter", "ParkedGroup", "PastSettlement", "QueueStatus", "StoredInstance"]
+__all__ = [
+    "OWN_FIELDS",
+    "DeadLetter",
+    "ParkedGroup",
+    "PastSettlement",
+    "QueueStatus",
+    "StoredInstance",
+]
+
+OWN_FIELDS: Final = frozenset({"key", "number", "revision", "at", "snapshot"})
+"""What a store itself says of a settlement; a record has other fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +30,12 @@ class StoredInstance:
     final: bool
     """Whether its chart has come to its end."""
     saved_at: float
-    """When it was saved last, in seconds since the epoch."""
+    """When it was saved last, in seconds since the epoch; 0 where that is not known."""
+
+    def is_in(self, state: str) -> bool:
+        """Say whether an active state is `state` or lies within it."""
+        within = f"{state}."
+        return any(leaf == state or leaf.startswith(within) for leaf in self.snapshot.configuration)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""

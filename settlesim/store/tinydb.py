@@ -1,0 +1,337 @@
+"""TinyStore: instances and their settlements in one TinyDB file that people can read and edit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, NoReturn
+
+from tinydb import TinyDB
+from tinydb.storages import Storage
+from tinydb.table import Table
+
+from settlesim.chart.snapshot import Snapshot
+from settlesim.errors import InvalidValueError, StoreUnavailableError, shorten
+from settlesim.errors.checks import check_count, check_seconds
+from settlesim.ports import Transaction
+from settlesim.store.checks import check_key, check_transaction
+from settlesim.store.tinydb_content import Content, read_content
+from settlesim.store.values import PastSettlement, StoredInstance
+from settlesim.store.wall import wall_clock
+from settlesim.store.whole_file import locked, read_file, replace_file
+
+__all__ = ["TinyStore"]
+
+
+class TinyStore:
+    """Keeps instances in one TinyDB file that people, `jq` and git can read.
+
+    A save replaces the whole file, and is on the disk when `commit` returns. So the store is
+    for notebooks and small tools; a `SqliteStore` takes many instances, and has the queues.
+    Threads, processes and forks may share the file: a writer holds a lock beside it
+    (``<path>.lock``), a reader needs none and sees what was saved last. The file may be
+    edited, or changed with TinyDB, while nobody saves.
+
+    Opening and reading write nothing; the first save makes the file.
+
+    Parameters
+    ----------
+    path
+        Links are followed, and the file that they lead to is replaced. A new file can be
+        read by its owner only; an old one keeps its permissions.
+    lock_timeout : seconds to wait for somebody else who is saving
+    now
+        Where the time comes from, in seconds since the epoch.
+    history : how many settlements of each instance are remembered, the newest ones; 0 for none
+
+    Raises
+    ------
+    StoreDamagedError
+        The file is not what a TinyStore wrote; it is not changed.
+    StoreUnavailableError
+        The file cannot be read, has a newer format, holds queues or has a journal of a former
+        version beside it; or its folder is missing.
+    InvalidValueError
+        An option has another type or range.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "store.json")
+    >>> with TinyStore(path) as store:
+    ...     store.keys()
+    []
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lock_timeout: float = 30.0,
+        now: Callable[[], float] = wall_clock,
+        history: int = 10,
+    ) -> None:
+        check_seconds(lock_timeout, where="lock_timeout")
+        _check_whole(history, where="history")
+        self.path = os.fspath(path)
+        """As it was given."""
+        self.lock_timeout = lock_timeout
+        self.now = now
+        self.history = history
+        """How many settlements of each instance are remembered."""
+        self.closed = False
+        self._absolute = os.path.abspath(path)
+        self._known = Content()
+        self._content(self._file())
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def load(self, key: str) -> Snapshot | None:
+        """Return the instance's last saved state, or None for one that was never saved.
+
+        Raises
+        ------
+        StoreDamagedError
+            The file is not what a TinyStore wrote; it is never taken for an empty one.
+        StoreUnavailableError
+            The system refused, or the store is closed.
+        InvalidValueError
+            A key that is no text, is empty, or has a lone surrogate.
+        """
+        check_key(key)
+        found = self._content(self._file()).instances.get(key)
+        return None if found is None else found.snapshot
+
+    def keys(self) -> list[str]:
+        """Return the keys of all instances, sorted; raises as `load`."""
+        return sorted(self._content(self._file()).instances)
+
+    def find(
+        self,
+        chart: str | None = None,
+        state: str | None = None,
+        version: int | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> tuple[StoredInstance, ...]:
+        """Return the instances that fit all that is given, sorted by key; raises as `load`.
+
+        Parameters
+        ----------
+        state : full name of a state that is active, or that an active state lies in
+        after : the last key of the page before
+        limit : how many are returned at most
+        """
+        check_count(limit, where="limit")
+        found = [
+            each
+            for key, each in sorted(self._content(self._file()).instances.items())
+            if (after is None or key > after)
+            and (chart is None or each.snapshot.chart == chart)
+            and (version is None or each.snapshot.version == version)
+            and (state is None or each.is_in(state))
+        ]
+        return tuple(found[:limit])
+
+    def settlements(self, key: str) -> tuple[PastSettlement, ...]:
+        """Return the instance's last settlements, oldest first; raises as `load`.
+
+        Only those whose transaction had a record are among them.
+        """
+        check_key(key)
+        past = self._content(self._file()).settlements.values()
+        return tuple(each for each in past if each.key == key)
+
+    def settlements_since(self, cursor: int = 0, limit: int = 100) -> tuple[PastSettlement, ...]:
+        """Return the settlements of all instances after `cursor`, oldest first; raises as `load`.
+
+        Those that are no longer remembered are left out.
+
+        Parameters
+        ----------
+        cursor : the number of the last settlement that was seen; 0 for none
+        limit : how many are returned at most
+        """
+        _check_whole(cursor, where="cursor")
+        check_count(limit, where="limit")
+        past = self._content(self._file()).settlements
+        return tuple([each for number, each in past.items() if number > cursor][:limit])
+
+    @property
+    def db(self) -> TinyDB:
+        """The file as a TinyDB, for queries over its tables; it cannot be written through.
+
+        Each query sees what was saved last.
+        """
+        return _ReadOnlyDB(storage=lambda: _ReadOnlyStorage(self))
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def commit(self, transaction: Transaction) -> None:
+        """Write the transaction whole, if the instance is at its expected revision.
+
+        Raises
+        ------
+        VersionConflictError
+            The instance is at another revision, or not in the state `before`; nothing was
+            written.
+        StoreDamagedError
+            The file is not what a TinyStore wrote; it was not changed.
+        StoreUnavailableError
+            The system refused, or the store is closed. Nothing was written, unless the text
+            says that the file has the new content.
+        InvalidValueError
+            The transaction is none that a store could keep, or has a part that needs a
+            queue; nothing was written.
+        """
+        check_transaction(transaction)
+        transaction.refuse_parts("consumed", "mark", "sends", "timers", store="a TinyStore")
+        key, snapshot, expected = transaction.key, transaction.snapshot, transaction.expected
+        with self._changing() as content:
+            content.compare(key, expected, transaction.before)
+            now = self.now()
+            if snapshot is not None:
+                content.save(StoredInstance(key, snapshot, transaction.final, now))
+            if transaction.record is not None and self.history:
+                revision = expected if snapshot is None else snapshot.revision
+                number = content.last + 1
+                past = PastSettlement(key, number, revision, now, snapshot, transaction.record)
+                content.remember(past, self.history)
+
+    def delete(self, key: str, expected: int) -> None:
+        """Forget the instance and its settlements if it is at revision `expected`.
+
+        Raises
+        ------
+        VersionConflictError
+            The instance is at another revision, 0 where there is none.
+        StoreDamagedError, StoreUnavailableError, InvalidValueError
+            As `commit`.
+        """
+        check_key(key)
+        with self._changing() as content:
+            content.compare(key, expected)
+            content.remove({key})
+
+    def prune(self, *, final: bool = True, older_than: float) -> tuple[str, ...]:
+        """Forget instances that are finished, with their settlements; raises as `commit`.
+
+        Parameters
+        ----------
+        final : False for those that are not finished, too
+        older_than : seconds since their last save
+
+        Returns
+        -------
+        keys : of the instances that were removed, sorted
+        """
+        check_seconds(older_than, where="older_than")
+        with self._changing() as content:
+            latest = self.now() - older_than
+            found = {
+                each.key
+                for each in content.instances.values()
+                if (each.final or not final) and each.saved_at <= latest
+            }
+            content.remove(found)
+        return tuple(sorted(found))
+
+    def close(self) -> None:
+        """Let the store go; whatever comes after raises StoreUnavailableError."""
+        self.closed = True
+        self._known = Content()
+
+    def __enter__(self) -> TinyStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_known": Content()}
+
+    def __repr__(self) -> str:
+        closed = ", closed" if self.closed else ""
+        return f"{type(self).__name__}({self.path!r}{closed})"
+
+    # --- the file ---------------------------------------------------------------------------
+
+    def _file(self) -> str:
+        if self.closed:
+            reason = "this store object was closed; open another one"
+            raise StoreUnavailableError(path=self._absolute, reason=reason, final=True)
+        return os.path.realpath(self._absolute)
+
+    def _content(self, path: str) -> Content:
+        """Return what the file holds now, for reading only."""
+        journal = f"{path}.journal"
+        if os.path.lexists(journal):
+            reason = f"{journal} is beside it, in which a former version of settlesim keeps what "
+            reason += "was saved last. With that version run `settlesim compact --store "
+            reason += f"{shlex.quote(path)}`, then remove the journal"
+            raise StoreUnavailableError(path=path, reason=reason)
+        data = read_file(path)
+        known = self._known  # by another thread it may be replaced, never changed
+        if known.data != data:
+            known = Content() if data is None else read_content(data, path, self.now)
+            self._known = known
+        return known
+
+    @contextmanager
+    def _changing(self) -> Iterator[Content]:
+        """Hold the file alone, and write what the block made of its content."""
+        path = self._file()
+        with locked(path, self.lock_timeout):
+            content = self._content(path).copy()
+            yield content
+            if content.changed:
+                content.data = content.encoded()
+                replace_file(path, content.data)
+                self._known = content
+
+
+def _check_whole(value: object, *, where: str) -> None:
+    if type(value) is not int or value < 0:
+        reason = f"is {shorten(value, 40)}; a whole number from 0 is needed"
+        raise InvalidValueError(where=where, reason=reason)
+
+
+# --- TinyDB, for queries ----------------------------------------------------------------------
+
+
+class _ReadOnlyStorage(Storage):
+    """The tables of a store's file, read anew each time."""
+
+    def __init__(self, store: TinyStore) -> None:
+        self._store = store
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        data = self._store._content(self._store._file()).data
+        found: dict[str, Any] | None = None if data is None else json.loads(data)
+        return found
+
+    def write(self, data: dict[str, dict[str, Any]]) -> NoReturn:
+        reason = "is for queries only: save with commit(), or close the store and open its file "
+        reason += "with TinyDB(path)"
+        raise InvalidValueError(where="db", reason=reason)
+
+
+class _ReadOnlyTable(Table):
+    """A table without a cache of queries, which would not see what others save."""
+
+    def __init__(self, storage: Storage, name: str, **options: Any) -> None:
+        super().__init__(storage, name, **{**options, "cache_size": 0})
+
+
+class _ReadOnlyDB(TinyDB):
+    table_class = _ReadOnlyTable  # type: ignore[assignment]
