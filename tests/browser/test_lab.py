@@ -227,7 +227,7 @@ def test_a_race_is_run_in_notebook_7(page: Page, server: str) -> None:
 
 
 def test_keys_belong_to_the_panel(notebook: LabNotebook) -> None:
-    """What is pressed in a panel is no short cut of the notebook: no cell comes or goes."""
+    """What is pressed in a panel is no shortcut of the notebook: no cell comes or goes."""
     page = notebook.page
     cells = page.locator(".jp-CodeCell").count()
     panel, race = page.locator(".chart-panel").first, page.locator(".race")

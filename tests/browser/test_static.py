@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nbconvert import HTMLExporter
 
 from tests.documents import ROOT
 
@@ -24,6 +23,8 @@ NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 @pytest.fixture(scope="module")
 def exporter() -> Any:
     """Make what turns notebooks into pages; its templates are read once."""
+    from nbconvert import HTMLExporter
+
     made: Any = HTMLExporter
     return made()
 
