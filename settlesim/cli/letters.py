@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.charts import CHART_HELP, complete_chart, find_chart
 from settlesim.cli.durable import (
     JSON_HELP,
     ago,
@@ -15,6 +15,7 @@ from settlesim.cli.durable import (
     queue_option,
     store_option,
 )
+from settlesim.cli.output import command_line
 from settlesim.cli.running import Command
 from settlesim.errors import shorten
 
@@ -67,7 +68,9 @@ def dead_letters(path: str, queue: str | None, as_json: bool) -> None:
         for each in found
     )
     click.echo("\n".join(table(rows)))
-    click.echo("`settlesim redrive` puts them back.", err=True)
+    which = [] if queue is None else [f"--queue={queue}"]
+    again = command_line("redrive", f"--store={path}", *which)
+    click.echo(f"To put them back: {again}", err=True)
 
 
 def _letters(store: TinyStore, queue: str | None) -> list[DeadLetter]:
@@ -138,17 +141,16 @@ def redrive(path: str, queue: str | None, key: str | None, messages: tuple[int, 
         return
     click.echo(f"Put {len(letters)} message{'s' if len(letters) > 1 else ''} back.")
     for name, group in sorted({(each.queue, each.group_id) for each in letters} & parked):
-        click.echo(
-            f"{plain(group)} is still parked: settlesim resume {plain(name)} {plain(group)} "
-            f"--store {plain(path)}",
-            err=True,
-        )
+        # The queue and not the chart, of which nobody knows here where it is from.
+        on = command_line("resume", f"--queue={name}", f"--store={path}", "--", group)
+        click.echo(f"{plain(group)} is still parked. To let it go on: {on}", err=True)
 
 
 @click.command(
     cls=Command,
     short_help="Let a key go on that was parked after a dead letter.",
     help=f"""Let the events of KEY go on, which wait since one before them could not be settled.
+    They are those of CHART, or of the queue that --queue names.
 
     `settlesim redrive` puts that one back into its place; do that first, unless it is to be
     left out.
@@ -159,18 +161,22 @@ def redrive(path: str, queue: str | None, key: str | None, messages: tuple[int, 
     Exit status: 0, also where the key was not parked; 1 where the store
     failed; 2 where there is no such file or chart.""",
 )
-@chart_argument
-@click.argument("key")
+@click.argument("words", metavar="[CHART] KEY", nargs=-1, shell_complete=complete_chart)
 @store_option(exists=True)
-def resume(source: Source, key: str, path: str) -> None:
+@queue_option
+def resume(words: tuple[str, ...], path: str, queue: str | None) -> None:
     """Let a parked key go on."""
     from settlesim.cli.words import plain
     from settlesim.store import TinyStore
 
+    if len(words) != (2 if queue is None else 1):
+        raise click.UsageError("give CHART and KEY, or --queue NAME and KEY")
+    name = find_chart(words[0]).chart.name if queue is None else queue
+    key = words[-1]
     with TinyStore(path) as store:
-        queue = open_queue(store, source.chart.name)
-        was_parked = queue.resume(key)
-        left = [each.id for each in queue.dead_letters() if each.group_id == key]
+        found = open_queue(store, name)
+        was_parked = found.resume(key)
+        left = [each.id for each in found.dead_letters() if each.group_id == key]
     if not was_parked:
         click.echo(f"{plain(key)} was not parked.")
         return

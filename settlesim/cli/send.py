@@ -35,7 +35,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
     \b
     Exit status: 0; 1 where the store failed; 2 for wrong arguments,
-    charts, lines, and events that the chart has no transition for.
+    charts, lines, and events that the chart has no transition for; 130
+    after Ctrl-C, which says what was accepted before it.
 
     \b
     Examples:

@@ -17,6 +17,7 @@ from settlesim.cli.durable import (
     queue_option,
     store_option,
 )
+from settlesim.cli.output import clear
 from settlesim.cli.running import Command
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False) if watch else json_page(found))
         return
     if watch:
-        click.clear()
+        clear()
     count = found["instances"]
     click.echo(f"{count} instance{'' if count == 1 else 's'}")
     if not found["queues"]:

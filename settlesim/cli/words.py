@@ -10,6 +10,7 @@ from settlesim.chart import Chart, Snapshot
 from settlesim.chart.problems import nearest
 from settlesim.chart.values import thaw
 from settlesim.chart.words import trigger_words
+from settlesim.cli.output import escaped
 from settlesim.engine.settlement import Call, CallStatus, Outcome, Settlement
 from settlesim.errors import shorten
 
@@ -29,22 +30,12 @@ _WIDEST = 200  # characters of one JSON value; --json shows all of it
 
 def json_page(value: Any) -> str:
     """Return JSON as `jq` prints it, without characters that a terminal obeys."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return "".join(each if each == "\n" else _obeyed(each) for each in text)
-
-
-def _obeyed(character: str) -> str:
-    """Return a character as JSON writes it where a terminal might do more than print it."""
-    if character.isprintable():
-        return character
-    units = character.encode("utf-16-be", "surrogatepass").hex()  # a pair beyond the first plane
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return escaped(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def json_line(value: Any, limit: int = _WIDEST) -> str:
     """Return JSON in one line, without characters that a terminal obeys."""
-    text = json.dumps(value, ensure_ascii=False)
-    text = "".join(map(_obeyed, text))
+    text = escaped(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 

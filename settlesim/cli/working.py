@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import click
 
+from settlesim.cli.output import escaped
 from settlesim.runtime import Worker
 from settlesim.runtime.logs import JSONLines
 
@@ -48,22 +49,13 @@ class Counted(logging.Handler):
         if self._form == "off" and outcome is not None:
             return
         with contextlib.suppress(OSError):  # nobody reads it any more; the work goes on
-            click.echo(_visible(self.format(record)), err=outcome is None)
+            click.echo(escaped(self.format(record), layout=False), err=outcome is None)
 
     def told(self) -> str:
         """Say how many messages were handled, by what became of them."""
         if not self._outcomes:
             return "Nothing was handled."
         return ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._outcomes.items()))
-
-
-def _visible(text: str) -> str:
-    """Return a line without characters that a terminal obeys."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def run_worker(worker: Worker, *, until_empty: bool) -> None:

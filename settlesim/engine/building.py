@@ -16,6 +16,7 @@ from settlesim.chart import Chart, Event, Node, NodeKind, Transition
 from settlesim.chart.values import FrozenDict, merge
 from settlesim.engine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
 from settlesim.engine.settlement import printable
+from settlesim.engine.transitions_log import quietly
 from settlesim.errors import (
     FunctionFailedError,
     InvalidValueError,
@@ -34,7 +35,8 @@ def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
     """
     machine: SettleMachine | NestedSettleMachine | None = chart.cache.get("machine")
     if machine is None:
-        machine = chart.cache["machine"] = _build(chart)
+        with quietly:
+            machine = chart.cache["machine"] = _build(chart)
     return machine
 
 

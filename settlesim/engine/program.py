@@ -25,6 +25,7 @@ from settlesim.chart.values import FrozenDict
 from settlesim.engine.building import apply, machine_of
 from settlesim.engine.machine import Instance, NestedSettleMachine
 from settlesim.engine.settlement import Outcome
+from settlesim.engine.transitions_log import quietly
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
 
 __all__ = ["Fired", "Program", "check_snapshot", "outcome_of", "program_of"]
@@ -108,7 +109,8 @@ class Program:
         if source not in sources:
             return None
         instance = Instance(source, context, event)
-        self._events[trigger].trigger(instance)
+        with quietly:
+            self._events[trigger].trigger(instance)
         if not instance.fired:
             return None
         number, dest = self._flat[instance.fired[0]]
@@ -123,7 +125,7 @@ class Program:
             configuration[0] if len(configuration) == 1 else list(configuration)
         )
         instance = Instance(state, context, event)
-        with self._alone():
+        with self._alone(), quietly:
             self._machine.trigger_event(instance, trigger)
         if not instance.fired:
             return None

@@ -194,13 +194,62 @@ def test_redrive_puts_a_halting_event_into_its_place_and_resume_lets_its_key_go_
     work(run, bad, "--policy", "halt")
     result = run("redrive", "--key", "k", "--store", "s.json")
     assert result.stdout == "Put 1 message back.\n"
-    assert result.stderr == "k is still parked: settlesim resume bad k --store s.json\n"
+    on = "settlesim resume --queue=bad --store=s.json -- k"
+    assert result.stderr == f"k is still parked. To let it go on: {on}\n"
     assert work(run, bad, fails=False) == "Nothing was handled.\n"
     assert run("resume", bad, "k", "--store", "s.json").stdout == "k goes on.\n"
     assert work(run, bad, fails=False) == "2 resolved\n"
     shown = json.loads(run("show", "k", "--store", "s.json", "--history", "--json").stdout)
     assert [each["event"]["name"] for each in shown["settlements"]] == ["GO", "OK"]
     assert [each["group_id"] for each in records(run, "dead-letters")] == ["other"]
+
+
+AWKWARD = ["two words; $(touch ran)", "it's", "-x", "--", "a\x1b[2J\u202e\u2028b\n\\c\x9b1", "~/*"]
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+@pytest.mark.parametrize("folder", ["plain", "my $HOME's; files"])
+def test_what_is_told_to_type_works_in_a_shell(here: Path, run: Run, key: str, folder: str) -> None:
+    """For a chart of a module, whose queue has another name, and for any key and any path."""
+    (here / folder).mkdir()
+    store = f"{folder}/s.json"
+    (here / "shop.py").write_text(f"from settlesim import Chart\nbad = Chart(**{BAD!r})\n")
+    assert run("send", "--store", store, "--", "shop:bad", key, "GO").exit_code == 0
+    options = ("--until-empty", "--max-failures", "1", "--log", "off", "--policy", "halt")
+    run("work", "shop:bad", "--store", store, "--service", "work=error", *options)
+    hint = run("dead-letters", "--store", store).stderr
+    told = typed(hint.removeprefix("To put them back: ").removesuffix("\n"))
+    assert told[0] == "settlesim"
+    result = run(*told[1:])
+    assert result.stdout == "Put 1 message back.\n"
+    told = typed(result.stderr.rpartition(" To let it go on: ")[2].removesuffix("\n"))
+    assert told == ["settlesim", "resume", "--queue=bad", f"--store={store}", "--", key]
+    assert run(*told[1:]).stdout.endswith(" goes on.\n")
+    assert not (here / "ran").exists()
+
+
+def typed(command: str) -> list[str]:
+    """The words that a shell makes of a command."""
+    source = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    script = f"\"$0\" -c '{source}' {command}"
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable], capture_output=True, check=True, timeout=60
+    )
+    words: list[str] = json.loads(done.stdout)
+    return words
+
+
+def test_a_queue_is_resumed_by_the_name_of_its_chart_or_by_its_own(bad: str, run: Run) -> None:
+    """And by nothing else."""
+    send(run, bad, "k", "GO", "OK")
+    for words in (["bad.json", "k"], ["k", "--queue", "bad"]):
+        work(run, bad, "--policy", "halt")
+        assert run("resume", *words, "--store", "s.json").stdout == "k goes on.\n"
+        run("redrive", "--store", "s.json")
+    for words in (["k"], ["bad.json", "k", "--queue", "bad"], []):
+        wrong = run("resume", *words, "--store", "s.json")
+        assert wrong.exit_code == 2
+        assert "give CHART and KEY, or --queue NAME and KEY" in wrong.stderr
 
 
 def test_resume_says_what_it_leaves_out(bad: str, run: Run) -> None:
