@@ -315,7 +315,7 @@ def _from_former(
         raise _FlawError(f"document 1 of its table {META!r} names tables that it does not have")
     for name in QUEUE_TABLES:
         documents = [each for _, each in _documents({name: {}, **found}, name)]
-        if name == "marks":  # which count until then
+        if name in ("marks", "deduplication"):  # which count until then
             documents = [each for each in documents if _number(each, "until", name) > now()]
         if documents:
             reason = f"its table {name!r} is that of a queue, and a queue needs a SqliteStore. Let "
@@ -328,8 +328,10 @@ def _from_former(
         for _, each in _documents(tables, SETTLEMENTS)
         if each.get("snapshot") is not None
     }
+    instances = {}
     for number, each in _documents(tables, INSTANCES):
         save = saves.get(_key(each, INSTANCES), {})
         facts = {"final": save.get("outcome") == "done", "saved_at": save.get("at", 0.0)}
-        tables[INSTANCES] = {**tables[INSTANCES], str(number): {**each, **facts}}
-    return {**tables, META: {"1": {"last_settlement": ids.get(SETTLEMENTS, 0)}}}
+        instances[str(number)] = {**each, **facts}
+    counter = {"last_settlement": ids.get(SETTLEMENTS, 0)}
+    return {**tables, META: {"1": counter}, INSTANCES: instances}

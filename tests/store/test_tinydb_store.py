@@ -395,6 +395,9 @@ FORMER = """{"meta":{
 "marks":{
 "1":{"key":"b","id":"e","revision":2,"outcome":null,"digest":null,"until":900.0}
 },
+"deduplication":{
+"1":{"queue":"count","group":"b","id":"e","digest":"","message":1,"until":901.0,"window":1.0}
+},
 "settlements":{
 "5":{"key":"a","revision":1,"at":5.5,"outcome":"done","snapshot":{"chart":"count","version":1,\
 "revision":1,"configuration":["odd"],"context":{"n":1}}},
@@ -438,10 +441,13 @@ def test_a_former_file_with_messages_is_refused(path: Path) -> None:
         TinyStore(path, now=Time())
 
 
-def test_a_former_file_with_marks_that_still_count_is_refused(path: Path) -> None:
+@pytest.mark.parametrize(("until", "table"), [("900.0", "marks"), ("901.0", "deduplication")])
+def test_a_former_file_with_ids_that_still_count_is_refused(
+    path: Path, until: str, table: str
+) -> None:
     """Without them an event that comes again would be applied twice."""
-    path.write_text(FORMER.replace("900.0", "1000.5"))
-    with pytest.raises(StoreUnavailableError, match="'marks'"):
+    path.write_text(FORMER.replace(until, "1000.5"))
+    with pytest.raises(StoreUnavailableError, match=f"'{table}'"):
         TinyStore(path, now=Time())
 
 
