@@ -23,7 +23,7 @@ from settlesim.chart import (
 )
 from settlesim.chart.values import FrozenDict
 from settlesim.engine.building import apply, machine_of
-from settlesim.engine.machine import Instance, NestedSettleMachine
+from settlesim.engine.machine import Instance, NestedSettleMachine, SettleMachine
 from settlesim.engine.settlement import Outcome
 from settlesim.engine.transitions_log import quietly
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
@@ -52,11 +52,15 @@ class Program:
     ----------
     chart
         Its guards and assigns have to be bound only where they are called.
+    machine
+        One that was built for this program; None for that of the chart.
     """
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(
+        self, chart: Chart, machine: SettleMachine | NestedSettleMachine | None = None
+    ) -> None:
         self.chart = chart
-        machine = machine_of(chart)
+        machine = machine_of(chart) if machine is None else machine
         self._order = {node.name: index for index, node in enumerate(chart.states)}
         self._sources: dict[str, set[str]] = {}
         for edge in chart.edges:
@@ -165,6 +169,10 @@ class Program:
                     raise UnboundFunctionError(chart=self.chart.name, names=[function])
                 context = apply(function, self.chart.functions[function], context, event)
         return Fired(configuration, context, (), (), entered)
+
+    def sources(self, trigger: str) -> frozenset[str]:
+        """Return the nodes with a transition under this trigger."""
+        return frozenset(self._sources.get(trigger, ()))
 
     # --- questions ------------------------------------------------------------------------
 
