@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.durable import StorePath
 from settlesim.cli.running import Command
 from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
 
@@ -28,8 +29,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     short_help="Bring one event to its settled node, and save the instance there.",
     help=f"""Bring EVENT of the instance KEY to a settled node of CHART, and save it there.
 
-    A key that the store does not have begins a new instance. Without --store nothing is
-    kept.
+    A key that the store does not have starts a new instance. Without --store nothing is
+    kept. A chart whose settled states have delays needs a SQLite file, where the timers are.
 
     {CHART_HELP}
 
@@ -58,10 +59,14 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     "--id",
     "event_id",
     metavar="TEXT",
-    help="The same for every repetition of this event: the idempotency keys are made of it.",
+    help="The same for every duplicate of this event: the idempotency keys are made of it.",
 )
 @click.option(
-    "--store", "path", metavar="FILE", type=click.Path(dir_okay=False), help="Keep instances here."
+    "--store",
+    "path",
+    metavar="FILE",
+    type=StorePath(exists=False),
+    help="Keep instances here, in a TinyDB file (.json) or a SQLite file (.db).",
 )
 @stub_options
 @click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
@@ -100,12 +105,12 @@ def settle(
 
 @contextmanager
 def _store(path: str | None) -> Iterator[Store]:
-    from settlesim.store import MemoryStore, TinyStore
+    from settlesim.store import MemoryStore, open_store
 
     if path is None:
         yield MemoryStore()
     else:
-        with TinyStore(path) as store:
+        with open_store(path) as store:
             yield store
 
 

@@ -60,7 +60,7 @@ class Table:
 Row: TypeAlias = dict[str, Any]
 Law: TypeAlias = Callable[[Execute, Table], Iterator[Damage]]
 
-_PYTHON: Final = {"text": str, "integer": int, "real": float}
+_PYTHON: Final[dict[str, type[str | int | float]]] = {"text": str, "integer": int, "real": float}
 _FLAGS: Final = frozenset({"final", "sent", "ordered", "in_flight"})
 _COUNTS: Final = frozenset({"receives", "answered", "failures", "revision"})
 _NUMBERS: Final = frozenset({"id", "number", "token", "message", "timer", "first_id"})
@@ -98,19 +98,19 @@ def _check_value(column: str, value: Any, kind: str, *, optional: bool) -> None:
     """Refuse a value that a column cannot have."""
     if value is None and optional:
         return
-    if type(value) is not _PYTHON[kind]:
+    if not isinstance(value, _PYTHON[kind]):
         raise _FlawError(f"its {column} is {shorten(value, 40)}, and {kind} is needed")
-    if kind == "text" and not value.isascii():
+    if isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError:
             raise _FlawError(f"its {column} has bytes that are not UTF-8") from None
-    if kind == "real" and not (math.isfinite(value) and value >= 0):
+    elif isinstance(value, float) and not (math.isfinite(value) and value >= 0):
         raise _FlawError(f"its {column} is {value}, and a time or a length of time is needed")
     if column in _FLAGS and value not in (0, 1):
         raise _FlawError(f"its {column} is {value}, and 0 or 1 is needed")
     least = 1 if column in _NUMBERS else 0 if column in _COUNTS else -math.inf
-    if kind == "integer" and value < least:
+    if isinstance(value, int) and value < least:
         raise _FlawError(f"its {column} is {value}, and a whole number from {least} is needed")
 
 
@@ -138,7 +138,7 @@ def _snapshot(record: JSONValue) -> Snapshot:
 
 
 def _instances(execute: Execute, table: Table) -> Iterator[Damage]:
-    """Every row is a snapshot, at a revision from 1."""
+    """Find rows that are no snapshot, at a revision from 1."""
 
     def check(row: Row) -> None:
         _check_key(row["key"])
@@ -149,7 +149,7 @@ def _instances(execute: Execute, table: Table) -> Iterator[Damage]:
 
 
 def _settlements(execute: Execute, table: Table) -> Iterator[Damage]:
-    """Every row can be read; revisions never fall, and none is above the instance's."""
+    """Find rows that cannot be read, and revisions that fall or are above the instance's."""
 
     def check(row: Row) -> None:
         _check_key(row["key"])
@@ -186,7 +186,10 @@ def _settlements(execute: Execute, table: Table) -> Iterator[Damage]:
 
 
 def _marks(execute: Execute, table: Table) -> Iterator[Damage]:
-    """Every row can be read. A mark may outlive its instance, and be of a later revision."""
+    """Find rows that cannot be read.
+
+    A mark may outlive its instance, so its revision may be above that of a later one.
+    """
 
     def check(row: Row) -> None:
         _check_key(row["key"])
@@ -200,11 +203,13 @@ def _marks(execute: Execute, table: Table) -> Iterator[Damage]:
 def _check_digest(row: Row) -> None:
     digest = row["digest"]
     if len(digest) != 32 or not set(digest) <= set("0123456789abcdef"):
-        raise _FlawError(f"its digest is {shorten(digest, 40)}, and 32 hexadecimal digits are needed")
+        raise _FlawError(
+            f"its digest is {shorten(digest, 40)}, and 32 hexadecimal digits are needed"
+        )
 
 
 def _timers(execute: Execute, table: Table) -> Iterator[Damage]:
-    """A timer is that of an instance, and has exactly one message when it is marked sent."""
+    """Find timers without an instance, and those not with one message exactly if sent."""
 
     def check(row: Row) -> None:
         _check_key(row["key"])
@@ -230,12 +235,14 @@ def _timers(execute: Execute, table: Table) -> Iterator[Damage]:
 
 
 def _check_sequence(execute: Execute, table: Table, greatest: str) -> Iterator[Damage]:
-    """No number may be used again: SQLite's sequence is not behind any that was."""
+    """Say whether a number would be used again: SQLite's sequence is behind one that was."""
     (most,) = execute(greatest).fetchone()
     found = execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
     last = 0 if found is None else found[0]
     if most is not None and (type(last) is not int or last < most):
-        reason = f"its sequence is at {last}, and the number {most} was used: it would be used again"
+        reason = (
+            f"its sequence is at {last}, and the number {most} was used: it would be used again"
+        )
         yield Damage(table.name, None, reason)
 
 
@@ -262,7 +269,7 @@ def _check_message(row: Row) -> None:
 
 
 def _messages(execute: Execute, table: Table) -> Iterator[Damage]:
-    """Bodies are strict JSON; what is in flight in an ordered group is its first message."""
+    """Find messages that cannot be read, and those that one of their group has overtaken."""
     yield from _sound_rows(execute, table, [], _check_message)
     # A message that was redriven stands before one that is in flight, and was received before.
     passed = execute(
@@ -282,7 +289,7 @@ def _messages(execute: Execute, table: Table) -> Iterator[Damage]:
 
 
 def _dead_letters(execute: Execute, table: Table) -> Iterator[Damage]:
-    """A dead letter is readable as a message, not in flight, and in its queue no more."""
+    """Find dead letters that cannot be read, are in flight, or are in their queue, too."""
 
     def check(row: Row) -> None:
         _check_message(row)
@@ -306,7 +313,7 @@ _EXPECTED_HEADS: Final = """
 
 
 def _heads(execute: Execute, table: Table) -> Iterator[Damage]:
-    """Each group that is not parked has one row: its first message, and when it is visible."""
+    """Find rows that are not what the messages say: one for each group that is not parked."""
     yield from _sound_rows(execute, table, [], lambda row: None)
     wanted = execute(
         f"WITH expected AS ({_EXPECTED_HEADS}) SELECT expected.queue, name, expected.group_id,"
@@ -325,7 +332,7 @@ def _heads(execute: Execute, table: Table) -> Iterator[Damage]:
         if due is not None:
             columns = zip(("group_id", "message", "sent_at", "visible_at"), rest, due, strict=True)
             reason = ", ".join(
-                f"its {column} is {shorten(found, 40)}, and by the messages it is {shorten(true, 40)}"
+                f"its {column} is {shorten(found, 40)}, and the messages say {shorten(true, 40)}"
                 for column, found, true in columns
                 if found != true
             )
@@ -336,7 +343,7 @@ def _heads(execute: Execute, table: Table) -> Iterator[Damage]:
 
 
 def _parked(execute: Execute, table: Table) -> Iterator[Damage]:
-    """Every row can be read."""
+    """Find rows that cannot be read."""
 
     def check(row: Row) -> None:
         check_text(row["queue"], where="its queue", most=MAX_NAME)
@@ -346,7 +353,7 @@ def _parked(execute: Execute, table: Table) -> Iterator[Damage]:
 
 
 def _deduplication(execute: Execute, table: Table) -> Iterator[Damage]:
-    """An id is that of the message that it names, as long as this is there."""
+    """Find ids that are not those of the message that they name, if it is there."""
 
     def check(row: Row) -> None:
         check_text(row["queue"], where="its queue", most=MAX_NAME)

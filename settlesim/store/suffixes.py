@@ -36,8 +36,8 @@ def store_kind(path: str | os.PathLike[str]) -> Literal["sqlite", "tinydb"]:
     found = STORE_SUFFIXES.get(os.path.splitext(os.fspath(path))[1].lower())
     if found is None:
         reason = (
-            f"{shorten(os.fspath(path), 200)} has a suffix that is that of no store: use .json for "
-            "a TinyDB file, or .db, .sqlite or .sqlite3 for a SQLite file"
+            f"{shorten(os.fspath(path), 200)} names no kind of store: its suffix has to be .json "
+            "for a TinyDB file, or .db, .sqlite or .sqlite3 for a SQLite file"
         )
         raise InvalidValueError(where="the name of the store", reason=reason)
     return found
