@@ -134,8 +134,7 @@ class Transaction:
         """
         found = [name for name in names if getattr(self, name) not in (None, ())]
         if found:
-            reason = f"has {' and '.join(found)}, which {store} cannot keep; a SqliteStore can, on "
-            reason += "the command line with --store FILE.db"
+            reason = f"has {' and '.join(found)}, which {store} cannot keep; a SqliteStore can"
             raise InvalidValueError(
                 where=f"the transaction of instance {shorten(self.key, 60)}", reason=reason
             )
