@@ -461,7 +461,7 @@ class Clock(Protocol):
         """Return when `seconds` have passed on this clock."""
         ...
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
         Raises

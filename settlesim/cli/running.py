@@ -96,8 +96,6 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            if ctx.meta.get(_DEBUG):
-                raise
             # The line feed ends the line of the ^C that the terminal shows.
             click.echo("\nInterrupted.", err=True)
             ctx.exit(128 + signal.SIGINT)

@@ -51,7 +51,7 @@ MAX_INTERNAL: Final = 100
 """How many internal events may wait at once before an exploration gives up."""
 MAX_PATHS: Final = 100_000
 """How many lines of paths a check tells."""
-MAX_WORK: Final = 1_500_000
+MAX_WORK: Final = 1_000_000
 """How many steps an exploration takes before it gives up, in a few seconds: answers of guards,
 and what it is to fire triggers."""
 _FIRING: Final = 5  # as how many steps it counts to fire a trigger

@@ -117,7 +117,9 @@ class Content:
 
     def remember(self, past: PastSettlement, history: int) -> None:
         """Add a settlement, and forget those of its instance that are too old."""
-        self.past_json[str(past.number)] = past.to_dict()
+        document = past.to_dict()
+        del document["number"]  # it is the id of the document
+        self.past_json[str(past.number)] = document
         self.settlements[past.number] = past
         self.last = past.number
         numbers = [each.number for each in self.settlements.values() if each.key == past.key]
