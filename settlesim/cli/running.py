@@ -50,7 +50,7 @@ class Command(click.Command):
             ["--debug"],
             is_flag=True,
             hidden=True,  # the group's help shows it
-            is_eager=True,  # a chart that can not be read is an error to debug, too
+            is_eager=True,  # a chart that cannot be read is an error to debug, too
             expose_value=False,
             callback=_set_debug,
         )

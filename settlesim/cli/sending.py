@@ -50,7 +50,7 @@ class _Line:
 
 
 class _BadLineError(Exception):
-    """A line that can not be sent."""
+    """A line that cannot be sent."""
 
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(f"line {number}: {reason}")
@@ -171,7 +171,7 @@ def _batches(
 
 
 def _arriving(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
-    """Return lines with their numbers, as many at once as have arrived.
+    """Return lines with their numbers, as many as have arrived.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def stub_options(function: Function) -> Function:
         (
             "service",
             "NAME=ANSWER",
-            "Let a service end at once: done, done:JSON (its result), error or error:TEXT.",
+            "Let a service end immediately: done, done:JSON (its result), error or error:TEXT.",
         ),
     ):
         option = click.option(

@@ -16,6 +16,7 @@ from settlesim.errors import shorten
 
 __all__ = [
     "configuration_text",
+    "instance_table",
     "json_line",
     "json_page",
     "plain",
@@ -183,14 +184,14 @@ def settlement_record(settlement: Settlement) -> dict[str, Any]:
 
 
 def snapshot_text(key: str, snapshot: Snapshot) -> str:
-    """Tell where an instance rests and what it knows."""
+    """Tell which state an instance is in and what it knows."""
     return "\n".join([*table(list(_facts(key, snapshot))), *_known(snapshot)])
 
 
 def _facts(key: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     yield "key", plain(key)
     yield "chart", f"{plain(snapshot.chart)} version {snapshot.version}"
-    yield "rests in", configuration_text(snapshot.configuration)
+    yield "state", configuration_text(snapshot.configuration)
     yield "revision", str(snapshot.revision)
 
 
@@ -199,3 +200,19 @@ def _known(snapshot: Snapshot) -> list[str]:
         return ["context   {}"]
     rows = [(plain(name), json_line(value)) for name, value in snapshot.context.items()]
     return ["context", *table(rows, indent="  ")]
+
+
+def instance_table(found: Sequence[tuple[str, Snapshot]]) -> list[str]:
+    """Return a line for each instance, below their titles."""
+    rows = [("KEY", "CHART", "REVISION", "STATE", "CONTEXT")]
+    rows.extend(
+        (
+            plain(key),
+            f"{plain(snapshot.chart)} v{snapshot.version}",
+            f"{snapshot.revision:>8}",
+            configuration_text(snapshot.configuration),
+            json_line(snapshot.context, 60),
+        )
+        for key, snapshot in found
+    )
+    return table(rows)

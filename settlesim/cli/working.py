@@ -59,7 +59,7 @@ class Counted(logging.Handler):
 
 
 def run_worker(worker: Worker, *, until_empty: bool) -> None:
-    """Run a worker; the first signal stops it in an orderly way, the second one at once."""
+    """Run a worker; the first signal stops it in an orderly way, the second one immediately."""
 
     async def main() -> None:
         with _signals(worker.stop, worker.grace):
@@ -74,11 +74,11 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
 
     def handle(number: int, frame: Any = None) -> None:
         if seen:
-            # At once, whatever the threads do: the store was made for that.
+            # Immediately, whatever the threads do: the store was made for that.
             os._exit(128 + number)
         seen.append(number)
         stop()
-        text = f"Stopping: what is in flight has {grace:g} s. Once more ends it at once.\n"
+        text = f"Stopping: what is in flight has {grace:g} s. Once more ends it immediately.\n"
         os.write(sys.stderr.fileno(), text.encode())
 
     before = {each: signal.signal(each, handle) for each in _SIGNALS}

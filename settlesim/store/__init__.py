@@ -3,6 +3,7 @@
 from settlesim.ports import DurableTimer, Mark
 from settlesim.store.queues import FifoQueue, StandardQueue
 from settlesim.store.sqlite import MemoryStore, SqliteStore
+from settlesim.store.suffixes import open_store
 from settlesim.store.tinydb import TinyStore
 from settlesim.store.values import (
     DeadLetter,
@@ -11,6 +12,7 @@ from settlesim.store.values import (
     QueueStatus,
     StoredInstance,
 )
+from settlesim.store.verify import StoreReport, verify_store
 
 __all__ = [
     "DeadLetter",
@@ -23,6 +25,9 @@ __all__ = [
     "QueueStatus",
     "SqliteStore",
     "StandardQueue",
+    "StoreReport",
     "StoredInstance",
     "TinyStore",
+    "open_store",
+    "verify_store",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from settlesim.cli.running import interrupts_wait
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -88,7 +88,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     "words",
     [
         ["settle", "blocking:chart", "k", "GO"],
-        ["settle", "blocking:chart", "k", "ASK", "--store", "s.json"],
+        ["settle", "blocking:chart", "k", "ASK", "--store", "s.db"],
     ],
     ids=" ".join,
 )
@@ -107,16 +107,16 @@ def test_an_interrupted_command_ends_with_130(
         ["check", "blocking:chart"],
         ["draw", "blocking:chart"],
         ["settle", "blocking:chart", "k", "GO"],
-        ["send", "blocking:chart", "k", "GO", "--store", "s.json"],
-        ["work", "blocking:chart", "--store", "s.json"],
-        ["resume", "blocking:chart", "k", "--store", "s.json"],
+        ["send", "blocking:chart", "k", "GO", "--store", "s.db"],
+        ["work", "blocking:chart", "--store", "s.db"],
+        ["resume", "blocking:chart", "k", "--store", "s.db"],
         ["simulate", "blocking:chart", "GO"],
     ],
     ids=lambda words: words[0],
 )
 def test_a_command_is_interrupted_while_it_imports_a_chart(here: Path, words: list[str]) -> None:
     """All commands that import one."""
-    (here / "s.json").touch()
+    (here / "s.db").touch()
     with waiting(*STARTS[0], *words, AT_IMPORT="1") as process:
         process.send_signal(signal.SIGINT)
         assert ended(process) == (130, "", "\nInterrupted.\n")
@@ -152,7 +152,7 @@ def test_an_ignored_interrupt_stays_ignored(here: Path) -> None:
         "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
         "from settlesim.cli import main; sys.argv = ['settlesim', *sys.argv[1:]]; main()"
     )
-    words = ["send", "count", "--lines", "-", "--store", "s.json", "--json"]
+    words = ["send", "count", "--lines", "-", "--store", "s.db", "--json"]
     with waiting(sys.executable, "-c", source, *words) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -172,7 +172,7 @@ def test_interrupted_lines_end_with_130_and_say_what_was_accepted(
     here: Path, as_json: list[str]
 ) -> None:
     """All that is told is on the disk, and nothing else."""
-    words = ["send", "count", "--lines", "-", "--store", "s.json", *as_json]
+    words = ["send", "count", "--lines", "-", "--store", "s.db", *as_json]
     with waiting(*STARTS[0], *words) as process:
         assert process.stdin is not None
         process.stdin.write('{"key": "a", "event": "COUNT"}\n' * 3)
@@ -188,9 +188,9 @@ def test_interrupted_lines_end_with_130_and_say_what_was_accepted(
 
 def depth() -> int:
     """How many events wait."""
-    if not Path("s.json").exists():
+    if not Path("s.db").exists():
         return 0
-    with TinyStore("s.json") as store:
+    with SqliteStore("s.db") as store:
         return FifoQueue(store, "count").status().depth
 
 

@@ -65,7 +65,7 @@ def limbo(here: Path) -> str:
 
 def test_no_command_prints_what_a_terminal_obeys(limbo: str, run: Run, here: Path) -> None:
     """Of keys, names, data, paths and errors, as text and as JSON."""
-    event, store = "a\u202eb3", "s\x9b\u202e.json"
+    event, store = "a\u202eb3", "s\x9b\u202e.db"
     (here / "lines").write_text(json.dumps({"key": KEY, "event": "OK", "data": OBEYED}) + "\n")
     (here / "bad").write_text(json.dumps({"key": 5, KEY: KEY}) + "\n")
     to = ("--store", store)
@@ -98,9 +98,21 @@ def test_no_command_prints_what_a_terminal_obeys(limbo: str, run: Run, here: Pat
         ("show", KEY, *to, "--history", "--json"),
         ("show", f"{KEY}2", *to),
         ("show", KEY, "--store", KEY),
+        ("show", KEY, "--store", f"{KEY}.db"),
+        ("find", *to, "--limit", "1"),
+        ("find", *to, "--json"),
+        ("find", *to, "--state", KEY),
+        ("log", *to),
+        ("log", *to, "--json"),
+        ("prune", *to, "--older-than", KEY),
+        ("prune", *to, "--older-than", "0s", "--json"),
         ("verify", *to),
+        ("verify", *to, "--json"),
         ("verify", "--store", KEY),
-        ("compact", *to),
+        ("verify", "--store", f"{KEY}.json"),
+        ("backup", "b\u202e.db", *to),
+        ("backup", "b\u202e.db", *to),
+        ("backup", "b\u202e.json", *to),
         ("check", limbo),
         ("check", limbo, "--json"),
         ("check", KEY),
@@ -129,10 +141,10 @@ def test_no_command_prints_what_a_terminal_obeys(limbo: str, run: Run, here: Pat
 
 def test_json_lines_of_send_and_status_mean_what_was_sent(here: Path, run: Run) -> None:
     """The key comes back whole."""
-    result = run("send", "count", KEY, "COUNT", "--store", "s.json", "--json")
+    result = run("send", "count", KEY, "COUNT", "--store", "s.db", "--json")
     assert json.loads(result.stdout)["key"] == KEY
     text = json.dumps({"key": KEY, "event": "COUNT"})
-    result = run("send", "count", "--lines", "-", "--store", "s.json", "--json", input=text)
+    result = run("send", "count", "--lines", "-", "--store", "s.db", "--json", input=text)
     assert json.loads(result.stdout)["key"] == KEY
 
 
@@ -238,10 +250,10 @@ def test_a_stream_is_wrapped_once_and_bytes_stay_bytes() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_the_sequences_that_settlesim_means(here: Path, run: Run) -> None:
     """``status --watch`` clears the screen; a key in it does not."""
-    run("send", "count", "k\x1b[31m", "COUNT", "--store", "s.json")
+    run("send", "count", "k\x1b[31m", "COUNT", "--store", "s.db")
     ours, theirs = os.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "settlesim", "status", "--store", "s.json", "--watch"],
+        [sys.executable, "-m", "settlesim", "status", "--store", "s.db", "--watch"],
         stdout=theirs,
         stderr=subprocess.DEVNULL,
     ) as process:
