@@ -1,6 +1,7 @@
 """Where instances are kept between events, and messages wait."""
 
 from settlesim.ports import DurableTimer, Mark
+from settlesim.store.checks import check_key, check_transaction
 from settlesim.store.queues import FifoQueue, StandardQueue
 from settlesim.store.sqlite import MemoryStore, SqliteStore
 from settlesim.store.tinydb import TinyStore
@@ -25,4 +26,6 @@ __all__ = [
     "StandardQueue",
     "StoredInstance",
     "TinyStore",
+    "check_key",
+    "check_transaction",
 ]
