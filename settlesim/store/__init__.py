@@ -1,6 +1,7 @@
 """Where instances are kept between events, and messages wait."""
 
 from settlesim.ports import DurableTimer, Mark
+from settlesim.store.checks import check_key, check_transaction
 from settlesim.store.queues import FifoQueue, StandardQueue
 from settlesim.store.sqlite import MemoryStore, SqliteStore
 from settlesim.store.suffixes import open_store
@@ -28,6 +29,8 @@ __all__ = [
     "StoreReport",
     "StoredInstance",
     "TinyStore",
+    "check_key",
+    "check_transaction",
     "open_store",
     "verify_store",
 ]
