@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.chaos.charts import patient
 from tests.chaos.ledger import read
 from tests.chaos.nursery import PATIENCE, Nursery
@@ -180,7 +180,7 @@ class Campaign:
     def _drain(self) -> None:
         """Wait until the queue is empty."""
         end = time.monotonic() + PATIENCE
-        with TinyStore(self.folder / STORE) as store:
+        with SqliteStore(self.folder / STORE) as store:
             queue = FifoQueue(store, patient.name)
             while queue.status().depth:
                 assert time.monotonic() < end, f"seed {self.plan.seed}: {queue.status()} stays"
@@ -203,7 +203,7 @@ def check(plan: Plan, folder: Path, outcome: Outcome) -> None:
     outcome.repeated_sends = sum("again" in line for line in sent)
     outcome.refused.update(line["error"] for line in read(folder / "refused"))
     try:
-        with TinyStore(folder / STORE) as store:
+        with SqliteStore(folder / STORE) as store:
             logs = {key: store.load(key) for key in plan.names()}
             letters = FifoQueue(store, patient.name).dead_letters()
     except Exception as error:

@@ -13,9 +13,9 @@ from typing import Any
 
 from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import StoreError
-from settlesim.ports import Message, Transaction
+from settlesim.ports import ChartVersion, Message, Transaction
 from settlesim.runtime import Worker
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.chaos.charts import patient, tools
 from tests.chaos.contending import contend
 from tests.chaos.ledger import Ledger, read
@@ -23,9 +23,7 @@ from tests.chaos.phases import Phase
 
 __all__ = ["ROLES", "STORE", "event_of", "is_poison", "repeats"]
 
-STORE = "store.json"
-COMPACT_BYTES = 100_000
-"""Small, so that processes are killed in compactions too."""
+STORE = "store.db"
 
 
 # --- the events: what they are follows from the seed, whoever sends them ---------------------
@@ -85,7 +83,7 @@ def send(folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: 
         key: max((line["number"] for line in known if line["key"] == key), default=0)
         for key in keys
     }
-    with TinyStore(folder / STORE, compact_bytes=COMPACT_BYTES) as store:
+    with SqliteStore(folder / STORE) as store:
         queue = FifoQueue(store, patient.name, visibility_timeout=visibility)
         while not (folder / "stop").exists():
             phase.enter("idle")
@@ -108,7 +106,7 @@ def _send(queue: FifoQueue, seed: int, key: str, number: int, visibility: float)
     queue.send(event_of(seed, key, number, visibility), key, f"{key}-{number}")
 
 
-def _handled(store: TinyStore, queue: FifoQueue, keys: list[str]) -> dict[str, int]:
+def _handled(store: SqliteStore, queue: FifoQueue, keys: list[str]) -> dict[str, int]:
     """Return how many events of each key are done with."""
     handled = dict.fromkeys(keys, 0)
     for letter in queue.dead_letters():
@@ -133,13 +131,13 @@ def noted(folder: Path) -> Iterator[None]:
         raise
 
 
-class WatchedStore(TinyStore):
+class WatchedStore(SqliteStore):
     """A store that writes down where its process is, and what it refused."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.phase = tools(os.getpid())[1]
-        super().__init__(folder / STORE, compact_bytes=COMPACT_BYTES)
+        super().__init__(folder / STORE)
 
     def load(self, key: str) -> Snapshot | None:
         """Load, and say so."""
@@ -161,11 +159,15 @@ class WatchedQueue(FifoQueue):
     store: WatchedStore
 
     def receive(
-        self, max_messages: int = 1, visibility_timeout: float | None = None
+        self,
+        max_messages: int = 1,
+        visibility_timeout: float | None = None,
+        *,
+        chart_version: ChartVersion | None = None,
     ) -> tuple[Message, ...]:
         """Receive, and say so."""
         self.store.phase.enter("idle")
-        found = super().receive(max_messages, visibility_timeout)
+        found = super().receive(max_messages, visibility_timeout, chart_version=chart_version)
         if found:
             self.store.phase.enter("received")
         return found

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.chaos.campaign import Campaign, Outcome, Plan, check
 from tests.chaos.charts import FOLDER, patient
 from tests.chaos.ledger import Ledger
@@ -149,7 +149,7 @@ def test_command_line_workers_and_senders_that_are_killed_lose_nothing(
             outcome.kills += 1
             outcome.phases[phase_of(tmp_path, worker.pid)] += 1
         worker = commands.work()
-        with TinyStore(tmp_path / STORE) as store:
+        with SqliteStore(tmp_path / STORE) as store:
             queue = FifoQueue(store, patient.name)
             wait_until(lambda: not queue.status().depth, told)
         worker.terminate()
