@@ -444,6 +444,15 @@ class Queue(Protocol):
 class Clock(Protocol):
     """Where time comes from."""
 
+    @property
+    def simulated(self) -> bool:
+        """Whether only sleeping on this clock makes time pass.
+
+        Then nothing outside the event loop takes time: a worker calls its store in the loop, and
+        a service that waits for the world outside runs into its time-out.
+        """
+        ...
+
     def now(self) -> float:
         """Return the time in seconds; only differences mean something."""
         ...

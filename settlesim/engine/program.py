@@ -300,6 +300,12 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     )
 
 
+def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
+    """Whether an instance has come to its end here: all final, and no event leads on."""
+    nodes = map(program.chart.node, configuration)
+    return all(node.kind is NodeKind.FINAL for node in nodes) and not program.accepts(configuration)
+
+
 def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
     """Say how an event ends that comes to rest in this configuration."""
     kinds = program.rest_kinds(configuration)

@@ -54,6 +54,8 @@ class RealClock:
     Services that wait for the world outside (a network, a file, a person) need this one.
     """
 
+    simulated = False
+
     def now(self) -> float:
         """Return the time in seconds; only differences within one process mean something."""
         return time.monotonic()
@@ -129,6 +131,8 @@ class SimulatedClock:
     >>> asyncio.run(hour(SimulatedClock()))
     3600.0
     """
+
+    simulated = True
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = _number(start, "start")

@@ -34,7 +34,7 @@ OUTCOMES: Final = {
     "stale": logging.INFO,
     "failed": logging.WARNING,
     "lost": logging.WARNING,
-    "given back": logging.WARNING,
+    "released": logging.WARNING,
     "dead": logging.ERROR,
 }
 """What may become of a message, and how serious that is."""
@@ -58,7 +58,7 @@ def log_settlement(
     ----------
     outcome
         That of the settlement, or what else became of the message: ``repeated``, ``stale`` (a
-        delay whose node was left), ``failed``, ``dead``, ``lost`` or ``given back``.
+        delay whose node was left), ``failed``, ``dead``, ``lost`` or ``released``.
     revision : of the instance afterwards, where it is known
     seconds : from the reception on
     """

@@ -22,6 +22,8 @@ class PacedClock:
     this clock: at other speeds than 1 it comes earlier or later.
     """
 
+    simulated = False
+
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
         self._base = 0.0
