@@ -11,6 +11,7 @@ may hold transactions of a killed process that were never synced.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import tempfile
@@ -34,7 +35,16 @@ Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 _STEP: Final = 0.05
 """Seconds that SQLite waits for a lock by itself; between two steps an interrupt can end it."""
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# Our statements are right, so one that SQLite cannot compile or that breaks a constraint has met
+# other tables or rows than ours. -1 is of the module: a text that is no UTF-8.
+_DAMAGED: Final = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    -1,
+)
 _MEMORY: Final = "in memory"
 
 
@@ -214,7 +224,7 @@ class Database:
             yield
         except sqlite3.Error as error:
             code = _code(error)
-            if code in _DAMAGED:
+            if code in _DAMAGED and not isinstance(error, sqlite3.ProgrammingError):
                 raise StoreDamagedError(path=self.path, reason=str(error)) from error
             if code in _BUSY:
                 reason = (
@@ -224,6 +234,9 @@ class Database:
             if isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailableError(path=self.path, reason=str(error)) from error
             raise
+        except json.JSONDecodeError as error:
+            reason = f"a text in it is no JSON: {error}"
+            raise StoreDamagedError(path=self.path, reason=reason) from error
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -305,7 +318,8 @@ if hasattr(os, "register_at_fork"):
 
 def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code; -1 where the error did not come from SQLite."""
-    return getattr(error, "sqlite_errorcode", -1) & 0xFF
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return -1 if code is None else code & 0xFF
 
 
 def _connect(name: str, *, uri: bool) -> sqlite3.Connection:

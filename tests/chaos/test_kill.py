@@ -25,7 +25,7 @@ from tests.chaos.charts import FOLDER, patient
 from tests.chaos.ledger import Ledger
 from tests.chaos.nursery import PATIENCE, log_of
 from tests.chaos.phases import phase_of
-from tests.chaos.roles import STORE, event_of
+from tests.chaos.roles import CHART, STORE, event_of
 from tests.documents import ROOT
 
 
@@ -57,7 +57,6 @@ def test_killed_workers_and_senders_lose_double_and_reorder_nothing(
 
 # --- through the command line ------------------------------------------------------------------
 
-CHART = "tests.chaos.charts:patient"
 EVENTS, KEYS = 10, 4
 VISIBILITY = 1.0
 

@@ -39,7 +39,7 @@ def count(store: SqlStore, key: str) -> int:
 
 
 def save_next(store: SqlStore, key: str) -> int:
-    """Save the next revision, however many others do the same; return how often they were faster."""
+    """Save the next revision; return how often others were faster."""
     conflicts = 0
     while True:
         try:

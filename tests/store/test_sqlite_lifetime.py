@@ -78,16 +78,20 @@ def test_a_closed_store_says_so(path: Path, kind: str, use: str) -> None:
 
 def test_closing_from_another_thread_waits_for_what_runs(path: Path) -> None:
     """Each save is there or was refused; none is cut short."""
-    store, saved = SqliteStore(path), 0
+    store, saved = SqliteStore(path), [0]
     closing = threading.Timer(0.05, store.close)
     closing.start()
-    with pytest.raises(StoreUnavailableError, match="closed"):
+
+    def save_on() -> None:
         while True:
-            save(store, "a", saved + 1)
-            saved += 1
+            save(store, "a", saved[-1] + 1)
+            saved.append(saved[-1] + 1)
+
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        save_on()
     closing.join()
     with SqliteStore(path) as again:
-        assert count(again, "a") == saved
+        assert count(again, "a") == saved[-1]
 
 
 # --- the file goes away -------------------------------------------------------------------------
@@ -147,7 +151,7 @@ def test_a_log_without_its_store_is_no_new_store(path: Path) -> None:
     path.unlink()
     path.with_name("kept").rename(f"{path}-wal")
     before = Path(f"{path}-wal").read_bytes()
-    with pytest.raises(StoreDamagedError, match="it is missing, and .*-wal, which belongs to it"):
+    with pytest.raises(StoreDamagedError, match=r"it is missing, and .*-wal, which belongs to it"):
         SqliteStore(path)
     assert [each.name for each in path.parent.iterdir()] == ["store.db-wal"]
     assert Path(f"{path}-wal").read_bytes() == before
