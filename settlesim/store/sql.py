@@ -527,7 +527,10 @@ def snapshot_of(row: Any, *, source: str, where: str) -> Snapshot:
             "context": json.loads(context),
             "revision": revision,
         }
-        return Snapshot.from_dict(record, source=where)
+        snapshot = Snapshot.from_dict(record, source=where)
+        if snapshot.revision:
+            return snapshot
+        reason = f"{where}: it is at revision 0, before its first save"
     except StoreDamagedError as error:
         reason = f"{where}: {error.reason}"
     except (TypeError, ValueError, InvalidValueError) as error:
