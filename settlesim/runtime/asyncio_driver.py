@@ -152,7 +152,8 @@ class AsyncioDriver:
             if not own_task and (task is None or task.cancelling()):
                 raise
             answer = Answer(error=RuntimeError(SELF_CANCELLED))
-        return answer._replace(seconds=round(self.clock.now() - began, 9))
+        seconds = round(self.clock.now() - began, 9)
+        return Answer(answer.value, answer.error, answer.timed_out, seconds)
 
     async def _answer(self, service: Pending, limit: float) -> Answer:
         try:

@@ -164,25 +164,20 @@ async def drive(settling: Settling, driver: Driver) -> Passed:
                     began[activity.id, activity.number] = driver.now()
                 driver.start(activity)
             running = wanted
-            activity, answer = await _next(settling, driver)
+            activity, answer = await driver.next()
             if activity in running:
                 running.remove(activity)
                 _give(settling, activity, answer, passed)
+    except TimeoutError:  # of the driver: functions of the chart raise SettleErrors here
+        raise DeadlineExceededError(
+            seconds=driver.deadline, configuration=settling.configuration
+        ) from None
     finally:
         await driver.close()
     if began:
         now = driver.now()
         passed.seconds = {name: now - at for name, at in began.items()}
     return passed
-
-
-async def _next(settling: Settling, driver: Driver) -> tuple[Activity, Answer]:
-    try:
-        return await driver.next()
-    except TimeoutError:
-        raise DeadlineExceededError(
-            seconds=driver.deadline, configuration=settling.configuration
-        ) from None
 
 
 def _give(settling: Settling, activity: Activity, answer: Answer, passed: Passed) -> None:
