@@ -453,6 +453,15 @@ class Queue(Protocol):
 class Clock(Protocol):
     """Where time comes from."""
 
+    @property
+    def simulated(self) -> bool:
+        """Whether only sleeping on this clock makes time pass.
+
+        Then nothing outside the event loop takes time: a worker calls its store in the loop, and
+        a service that waits for the world outside runs into its time-out.
+        """
+        ...
+
     def now(self) -> float:
         """Return the time in seconds; only differences mean something."""
         ...
@@ -461,7 +470,7 @@ class Clock(Protocol):
         """Return when `seconds` have passed on this clock."""
         ...
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
         Raises

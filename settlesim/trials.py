@@ -25,7 +25,7 @@ from typing import Any, Literal, get_args
 from settlesim.errors import InvalidValueError, SettlesimError, shorten
 from settlesim.gallery import count
 from settlesim.runtime import Interpreter, Worker
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from settlesim.store.blind import BlindStore
 
 __all__ = ["KEY", "KilledTrial", "Trial", "direct_trial", "killed_trial", "queued_trial"]
@@ -174,7 +174,7 @@ def queued_trial(
     else:
         context = multiprocessing.get_context("spawn")
         _run_processes([context.Process(target=_work, args=(path,)) for _ in range(workers)])
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         return Trial(f"{workers} {kind}, a FIFO queue", events, _count(store))
 
 
@@ -204,12 +204,12 @@ def killed_trial(path: str | os.PathLike[str], *, events: int = 3) -> KilledTria
     _wait_for_word(here, first)
     first.kill()
     first.join()
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         snapshot = store.load(KEY)
         status = FifoQueue(store, count.name).status()
     assert snapshot is not None  # the first COUNT was settled
     _run_processes([context.Process(target=_work, args=(path,))])
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         trial = Trial("a worker after a killed one", events, _count(store))
     rest: Any = snapshot.context["count"]
     return KilledTrial(
@@ -222,7 +222,7 @@ def killed_trial(path: str | os.PathLike[str], *, events: int = 3) -> KilledTria
 
 
 def _send(path: str | os.PathLike[str], events: int) -> None:
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         queue = FifoQueue(store, count.name)
         queue.send_many([({"event": "COUNT"}, KEY)] * (events + 1))
 
@@ -251,7 +251,7 @@ def _worker(path: str | os.PathLike[str], meanwhile: Callable[[str], None]) -> N
             lines.write(f"{call.idempotency_key}\n")
         meanwhile(call.idempotency_key)
 
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         queue = FifoQueue(store, count.name, visibility_timeout=_LEASE)
         Worker(count, store, queue, {"wait": wait}).run_sync(until_empty=True)
 
@@ -309,7 +309,7 @@ def _wait_for_word(parent: Connection, process: Any) -> None:
 # --- looking ------------------------------------------------------------------------------
 
 
-def _count(store: BlindStore | TinyStore) -> int:
+def _count(store: BlindStore | SqliteStore) -> int:
     snapshot = store.load(KEY)
     assert snapshot is not None  # the first COUNT was settled
     number: Any = snapshot.context["count"]

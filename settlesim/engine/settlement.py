@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from settlesim import display
 from settlesim.chart import Chart, Event, Snapshot
@@ -12,6 +12,7 @@ from settlesim.chart.values import FrozenDict, JSONValue
 from settlesim.errors import RejectedError
 
 __all__ = [
+    "Answer",
     "Call",
     "CallStatus",
     "Elapsed",
@@ -54,7 +55,7 @@ class Pending:
     id: str
     """The invocation's id."""
     number: int
-    """The how-manieth start of this invocation it is within this event, from 1."""
+    """Counts the starts of this invocation within this event, from 1."""
     service: str
     input: JSONValue
     timeout: float | None
@@ -71,8 +72,30 @@ class PendingDelay:
 
     id: str
     number: int
-    """The how-manieth start of this delay it is within this event, from 1."""
+    """Counts the starts of this delay within this event, from 1."""
     seconds: float
+
+
+class Answer(NamedTuple):
+    """How a service ended, or that a delay has passed."""
+
+    value: JSONValue = None
+    error: Exception | None = None
+    timed_out: bool = False
+    """Whether its time was up; the message is then that of `error`."""
+    seconds: float = 0.0
+    """How long it took."""
+
+    @classmethod
+    def late(cls, limit: float, hint: str = "", *, seconds: float = 0.0) -> Answer:
+        """Return the answer of a service that did not end within `limit` seconds.
+
+        Parameters
+        ----------
+        hint : what the message says after the number of seconds
+        """
+        error = TimeoutError(f"did not end within {limit:g} seconds{hint}")
+        return cls(error=error, timed_out=True, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +193,7 @@ class Settlement:
 
     @property
     def saved(self) -> bool:
-        """Whether the outcome is one that is saved: the interpreter does, a session can not."""
+        """Whether the outcome is one that is saved: the interpreter does, a session cannot."""
         return self.after.revision > self.before.revision
 
     @property
@@ -248,5 +271,5 @@ def printable(error: BaseException | str) -> str:
     try:
         text = str(error)
     except Exception as failure:
-        text = f"(its text can not be made: {type(failure).__name__})"
+        text = f"(its text cannot be made: {type(failure).__name__})"
     return text.encode("utf-8", "backslashreplace").decode()[:10_000]

@@ -34,11 +34,10 @@ from collections.abc import Mapping
 from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.values import FrozenDict, JSONValue, freeze
 from settlesim.engine.program import Program, check_snapshot, program_of
-from settlesim.engine.settlement import Pending, Settlement, printable
+from settlesim.engine.settlement import Answer, Pending, Settlement, printable
 from settlesim.engine.settling import Settling
 from settlesim.engine.table_nodes import (
     FAILURE,
-    Answer,
     NodeKind,
     Perform,
     TableNode,
@@ -46,7 +45,7 @@ from settlesim.engine.table_nodes import (
 )
 from settlesim.errors import FunctionFailedError, SettleError, UnboundFunctionError
 
-__all__ = ["FAILURE", "Answer", "NodeKind", "Perform", "Table", "TableNode"]
+__all__ = ["FAILURE", "NodeKind", "Perform", "Table", "TableNode"]
 
 
 class Table:

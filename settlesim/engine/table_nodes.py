@@ -1,4 +1,4 @@
-"""What a `Table` is made of: the nodes of its programs, and the answers of services."""
+"""What a `Table` is made of: the nodes of its programs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from settlesim.chart.values import JSONValue
-from settlesim.engine.settlement import Outcome, Pending
+from settlesim.engine.settlement import Answer, Outcome, Pending
 
-__all__ = ["FAILURE", "Answer", "NodeKind", "Perform", "TableNode", "merged"]
+__all__ = ["FAILURE", "NodeKind", "Perform", "TableNode", "merged"]
 
 
 class NodeKind(enum.Enum):
@@ -52,20 +51,6 @@ class TableNode(NamedTuple):
     outcome: Outcome | None = None
     text: str = ""
     """The message of an error."""
-
-
-class Answer(NamedTuple):
-    """How a service ended."""
-
-    value: JSONValue = None
-    error: Exception | None = None
-    timed_out: bool = False
-    """Whether its time was up; the message is then that of `error`."""
-
-    @classmethod
-    def late(cls, limit: float) -> Answer:
-        """Return the answer of a service that did not end within `limit` seconds."""
-        return cls(error=TimeoutError(f"did not end within {limit:g} seconds"), timed_out=True)
 
 
 Perform = Callable[[Pending], Answer]

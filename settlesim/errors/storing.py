@@ -45,7 +45,7 @@ class VersionConflictError(StoreError):
 
 
 class ReceiptExpiredError(StoreError):
-    """The receipt of a message is no longer good: another consumer may have the message."""
+    """The receipt of a message is no longer valid: another consumer may have the message."""
 
     queue: str
     receipt: str
@@ -53,7 +53,7 @@ class ReceiptExpiredError(StoreError):
 
     def __init__(self, *, queue: str, receipt: str, reason: str) -> None:
         super().__init__(
-            f"receipt {shorten(receipt, 60)} of queue {shorten(queue, 60)} is no longer good: "
+            f"receipt {shorten(receipt, 60)} of queue {shorten(queue, 60)} is no longer valid: "
             f"{reason}. Nothing was changed.",
             queue=queue,
             receipt=receipt,

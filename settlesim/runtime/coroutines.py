@@ -1,12 +1,12 @@
-"""Starts a coroutine by hand, so that one which never waits needs no timer.
+"""Runs a service's coroutine by hand, or in whatever loop there is.
 
 Theory of operation
 -------------------
-`resume` goes on with a coroutine in the task that started it, and passes on what it yields,
+`resume` runs a coroutine further in the task that started it, and passes on what it yields,
 is sent and thrown (PEP 380). One thing it does not pass on is a lost cancellation. asyncio
 counts requests to cancel a task, and whoever handles one takes it back
 (``Task.uncancel``, as ``asyncio.timeout`` does). A coroutine that catches a cancellation and
-goes on without that has swallowed it: whatever it returns or raises then, `resume` ends
+continues without that has swallowed it: whatever it returns or raises then, `resume` ends
 with the cancellation; and one that will not end is left behind after `GRACE` seconds.
 """
 
@@ -14,12 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
+import threading
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Future, wait
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-__all__ = ["GRACE", "resume"]
+from settlesim.chart.values import JSONValue
+from settlesim.errors import FunctionFailedError, shorten
+
+__all__ = ["GRACE", "coroutine_of", "in_thread", "loop_runs", "resume", "run_anywhere"]
+
+T = TypeVar("T")
 
 GRACE: Final = 5.0
 """Seconds that a cancelled service has to end before it is let go."""
@@ -29,7 +37,7 @@ GRACE: Final = 5.0
 def resume(
     coroutine: Coroutine[Any, Any, Any], waits_for: object, *, grace: float = GRACE
 ) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine that was started by ``send(None)`` and yielded `waits_for`.
+    """Run a coroutine further that was started by ``send(None)`` and yielded `waits_for`.
 
     Parameters
     ----------
@@ -108,3 +116,84 @@ class _Patience:
         """Stop counting."""
         if self._timer is not None:
             self._timer.cancel()
+
+
+def coroutine_of(service: str, result: object) -> Coroutine[Any, Any, JSONValue]:
+    """Return what calling a service's function returned, as a coroutine.
+
+    Raises
+    ------
+    FunctionFailedError
+        It cannot be awaited. No ``on_error`` takes this: the function has to be mended.
+    """
+    if inspect.iscoroutine(result):
+        return result
+    if inspect.isawaitable(result):
+        return _awaited(result)
+    raise FunctionFailedError(
+        function=service,
+        role="service",
+        reason=f"returned {shorten(result, 40)} at once: make it an async function",
+    )
+
+
+async def _awaited(awaitable: Awaitable[JSONValue]) -> JSONValue:
+    return await awaitable
+
+
+# --- where a loop may run already (Jupyter) -----------------------------------------------
+
+
+def loop_runs() -> bool:
+    """Whether this thread has an event loop that runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def run_anywhere(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in a thread where an event loop runs already."""
+    if not loop_runs():
+        return asyncio.run(coroutine)
+    found: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        found.append((asyncio.get_running_loop(), task))
+        return await coroutine
+
+    def cancel() -> None:
+        for loop, task in found:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed already
+                loop.call_soon_threadsafe(task.cancel)
+
+    return in_thread(lambda: asyncio.run(main()), interrupted=cancel)
+
+
+def in_thread(run: Callable[[], T], *, interrupted: Callable[[], object] | None = None) -> T:
+    """Run in a thread, whose event loop does not meet the one that runs here; wait for it.
+
+    Parameters
+    ----------
+    interrupted : is called when Ctrl-C ends the wait, so that the thread ends too
+    """
+    result: Future[T] = Future()
+
+    def target() -> None:
+        try:
+            result.set_result(run())
+        except BaseException as error:
+            result.set_exception(error)
+
+    thread = threading.Thread(target=target, name="settlesim-settle", daemon=True)
+    try:
+        thread.start()
+        return result.result()
+    except KeyboardInterrupt:
+        if interrupted is not None:
+            interrupted()
+            wait([result], GRACE)
+        raise

@@ -1,11 +1,6 @@
 """What a worker does with one message: load, settle, and commit everything in one write.
 
-Who is to blame decides what becomes of a message that was not settled
------------------------------------------------------------------------
-The event, the chart or a service (any error while settling): the attempt counts; after
-some the message goes to the dead letters. The store, another worker, a chart of another
-version: it does not count, the message comes up again. The lease is lost: somebody else
-has the message, so what was settled is thrown away.
+Who is to blame for an error decides what becomes of the message: see `settlesim.runtime.blame`.
 """
 
 from __future__ import annotations
@@ -13,31 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from settlesim.chart import Event, Snapshot
-from settlesim.engine.settlement import Settlement, printable
+from settlesim.engine.settlement import printable
 from settlesim.errors import (
     ChartMismatchError,
-    DeduplicationError,
     EventRepeatedError,
     InvalidEventError,
     InvalidValueError,
-    ReceiptExpiredError,
     StoreError,
     VersionConflictError,
     shorten,
 )
-from settlesim.ports import Message, digest_of
+from settlesim.ports import DurableTimer, Message, Queue, QueueStore, digest_of
+from settlesim.runtime.blame import Blame, blame_of
+from settlesim.runtime.driver import Settled
 from settlesim.runtime.interpreter import Interpreter
+from settlesim.runtime.leases import Lease, Leases
 from settlesim.runtime.logs import log_settlement
 from settlesim.runtime.messages import DelayPassed, event_id_of, event_of
-from settlesim.runtime.running import Run
 from settlesim.runtime.store_calls import StoreCalls
-from settlesim.runtime.transactions import transaction_of
-from settlesim.store.queues import SqlQueue as DatabaseQueue
-from settlesim.store.sql import SqlStore as DatabaseStore
 
 __all__ = ["MAX_BACKOFF", "Handler"]
 
@@ -45,15 +38,9 @@ MAX_BACKOFF: Final = 60.0
 """Seconds for which a message is held back at most before it is tried again."""
 _CONFLICTS: Final = 10
 """How often in a row another writer of the same instance may be first."""
-_RENEWALS: Final = 3
-"""How many times the visibility is extended in the time for which it was given."""
 
 
-class _LeaseLostError(Exception):
-    """The message is in other hands."""
-
-
-class _GivenBackError(Exception):
+class _StoppedError(Exception):
     """The worker stops, and the services did not end in time."""
 
 
@@ -62,6 +49,7 @@ class _Look:
     """What the store says before an event is settled."""
 
     snapshot: Snapshot | None
+    timers: Sequence[DurableTimer] = ()
     over: str = ""
     """Why the event only has to be consumed: it is ``repeated``, or a delay that is ``stale``."""
     revision: int | None = None
@@ -70,11 +58,10 @@ class _Look:
 
 
 class Handler:
-    """Handles messages for a worker; several at once.
+    """Handles the messages of a worker, several concurrently.
 
     Parameters
     ----------
-    visibility : seconds for which a message is hidden, again and again while services run
     backoff : seconds for which a message is held back after its first failure; twice as long
         after each further one
     """
@@ -82,11 +69,11 @@ class Handler:
     def __init__(
         self,
         interpreter: Interpreter,
-        store: DatabaseStore,
-        queue: DatabaseQueue,
+        store: QueueStore,
+        queue: Queue,
         *,
         calls: StoreCalls,
-        visibility: float,
+        leases: Leases,
         backoff: float,
         logger: logging.Logger | logging.LoggerAdapter[Any],
     ) -> None:
@@ -95,21 +82,22 @@ class Handler:
         self.store = store
         self.queue = queue
         self.calls = calls
-        self.visibility = visibility
+        self.leases = leases
         self.backoff = backoff
         self.logger = logger
         self.mismatches: dict[str, ChartMismatchError] = {}
-        """The groups whose instances this worker can not go on from, and why."""
-        self._giving_back = False
-        self._runs: set[asyncio.Future[None]] = set()
+        """The groups whose instances this worker cannot continue, and why."""
+        self._stopping = False
+        self._running: set[asyncio.Future[Any]] = set()
+        self._unknown_delays: set[str] = set()
 
-    def give_back(self) -> None:
-        """Cancel every settle that is on its way, and give its message back at once."""
-        self._giving_back = True
-        for run in self._runs:
-            run.cancel()
+    def release_all(self) -> None:
+        """Cancel every event that is being settled, and release its message."""
+        self._stopping = True
+        for work in self._running:
+            work.cancel()
 
-    async def handle(self, message: Message) -> None:
+    async def handle(self, message: Message, lease: Lease) -> None:
         """Handle one message.
 
         Raises
@@ -117,28 +105,35 @@ class Handler:
         StoreError
             The store is damaged, or can never be used again.
         """
-        case = _Case(self, message)
+        case = _Case(self, message, lease)
         try:
-            try:
-                event = event_of(message)
-            except (InvalidEventError, InvalidValueError) as error:
-                await case.fail(error, final=True)
-                return
-            case.name = event.name
-            await self._settle(case, event)
-        except (ReceiptExpiredError, _LeaseLostError) as error:
-            case.log("lost", error=str(error) or "the visibility could not be extended in time")
-        except _GivenBackError:
+            await self._handle(case)
+        except _StoppedError:
             await case.release(0.0)
-            case.log("given back", error="the worker stops")
+            case.log("released", error="the worker stops")
         except StoreError as error:
-            if error.final:
+            blame = blame_of(error)
+            if blame is Blame.LEASE:
+                case.log("lost", error=error)
+                return
+            if blame is Blame.DAMAGE:
                 await case.release(0.0)
                 raise
             if isinstance(error, ChartMismatchError):
                 self.mismatches[message.group_id] = error
             await case.release(self._hold(message.receives - 1))
-            case.log("given back", error=error)
+            case.log("released", error=error)
+        finally:
+            self.leases.drop(lease)
+
+    async def _handle(self, case: _Case) -> None:
+        try:
+            event = event_of(case.message)
+        except (InvalidEventError, InvalidValueError) as error:
+            await case.fail(error, final=True)
+            return
+        case.name = event.name
+        await self._settle(case, event)
 
     def _hold(self, times: int) -> float:
         return min(self.backoff * 2.0 ** min(times, 30), MAX_BACKOFF)
@@ -150,46 +145,75 @@ class Handler:
             if look.over:
                 await self._pass_by(case, look)
                 return
-            try:
-                settlement, run = await self._run(case, event, look.snapshot)
-            except (StoreError, _LeaseLostError, _GivenBackError):
-                raise
-            except BaseException as error:
-                if _is_ours(error):
-                    raise
-                await case.fail(error, retry_in=self._hold(case.message.failures))
+            self.tell_of_unknown_delays(look.timers)
+            settled = await self._run(case, event, look)
+            if isinstance(settled, BaseException):
+                if blame_of(settled) is not Blame.EVENT:
+                    raise settled
+                await case.fail(settled, retry_in=self._hold(case.message.failures))
                 return
             self.mismatches.pop(case.message.group_id, None)
-            try:
-                await self._commit(case, settlement, run)
-            except VersionConflictError as error:
-                if turn + 1 < _CONFLICTS:
-                    continue
+            error = await self._commit(case, settled)
+            if error is None:
+                return
+            if turn + 1 == _CONFLICTS:
                 await case.release(0.0)
-                case.log("given back", error=error)
-            return
+                case.log("released", error=error)
 
     def _look(self, case: _Case, event: Event | DelayPassed) -> _Look:
         key = case.message.group_id
         mark = self.store.mark(key, case.event_id) if case.marked else None
         if mark is not None:
             reused = mark.digest not in (None, digest_of(case.message.body))
-            return _Look(None, "repeated", mark.revision, reused)
-        # The state first: a timer that is there afterwards is one of the stay that was loaded,
-        # or of a later one, which the commit refuses.
-        snapshot = self.store.load(key)
+            return _Look(None, over="repeated", revision=mark.revision, reused=reused)
+        snapshot, timers = self.interpreter.load_with_timers(key)
         if isinstance(event, DelayPassed):
-            timers = self.store.timers(key)
+            if event.delay not in self.interpreter.delays:
+                timers = self.store.timers(key)
             if not any((each.token, each.delay) == (event.token, event.delay) for each in timers):
-                return _Look(None, "stale")  # its node was left, or it is a copy
-        return _Look(snapshot)
+                return _Look(None, over="stale")  # its node was left, or it is a duplicate
+            if event.delay not in self.interpreter.delays:
+                raise self._mismatch(key, snapshot, event.delay)
+        return _Look(snapshot, timers)
+
+    def _mismatch(self, key: str, snapshot: Snapshot | None, delay: str) -> ChartMismatchError:
+        chart = self.interpreter.chart
+        stored = "nobody" if snapshot is None else f"{snapshot.chart} version {snapshot.version}"
+        return ChartMismatchError(
+            key=key,
+            stored=stored,
+            current=f"{chart.name} version {chart.version}",
+            reason=f"it waits for the delay {shorten(delay, 60)}, which this chart does not have; "
+            "the timer is kept",
+        )
+
+    def tell_of_unknown_delays(self, timers: Sequence[DurableTimer]) -> bool:
+        """Warn of timers whose delay the chart does not have, once for each delay.
+
+        Returns
+        -------
+        found : whether there is such a timer
+        """
+        unknown = [each for each in timers if each.delay not in self.interpreter.delays]
+        for timer in unknown:
+            if timer.delay in self._unknown_delays:
+                continue
+            self._unknown_delays.add(timer.delay)
+            self.logger.warning(
+                "instance %r waits for the delay %r, which chart %r does not have: the timer is "
+                "kept until a chart has it, or the instance is deleted",
+                timer.key,
+                timer.delay,
+                self.interpreter.chart.name,
+            )
+        return bool(unknown)
 
     async def _pass_by(self, case: _Case, look: _Look) -> None:
         """Consume an event that has nothing to do; refuse one whose id belongs to another."""
         if look.reused:
             reason = (
                 f"was settled at revision {look.revision} with another body; an id is for one "
-                "event and its repetitions"
+                "event and its duplicates"
             )
             where = f"the id {shorten(case.event_id, 60)} of message {case.message.id}"
             await case.fail(InvalidValueError(where=where, reason=reason), final=True)
@@ -197,110 +221,102 @@ class Handler:
         await self.calls(self.queue.delete, case.message.receipt)
         case.log(look.over, revision=look.revision)
 
-    async def _commit(self, case: _Case, settlement: Settlement, run: Run | None) -> None:
+    async def _commit(self, case: _Case, settled: Settled) -> StoreError | None:
+        """Write everything; return the error where another writer of the instance was first."""
         try:
-            transaction = transaction_of(
-                settlement,
-                run,
-                history=self.store.history,
-                event_id=case.event_id,
-                consumed=case.message.receipt,
-                mark=case.event_id if case.marked else None,
-            )
-            await self.calls(self.store.commit, transaction)
-        except EventRepeatedError as error:  # a copy of the message was faster
-            look = await self.calls(self._look, case, Event("repeated"))
-            known = look if look.over else _Look(None, "repeated", error.revision)
+            await self.calls(self.store.commit, settled.transaction)
+        except (StoreError, InvalidValueError) as error:
+            if isinstance(error, VersionConflictError):
+                return error
+            if blame_of(error) is Blame.EVENT:  # no store could keep this
+                await case.fail(error, retry_in=self._hold(case.message.failures))
+                return None
+            if not isinstance(error, EventRepeatedError):
+                raise
+            look = await self.calls(self._look, case, Event("repeated"))  # a duplicate was faster
+            known = look if look.over else _Look(None, over="repeated", revision=error.revision)
             await self._pass_by(case, known)
-        except (DeduplicationError, InvalidValueError) as error:  # no store could keep this
-            await case.fail(error, retry_in=self._hold(case.message.failures))
         else:
+            settlement = settled.settlement
             case.log(settlement.outcome.value, revision=settlement.after.revision)
+        return None
 
-    # --- services, and the lease meanwhile --------------------------------------------------
+    # --- settling, and the lease meanwhile --------------------------------------------------
 
     async def _run(
-        self, case: _Case, event: Event | DelayPassed, snapshot: Snapshot | None
-    ) -> tuple[Settlement, Run | None]:
+        self, case: _Case, event: Event | DelayPassed, look: _Look
+    ) -> Settled | BaseException:
+        """Settle in a task of its own, which ends when the message cannot be kept.
+
+        Returns
+        -------
+        settled : or the error of the chart's functions or services
+        """
+        if self._stopping:
+            raise _StoppedError
+        lease = case.lease
+        if lease.lost is not None:
+            raise lease.lost
+        self.leases.begin(lease)
+        work = asyncio.ensure_future(self._caught(case, event, look))
+        self._running.add(work)
+        lease.on_lost = work.cancel
+        try:
+            await asyncio.wait([work])
+        finally:
+            lease.on_lost = None
+            self._running.discard(work)
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+        if lease.lost is not None:
+            raise lease.lost
+        if work.cancelled():
+            if self._stopping:
+                raise _StoppedError
+            return asyncio.CancelledError("the event was cancelled, and not by the worker")
+        return work.result()
+
+    async def _caught(
+        self, case: _Case, event: Event | DelayPassed, look: _Look
+    ) -> Settled | BaseException:
+        """Settle; whatever the chart's functions raise is returned, but for Ctrl-C."""
         began = event.elapsed if isinstance(event, DelayPassed) else event
         key = case.message.group_id
-        settling = self.interpreter.begin(key, snapshot, began)
-        run: Run | None = None
-        if settling.settlement is None:
-            run = self.interpreter.run_of(settling, self.interpreter.key_prefix(key, case.event_id))
-            await self._finish(case, run)
-        assert settling.settlement is not None  # finish() returns with it, or raises
-        return settling.settlement, run
-
-    async def _finish(self, case: _Case, run: Run) -> None:
-        """Drive a session to its settlement, and keep its message meanwhile."""
-        if self._giving_back:
-            raise _GivenBackError
-        finish = asyncio.ensure_future(run.finish())
-        keeper = asyncio.ensure_future(self._keep(case, finish))
-        self._runs.add(finish)
+        keeping = self.interpreter.keeping(
+            look.timers,
+            event_id=case.event_id,
+            consumed=case.message.receipt,
+            mark=case.event_id if case.marked else None,
+        )
+        driver = self.interpreter.driver(key, case.event_id, self.leases.watch)
         try:
-            await asyncio.wait([finish])
-        finally:
-            self._runs.discard(finish)
-            finish.cancel()
-            keeper.cancel()
-            await asyncio.wait([finish, keeper])
-        if not keeper.cancelled():
-            keeper.result()  # an error of the store, if it can not be lived with
-        if case.lost is not None:
-            _seen(finish)
-            raise _LeaseLostError(str(case.lost)) from case.lost
-        if self._giving_back and finish.cancelled():
-            raise _GivenBackError
-        if finish.cancelled():
-            raise RuntimeError("the settling was cancelled, and not by the worker")
-        finish.result()
-
-    async def _keep(self, case: _Case, finish: asyncio.Future[None]) -> None:
-        """Extend the visibility again and again; end the settle when that comes too late."""
-        receipt = case.message.receipt
-        while True:
-            await self.clock.sleep(self.visibility / _RENEWALS)
-            try:
-                await self.calls(self.queue.change_visibility, receipt, self.visibility)
-            except ReceiptExpiredError as error:
-                case.lost = error
-                finish.cancel()
-                return
-            except StoreError as error:
-                if error.final:
-                    finish.cancel()
-                    raise
-                # The store may be well again before the lease ends.
-                self.logger.warning("the visibility was not extended: %s", error)
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether an error is meant for the worker; user code may raise anything else."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return isinstance(error, KeyboardInterrupt)
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
+            return await self.interpreter.settle_from(
+                look.snapshot, began, driver, key=key, keeping=keeping
+            )
+        except KeyboardInterrupt:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return error
+        except BaseException as error:
+            return error
 
 
 class _Case:
     """One message in hand."""
 
-    def __init__(self, handler: Handler, message: Message) -> None:
+    def __init__(self, handler: Handler, message: Message, lease: Lease) -> None:
         self.handler = handler
         self.message = message
+        self.lease = lease
         self.event_id = event_id_of(message)
         self.marked = message.deduplication_id is not None or not handler.queue.ordered
         """Whether the store has to know the event's id afterwards: where only one message can
         ever bring it, consuming that message is enough."""
         self.name = "?"
-        self.lost: ReceiptExpiredError | None = None
         self._began = handler.clock.now()
 
     async def fail(
@@ -315,10 +331,11 @@ class _Case:
         self.log("dead" if dead else "failed", error=text)
 
     async def release(self, seconds: float) -> None:
-        """Give the message back without blame; where that fails, its lease only has to end."""
+        """Release the message without blame; where that fails, its visibility has to end."""
         handler = self.handler
+        handler.leases.drop(self.lease)
         with contextlib.suppress(StoreError):
-            await handler.calls(handler.queue.change_visibility, self.message.receipt, seconds)
+            await handler.calls(handler.queue.release, self.message.receipt, seconds)
 
     def log(
         self, outcome: str, *, revision: int | None = None, error: BaseException | str | None = None

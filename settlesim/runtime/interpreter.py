@@ -2,51 +2,43 @@
 
 Theory of operation
 -------------------
-`settlesim.engine.Settling` says which services and delays are pending; the interpreter runs
-them as asyncio tasks on its clock and answers, one completion at a time. The store is asked
-twice: for the snapshot at the beginning, and to commit the next one, under compare-and-set
-on the revision, at the end. Between the two nothing is written, so an error, a
-cancellation or the end of the process leaves the instance settled where it was.
+`settlesim.runtime.driver.settle` says which services and delays have to run; `AsyncioDriver`
+runs them as tasks on the interpreter's clock. The store is asked twice: for the snapshot at the
+beginning, and to commit the next one, under compare-and-set on the revision, at the end. Between
+the two nothing is written, so an error, a cancellation or the end of the process leaves the
+instance settled where it was.
 
 What this module does not do
 ----------------------------
-It brings no order into events: two that are settled at once for one instance load the same
+It brings no order into events: two that are settled concurrently for one instance load the same
 snapshot, and the second commit is refused. A FIFO queue in front of it is the remedy.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
-import threading
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future, wait
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.values import JSONValue
-from settlesim.engine.program import program_of
+from settlesim.engine.program import check_snapshot, program_of
 from settlesim.engine.settlement import Elapsed, Settlement
-from settlesim.engine.settling import (
-    MAX_MICROSTEPS,
-    Settling,
-    check_snapshot,
-)
-from settlesim.errors import (
-    InvalidValueError,
-    shorten,
-)
-from settlesim.ports import Clock, Store
+from settlesim.engine.settling import MAX_MICROSTEPS
+from settlesim.engine.stepping import activities_of
+from settlesim.errors import InvalidValueError, shorten
+from settlesim.errors.checks import check_count
+from settlesim.ports import Clock, DurableTimer, QueueStore, Store
+from settlesim.runtime.asyncio_driver import AsyncioDriver
 from settlesim.runtime.clock import RealClock
-from settlesim.runtime.coroutines import GRACE
-from settlesim.runtime.running import Run, ServiceCall
-from settlesim.runtime.transactions import transaction_of
+from settlesim.runtime.coroutines import run_anywhere
+from settlesim.runtime.driver import Driver, Settled, settle
+from settlesim.runtime.loop_watch import LoopWatch
+from settlesim.runtime.service_call import ServiceCall, key_prefix
+from settlesim.runtime.transactions import Keeping
 
-__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall", "run_anywhere"]
-
-T = TypeVar("T")
+__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
 
 SERVICE_TIMEOUT: Final = 60.0
 """Seconds that a service may take where its chart says nothing."""
@@ -62,12 +54,18 @@ class Interpreter:
     chart
         With all its functions bound.
     store
-        Where the instances are kept.
+        Where the instances are kept. Where it keeps timers too, delays of settled nodes are
+        saved with the instance.
     clock
         Where services and delays take their time; real by default.
     service_timeout : seconds that a service may take where its chart says nothing
     deadline : seconds that one event may take altogether
     max_microsteps : how many microsteps one event may take
+    record_answers
+        Whether the store's list of settlements has what services answered: their values, the
+        types and messages of their errors, and in which order they came, so that an event can be
+        run again later. False where services answer with secrets. The context still has what the
+        chart's assigns put there, and an error that ends an event is told with its message.
 
     Raises
     ------
@@ -99,6 +97,7 @@ class Interpreter:
         service_timeout: float = SERVICE_TIMEOUT,
         deadline: float = DEADLINE,
         max_microsteps: int = MAX_MICROSTEPS,
+        record_answers: bool = True,
     ) -> None:
         given: tuple[object, object] = (chart, store)  # types are not checked for everybody
         if not isinstance(given[0], Chart) or not isinstance(given[1], Store):
@@ -114,7 +113,11 @@ class Interpreter:
         self.service_timeout = service_timeout
         self.deadline = deadline
         self.max_microsteps = max_microsteps
+        self.record_answers = record_answers
         self._program = program_of(chart)
+        self.delays = frozenset(activities_of(self._program).delays)
+        """The ids of the chart's delays."""
+        self._timers = store.timers if isinstance(store, QueueStore) else None
 
     # --- one event ------------------------------------------------------------------------
 
@@ -125,11 +128,11 @@ class Interpreter:
 
         Parameters
         ----------
-        key : names the instance; one that was never saved begins anew
+        key : names the instance; one that was never saved is started
         event : a name that is not reserved
         data : strict JSON
-        event_id : the same for every repetition of this event; part of a service's
-            idempotency key
+        event_id : the same whenever this event is repeated; part of a service's idempotency
+            key
 
         Returns
         -------
@@ -178,50 +181,85 @@ class Interpreter:
 
     async def _settle(self, key: str, event: Event | Elapsed, event_id: str | None) -> Settlement:
         check_key(key)
-        prefix = None if event_id is None else self.key_prefix(key, event_id)
-        settling = self.begin(key, self.store.load(key), event)
-        run = None if settling.settlement is not None else self.run_of(settling, prefix)
-        if run is not None:
-            await run.finish()
-        settlement = settling.settlement
-        assert settlement is not None  # finish() returns with it, or raises
+        driver = self.driver(key, event_id)
+        snapshot, timers = self.load_with_timers(key)
+        keeping = self.keeping(timers, event_id=event_id)
+        settlement, transaction = await self.settle_from(
+            snapshot, event, driver, key=key, keeping=keeping
+        )
         if settlement.saved:
-            history = getattr(self.store, "history", 0)
-            self.store.commit(transaction_of(settlement, run, history=history, event_id=event_id))
+            self.store.commit(transaction)
         return settlement
 
-    # --- for a worker, which has the store and the queue to itself ----------------------------
+    # --- for a worker, which has the queue to itself ------------------------------------------
 
-    def begin(self, key: str, snapshot: Snapshot | None, event: Event | Elapsed) -> Settling:
-        """Begin to settle without a store.
-
-        Raises
-        ------
-        InvalidEventError, SettleError, ChartMismatchError
-            As `settle`.
-        """
-        return Settling(self._program, snapshot, event, key=key, max_microsteps=self.max_microsteps)
-
-    def run_of(self, settling: Settling, key_prefix: str | None) -> Run:
-        """Return what drives a session to its settlement; see `key_prefix`."""
-        return Run(
-            settling,
-            self.chart.functions,
-            self.clock,
-            service_timeout=self.service_timeout,
-            deadline=self.deadline,
-            key_prefix=key_prefix,
+    async def settle_from(
+        self,
+        snapshot: Snapshot | None,
+        event: Event | Elapsed,
+        driver: Driver,
+        *,
+        key: str,
+        keeping: Keeping,
+    ) -> Settled:
+        """Settle without the store; as `settlesim.runtime.driver.settle`, which raises."""
+        return await settle(
+            self._program,
+            snapshot,
+            event,
+            driver,
+            key=key,
+            keeping=keeping,
+            max_microsteps=self.max_microsteps,
         )
 
-    def key_prefix(self, key: str, event_id: str) -> str:
-        """Return what the idempotency keys of an event's services begin with.
+    def driver(
+        self, key: str, event_id: str | None, watch: LoopWatch | None = None
+    ) -> AsyncioDriver:
+        """Return what runs the services of one event.
 
         Raises
         ------
         InvalidValueError
             The id is no text, or empty.
         """
-        return _key_prefix(self.chart.name, key, event_id)
+        return AsyncioDriver(
+            self.chart.functions,
+            self.clock,
+            service_timeout=self.service_timeout,
+            deadline=self.deadline,
+            key_prefix=None if event_id is None else key_prefix(self.chart.name, key, event_id),
+            watch=watch,
+        )
+
+    def load_with_timers(self, key: str) -> tuple[Snapshot | None, Sequence[DurableTimer]]:
+        """Return the instance's state, and its timers where the chart has delays.
+
+        The state first: a timer that is there afterwards was started by the settlement that was
+        loaded, or by a later one, and then the commit is refused.
+        """
+        snapshot = self.store.load(key)
+        if self._timers is None or not self.delays:
+            return snapshot, ()
+        return snapshot, self._timers(key)
+
+    def keeping(
+        self,
+        timers: Sequence[DurableTimer],
+        *,
+        event_id: str | None,
+        consumed: str | None = None,
+        mark: str | None = None,
+    ) -> Keeping:
+        """Return what a transaction has beside the new state."""
+        return Keeping(
+            timers=self._timers is not None,
+            unknown_delays=tuple(each.delay for each in timers if each.delay not in self.delays),
+            answers=self.record_answers,
+            event_id=event_id,
+            consumed=consumed,
+            mark=mark,
+        )
 
     def settle_sync(
         self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
@@ -248,7 +286,7 @@ class Interpreter:
         Raises
         ------
         ChartMismatchError
-            It was saved by another chart or version, or rests where this one can not.
+            It was saved by another chart or version, or is in nodes where this one cannot rest.
         """
         snapshot = self.load(key)
         if snapshot is None:
@@ -276,67 +314,9 @@ class Interpreter:
         return f"Interpreter({self.chart.name!r}, {self.store!r})"
 
 
-def _key_prefix(chart: str, key: str, event_id: str) -> str:
-    """Return what the idempotency keys of one event begin with.
-
-    A colon within a part is escaped, so that no two events share a key.
-    """
-    if type(event_id) is not str or not event_id:
-        raise InvalidValueError(
-            where="event_id",
-            reason=f"is {shorten(event_id, 40)}; a text that is not empty is needed",
-        )
-    parts = (chart, key, event_id)
-    return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in parts)
-
-
 def _check_limits(service_timeout: object, deadline: object, max_microsteps: object) -> None:
     for where, seconds in (("service_timeout", service_timeout), ("deadline", deadline)):
         if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
             reason = f"is {shorten(seconds, 40)}; a finite number of seconds above 0 is needed"
             raise InvalidValueError(where=where, reason=reason)
-    if not isinstance(max_microsteps, int) or max_microsteps < 1:
-        reason = f"is {shorten(max_microsteps, 40)}; a whole number above 0 is needed"
-        raise InvalidValueError(where="max_microsteps", reason=reason)
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def run_anywhere(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, in a thread where an event loop runs already."""
-    return _run_in_thread(coroutine) if _loop_runs() else asyncio.run(coroutine)
-
-
-def _run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in a loop of its own, in a thread; an interrupt cancels it."""
-    result: Future[T] = Future()
-    loop_and_task: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
-
-    async def main() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        loop_and_task.append((asyncio.get_running_loop(), task))
-        return await coroutine
-
-    def run() -> None:
-        try:
-            result.set_result(asyncio.run(main()))
-        except BaseException as error:
-            result.set_exception(error)
-
-    thread = threading.Thread(target=run, name="settlesim-settle", daemon=True)
-    try:
-        thread.start()
-        return result.result()
-    except KeyboardInterrupt:
-        for loop, task in loop_and_task:
-            with contextlib.suppress(RuntimeError):  # the loop may be closed already
-                loop.call_soon_threadsafe(task.cancel)
-        wait([result], GRACE)
-        raise
+    check_count(max_microsteps, where="max_microsteps")

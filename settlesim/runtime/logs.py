@@ -34,7 +34,7 @@ OUTCOMES: Final = {
     "stale": logging.INFO,
     "failed": logging.WARNING,
     "lost": logging.WARNING,
-    "given back": logging.WARNING,
+    "released": logging.WARNING,
     "dead": logging.ERROR,
 }
 """What may become of a message, and how serious that is."""
@@ -58,7 +58,7 @@ def log_settlement(
     ----------
     outcome
         That of the settlement, or what else became of the message: ``repeated``, ``stale`` (a
-        delay whose node was left), ``failed``, ``dead``, ``lost`` or ``given back``.
+        delay whose node was left), ``failed``, ``dead``, ``lost`` or ``released``.
     revision : of the instance afterwards, where it is known
     seconds : from the reception on
     """
@@ -78,7 +78,7 @@ def log_settlement(
     }
     where = "" if revision is None else f" at revision {revision}"
     why = "" if text is None else f": {text}"
-    with contextlib.suppress(Exception):  # of somebody's log handler: the work goes on
+    with contextlib.suppress(Exception):  # of somebody's log handler
         logger.log(
             level, "%s of %r: %s%s in %.3f s%s", event, key, outcome, where, seconds, why,
             extra=fields,

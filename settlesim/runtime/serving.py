@@ -7,9 +7,11 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
+from settlesim.engine.program import check_snapshot, program_of
 from settlesim.errors import ChartMismatchError, StoreError
-from settlesim.ports import Message
+from settlesim.ports import ChartVersion, Message
 from settlesim.runtime.handling import MAX_BACKOFF, Handler
+from settlesim.runtime.leases import Lease
 
 __all__ = ["Serving"]
 
@@ -20,23 +22,35 @@ class Serving:
     Parameters
     ----------
     woken : set when the worker is to stop
-    concurrency, poll, grace
+    visibility, concurrency, poll, grace
         As of the worker.
     """
 
     def __init__(
-        self, handler: Handler, woken: asyncio.Event, *, concurrency: int, poll: float, grace: float
+        self,
+        handler: Handler,
+        woken: asyncio.Event,
+        *,
+        visibility: float,
+        concurrency: int,
+        poll: float,
+        grace: float,
     ) -> None:
         self.handler = handler
+        self.chart = handler.interpreter.chart
+        self.chart_version = ChartVersion(self.chart.name, self.chart.version)
+        self.delays = sorted(handler.interpreter.delays)
         self.queue = handler.queue
         self.clock = handler.clock
         self.calls = handler.calls
         self.woken = woken
+        self.visibility = visibility
         self.concurrency = concurrency
         self.poll = poll
         self.grace = grace
         self.tasks: set[asyncio.Task[None]] = set()
         self.troubles = 0
+        self.told = False
 
     async def run(self, until_empty: bool) -> None:
         """Serve; then let what is in flight end."""
@@ -53,8 +67,8 @@ class Serving:
         while not self.woken.is_set():
             room = self.concurrency - len(self.tasks)
             messages = await self._receive(room) if room else ()
-            for message in messages:
-                self.tasks.add(asyncio.create_task(self.handler.handle(message)))
+            for message, lease in messages:
+                self.tasks.add(asyncio.create_task(self.handler.handle(message, lease)))
             if not messages:
                 if until_empty and not self.tasks and await self._is_empty():
                     return
@@ -65,7 +79,7 @@ class Serving:
                 task.result()
                 self.tasks.remove(task)
 
-    async def _receive(self, room: int) -> tuple[Message, ...]:
+    async def _receive(self, room: int) -> list[tuple[Message, Lease]]:
         taking = asyncio.ensure_future(self.calls(self._take, room))
         try:
             messages = await asyncio.shield(taking)
@@ -74,30 +88,46 @@ class Serving:
             raise
         except StoreError as error:
             self._trouble(error)
-            return ()
+            return []
         self.troubles = 0
         return messages
 
-    async def _put_back(self, taking: asyncio.Future[tuple[Message, ...]]) -> None:
-        """Give back what is received though nobody will handle it."""
+    async def _put_back(self, taking: asyncio.Future[list[tuple[Message, Lease]]]) -> None:
+        """Release what was received though nobody will handle it."""
         with contextlib.suppress(StoreError):
-            for message in await taking:
-                await self.calls(self.queue.change_visibility, message.receipt, 0.0)
+            for message, lease in await taking:
+                self.handler.leases.drop(lease)
+                await self.calls(self.queue.release, message.receipt)
 
-    def _take(self, room: int) -> tuple[Message, ...]:
-        self.queue.release_timers()
-        return self.queue.receive(room, self.handler.visibility)
+    def _take(self, room: int) -> list[tuple[Message, Lease]]:
+        self.queue.release_timers(self.delays)
+        messages = self.queue.receive(room, self.visibility, chart_version=self.chart_version)
+        if not messages:
+            self._tell_of_kept_timers()
+        return [(message, self.handler.leases.hold(message.receipt)) for message in messages]
 
     async def _pause(self) -> float:
-        """Return for how long nothing can come up, at most until the next look."""
+        """Return for how long nothing can become receivable, at most until the next look."""
         if self.troubles:
             return min(self.handler.backoff * 2.0 ** min(self.troubles - 1, 30), MAX_BACKOFF)
         try:
-            change = await self.calls(self.queue.next_change)
+            change = await self.calls(self._next_change)
         except StoreError as error:
             self._trouble(error)
             change = None
         return self.poll if change is None else min(change, self.poll)
+
+    def _next_change(self) -> float | None:
+        return self.queue.next_change(chart_version=self.chart_version, delays=self.delays)
+
+    def _tell_of_kept_timers(self) -> None:
+        """Tell once of timers that are due, and whose delays this chart does not have."""
+        if self.told or self._next_change() == 0.0:
+            return
+        if self.queue.next_change(chart_version=self.chart_version) == 0.0:
+            for key in self.handler.store.keys():  # noqa: SIM118  # a store is no mapping
+                timers = self.handler.store.timers(key)
+                self.told = self.handler.tell_of_unknown_delays(timers) or self.told
 
     async def _is_empty(self) -> bool:
         if self.troubles:
@@ -112,10 +142,24 @@ class Serving:
 
     def _nothing_left(self) -> bool:
         mismatches = dict(self.handler.mismatches)
-        left, others = self.queue.left(mismatches)
+        left, others = self.queue.left(mismatches, chart_version=self.chart_version)
         if left and not others:
-            raise next(iter(mismatches.values()))
+            for mismatch in mismatches.values():
+                raise mismatch
+            self._refuse_other_versions()
         return not left
+
+    def _refuse_other_versions(self) -> None:
+        """Raise for the first instance of another chart version that has messages."""
+        store = self.handler.store
+        program = program_of(self.chart)
+        for key in store.keys():  # noqa: SIM118  # a store is no mapping
+            snapshot = store.load(key)
+            if snapshot is None or (snapshot.chart, snapshot.version) == self.chart_version:
+                continue
+            left, others = self.queue.left({key})
+            if left > others:
+                check_snapshot(program, snapshot, key)
 
     def _trouble(self, error: StoreError) -> None:
         """Note that the store could not be used, if it may be well again later."""
@@ -138,7 +182,7 @@ class Serving:
             await asyncio.wait(helpers)
 
     async def _end(self, grace: float) -> None:
-        """Let what is in flight end by itself for a while; then give it back."""
+        """Let what is in flight end by itself for `grace` seconds; then release it."""
         running = [task for task in self.tasks if not task.done()]
         if running and grace:
             sleep = asyncio.ensure_future(self.clock.sleep(grace))
@@ -151,7 +195,7 @@ class Serving:
                 await asyncio.wait([sleep, ended])
         running = [task for task in running if not task.done()]
         if running:
-            self.handler.give_back()
+            self.handler.release_all()
             await asyncio.wait(running)
 
 

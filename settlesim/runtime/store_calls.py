@@ -1,4 +1,4 @@
-"""How a worker asks its store: in threads, or at once where the time is simulated."""
+"""How a worker asks its store: in threads, or in the event loop where time is simulated."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from settlesim.ports import Clock
-from settlesim.runtime.clock import SimulatedClock
 
-__all__ = ["AtOnce", "InThreads", "StoreCalls", "store_calls_for"]
+__all__ = ["InLoop", "InThreads", "StoreCalls", "store_calls_for"]
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ class StoreCalls(Protocol):
         ...
 
 
-class AtOnce:
+class InLoop:
     """Calls the function in the event loop.
 
     A simulated clock sees only its own sleepers: while a thread works, its time would jump.
@@ -47,7 +46,7 @@ class InThreads:
 
     Parameters
     ----------
-    threads : how many calls run side by side
+    threads : how many calls run concurrently
     """
 
     def __init__(self, threads: int) -> None:
@@ -75,4 +74,4 @@ class InThreads:
 
 def store_calls_for(clock: Clock, threads: int) -> StoreCalls:
     """Return the way that suits the clock."""
-    return AtOnce() if isinstance(clock, SimulatedClock) else InThreads(threads)
+    return InLoop() if clock.simulated else InThreads(threads)

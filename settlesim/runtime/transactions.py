@@ -2,98 +2,130 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from settlesim.chart.values import FrozenDict, freeze_object
-from settlesim.engine.settlement import Settlement
+from settlesim.engine.program import is_over, program_of
+from settlesim.engine.settlement import Call, Settlement
+from settlesim.engine.stepping import activities_of
 from settlesim.errors import InvalidValueError
 from settlesim.ports import Timer, Timers, Transaction
-from settlesim.runtime.running import Run
 
-__all__ = ["record_of", "transaction_of"]
+if TYPE_CHECKING:
+    from settlesim.runtime.driver import Passed
+
+__all__ = ["Keeping", "record_of", "transaction_of"]
 
 _MOST: Final = 1000
 """Characters of an event's id in a record that was too large."""
 
 
+class Keeping(NamedTuple):
+    """What a transaction has beside the new state."""
+
+    timers: bool = False
+    """Whether the store keeps timers."""
+    unknown_delays: tuple[str, ...] = ()
+    """The instance's timers whose delays the chart does not have: they are kept."""
+    answers: bool = True
+    """Whether the record has the results of services and the messages of their errors."""
+    event_id: str | None = None
+    """The same whenever the event is repeated."""
+    consumed: str | None = None
+    """The receipt of the message that brought the event."""
+    mark: str | None = None
+    """The id under which the store is to know a duplicate."""
+
+
 def transaction_of(
-    settlement: Settlement,
-    run: Run | None,
-    *,
-    history: int,
-    event_id: str | None = None,
-    consumed: str | None = None,
-    mark: str | None = None,
+    settlement: Settlement, keeping: Keeping, passed: Passed | None = None
 ) -> Transaction:
     """Return all that has to be written for a settlement, to be written as one.
 
     Parameters
     ----------
-    run : what drove the session; None where nothing was pending
-    history : how many settlements of an instance the store remembers
-    event_id : the same for every repetition of the event
-    consumed : the receipt of the message that brought it
-    mark : the id under which the store is to know a repetition
+    passed : what `drive` returned; None where something else drove the session
     """
     saved = settlement.saved
     return Transaction(
         settlement.key,
         settlement.after if saved else None,
         settlement.before.revision,
-        consumed=consumed,
-        mark=mark,
-        timers=_timers_of(settlement, run) if saved else None,
-        record=record_of(settlement, event_id) if history else None,
+        final=saved and _is_final(settlement),
+        consumed=keeping.consumed,
+        mark=keeping.mark,
+        timers=_timers_of(settlement, keeping, passed) if saved and keeping.timers else None,
+        record=record_of(settlement, keeping, passed),
         before=settlement.before if settlement.before.revision else None,
     )
 
 
-def _timers_of(settlement: Settlement, run: Run | None) -> Timers | None:
-    """Return what becomes of the timers; None for a chart that has none."""
+def _is_final(settlement: Settlement) -> bool:
+    """Whether neither an event nor a delay leads on from here."""
     chart = settlement.chart
     assert chart is not None  # the engine's own settlements have it
-    has_delays: bool | None = chart.cache.get("has_delays")
-    if has_delays is None:
-        has_delays = chart.cache["has_delays"] = any(node.after for node in chart.states)
-    if not has_delays:
+    if settlement.timers or settlement.kept:
+        return False
+    return is_over(program_of(chart), settlement.after.configuration)
+
+
+def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> Timers | None:
+    """Return what becomes of the timers; None, which leaves them alone, for a chart without."""
+    chart = settlement.chart
+    assert chart is not None
+    if not activities_of(program_of(chart)).delays:
         return None
+    ran = {} if passed is None else passed.seconds
     started = (
-        Timer(delay.id, delay.seconds if run is None else run.seconds_left(delay))
+        Timer(delay.id, max(0.0, delay.seconds - ran.get((delay.id, delay.number), 0.0)))
         for delay in settlement.timers
     )
-    return Timers(tuple(started), settlement.kept)
+    return Timers(tuple(started), settlement.kept + keeping.unknown_delays)
 
 
-def record_of(settlement: Settlement, event_id: str | None) -> FrozenDict:
+def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
     """Return what a store remembers of a settlement, beside the state that it saved.
 
-    Where that is too large, the event is remembered by its name and the beginning of its id.
+    With `Keeping.answers` each of the `calls`, which are in the order in which they ended, has the
+    service's `result`, and `delays` has the delays that passed meanwhile, so that the event can be
+    run again. Where that is too large, the record leaves the results out and says that it is
+    ``cut``; where it is still too large, it has the event by its name and the beginning of its id
+    alone.
     """
-    calls = [
-        {
-            "service": call.service,
-            "invocation": call.invocation,
-            "status": call.status.value,
-            "seconds": call.seconds,
-            "error": call.error,
-        }
-        for call in settlement.calls
-    ]
     record: dict[str, Any] = {
         "event": settlement.event.to_dict(),
-        "event_id": event_id,
+        "event_id": keeping.event_id,
         "outcome": settlement.outcome.value,
         "path": [list(leaves) for leaves in settlement.path],
         "edges": list(settlement.edges),
-        "calls": calls,
+        "calls": [_call(call, keeping.answers) for call in settlement.calls],
+    }
+    if passed is not None and passed.delays:
+        record["delays"] = [{"id": id_, "after": calls} for id_, calls in passed.delays]
+    try:
+        return freeze_object(record, where="record")
+    except InvalidValueError:
+        pass
+    record |= {"calls": [_call(call, False) for call in settlement.calls], "cut": True}
+    short = {
+        "event": {"name": settlement.event.name},
+        "event_id": None if keeping.event_id is None else keeping.event_id[:_MOST],
+        "outcome": settlement.outcome.value,
+        "cut": True,
     }
     try:
         return freeze_object(record, where="record")
     except InvalidValueError:
-        short = {
-            "event": {"name": settlement.event.name},
-            "event_id": None if event_id is None else event_id[:_MOST],
-            "outcome": settlement.outcome.value,
-            "cut": True,
-        }
         return freeze_object(short, where="record")
+
+
+def _call(call: Call, answers: bool) -> dict[str, Any]:
+    """Return a call as the record has it: result and message of the error are answers."""
+    record = {
+        "service": call.service,
+        "invocation": call.invocation,
+        "status": call.status.value,
+        "seconds": call.seconds,
+        "error": call.error if answers or call.error is None else call.error.partition(":")[0],
+    }
+    return record | {"result": call.result} if answers else record

@@ -2,19 +2,20 @@
 
 Theory of operation
 -------------------
-The worker receives messages, one task for each, at most `concurrency` at once. A task loads
-the instance, settles the event as the interpreter does, and commits everything in one
-write: the new state under compare-and-set, the mark of the event, the end of its message,
-what becomes of the timers, and what is remembered. While services run, the message's
-visibility is extended. So a worker may be killed at any moment: either that write is there,
-or the message comes up again and nothing has happened to the instance.
+The worker receives messages, at most `concurrency` at a time, and handles each in a task of its
+own. A task loads the instance, settles the event as the interpreter does, and commits everything
+in one write: the new state under compare-and-set, the mark of the event, the end of its message,
+what becomes of the timers, and what is remembered. While services run, the message's visibility
+is extended. So a worker may be killed at any moment: either that write is there, or the message
+is redelivered and nothing has happened to the instance.
 
 Services may run again after that, with the same idempotency keys.
 
 What this module does not do
 ----------------------------
-It does not end a service, guard or assign that never gives the event loop back, such as one
-that calls ``time.sleep``; nothing in the process goes on meanwhile.
+It does not end a service, guard or assign that never returns to the event loop, such as one that
+calls ``time.sleep``; no other service of the process runs meanwhile. The messages that the worker
+has are kept until the deadlines of their events; then other workers receive them.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from typing import Any, Final
 from settlesim.chart import Chart
 from settlesim.engine.settling import MAX_MICROSTEPS
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.errors.checks import check_seconds
-from settlesim.ports import MAX_VISIBILITY, Clock
+from settlesim.errors.checks import check_count, check_seconds
+from settlesim.ports import MAX_VISIBILITY, Clock, Queue, QueueStore
+from settlesim.runtime.coroutines import run_anywhere
 from settlesim.runtime.handling import Handler
-from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT, Interpreter, run_anywhere
+from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT, Interpreter
+from settlesim.runtime.leases import Leases
 from settlesim.runtime.logs import LOGGER
 from settlesim.runtime.serving import Serving
 from settlesim.runtime.store_calls import store_calls_for
-from settlesim.store.queues import SqlQueue as DatabaseQueue
-from settlesim.store.sql import SqlStore as DatabaseStore
 
 __all__ = ["Worker"]
 
 _GRACE: Final = 10.0
-_SPARE_THREADS: Final = 2
-"""Beside one for each message: for the next reception and for extending the visibility."""
+_SPARE_THREADS: Final = 1
+"""Beside one for each message: for the next reception."""
 
 
 class Worker:
@@ -55,16 +56,17 @@ class Worker:
     chart
         With all its functions bound, by itself or by `services`.
     store
-        Where the instances are kept.
+        Where the instances are kept, such as a SqliteStore or a MemoryStore.
     queue
         A queue in that store. Its message groups are the keys of instances.
     services : functions to bind to the chart, by name, as `Chart.bind` takes them
-    concurrency : how many messages are handled at once, of different groups in a FIFO queue
+    concurrency : how many messages are handled concurrently, of different groups in a FIFO queue
     clock
         Where services and delays take their time; real by default. A simulated one wants a
         store on the same time: ``MemoryStore(now=clock.now)``.
     visibility_timeout : seconds for which a received message is hidden from other workers;
-        extended while services run; at most 43,200; None for the queue's own
+        extended while services run, until the event's deadline; at most 43,200; None for the
+        queue's own
     service_timeout : seconds that a service may take where its chart says nothing
     deadline : seconds that one event may take altogether
     max_microsteps : how many microsteps one event may take
@@ -74,6 +76,9 @@ class Worker:
     grace : seconds for which `stop` waits for services
     logger
         One record for each message that was handled; ``settlesim.worker`` by default.
+    record_answers
+        Whether the list of settlements has what services answered, see `Interpreter`. False where
+        services answer with secrets.
 
     Raises
     ------
@@ -88,9 +93,13 @@ class Worker:
     Notes
     -----
     An error of the chart's functions counts against its message: after `queue.max_failures`
-    attempts it goes to the dead letters, and its group goes on or is parked, as the queue's
-    policy says. What the store or another worker is to blame for is tried again without
-    count. A store that is damaged, was closed, or can not be used again ends the worker.
+    attempts it goes to the dead letters, and its group continues or is parked, as the queue's
+    policy says. What the store or another worker is to blame for is retried without count. A
+    reception that nobody answered, since the process died or a service blocked it beyond the
+    deadline, counts towards `queue.max_receives`. A store that is damaged, was closed, or cannot
+    be used again ends the worker.
+
+    Events of instances that another version of the chart saved are left to its workers.
 
     Examples
     --------
@@ -109,8 +118,8 @@ class Worker:
     def __init__(
         self,
         chart: Chart,
-        store: DatabaseStore,
-        queue: DatabaseQueue,
+        store: QueueStore,
+        queue: Queue,
         services: Mapping[str, Callable[..., Any]] | None = None,
         *,
         concurrency: int = 1,
@@ -123,6 +132,7 @@ class Worker:
         poll: float = 0.1,
         grace: float = _GRACE,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+        record_answers: bool = True,
     ) -> None:
         _check_kinds(chart, store, queue)
         self.chart = chart if services is None else chart.bind(services)
@@ -142,6 +152,7 @@ class Worker:
             service_timeout=_service_timeout(service_timeout, deadline),
             deadline=deadline,
             max_microsteps=max_microsteps,
+            record_answers=record_answers,
         )
         self._check()
         self.clock = self.interpreter.clock
@@ -152,7 +163,7 @@ class Worker:
 
     def _check(self) -> None:
         name = self.queue.name
-        if self.queue.store.database is not self.store.database:
+        if self.queue.store is not self.store:
             reason = "belongs to another store: a message and what it changes are one write"
             raise InvalidValueError(where=f"queue {name!r}", reason=reason)
         timed = any(node.after for node in self.chart.states)
@@ -162,9 +173,7 @@ class Worker:
                 f"{self.chart.name!r}, which has delays: give the queue chart={self.chart.name!r}"
             )
             raise InvalidValueError(where=f"queue {name!r}", reason=reason)
-        if type(self.concurrency) is not int or self.concurrency < 1:
-            reason = f"is {shorten(self.concurrency, 40)}; a whole number from 1 is needed"
-            raise InvalidValueError(where="concurrency", reason=reason)
+        check_count(self.concurrency, where="concurrency")
         for where, seconds, least in (
             ("visibility_timeout", self.visibility_timeout, "above"),
             ("poll", self.poll, "above"),
@@ -190,12 +199,12 @@ class Worker:
         Raises
         ------
         StoreDamagedError
-            The store can not be read.
+            The store cannot be read.
         StoreUnavailableError
             The store was closed: it can never be used again.
         ChartMismatchError
             With `until_empty`: what is left are messages of instances that another chart or
-            version saved. Without it they are tried again and again.
+            version saved, or that this chart cannot continue. Without it they are kept.
         RuntimeError
             The worker runs already.
         """
@@ -207,12 +216,19 @@ class Worker:
             if self._stopping:
                 woken.set()
         calls = store_calls_for(self.clock, self.concurrency + _SPARE_THREADS)
+        leases = Leases(
+            self.queue,
+            self.clock,
+            visibility=self.visibility_timeout,
+            deadline=self.interpreter.deadline,
+            logger=self.logger,
+        )
         handler = Handler(
             self.interpreter,
             self.store,
             self.queue,
             calls=calls,
-            visibility=self.visibility_timeout,
+            leases=leases,
             backoff=self.backoff,
             logger=self.logger,
         )
@@ -220,6 +236,7 @@ class Worker:
             await Serving(
                 handler,
                 woken,
+                visibility=self.visibility_timeout,
                 concurrency=self.concurrency,
                 poll=self.poll,
                 grace=self.grace,
@@ -228,16 +245,17 @@ class Worker:
             with self._lock:
                 self._wake, self._stopping = None, False
             calls.close()
+            leases.close()
 
     def run_sync(self, until_empty: bool = False) -> None:
         """Do what `run` does, also where an event loop runs already (Jupyter)."""
         run_anywhere(self.run(until_empty))
 
     def stop(self) -> None:
-        """Let `run` end: what is in flight has `grace` seconds, then it is given back.
+        """Let `run` end: what is in flight has `grace` seconds, then it is released.
 
-        Any thread and a signal handler may call it. A worker that does not run yet ends at
-        once when it is run.
+        Any thread and a signal handler may call it. A worker that does not run yet ends
+        as soon as it is run.
         """
         self._stopping = True
         wake = self._wake
@@ -267,14 +285,10 @@ def _service_timeout(service_timeout: float | None, deadline: float) -> float:
 
 
 def _check_kinds(chart: object, store: object, queue: object) -> None:
-    good = (
-        isinstance(chart, Chart)
-        and isinstance(store, DatabaseStore)
-        and isinstance(queue, DatabaseQueue)
-    )
+    good = isinstance(chart, Chart) and isinstance(store, QueueStore) and isinstance(queue, Queue)
     if not good:
         raise TypeError(
             f"Worker({shorten(chart, 40)}, {shorten(store, 40)}, {shorten(queue, 40)}): a Chart, a "
-            "store and a queue in it are needed, such as "
+            "store that keeps queues and a queue in it are needed, such as "
             "Worker(chart, store, FifoQueue(store, chart.name))"
         )

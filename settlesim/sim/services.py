@@ -5,7 +5,7 @@ Theory of operation
 A service is driven step by step. `call.sleep` yields a token, and the time goes on by as
 much; nothing else may be waited for. A future, a task, a timer of the event loop or a
 thread stands for the world outside, which no simulated time passes in: what such a service
-answers can not be learnt by running it, and a guess would make a false proof. So it is
+answers cannot be learnt by running it, and a guess would make a false proof. So it is
 refused, and the caller is asked for `Scenario(results=...)`.
 
 An event loop is there all the same, since some code looks for one before it waits.
@@ -14,11 +14,9 @@ An event loop is there all the same, since some code looks for one before it wai
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
-import threading
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from contextvars import Context
@@ -27,18 +25,18 @@ from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from settlesim.chart import Chart
 from settlesim.chart.values import JSONValue, freeze
-from settlesim.engine.settlement import Pending
-from settlesim.engine.table import Answer
+from settlesim.engine.settlement import Answer, Pending
 from settlesim.errors import FunctionFailedError, InvalidValueError, SimulationError, shorten
 from settlesim.runtime import ServiceCall
+from settlesim.runtime.asyncio_driver import SELF_CANCELLED
+from settlesim.runtime.coroutines import coroutine_of, in_thread, loop_runs
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 
-__all__ = ["Services", "in_thread"]
+__all__ = ["Services"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-_SELF_CANCELLED: Final = "the service cancelled itself"
 _PATIENCE: Final = 1_000  # waits in a row in which no time passes
 
 
@@ -63,7 +61,7 @@ class Services:
         """Run the service that is pending."""
         if self._runner is not None:
             return self._run(self._runner, pending)
-        if not _loop_runs():
+        if not loop_runs():
             with asyncio.Runner(loop_factory=_Loop) as runner:
                 return self._run(runner, pending)
         return in_thread(lambda: Services(self._chart)(pending))  # in Jupyter
@@ -74,7 +72,7 @@ class Services:
     @contextmanager
     def together(self) -> Iterator[None]:
         """Run what is called in the block in one event loop: to make one costs the most."""
-        if self._runner is not None or _loop_runs():
+        if self._runner is not None or loop_runs():
             yield
             return
         with asyncio.Runner(loop_factory=_Loop) as runner:
@@ -83,33 +81,6 @@ class Services:
                 yield
             finally:
                 self._runner = None
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def in_thread(run: Callable[[], _T]) -> _T:
-    """Run in a thread, whose event loop does not meet the one that runs here; wait for it."""
-    found: list[_T] = []
-    failed: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            found.append(run())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=target, name="settlesim-service", daemon=True)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return found[0]
 
 
 # --- one service --------------------------------------------------------------------------
@@ -128,7 +99,7 @@ async def _answer(chart: Chart, pending: Pending) -> Answer:
     except _TimeIsUpError:
         return Answer.late(limit)
     except asyncio.CancelledError:
-        return Answer(error=RuntimeError(_SELF_CANCELLED))
+        return Answer(error=RuntimeError(SELF_CANCELLED))
     except Exception as error:
         return Answer(error=error)
     except KeyboardInterrupt:
@@ -159,7 +130,8 @@ def _value(chart: Chart, pending: Pending, limit: float) -> JSONValue:
     call = ServiceCall(pending.service, pending.context, pending.event, pending.input, key, clock)
     loop.outside, loop.watched = "", True
     try:
-        return _drive(_coroutine(chart, call), clock, limit, loop)
+        service = coroutine_of(call.service, chart.functions[call.service](call))
+        return _drive(service, clock, limit, loop)
     except _OutsideError:
         raise
     except (Exception, asyncio.CancelledError):
@@ -168,23 +140,6 @@ def _value(chart: Chart, pending: Pending, limit: float) -> JSONValue:
         raise
     finally:
         loop.watched = False
-
-
-def _coroutine(chart: Chart, call: ServiceCall) -> Coroutine[Any, Any, JSONValue]:
-    service = chart.functions[call.service](call)
-    if inspect.iscoroutine(service):
-        return service
-    if inspect.isawaitable(service):
-        return _awaited(service)
-    raise FunctionFailedError(
-        function=call.service,
-        role="service",
-        reason=f"returned {shorten(service, 40)} at once: make it an async function",
-    )
-
-
-async def _awaited(awaitable: Awaitable[JSONValue]) -> JSONValue:
-    return await awaitable
 
 
 def _drive(
@@ -245,6 +200,8 @@ class _HandClock:
     def __init__(self) -> None:
         self.time = 0.0
 
+    simulated = True
+
     def now(self) -> float:
         """Return the simulated time in seconds."""
         return self.time
@@ -253,7 +210,7 @@ class _HandClock:
         """Say how long to wait."""
         await _yielded(_Sleep(max(0.0, _number(seconds))))
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Refuse: a service has `call.sleep` alone."""
         raise _OutsideError(f"has a time-out of {seconds} seconds of its own")
 

@@ -11,11 +11,13 @@ may hold transactions of a killed process that were never synced.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -33,11 +35,17 @@ Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 _STEP: Final = 0.05
 """Seconds that SQLite waits for a lock by itself; between two steps an interrupt can end it."""
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# Our statements are right, so one that SQLite cannot compile or that breaks a constraint has met
+# other tables or rows than ours. -1 is of the module: a text that is no UTF-8.
+_DAMAGED: Final = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    -1,
+)
 _MEMORY: Final = "in memory"
-
-_inherited: Final[list[sqlite3.Connection]] = []
-"""Connections of a parent process: a fork may neither use nor close them."""
 
 
 class Database:
@@ -62,32 +70,41 @@ class Database:
         self.lock_timeout = lock_timeout
         self.closed = False
         self._in_memory = path is None
-        self._mutex = threading.Lock()
-        self._owner: int | None = None
-        self._open()
+        # A signal handler that uses the store enters it, too, and is refused then.
+        self._lock = threading.RLock()
+        self._in_use = False
+        _databases.add(self)
+        with self._lock:
+            if path is None:
+                self._connection = _connect(":memory:", uri=False)
+                self._connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+            else:
+                with self._errors():
+                    _make_file(path)
+                    self._identity = _identity(path)
+                    self._connection = self._open()
+            self._opened()
 
-    def _open(self) -> None:
+    def _opened(self) -> None:
         self._process = os.getpid()
         self._synced = False
-        self._durable = True
-        if self._in_memory:
-            self._connection = _connect(":memory:", uri=False)
-            self._connection.executescript(f"BEGIN; {TABLES} COMMIT;")
-            return
-        with self._errors():
-            _make_file(self.path)
-            self._identity = _identity(self.path)
-            self._connection = open_connection(self.path)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+        """Whether a sync has covered what was in the log when it was opened."""
+        self._level = ""
+        """How much is synced now; empty where that is not known."""
 
-    def _prepare(self) -> None:
+    def _open(self) -> sqlite3.Connection:
+        connection = open_connection(self.path)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         application, version, mode = self._retry(
             lambda: tuple(
-                self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("application_id", "user_version", "journal_mode")
             )
         )
@@ -101,13 +118,10 @@ class Database:
             )
             raise StoreUnavailableError(path=self.path, reason=reason)
         if mode != "wal":  # as a copy that another program made may have it
-            found = self._retry(
-                lambda: self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            )
+            found = self._retry(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
             if found != "wal":
                 reason = f"its file system allows no write-ahead log, only mode {found!r}"
                 raise StoreUnavailableError(path=self.path, reason=reason)
-        self._connection.execute("PRAGMA synchronous=FULL")
 
     # --- transactions -----------------------------------------------------------------------
     # Work is passed as a function, not done in a ``with`` block: Python can deliver an interrupt
@@ -133,14 +147,17 @@ class Database:
         """
 
         def run(execute: Execute) -> T:
-            synced = durable or not self._synced
-            if synced is not self._durable:
-                execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
-                self._durable = synced
+            level = "FULL" if durable or not self._synced else "NORMAL"
+            if level != self._level:
+                self._level = ""  # an interrupt may come before the new one is noted
+                execute(f"PRAGMA synchronous={level}")
+                self._level = level
             self._retry(lambda: execute("BEGIN IMMEDIATE"))
+            before = self._connection.total_changes
             result = work(execute)
             execute("COMMIT")
-            self._synced = True
+            # Where nothing was changed, SQLite had nothing to sync.
+            self._synced = self._synced or self._connection.total_changes > before
             return result
 
         return self._alone(run)
@@ -159,26 +176,24 @@ class Database:
         RuntimeError
             The calling thread is within such a call, as where a signal handler uses the store.
         """
-        if os.getpid() != self._process:
-            self._after_fork()
-        if self._owner == threading.get_ident() and self._mutex.locked():
-            raise RuntimeError("one use of a store inside another one, by the same thread")
-        with self._mutex:
+        with self._lock:
+            if self._in_use:
+                raise RuntimeError("one use of a store inside another one, by the same thread")
             try:
-                self._owner = threading.get_ident()
+                self._in_use = True
                 self._check_usable()
                 with self._errors():
-                    self._roll_back()  # an interrupt may have cut the end of the last call
+                    if os.getpid() != self._process:
+                        self._open_after_fork()
                     return work(self._connection.execute)
             finally:
                 try:
-                    self._roll_back()
+                    if not self.closed:
+                        # Called without a function of ours around it, before which Python
+                        # could deliver an interrupt: the transaction would stay open.
+                        self._connection.rollback()
                 finally:
-                    self._owner = None
-
-    def _roll_back(self) -> None:
-        if not self.closed and self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+                    self._in_use = False
 
     def _check_usable(self) -> None:
         if self.closed:
@@ -187,14 +202,10 @@ class Database:
             reason = "its file was moved, removed or replaced while it was open: open it again"
             raise StoreUnavailableError(path=self.path, reason=reason, final=True)
 
-    def _after_fork(self) -> None:
-        self._mutex = threading.Lock()  # another thread of the parent may have held it
-        self._owner = None
-        if self._in_memory:
-            self._process = os.getpid()  # its pages were copied with the process
-        else:
-            _inherited.append(self._connection)
-            self._open()
+    def _open_after_fork(self) -> None:
+        if not self._in_memory:  # there the pages were copied with the process
+            self._connection = self._open()
+        self._opened()
 
     def _retry(self, call: Callable[[], T]) -> T:
         """Return what the call returns; wait while another process has the database locked."""
@@ -213,7 +224,7 @@ class Database:
             yield
         except sqlite3.Error as error:
             code = _code(error)
-            if code in _DAMAGED:
+            if code in _DAMAGED and not isinstance(error, sqlite3.ProgrammingError):
                 raise StoreDamagedError(path=self.path, reason=str(error)) from error
             if code in _BUSY:
                 reason = (
@@ -223,6 +234,9 @@ class Database:
             if isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailableError(path=self.path, reason=str(error)) from error
             raise
+        except json.JSONDecodeError as error:
+            reason = f"a text in it is no JSON: {error}"
+            raise StoreDamagedError(path=self.path, reason=reason) from error
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -234,31 +248,76 @@ class Database:
         StoreUnavailableError
             The file exists, or cannot be written; nothing is left of it then.
         """
-        if os.path.lexists(path):
-            raise StoreUnavailableError(path=path, reason="it exists; a backup makes a new file")
 
         def fill(target: sqlite3.Connection) -> None:
             self._alone(lambda _: self._connection.backup(target))
 
         with self._errors():
-            _make_file(path, fill)
+            _make_file(path, fill, new=True)
 
     def close(self) -> None:
-        """Let the file go; what comes after raises StoreUnavailableError."""
-        with self._mutex:
-            if not self.closed and self._process == os.getpid():
-                self._connection.close()
+        """Let the file go; what comes after raises StoreUnavailableError.
+
+        Raises
+        ------
+        RuntimeError
+            The calling thread is within a use of the store, as a signal handler can be.
+        """
+        with self._lock:
+            if self._in_use:
+                raise RuntimeError("a store is closed inside a use of it, by the same thread")
             self.closed = True
+            if self._process == os.getpid():
+                self._connection.close()
 
     def __del__(self) -> None:
         # A test or a notebook may forget to close; where opening failed there is nothing.
-        if getattr(self, "_process", None) == os.getpid() and hasattr(self, "_connection"):
+        if getattr(self, "_process", None) == os.getpid():
             self._connection.close()
+
+
+# --- forks ------------------------------------------------------------------------------------
+# A child has one thread, but all locks as they are: what another thread of the parent held at
+# that moment stays held, SQLite's own locks too. So a fork waits until nobody is within SQLite.
+
+_databases: Final[weakref.WeakSet[Database]] = weakref.WeakSet()
+_forking: Final = threading.Lock()
+_held: Final[list[Database]] = []
+"""The databases that a fork keeps others from using."""
+_inherited: Final[list[sqlite3.Connection]] = []
+"""Connections of a parent process: a child may neither use nor close them."""
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for database in sorted(_databases, key=id):
+        database._lock.acquire()
+        _held.append(database)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop()._lock.release()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    _inherited.extend(each._connection for each in _held if hasattr(each, "_connection"))
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code; -1 where the error did not come from SQLite."""
-    return getattr(error, "sqlite_errorcode", -1) & 0xFF
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return -1 if code is None else code & 0xFF
 
 
 def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
@@ -292,11 +351,17 @@ def _fill(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) -> None:
+def _make_file(
+    path: str, fill: Callable[[sqlite3.Connection], None] = _fill, *, new: bool = False
+) -> None:
     """Make a database, readable by its owner only, unless there is one.
 
     It gets its name when it is whole, so nobody ever finds half of one, and a file without
     content is damage.
+
+    Parameters
+    ----------
+    new : whether one that is there is an error
 
     Raises
     ------
@@ -305,7 +370,10 @@ def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) ->
     StoreUnavailableError
         The system refused.
     """
+    exists = "it exists; a backup makes a new file"
     try:
+        if new and os.path.lexists(path):
+            raise StoreUnavailableError(path=path, reason=exists)
         if os.path.exists(path):
             if os.path.getsize(path) == 0:
                 reason = "it is empty; remove it to begin a new store"
@@ -323,8 +391,11 @@ def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) ->
                 connection.execute("PRAGMA journal_mode=WAL")
             finally:
                 connection.close()
-            with contextlib.suppress(FileExistsError):  # another process made one meanwhile
+            try:
                 os.link(made, path)
+            except FileExistsError as error:  # another process made one meanwhile
+                if new:
+                    raise StoreUnavailableError(path=path, reason=exists) from error
         finally:
             for end in ("", "-wal", "-shm", "-journal"):
                 with contextlib.suppress(FileNotFoundError):

@@ -470,6 +470,11 @@ def letter_of(values: tuple[Any, ...], *, source: str) -> DeadLetter:
     """Return the dead letter that a row holds; raises as `message_of`."""
     *columns, died_at, reason = values
     row = Row(*columns)
+    try:
+        errors = tuple(freeze(json.loads(row.errors), where="errors"))
+    except (TypeError, ValueError, InvalidValueError) as error:
+        reason = f"the errors of message {row.id}: {error}"
+        raise StoreDamagedError(path=source, reason=reason) from error
     return DeadLetter(
         queue=row.queue,
         id=row.id,
@@ -479,7 +484,7 @@ def letter_of(values: tuple[Any, ...], *, source: str) -> DeadLetter:
         sent_at=row.sent_at,
         receives=row.receives,
         failures=row.failures,
-        errors=tuple(json.loads(row.errors)),
+        errors=errors,
         at=died_at,
         reason=reason,
     )

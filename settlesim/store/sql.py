@@ -399,7 +399,9 @@ class SqlStore:
 
         return self.database.read(look)
 
-    def prune(self, *, older_than: float, final: bool = True) -> tuple[str, ...]:
+    def prune(
+        self, *, older_than: float, final: bool = True, dry_run: bool = False
+    ) -> tuple[str, ...]:
         """Remove finished instances, with their settlements, timers and marks.
 
         An instance for which messages wait is left alone: they would create it again.
@@ -408,6 +410,7 @@ class SqlStore:
         ----------
         older_than : seconds since they were saved last
         final : whether only those whose chart has come to its end are removed
+        dry_run : only look which would be removed
 
         Returns
         -------
@@ -422,18 +425,22 @@ class SqlStore:
         """
         check_seconds(older_than, where="older_than")
 
-        def remove(execute: Execute) -> tuple[str, ...]:
+        def find(execute: Execute) -> tuple[str, ...]:
             found = execute(
                 "SELECT key FROM instances WHERE saved_at <= ? AND (final = 1 OR ?)"
                 " AND NOT EXISTS (SELECT 1 FROM messages WHERE group_id = key) ORDER BY key",
                 (self.now() - older_than, not final),
             ).fetchall()
-            for table in ("instances", "settlements", "timers", "marks"):
-                for (key,) in found:
-                    execute(f"DELETE FROM {table} WHERE key = ?", (key,))
             return tuple(key for (key,) in found)
 
-        return self.database.write(remove)
+        def remove(execute: Execute) -> tuple[str, ...]:
+            found = find(execute)
+            for table in ("instances", "settlements", "timers", "marks"):
+                for key in found:
+                    execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+            return found
+
+        return self.database.read(find) if dry_run else self.database.write(remove)
 
     def queue_names(self) -> list[str]:
         """Return the names of the queues that hold something, sorted; raises as `load`.
@@ -534,7 +541,10 @@ def snapshot_of(row: Any, *, source: str, where: str) -> Snapshot:
             "context": json.loads(context),
             "revision": revision,
         }
-        return Snapshot.from_dict(record, source=where)
+        snapshot = Snapshot.from_dict(record, source=where)
+        if snapshot.revision:
+            return snapshot
+        reason = f"{where}: it is at revision 0, before its first save"
     except StoreDamagedError as error:
         reason = f"{where}: {error.reason}"
     except (TypeError, ValueError, InvalidValueError) as error:

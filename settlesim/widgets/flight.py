@@ -20,9 +20,9 @@ from settlesim.engine.settlement import Pending
 from settlesim.engine.settling import Settling
 from settlesim.errors import DeadlineExceededError, InvalidValueError
 from settlesim.ports import Clock
-from settlesim.runtime import SimulatedClock
+from settlesim.runtime.asyncio_driver import AsyncioDriver
+from settlesim.runtime.driver import drive
 from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT
-from settlesim.runtime.running import Run
 from settlesim.widgets.pacing import PacedClock
 
 __all__ = ["Activity", "ClockedFlight", "Flight", "ManualFlight"]
@@ -154,19 +154,15 @@ class ClockedFlight(Flight):
         """How fast time passes by itself."""
         if isinstance(self.clock, PacedClock):
             return self.clock.speed
-        return 0.0 if isinstance(self.clock, SimulatedClock) else 1.0
+        return 0.0 if self.clock.simulated else 1.0
 
-    def run(self) -> Coroutine[Any, Any, None]:
+    def run(self) -> Coroutine[Any, Any, object]:
         """Return the coroutine that brings the event to its settled node."""
         self._note()
-        return Run(
-            self.settling,
-            self.chart.functions,
-            self.clock,
-            service_timeout=SERVICE_TIMEOUT,
-            deadline=DEADLINE,
-            key_prefix=None,
-        ).finish()
+        driver = AsyncioDriver(
+            self.chart.functions, self.clock, service_timeout=SERVICE_TIMEOUT, deadline=DEADLINE
+        )
+        return drive(self.settling, driver)
 
 
 class ManualFlight(Flight):

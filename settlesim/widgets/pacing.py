@@ -22,6 +22,8 @@ class PacedClock:
     this clock: at other speeds than 1 it comes earlier or later.
     """
 
+    simulated = False
+
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
         self._base = 0.0
@@ -66,7 +68,7 @@ class PacedClock:
                 break
         self._base, self._mark = deadline, asyncio.get_running_loop().time()
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed."""
         return self._timeout(seconds)
 

@@ -12,10 +12,11 @@ from typing import Final
 
 from settlesim.engine.table import Table
 from settlesim.errors import ReplayDivergedError
+from settlesim.runtime.coroutines import in_thread
 from settlesim.sim import Ending, Frame, Kind, Replay, Scenario, Schedule, Step, replay
 from settlesim.sim.model import table_for
 from settlesim.sim.serial import FEW
-from settlesim.sim.services import Services, in_thread
+from settlesim.sim.services import Services
 
 __all__ = ["Way", "translated"]
 

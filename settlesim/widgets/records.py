@@ -7,8 +7,8 @@ from typing import Any
 
 from settlesim.chart import Chart, Snapshot
 from settlesim.engine import Settlement
-from settlesim.ports import Store, Transaction
-from settlesim.runtime.transactions import transaction_of
+from settlesim.ports import QueueStore, Store, Transaction
+from settlesim.runtime.transactions import Keeping, transaction_of
 from settlesim.store import PastSettlement
 
 __all__ = ["commit", "fork", "free_key", "keys_of", "past_of", "record_of", "record_text"]
@@ -25,8 +25,8 @@ def commit(store: Store, settlement: Settlement) -> None:
         The store could not write.
     """
     if settlement.saved:
-        history = getattr(store, "history", 0)
-        store.commit(transaction_of(settlement, None, history=history))
+        keeping = Keeping(timers=isinstance(store, QueueStore))
+        store.commit(transaction_of(settlement, keeping))
 
 
 def past_of(store: Store, key: str, now: Snapshot) -> list[tuple[Snapshot, str]]:

@@ -12,7 +12,7 @@ from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.values import freeze_object
 from settlesim.errors import VersionConflictError
 from settlesim.ports import Transaction
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 
 __all__ = ["GROUPS", "MESSAGES", "OWN", "SHARED", "TASKS", "contend", "increment"]
 
@@ -25,7 +25,7 @@ MESSAGES = 15
 """In each group."""
 
 
-def increment(store: TinyStore, key: str, by: str) -> list[str]:
+def increment(store: SqliteStore, key: str, by: str) -> list[str]:
     """Add one and note who did it, if nobody else was faster; return all who did.
 
     Raises
@@ -42,7 +42,7 @@ def increment(store: TinyStore, key: str, by: str) -> list[str]:
     return log
 
 
-def one_key(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
+def one_key(store: SqliteStore, name: str, rivals: int) -> dict[str, Any]:
     """Increment one instance with the others until it is where it should be.
 
     Who is kept from it for ever keeps all the others at work, and the test from its end.
@@ -58,14 +58,14 @@ def one_key(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
     return {"acknowledged": acknowledged, "conflicts": conflicts}
 
 
-def own_key(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
+def own_key(store: SqliteStore, name: str, rivals: int) -> dict[str, Any]:
     """Increment an instance that nobody else has."""
     while len(increment(store, f"own {name}", name)) < OWN:
         pass
     return {"acknowledged": OWN, "conflicts": 0}
 
 
-def consume(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
+def consume(store: SqliteStore, name: str, rivals: int) -> dict[str, Any]:
     """Receive and delete messages until none is left."""
     queue = FifoQueue(store, "work", visibility_timeout=300.0)
     got: list[int] = []
@@ -77,7 +77,7 @@ def consume(store: TinyStore, name: str, rivals: int) -> dict[str, Any]:
     return {"acknowledged": len(got), "got": got, "conflicts": 0}
 
 
-TASKS: dict[str, Callable[[TinyStore, str, int], dict[str, Any]]] = {
+TASKS: dict[str, Callable[[SqliteStore, str, int], dict[str, Any]]] = {
     "one key": one_key,
     "own keys": own_key,
     "one queue": consume,
@@ -86,7 +86,7 @@ TASKS: dict[str, Callable[[TinyStore, str, int], dict[str, Any]]] = {
 
 def contend(folder: Path, *, task: str, name: str, rivals: int) -> None:
     """Be one of the processes: say that it is there, wait for the others, do the task."""
-    with TinyStore(folder / "store.json") as store:
+    with SqliteStore(folder / "store.db") as store:
         (folder / f"{name} is ready").touch()
         while not (folder / "go").exists():
             time.sleep(0.001)

@@ -1,7 +1,8 @@
-"""What the processes do that are killed: send and work, through the library."""
+"""What the processes do that are killed: send and work, by the library and by the command line."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -12,20 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from settlesim.chart.snapshot import Snapshot
+from settlesim.cli import program
 from settlesim.errors import StoreError
-from settlesim.ports import Message, Transaction
+from settlesim.ports import ChartVersion, Message, Transaction
 from settlesim.runtime import Worker
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.chaos.charts import patient, tools
 from tests.chaos.contending import contend
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.phases import Phase
 
-__all__ = ["ROLES", "STORE", "event_of", "is_poison", "repeats"]
+__all__ = ["CHART", "ROLES", "STORE", "event_of", "is_poison", "repeats"]
 
-STORE = "store.json"
-COMPACT_BYTES = 100_000
-"""Small, so that processes are killed in compactions too."""
+STORE = "store.db"
+CHART = "tests.chaos.charts:patient"
+"""As the command line names it."""
 
 
 # --- the events: what they are follows from the seed, whoever sends them ---------------------
@@ -68,7 +70,9 @@ def repeats(seed: int, key: str, number: int) -> list[int]:
 # --- sending -----------------------------------------------------------------------------------
 
 
-def send(folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: int) -> None:
+def send(
+    folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: int, command: bool
+) -> None:
     """Send the events of some keys in order until a file named ``stop`` is there.
 
     What was acknowledged is in the ledger ``sent``. A sender that follows a killed one goes
@@ -77,6 +81,7 @@ def send(folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: 
     Parameters
     ----------
     ahead : how many events of a key may wait, so that there is always work and never too much
+    command : whether each event is sent by ``settlesim send``
     """
     phase = Phase(folder)
     ledger = Ledger(folder / "sent")
@@ -85,8 +90,18 @@ def send(folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: 
         key: max((line["number"] for line in known if line["key"] == key), default=0)
         for key in keys
     }
-    with TinyStore(folder / STORE, compact_bytes=COMPACT_BYTES) as store:
+    with SqliteStore(folder / STORE) as store:
         queue = FifoQueue(store, patient.name, visibility_timeout=visibility)
+
+        def by_library(key: str, number: int) -> None:
+            queue.send(event_of(seed, key, number, visibility), key, f"{key}-{number}")
+
+        def by_command(key: str, number: int) -> None:
+            event = event_of(seed, key, number, visibility)
+            options = ["--data", json.dumps(event["data"]), "--id", f"{key}-{number}"]
+            run("send", CHART, key, event["event"], *options, "--store", folder / STORE)
+
+        send_one = by_command if command else by_library
         while not (folder / "stop").exists():
             phase.enter("idle")
             time.sleep(0.005)
@@ -96,19 +111,30 @@ def send(folder: Path, *, seed: int, keys: list[str], visibility: float, ahead: 
                     continue
                 number = numbers[key] + 1
                 phase.enter("sending")
-                _send(queue, seed, key, number, visibility)
+                send_one(key, number)
                 ledger.add(key=key, number=number)
                 numbers[key] = number
                 for again in repeats(seed, key, number):
-                    _send(queue, seed, key, again, visibility)
+                    send_one(key, again)
                     ledger.add(key=key, number=again, again=True)
 
 
-def _send(queue: FifoQueue, seed: int, key: str, number: int, visibility: float) -> None:
-    queue.send(event_of(seed, key, number, visibility), key, f"{key}-{number}")
+def run(*arguments: object) -> None:
+    """Run ``settlesim`` with these arguments in this process.
+
+    Raises
+    ------
+    RuntimeError
+        It ended with another status than 0.
+    """
+    try:
+        program([str(argument) for argument in arguments])
+    except SystemExit as end:
+        if end.code:
+            raise RuntimeError(f"settlesim {arguments} ended with status {end.code}") from end
 
 
-def _handled(store: TinyStore, queue: FifoQueue, keys: list[str]) -> dict[str, int]:
+def _handled(store: SqliteStore, queue: FifoQueue, keys: list[str]) -> dict[str, int]:
     """Return how many events of each key are done with."""
     handled = dict.fromkeys(keys, 0)
     for letter in queue.dead_letters():
@@ -133,13 +159,13 @@ def noted(folder: Path) -> Iterator[None]:
         raise
 
 
-class WatchedStore(TinyStore):
+class WatchedStore(SqliteStore):
     """A store that writes down where its process is, and what it refused."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.phase = tools(os.getpid())[1]
-        super().__init__(folder / STORE, compact_bytes=COMPACT_BYTES)
+        super().__init__(folder / STORE)
 
     def load(self, key: str) -> Snapshot | None:
         """Load, and say so."""
@@ -161,11 +187,15 @@ class WatchedQueue(FifoQueue):
     store: WatchedStore
 
     def receive(
-        self, max_messages: int = 1, visibility_timeout: float | None = None
+        self,
+        max_messages: int = 1,
+        visibility_timeout: float | None = None,
+        *,
+        chart_version: ChartVersion | None = None,
     ) -> tuple[Message, ...]:
         """Receive, and say so."""
         self.store.phase.enter("idle")
-        found = super().receive(max_messages, visibility_timeout)
+        found = super().receive(max_messages, visibility_timeout, chart_version=chart_version)
         if found:
             self.store.phase.enter("received")
         return found
@@ -176,8 +206,18 @@ class WatchedQueue(FifoQueue):
             super().change_visibility(receipt, seconds)
 
 
-def work(folder: Path, *, visibility: float, concurrency: int) -> None:
-    """Handle events until a signal says to stop."""
+def work(folder: Path, *, visibility: float, concurrency: int, command: bool) -> None:
+    """Handle events until a signal says to stop.
+
+    Parameters
+    ----------
+    command : whether it is ``settlesim work``
+    """
+    if command:
+        settings = {"visibility": visibility, "concurrency": concurrency, "max-failures": 2}
+        options = [text for name, value in settings.items() for text in (f"--{name}", value)]
+        run("work", CHART, "--store", folder / STORE, *options, "--log", "off")
+        return
     with WatchedStore(folder) as store:
         queue = WatchedQueue(store, patient.name, visibility_timeout=visibility, max_failures=2)
         worker = Worker(patient, store, queue, concurrency=concurrency, backoff=0.01, poll=0.01)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.chaos.contending import GROUPS, MESSAGES, OWN, SHARED, TASKS
 from tests.chaos.nursery import PATIENCE, Nursery, log_of
 
@@ -40,7 +40,7 @@ def by_threads(task: str, path: Path, rivals: int) -> dict[str, dict[str, Any]]:
     """Let as many threads do a task at once with one store."""
     start = Barrier(rivals)
     names = [f"thread {number}" for number in range(rivals)]
-    with TinyStore(path) as store, ThreadPoolExecutor(rivals) as pool:
+    with SqliteStore(path) as store, ThreadPoolExecutor(rivals) as pool:
 
         def go(name: str) -> dict[str, Any]:
             start.wait()
@@ -58,7 +58,7 @@ def contest(request: pytest.FixtureRequest) -> Contest:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.json"
+    return tmp_path / "store.db"
 
 
 def note(finding: Callable[[object], None], task: str, found: dict[str, dict[str, Any]]) -> None:
@@ -79,7 +79,7 @@ def test_rivals_for_one_instance_lose_no_update_and_all_get_on(
 ) -> None:
     """Every acknowledged increment is there, by the one who made it."""
     found = contest("one key", path, rivals)
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         hot = store.load("hot")
     assert hot is not None
     assert hot.revision == len(hot.context["log"]) >= SHARED
@@ -96,7 +96,7 @@ def test_rivals_with_instances_of_their_own_lose_no_update_and_never_conflict(
 ) -> None:
     """One store, another instance each."""
     found = contest("own keys", path, rivals)
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         for name in found:
             own = store.load(f"own {name}")
             assert own is not None
@@ -109,7 +109,7 @@ def test_consumers_of_one_queue_get_every_message_once_and_in_order(
     path: Path, contest: Contest, rivals: int, finding: Callable[[object], None]
 ) -> None:
     """No message is received twice, and each consumer sees the messages of a group in order."""
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         queue = FifoQueue(store, "work")
         sent = {
             number: group

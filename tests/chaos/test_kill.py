@@ -19,13 +19,13 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.chaos.campaign import Campaign, Outcome, Plan, check
 from tests.chaos.charts import FOLDER, patient
 from tests.chaos.ledger import Ledger
 from tests.chaos.nursery import PATIENCE, log_of
 from tests.chaos.phases import phase_of
-from tests.chaos.roles import STORE, event_of
+from tests.chaos.roles import CHART, STORE, event_of
 from tests.documents import ROOT
 
 
@@ -57,7 +57,6 @@ def test_killed_workers_and_senders_lose_double_and_reorder_nothing(
 
 # --- through the command line ------------------------------------------------------------------
 
-CHART = "tests.chaos.charts:patient"
 EVENTS, KEYS = 10, 4
 VISIBILITY = 1.0
 
@@ -149,7 +148,7 @@ def test_command_line_workers_and_senders_that_are_killed_lose_nothing(
             outcome.kills += 1
             outcome.phases[phase_of(tmp_path, worker.pid)] += 1
         worker = commands.work()
-        with TinyStore(tmp_path / STORE) as store:
+        with SqliteStore(tmp_path / STORE) as store:
             queue = FifoQueue(store, patient.name)
             wait_until(lambda: not queue.status().depth, told)
         worker.terminate()

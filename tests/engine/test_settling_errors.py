@@ -258,8 +258,8 @@ class WordlessError(Exception):
             WordlessError(),
             False,
             CallStatus.ERROR,
-            "WordlessError: (its text can not be made: RuntimeError)",
-            ["WordlessError", "(its text can not be made: RuntimeError)"],
+            "WordlessError: (its text cannot be made: RuntimeError)",
+            ["WordlessError", "(its text cannot be made: RuntimeError)"],
         ),
     ],
 )

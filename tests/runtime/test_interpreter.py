@@ -77,7 +77,7 @@ def test_an_instance_of_another_chart_or_version_is_refused() -> None:
         other.settle_sync("k", "PAY")
     with pytest.raises(ChartMismatchError):
         other.accepts("k")
-    assert store.load("k") is before
+    assert store.load("k") == before
 
 
 def test_rejected_and_ignored_leave_the_store_alone() -> None:

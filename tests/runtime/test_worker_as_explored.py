@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,9 +13,10 @@ from settlesim.chart.values import encode
 from settlesim.gallery import append_log, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import Scenario, explore
-from settlesim.store.base import DatabaseStore
-from settlesim.store.memory import MemoryDatabase
+from settlesim.store.database import Database, Execute
+from settlesim.store.sql import SqlStore
 
+T = TypeVar("T")
 LEASE = 30.0
 LOG = append_log(3, services=1)
 EVENTS: list[list[Any]] = [
@@ -32,37 +32,38 @@ class KilledError(BaseException):
     """The process is no more: no handler of errors sees this one."""
 
 
-class MortalDatabase(MemoryDatabase):
+class MortalDatabase(Database):
     """Lets its process die before or after one write, and refuses everything from then on."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        super().__init__(now)
+    def __init__(self) -> None:
+        super().__init__(None)
         self.dead = False
         self.writes = 0
         self.fatal: set[tuple[int, str]] = set()
 
-    def reading(self) -> AbstractContextManager[Any]:  # type: ignore[override]
+    def rows(self, statement: str, values: Any = ()) -> list[Any]:
         """Read, while it lives."""
-        if self.dead:
-            raise KilledError
-        return super().reading()
+        self._check_alive()
+        return super().rows(statement, values)
 
-    def writing(  # type: ignore[override]
-        self, *, durable: bool = True
-    ) -> AbstractContextManager[Any]:
+    def read(self, work: Callable[[Execute], T]) -> T:
+        """Read, while it lives."""
+        self._check_alive()
+        return super().read(work)
+
+    def write(self, work: Callable[[Execute], T], *, durable: bool = True) -> T:
         """Write, and die where that was wanted."""
-        return self._writing(durable)
-
-    @contextmanager
-    def _writing(self, durable: bool) -> Any:
         self.writes += 1
         self._die_at(self.writes, "before")
-        with super().writing(durable=durable) as changes:
-            yield changes
+        result = super().write(work, durable=durable)
         self._die_at(self.writes, "after")
+        return result
 
     def _die_at(self, write: int, when: str) -> None:
         self.dead = self.dead or (write, when) in self.fatal
+        self._check_alive()
+
+    def _check_alive(self) -> None:
         if self.dead:
             raise KilledError
 
@@ -72,8 +73,8 @@ class World:
 
     def __init__(self, chart: Chart, events: list[Any], queue: Any = FifoQueue) -> None:
         self.clock = SimulatedClock(1_000.0)
-        self.database = MortalDatabase(self.clock.now)
-        self.store = DatabaseStore(self.database, source="memory")
+        self.database = MortalDatabase()
+        self.store = SqlStore(self.database, now=self.clock.now)
         self.queue = queue(self.store, chart.name, visibility_timeout=LEASE)
         self.effects: list[tuple[str, str, int]] = []
         self.calls: list[str] = []
@@ -116,7 +117,7 @@ class World:
     def queue_time(self) -> SimulatedClock:
         """The clock after the lease of what the dead worker had."""
         clock = SimulatedClock(self.clock.now() + LEASE + 1)
-        self.database.now = clock.now
+        self.store.now = clock.now
         return clock
 
     def until_empty(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
 from settlesim.chart import Chart, Snapshot
 from settlesim.engine import Outcome
-from settlesim.errors import ReceiptExpiredError, VersionConflictError
+from settlesim.errors import ChartMismatchError, ReceiptExpiredError, VersionConflictError
 from settlesim.ports import Transaction
 from settlesim.store import DurableTimer
 from tests.engine.driving import chart_of, settled
@@ -167,7 +167,7 @@ def test_a_node_that_is_entered_again_while_its_delay_is_looked_at_keeps_its_tim
     assert [each.due for each in store.timers("k")] == [stage.clock.now() + 60]
 
 
-def test_a_delay_does_not_fire_for_an_instance_that_was_begun_anew_in_the_same_state() -> None:
+def test_a_delay_does_not_fire_for_an_instance_that_was_created_again_in_the_same_state() -> None:
     """State and revision are equal; the timer tells the two stays apart."""
     stage = Stage(order())
     send(stage, "HOLD")
@@ -383,7 +383,7 @@ def test_a_rejected_event_leaves_timers_alone() -> None:
 
 
 def test_a_worker_that_dies_between_sending_and_settling_a_delay_loses_nothing() -> None:
-    """The message comes up again, and the delay fires once."""
+    """The message is redelivered, and the delay fires once."""
     stage = Stage(order(), visibility_timeout=30)
     send(stage, "HOLD")
     stage.run()
@@ -405,3 +405,85 @@ def test_a_message_that_pretends_to_be_a_timer_does_nothing() -> None:
     stage.run()
     assert log(stage) == ["held by HOLD"]
     assert stage.outcomes() == ["resolved", "stale"]
+
+
+# --- a chart that was edited without a new version ------------------------------------------
+
+TWO = {"60": "late", "90": {"dest": None, "assign": tell("reminder")}}
+
+
+def edited(stage: Stage, chart: Chart) -> None:
+    """Let the stage's next workers have another chart of the same name and version."""
+    stage.chart = chart
+
+
+def warnings(stage: Stage) -> list[str]:
+    """What was warned of, beside what became of messages."""
+    return [each.getMessage() for each in stage.records.records if "outcome" not in vars(each)]
+
+
+def test_a_timer_whose_delay_the_chart_does_not_have_is_kept_and_told() -> None:
+    """It is given to nobody; each worker warns of it once."""
+    stage = Stage(order())
+    send(stage, "HOLD")
+    stage.run()
+    pass_by(stage, 10)
+    send(stage, "LOOK")
+    edited(stage, order(after={}))
+    stage.run()
+    pass_by(stage, 100)
+    for count in (1, 2):
+        stage.work(lambda worker: stage.clock.sleep(5))
+        assert len(warnings(stage)) == count
+    assert warnings(stage)[0] == (
+        "instance 'k' waits for the delay 'held.0', which chart 'order' does not have: the timer "
+        "is kept until a chart has it, or the instance is deleted"
+    )
+    assert [each.sent for each in stage.store.timers("k")] == [False]
+
+
+def test_a_kept_timer_fires_when_the_chart_has_its_delay_again() -> None:
+    """The edit is taken back."""
+    stage = Stage(order())
+    send(stage, "HOLD")
+    stage.run()
+    edited(stage, order(after={}))
+    pass_by(stage, 100)
+    stage.run()
+    assert (log(stage), len(warnings(stage))) == (["held by HOLD"], 1)
+    edited(stage, order())
+    stage.run()
+    assert log(stage) == ["held by HOLD", "late by after.held.0"]
+
+
+def test_an_event_does_not_end_a_timer_whose_delay_the_chart_does_not_have() -> None:
+    """The chart has other delays, so the settlement names those that go on."""
+    stage = Stage(order(after=TWO))
+    send(stage, "HOLD")
+    stage.run()
+    edited(stage, order(after={"60": "late"}))
+    send(stage, "LOOK")
+    stage.run()
+    assert [each.delay for each in stage.store.timers("k")] == ["held.0", "held.1"]
+    assert len(warnings(stage)) == 1
+    Interpreter(stage.chart, stage.store, clock=stage.clock).settle_sync("k", "LOOK")
+    assert [each.delay for each in stage.store.timers("k")] == ["held.0", "held.1"]
+
+
+def test_a_timer_that_was_sent_waits_for_a_chart_that_has_its_delay() -> None:
+    """Its message is released and held back, not ignored and consumed."""
+    stage = Stage(order())
+    send(stage, "HOLD")
+    stage.run()
+    pass_by(stage, 61)
+    assert stage.queue.release_timers() == 1
+    edited(stage, order(after={}))
+    with pytest.raises(ChartMismatchError, match=r"'k' .* the delay 'held.0', which this chart"):
+        stage.run()
+    stage.work(lambda worker: stage.clock.sleep(600))
+    assert set(stage.outcomes()[1:]) == {"released"}
+    assert len(stage.outcomes()) < 25  # held back longer each time
+    assert stage.queue.status().dead_letters == 0
+    edited(stage, order())
+    stage.run()
+    assert log(stage) == ["held by HOLD", "late by after.held.0"]

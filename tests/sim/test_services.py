@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from settlesim import Chart
-from settlesim.engine.settlement import Pending
-from settlesim.engine.table import Answer, Table
+from settlesim.engine.settlement import Answer, Pending
+from settlesim.engine.table import Table
 from settlesim.errors import SimulationError
 from settlesim.gallery import order
 from settlesim.sim import Scenario, Verdict, explore

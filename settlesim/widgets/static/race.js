@@ -210,7 +210,7 @@ function workerRow(each) {
     return h("tr", { class: each.changed ? "changed" : "" }, name, h("td", { class: "hint", colSpan: 3 }, "idle ", changed(each.changed)));
   }
   const stale = each.stale ? h("span", { class: "why" }, "no longer what is stored") : null;
-  const zombie = each.good ? null : h("span", { class: "why" }, "its receipt is no longer good");
+  const zombie = each.good ? null : h("span", { class: "why" }, "its receipt is no longer valid");
   return h("tr", { class: each.changed ? "changed" : "" }, name,
     h("td", {}, pill(each.message, each.name), zombie),
     h("td", {}, each.loaded || h("span", { class: "hint" }, "nothing yet"), stale),
