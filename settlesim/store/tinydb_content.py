@@ -10,7 +10,7 @@
         "1":{"key":"order-1","chart":"order","version":1,"revision":1,...}
       },
       "settlements":{
-        "1":{"key":"order-1","revision":1,"at":1796038023.4,"event":{...},...}
+        "1":{"key":"order-1","number":1,"revision":1,"at":1796038023.4,"event":{...},...}
       }
     }
 

@@ -180,6 +180,24 @@ class QueueContract(QueueOpener):
         assert bench.queue().left(["a", "b", "c"]) == (3, 0)
 
     @pytest.mark.parametrize(
+        "name", ["a\x00b", "\x00", "é:1", "a'b", "%", "\\", '"', "\u2028"], ids=ascii
+    )
+    def test_any_text_can_be_a_group_and_a_delay(self, bench: QueueBench, name: str) -> None:
+        """Also one with characters that end or quote a text elsewhere."""
+        bench.send(1, group=name)
+        assert bench.queue().left([name]) == (1, 0)
+        message = bench.take()
+        assert message.group_id == name
+        bench.queue().delete(message.receipt)
+        _start(bench, Timer(name, 10), Timer("a", 10))
+        _start(bench, kept=(name,))
+        assert [each.delay for each in bench.store().timers("a")] == [name]
+        bench.now.step(10)
+        assert bench.queue().release_timers(["a"]) == 0
+        assert bench.queue().next_change(delays=[name]) == 0.0
+        assert bench.queue().release_timers([name]) == 1
+
+    @pytest.mark.parametrize(
         "arguments",
         [
             (float("nan"), "a"),

@@ -23,6 +23,6 @@ def test_what_is_missing_is_told_with_the_extra(name: str, tmp_path: Path) -> No
     script = f"import sys; sys.modules[{name!r}] = None; import settlesim.testing"
     done = run([sys.executable, "-c", script], tmp_path)
     assert done.stderr.splitlines()[-1] == (
-        f"settlesim.errors.showing.MissingExtraError: settlesim.testing needs '{name}', which is "
+        f"settlesim.errors.MissingExtraError: settlesim.testing needs '{name}', which is "
         "not installed: install settlesim[testing] and start again."
     )
