@@ -33,7 +33,7 @@ from transitions import core
 from transitions.extensions import diagrams, factory, markup, nesting
 
 from benchmarks.conformance_expected import NEEDS_DOT
-from settlesim.engine.machine import (
+from settlesim.machine.machine import (
     NestedSettleMachine,
     NestedSettleState,
     SettleMachine,

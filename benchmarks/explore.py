@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from settlesim.gallery import append_log, order
-from settlesim.sim import Exploration, Scenario, explore, necessity
+from settlesim.sim import Exploration, Scenario, explore, protection_grid
+from settlesim.sim.export import to_promela
 from settlesim.sim.model import Model
 from settlesim.sim.search import count, search
 
@@ -99,7 +100,7 @@ def watched() -> Figure:
 def grid() -> Figure:
     """Measure the full grid of the order chart."""
     began = time.process_time()
-    found = necessity(order, ["PAY", "CANCEL", "SHIP"])
+    found = protection_grid(order, ["PAY", "CANCEL", "SHIP"])
     seconds = time.process_time() - began
     states = sum(cell.exploration.states for row in found.cells for cell in row)
     return Figure(f"grid of 64 cells, {states:,} states", seconds, "s", 15, at_least=False)
@@ -140,7 +141,7 @@ def large() -> Figure:
 def spin(scenario: Scenario) -> tuple[int, float, float]:
     """Return the states that Spin stores, and its CPU seconds: to compile, and to search."""
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "model.pml").write_text(scenario.to_promela(), encoding="utf-8")
+        (Path(name) / "model.pml").write_text(to_promela(scenario), encoding="utf-8")
         spent = [_children()]
         for commands in (
             (["spin", "-a", "model.pml"], ["gcc", "-O2", "-w", "-DNOREDUCE", "-DSAFETY",

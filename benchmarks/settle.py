@@ -18,11 +18,11 @@ from transitions import Machine
 from transitions.extensions import AsyncMachine, GraphMachine
 
 from settlesim import Chart, Event, Interpreter, MemoryStore, Settling, Snapshot
-from settlesim.engine.building import machine_of
-from settlesim.engine.machine import Instance
-from settlesim.engine.program import program_of
 from settlesim.errors import VersionConflictError
 from settlesim.gallery import count
+from settlesim.machine.builder import machine_of
+from settlesim.machine.machine import Instance
+from settlesim.machine.program import program_of
 from settlesim.ports import Store, Transaction
 
 ROUNDS = 60

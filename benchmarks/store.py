@@ -33,7 +33,7 @@ from typing import Any, Protocol
 from tinydb import TinyDB
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.ports import Transaction
 from settlesim.store import TinyStore
 

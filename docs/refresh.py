@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 import settlesim.view  # registers the pictures  # noqa: F401
 from settlesim.gallery import CHARTS, order
-from settlesim.sim import Scenario, compare, necessity, replay
+from settlesim.sim import Scenario, compare, protection_grid, replay
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -35,7 +35,7 @@ def draw_simulator() -> None:
     pictures = {
         "lost-update": lost,
         "disciplines": compare(order, ["PAY", "CANCEL"]),
-        "necessity": necessity(order, ["PAY", "SHIP"]),
+        "protection-grid": protection_grid(order, ["PAY", "SHIP"]),
     }
     for name, value in pictures.items():
         value.draw(PICTURES / f"{name}.png")

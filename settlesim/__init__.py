@@ -31,21 +31,15 @@ from settlesim.chart import (
     chart_to_json,
     read_chart,
 )
-from settlesim.engine import (
-    Call,
-    Microstep,
-    NestedSettleMachine,
-    Outcome,
-    Report,
-    SettleMachine,
-    Settlement,
-    Settling,
-    SettlingGraph,
-    Verdict,
-)
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.report import Report, Verdict
+from settlesim.chart.settling_graph import SettlingGraph
 from settlesim.errors import SettlesimError
+from settlesim.machine import NestedSettleMachine, SettleMachine
 from settlesim.ports import Clock, Message, Queue, Store, Transaction
 from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
+from settlesim.settling import Call, Microstep, Settlement, Settling
+from settlesim.sim import Scenario, compare, explore, replay
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
 from settlesim.view import Picture
 
@@ -65,6 +59,7 @@ __all__ = [
     "Queue",
     "RealClock",
     "Report",
+    "Scenario",
     "ServiceCall",
     "SettleMachine",
     "Settlement",
@@ -82,8 +77,11 @@ __all__ = [
     "Verdict",
     "Worker",
     "chart_to_json",
+    "compare",
+    "explore",
     "gallery",
     "read_chart",
+    "replay",
     "widgets",
 ]
 

@@ -10,7 +10,7 @@ from json import JSONEncoder
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, JSONValue
+from settlesim.chart.strict_json import FrozenDict, JSONValue
 from settlesim.errors import InvalidValueError, shorten
 
 __all__ = [

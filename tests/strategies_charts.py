@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from settlesim.chart import Chart, Event
-from settlesim.chart.values import FrozenDict
+from settlesim.chart.strict_json import FrozenDict
 
 __all__ = ["ASSIGNS", "FUNCTIONS", "GUARDS", "TRIGGERS", "chart_records", "charts", "flat_charts"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
-from settlesim.chart.parsing import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
+from settlesim.chart.parser import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
 from settlesim.gallery import count
 from settlesim.runtime import Worker
 from settlesim.runtime.logs import FIELDS, OUTCOMES

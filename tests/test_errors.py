@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from settlesim import Chart, Event, Settlement, Snapshot, errors
-from settlesim.chart.values import freeze_object
-from settlesim.engine.settlement import Outcome
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import Problem, SettlesimError, shorten
 
 _CHART = Chart([{"name": "no", "tags": ["reject"]}], initial="no")

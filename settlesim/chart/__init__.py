@@ -13,7 +13,7 @@ from settlesim.chart.definition import (
     TransitionKind,
 )
 from settlesim.chart.event import Event, external_event
-from settlesim.chart.reading import chart_to_json, read_chart
+from settlesim.chart.reader import chart_to_json, read_chart
 from settlesim.chart.snapshot import Snapshot
 
 __all__ = [

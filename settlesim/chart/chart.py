@@ -26,8 +26,9 @@ from settlesim.chart.heading import (
     read_settling_tags,
     read_version,
 )
-from settlesim.chart.parsing import Parser
+from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
+from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.validation import (
     ancestors,
     check_nodes,
@@ -36,12 +37,12 @@ from settlesim.chart.validation import (
     resolve,
     roles,
 )
-from settlesim.chart.values import FrozenDict
-from settlesim.chart.writing import chart_to_dict
+from settlesim.chart.writer import chart_to_dict
 from settlesim.errors import UnboundFunctionError, shorten
 
 if TYPE_CHECKING:
-    from settlesim.engine import Report, SettlingGraph
+    from settlesim.chart.report import Report
+    from settlesim.chart.settling_graph import SettlingGraph
 
 __all__ = ["Chart", "OnReject"]
 

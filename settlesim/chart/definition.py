@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Final
 
-from settlesim.chart.values import JSONValue
+from settlesim.chart.strict_json import JSONValue
 
 __all__ = [
     "DEFAULT_TAGS",

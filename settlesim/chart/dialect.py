@@ -19,11 +19,11 @@ __all__ = [
     "STATE_KEYS",
     "TARGET_KEYS",
     "TRANSITION_KEYS",
+    "as_list",
     "check_keys",
+    "enum_name",
     "enum_state",
     "flag_of",
-    "listed",
-    "plain",
     "seconds_of",
 ]
 
@@ -122,7 +122,7 @@ def _meant(key: object, value: object, known: Collection[str]) -> str | None:
     return next((word for word in words if word in known), None)
 
 
-def plain(value: object) -> object:
+def enum_name(value: object) -> object:
     """Take an enum member for its name, as `transitions` does."""
     return value.name if isinstance(value, enum.Enum) else value
 
@@ -134,7 +134,7 @@ def enum_state(member: enum.Enum) -> object:
     return {**member.value, "name": member.name} if type(member.value) is dict else member.name
 
 
-def listed(value: object) -> Sequence[object]:
+def as_list(value: object) -> Sequence[object]:
     """Take a lone value for a list of it, and None for an empty one."""
     if value is None:
         return ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from settlesim.chart.definition import RESERVED_PREFIXES
-from settlesim.chart.values import JSONValue, freeze
+from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import InvalidEventError, InvalidValueError
 
 __all__ = ["MAX_NAME_LENGTH", "Event", "external_event", "name_flaw"]

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from settlesim.chart.definition import DEFAULT_TAGS, Node, SettlingTags
 from settlesim.chart.event import name_flaw
 from settlesim.chart.problems import Problems
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, shorten
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
 
 __all__ = ["Snapshot", "check_key", "key_flaw"]

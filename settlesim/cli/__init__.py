@@ -13,9 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from settlesim.cli.running import Program
+    from settlesim.cli.command_group import CommandGroup
 
-    program: Program
+    program: CommandGroup
 
 __all__ = ["main", "program"]
 

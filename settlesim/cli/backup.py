@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from settlesim.cli.durable import StorePath, store_option
-from settlesim.cli.running import Command
+from settlesim.cli.command_group import Command
+from settlesim.cli.store_options import StorePath, store_option
 
 __all__ = ["backup"]
 
@@ -29,7 +29,7 @@ __all__ = ["backup"]
 @store_option(exists=True)
 def backup(file: str, path: str) -> None:
     """Copy a store."""
-    from settlesim.cli.words import plain
+    from settlesim.cli.text import plain
     from settlesim.store import open_store
     from settlesim.store.suffixes import store_kind
 

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from settlesim.chart import Chart
 from settlesim.chart.problems import nearest
-from settlesim.chart.reading import chart_from_attribute, chart_from_file
+from settlesim.chart.reader import chart_from_attribute, chart_from_file
 from settlesim.errors import ReadError, shorten
 
 __all__ = ["CHART_HELP", "Source", "chart_argument", "find_chart"]
@@ -94,7 +94,7 @@ def _from_python(text: str) -> Chart:
 @contextmanager
 def _plain_notes() -> Iterator[None]:
     """Say what a chart lacks of its machine to a person; leave other warnings as they are."""
-    from settlesim.engine.importing import LeftOutWarning
+    from settlesim.machine.importer import LeftOutWarning
 
     with warnings.catch_warnings():  # gives back the filters and `showwarning`
         warnings.simplefilter("always", LeftOutWarning)

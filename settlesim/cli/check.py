@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
-from settlesim.cli.running import Command
+from settlesim.cli.command_group import Command
 
 __all__ = ["check"]
 
@@ -39,8 +39,9 @@ tags one. For a machine of transitions, @add_state_features(Tags) on its class a
 )
 def check(source: Source, as_json: bool, strict: bool, limit: int | None) -> None:
     """Check a chart."""
-    from settlesim.cli.words import json_page
-    from settlesim.engine import Severity, check_chart
+    from settlesim.chart.report import Severity
+    from settlesim.check import check_chart
+    from settlesim.cli.text import json_page
 
     report = check_chart(source.chart) if limit is None else check_chart(source.chart, limit=limit)
     click.echo(json_page(report.to_dict()) if as_json else str(report))

@@ -11,25 +11,25 @@ import click
 import settlesim
 from settlesim.cli.backup import backup
 from settlesim.cli.check import check
-from settlesim.cli.draw import draw
+from settlesim.cli.command_group import CommandGroup
+from settlesim.cli.dead_letters import dead_letters, redrive, resume_command
+from settlesim.cli.draw import draw_command
 from settlesim.cli.find import find
 from settlesim.cli.gallery import gallery
 from settlesim.cli.lab import lab
-from settlesim.cli.letters import dead_letters, redrive, resume
 from settlesim.cli.log import log
 from settlesim.cli.prune import prune
-from settlesim.cli.running import Program
 from settlesim.cli.send import send
-from settlesim.cli.settle import settle
+from settlesim.cli.settle import settle_command
 from settlesim.cli.show import show
 from settlesim.cli.simulate import simulate
 from settlesim.cli.status import status
 from settlesim.cli.verify import verify
-from settlesim.cli.work import work
+from settlesim.cli.work import work_command
 
 __all__ = ["program"]
 
-program = Program(
+program = CommandGroup(
     "settlesim",
     help="""Durable statecharts that run until they settle on a tagged node.
 
@@ -49,7 +49,7 @@ program = Program(
 )
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
-    gallery, draw, check, settle, send, work, show, find, log, status, dead_letters, redrive,
-    resume, verify, backup, prune, simulate, lab,
+    gallery, draw_command, check, settle_command, send, work_command, show, find, log, status,
+    dead_letters, redrive, resume_command, verify, backup, prune, simulate, lab,
 ):  # fmt: skip
     program.add_command(_command)

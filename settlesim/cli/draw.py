@@ -11,11 +11,11 @@ import click
 from settlesim.chart import Chart
 from settlesim.chart.problems import nearest
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.command_group import Command
 from settlesim.cli.output import escaped
-from settlesim.cli.running import Command
 from settlesim.errors import shorten
 
-__all__ = ["draw"]
+__all__ = ["draw_command"]
 
 _FORMATS: Final = ("svg", "png", "pdf", "dot", "mermaid")
 _BINARY: Final = ("png", "pdf")
@@ -88,7 +88,7 @@ _BINARY: Final = ("png", "pdf")
     metavar="SECONDS",
     help="Stop a layout that takes longer.",
 )
-def draw(
+def draw_command(
     *,
     source: Source,
     output: Path | None,
@@ -123,7 +123,7 @@ def _format(output: Path | None, wanted: str | None) -> str:
         if wanted in _BINARY and sys.stdout.isatty():
             raise click.UsageError(f"{wanted} is no text for a terminal: give -o FILE")
         return wanted or "svg"
-    from settlesim.view.picture import FORMATS
+    from settlesim.view.svg.picture import FORMATS
 
     suffix = output.suffix.lower()
     meant = FORMATS.get(suffix.removeprefix("."))

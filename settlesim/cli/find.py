@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from settlesim.cli.durable import JSON_HELP, store_option
+from settlesim.cli.command_group import Command
 from settlesim.cli.output import command_line
-from settlesim.cli.running import Command
+from settlesim.cli.store_options import JSON_HELP, store_option
 
 __all__ = ["find"]
 
@@ -51,7 +51,7 @@ def find(
     as_json: bool,
 ) -> None:
     """Find instances."""
-    from settlesim.cli.words import instance_table, json_page
+    from settlesim.cli.text import instance_table, json_page
     from settlesim.store import open_store
 
     with open_store(path) as store:

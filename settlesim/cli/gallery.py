@@ -7,7 +7,7 @@ import importlib
 import click
 
 from settlesim.cli.charts import complete_chart
-from settlesim.cli.running import Command
+from settlesim.cli.command_group import Command
 
 __all__ = ["gallery"]
 
@@ -26,7 +26,7 @@ __all__ = ["gallery"]
 def gallery(name: str | None) -> None:
     """List the gallery, or print one chart."""
     from settlesim.chart.problems import nearest
-    from settlesim.cli.words import json_page, table
+    from settlesim.cli.text import json_page, table
     from settlesim.gallery import CHARTS
 
     if name is None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import click
 
+from settlesim.cli.command_group import Command
 from settlesim.cli.notebooks import (
     Copied,
     Notebooks,
@@ -22,7 +23,6 @@ from settlesim.cli.notebooks import (
     trust,
     unchanged,
 )
-from settlesim.cli.running import Command
 from settlesim.errors import MissingExtraError
 
 __all__ = ["REQUIRED", "lab", "lab_command", "prepare", "require_lab"]
@@ -73,7 +73,7 @@ def lab(folder: Path | None, port: int | None, no_browser: bool, extra: tuple[st
         extra=extra,
     )
     click.echo(f"Opening {target} in JupyterLab; Ctrl-C ends it.")
-    run(command, target)
+    become(command, target)
 
 
 def require_lab() -> None:
@@ -171,7 +171,7 @@ def lab_command(
     return [*command, *extra]
 
 
-def run(command: list[str], folder: Path) -> None:
+def become(command: list[str], folder: Path) -> None:
     """Become the command; signals and the exit status are then its own."""
     sys.stdout.flush()
     sys.stderr.flush()

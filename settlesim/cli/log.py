@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from settlesim.cli.durable import JSON_HELP, ago, store_option
+from settlesim.cli.command_group import Command
 from settlesim.cli.output import command_line
-from settlesim.cli.running import Command
+from settlesim.cli.store_options import JSON_HELP, ago, store_option
 
 if TYPE_CHECKING:
     from settlesim.store import PastSettlement, SqliteStore, TinyStore
@@ -66,7 +66,7 @@ __all__ = ["log"]
 )
 def log(*, path: str, since: int, limit: int, follow: bool, interval: float, as_json: bool) -> None:
     """Show settlements once, or as they come."""
-    from settlesim.cli.words import json_page
+    from settlesim.cli.text import json_page
     from settlesim.store import open_store
 
     with open_store(path) as store:
@@ -100,7 +100,7 @@ def _coming(
 
 
 def _row(past: PastSettlement, now: float) -> tuple[str, ...]:
-    from settlesim.cli.words import configuration_text, plain
+    from settlesim.cli.text import configuration_text, plain
 
     event = past.event
     name = event.get("name") if isinstance(event, dict) else None
@@ -123,7 +123,7 @@ def _line(past: PastSettlement, now: float, *, as_json: bool) -> str:
 
 
 def _table(found: Sequence[PastSettlement], now: float) -> list[str]:
-    from settlesim.cli.words import table
+    from settlesim.cli.text import table
 
     titles = ("NUMBER", "KEY", "REVISION", "EVENT", "OUTCOME", "STATE", "SAVED")
     return table([titles, *(_row(each, now) for each in found)])

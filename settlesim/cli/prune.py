@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from settlesim.cli.durable import JSON_HELP, counted, parse_duration, store_option
-from settlesim.cli.running import Command
+from settlesim.cli.command_group import Command
+from settlesim.cli.store_options import JSON_HELP, counted, parse_duration, store_option
 
 __all__ = ["prune"]
 
@@ -38,7 +38,7 @@ __all__ = ["prune"]
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def prune(path: str, older_than: float, dry_run: bool, as_json: bool) -> None:
     """Remove finished instances."""
-    from settlesim.cli.words import json_page, plain
+    from settlesim.cli.text import json_page, plain
     from settlesim.store import open_store
 
     with open_store(path) as store:

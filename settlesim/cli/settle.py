@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
-from settlesim.cli.durable import StorePath
+from settlesim.cli.command_group import Command
 from settlesim.cli.output import quoted
-from settlesim.cli.running import Command
-from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
+from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
+from settlesim.cli.store_options import StorePath
 
 if TYPE_CHECKING:
-    from settlesim.engine import Settlement
     from settlesim.ports import Store
+    from settlesim.settling import Settlement
 
-__all__ = ["settle"]
+__all__ = ["settle_command"]
 
 
 def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -73,7 +73,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 @stub_options
 @click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
 @click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
-def settle(
+def settle_command(
     *,
     source: Source,
     key: str,
@@ -87,7 +87,7 @@ def settle(
     **stubs: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Settle one event."""
-    from settlesim.engine import Outcome
+    from settlesim.chart.outcome import Outcome
     from settlesim.ports import QueueStore
     from settlesim.runtime import Interpreter, RealClock, SimulatedClock
 
@@ -126,7 +126,7 @@ def _store(path: str | None) -> Iterator[Store]:
 
 
 def _tell(settlement: Settlement, events: list[str], path: str | None, *, as_json: bool) -> None:
-    from settlesim.cli.words import (
+    from settlesim.cli.text import (
         configuration_text,
         json_page,
         plain,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from settlesim.cli.durable import JSON_HELP, ago, duration, store_option
-from settlesim.cli.running import Command
+from settlesim.cli.command_group import Command
+from settlesim.cli.store_options import JSON_HELP, ago, duration, store_option
 from settlesim.ports import QueueStore
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def show(key: str | None, path: str, history: bool, as_json: bool) -> None:
 
 
 def _show_all(store: SqliteStore | TinyStore, path: str, *, as_json: bool) -> None:
-    from settlesim.cli.words import instance_table, json_page, plain
+    from settlesim.cli.text import instance_table, json_page, plain
 
     found = [(each.key, each.snapshot) for each in _instances(store)]
     if as_json:
@@ -87,7 +87,7 @@ def _record(store: SqliteStore | TinyStore, key: str, snapshot: Snapshot | None)
 def _show_one(
     store: SqliteStore | TinyStore, key: str, path: str, *, history: bool, as_json: bool
 ) -> None:
-    from settlesim.cli.words import json_page, plain, snapshot_text
+    from settlesim.cli.text import json_page, plain, snapshot_text
     from settlesim.errors import shorten
 
     snapshot = store.load(key) if key else None
@@ -109,7 +109,7 @@ def _show_one(
 
 
 def _running(timers: Sequence[DurableTimer], now: float) -> list[str]:
-    from settlesim.cli.words import plain, table
+    from settlesim.cli.text import plain, table
 
     rows = [
         (plain(each.delay), "due" if each.due <= now else f"due in {duration(each.due - now)}")
@@ -119,7 +119,7 @@ def _running(timers: Sequence[DurableTimer], now: float) -> list[str]:
 
 
 def _history(settlements: Sequence[PastSettlement], now: float) -> list[str]:
-    from settlesim.cli.words import configuration_text, plain, table
+    from settlesim.cli.text import configuration_text, plain, table
 
     rows = []
     for each in settlements:

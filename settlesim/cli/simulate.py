@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,16 +13,258 @@ import click
 from click.core import ParameterSource
 
 from settlesim.chart import Chart
+from settlesim.chart.strict_json import thaw
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
-from settlesim.cli.running import Command, Refusal
-from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
-from settlesim.cli.words import plain
+from settlesim.cli.command_group import Command, Refusal
+from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
+from settlesim.cli.text import plain, table
 from settlesim.errors import RenderError, SimulationError, shorten
+from settlesim.sim import Criterion, Ending, Exploration, Replay, Scenario, Verdict
+from settlesim.view.simulation.words import (
+    count_words,
+    labels_of,
+    plural,
+    scenario_words,
+    share_words,
+)
 
 if TYPE_CHECKING:
     from settlesim.sim import Replay, Scenario
 
-__all__ = ["simulate"]
+__all__ = [
+    "exploration_record",
+    "exploration_text",
+    "replay_record",
+    "replay_text",
+    "replay_verdict",
+    "simulate",
+]
+
+_MOST: Final = 20  # endings in the table; --json has all
+_NAMES: Final = 12  # events in the headline
+
+
+# --- an exploration -----------------------------------------------------------------------
+
+
+def exploration_text(
+    found: Exploration,
+    wrong: Replay | None,
+    proof: Mapping[str, Any] | None,
+    *,
+    width: int | None = None,
+) -> str:
+    """Tell what was found.
+
+    Parameters
+    ----------
+    wrong : the counterexample, where there is one
+    proof : the certificate, where it was asked for
+    width : to how many characters the lines of the table are cut; None for not at all
+    """
+    lines = [f"{found.verdict.name}: {_headline(found)}", _counts(found)]
+    if found.note:
+        lines.append(f"Note: {plain(found.note)}.")
+    if found.endings:
+        lines += ["", *_cut(_endings(found), width)]
+    if wrong is not None:
+        lines += ["", *_counterexample(wrong, shortest=found.complete)]
+    if proof is not None:
+        lines += ["", f"sha256 over all states: {proof['sha256']}"]
+    return "\n".join(lines)
+
+
+def _cut(lines: Sequence[str], width: int | None) -> list[str]:
+    """Cut lines so that a table keeps its columns on a narrow terminal."""
+    if width is None:
+        return list(lines)
+    return [
+        line if len(line) <= width else line[: max(width - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"
+        for line in lines
+    ]
+
+
+def _headline(found: Exploration) -> str:
+    order = "in order of arrival"
+    if found.scenario.criterion is Criterion.SERIALIZABLE:
+        order = "in some order"
+    claim = f"every interleaving ends as handled one by one, {order}"
+    what = {
+        Verdict.PROVED: claim,
+        Verdict.REFUTED: f"not {claim}",
+        Verdict.UNDETERMINED: f"it is not known whether {claim}",
+    }[found.verdict]
+    return f"{_scenario(found.scenario)}: {what}"
+
+
+def _scenario(scenario: Scenario) -> str:
+    several = len(scenario.instances) > 1
+    names = [f"{each.key}:{each.event}" if several else each.event for each in scenario.events]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    events = ", ".join(map(plain, names[:_NAMES]))
+    return f"{plain(scenario.chart.name)} [{events}{more}], {scenario_words(scenario)}"
+
+
+def _counts(found: Exploration) -> str:
+    least = "" if found.complete else "at least "
+    return ", ".join(
+        f"{least}{words}"
+        for words in (
+            plural(len(found.endings), "ending"),
+            f"{count_words(found.interleavings)} interleaving{'s'[: found.interleavings != 1]}",
+            plural(found.states, "state"),
+        )
+    )
+
+
+def _endings(found: Exploration) -> list[str]:
+    events = [each.event for each in found.scenario.events]
+    labels = labels_of(found.endings, events)
+    whole = found.interleavings
+    rows = [
+        (
+            count_words(ending.interleavings),
+            share_words(ending.interleavings, whole) if found.complete else "not known",
+            _mark(ending),
+            plain(rests),
+            plain(effects),
+        )
+        for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
+    ]
+    head = ("interleavings", "share of them", "as one by one", "rests in", "effects")
+    lines = table(_numbers_right([head, *rows], 2))
+    rest = found.endings[_MOST:]
+    if rest:
+        number = count_words(sum(each.interleavings for each in rest))
+        lines.append(f"and {plural(len(rest), 'ending')} more, {number} interleavings: see --json")
+    return [line.rstrip() for line in lines]
+
+
+def _mark(ending: Ending) -> str:
+    """Say in which order handling one by one would end so."""
+    if ending.fifo:
+        return "in order of arrival"
+    names = {True: "in another order", False: "in no order", None: "not known"}
+    return names[ending.serializable]
+
+
+def _numbers_right(rows: Sequence[Sequence[str]], columns: int) -> list[list[str]]:
+    widths = [max(len(row[at]) for row in rows) for at in range(columns)]
+    return [
+        [*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), *row[columns:]]
+        for row in rows
+    ]
+
+
+def _counterexample(wrong: Replay, *, shortest: bool) -> list[str]:
+    way = wrong.schedule
+    cost = f"{plural(way.faults, 'fault')}, {plural(way.switches, 'switch', 'switches')}"
+    anomalies = f": {', '.join(wrong.anomalies)}" if wrong.anomalies else ""
+    # where the search stopped early a shorter one may be beyond
+    name = "shortest counterexample" if shortest else "a counterexample"
+    return [
+        f"{name} ({cost}){anomalies}",
+        f"  {way}",
+        f"  {plain(wrong.sentence)}",
+    ]
+
+
+def exploration_record(
+    found: Exploration, wrong: Replay | None, proof: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return an exploration as plain JSON; probabilities as text such as ``"3/5"``."""
+    record = {
+        "scenario": found.scenario.to_dict(),
+        "verdict": found.verdict.value,
+        "holds": None if found.holds is None else found.holds.value,
+        "complete": found.complete,
+        "note": found.note,
+        "states": found.states,
+        "transitions": found.transitions,
+        "interleavings": found.interleavings,
+        "endings": [_ending(each) for each in found.endings],
+        "counterexample": None if wrong is None else replay_record(wrong, frames=False),
+    }
+    return record if proof is None else {**record, "sha256": proof["sha256"]}
+
+
+def _ending(ending: Ending) -> dict[str, Any]:
+    return {
+        "store": [
+            {"key": key, "configuration": list(leaves), "context": thaw(context)}
+            for key, leaves, context in ending.store
+        ],
+        "effects": [
+            {"key": key, "service": service, "message": message}
+            for key, service, message in ending.effects
+        ],
+        "dead": list(ending.dead),
+        "interleavings": ending.interleavings,
+        "probability": str(ending.probability),
+        "fifo": ending.fifo,
+        "serializable": ending.serializable,
+    }
+
+
+# --- a replay -----------------------------------------------------------------------------
+
+
+def replay_verdict(played: Replay) -> str:
+    """Return the verdict on one schedule: whether the criterion allows where it ends."""
+    if played.ending is None:
+        return Verdict.UNDETERMINED.value
+    fifo = played.scenario.criterion is Criterion.FIFO
+    allowed = played.ending.fifo if fifo else played.ending.serializable
+    verdicts = {True: Verdict.PROVED, False: Verdict.REFUTED, None: Verdict.UNDETERMINED}
+    return verdicts[allowed].value
+
+
+def replay_text(played: Replay, *, width: int | None = None) -> str:
+    """Tell a schedule step by step.
+
+    Parameters
+    ----------
+    width : as `exploration_text`
+    """
+    rows = [
+        (
+            "" if frame.step is None else frame.step.name,
+            plain(frame.text),
+            "".join(f"<- {name}" for name in [", ".join(frame.anomalies)] if name),
+        )
+        for frame in played.frames[1:]
+    ]
+    lines = _cut([line.rstrip() for line in table(rows)] if rows else [], width)
+    after = played.frames[-1].enabled
+    if after:
+        head = "not at the end" if played.ending is None else "it may end here"
+        lines.append(f"{head}: next could be {', '.join(step.name for step in after)}")
+    return "\n".join([_scenario(played.scenario), "", *lines, "", plain(played.sentence)])
+
+
+def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
+    """Return a replay as plain JSON."""
+    record: dict[str, Any] = {
+        "schedule": str(played.schedule),
+        "faults": played.schedule.faults,
+        "switches": played.schedule.switches,
+        "anomalies": list(played.anomalies),
+        "sentence": played.sentence,
+        "ending": None if played.ending is None else _ending(played.ending),
+    }
+    if frames:
+        record["scenario"] = played.scenario.to_dict()
+        record["steps"] = [
+            {
+                "step": None if frame.step is None else frame.step.name,
+                "text": frame.text,
+                "anomalies": list(frame.anomalies),
+                "enabled": [step.name for step in frame.enabled],
+            }
+            for frame in played.frames
+        ]
+    return record
+
 
 _STATUS: Final = {"proved": 0, "refuted": 1, "undetermined": 3}
 _OPTIONS: Final = {
@@ -296,8 +538,7 @@ def _explore(
     certificate: bool,
 ) -> int:
     from settlesim.cli.progress import Progress
-    from settlesim.cli.simulating import exploration_record, exploration_text
-    from settlesim.cli.words import json_page
+    from settlesim.cli.text import json_page
     from settlesim.sim import explore, replay
     from settlesim.sim.explore import LIMIT
 
@@ -334,8 +575,7 @@ def _first(endings: tuple[Any, ...]) -> Any:
 def _replay(
     scenario: Scenario, schedule: str, *, as_json: bool, output: Path | None, theme: Any
 ) -> int:
-    from settlesim.cli.simulating import replay_record, replay_text, replay_verdict
-    from settlesim.cli.words import json_page
+    from settlesim.cli.text import json_page
     from settlesim.sim import replay
 
     played = replay(scenario, schedule)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from settlesim.cli.durable import (
+from settlesim.cli.command_group import Command
+from settlesim.cli.output import clear
+from settlesim.cli.store_options import (
     JSON_HELP,
     counted,
     duration,
@@ -18,8 +20,6 @@ from settlesim.cli.durable import (
     queue_store,
     store_option,
 )
-from settlesim.cli.output import clear
-from settlesim.cli.running import Command
 
 if TYPE_CHECKING:
     from settlesim.store import SqliteStore
@@ -91,7 +91,7 @@ def _look(store: SqliteStore, wanted: str | None) -> dict[str, Any]:
 
 
 def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
-    from settlesim.cli.words import json_page, plain, table
+    from settlesim.cli.text import json_page, plain, table
 
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False) if watch else json_page(found))
@@ -124,7 +124,7 @@ def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
 
 def _versions(queue: str, versions: dict[str, int]) -> str:
     """Say how many messages are for which chart version; the queue's own name goes unsaid."""
-    from settlesim.cli.words import plain
+    from settlesim.cli.text import plain
 
     found = []
     for name, count in versions.items():

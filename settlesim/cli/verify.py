@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from settlesim.cli.durable import JSON_HELP, counted, store_option
-from settlesim.cli.running import Command
+from settlesim.cli.command_group import Command
+from settlesim.cli.store_options import JSON_HELP, counted, store_option
 
 if TYPE_CHECKING:
     from settlesim.store import StoreReport
@@ -47,7 +47,7 @@ _DERIVED: Final = {"heads"}
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def verify(path: str, as_json: bool) -> None:
     """Check a store."""
-    from settlesim.cli.words import json_page, plain
+    from settlesim.cli.text import json_page, plain
     from settlesim.store import verify_store
 
     report = verify_store(path)

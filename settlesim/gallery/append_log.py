@@ -15,7 +15,7 @@ from settlesim.errors import InvalidValueError, shorten
 __all__ = ["append_log"]
 
 
-async def work(call: Any) -> None:
+async def _work(call: Any) -> None:
     """Do nothing, at once."""
 
 
@@ -71,7 +71,7 @@ def append_log(n: int = 3, services: int = 1, effect: bool = False) -> Chart:
                 }
             )
     chart = Chart(states, transitions, "log", name="append_log", context={"log": []})
-    return chart.bind({"append": append, "work": work} if services else {"append": append})
+    return chart.bind({"append": append, "work": _work} if services else {"append": append})
 
 
 def check_number(name: str, value: object, least: int) -> None:

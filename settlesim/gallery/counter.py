@@ -14,11 +14,11 @@ from settlesim.gallery.append_log import check_number
 __all__ = ["counter"]
 
 
-async def work(call: Any) -> None:
+async def _work(call: Any) -> None:
     """Do nothing, at once."""
 
 
-def add_one(context: dict[str, Any], event: Event) -> dict[str, Any]:
+def _add_one(context: dict[str, Any], event: Event) -> dict[str, Any]:
     """Count one up."""
     return {"count": context["count"] + 1}
 
@@ -57,4 +57,4 @@ def counter(services: int = 1, effect: bool = False) -> Chart:
         name="counter",
         context={"count": 0},
     )
-    return chart.bind({"add_one": add_one, "work": work} if services else {"add_one": add_one})
+    return chart.bind({"add_one": _add_one, "work": _work} if services else {"add_one": _add_one})

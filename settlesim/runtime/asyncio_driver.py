@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from settlesim.engine.settlement import Answer, Pending, PendingDelay
 from settlesim.ports import Clock
 from settlesim.runtime.coroutines import GRACE, coroutine_of, resume
 from settlesim.runtime.driver import Activity
 from settlesim.runtime.loop_watch import LoopWatch
 from settlesim.runtime.service_call import ServiceCall
+from settlesim.settling.settlement import Answer, Pending, PendingDelay
 
 __all__ = ["SELF_CANCELLED", "AsyncioDriver"]
 

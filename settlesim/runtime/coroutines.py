@@ -22,7 +22,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from settlesim.chart.values import JSONValue
+from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import FunctionFailedError, shorten
 
 __all__ = ["GRACE", "coroutine_of", "in_thread", "loop_runs", "resume", "run_anywhere"]

@@ -28,18 +28,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from settlesim.chart import Event, Snapshot
-from settlesim.engine.program import Program
-from settlesim.engine.settlement import (
-    Answer,
-    Elapsed,
-    Pending,
-    PendingDelay,
-    Settlement,
-)
-from settlesim.engine.settling import MAX_MICROSTEPS, Settling
 from settlesim.errors import DeadlineExceededError
+from settlesim.machine.program import Program
 from settlesim.ports import Transaction
 from settlesim.runtime.transactions import Keeping, transaction_of
+from settlesim.settling.settlement import Answer, Elapsed, Pending, PendingDelay, Settlement
+from settlesim.settling.settling import MAX_MICROSTEPS, Settling
 
 __all__ = ["Activity", "Driver", "Passed", "Settled", "drive", "settle"]
 

@@ -20,15 +20,12 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from settlesim.argument_checks import check_count
 from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.snapshot import check_key
-from settlesim.chart.values import JSONValue
-from settlesim.engine.program import check_snapshot, program_of
-from settlesim.engine.settlement import Elapsed, Settlement
-from settlesim.engine.settling import MAX_MICROSTEPS
-from settlesim.engine.stepping import activities_of
+from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.errors.checks import check_count
+from settlesim.machine.program import check_snapshot, program_of
 from settlesim.ports import Clock, DurableTimer, QueueStore, Store
 from settlesim.runtime.asyncio_driver import AsyncioDriver
 from settlesim.runtime.clock import RealClock
@@ -37,6 +34,9 @@ from settlesim.runtime.driver import Driver, Settled, settle
 from settlesim.runtime.loop_watch import LoopWatch
 from settlesim.runtime.service_call import ServiceCall, key_prefix
 from settlesim.runtime.transactions import Keeping
+from settlesim.settling.macrostep import activities_of
+from settlesim.settling.settlement import Elapsed, Settlement
+from settlesim.settling.settling import MAX_MICROSTEPS
 
 __all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
 

@@ -7,7 +7,7 @@ import json
 import logging
 from typing import Any, Final
 
-from settlesim.engine.settlement import printable
+from settlesim.errors import error_message
 
 __all__ = ["FIELDS", "LOGGER", "OUTCOMES", "JSONLines", "log_settlement"]
 
@@ -65,7 +65,7 @@ def log_settlement(
     level = OUTCOMES[outcome]
     if not logger.isEnabledFor(level):
         return
-    text = None if error is None else printable(error)
+    text = None if error is None else error_message(error)
     fields = {
         "key": key,
         "event": event,

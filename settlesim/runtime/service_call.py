@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from settlesim.argument_checks import check_text
 from settlesim.chart import Event
-from settlesim.chart.values import FrozenDict, JSONValue
-from settlesim.errors.checks import check_text
+from settlesim.chart.strict_json import FrozenDict, JSONValue
 from settlesim.ports import Clock
 
 __all__ = ["ServiceCall", "key_prefix"]

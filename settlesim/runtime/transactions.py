@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from settlesim.chart.values import FrozenDict, freeze_object
-from settlesim.engine.program import is_over, program_of
-from settlesim.engine.settlement import Call, Outcome, Settlement
-from settlesim.engine.stepping import activities_of
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError
+from settlesim.machine.program import is_over, program_of
 from settlesim.ports import Timer, Timers, Transaction
+from settlesim.settling.macrostep import activities_of
+from settlesim.settling.settlement import Call, Settlement
 
 if TYPE_CHECKING:
     from settlesim.runtime.driver import Passed

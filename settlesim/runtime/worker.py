@@ -28,18 +28,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from settlesim.argument_checks import check_count, check_seconds
 from settlesim.chart import Chart
-from settlesim.engine.settling import MAX_MICROSTEPS
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.errors.checks import check_count, check_seconds
 from settlesim.ports import MAX_VISIBILITY, Clock, Queue, QueueStore
 from settlesim.runtime.coroutines import run_anywhere
-from settlesim.runtime.handling import Handler
 from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT, Interpreter
 from settlesim.runtime.leases import Leases
 from settlesim.runtime.logs import LOGGER
-from settlesim.runtime.serving import Serving
+from settlesim.runtime.message_handler import Handler
 from settlesim.runtime.store_calls import store_calls_for
+from settlesim.runtime.worker_loop import Serving
+from settlesim.settling.settling import MAX_MICROSTEPS
 
 __all__ = ["Worker"]
 

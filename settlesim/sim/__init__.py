@@ -3,15 +3,24 @@
 `Scenario` says what may happen, `explore` looks at all of it, `replay` at one way.
 """
 
-from settlesim.sim.compare import FAULT_ROWS, Cell, Comparison, Necessity, compare, necessity
+from settlesim.chart.report import Verdict
+from settlesim.sim.compare import (
+    FAULT_ROWS,
+    Comparison,
+    GridCell,
+    ProtectionGrid,
+    compare,
+    protection_grid,
+)
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
 from settlesim.sim.explore import Exploration, explore
+from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
-from settlesim.sim.replaying import Replay, replay
-from settlesim.sim.sampling import Sample, run, sample
-from settlesim.sim.scenario import PROTECTIONS, Faults, Message, Scenario
+from settlesim.sim.replays import Replay, replay
+from settlesim.sim.sampling import Sample, random_walk, sample
+from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.values import (
+from settlesim.sim.terms import (
     Criterion,
     DeliveryView,
     Ending,
@@ -20,7 +29,6 @@ from settlesim.sim.values import (
     Kind,
     MessageView,
     Step,
-    Verdict,
 )
 
 __all__ = [
@@ -28,7 +36,7 @@ __all__ = [
     "FAULT_ROWS",
     "MONITORS",
     "PROTECTIONS",
-    "Cell",
+    "Arrival",
     "Comparison",
     "Criterion",
     "DeliveryView",
@@ -37,12 +45,12 @@ __all__ = [
     "Exploration",
     "Faults",
     "Frame",
+    "GridCell",
     "InstanceView",
     "Kind",
-    "Message",
     "MessageView",
     "Monitor",
-    "Necessity",
+    "ProtectionGrid",
     "Replay",
     "Sample",
     "Scenario",
@@ -51,8 +59,10 @@ __all__ = [
     "Verdict",
     "compare",
     "explore",
-    "necessity",
+    "protection_grid",
+    "random_walk",
     "replay",
-    "run",
     "sample",
+    "to_promela",
+    "to_pytest",
 ]

@@ -1,6 +1,6 @@
-"""`compare` and `necessity`: one chart under every discipline and every protection.
+"""`compare` and `protection_grid`: one chart under every discipline and every protection.
 
-The claim that the grid of `necessity` bears out, for events that do not commute: *FIFO per
+The claim that the grid of `protection_grid` bears out, for events that do not commute: *FIFO per
 instance (or one FIFO for all) is necessary; no other protection reaches one ending. It is
 sufficient alone only without faults. With crashes and expiries add idempotent effects, an
 inbox, and compare-and-set or fencing.*
@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from settlesim import display
 from settlesim.chart import Chart
-from settlesim.engine.table import Table
+from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
+from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.explore import LIMIT, Exploration, explore, unexplored
 from settlesim.sim.model import table_for
@@ -25,9 +26,8 @@ from settlesim.sim.moves import PoisonError
 from settlesim.sim.scenario import Faults, Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED
-from settlesim.sim.values import Verdict
 
-__all__ = ["FAULT_ROWS", "Cell", "Comparison", "Necessity", "compare", "necessity"]
+__all__ = ["FAULT_ROWS", "Comparison", "GridCell", "ProtectionGrid", "compare", "protection_grid"]
 
 FAULT_ROWS: Final[Mapping[str, Mapping[str, int]]] = {
     "none": {},
@@ -35,7 +35,7 @@ FAULT_ROWS: Final[Mapping[str, Mapping[str, int]]] = {
     "expiry": {"expiries": 1},
     "both": {"crashes": 1, "expiries": 1},
 }
-"""The rows of the grid of `necessity`, unless others are given."""
+"""The rows of the grid of `protection_grid`, unless others are given."""
 
 _MARKS: Final = {Verdict.PROVED: "*", Verdict.REFUTED: " ", Verdict.UNDETERMINED: "?"}
 _LETTERS: Final = {"C": "cas", "I": "inbox", "E": "idempotent"}
@@ -75,7 +75,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class GridCell:
     """One combination of protections under one row of faults."""
 
     exploration: Exploration
@@ -117,7 +117,7 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
-class Necessity:
+class ProtectionGrid:
     """The grid: rows are faults, columns are combinations of protections."""
 
     chart: Chart
@@ -125,11 +125,11 @@ class Necessity:
     """The names of the rows, such as ``none``, ``crash``, ``expiry``, ``both``."""
     columns: tuple[str, ...]
     """Such as ``----`` or ``F-IE``: F(IFO group), C(AS), I(nbox), E(ffects idempotent)."""
-    cells: tuple[tuple[Cell, ...], ...]
+    cells: tuple[tuple[GridCell, ...], ...]
     """One tuple per row."""
     _limit: int = LIMIT
 
-    def __getitem__(self, place: tuple[str, str]) -> Cell:
+    def __getitem__(self, place: tuple[str, str]) -> GridCell:
         row, column = place
         return self.cells[self.rows.index(row)][self.columns.index(column)]
 
@@ -263,7 +263,7 @@ class _Explorer:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._stopped = False
-        self._tables: dict[int, Table] = {}
+        self._tables: dict[int, CompiledChart] = {}
 
     def explore(self, scenario: Scenario) -> Exploration:
         """Explore a scenario with the table that it shares with others.
@@ -317,7 +317,7 @@ def _check_options(options: Mapping[str, Any], varied: Iterable[str]) -> None:
             raise SimulationError(where=name, reason="is what is varied; leave it out")
 
 
-def necessity(
+def protection_grid(
     chart: Chart,
     events: Sequence[Any],
     workers: int = 2,
@@ -325,7 +325,7 @@ def necessity(
     *,
     limit: int = LIMIT,
     **options: Any,
-) -> Necessity:
+) -> ProtectionGrid:
     """Explore every combination of FIFO, CAS, inbox and idempotent effects under faults.
 
     Parameters
@@ -362,6 +362,6 @@ def necessity(
                 found = explorer.explore(scenario)
             except PoisonError as error:
                 found = explorer.unsettled(scenario, error)
-            row.append(Cell(found))
+            row.append(GridCell(found))
         cells.append(tuple(row))
-    return Necessity(chart, tuple(rows), tuple(columns), tuple(cells), limit)
+    return ProtectionGrid(chart, tuple(rows), tuple(columns), tuple(cells), limit)

@@ -20,17 +20,18 @@ from importlib.metadata import version
 from typing import Any, Final, TypeAlias
 
 from settlesim import display
-from settlesim.chart.values import encode
-from settlesim.engine.table import Table
+from settlesim.chart.report import Verdict
+from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
+from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.contexts import telling_fields
-from settlesim.sim.model import Model, Outcome, State
+from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED, Graph, count, search
 from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.shortest import shortest
-from settlesim.sim.values import Criterion, Ending, Verdict
+from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.walks import Met, met
 
 __all__ = ["LIMIT", "Exploration", "ending_of", "explore", "told_apart", "unexplored"]
@@ -78,7 +79,7 @@ class Exploration:
     """Why the search stopped early; empty where it is complete."""
     _model: Model = field(repr=False)
     _serial: Serial = field(repr=False)
-    _walked: Mapping[Outcome, Schedule] = field(repr=False, default_factory=dict)
+    _walked: Mapping[EndingIdentity, Schedule] = field(repr=False, default_factory=dict)
     """Ways to the outcomes that only walks have met."""
 
     @property
@@ -150,7 +151,7 @@ class Exploration:
             return None
         fifo = self.scenario.criterion is Criterion.FIFO
 
-        def is_wrong(outcome: Outcome) -> bool:
+        def is_wrong(outcome: EndingIdentity) -> bool:
             judged = self._serial.is_fifo if fifo else self._serial.is_serializable
             return judged(outcome) is False
 
@@ -170,7 +171,7 @@ class Exploration:
             raise KeyError(f"{ending.label} is no ending of this scenario")
         return found
 
-    def _way(self, wanted: Callable[[Outcome], bool]) -> Schedule | None:
+    def _way(self, wanted: Callable[[EndingIdentity], bool]) -> Schedule | None:
         found = shortest(self._model, wanted, self.states)
         if found is not None:
             return found
@@ -231,7 +232,7 @@ def explore(
     limit: int = LIMIT,
     progress: Callable[[int], None] | None = None,
     *,
-    table: Table | None = None,
+    table: CompiledChart | None = None,
 ) -> Exploration:
     """Look at every interleaving of the handlers of a scenario.
 
@@ -268,7 +269,7 @@ def explore(
     model = Model(scenario, table)
     graph = search(model, limit, progress)
     reason = graph.reason
-    walked: dict[Outcome, Met] = {}
+    walked: dict[EndingIdentity, Met] = {}
     try:
         totals = _totals(model, graph)
     except KeyboardInterrupt:
@@ -301,13 +302,13 @@ def explore(
     )
 
 
-def unexplored(scenario: Scenario, reason: str, table: Table | None = None) -> Exploration:
+def unexplored(scenario: Scenario, reason: str, table: CompiledChart | None = None) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
     model = Model(scenario, table)
     return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
 
 
-_Totals: TypeAlias = dict[Outcome, tuple[int, Fraction]]
+_Totals: TypeAlias = dict[EndingIdentity, tuple[int, Fraction]]
 
 
 def _totals(model: Model, graph: Graph) -> _Totals:
@@ -340,7 +341,7 @@ def _endings(model: Model, serial: Serial, totals: _Totals) -> tuple[Ending, ...
 def ending_of(
     model: Model,
     serial: Serial,
-    outcome: Outcome,
+    outcome: EndingIdentity,
     interleavings: int = 1,
     probability: Fraction = Fraction(1),
 ) -> Ending:

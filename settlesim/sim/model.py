@@ -32,25 +32,25 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, TypeAlias
 
-from settlesim.chart.values import encode
-from settlesim.engine.table import Table
+from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
+from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, VISIBLE
 from settlesim.sim.monitors import MONITORS
-from settlesim.sim.moves import Moves, Phase, Shared
+from settlesim.sim.moves import MessagePhase, Moves, Shared
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.services import Services
-from settlesim.sim.values import Step
+from settlesim.sim.terms import Step
 
-__all__ = ["Model", "Outcome", "State", "table_for"]
+__all__ = ["EndingIdentity", "Model", "State", "table_for"]
 
 State: TypeAlias = tuple[int, ...]
 Triple: TypeAlias = tuple[int, int, int]
 """New phase, change of the queue number, new shared part."""
 
 
-class Outcome(NamedTuple):
+class EndingIdentity(NamedTuple):
     """What identifies an ending, as numbers and texts."""
 
     states: tuple[int, ...]
@@ -73,10 +73,10 @@ class Gate(NamedTuple):
     """Whether nothing has to happen any more: everything may end here."""
 
 
-def table_for(scenario: Scenario) -> Table:
+def table_for(scenario: Scenario) -> CompiledChart:
     """Return a table for the scenario's chart, results and failures."""
     chart = scenario.chart
-    return Table(
+    return CompiledChart(
         chart,
         scenario.results,
         Services(chart),
@@ -100,7 +100,7 @@ class Model:
         It is no scenario.
     """
 
-    def __init__(self, scenario: Scenario, table: Table | None = None) -> None:
+    def __init__(self, scenario: Scenario, table: CompiledChart | None = None) -> None:
         if not isinstance(scenario, Scenario):
             raise SimulationError(
                 where="scenario", reason=f"is {shorten(scenario)}; a Scenario is needed"
@@ -113,8 +113,8 @@ class Model:
         self._rule = DISCIPLINES[scenario.queue].rule
         self.moves = Moves(scenario, self.table, self.key_of)
         self._lay_out()
-        self.phases: list[Phase] = []
-        self._phase_numbers: dict[Phase, int] = {}
+        self.phases: list[MessagePhase] = []
+        self._phase_numbers: dict[MessagePhase, int] = {}
         self._weights: list[int] = []
         self.receives: list[dict[int, Triple]] = []
         self.shared: list[Shared] = []
@@ -140,7 +140,7 @@ class Model:
 
     def _start(self) -> State:
         state = self.table.start(self.scenario.start)
-        phases = [self._phase(Phase(index, VISIBLE, 0, ())) for index in range(self.size)]
+        phases = [self._phase(MessagePhase(index, VISIBLE, 0, ())) for index in range(self.size)]
         queue = sum(
             number << shift
             for number, (shift, _) in zip(self.scenario.faults, self._budgets, strict=True)
@@ -155,7 +155,7 @@ class Model:
 
     # --- numbers for parts ----------------------------------------------------------------
 
-    def _phase(self, phase: Phase) -> int:
+    def _phase(self, phase: MessagePhase) -> int:
         number = self._phase_numbers.get(phase)
         if number is None:
             number = self._phase_numbers[phase] = len(self.phases)
@@ -175,7 +175,7 @@ class Model:
         return number
 
     @staticmethod
-    def _may_move(phase: Phase, mask: int) -> bool:
+    def _may_move(phase: MessagePhase, mask: int) -> bool:
         return bool(phase.deliveries) or (phase.status == DELETED and bool(mask & 4))
 
     def _table(self, mask: int) -> list[dict[int, tuple[Triple, ...]] | None]:
@@ -234,7 +234,7 @@ class Model:
         place[shared] = found
         return found
 
-    def _triple(self, phase: int, after: Phase, kept: Shared) -> Triple:
+    def _triple(self, phase: int, after: MessagePhase, kept: Shared) -> Triple:
         new = self._phase(after)
         return new, self._weights[new] - self._weights[phase], self._share(kept)
 
@@ -290,11 +290,11 @@ class Model:
 
     # --- endings --------------------------------------------------------------------------
 
-    def outcome(self, state: State) -> Outcome:
+    def outcome(self, state: State) -> EndingIdentity:
         """Return what identifies the ending that a state is."""
         shared = [self.shared[number] for number in state[self.size + 1 :]]
         calls = self.moves.calls
-        return Outcome(
+        return EndingIdentity(
             tuple(self.table.as_saved(each.state) for each in shared),
             tuple(tuple((calls[n].service, calls[n].message) for n in s.effects) for s in shared),
             tuple(i for i, status in enumerate(self.statuses(state[self.size])) if status == DEAD),

@@ -28,15 +28,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeAlias
 
-from settlesim.engine.settlement import Outcome
-from settlesim.engine.table import NodeKind, Table, TableNode
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import SimulationError
+from settlesim.sim.compiled import CompiledChart, ProgramNodeKind, TableNode
 from settlesim.sim.disciplines import DEAD, DELETED, IN_FLIGHT, VISIBLE
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.scenario import Scenario
-from settlesim.sim.values import Kind, Step
+from settlesim.sim.terms import Kind, Step
 
-__all__ = ["DONE", "START", "CallIdentity", "Delivery", "Moves", "Phase", "PoisonError", "Shared"]
+__all__ = [
+    "DONE",
+    "START",
+    "CallIdentity",
+    "Delivery",
+    "MessagePhase",
+    "Moves",
+    "PoisonError",
+    "Shared",
+]
 
 START: Final = -1
 """Instead of a program's node: received, nothing loaded."""
@@ -68,7 +77,7 @@ class Delivery(NamedTuple):
     """The revision that it loaded; 0 where nobody reads it."""
 
 
-class Phase(NamedTuple):
+class MessagePhase(NamedTuple):
     """All that concerns one message."""
 
     message: int
@@ -109,13 +118,13 @@ class CallIdentity(NamedTuple):
     number: int = 0
 
 
-Move: TypeAlias = tuple[Step, Phase, Shared]
+Move: TypeAlias = tuple[Step, MessagePhase, Shared]
 
 
 class Moves:
     """The rules, for one scenario."""
 
-    def __init__(self, scenario: Scenario, table: Table, key_of: tuple[int, ...]) -> None:
+    def __init__(self, scenario: Scenario, table: CompiledChart, key_of: tuple[int, ...]) -> None:
         self.scenario = scenario
         self.table = table
         self.calls: list[CallIdentity] = []
@@ -163,7 +172,7 @@ class Moves:
 
     # --- receive and load -----------------------------------------------------------------
 
-    def receive(self, phase: Phase, shared: Shared) -> Move:
+    def receive(self, phase: MessagePhase, shared: Shared) -> Move:
         """Return what a receive does; under ``direct``, what the start of a handler does."""
         number = phase.receives + 1
         if number > 1 and self._blocks[phase.message]:
@@ -177,7 +186,7 @@ class Moves:
             return Step(Kind.RECEIVE, phase.message + 1, number), after, shared
         return self._load(after, len(after.deliveries) - 1, shared)
 
-    def _load(self, phase: Phase, place: int, shared: Shared) -> Move:
+    def _load(self, phase: MessagePhase, place: int, shared: Shared) -> Move:
         number = phase.deliveries[place].number
         step = Step(Kind.LOAD, phase.message + 1, number)
         if not self.table.may_begin(shared.state):
@@ -190,7 +199,7 @@ class Moves:
 
     # --- everything else ------------------------------------------------------------------
 
-    def of(self, phase: Phase, shared: Shared, mask: int) -> Iterator[Move]:
+    def of(self, phase: MessagePhase, shared: Shared, mask: int) -> Iterator[Move]:
         """Return every move but a receive; `mask` says which faults are left."""
         message = phase.message + 1
         for place, delivery in enumerate(phase.deliveries):
@@ -211,12 +220,12 @@ class Moves:
         if mask & _DUPLICATE and phase.status == DELETED:
             yield Step(Kind.DUPLICATE, message), phase._replace(status=VISIBLE), shared
 
-    def _run(self, phase: Phase, place: int, shared: Shared, mask: int) -> Iterator[Move]:
+    def _run(self, phase: MessagePhase, place: int, shared: Shared, mask: int) -> Iterator[Move]:
         """Return the next step of a program."""
         delivery = phase.deliveries[place]
         node = self.table.node(delivery.node)
         message, number = phase.message + 1, delivery.number
-        if node.kind is NodeKind.CALL:
+        if node.kind is ProgramNodeKind.CALL:
             yield (
                 Step(Kind.CALL, message, number),
                 self._at(phase, place, delivery._replace(node=node.done)),
@@ -230,10 +239,10 @@ class Moves:
                 if below is not None:
                     after = self._at(phase, place, delivery._replace(node=below))
                     yield Step(kind, message, number), after, shared
-        elif node.kind is NodeKind.SKIP:
+        elif node.kind is ProgramNodeKind.SKIP:
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
-        elif node.kind is NodeKind.ERROR:
+        elif node.kind is ProgramNodeKind.ERROR:
             self._check_poison(phase, node)
             step = Step(Kind.GIVE_BACK, message, number)
             yield step, *self._back(phase, place, shared, lost=self._direct)
@@ -243,7 +252,7 @@ class Moves:
             saved = self._save(phase, delivery, node, shared)
             yield Step(Kind.SAVE, message, number), self._finish(phase, place), saved
 
-    def _check_poison(self, phase: Phase, node: TableNode) -> None:
+    def _check_poison(self, phase: MessagePhase, node: TableNode) -> None:
         if not self._direct and self.scenario.max_receives is None and not node.number:
             event = self.scenario.events[phase.message].event
             raise PoisonError(
@@ -252,7 +261,7 @@ class Moves:
                 "message would come back as often as it is handled there. Give max_receives.",
             )
 
-    def _refused(self, phase: Phase, delivery: Delivery, shared: Shared) -> bool:
+    def _refused(self, phase: MessagePhase, delivery: Delivery, shared: Shared) -> bool:
         return (self._cas and delivery.version != shared.version) or (
             self._fence and delivery.number != phase.receives
         )
@@ -260,25 +269,25 @@ class Moves:
     # --- the phase afterwards -------------------------------------------------------------
 
     @staticmethod
-    def _at(phase: Phase, place: int, delivery: Delivery) -> Phase:
+    def _at(phase: MessagePhase, place: int, delivery: Delivery) -> MessagePhase:
         kept = phase.deliveries
         return phase._replace(deliveries=(*kept[:place], delivery, *kept[place + 1 :]))
 
     @staticmethod
-    def _without(phase: Phase, place: int) -> Phase:
+    def _without(phase: MessagePhase, place: int) -> MessagePhase:
         kept = phase.deliveries
         return phase._replace(deliveries=kept[:place] + kept[place + 1 :])
 
-    def _finish(self, phase: Phase, place: int) -> Phase:
+    def _finish(self, phase: MessagePhase, place: int) -> MessagePhase:
         if self._direct:
             return self._without(phase, place)._replace(status=DELETED)
         return self._at(phase, place, Delivery(phase.deliveries[place].number, DONE))
 
     @staticmethod
-    def _owns(phase: Phase, delivery: Delivery) -> bool:
+    def _owns(phase: MessagePhase, delivery: Delivery) -> bool:
         return phase.status == IN_FLIGHT and delivery.number == phase.receives
 
-    def _delete(self, phase: Phase, place: int) -> Phase:
+    def _delete(self, phase: MessagePhase, place: int) -> MessagePhase:
         delivery = phase.deliveries[place]
         after = self._without(phase, place)
         if self._owns(phase, delivery):
@@ -286,13 +295,13 @@ class Moves:
         newest = delivery.number == phase.receives and phase.status == VISIBLE
         return after._replace(status=DELETED) if newest and not self._fifo else after
 
-    def _status_after(self, phase: Phase) -> int:
+    def _status_after(self, phase: MessagePhase) -> int:
         most = self.scenario.max_receives
         return DEAD if most is not None and phase.receives >= most else VISIBLE
 
     def _back(
-        self, phase: Phase, place: int, shared: Shared, *, lost: bool = False
-    ) -> tuple[Phase, Shared]:
+        self, phase: MessagePhase, place: int, shared: Shared, *, lost: bool = False
+    ) -> tuple[MessagePhase, Shared]:
         """End a delivery; its message comes back if the receipt is good, or is `lost`."""
         after = self._without(phase, place)
         if not self._owns(phase, phase.deliveries[place]):
@@ -311,7 +320,9 @@ class Moves:
             return shared
         return shared._replace(dead=_with(shared.dead, message))
 
-    def _called(self, phase: Phase, delivery: Delivery, node: TableNode, shared: Shared) -> Shared:
+    def _called(
+        self, phase: MessagePhase, delivery: Delivery, node: TableNode, shared: Shared
+    ) -> Shared:
         if delivery.version != shared.version:
             shared = self._seen(shared, "stale read")
         if not node.effect:
@@ -329,7 +340,9 @@ class Moves:
             shared = self._seen(shared, "duplicate effect")
         return shared._replace(effects=(*shared.effects, call))
 
-    def _skipped(self, phase: Phase, delivery: Delivery, node: TableNode, shared: Shared) -> Shared:
+    def _skipped(
+        self, phase: MessagePhase, delivery: Delivery, node: TableNode, shared: Shared
+    ) -> Shared:
         if self._watched:
             if delivery.version != shared.version:
                 shared = self._seen(shared, "stale read")
@@ -338,7 +351,9 @@ class Moves:
             shared = self._watch_gap(phase, shared)
         return self._handled_now(phase, shared)
 
-    def _save(self, phase: Phase, delivery: Delivery, node: TableNode, shared: Shared) -> Shared:
+    def _save(
+        self, phase: MessagePhase, delivery: Delivery, node: TableNode, shared: Shared
+    ) -> Shared:
         if self._watched:
             if delivery.version != shared.version:
                 shared = self._seen(shared, "lost update")
@@ -356,18 +371,18 @@ class Moves:
             shared = shared._replace(saved=_with(shared.saved, phase.message))
         return shared
 
-    def _in_order(self, phase: Phase, shared: Shared) -> bool:
+    def _in_order(self, phase: MessagePhase, shared: Shared) -> bool:
         """Whether exactly the earlier events of the instance were handled before this one."""
         done = [other for other in shared.handled if other != phase.message]
         return tuple(done) == self._earlier[phase.message]
 
-    def _watch_gap(self, phase: Phase, shared: Shared) -> Shared:
+    def _watch_gap(self, phase: MessagePhase, shared: Shared) -> Shared:
         gaps = [
             other for other in shared.dead if other < phase.message and other not in shared.handled
         ]
         return self._seen(shared, "gap after dead letter") if gaps else shared
 
-    def _handled_now(self, phase: Phase, shared: Shared) -> Shared:
+    def _handled_now(self, phase: MessagePhase, shared: Shared) -> Shared:
         if not self._handled:
             return shared
         return shared._replace(handled=_with(shared.handled, phase.message))

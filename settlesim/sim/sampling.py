@@ -13,17 +13,18 @@ from fractions import Fraction
 from typing import Any
 
 from settlesim import display
+from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.explore import ending_of, told_apart
-from settlesim.sim.model import Model, Outcome
-from settlesim.sim.replaying import Replay, replay
+from settlesim.sim.model import EndingIdentity, Model
+from settlesim.sim.replays import Replay, replay
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import FEW, Serial
-from settlesim.sim.values import Criterion, Ending, Verdict
+from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.walks import walk
 
-__all__ = ["Sample", "run", "sample"]
+__all__ = ["Sample", "random_walk", "sample"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +80,7 @@ class Sample:
         return f"<Sample of {self.scenario!r}: {self}>"
 
 
-def run(scenario: Scenario, seed: int) -> Replay:
+def random_walk(scenario: Scenario, seed: int) -> Replay:
     """Walk once at random, and show the way.
 
     Examples
@@ -103,7 +104,7 @@ def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
         raise SimulationError(where="runs", reason=f"is {shorten(runs)}; 1 or more is needed")
     model = Model(scenario)
     dice = _dice(seed)
-    counts: dict[Outcome, int] = {}
+    counts: dict[EndingIdentity, int] = {}
     for _ in range(runs):
         outcome = model.outcome(walk(model, dice.randrange).state)
         counts[outcome] = counts.get(outcome, 0) + 1

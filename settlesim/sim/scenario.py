@@ -20,8 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from settlesim.chart import Chart, Snapshot, TransitionKind, external_event
 from settlesim.chart.problems import nearest
-from settlesim.chart.values import FrozenDict, JSONValue, encode, freeze_object, thaw
-from settlesim.engine.program import check_snapshot, program_of
+from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
     ChartMismatchError,
     InvalidEventError,
@@ -30,11 +29,12 @@ from settlesim.errors import (
     StoreDamagedError,
     shorten,
 )
+from settlesim.machine.program import check_snapshot, program_of
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
-from settlesim.sim.values import Criterion
+from settlesim.sim.terms import Criterion
 
-__all__ = ["PROTECTIONS", "Faults", "Message", "Scenario"]
+__all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
 
 PROTECTIONS: Final[Mapping[str, str]] = {
     "cas": "a save is refused where the instance is at another revision than was loaded",
@@ -60,7 +60,7 @@ _KEYS: Final = (
 )
 
 
-class Message(NamedTuple):
+class Arrival(NamedTuple):
     """One event on its way to one instance."""
 
     key: str
@@ -130,7 +130,7 @@ class Scenario:
     """
 
     chart: Chart
-    events: Sequence[Message]
+    events: Sequence[Arrival]
     workers: int
     queue: str
     protections: tuple[str, ...]
@@ -266,19 +266,6 @@ class Scenario:
                 raise _refusal("start", f"is no snapshot: {error.reason}") from None
         return cls(**rest)
 
-    def to_promela(self) -> str:
-        """Return a plain scenario as a model for Spin, which has as many states as ours.
-
-        Raises
-        ------
-        SimulationError
-            It has faults, protections, monitors, effects, or another discipline than
-            ``standard`` and ``fifo_group``.
-        """
-        from settlesim.sim.promela import to_promela  # it needs scenarios itself
-
-        return to_promela(self)
-
     # --- a value --------------------------------------------------------------------------
 
     def _parts(self) -> str:
@@ -412,12 +399,12 @@ def _events_of(chart: Chart) -> list[str]:
     return list(dict.fromkeys(external))
 
 
-def _messages(events: object, name: str, keys: int) -> tuple[Message, ...]:
+def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
     if isinstance(events, (str, Mapping)) or not isinstance(events, Sequence) or not events:
         raise _refusal("events", f"is {shorten(events)}; a list of one event or more is needed")
     if len(events) * keys > _MAX:
         raise _refusal("events", f"are {len(events) * keys}; {_MAX} is the limit")
-    read_before = all(isinstance(each, Message) for each in events)  # by `replace`
+    read_before = all(isinstance(each, Arrival) for each in events)  # by `replace`
     if read_before and len({each.key for each in events}) == keys:
         return tuple(events)
     if keys > 1 and not all(isinstance(each, str) for each in events):
@@ -429,7 +416,7 @@ def _messages(events: object, name: str, keys: int) -> tuple[Message, ...]:
     )
 
 
-def _message(spec: object, where: str, key: str) -> Message:
+def _message(spec: object, where: str, key: str) -> Arrival:
     if isinstance(spec, str):
         spec = (key, spec)
     if not isinstance(spec, (tuple, list)) or not 2 <= len(spec) <= 3:
@@ -440,4 +427,4 @@ def _message(spec: object, where: str, key: str) -> Message:
         event = external_event(spec[1], spec[2] if len(spec) == 3 else None)
     except (InvalidEventError, SettlesimError) as error:
         raise _refusal(where, str(error)) from None
-    return Message(spec[0], event.name, event.data)
+    return Arrival(spec[0], event.name, event.data)

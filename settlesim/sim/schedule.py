@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from settlesim import display
 from settlesim.errors import SimulationError, shorten
-from settlesim.sim.values import Kind, Step
+from settlesim.sim.terms import Kind, Step
 
 if TYPE_CHECKING:
-    from settlesim.sim.scenario import Scenario
+    pass
 
 __all__ = ["Schedule"]
 
@@ -88,26 +88,6 @@ class Schedule:
 
     def __repr__(self) -> str:
         return f"Schedule.parse({str(self)!r})"
-
-    def to_pytest(self, scenario: Scenario, chart: str) -> str:
-        """Return a test, as source text, that replays this schedule and checks its ending.
-
-        Parameters
-        ----------
-        scenario
-            The scenario that it is a schedule of.
-        chart : where the test finds the chart: ``package.module:name`` or ``...:name(3)``
-
-        Raises
-        ------
-        ReplayDivergedError
-            The scenario does not follow the schedule.
-        SimulationError
-            The schedule does not go to the end, or `chart` is no such place.
-        """
-        from settlesim.sim.writing import pytest_source  # it replays, and a replay has a schedule
-
-        return pytest_source(scenario, self, chart)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from settlesim.chart.values import FrozenDict
+from settlesim.chart.strict_json import FrozenDict
 from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
-from settlesim.sim.model import Model, Outcome
-from settlesim.sim.moves import DONE, START, Phase, PoisonError, Shared
+from settlesim.sim.model import EndingIdentity, Model
+from settlesim.sim.moves import DONE, START, MessagePhase, PoisonError, Shared
 
 __all__ = ["FEW", "MOST", "Serial", "SerialPart"]
 
@@ -44,7 +44,7 @@ _Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
 class _Point(NamedTuple):
     """Between two handlers of one instance."""
 
-    phases: tuple[Phase, ...]
+    phases: tuple[MessagePhase, ...]
     shared: Shared
 
 
@@ -88,11 +88,11 @@ class Serial:
                 self._known[fifo] = None
                 self._reasons[fifo] = reason
 
-    def is_fifo(self, outcome: Outcome) -> bool | None:
+    def is_fifo(self, outcome: EndingIdentity) -> bool | None:
         """Whether it comes out of handling in order of arrival; None where that is not known."""
         return self._allows(self._endings(fifo=True), outcome)
 
-    def is_serializable(self, outcome: Outcome) -> bool | None:
+    def is_serializable(self, outcome: EndingIdentity) -> bool | None:
         """Whether it comes out of some serial order; None where there are too many."""
         if self.is_fifo(outcome):
             return True
@@ -116,7 +116,7 @@ class Serial:
             tuple(message + 1 for message in dead),
         )
 
-    def _allows(self, parts: list[dict[_Part, int]] | None, outcome: Outcome) -> bool | None:
+    def _allows(self, parts: list[dict[_Part, int]] | None, outcome: EndingIdentity) -> bool | None:
         if parts is None:
             return None
         failures = 0

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from settlesim.chart import Chart
-from settlesim.chart.values import JSONValue, freeze
-from settlesim.engine.settlement import Answer, Pending
+from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import FunctionFailedError, InvalidValueError, SimulationError, shorten
 from settlesim.runtime import ServiceCall
 from settlesim.runtime.asyncio_driver import SELF_CANCELLED
 from settlesim.runtime.coroutines import coroutine_of, in_thread, loop_runs
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
+from settlesim.settling.settlement import Answer, Pending
 
 __all__ = ["Services"]
 

@@ -28,9 +28,9 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from settlesim.sim.disciplines import VISIBLE
-from settlesim.sim.model import Model, Outcome, State
+from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.values import Step
+from settlesim.sim.terms import Step
 
 __all__ = ["shortest"]
 
@@ -41,7 +41,7 @@ _SWITCH: Final = 1 << 24  # a way has fewer steps, and fewer switches
 _FAULT: Final = 1 << 48
 
 
-def shortest(model: Model, wanted: Callable[[Outcome], bool], most: int) -> Schedule | None:
+def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) -> Schedule | None:
     """Return the shortest schedule to an ending that is wanted.
 
     Parameters
@@ -68,7 +68,7 @@ class _Search:
     """One search: guided where `worst` is None, else exact among ways that cost no more."""
 
     def __init__(
-        self, model: Model, wanted: Callable[[Outcome], bool], most: int, worst: int | None
+        self, model: Model, wanted: Callable[[EndingIdentity], bool], most: int, worst: int | None
     ) -> None:
         self._model = model
         self._wanted = wanted
@@ -79,7 +79,7 @@ class _Search:
         self._actors: list[_Actor] = [_NOBODY]
         self._actor_numbers = {_NOBODY: 0}
         self._needs: dict[int, int] = {}
-        self._verdicts: dict[Outcome, bool] = {}
+        self._verdicts: dict[EndingIdentity, bool] = {}
         self.costs: dict[int, int] = {}
         self._before: dict[int, tuple[int, Step]] = {}
         self._waiting: dict[int, list[int]] = {}

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from settlesim.sim.model import Model, Outcome, State
+from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.values import Step
+from settlesim.sim.terms import Step
 
 __all__ = ["Choose", "Met", "Walk", "met", "walk"]
 
@@ -67,10 +67,10 @@ def walk(model: Model, choose: Choose) -> Walk:
     return Walk(tuple(steps), state, one_in, work)
 
 
-def met(model: Model) -> dict[Outcome, Met]:
+def met(model: Model) -> dict[EndingIdentity, Met]:
     """Walk a number of times, always the same ways, and return the outcomes that were met."""
     choose = _sequence()
-    found: dict[Outcome, dict[Schedule, Fraction]] = {}
+    found: dict[EndingIdentity, dict[Schedule, Fraction]] = {}
     work = 0
     for _ in range(_WALKS):
         way = walk(model, choose)
@@ -95,7 +95,7 @@ def _sequence() -> Choose:
     return choose
 
 
-def _summed(found: dict[Outcome, dict[Schedule, Fraction]]) -> dict[Outcome, Met]:
+def _summed(found: dict[EndingIdentity, dict[Schedule, Fraction]]) -> dict[EndingIdentity, Met]:
     return {
         outcome: Met(
             len(ways),

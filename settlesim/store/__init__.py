@@ -2,17 +2,17 @@
 
 from settlesim.ports import DurableTimer, Mark
 from settlesim.store.checks import check_key, check_transaction
-from settlesim.store.queues import FifoQueue, StandardQueue
-from settlesim.store.sqlite import MemoryStore, SqliteStore
-from settlesim.store.suffixes import open_store
-from settlesim.store.tinydb import TinyStore
-from settlesim.store.values import (
+from settlesim.store.entries import (
     DeadLetter,
     ParkedGroup,
     PastSettlement,
     QueueStatus,
     StoredInstance,
 )
+from settlesim.store.queues import FifoQueue, StandardQueue
+from settlesim.store.sqlite import MemoryStore, SqliteStore
+from settlesim.store.suffixes import open_store
+from settlesim.store.tinydb import TinyStore
 from settlesim.store.verify import StoreReport, verify_store
 
 __all__ = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn
 
+from settlesim.argument_checks import MAX_NAME, check_seconds, check_text
 from settlesim.chart.snapshot import Snapshot, check_key
-from settlesim.chart.values import FrozenDict, freeze
+from settlesim.chart.strict_json import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.errors.checks import MAX_NAME, check_seconds, check_text
 from settlesim.ports import Send, Timer, Timers, Transaction
-from settlesim.store.values import OWN_FIELDS
+from settlesim.store.entries import OWN_FIELDS
 
 __all__ = ["check_key", "check_message", "check_transaction"]
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
+from settlesim.argument_checks import MAX_NAME, check_text
 from settlesim.chart.snapshot import Snapshot, key_flaw
-from settlesim.chart.values import JSONValue, decode, freeze, freeze_object
+from settlesim.chart.strict_json import JSONValue, decode, freeze, freeze_object
 from settlesim.errors import InvalidValueError, ReadError, StoreDamagedError, shorten
-from settlesim.errors.checks import MAX_NAME, check_text
 from settlesim.ports import digest_of
 from settlesim.store.database import Execute
-from settlesim.store.values import OWN_FIELDS
+from settlesim.store.entries import OWN_FIELDS
 
-__all__ = ["LAWS", "Damage", "Table"]
+__all__ = ["LAWS", "Damage", "TableLaws"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableLaws:
     """A table and what its columns hold."""
 
     name: str
@@ -58,7 +58,7 @@ class Table:
 
 
 Row: TypeAlias = dict[str, Any]
-Law: TypeAlias = Callable[[Execute, Table], Iterator[Damage]]
+Law: TypeAlias = Callable[[Execute, TableLaws], Iterator[Damage]]
 
 _PYTHON: Final[dict[str, type[str | int | float]]] = {"text": str, "integer": int, "real": float}
 _FLAGS: Final = frozenset({"final", "sent", "ordered", "in_flight"})
@@ -74,7 +74,7 @@ class _FlawError(Exception):
 
 
 def _sound_rows(
-    execute: Execute, table: Table, damages: list[Damage], check: Callable[[Row], None]
+    execute: Execute, table: TableLaws, damages: list[Damage], check: Callable[[Row], None]
 ) -> list[Damage]:
     """Add what is wrong with single rows to `damages`, and return it."""
     for values in execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):
@@ -90,7 +90,7 @@ def _sound_rows(
     return damages
 
 
-def _name(table: Table, row: Row) -> str:
+def _name(table: TableLaws, row: Row) -> str:
     return " ".join(shorten(row[key], 60) for key in table.keys)
 
 
@@ -137,7 +137,7 @@ def _snapshot(record: JSONValue) -> Snapshot:
 # --- instances, settlements, marks, timers -----------------------------------------------------
 
 
-def _instances(execute: Execute, table: Table) -> Iterator[Damage]:
+def _instances(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find rows that are no snapshot, at a revision from 1."""
 
     def check(row: Row) -> None:
@@ -148,7 +148,7 @@ def _instances(execute: Execute, table: Table) -> Iterator[Damage]:
     yield from _sound_rows(execute, table, [], check)
 
 
-def _settlements(execute: Execute, table: Table) -> Iterator[Damage]:
+def _settlements(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find rows that cannot be read, and revisions that fall or are above the instance's."""
 
     def check(row: Row) -> None:
@@ -185,7 +185,7 @@ def _settlements(execute: Execute, table: Table) -> Iterator[Damage]:
     yield from _check_sequence(execute, table, "SELECT max(number) FROM settlements")
 
 
-def _marks(execute: Execute, table: Table) -> Iterator[Damage]:
+def _marks(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find rows that cannot be read.
 
     A mark may outlive its instance, so its revision may be above that of a later one.
@@ -208,7 +208,7 @@ def _check_digest(row: Row) -> None:
         )
 
 
-def _timers(execute: Execute, table: Table) -> Iterator[Damage]:
+def _timers(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find timers without an instance, and those not with one message exactly if sent."""
 
     def check(row: Row) -> None:
@@ -234,7 +234,7 @@ def _timers(execute: Execute, table: Table) -> Iterator[Damage]:
     yield from _check_sequence(execute, table, "SELECT max(token) FROM timers")
 
 
-def _check_sequence(execute: Execute, table: Table, greatest: str) -> Iterator[Damage]:
+def _check_sequence(execute: Execute, table: TableLaws, greatest: str) -> Iterator[Damage]:
     """Say whether a number would be used again: SQLite's sequence is behind one that was."""
     (most,) = execute(greatest).fetchone()
     found = execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
@@ -268,7 +268,7 @@ def _check_message(row: Row) -> None:
             raise _FlawError("it is in flight, and every reception of it was answered")
 
 
-def _messages(execute: Execute, table: Table) -> Iterator[Damage]:
+def _messages(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find messages that cannot be read, and those that one of their group has overtaken."""
     yield from _sound_rows(execute, table, [], _check_message)
     # A message that was redriven stands before one that is in flight, and was received before.
@@ -288,7 +288,7 @@ def _messages(execute: Execute, table: Table) -> Iterator[Damage]:
     yield from _check_sequence(execute, table, greatest)
 
 
-def _dead_letters(execute: Execute, table: Table) -> Iterator[Damage]:
+def _dead_letters(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find dead letters that cannot be read, are in flight, or are in their queue, too."""
 
     def check(row: Row) -> None:
@@ -312,7 +312,7 @@ _EXPECTED_HEADS: Final = """
 """
 
 
-def _heads(execute: Execute, table: Table) -> Iterator[Damage]:
+def _heads(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find rows that are not what the messages say: one for each group that is not parked."""
     yield from _sound_rows(execute, table, [], lambda row: None)
     wanted = execute(
@@ -342,7 +342,7 @@ def _heads(execute: Execute, table: Table) -> Iterator[Damage]:
         yield Damage(table.name, row, f"it is missing, so message {message} is never received")
 
 
-def _parked(execute: Execute, table: Table) -> Iterator[Damage]:
+def _parked(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find rows that cannot be read."""
 
     def check(row: Row) -> None:
@@ -352,7 +352,7 @@ def _parked(execute: Execute, table: Table) -> Iterator[Damage]:
     yield from _sound_rows(execute, table, [], check)
 
 
-def _deduplication(execute: Execute, table: Table) -> Iterator[Damage]:
+def _deduplication(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     """Find ids that are not those of the message that they name, if it is there."""
 
     def check(row: Row) -> None:

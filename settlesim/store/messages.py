@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from settlesim.chart.values import JSONValue, encode, freeze
+from settlesim.chart.strict_json import JSONValue, encode, freeze
 from settlesim.errors import (
     DeduplicationError,
     InvalidValueError,
@@ -24,14 +24,14 @@ from settlesim.errors import (
 )
 from settlesim.ports import Message, digest_of
 from settlesim.store.database import Execute
+from settlesim.store.entries import DeadLetter
 from settlesim.store.receipts import Receipt
-from settlesim.store.values import DeadLetter
 
 __all__ = [
     "DEDUPLICATION_WINDOW",
     "Deduplication",
     "Mailbox",
-    "Row",
+    "MessageRow",
     "letter_of",
     "letters",
     "message_of",
@@ -49,7 +49,7 @@ _COLUMNS: Final = (
 )
 
 
-class Row(NamedTuple):
+class MessageRow(NamedTuple):
     """A message as it stands in the table; a dead letter begins with the same columns."""
 
     id: int
@@ -183,7 +183,7 @@ class Mailbox:
                     "DELETE FROM deduplication WHERE queue = ? AND scope = ? AND id = ?", name
                 )
 
-    def _renew_id(self, message: Row) -> None:
+    def _renew_id(self, message: MessageRow) -> None:
         """Let the window of a message's deduplication id begin anew: it leaves the queue."""
         if message.deduplication_id is not None:
             self._execute(
@@ -200,25 +200,25 @@ class Mailbox:
 
     # --- receiving ----------------------------------------------------------------------------
 
-    def get(self, message: int) -> Row | None:
+    def get(self, message: int) -> MessageRow | None:
         """Return a message, None where it is not in its queue any more."""
         found = self._execute(f"SELECT {_COLUMNS} FROM messages WHERE id = ?", (message,))
         found.row_factory = _as_row
-        row: Row | None = found.fetchone()
+        row: MessageRow | None = found.fetchone()
         return row
 
-    def take(self, message: Row, visible_at: float) -> Row:
+    def take(self, message: MessageRow, visible_at: float) -> MessageRow:
         """Note a reception, and return the message as it is now."""
         self.change(message, visible_at=visible_at, in_flight=1, receives=message.receives + 1)
         return message._replace(visible_at=visible_at, in_flight=1, receives=message.receives + 1)
 
-    def change(self, message: Row, **columns: Any) -> None:
+    def change(self, message: MessageRow, **columns: Any) -> None:
         """Write columns of a message anew."""
         names = ", ".join(f"{name} = ?" for name in columns)
         self._execute(f"UPDATE messages SET {names} WHERE id = ?", (*columns.values(), message.id))
         self._arm(message.id, message.queue, message.group_id, ordered=bool(message.ordered))
 
-    def received(self, receipt: Receipt) -> Row | None:
+    def received(self, receipt: Receipt) -> MessageRow | None:
         """Return the message that a receipt is for.
 
         A receipt is valid while nobody else has had the message, also when its visibility
@@ -248,7 +248,7 @@ class Mailbox:
             return message
         raise ReceiptExpiredError(queue=receipt.queue, receipt=str(receipt), reason=reason)
 
-    def consume(self, receipt: Receipt, *, fires: bool = False) -> Row | None:
+    def consume(self, receipt: Receipt, *, fires: bool = False) -> MessageRow | None:
         """Remove a message that was handled, and the timer that it was for.
 
         Parameters
@@ -282,7 +282,7 @@ class Mailbox:
         self._renew_id(message)
         return message
 
-    def fail(self, message: Row, error: str, *, retry_in: float) -> Row:
+    def fail(self, message: MessageRow, error: str, *, retry_in: float) -> MessageRow:
         """Count a failure, release the message, and return it as it is now."""
         errors = json.dumps([*json.loads(message.errors), error][-_MAX_ERRORS:])
         columns: dict[str, Any] = {
@@ -297,7 +297,7 @@ class Mailbox:
 
     # --- dead letters ---------------------------------------------------------------------------
 
-    def bury(self, message: Row, *, reason: str, halt: bool) -> None:
+    def bury(self, message: MessageRow, *, reason: str, halt: bool) -> None:
         """Move a message to the dead letters, and park its group where `halt` says so."""
         if halt:
             self._execute(
@@ -310,7 +310,7 @@ class Mailbox:
         self._remove(message)
         self._renew_id(message)
 
-    def redrive(self, letter: Row, *, in_place: bool, deduplication: Deduplication) -> int:
+    def redrive(self, letter: MessageRow, *, in_place: bool, deduplication: Deduplication) -> int:
         """Put a dead letter back into its queue, and forget its failures.
 
         Parameters
@@ -343,7 +343,7 @@ class Mailbox:
             self._reclaim_id(message._replace(id=number), letter.id, deduplication)
         return number
 
-    def _reclaim_id(self, message: Row, before: int, deduplication: Deduplication) -> None:
+    def _reclaim_id(self, message: MessageRow, before: int, deduplication: Deduplication) -> None:
         """Give a message that comes back its deduplication id again, unless it is taken."""
         assert message.deduplication_id is not None
         scope = deduplication.scope(message.group_id)
@@ -362,7 +362,7 @@ class Mailbox:
 
     # --- heads ----------------------------------------------------------------------------------
 
-    def _remove(self, message: Row) -> None:
+    def _remove(self, message: MessageRow) -> None:
         self._execute("DELETE FROM messages WHERE id = ?", (message.id,))
         self._arm(message.id, message.queue, message.group_id, ordered=bool(message.ordered))
 
@@ -422,8 +422,8 @@ class Mailbox:
             self.change(message, visible_at=self._now + seconds)
 
 
-def _as_row(_: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
-    return Row(*values)
+def _as_row(_: sqlite3.Cursor, values: tuple[Any, ...]) -> MessageRow:
+    return MessageRow(*values)
 
 
 def letters(execute: Execute, queue: str, ids: Iterable[int] | None = None) -> list[Any]:
@@ -436,7 +436,7 @@ def letters(execute: Execute, queue: str, ids: Iterable[int] | None = None) -> l
     return execute(statement, values).fetchall()
 
 
-def _body(row: Row, source: str) -> JSONValue:
+def _body(row: MessageRow, source: str) -> JSONValue:
     try:
         return freeze(json.loads(row.body), where="body")
     except (ValueError, InvalidValueError) as error:
@@ -444,7 +444,7 @@ def _body(row: Row, source: str) -> JSONValue:
         raise StoreDamagedError(path=source, reason=reason) from error
 
 
-def message_of(receipt: Receipt, row: Row, *, source: str) -> Message:
+def message_of(receipt: Receipt, row: MessageRow, *, source: str) -> Message:
     """Return a message as this reception of it.
 
     Raises
@@ -469,7 +469,7 @@ def message_of(receipt: Receipt, row: Row, *, source: str) -> Message:
 def letter_of(values: tuple[Any, ...], *, source: str) -> DeadLetter:
     """Return the dead letter that a row holds; raises as `message_of`."""
     *columns, died_at, reason = values
-    row = Row(*columns)
+    row = MessageRow(*columns)
     try:
         errors = tuple(freeze(json.loads(row.errors), where="errors"))
     except (TypeError, ValueError, InvalidValueError) as error:

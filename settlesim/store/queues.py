@@ -7,24 +7,24 @@ from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import Any, Final, Literal, get_args
 
-from settlesim.chart.values import JSONValue
+from settlesim.argument_checks import MAX_NAME, check_count, check_seconds, check_text
+from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.errors.checks import MAX_NAME, check_count, check_seconds, check_text
 from settlesim.ports import MAX_VISIBILITY, ChartVersion, Message
 from settlesim.store.checks import check_message
 from settlesim.store.database import Execute
+from settlesim.store.entries import DeadLetter, ParkedGroup, QueueStatus
 from settlesim.store.messages import (
     DEDUPLICATION_WINDOW,
     Deduplication,
     Mailbox,
-    Row,
+    MessageRow,
     letter_of,
     letters,
     message_of,
 )
 from settlesim.store.receipts import Receipt, read_receipt
 from settlesim.store.sql import SqlStore, hex_list
-from settlesim.store.values import DeadLetter, ParkedGroup, QueueStatus
 
 __all__ = ["MAX_RECEIVES", "FifoQueue", "Policy", "StandardQueue"]
 
@@ -257,7 +257,7 @@ class SqlQueue(ABC):
         receivable : the longest receivable one first
         """
 
-    def _visible_at(self, message: Row, now: float, seconds: float) -> float:
+    def _visible_at(self, message: MessageRow, now: float, seconds: float) -> float:
         """Return until when a message that is received is hidden."""
         return now + seconds
 
@@ -576,7 +576,7 @@ class SqlQueue(ABC):
             check_text(group_id, where="group_id")
 
         def redrive(execute: Execute) -> tuple[int, ...]:
-            found = [Row(*row[:-2]) for row in letters(execute, self.name, wanted)]
+            found = [MessageRow(*row[:-2]) for row in letters(execute, self.name, wanted)]
             known = {letter.id for letter in found}
             for number in wanted or ():
                 if number not in known:
@@ -804,7 +804,7 @@ class StandardQueue(SqlQueue):
     def _choose(self, receivable: list[int]) -> list[int]:
         return sorted(receivable, key=lambda number: self._lot("order", number))
 
-    def _visible_at(self, message: Row, now: float, seconds: float) -> float:
+    def _visible_at(self, message: MessageRow, now: float, seconds: float) -> float:
         copies = self.copy_every is not None and message.receives == 0
         if copies and self._lot("copy", message.id) % (self.copy_every or 1) == 0:
             return now

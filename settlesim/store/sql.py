@@ -8,8 +8,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
 
+from settlesim.argument_checks import check_count, check_seconds, check_text
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, encode, freeze_object
+from settlesim.chart.strict_json import FrozenDict, encode, freeze_object
 from settlesim.errors import (
     EventRepeatedError,
     InvalidValueError,
@@ -17,13 +18,12 @@ from settlesim.errors import (
     VersionConflictError,
     shorten,
 )
-from settlesim.errors.checks import check_count, check_seconds, check_text
 from settlesim.ports import DurableTimer, Mark, Transaction, digest_of
 from settlesim.store.checks import check_key, check_transaction
 from settlesim.store.database import Database, Execute
+from settlesim.store.entries import PastSettlement, StoredInstance
 from settlesim.store.messages import Deduplication, Mailbox
 from settlesim.store.receipts import read_receipt
-from settlesim.store.values import PastSettlement, StoredInstance
 
 __all__ = ["HISTORY", "MARK_WINDOW", "PAGE", "SqlStore", "hex_list", "snapshot_of"]
 

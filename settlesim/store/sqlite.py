@@ -103,7 +103,7 @@ class MemoryStore(SqlStore):
     Examples
     --------
     >>> from settlesim.chart.snapshot import Snapshot
-    >>> from settlesim.chart.values import freeze_object
+    >>> from settlesim.chart.strict_json import freeze_object
     >>> from settlesim.ports import Transaction
     >>> store = MemoryStore()
     >>> context = freeze_object({"count": 1}, where="context")

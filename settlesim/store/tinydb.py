@@ -14,13 +14,13 @@ from tinydb import TinyDB
 from tinydb.storages import Storage
 from tinydb.table import Table
 
+from settlesim.argument_checks import check_count, check_seconds
 from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import InvalidValueError, StoreUnavailableError, shorten
-from settlesim.errors.checks import check_count, check_seconds
 from settlesim.ports import Transaction
 from settlesim.store.checks import check_key, check_transaction
+from settlesim.store.entries import PastSettlement, StoredInstance
 from settlesim.store.tinydb_content import Content, read_content
-from settlesim.store.values import PastSettlement, StoredInstance
 from settlesim.store.wall import wall_clock
 from settlesim.store.whole_file import locked, read_file, replace_file, write_new_file
 

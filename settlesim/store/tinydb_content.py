@@ -26,7 +26,7 @@ from functools import partial
 from typing import Any, Final
 
 from settlesim.chart.snapshot import Snapshot, key_flaw
-from settlesim.chart.values import decode, encode, freeze_object
+from settlesim.chart.strict_json import decode, encode, freeze_object
 from settlesim.errors import (
     InvalidValueError,
     ReadError,
@@ -36,7 +36,7 @@ from settlesim.errors import (
     shorten,
 )
 from settlesim.ports import digest_of
-from settlesim.store.values import OWN_FIELDS, PastSettlement, StoredInstance
+from settlesim.store.entries import OWN_FIELDS, PastSettlement, StoredInstance
 
 __all__ = ["Content", "find_flaws", "read_content"]
 

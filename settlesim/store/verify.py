@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.database import open_connection
-from settlesim.store.laws import LAWS, Damage, Table
+from settlesim.store.laws import LAWS, Damage, TableLaws
 from settlesim.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from settlesim.store.suffixes import store_kind
 from settlesim.store.tinydb import check_no_journal
@@ -173,19 +173,19 @@ def _check_integrity(connection: sqlite3.Connection) -> list[Damage]:
     return [Damage(None, None, str(text)) for (text,) in rows if text != "ok"]
 
 
-def _tables(connection: sqlite3.Connection) -> list[Table]:
+def _tables(connection: sqlite3.Connection) -> list[TableLaws]:
     found = []
     for name in LAWS:
         info = connection.execute(f'PRAGMA table_info("{name}")').fetchall()
         columns = {column: kind.lower() for _, column, kind, *_ in info}
         keys = [column for *_, column in sorted((at, column) for _, column, *_, at in info if at)]
         optional = {column for _, column, _, needed, *_ in info if not needed}
-        found.append(Table(name, columns, tuple(keys), frozenset(optional)))
+        found.append(TableLaws(name, columns, tuple(keys), frozenset(optional)))
     return found
 
 
 def _check_table(
-    connection: sqlite3.Connection, table: Table, counts: dict[str, int], damages: list[Damage]
+    connection: sqlite3.Connection, table: TableLaws, counts: dict[str, int], damages: list[Damage]
 ) -> None:
     """Apply the laws of a table; what cannot be read at all is a damage too."""
     try:

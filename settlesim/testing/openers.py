@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import encode, freeze_object
+from settlesim.chart.strict_json import encode, freeze_object
 from settlesim.ports import Message, Queue, QueueStore, Store, Transaction
 from settlesim.testing.manual_time import ManualTime
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import (
     DeduplicationError,
     EventRepeatedError,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis.stateful import run_state_machine_as_test
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, VersionConflictError
 from settlesim.ports import QueueStore, Send, Store, Timer, Timers, Transaction
 from settlesim.testing.manual_time import ManualTime

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 
 __all__ = ["contexts", "json_values", "keys", "snapshots", "texts"]
 

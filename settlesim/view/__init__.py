@@ -1,14 +1,14 @@
 """Values in, pictures out: no notebook is needed, no network, no font, no program."""
 
-from settlesim.view.diagram import draw, draw_settlement
-from settlesim.view.grid import grid
-from settlesim.view.growth import growth
-from settlesim.view.lanes import lanes, side_by_side
-from settlesim.view.outcomes import draw_comparison, outcomes
-from settlesim.view.overview import draw_settling_graph
-from settlesim.view.picture import Picture
-from settlesim.view.stategraph import state_graph
-from settlesim.view.tables import report_html, settlement_html
+from settlesim.view.chart.diagram import draw, draw_settlement
+from settlesim.view.chart.settling_graph import draw_settling_graph
+from settlesim.view.chart.tables import report_html, settlement_html
+from settlesim.view.endings.bars import draw_comparison, outcomes
+from settlesim.view.endings.grid import grid
+from settlesim.view.endings.growth import growth
+from settlesim.view.endings.state_graph import state_graph
+from settlesim.view.schedule.space_time import lanes, side_by_side
+from settlesim.view.svg.picture import Picture
 
 __all__ = [
     "Picture",

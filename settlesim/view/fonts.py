@@ -1,7 +1,7 @@
 """The fonts that pictures are measured and painted with: Liberation Sans, in this package.
 
 A machine without any font gives the same picture as one with a thousand. The files are the
-unchanged ones of Liberation Fonts 2.1.5 (SIL Open Font License 1.1, ``fonts/OFL.txt``).
+unchanged ones of Liberation Fonts 2.1.5 (SIL Open Font License 1.1, ``liberation/OFL.txt``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["FAMILY", "FILES", "covers", "fontconfig_file", "text_width"]
 FAMILY: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 """For SVG: three families with the same widths, then whatever there is."""
 
-FOLDER: Final = Path(__file__).parent / "fonts"
+FOLDER: Final = Path(__file__).parent / "liberation"
 FILES: Final = tuple(
     FOLDER / f"LiberationSans-{face}.ttf" for face in ("Regular", "Bold", "Italic")
 )

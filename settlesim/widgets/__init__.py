@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from settlesim import display
 from settlesim.chart import Chart
-from settlesim.engine import Settlement, Settling
+from settlesim.settling import Settlement, Settling
 from settlesim.sim import Exploration, Scenario
 
 if TYPE_CHECKING:
-    from settlesim.widgets.chart_panel import ChartPanel
-    from settlesim.widgets.queue_lab_panel import QueueLab, queue_lab
-    from settlesim.widgets.race_panel import RacePanel
-    from settlesim.widgets.step_panel import StepPanel
+    from settlesim.widgets.chart.chart_panel import ChartPanel
+    from settlesim.widgets.race.queue_lab_panel import QueueLab, queue_lab
+    from settlesim.widgets.race.race_panel import RacePanel
+    from settlesim.widgets.step.step_panel import StepPanel
 
 __all__ = ["ChartPanel", "QueueLab", "RacePanel", "StepPanel", "queue_lab"]
 

@@ -22,7 +22,7 @@ from tests.browser.watching import watch_for_problems
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Route
 
-    from settlesim.widgets.panel import Panel
+    from settlesim.widgets.base.panel import Panel
 
 __all__ = ["ADDRESS", "BarePage"]
 

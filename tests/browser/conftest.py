@@ -16,7 +16,7 @@ from tests.browser.bare_page import BarePage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-    from settlesim.widgets.panel import Panel
+    from settlesim.widgets.base.panel import Panel
 
 CHROMIUM_OPTIONS = [
     "--no-sandbox",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from settlesim import Settling
-from settlesim.sim import Scenario, compare, explore, necessity, replay, run, sample
+from settlesim.sim import Scenario, compare, explore, protection_grid, random_walk, replay, sample
 from settlesim.view import side_by_side, state_graph
 from settlesim.widgets import ChartPanel, StepPanel
 from tests.browser.watching import HARMFUL, watch_for_problems
@@ -19,7 +19,7 @@ from tests.hostile import HOSTILE, hostile_chart
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from settlesim.widgets.panel import Panel
+    from settlesim.widgets.base.panel import Panel
     from tests.browser.bare_page import BarePage
 
 pytestmark = pytest.mark.browser
@@ -104,7 +104,7 @@ async def outputs(name: str) -> list[str]:
     found += [f"<pre>{html.escape(each['text/plain'])}</pre>" for each in bundles]
     found.append(chart.draw().svg)
     race = Scenario(chart, [name, name], workers=2)
-    explored, walk = explore(race), run(race, seed=1)
+    explored, walk = explore(race), random_walk(race, seed=1)
     for each in (
         explored,
         walk,
@@ -127,7 +127,7 @@ def test_hostile_text_in_pictures_is_shown_as_text(names: list[str], page: Page)
             text for name in names for text in pool.submit(asyncio.run, outputs(name)).result()
         ]
     last = hostile_chart(names[-1])
-    found.append(necessity(last, [names[-1]] * 2).draw(title=names[-1]).svg)
+    found.append(protection_grid(last, [names[-1]] * 2).draw(title=names[-1]).svg)
     body = "".join(f'<div class="jp-OutputArea-output">{each}</div>' for each in found)
     problems = watch_for_problems(page)
     page.set_content(f"<!doctype html><meta charset=utf-8><body>{body}")

@@ -19,7 +19,7 @@ from tests.browser.watching import low_contrasts
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from settlesim.widgets.panel import Panel
+    from settlesim.widgets.base.panel import Panel
 
 pytestmark = pytest.mark.browser
 

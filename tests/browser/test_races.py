@@ -22,7 +22,7 @@ from tests.browser.watching import low_contrasts
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-    from settlesim.widgets.panel import Panel
+    from settlesim.widgets.base.panel import Panel
     from tests.browser.bare_page import BarePage
 
 pytestmark = pytest.mark.browser

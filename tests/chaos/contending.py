@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import VersionConflictError
 from settlesim.ports import Transaction
 from settlesim.store import FifoQueue, SqliteStore

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from settlesim import Chart, Event, SettlingTags, chart_to_json, display, read_chart
-from settlesim.chart.values import FrozenDict, decode, encode
+from settlesim.chart.strict_json import FrozenDict, decode, encode
 from settlesim.errors import DefinitionError, UnboundFunctionError
 from tests.strategies_charts import FUNCTIONS, charts
 

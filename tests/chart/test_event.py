@@ -6,7 +6,7 @@ import pytest
 
 from settlesim.chart import Event, external_event
 from settlesim.chart.event import MAX_NAME_LENGTH, name_flaw
-from settlesim.chart.values import FrozenDict
+from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import InvalidEventError
 
 

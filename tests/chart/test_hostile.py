@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from settlesim import Chart, chart_to_json, read_chart
-from settlesim.chart.parsing import MAX_ITEMS, MAX_NODES, MAX_TRANSITIONS
+from settlesim.chart.parser import MAX_ITEMS, MAX_NODES, MAX_TRANSITIONS
 from settlesim.errors import DefinitionError, InvalidValueError, ReadError, SettlesimError
 from tests.strategies import json_values
 from tests.strategies_charts import chart_records

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlesim import Snapshot
-from settlesim.chart.values import decode, encode
+from settlesim.chart.strict_json import decode, encode
 from settlesim.errors import InvalidValueError, StoreDamagedError
 from tests.strategies import json_values, snapshots
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from settlesim.chart import EVENTLESS, Chart
-from settlesim.chart.words import trigger_words
+from settlesim.chart.trigger_words import trigger_words
 from settlesim.gallery import count, donut
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from settlesim.cli import program
 from settlesim.gallery import count, donut, order
-from settlesim.view.picture import FORMATS
+from settlesim.view.svg.picture import FORMATS
 from tests.cli.conftest import Run
 
 BEGINNINGS = {

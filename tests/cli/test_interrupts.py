@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from settlesim.cli.running import interrupts_wait
+from settlesim.cli.command_group import interrupts_wait
 from settlesim.store import FifoQueue, SqliteStore
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from settlesim import Chart
 from settlesim.cli import output, program
-from settlesim.cli.running import Command, Program
+from settlesim.cli.command_group import Command, CommandGroup
 from settlesim.errors import StalledError
 from tests.cli.conftest import Run
 
@@ -178,9 +178,9 @@ def test_an_argument_that_click_repeats_is_escaped_and_stays_in_its_line(
 # --- where text does not go through a command ----------------------------------------------
 
 
-def failing(error: Exception) -> Program:
+def failing(error: Exception) -> CommandGroup:
     """Return a program with one command, which prints and fails."""
-    group = Program("settlesim")
+    group = CommandGroup("settlesim")
 
     @group.command(cls=Command)
     def fail() -> None:
@@ -202,7 +202,7 @@ def test_a_command_that_forgets_it_prints_nothing_that_is_obeyed(error: Exceptio
 
 def test_what_is_hostile_is_shown_and_not_left_out() -> None:
     """Also where click would take sequences for colours out."""
-    group = Program("settlesim")
+    group = CommandGroup("settlesim")
 
     @group.command(cls=Command)
     def fail() -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import settlesim
 from settlesim import errors
 from settlesim.cli import program
-from settlesim.cli.running import Command, Program
+from settlesim.cli.command_group import Command, CommandGroup
 from tests.cli.conftest import Run
 
 
@@ -33,9 +33,9 @@ def settlesim_process(
     )
 
 
-def failing(error: Exception) -> Program:
+def failing(error: Exception) -> CommandGroup:
     """Return a program with one command, which fails."""
-    group = Program("settlesim")
+    group = CommandGroup("settlesim")
 
     @group.command(cls=Command)
     def fail() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from settlesim import Interpreter, MemoryStore, SimulatedClock
-from settlesim.cli.words import settlement_text
+from settlesim.cli.text import settlement_text
 from settlesim.gallery import order
 from tests.cli.conftest import Run
 

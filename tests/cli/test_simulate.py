@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from settlesim.cli.progress import Progress
-from settlesim.cli.simulating import exploration_text, replay_text
+from settlesim.cli.simulate import exploration_text, replay_text
 from settlesim.gallery import order
 from settlesim.sim import Scenario, explore, replay
 from tests.cli.conftest import Run

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from settlesim.chart import Chart, Event
-from settlesim.engine import CallStatus, Outcome, Settling, Verdict
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.report import Verdict
 from settlesim.errors import RejectedError
 from settlesim.gallery import CHARTS, count, donut, order, signup
 from settlesim.gallery.order import CardDeclinedError
-from tests.engine.driving import finish, finished
+from settlesim.settling import CallStatus, Settling
+from tests.settling.driving import finish, finished
 
 
 @pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)

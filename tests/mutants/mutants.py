@@ -408,7 +408,7 @@ JOURNAL = (
 RUNTIME = (
     Mutant(
         "a message is deleted before it is settled",
-        "settlesim.runtime.handling",
+        "settlesim.runtime.message_handler",
         (
             (
                 "                settlement, run = await self._run(case, event, look.snapshot)\n",
@@ -424,7 +424,7 @@ RUNTIME = (
     ),
     Mutant(
         "another idempotency key at each reception",
-        "settlesim.runtime.handling",
+        "settlesim.runtime.message_handler",
         (
             (
                 "self.interpreter.key_prefix(key, case.event_id)",
@@ -438,7 +438,7 @@ RUNTIME = (
     ),
     Mutant(
         "a fault of the store counts against the message",
-        "settlesim.runtime.handling",
+        "settlesim.runtime.message_handler",
         (
             (
                 "            except (StoreError, _LeaseLostError, _GivenBackError):\n"

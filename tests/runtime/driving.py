@@ -7,7 +7,7 @@ from typing import Any
 from settlesim import Interpreter, SimulatedClock
 from settlesim.chart import Chart
 from settlesim.store import MemoryStore
-from tests.engine.driving import chart_of, settled
+from tests.settling.driving import chart_of, settled
 
 __all__ = ["busy_chart", "interpreter"]
 

@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 
 from settlesim import Event, Interpreter, MemoryStore, Settling, SimulatedClock
 from settlesim.chart import Chart
-from settlesim.engine.program import program_of
-from settlesim.engine.settlement import Answer, Outcome, Pending, Settlement
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import (
     DeadlineExceededError,
     FunctionFailedError,
     ServiceFailedError,
     SettleError,
 )
+from settlesim.machine.program import program_of
 from settlesim.ports import Timer, Timers
 from settlesim.runtime.driver import Activity, Settled, drive, settle
 from settlesim.runtime.transactions import Keeping
-from tests.engine.driving import chart_of, settled
+from settlesim.settling.settlement import Answer, Pending, Settlement
+from tests.settling.driving import chart_of, settled
 from tests.strategies_charts import TRIGGERS, charts
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 
 from settlesim import Interpreter, SimulatedClock
 from settlesim.chart import Chart
-from settlesim.engine import Outcome
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import (
     ChartMismatchError,
     InvalidEventError,
@@ -20,8 +20,8 @@ from settlesim.errors import (
 from settlesim.gallery import CHARTS, count, donut, order, signup
 from settlesim.runtime.clock import RealClock
 from settlesim.store import MemoryStore
-from tests.engine.driving import chart_of, settled
 from tests.runtime.driving import interpreter
+from tests.settling.driving import chart_of, settled
 
 
 def test_each_settlement_is_saved_under_the_next_revision() -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from settlesim import Interpreter, SimulatedClock
 from settlesim.chart import Chart
-from settlesim.engine import CallStatus, Outcome
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import ServiceFailedError
 from settlesim.runtime.clock import RealClock
-from tests.engine.driving import chart_of, settled
+from settlesim.settling import CallStatus
 from tests.runtime.driving import busy_chart, interpreter
 from tests.runtime.test_interpreter_time import hang, two_services
+from tests.settling.driving import chart_of, settled
 
 SHAPES = [(hang,), (hang, hang)]
 ids = ["alone", "several"]

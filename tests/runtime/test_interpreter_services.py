@@ -9,14 +9,15 @@ import pytest
 
 from settlesim import Interpreter, ServiceCall
 from settlesim.chart import Chart
-from settlesim.engine import CallStatus, Outcome
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import (
     FunctionFailedError,
     InvalidValueError,
     ServiceFailedError,
 )
-from tests.engine.driving import chart_of, settled
+from settlesim.settling import CallStatus
 from tests.runtime.driving import busy_chart, interpreter
+from tests.settling.driving import chart_of, settled
 
 
 def test_a_service_is_given_its_call() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from settlesim import SimulatedClock
 from settlesim.chart import Chart
-from settlesim.engine import CallStatus, Outcome
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import (
     DeadlineExceededError,
     MicrostepLimitError,
@@ -17,8 +17,9 @@ from settlesim.errors import (
     StalledError,
 )
 from settlesim.gallery import donut
-from tests.engine.driving import chart_of, settled
+from settlesim.settling import CallStatus
 from tests.runtime.driving import busy_chart, interpreter
+from tests.settling.driving import chart_of, settled
 
 GO = ["GO", "a", "busy"]
 

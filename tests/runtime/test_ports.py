@@ -15,7 +15,7 @@ from settlesim.chart import Snapshot
 from settlesim.errors import VersionConflictError
 from settlesim.gallery import count
 from settlesim.ports import DurableTimer, Mark, Message, Queue, QueueStore, Store, Transaction
-from tests.engine.driving import chart_of, settled
+from tests.settling.driving import chart_of, settled
 
 
 class DictStore:

@@ -20,7 +20,7 @@ from settlesim import (
     Worker,
 )
 from settlesim.chart import Chart, Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import (
     ChartMismatchError,
     InvalidValueError,
@@ -31,8 +31,8 @@ from settlesim.errors import (
 from settlesim.gallery import count
 from settlesim.ports import Message, Transaction
 from settlesim.store import ParkedGroup, QueueStatus
-from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage, log_chart
+from tests.settling.driving import chart_of, settled
 
 
 async def second(call: Any) -> None:

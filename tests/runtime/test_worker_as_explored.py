@@ -9,7 +9,7 @@ import pytest
 
 from settlesim import FifoQueue, SimulatedClock, StandardQueue, Worker
 from settlesim.chart import Chart
-from settlesim.chart.values import encode
+from settlesim.chart.strict_json import encode
 from settlesim.gallery import append_log, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import Scenario, explore

@@ -10,8 +10,8 @@ import pytest
 
 from settlesim import Interpreter
 from settlesim.chart import Chart
-from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage, log_chart, note
+from tests.settling.driving import chart_of, settled
 
 
 def poison(log: list[str] | None = None) -> Any:

@@ -9,12 +9,12 @@ import pytest
 
 from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
 from settlesim.chart import Chart, Snapshot
-from settlesim.engine import Outcome
+from settlesim.chart.outcome import Outcome
 from settlesim.errors import ChartMismatchError, ReceiptExpiredError, VersionConflictError
 from settlesim.ports import Transaction
 from settlesim.store import DurableTimer
-from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage
+from tests.settling.driving import chart_of, settled
 
 
 def tell(name: str) -> Any:

@@ -9,11 +9,11 @@ import pytest
 
 from settlesim import Worker
 from settlesim.chart import Chart, Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import ChartMismatchError
 from settlesim.ports import Transaction
-from tests.engine.driving import chart_of, settled
 from tests.runtime.working import Stage, note
+from tests.settling.driving import chart_of, settled
 
 
 async def second(call: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from settlesim import FifoQueue, MemoryStore, SimulatedClock, Worker
 from settlesim.chart import Chart
-from tests.engine.driving import chart_of, settled
+from tests.settling.driving import chart_of, settled
 
 __all__ = ["Records", "Stage", "log_chart", "note"]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from settlesim import Interpreter, MemoryStore, SimulatedClock, Snapshot, Transaction
 from settlesim.chart import Chart
-from settlesim.chart.values import encode
+from settlesim.chart.strict_json import encode
 from settlesim.errors import VersionConflictError
-from settlesim.sim import Message
+from settlesim.sim import Arrival
 
 Choice = tuple[str, int]
 Ending = tuple[Any, ...]
@@ -152,7 +152,7 @@ class World:
     def __init__(
         self,
         chart: Chart,
-        messages: tuple[Message, ...],
+        messages: tuple[Arrival, ...],
         workers: int,
         queue: str,
         *,

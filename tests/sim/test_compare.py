@@ -11,12 +11,12 @@ from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import (
     DISCIPLINES,
-    Necessity,
+    ProtectionGrid,
     Scenario,
     Verdict,
     compare,
     explore,
-    necessity,
+    protection_grid,
 )
 from tests.sim.interrupts import interrupt_at
 
@@ -24,12 +24,12 @@ EVENTS = {"ship": ["PAY", "SHIP"], "refund": ["PAY", "REFUND"], "cancel": ["PAY"
 
 
 @pytest.fixture(scope="module", params=EVENTS, ids=str)
-def grid(request: pytest.FixtureRequest) -> Necessity:
+def grid(request: pytest.FixtureRequest) -> ProtectionGrid:
     """The grid of the order chart for some of its events."""
-    return necessity(order, EVENTS[request.param])
+    return protection_grid(order, EVENTS[request.param])
 
 
-def test_nothing_without_fifo_reaches_exactly_the_right_ending(grid: Necessity) -> None:
+def test_nothing_without_fifo_reaches_exactly_the_right_ending(grid: ProtectionGrid) -> None:
     """Not with compare-and-set, an inbox and idempotent effects together."""
     for row in grid.rows:
         for column in grid.columns:
@@ -40,7 +40,7 @@ def test_nothing_without_fifo_reaches_exactly_the_right_ending(grid: Necessity) 
     assert "do not commute" in grid.summary
 
 
-def test_fifo_alone_is_enough_without_faults(grid: Necessity) -> None:
+def test_fifo_alone_is_enough_without_faults(grid: ProtectionGrid) -> None:
     """And only without."""
     for column in grid.columns:
         assert grid["none", column].right == ("F" in column)
@@ -48,7 +48,7 @@ def test_fifo_alone_is_enough_without_faults(grid: Necessity) -> None:
         assert not grid[row, "F---"].right
 
 
-def test_with_faults_fifo_needs_idempotent_effects_and_cas(grid: Necessity) -> None:
+def test_with_faults_fifo_needs_idempotent_effects_and_cas(grid: ProtectionGrid) -> None:
     """The chart itself refuses repeats, so the inbox makes no difference."""
     for column in grid.columns:
         for row in ("expiry", "both"):
@@ -56,7 +56,7 @@ def test_with_faults_fifo_needs_idempotent_effects_and_cas(grid: Necessity) -> N
         assert grid["crash", column].right == (column[0] + column[3] == "FE")
 
 
-def test_the_cells_tell_how_they_fail(grid: Necessity) -> None:
+def test_the_cells_tell_how_they_fail(grid: ProtectionGrid) -> None:
     """The shortest counterexample of a cell costs no more faults than its row allows."""
     cell = grid["both", "F---"]
     assert cell.fifo
@@ -96,7 +96,7 @@ def test_fencing_does_as_well_as_compare_and_set() -> None:
 
 def test_events_that_commute_say_so() -> None:
     """A counter needs no order: compare-and-set is enough for it."""
-    grid = necessity(counter(), ["INC", "INC"], fault_rows={"none": {}})
+    grid = protection_grid(counter(), ["INC", "INC"], fault_rows={"none": {}})
     assert grid.commute
     assert grid["none", "-C--"].right
     assert not grid["none", "----"].right
@@ -132,16 +132,16 @@ def test_disciplines_that_make_no_sense_are_left_out_with_the_reason() -> None:
 def test_what_the_grid_varies_can_not_be_given() -> None:
     """Nor rows that are none."""
     with pytest.raises(SimulationError, match="leave it out"):
-        necessity(order, ["PAY"], queue="mutex")
+        protection_grid(order, ["PAY"], queue="mutex")
     with pytest.raises(SimulationError, match="a mapping by name"):
-        necessity(order, ["PAY"], fault_rows={})
+        protection_grid(order, ["PAY"], fault_rows={})
 
 
 @pytest.mark.parametrize("rows", [["none"], "none", 3, {}])
 def test_rows_are_a_mapping(rows: Any) -> None:
     """From their names to budgets."""
     with pytest.raises(SimulationError, match=r"fault_rows: .* a mapping by name"):
-        necessity(order, ["PAY"], fault_rows=rows)
+        protection_grid(order, ["PAY"], fault_rows=rows)
 
 
 def test_what_a_comparison_varies_can_not_be_given() -> None:
@@ -175,9 +175,9 @@ def test_one_interrupt_ends_the_whole_comparison(place: str) -> None:
 
 def test_one_interrupt_ends_the_whole_grid() -> None:
     """The cells before it are as they would be, those after it undetermined."""
-    whole = necessity(order, ["PAY", "SHIP"])
+    whole = protection_grid(order, ["PAY", "SHIP"])
     with interrupt_at("search", 20):
-        grid = necessity(order, ["PAY", "SHIP"])
+        grid = protection_grid(order, ["PAY", "SHIP"])
     cells = [cell for row in grid.cells for cell in row]
     same = [cell for row in whole.cells for cell in row]
     assert len(cells) == len(same) == 64
@@ -198,7 +198,7 @@ def test_a_grid_of_which_nothing_is_known_claims_nothing() -> None:
     """Neither that the events commute, nor that they do not, nor what is certain."""
     events = [f"E{i}" for i in range(1, 5)]
     chart = append_log(4).bind({"append": lambda context, event: {"log": ["same"]}})
-    grid = necessity(chart, events, limit=20)
+    grid = protection_grid(chart, events, limit=20)
     assert {cell.exploration.verdict for row in grid.cells for cell in row} == {
         Verdict.UNDETERMINED
     }
@@ -212,15 +212,17 @@ def test_a_grid_of_which_nothing_is_known_claims_nothing() -> None:
 def test_whether_events_commute_is_searched_within_the_limit() -> None:
     """Two endings say no; one ending of a search that stopped early says nothing."""
     events = [f"E{i}" for i in range(1, 5)]
-    assert necessity(append_log(4), events, limit=20, fault_rows={"none": {}}).commute is False
-    assert necessity(counter(), ["INC"] * 3, limit=5, fault_rows={"none": {}}).commute is None
-    assert necessity(counter(), ["INC"] * 3, fault_rows={"none": {}}).commute is True
+    assert (
+        protection_grid(append_log(4), events, limit=20, fault_rows={"none": {}}).commute is False
+    )
+    assert protection_grid(counter(), ["INC"] * 3, limit=5, fault_rows={"none": {}}).commute is None
+    assert protection_grid(counter(), ["INC"] * 3, fault_rows={"none": {}}).commute is True
 
 
 def test_a_grid_with_undetermined_cells_says_how_many() -> None:
     """What is refuted without FIFO is refuted all the same."""
     events = [f"E{i}" for i in range(1, 5)]
-    grid = necessity(append_log(4), events, limit=20, fault_rows={"none": {}})
+    grid = protection_grid(append_log(4), events, limit=20, fault_rows={"none": {}})
     assert {grid["none", column].exploration.verdict for column in grid.columns} == {
         Verdict.REFUTED,
         Verdict.UNDETERMINED,
@@ -262,7 +264,7 @@ def test_an_event_that_only_fails_out_of_order_leaves_the_other_disciplines() ->
 
 def test_an_event_that_only_fails_out_of_order_is_a_cell_with_the_reason() -> None:
     """The grid has every cell all the same."""
-    grid = necessity(stuck(), ["START", "WORK"])
+    grid = protection_grid(stuck(), ["START", "WORK"])
     assert grid["none", "F---"].right
     cell = grid["none", "----"]
     assert (cell.right, cell.endings, cell.counterexample) == (False, 0, None)
@@ -291,7 +293,7 @@ def test_one_interrupt_of_searches_that_stop_early_ends_the_grid_too() -> None:
     """While ends are counted, or while walks look for some."""
     for place in ("_totals", "met"):
         with interrupt_at(place, 2):
-            grid = necessity(order, ["PAY", "SHIP"], limit=20)
+            grid = protection_grid(order, ["PAY", "SHIP"], limit=20)
         cells = [cell for row in grid.cells for cell in row]
         assert cells[1].reason == "it was interrupted"
         assert {cell.reason for cell in cells[2:]} == {
@@ -301,7 +303,7 @@ def test_one_interrupt_of_searches_that_stop_early_ends_the_grid_too() -> None:
 
 def test_the_summary_claims_only_what_every_row_bears_out() -> None:
     """Compare-and-set alone is right for two increments without faults, and not with a crash."""
-    grid = necessity(counter(), ["INC", "INC"])
+    grid = protection_grid(counter(), ["INC", "INC"])
     assert grid["none", "-C--"].right
     assert not grid["crash", "-C--"].right
     words = grid.summary.removesuffix(".").split("with ")[-1].split(", ")

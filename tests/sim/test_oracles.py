@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import DISCIPLINES, Exploration, Faults, Kind, Scenario, explore, replay, sample
+from settlesim.sim.export import to_promela
 from tests.sim.charts import patient
 from tests.sim.naive import Chart as NaiveChart
 from tests.sim.naive import (
@@ -408,7 +409,7 @@ SPIN = [
 @pytest.mark.parametrize("scenario", SPIN, ids=repr)
 def test_spin_stores_as_many_states(scenario: Scenario, tmp_path: Path) -> None:
     """The states that Spin stores without reduction are ours; it counts one step more."""
-    (tmp_path / "model.pml").write_text(scenario.to_promela(), encoding="utf-8")
+    (tmp_path / "model.pml").write_text(to_promela(scenario), encoding="utf-8")
     for command in (
         ["spin", "-a", "model.pml"],
         ["gcc", "-O1", "-w", "-DNOREDUCE", "-DSAFETY", "-o", "pan", "pan.c"],

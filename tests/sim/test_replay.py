@@ -22,10 +22,11 @@ from settlesim.sim import (
     Step,
     Verdict,
     explore,
+    random_walk,
     replay,
-    run,
     sample,
 )
+from settlesim.sim.export import to_pytest
 from settlesim.sim.model import table_for
 
 PAIR = Scenario(order, ["PAY", "CANCEL"])
@@ -212,7 +213,7 @@ def test_the_written_test_runs(scenario: Scenario, chart: str, tmp_path: Path) -
     """It replays the schedule and asserts the ending, and it fails where that changes."""
     found = explore(scenario)
     assert found.counterexample is not None
-    source = found.counterexample.to_pytest(scenario, chart)
+    source = to_pytest(scenario, found.counterexample, chart)
     _run(source)
     with pytest.raises(AssertionError):
         _run(source.replace("ending.fifo is False", "ending.fifo is True"))
@@ -228,16 +229,16 @@ def _run(source: str) -> None:
 def test_a_test_is_written_only_of_a_whole_schedule() -> None:
     """And only for a chart that can be imported."""
     with pytest.raises(SimulationError, match="r2 may follow"):
-        Schedule.parse("r1").to_pytest(PAIR, "settlesim.gallery:order")
+        to_pytest(PAIR, "r1", "settlesim.gallery:order")
     with pytest.raises(SimulationError, match=r"package\.module:name"):
-        Schedule.parse(LOST).to_pytest(PAIR, "import os; order")
+        to_pytest(PAIR, LOST, "import os; order")
 
 
 @pytest.mark.parametrize("event", ["a\u00b2", "\u96fb\u8a71", "x-y z", "class", "\u0663", "__"])
 def test_the_name_of_the_written_test_is_an_identifier(event: str) -> None:
     """Whatever the event is called."""
     chart = Chart([{"name": "a", "tags": ["settled"]}], [[event, "a", None]], "a")
-    source = Schedule.parse("r1 l1 s1 d1").to_pytest(Scenario(chart, [event]), "some.module:chart")
+    source = to_pytest(Scenario(chart, [event]), "r1 l1 s1 d1", "some.module:chart")
     (name,) = re.findall(r"^def (.*)\(\) -> None:$", source, flags=re.MULTILINE)
     assert name.isidentifier()
     assert name.isascii()
@@ -251,7 +252,7 @@ def test_the_name_of_the_written_test_is_an_identifier(event: str) -> None:
 def test_a_place_that_can_not_be_imported_is_refused(place: str) -> None:
     """The written test has to be Python."""
     with pytest.raises(SimulationError, match=r"package\.module:name"):
-        Schedule.parse(LOST).to_pytest(PAIR, place)
+        to_pytest(PAIR, LOST, place)
 
 
 # --- random walks -------------------------------------------------------------------------
@@ -259,8 +260,8 @@ def test_a_place_that_can_not_be_imported_is_refused(place: str) -> None:
 
 def test_the_same_seed_walks_the_same_way() -> None:
     """And another seed another."""
-    assert run(PAIR, seed=1).schedule == run(PAIR, seed=1).schedule
-    assert len({str(run(PAIR, seed=seed).schedule) for seed in range(20)}) > 3
+    assert random_walk(PAIR, seed=1).schedule == random_walk(PAIR, seed=1).schedule
+    assert len({str(random_walk(PAIR, seed=seed).schedule) for seed in range(20)}) > 3
     one, two = sample(PAIR, 200, seed=5), sample(PAIR, 200, seed=5)
     assert one.endings == two.endings
 

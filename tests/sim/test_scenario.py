@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from settlesim import Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import InvalidValueError, SimulationError
 from settlesim.gallery import append_log, counter, order, signup
-from settlesim.sim import Criterion, Faults, Message, Scenario, explore, replay, run
+from settlesim.sim import Arrival, Criterion, Faults, Scenario, explore, random_walk, replay
+from settlesim.sim.export import to_promela
 
 _EMPTY = freeze_object({}, where="context")
 
@@ -83,8 +84,8 @@ def test_results_are_strict_json() -> None:
 def test_events_get_the_keys_that_they_lack() -> None:
     """A lone event is for the first instance; `keys` gives all of them to each."""
     assert Scenario(order, ["PAY", ("x", "SHIP")]).events == (
-        Message("order-1", "PAY"),
-        Message("x", "SHIP"),
+        Arrival("order-1", "PAY"),
+        Arrival("x", "SHIP"),
     )
     twice = Scenario(order, ["PAY", "SHIP"], keys=2)
     assert [each.key for each in twice.events] == ["order-1", "order-1", "order-2", "order-2"]
@@ -170,11 +171,11 @@ def test_a_chart_with_too_many_states_for_promela_is_refused_on_the_way() -> Non
     """A short has 16 bits; the limit is met while the programs are made, not after all of them."""
     events = [f"E{index}" for index in range(1, 31)]
     with pytest.raises(SimulationError, match=r"more than 32000 (states|nodes)"):
-        Scenario(append_log(30, 0), events).to_promela()
+        to_promela(Scenario(append_log(30, 0), events))
 
 
 @pytest.mark.parametrize(
-    "call", [explore, lambda each: replay(each, "r1"), lambda each: run(each, 1)]
+    "call", [explore, lambda each: replay(each, "r1"), lambda each: random_walk(each, 1)]
 )
 def test_what_is_no_scenario_is_refused(call: Any) -> None:
     """By everything that takes one."""
@@ -196,4 +197,4 @@ def test_only_plain_scenarios_are_written_in_promela() -> None:
         ("more than 200000 situations", Scenario(counter(0), ["INC"] * 30)),
     ]:
         with pytest.raises(SimulationError, match=reason):
-            scenario.to_promela()
+            to_promela(scenario)

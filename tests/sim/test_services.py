@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from settlesim import Chart
-from settlesim.engine.settlement import Answer, Pending
-from settlesim.engine.table import Table
 from settlesim.errors import SimulationError
 from settlesim.gallery import order
+from settlesim.settling.settlement import Answer, Pending
 from settlesim.sim import Scenario, Verdict, explore
+from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.services import Services
 
 
@@ -255,7 +255,7 @@ def test_services_that_fail_by_themselves_are_listed() -> None:
 def test_a_shared_table_lists_only_the_failures_that_were_met() -> None:
     """What another scenario met is not said of this one."""
     declined = Scenario(order, [("o", "PAY", {"card": "declined"})])
-    table = Table(order, perform=Services(order))
+    table = CompiledChart(order, perform=Services(order))
     assert explore(declined, table=table).note
     assert not explore(Scenario(order, ["PAY"]), table=table).note
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from settlesim.chart.values import encode
+from settlesim.chart.strict_json import encode
 from settlesim.gallery import counter, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import DISCIPLINES, Scenario, explore

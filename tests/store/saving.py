@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import VersionConflictError
 from settlesim.ports import Transaction
 from settlesim.store.sql import SqlStore

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, VersionConflictError
 from settlesim.ports import Transaction
 from settlesim.store import MemoryStore, TinyStore, check_key, check_transaction

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError, VersionConflictError
 from settlesim.ports import Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue, MemoryStore, PastSettlement, SqliteStore, TinyStore

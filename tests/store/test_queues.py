@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import DeduplicationError, InvalidValueError, ReceiptExpiredError
 from settlesim.ports import Message, Timer, Timers, Transaction
 from settlesim.store import FifoQueue

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tinydb import TinyDB, where
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import FrozenDict, encode, freeze_object
+from settlesim.chart.strict_json import FrozenDict, encode, freeze_object
 from settlesim.errors import (
     InvalidValueError,
     StoreDamagedError,

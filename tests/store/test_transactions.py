@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from settlesim.chart.values import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import (
     DeduplicationError,
     EventRepeatedError,

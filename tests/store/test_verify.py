@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from settlesim.chart.snapshot import Snapshot
-from settlesim.chart.values import freeze_object
+from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import InvalidValueError, StoreError, StoreUnavailableError
 from settlesim.ports import Message, Timer, Timers, Transaction
 from settlesim.store import (

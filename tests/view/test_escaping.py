@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlesim.chart import Chart
-from settlesim.engine.sketch import printable
-from settlesim.view.mermaid import escape_label
+from settlesim.machine.sketch import xml_text
+from settlesim.view.chart.mermaid import escape_label
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -170,7 +170,7 @@ def test_any_name_is_drawn_as_text(name: str) -> None:
     groups = {each.attrib["id"]: each for each in root.iter() if "id" in each.attrib}
     for id_ in ("n1", "e0_label"):
         texts = [each.text for each in groups[id_].iter(f"{SVG}text")]
-        assert texts == [printable(name)]
+        assert texts == [xml_text(name)]
 
 
 def test_mermaid_label_can_be_read_back() -> None:

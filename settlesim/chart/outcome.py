@@ -1,0 +1,20 @@
+"""How one event ended."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Outcome"]
+
+
+class Outcome(enum.Enum):
+    """How one event ended."""
+
+    RESOLVED = "resolved"
+    """In a settled configuration; saved."""
+    REJECTED = "rejected"
+    """In a node tagged as rejected; not saved unless the chart says ``on_reject="persist"``."""
+    DONE = "done"
+    """In final leaves only: the instance has come to its end; saved."""
+    IGNORED = "ignored"
+    """No transition was enabled for the event; nothing was saved."""

@@ -1,0 +1,422 @@
+"""Every run of a chart, with its guards and services left open.
+
+Theory of operation
+-------------------
+The context is forgotten. A guard may say yes or no, and says the same again only of the same
+event before an assign has run; a service may come back, fail or run out of time; a delay
+may pass before a service does. What is left is a finite graph: resting configurations, and
+positions on the way between them.
+The steps are those of `settlesim.settling.macrostep`, which a real run takes too.
+
+The graph has every run that the chart has. It may have more, because the values of two
+guards may exclude each other; so a proof holds, and a refutation shows its path.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from settlesim.chart import EVENTLESS, Chart, Event
+from settlesim.chart.trigger_words import trigger_words
+from settlesim.check.guard_answers import (
+    Answer,
+    Oracle,
+    OutOfWorkError,
+    Refused,
+    Valuation,
+    WorkCount,
+)
+from settlesim.machine.builder import build_machine
+from settlesim.machine.program import Fired, Program
+from settlesim.settling.macrostep import (
+    FiredStep,
+    Position,
+    activities_of,
+    after_firing,
+    next_internal,
+)
+
+__all__ = ["LIMIT", "NESTED_LIMIT", "ChartRuns", "Hop", "RunPhase", "RunPoint", "all_runs"]
+
+LIMIT: Final = 50_000
+"""How many places of a flat chart an exploration visits before it gives up."""
+NESTED_LIMIT: Final = 5_000
+"""The same for a nested chart, where `transitions` takes about thirty times as long."""
+MAX_INTERNAL: Final = 100
+"""How many internal events may wait at once before an exploration gives up."""
+MAX_PATHS: Final = 100_000
+"""How many lines of paths a check tells."""
+MAX_WORK: Final = 1_000_000
+"""How many steps an exploration takes before it gives up, in a few seconds: answers of guards,
+and what it is to fire triggers."""
+_FIRING: Final = 5  # as how many steps it counts to fire a trigger
+_HOPS_PER_PLACE: Final = 10  # how many hops, for each place of the limit, are followed
+
+
+class RunPhase(enum.Enum):
+    """What can happen at a place."""
+
+    REST = "rest"
+    """An external event may come."""
+    RUN = "run"
+    """Eventless transitions and internal events may fire."""
+    WAIT = "wait"
+    """Stable: services and delays may end."""
+    STALLED = "stalled"
+    """Nothing can happen, and no tag says that this is a place to rest."""
+    FAILED = "failed"
+    """A service failed and no ``on_error`` took it."""
+
+
+class RunPoint(NamedTuple):
+    """A node of the graph."""
+
+    phase: RunPhase
+    position: Position
+    starting: bool = False
+    """Whether a new instance is still on its way to its first event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """An edge of the graph."""
+
+    to: RunPoint
+    label: str
+    """What happened, in words."""
+    event: str | None = None
+    """What ended a rest: an external event, or the reserved trigger of a delay."""
+    service: str | None = None
+    """The service that ended, where one did it."""
+    failed: bool = False
+    """Whether that service failed or ran out of time."""
+    edges: tuple[int, ...] = ()
+    """The transitions that fired, positions in ``chart.edges``."""
+    answers: tuple[Answer, ...] = ()
+    """What the guards were asked, and what they said."""
+    refused: tuple[Refused, ...] = ()
+    """Answers of which not all were given, where the guards were asked together."""
+    changes: bool = False
+    """Whether an assign ran, so that guards may say something else afterwards."""
+
+    @property
+    def guards(self) -> tuple[tuple[str, bool], ...]:
+        """The guards that were asked, and what they said."""
+        return tuple(dict.fromkeys((name, value) for (name, _), value in self.answers))
+
+
+@dataclass(slots=True)
+class ChartRuns:
+    """The graph of all runs."""
+
+    chart: Chart
+    start: RunPoint
+    hops: dict[RunPoint, list[Hop]] = field(default_factory=dict)
+    """What can follow each place, in the order in which it was found."""
+    parents: dict[RunPoint, tuple[RunPoint, Hop]] = field(default_factory=dict)
+    """How each place was reached first, by a shortest path."""
+    cut: str = ""
+    """Why not everything was visited; empty where it was."""
+    told: int = 0
+    """How many lines the paths have that were asked for."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was visited."""
+        return not self.cut
+
+    def path(self, place: RunPoint) -> tuple[str, ...]:
+        """Return a shortest path from a new instance to `place`, in words.
+
+        It is empty where the paths that were asked for before are `MAX_PATHS` lines long.
+        """
+        if self.told > MAX_PATHS:
+            return ()
+        words: list[str] = []
+        while place in self.parents:
+            before, hop = self.parents[place]
+            if hop.label:
+                words.append(f"{hop.label} -> {names(place.position.configuration)}")
+            place = before
+        words.append(f"new instance in {names(self.chart.initial_configuration)}")
+        self.told += len(words)
+        return tuple(reversed(words))
+
+
+def names(configuration: tuple[str, ...]) -> str:
+    """Name a configuration."""
+    return " + ".join(configuration)
+
+
+class _Explorer:
+    def __init__(self, chart: Chart, work: WorkCount) -> None:
+        self.chart = chart
+        self.oracle = Oracle(work)
+        assigns = [name for name, role in chart.roles.items() if role == "assign"]
+        open_ = chart.bind(dict.fromkeys(assigns, self.oracle.change))
+        self.program = Program(open_, build_machine(open_, self.oracle.holds))
+        self.activities = activities_of(self.program)
+
+    def start(self) -> RunPoint:
+        fired = self.program.start(Event("start"))
+        position = after_firing(self.program, self.activities, Position(fired.configuration), fired)
+        return RunPoint(RunPhase.RUN, position, starting=True)
+
+    def hops(self, place: RunPoint) -> Iterator[Hop]:
+        """Return everything that can happen at a place."""
+        if place.phase is RunPhase.REST:
+            yield from self._events(place.position.configuration)
+            if not place.starting:  # an instance that is saved nowhere has no timers
+                yield from self._timers(place.position.configuration)
+        elif place.phase is RunPhase.RUN:
+            yield from self._internal(place)
+        elif place.phase is RunPhase.WAIT:
+            yield from self._completions(place)
+
+    def _events(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
+        for event in self.program.accepts(configuration):
+            for found in self._fire(Position(configuration), event):
+                if found.result is not None:
+                    yield self._hop(
+                        Position(configuration), found.result, found, event, False, event=event
+                    )
+
+    def _timers(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
+        """Let pass the delays of the nodes in which an instance rests.
+
+        Those of one node began together, so none passes after one that surely left the node.
+        """
+        position = Position(configuration)
+        active = self.program.active(configuration)
+        for node in (each for each in self.chart.states if each.after and each.name in active):
+            for delay in sorted(node.after, key=lambda each: each.seconds):
+                left = True
+                for found in self._fire(position, delay.trigger):
+                    fired = found.result
+                    left = left and fired is not None and node.name in fired.exited
+                    if fired is not None:
+                        label = f"after {delay.seconds:g} s"
+                        yield self._hop(position, fired, found, label, False, event=delay.trigger)
+                if left:
+                    break
+
+    def _fire(self, position: Position, trigger: str) -> Iterator[Valuation[Fired | None]]:
+        def run() -> Fired | None:
+            fired = self.program.fire(
+                position.configuration, self.chart.context, trigger, Event(trigger)
+            )
+            self._count(position, fired)
+            return fired
+
+        self._foresee(position, trigger)
+        return self.oracle.valuations(run)
+
+    def _count(self, position: Position, fired: Fired | None) -> None:
+        """Count a microstep: a nested machine looks at all active nodes for each transition."""
+        moved = 0 if fired is None else len(fired.edges)
+        nodes = len(self.program.active(position.configuration)) if self.program.nested else 0
+        running = len(position.invocations) + len(position.delays) + len(position.internal)
+        self.oracle.work.spend(_FIRING + nodes * (1 + 2 * moved) + running)
+
+    def _foresee(self, position: Position, trigger: str) -> None:
+        """Begin no microstep that alone may be more than all that is to be done."""
+        if self.program.nested:
+            active = self.program.active(position.configuration)
+            moved = len(active.intersection(self.program.sources(trigger)))
+            if len(active) * (1 + 2 * moved) > self.oracle.work.most:
+                raise OutOfWorkError
+
+    def _hop(
+        self,
+        position: Position,
+        fired: Fired,
+        valuation: Valuation[Any],
+        label: str,
+        starting: bool,
+        **facts: Any,
+    ) -> Hop:
+        after = after_firing(self.program, self.activities, position, fired)
+        return self._hop_to(after, fired, valuation, label, starting, **facts)
+
+    def _hop_to(
+        self,
+        position: Position,
+        fired: Fired,
+        valuation: Valuation[Any],
+        label: str,
+        starting: bool,
+        **facts: Any,
+    ) -> Hop:
+        place = RunPoint(RunPhase.RUN, position, starting)
+        hop = Hop(
+            place,
+            label,
+            edges=fired.edges,
+            answers=valuation.answers,
+            refused=valuation.refused,
+            changes=valuation.changes,
+            **facts,
+        )
+        said = [f", {name} is {'true' if value else 'false'}" for name, value in hop.guards]
+        if hop.refused:
+            said.append(f", and {len(hop.refused)} other transitions are refused by their guards")
+        return replace(hop, label=label + "".join(said))
+
+    def _internal(self, place: RunPoint) -> Iterator[Hop]:
+        def run() -> FiredStep | None:
+            step = next_internal(
+                self.program, self.activities, place.position, self.chart.context, Event("")
+            )
+            fired = None if step is None else step.fired
+            self._count(place.position, fired)
+            return step
+
+        for trigger in (EVENTLESS, *place.position.internal):
+            self._foresee(place.position, trigger)
+
+        for found in self.oracle.valuations(run):
+            step = found.result
+            if step is None:
+                yield Hop(self._stable(place), "", answers=found.answers, refused=found.refused)
+            else:
+                label = trigger_words(self.chart, step.trigger)
+                yield self._hop_to(step.position, step.fired, found, label, place.starting)
+
+    def _stable(self, place: RunPoint) -> RunPoint:
+        """Return the place that a stable position is."""
+        position = place.position._replace(internal=())
+        configuration = position.configuration
+        if position.invocations:
+            return RunPoint(RunPhase.WAIT, position, place.starting)
+        at_start = place.starting and not position.delays and self.chart.is_initial(configuration)
+        if self.program.rests(configuration) or at_start:
+            # An instance that is saved nowhere yet goes on even from a rejected place, and
+            # no delay passes there.
+            first = place.starting and (
+                _is_end(self.chart, configuration) or self._has_delays(configuration)
+            )
+            return RunPoint(RunPhase.REST, Position(configuration), first)
+        phase = RunPhase.WAIT if position.delays else RunPhase.STALLED
+        return RunPoint(phase, position, place.starting)
+
+    def _has_delays(self, configuration: tuple[str, ...]) -> bool:
+        return any(self.chart.node(name).after for name in self.program.active(configuration))
+
+    def _completions(self, place: RunPoint) -> Iterator[Hop]:
+        position = place.position
+        for id_ in position.invocations:
+            invocation = self.activities.invocations[id_]
+            left = tuple(each for each in position.invocations if each != id_)
+            ended = position._replace(invocations=left)
+            for trigger, failed in (
+                (invocation.done_trigger, False),
+                (invocation.error_trigger, True),
+            ):
+                word = "failed or out of time" if failed else "done"
+                label = f"{invocation.src} {word}"
+                what: dict[str, Any] = {"service": invocation.src, "failed": failed}
+                for found in self._fire(position, trigger):
+                    fired = found.result
+                    if fired is not None:
+                        yield self._hop(ended, fired, found, label, place.starting, **what)
+                    else:
+                        phase = RunPhase.FAILED if failed else RunPhase.RUN
+                        to = RunPoint(phase, ended, place.starting)
+                        said = found.answers, found.refused
+                        yield Hop(to, label, answers=said[0], refused=said[1], **what)
+        yield from self._delays(place)
+
+    def _delays(self, place: RunPoint) -> Iterator[Hop]:
+        position = place.position
+        for id_ in self._next_delays(position):
+            delay = self.activities.delays[id_]
+            left = tuple(each for each in position.delays if each != id_)
+            ended = position._replace(delays=left)
+            label = f"after {delay.seconds:g} s"
+            for found in self._fire(position, delay.trigger):
+                if found.result is not None:
+                    yield self._hop(ended, found.result, found, label, place.starting)
+                else:
+                    to = RunPoint(RunPhase.RUN, ended, place.starting)
+                    yield Hop(to, label, answers=found.answers, refused=found.refused)
+
+    def _next_delays(self, position: Position) -> list[str]:
+        """Return of each node the delay that passes first; they began together."""
+        first: dict[str, str] = {}
+        for id_ in position.delays:
+            node = self.activities.node_of(id_)
+            other = first.get(node)
+            delays = self.activities.delays
+            if other is None or delays[id_].seconds < delays[other].seconds:
+                first[node] = id_
+        return list(first.values())
+
+
+def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
+    """Visit everything that can happen to an instance of `chart`, breadth first.
+
+    Parameters
+    ----------
+    limit : how many places to visit before giving up; None for `LIMIT` or `NESTED_LIMIT`
+
+    Returns
+    -------
+    exploration : `complete` is False where a limit was reached, and `cut` says which
+    """
+    nested = any(node.children for node in chart.states)
+    usual = NESTED_LIMIT if nested else LIMIT
+    limit = usual if limit is None else limit
+    work = WorkCount(MAX_WORK * max(1, limit // usual))
+    explorer = _Explorer(chart, work)
+    start = explorer.start()
+    found = ChartRuns(chart, start)
+    queue = deque([start])
+    seen = {start}
+    room = limit * _HOPS_PER_PLACE
+    while queue:
+        place = queue.popleft()
+        found.hops[place] = []
+        at_rest = place.phase is RunPhase.REST and not place.starting
+        if at_rest and _is_end(chart, place.position.configuration):
+            continue
+        try:
+            for hop in islice(explorer.hops(place), room + 1):
+                room -= 1
+                found.hops[place].append(hop)
+                flaw = ""
+                if room < 0:
+                    flaw = f"more than {limit * _HOPS_PER_PLACE} ways between places"
+                elif hop.to not in seen:
+                    flaw = _too_much(hop.to, len(seen), limit)
+                    if not flaw:
+                        seen.add(hop.to)
+                        found.parents[hop.to] = (place, hop)
+                        queue.append(hop.to)
+                found.cut = found.cut or flaw
+        except OutOfWorkError:
+            found.cut = found.cut or f"more than {work.most} steps of the search"
+            room = -1  # what waits is noted as a place, and not gone on from
+    return found
+
+
+def _too_much(place: RunPoint, seen: int, limit: int) -> str:
+    """Say which limit a further place would break; an empty text where none."""
+    if seen >= limit:
+        return f"more than {limit} places"
+    if len(place.position.internal) > MAX_INTERNAL:
+        return f"more than {MAX_INTERNAL} internal events wait at once"
+    return ""
+
+
+def _is_end(chart: Chart, leaves: tuple[str, ...]) -> bool:
+    """Whether a rest is never gone on from: a rejected one that is not saved."""
+    if chart.on_reject == "persist":
+        return False
+    return any(chart.rest_of(leaf) == "rejected" for leaf in leaves) and not chart.is_initial(
+        leaves
+    )

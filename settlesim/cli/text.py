@@ -1,0 +1,219 @@
+"""What a person reads of settlements and instances."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from settlesim.chart import Chart, Snapshot
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.problems import nearest
+from settlesim.chart.strict_json import thaw
+from settlesim.chart.trigger_words import trigger_words
+from settlesim.cli.output import escaped
+from settlesim.errors import shorten
+from settlesim.settling.settlement import Call, CallStatus, Settlement
+
+__all__ = [
+    "configuration_text",
+    "instance_table",
+    "json_line",
+    "json_page",
+    "plain",
+    "settlement_record",
+    "settlement_text",
+    "snapshot_text",
+    "table",
+]
+
+_WIDEST = 200  # characters of one JSON value; --json shows all of it
+
+
+def json_page(value: Any) -> str:
+    """Return JSON as `jq` prints it, without characters that a terminal obeys."""
+    return escaped(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def json_line(value: Any, limit: int = _WIDEST) -> str:
+    """Return JSON in one line, without characters that a terminal obeys."""
+    text = escaped(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def plain(text: str) -> str:
+    """Return a text as it is where a terminal just prints it, else its repr."""
+    return text if text.isprintable() else repr(text)
+
+
+def configuration_text(configuration: Iterable[str]) -> str:
+    """Name a configuration."""
+    return " + ".join(map(plain, configuration))
+
+
+def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
+    """Return rows as lines with aligned columns; the last column is as wide as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return [
+        indent
+        + "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
+        + row[-1]
+        for row in rows
+    ]
+
+
+# --- one settlement -----------------------------------------------------------------------
+
+
+def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
+    """Tell what one event did.
+
+    Parameters
+    ----------
+    events : the names that the instance takes where it is, for an event that was ignored
+    """
+    lines = [_headline(settlement)]
+    if settlement.outcome is Outcome.IGNORED:
+        return "\n".join([*lines, _why_ignored(settlement, events)])
+    if settlement.microsteps:
+        lines += ["", "path", *_path(settlement)]
+    if settlement.calls:
+        lines += ["", "services", *table([*map(_call, settlement.calls)], indent="  ")]
+    before, after = settlement.before.context, settlement.after.context
+    if before or after:
+        lines += ["", "context", *_context(before, after)]
+    if settlement.timers:
+        rows = [(plain(each.id), f"passes in {each.seconds:g} s") for each in settlement.timers]
+        lines += ["", "delays, which a worker lets pass", *table(rows, indent="  ")]
+    return "\n".join(lines)
+
+
+def _headline(settlement: Settlement) -> str:
+    key, event = shorten(settlement.key), plain(settlement.event.name)
+    there = configuration_text(settlement.after.configuration)
+    words = {
+        Outcome.RESOLVED: f"{event} brought {key} to {there}",
+        Outcome.DONE: f"{event} brought {key} to its end in {there}",
+        Outcome.REJECTED: f"{event} brought {key} to {there}",
+        Outcome.IGNORED: f"{key} does not take {event} in {there}",
+    }
+    return f"{settlement.outcome.name}: {words[settlement.outcome]}"
+
+
+def _why_ignored(settlement: Settlement, events: Sequence[str]) -> str:
+    name = settlement.event.name
+    if name in events:
+        return "There are transitions for it, and their guards said no."
+    if not events:
+        return "No event leads on from there."
+    close = nearest(name, events)
+    hint = f"; did you mean {close!r}?" if close else "."
+    return f"It takes {', '.join(map(plain, events))}{hint}"
+
+
+def _path(settlement: Settlement) -> list[str]:
+    begin = configuration_text(settlement.before.configuration)
+    new = " (a new instance)" if settlement.before.revision == 0 else ""
+    rows = [
+        (_trigger(settlement.chart, step.trigger), f"-> {configuration_text(step.after)}")
+        for step in settlement.microsteps
+    ]
+    return [f"  {begin}{new}", *table(rows, indent="  ")]
+
+
+def _trigger(chart: Chart | None, trigger: str) -> str:
+    return plain(trigger if chart is None else trigger_words(chart, trigger))
+
+
+def _call(call: Call) -> tuple[str, str]:
+    seconds = f"{call.seconds:.3f}".rstrip("0").rstrip(".")
+    ended = f"{call.status.value} after {seconds} s"
+    if call.status is CallStatus.DONE and call.result is not None:
+        ended += f": {json_line(call.result)}"
+    elif call.status is CallStatus.CANCELLED:
+        ended = "cancelled: its node was left"
+    elif call.error is not None:
+        ended += f": {plain(call.error)}"
+    return plain(call.service), ended
+
+
+def _context(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for name in dict.fromkeys([*before, *after]):
+        was, now = json_line(before.get(name)), json_line(after.get(name))
+        if name not in before:
+            was = "(nothing)"
+        rows.append((plain(name), now if was == now else f"{was} -> {now}"))
+    return table(rows, indent="  ")
+
+
+def settlement_record(settlement: Settlement) -> dict[str, Any]:
+    """Return a settlement as plain JSON."""
+    return {
+        "outcome": settlement.outcome.value,
+        "key": settlement.key,
+        "event": settlement.event.to_dict(),
+        "before": settlement.before.to_dict(),
+        "after": settlement.after.to_dict(),
+        "path": [list(each) for each in settlement.path],
+        "microsteps": [
+            {
+                "trigger": step.trigger,
+                "before": list(step.before),
+                "after": list(step.after),
+                "context": thaw(step.context),
+            }
+            for step in settlement.microsteps
+        ],
+        "calls": [
+            {
+                "service": call.service,
+                "invocation": call.invocation,
+                "input": thaw(call.input),
+                "status": call.status.value,
+                "result": thaw(call.result),
+                "error": call.error,
+                "seconds": call.seconds,
+            }
+            for call in settlement.calls
+        ],
+        "timers": [{"id": each.id, "seconds": each.seconds} for each in settlement.timers],
+    }
+
+
+# --- one instance -------------------------------------------------------------------------
+
+
+def snapshot_text(key: str, snapshot: Snapshot) -> str:
+    """Tell which state an instance is in and what it knows."""
+    return "\n".join([*table(list(_facts(key, snapshot))), *_known(snapshot)])
+
+
+def _facts(key: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    yield "key", plain(key)
+    yield "chart", f"{plain(snapshot.chart)} version {snapshot.version}"
+    yield "state", configuration_text(snapshot.configuration)
+    yield "revision", str(snapshot.revision)
+
+
+def _known(snapshot: Snapshot) -> list[str]:
+    if not snapshot.context:
+        return ["context   {}"]
+    rows = [(plain(name), json_line(value)) for name, value in snapshot.context.items()]
+    return ["context", *table(rows, indent="  ")]
+
+
+def instance_table(found: Sequence[tuple[str, Snapshot]]) -> list[str]:
+    """Return a line for each instance, below their titles."""
+    rows = [("KEY", "CHART", "REVISION", "STATE", "CONTEXT")]
+    rows.extend(
+        (
+            plain(key),
+            f"{plain(snapshot.chart)} v{snapshot.version}",
+            f"{snapshot.revision:>8}",
+            configuration_text(snapshot.configuration),
+            json_line(snapshot.context, 60),
+        )
+        for key, snapshot in found
+    )
+    return table(rows)

@@ -1,0 +1,324 @@
+"""A chart made ready to run: its machine, and the tables around it.
+
+`Program.fire` is one microstep as a pure function: it works on a light copy, so that a
+guard which raises in the second region of a parallel node leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from settlesim.chart import (
+    EVENTLESS,
+    Chart,
+    Event,
+    Node,
+    NodeKind,
+    Snapshot,
+    Transition,
+    TransitionKind,
+)
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.strict_json import FrozenDict
+from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
+from settlesim.machine.builder import apply, machine_of
+from settlesim.machine.machine import Instance, NestedSettleMachine, SettleMachine
+from settlesim.machine.transitions_log import quietly
+
+__all__ = ["Fired", "Program", "check_snapshot", "outcome_of", "program_of"]
+
+_FINAL: Final = frozenset(("final",))
+
+
+class Fired(NamedTuple):
+    """What one trigger did."""
+
+    configuration: tuple[str, ...]
+    """The active leaves afterwards, in document order."""
+    context: FrozenDict
+    edges: tuple[int, ...]
+    """Positions in ``chart.edges``, in the order in which they fired."""
+    exited: tuple[str, ...]
+    entered: tuple[str, ...]
+
+
+class Program:
+    """The machine of a chart with everything that is looked up per microstep.
+
+    Parameters
+    ----------
+    chart
+        Its guards and assigns have to be bound only where they are called.
+    machine
+        One that was built for this program; None for that of the chart.
+    """
+
+    def __init__(
+        self, chart: Chart, machine: SettleMachine | NestedSettleMachine | None = None
+    ) -> None:
+        self.chart = chart
+        machine = machine_of(chart) if machine is None else machine
+        self._order = {node.name: index for index, node in enumerate(chart.states)}
+        self._sources: dict[str, set[str]] = {}
+        for edge in chart.edges:
+            self._sources.setdefault(edge.trigger, set()).add(edge.source)
+        self._edge_numbers = {f"e{index}": index for index in range(len(chart.edges))}
+        self._flat = {
+            f"e{index}": ((index,), None if edge.dest is None else (edge.dest,))
+            for index, edge in enumerate(chart.edges)
+        }
+        self._active: dict[tuple[str, ...], frozenset[str]] = {}
+        self._rest: dict[tuple[str, ...], frozenset[str | None]] = {}
+        self._begins: dict[tuple[str, ...], bool] = {}
+        if isinstance(machine, NestedSettleMachine):
+            self.nested = True
+            self._machine = machine
+            self._owner: int | None = None
+            self._lock = threading.Lock()  # a nested machine keeps its scope in itself
+        else:
+            self.nested = False
+            self._events = machine.events
+        self.eventless_sources = frozenset(self._sources.get(EVENTLESS, ()))
+        self.plain_leaves = frozenset(
+            node.name for node in chart.states if self._is_plain(node) and not self.nested
+        )
+        """Leaves of a flat chart that start nothing and have no eventless way out."""
+
+    def _is_plain(self, node: Node) -> bool:
+        return not (node.invoke or node.after or node.name in self.eventless_sources)
+
+    # --- one microstep --------------------------------------------------------------------
+
+    def fire(
+        self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
+    ) -> Fired | None:
+        """Run what `trigger` enables in this configuration; None where nothing fires.
+
+        Raises
+        ------
+        FunctionFailedError
+            A guard or an assign failed; nothing has changed.
+        """
+        sources = self._sources.get(trigger)
+        if sources is None:
+            return None
+        if self.nested:
+            if sources.isdisjoint(self.active(configuration)):
+                return None
+            return self._fire_nested(configuration, context, trigger, event)
+        source = configuration[0]
+        if source not in sources:
+            return None
+        instance = Instance(source, context, event)
+        with quietly:
+            self._events[trigger].trigger(instance)
+        if not instance.fired:
+            return None
+        number, dest = self._flat[instance.fired[0]]
+        if dest is None:
+            return Fired(configuration, instance.context, number, (), ())
+        return Fired(dest, instance.context, number, configuration, dest)
+
+    def _fire_nested(
+        self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
+    ) -> Fired | None:
+        state: str | list[str] = (
+            configuration[0] if len(configuration) == 1 else list(configuration)
+        )
+        instance = Instance(state, context, event)
+        with self._alone(), quietly:
+            self._machine.trigger_event(instance, trigger)
+        if not instance.fired:
+            return None
+        return Fired(
+            tuple(sorted(_leaves(instance.state), key=self._order.__getitem__)),
+            instance.context,
+            tuple(self._edge_numbers[edge] for edge in instance.fired),
+            tuple(instance.exited),
+            tuple(instance.entered),
+        )
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads out, and refuse a guard or an assign that settles the same chart."""
+        me = threading.get_ident()
+        if self._owner == me:
+            raise SettleError("a guard or an assign of a nested chart can not settle that chart")
+        with self._lock:
+            self._owner = me
+            try:
+                yield
+            finally:
+                self._owner = None
+
+    def start(self, event: Event) -> Fired:
+        """Enter the initial configuration of a new instance.
+
+        The nodes' ``on_enter`` run, outermost first. `transitions` would not run them; here
+        a new instance enters its first nodes as it enters all others (SCXML 1.0, 3.2).
+        """
+        configuration = self.chart.initial_configuration
+        entered = self.chart.active(configuration)
+        context = self.chart.context
+        for name in entered:
+            for function in self.chart.node(name).on_enter:
+                if function not in self.chart.functions:
+                    raise UnboundFunctionError(chart=self.chart.name, names=[function])
+                context = apply(function, self.chart.functions[function], context, event)
+        return Fired(configuration, context, (), (), entered)
+
+    def sources(self, trigger: str) -> frozenset[str]:
+        """Return the nodes with a transition under this trigger."""
+        return frozenset(self._sources.get(trigger, ()))
+
+    # --- questions ------------------------------------------------------------------------
+
+    def active(self, configuration: tuple[str, ...]) -> frozenset[str]:
+        """Return every active node of a configuration."""
+        found = self._active.get(configuration)
+        if found is None:
+            found = self._active[configuration] = frozenset(self.chart.active(configuration))
+        return found
+
+    def rest_kinds(self, configuration: tuple[str, ...]) -> frozenset[str | None]:
+        """Return what makes the active leaves places to rest; None for one that is not."""
+        found = self._rest.get(configuration)
+        if found is None:
+            found = frozenset(map(self.chart.rest_of, configuration))
+            self._rest[configuration] = found
+        return found
+
+    def rests(self, configuration: tuple[str, ...]) -> bool:
+        """Whether every active leaf is a place to rest."""
+        return None not in self.rest_kinds(configuration)
+
+    def may_begin(self, configuration: tuple[str, ...]) -> bool:
+        """Whether an event may find an instance in this configuration."""
+        found = self._begins.get(configuration)
+        if found is None:
+            found = self.is_legal(configuration) and (
+                self.rests(configuration)
+                or (self.chart.is_initial(configuration) and not self._goes_on(configuration))
+            )
+            self._begins[configuration] = found
+        return found
+
+    def _goes_on(self, configuration: tuple[str, ...]) -> bool:
+        """Whether a service, a delay or an eventless transition of an active node is pending."""
+        active = self.active(configuration)
+        return not self.eventless_sources.isdisjoint(active) or any(
+            self.chart.node(name).invoke or self.chart.node(name).after for name in active
+        )
+
+    def accepts(self, configuration: tuple[str, ...]) -> dict[str, tuple[Transition, ...]]:
+        """Return the external events that a configuration takes, with their transitions.
+
+        Guards are not asked. Innermost sources come first, as they are tried.
+        """
+        active = self.active(configuration)
+        found: dict[str, list[Transition]] = {}
+        for edge in self.chart.edges:
+            if edge.source in active and edge.kind is TransitionKind.EXTERNAL:
+                found.setdefault(edge.trigger, []).append(edge)
+        return {
+            trigger: tuple(sorted(edges, key=lambda edge: -edge.source.count(".")))
+            for trigger, edges in found.items()
+        }
+
+    def is_legal(self, configuration: Iterable[str]) -> bool:
+        """Whether these leaves can be active together (SCXML 1.0, section 3.11)."""
+        leaves = tuple(configuration)
+        if len(set(leaves)) != len(leaves) or any(leaf not in self.chart for leaf in leaves):
+            return False
+        active = self.active(leaves)
+        roots = [name for name in active if self.chart.node(name).parent is None]  # none: no leaves
+        if len(roots) != 1 or leaves != tuple(sorted(leaves, key=self._order.__getitem__)):
+            return False
+        return all(self._is_legal_node(self.chart.node(name), active, leaves) for name in active)
+
+    def _is_legal_node(self, node: Node, active: frozenset[str], leaves: tuple[str, ...]) -> bool:
+        inside = sum(child in active for child in node.children)
+        if node.kind is NodeKind.PARALLEL:
+            return inside == len(node.children) and node.name not in leaves
+        if node.kind is NodeKind.COMPOUND:
+            return inside == 1 if node.name not in leaves else node.initial is None and not inside
+        return node.name in leaves
+
+    def finished(self, configuration: tuple[str, ...], entered: Iterable[str]) -> tuple[str, ...]:
+        """Return the nodes around newly entered final leaves of which all leaves are final.
+
+        Innermost first. This is `transitions`' notion of a final compound node, under which
+        its ``on_final`` callbacks run; SCXML 1.0 (section 3.7) wants a final child.
+        """
+        chart = self.chart
+        final = {leaf for leaf in configuration if chart.node(leaf).kind is NodeKind.FINAL}
+        found: dict[str, None] = {}
+        for leaf in entered:
+            if leaf not in final:
+                continue
+            parent = chart.node(leaf).parent
+            while parent is not None:
+                prefix = f"{parent}."
+                if any(each.startswith(prefix) and each not in final for each in configuration):
+                    break
+                found[parent] = None
+                parent = chart.node(parent).parent
+        return tuple(found)
+
+
+def _leaves(state: Any) -> Iterable[str]:
+    """Return the leaves of the nested lists that `transitions` makes of parallel states."""
+    if isinstance(state, str):
+        return (state,)
+    return [leaf for region in state for leaf in _leaves(region)]
+
+
+def program_of(chart: Chart) -> Program:
+    """Return the program of a chart, built once."""
+    program: Program | None = chart.cache.get("program")
+    if program is None:
+        program = chart.cache["program"] = Program(chart)
+    return program
+
+
+def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
+    """Refuse a snapshot that this chart can not go on from.
+
+    Raises
+    ------
+    ChartMismatchError
+        It is of another chart or version, or of nodes where this chart can not rest.
+    """
+    chart = program.chart
+    leaves = ", ".join(snapshot.configuration)
+    if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
+        reason = "an instance stays with the chart and version that it began with"
+    elif program.may_begin(snapshot.configuration):
+        return
+    elif program.is_legal(snapshot.configuration):
+        reason = f"it rests in {leaves}, which is not settled here"
+    else:
+        reason = f"its nodes {leaves} can not be active here together"
+    raise ChartMismatchError(
+        key=key,
+        stored=f"{snapshot.chart} version {snapshot.version}",
+        current=f"{chart.name} version {chart.version}",
+        reason=reason,
+    )
+
+
+def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
+    """Whether an instance has come to its end here: all final, and no event leads on."""
+    nodes = map(program.chart.node, configuration)
+    return all(node.kind is NodeKind.FINAL for node in nodes) and not program.accepts(configuration)
+
+
+def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
+    """Say how an event ends that comes to rest in this configuration."""
+    kinds = program.rest_kinds(configuration)
+    if "rejected" in kinds:
+        return Outcome.REJECTED
+    return Outcome.DONE if kinds == _FINAL else Outcome.RESOLVED

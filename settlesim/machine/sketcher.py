@@ -1,0 +1,233 @@
+"""From a machine of `transitions` to the sketch of its picture.
+
+The states and transitions come from the machine's markup. Where the machine was built from a
+chart, what the markup can not say (services, delays, what fires a transition) comes from there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from settlesim.chart import (
+    DEFAULT_TAGS,
+    Chart,
+    Node,
+    NodeKind,
+    SettlingTags,
+    Transition,
+    TransitionKind,
+)
+from settlesim.machine.sketch import (
+    Arc,
+    Icon,
+    LabelRow,
+    LabelText,
+    Rest,
+    Role,
+    Sketch,
+    Vertex,
+    xml_text,
+)
+
+__all__ = ["sketch_of"]
+
+MAX_LINE: Final = 40
+"""After how many characters a name goes on in the next line."""
+_PARTS: Final = re.compile(rf"[^ _.,-]{{0,{MAX_LINE - 1}}}[ _.,-]|[^ _.,-]{{1,{MAX_LINE}}}")
+"""Where a long name may go on in the next line."""
+
+
+def sketch_of(
+    states: Iterable[Mapping[str, Any]],
+    transitions: Iterable[Mapping[str, Any]],
+    *,
+    initial: str | None,
+    separator: str = ".",
+    chart: Chart | None = None,
+    conditions: bool = True,
+    details: bool = True,
+) -> Sketch:
+    """Read the markup of a machine.
+
+    Parameters
+    ----------
+    states, transitions : as ``_get_elements`` of a Graph of `transitions` returns them
+    initial : the state in which the machine starts
+    separator : what joins parent and child in a name
+    chart : the chart that the machine was built from
+    conditions : whether guards are shown
+    details : whether callbacks of states and transitions are shown
+    """
+    reader = _Reader(separator, chart, conditions, details)
+    reader.read(states, None)
+    # transitions adds one arc without a trigger for every initial child; no edge is in those
+    real = [each for each in transitions if each["trigger"] != "" or "edge" in each]
+    arcs = [reader.arc(each) for each in real]
+    known = len(chart.edges) if chart is not None else 0
+    own = [arc for arc in arcs if arc.id]
+    own.sort(key=lambda arc: int(arc.id[1:]))
+    added = [
+        Arc(f"e{known + index}", arc.source, arc.dest, arc.internal, arc.kind, arc.rows)
+        for index, arc in enumerate(arc for arc in arcs if not arc.id)
+    ]
+    found = [arc for arc in own + added if {arc.source, arc.dest} <= reader.vertices.keys()]
+    return Sketch(reader.vertices, tuple(found), initial if initial in reader.vertices else None)
+
+
+class _Reader:
+    """Turns markup into vertices and arcs."""
+
+    def __init__(
+        self, separator: str, chart: Chart | None, conditions: bool, details: bool
+    ) -> None:
+        self.vertices: dict[str, Vertex] = {}
+        self._separator = separator
+        self._chart = chart
+        self._conditions = conditions
+        self._details = details
+        self._tags: SettlingTags = DEFAULT_TAGS if chart is None else chart.settling_tags
+
+    def read(
+        self, states: Iterable[Mapping[str, Any]], parent: str | None, rest: Rest | None = None
+    ) -> tuple[str, ...]:
+        names = []
+        for state in states:
+            local = str(state["name"])
+            name = local if parent is None else f"{parent}{self._separator}{local}"
+            names.append(name)
+            self._vertex(state, name, parent, rest)
+        return tuple(names)
+
+    def _vertex(
+        self, state: Mapping[str, Any], name: str, parent: str | None, inherited: Rest | None
+    ) -> None:
+        node = self._chart.node(name) if self._chart is not None and name in self._chart else None
+        own = self._own_rest(state.get("tags", ()))
+        id_ = f"n{len(self.vertices)}"
+        label = (node.label if node is not None else state.get("label")) or str(state["name"])
+        rows = (*_lines(label, "name"), *self._rows(state, node))
+        inside = state.get("children") or ()
+        initial = state.get("initial")
+        kind = NodeKind.FINAL if state.get("final") else NodeKind.ATOMIC
+        if inside:
+            kind = NodeKind.PARALLEL if isinstance(initial, list) else NodeKind.COMPOUND
+        first = getattr(initial, "name", initial) if kind is NodeKind.COMPOUND else None
+        rest = own if inside else (own or inherited)
+        if kind is NodeKind.FINAL and rest != "rejected":
+            rest = "final"
+        start = f"{name}{self._separator}{first}" if first else None
+        self.vertices[name] = Vertex(id_, name, label, kind, rest, parent, (), start, rows)
+        if inside:
+            children = self.read(inside, name, own or inherited)
+            self.vertices[name] = Vertex(
+                id_, name, label, kind, rest, parent, children, start, rows
+            )
+
+    def _own_rest(self, tags: Iterable[object]) -> Rest | None:
+        names = [str(tag) for tag in tags]
+        if any(name in self._tags.rejected for name in names):
+            return "rejected"
+        return "resolved" if any(name in self._tags.resolved for name in names) else None
+
+    def _rows(self, state: Mapping[str, Any], node: Node | None) -> Iterator[LabelRow]:
+        for invocation in node.invoke if node is not None else ():
+            first, *others = _lines(invocation.src, "service", "gear")
+            limit = invocation.timeout
+            if limit is not None and not others:
+                first = LabelRow((*first.runs, LabelText(f"≤ {limit:g} s", "limit")), first.icon)
+            yield first
+            yield from others
+            if limit is not None and others:
+                yield LabelRow((LabelText(f"≤ {limit:g} s", "limit"),))
+        if not self._details:
+            return
+        if node is None and state.get("timeout"):
+            yield LabelRow((LabelText(f"timeout {state['timeout']} s", "limit"),), "clock")
+        for key, word in (("on_enter", "enter"), ("on_exit", "exit"), ("on_final", "final")):
+            names = getattr(node, key) if node is not None else state.get(key, ())
+            if names:
+                yield from _lines(f"{word} / {', '.join(map(str, names))}", "assign")
+
+    def arc(self, transition: Mapping[str, Any]) -> Arc:
+        """Return an arc; one that is not in the chart has no id yet."""
+        source = str(transition["source"])
+        edge = transition.get("edge")
+        if edge is not None and self._chart is not None:
+            made = self._chart.edges[int(edge[1:])]
+        else:
+            edge = ""
+            made = Transition(
+                trigger=str(transition["trigger"]),
+                source=source,
+                dest=transition.get("dest"),
+                conditions=tuple(map(str, transition.get("conditions", ()))),
+                unless=tuple(map(str, transition.get("unless", ()))),
+                label=transition.get("label"),
+            )
+        dest = transition.get("dest")
+        rows = tuple(self._arc_rows(made))
+        return Arc(edge, source, str(dest or source), dest is None, made.kind, rows)
+
+    def _arc_rows(self, made: Transition) -> Iterator[LabelRow]:
+        head = list(self._trigger_rows(made))
+        guard = ""
+        if self._conditions and made.guards:
+            parts = [*made.conditions, *(f"not {name}" for name in made.unless)]
+            guard = f"[{' and '.join(parts)}]"
+        joins = len(head) == 1 and len(head[0].runs[0].text) + len(guard) <= MAX_LINE // 2
+        if guard and joins:
+            yield LabelRow((*head[0].runs, *_lines(guard, "guard")[0].runs), head[0].icon)
+        else:
+            yield from head
+            yield from _lines(guard, "guard")
+        if self._details and made.assigns:
+            yield from _lines(f"/ {', '.join(made.assigns)}", "assign")
+
+    def _trigger_rows(self, made: Transition) -> Iterator[LabelRow]:
+        icons: dict[TransitionKind, Icon] = {
+            TransitionKind.DONE: "gear",
+            TransitionKind.ERROR: "alert",
+            TransitionKind.AFTER: "clock",
+            TransitionKind.FINISHED: "finish",
+        }
+        icon = icons.get(made.kind)
+        if made.label is not None:
+            yield from _lines(made.label, "event", icon)
+        elif made.kind is TransitionKind.EXTERNAL:
+            yield from _lines(made.trigger, "event")
+        elif made.kind is TransitionKind.EVENTLESS:
+            if not made.guards or not self._conditions:
+                yield LabelRow((LabelText("always", "word"),))
+        else:
+            yield from _lines(self._reserved_word(made), "word", icon)
+
+    def _reserved_word(self, made: Transition) -> str:
+        if made.kind is TransitionKind.FINISHED or self._chart is None:
+            return "all final" if made.kind is TransitionKind.FINISHED else made.trigger
+        node = self._chart.node(made.source)
+        if made.kind is TransitionKind.AFTER:
+            seconds = next(each.seconds for each in node.after if each.trigger == made.trigger)
+            return f"after {seconds:g} s"
+        word = "done" if made.kind is TransitionKind.DONE else "error"
+        if len(node.invoke) == 1:
+            return word
+        triggers = {each.done_trigger: each.src for each in node.invoke}
+        triggers.update((each.error_trigger, each.src) for each in node.invoke)
+        return f"{triggers[made.trigger]} {word}"
+
+
+def _lines(text: str, role: Role, icon: Icon | None = None) -> list[LabelRow]:
+    """Return rows of at most `MAX_LINE` characters; the sign stands in the first."""
+    text = xml_text(text)
+    lines = [""]
+    for part in _PARTS.findall(text):
+        if lines[-1] and len(lines[-1]) + len(part) > MAX_LINE:
+            lines.append("")
+        lines[-1] += part
+    lines = [line.strip() if len(lines) > 1 else line for line in lines if line]
+    return [
+        LabelRow((LabelText(line, role),), icon if not index else None)
+        for index, line in enumerate(lines)
+    ]

@@ -1,0 +1,82 @@
+"""What the messages of a worker's queue say, and the ids that their events have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from settlesim.chart import Event
+from settlesim.chart.event import external_event
+from settlesim.chart.strict_json import JSONValue
+from settlesim.errors import InvalidValueError, shorten
+from settlesim.ports import Message
+from settlesim.settling.settlement import Elapsed
+
+__all__ = ["DelayPassed", "event_body", "event_id_of", "event_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class DelayPassed:
+    """The message of a durable timer."""
+
+    delay: str
+    token: int
+    """Tells this start of the delay from others."""
+
+    @property
+    def elapsed(self) -> Elapsed:
+        """What a session begins with."""
+        return Elapsed(self.delay)
+
+    @property
+    def name(self) -> str:
+        """The event's name."""
+        return self.elapsed.event.name
+
+
+def event_body(event: str, data: JSONValue = None) -> JSONValue:
+    """Return the body of the message that brings an event to a worker.
+
+    Raises
+    ------
+    InvalidEventError
+        The name is reserved, or the data is no strict JSON.
+    """
+    checked = external_event(event, data)
+    return {"event": checked.name} if data is None else {"event": event, "data": checked.data}
+
+
+def event_of(message: Message) -> Event | DelayPassed:
+    """Return what a message brings.
+
+    Raises
+    ------
+    InvalidValueError
+        Its body is of no form that a worker knows.
+    InvalidEventError
+        The event's name is reserved, or none.
+    """
+    body = message.body
+    if isinstance(body, dict):
+        fields = set(body)
+        if "event" in fields and fields <= {"event", "data"}:
+            return external_event(body["event"], body.get("data"))
+        if fields == {"timer", "token"}:
+            delay, token = body["timer"], body["token"]
+            if isinstance(delay, str) and isinstance(token, int):
+                return DelayPassed(delay, token)
+    raise InvalidValueError(
+        where=f"the body of message {message.id}",
+        reason=f'is {shorten(body, 60)}; {{"event": NAME, "data": JSON}} is needed',
+    )
+
+
+def event_id_of(message: Message) -> str:
+    """Return the id of a message's event, the same however often it is received.
+
+    That is the sender's id, or the message's first one with a ``#`` before it; a sender's id
+    that begins so is told from it by another one.
+    """
+    given = message.deduplication_id
+    if given is None:
+        return f"#{message.first_id}"
+    return f"#{given}" if given.startswith("#") else given

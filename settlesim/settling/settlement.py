@@ -1,0 +1,253 @@
+"""What one event did, as frozen values: pictures, tables, traces and tests read these."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from settlesim import display
+from settlesim.chart import Chart, Event, Snapshot
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.strict_json import FrozenDict, JSONValue
+from settlesim.errors import RejectedError
+
+__all__ = [
+    "Answer",
+    "Call",
+    "CallStatus",
+    "Elapsed",
+    "Microstep",
+    "Outcome",
+    "Pending",
+    "PendingDelay",
+    "Settlement",
+]
+
+
+class CallStatus(enum.Enum):
+    """How a service call ended."""
+
+    DONE = "done"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    """Its node was left before it came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A service that has to run now."""
+
+    id: str
+    """The invocation's id."""
+    number: int
+    """Counts the starts of this invocation within this event, from 1."""
+    service: str
+    input: JSONValue
+    timeout: float | None
+    """Seconds; None for the driver's default."""
+    context: FrozenDict
+    """The context when the service was started."""
+    event: Event
+    """The external event that is being settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDelay:
+    """A delay that runs: answer `Settling.elapsed` when its seconds have passed."""
+
+    id: str
+    number: int
+    """Counts the starts of this delay within this event, from 1."""
+    seconds: float
+
+
+class Answer(NamedTuple):
+    """How a service ended, or that a delay has passed."""
+
+    value: JSONValue = None
+    error: Exception | None = None
+    timed_out: bool = False
+    """Whether its time was up; the message is then that of `error`."""
+    seconds: float = 0.0
+    """How long it took."""
+
+    @classmethod
+    def late(cls, limit: float, hint: str = "", *, seconds: float = 0.0) -> Answer:
+        """Return the answer of a service that did not end within `limit` seconds.
+
+        Parameters
+        ----------
+        hint : what the message says after the number of seconds
+        """
+        error = TimeoutError(f"did not end within {limit:g} seconds{hint}")
+        return cls(error=error, timed_out=True, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """That a delay of a node in which an instance rests has passed.
+
+    Only the engine's own triggers begin with ``after.``, so this is not an external event.
+    """
+
+    id: str
+    """The delay's id, as in `Settlement.timers`."""
+
+    @property
+    def event(self) -> Event:
+        """The event that guards, assigns and services see."""
+        return Event(f"after.{self.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Microstep:
+    """One set of transitions that fired together (SCXML 1.0, section 3.13)."""
+
+    trigger: str
+    """The event's name, the empty string for eventless, or a reserved name."""
+    edges: tuple[int, ...]
+    """Positions in ``chart.edges`` of the transitions that fired, in order."""
+    before: tuple[str, ...]
+    """The active leaves before."""
+    after: tuple[str, ...]
+    """The active leaves after."""
+    context: FrozenDict
+    """The context after."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the microstep as plain JSON."""
+        return {
+            "trigger": self.trigger,
+            "edges": list(self.edges),
+            "before": list(self.before),
+            "after": list(self.after),
+            "context": self.context,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a service."""
+
+    service: str
+    invocation: str
+    """The id of the invocation that asked for it."""
+    input: JSONValue
+    status: CallStatus
+    result: JSONValue = None
+    """What the service returned; None unless it is done."""
+    error: str | None = None
+    """Type and message of the failure."""
+    seconds: float = 0.0
+    """How long it took, on the interpreter's clock."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the call as plain JSON."""
+        return {
+            "service": self.service,
+            "invocation": self.invocation,
+            "input": self.input,
+            "status": self.status.value,
+            "result": self.result,
+            "error": self.error,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One event, from a settled configuration to the next."""
+
+    outcome: Outcome
+    key: str
+    event: Event
+    before: Snapshot
+    after: Snapshot
+    """Where it ended; its revision is that of `before` where nothing was to be saved."""
+    microsteps: tuple[Microstep, ...] = ()
+    calls: tuple[Call, ...] = ()
+    chart: Chart | None = field(default=None, repr=False, compare=False)
+    """The chart, so that the settlement can draw itself."""
+    timers: tuple[PendingDelay, ...] = ()
+    """The delays that it started in nodes where the instance rests now: whoever keeps the
+    instance begins a session with `Elapsed` when their seconds have passed. Empty where
+    nothing was to be saved, as `kept`."""
+    kept: tuple[str, ...] = ()
+    """The ids of the delays of nodes that were active before and were not left: those that
+    run go on."""
+
+    @property
+    def saved(self) -> bool:
+        """Whether the outcome is one that is saved: the interpreter does, a session cannot."""
+        return self.after.revision > self.before.revision
+
+    @property
+    def path(self) -> tuple[tuple[str, ...], ...]:
+        """The configurations passed through, first and last included."""
+        found = [self.before.configuration]
+        for step in self.microsteps:
+            if step.after != found[-1]:
+                found.append(step.after)
+        return tuple(found)
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """Positions in ``chart.edges`` of every transition that fired, in order."""
+        return tuple(edge for step in self.microsteps for edge in step.edges)
+
+    @property
+    def reason(self) -> str | None:
+        """What the last service that failed said; None where none did."""
+        for call in reversed(self.calls):
+            if call.error is not None:
+                return f"{call.service}: {call.error}"
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settlement as plain JSON, without the chart."""
+        return {
+            "outcome": self.outcome.value,
+            "key": self.key,
+            "event": self.event.to_dict(),
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+            "path": [list(leaves) for leaves in self.path],
+            "microsteps": [step.to_dict() for step in self.microsteps],
+            "calls": [call.to_dict() for call in self.calls],
+            "timers": [{"id": each.id, "seconds": each.seconds} for each in self.timers],
+        }
+
+    def raise_if_rejected(self) -> Settlement:
+        """Return the settlement itself unless it was rejected.
+
+        Raises
+        ------
+        RejectedError
+            The outcome is REJECTED; the error carries this settlement.
+        """
+        if self.outcome is Outcome.REJECTED:
+            raise RejectedError(settlement=self)
+        return self
+
+    def __str__(self) -> str:
+        path = " -> ".join(" + ".join(leaves) for leaves in self.path)
+        kept = f"saves revision {self.after.revision}" if self.saved else "saves nothing"
+        head = f"{self.outcome.name:8}  {self.event.name} of {self.key!r}"
+        why = f" ({self.reason})" if self.outcome is Outcome.REJECTED and self.reason else ""
+        return f"{head}: {path}{why}; {kept}"
+
+    def __repr__(self) -> str:
+        return f"<Settlement {self}>"
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return the picture of the chart with the path of this event, or write it to `target`."""
+        return display.draw(self, target, **options)
+
+    def panel(self, **options: Any) -> Any:
+        """Return a live view of this event, microstep by microstep."""
+        return display.panel(self, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)

@@ -1,0 +1,423 @@
+"""`Settling`: one event on its way to a settled node, without any input or output.
+
+Theory of operation
+-------------------
+A `Settling` is a session. It runs transitions until nothing goes on by itself, and then
+says what it waits for: `pending` services and `delays`. Whoever drives it answers with
+`done`, `failed` or `elapsed`, and it runs on, until `settlement` holds the result. The
+interpreter answers with real calls, a stepper by button, a simulator one completion at a
+time: one engine, no twin.
+
+The definition of *settled*: stable, no service running, and every active leaf carries a
+settling tag, itself or by the nearest tagged ancestor, or is final.
+
+What this module does not do
+----------------------------
+It reads no clock, awaits nothing and saves nothing. An error ends the session; the
+snapshot that it began with is still the truth.
+
+A delay of a node in which the instance rests goes on after the session, so the settlement
+names it (`Settlement.timers`). When it has passed, a session of its own settles it: it is
+begun with `Elapsed` in the place of an external event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze
+from settlesim.errors import (
+    FunctionFailedError,
+    InvalidValueError,
+    MicrostepLimitError,
+    ServiceFailedError,
+    SettleError,
+    StalledError,
+    error_message,
+)
+from settlesim.machine.program import Fired, Program, check_snapshot, outcome_of, program_of
+from settlesim.settling.invocations import Running
+from settlesim.settling.macrostep import (
+    Position,
+    after_firing,
+    cycle_of,
+    next_internal,
+)
+from settlesim.settling.settlement import (
+    Call,
+    CallStatus,
+    Elapsed,
+    Microstep,
+    Pending,
+    PendingDelay,
+    Settlement,
+)
+
+__all__ = ["MAX_MICROSTEPS", "Pending", "PendingDelay", "Settling", "check_snapshot"]
+
+MAX_MICROSTEPS: Final = 1_000
+"""How many microsteps one event may take."""
+
+
+class Settling:
+    """One event of one instance, step by step.
+
+    Parameters
+    ----------
+    chart
+        Guards and assigns have to be bound.
+    snapshot
+        The instance's last settled state; None for an instance that is new: its first
+        nodes are entered and brought to rest before the event is applied.
+    event
+        An event or its name; `Elapsed` for a delay that has passed while the instance
+        rested. A delay of a node that is not active is ignored.
+    key : the instance's key, for the settlement
+    max_microsteps : how many microsteps the event may take
+
+    Raises
+    ------
+    InvalidEventError
+        The event's name is reserved, or its data is no strict JSON.
+    ChartMismatchError
+        The snapshot is of another chart, version, or of nodes where this chart can not rest.
+    SettleError
+        As the methods below: the event may fail before anything is pending.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import count
+    >>> settling = Settling(count, None, "COUNT")
+    >>> settling.settlement.outcome
+    <Outcome.RESOLVED: 'resolved'>
+    >>> settling = Settling(count, settling.settlement.after, "COUNT")
+    >>> [pending.service for pending in settling.pending]
+    ['wait']
+    """
+
+    def __init__(
+        self,
+        chart: Chart | Program,
+        snapshot: Snapshot | None,
+        event: Event | Elapsed | str,
+        *,
+        key: str = "",
+        max_microsteps: int = MAX_MICROSTEPS,
+    ) -> None:
+        self._program = chart if isinstance(chart, Program) else program_of(chart)
+        chart = self._program.chart
+        elapsed: str | None = None
+        if isinstance(event, Event):
+            self.event = external_event(event.name, event.data)
+        elif isinstance(event, Elapsed):
+            self.event, elapsed = event.event, event.id
+        else:
+            self.event = external_event(event)
+        self.key = key
+        self.settlement: Settlement | None = None
+        """The result; None while the session is on its way."""
+        self._error: BaseException | None = None
+        self._last = self.event
+        self._max_microsteps = max_microsteps
+        self._microsteps: list[Microstep] = []
+        self._running = Running(self._program, self.event)
+        self._applied = False
+        if snapshot is None:
+            self.before = Snapshot(
+                chart.name, chart.version, chart.initial_configuration, chart.context
+            )
+            if elapsed is None:
+                self._guarded(self._start)
+                return
+        else:
+            check_snapshot(self._program, snapshot, key)
+            self.before = snapshot
+        self._context = self.before.context
+        self._position = Position(self.before.configuration)
+        if snapshot is None:  # nothing of it can have passed: it was never saved
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
+        if self._running.activities.delays:
+            self._running.rest_in(self._program.active(snapshot.configuration), elapsed)
+        self._guarded(self._apply)
+
+    def __repr__(self) -> str:
+        if self.settlement is not None:
+            return f"<Settling {self.settlement}>"
+        waits = [*self._running.pending, *self._running.delays]
+        return f"<Settling {self.event.name} in {' + '.join(self.configuration)}: {waits} pending>"
+
+    # --- what it waits for ----------------------------------------------------------------
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The services that run, in the order in which they were started."""
+        return tuple(self._running.pending.values())
+
+    @property
+    def delays(self) -> tuple[PendingDelay, ...]:
+        """The delays that run, in the order in which they were started."""
+        return tuple(self._running.delays.values())
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """The active leaves now."""
+        return self._position.configuration
+
+    @property
+    def context(self) -> FrozenDict:
+        """The context now."""
+        return self._context
+
+    @property
+    def microsteps(self) -> tuple[Microstep, ...]:
+        """The microsteps so far."""
+        return tuple(self._microsteps)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The service calls that have ended so far."""
+        return tuple(self._running.calls)
+
+    # --- answers --------------------------------------------------------------------------
+
+    def done(self, id: str, value: JSONValue = None, *, seconds: float = 0.0) -> None:  # noqa: A002
+        """Say that a service came back.
+
+        Parameters
+        ----------
+        id : of the invocation
+        value : strict JSON, the ``event.data`` of its ``on_done``
+        seconds : how long it took
+
+        Raises
+        ------
+        FunctionFailedError
+            The value is no strict JSON, or a guard or an assign on the way failed.
+        StalledError, MicrostepLimitError
+            The run came to rest without a tag, or does not come to rest.
+        """
+        pending = self._take(id)
+
+        def run() -> None:
+            try:
+                result = None if value is None else freeze(value, where="the result")
+            except InvalidValueError as error:
+                raise FunctionFailedError(
+                    function=pending.service, role="service", reason=str(error)
+                ) from None
+            self._running.end(pending, CallStatus.DONE, seconds, result=result)
+            trigger = self._running.activities.invocations[id].done_trigger
+            self._fire(trigger, Event(trigger, result))
+            self._run_on()
+
+        self._guarded(run)
+
+    def failed(
+        self,
+        id: str,  # noqa: A002
+        error: BaseException | str,
+        *,
+        seconds: float = 0.0,
+        timeout: bool = False,
+    ) -> None:
+        """Say that a service failed, or that its time is up.
+
+        Parameters
+        ----------
+        id : of the invocation
+        error : an exception or a text; ``on_error`` sees its type and message as data
+        seconds : how long it took
+        timeout : whether it is a time-out
+
+        Raises
+        ------
+        ServiceFailedError
+            No ``on_error`` of the invocation is enabled.
+        FunctionFailedError, StalledError, MicrostepLimitError
+            As `done`.
+        """
+        pending = self._take(id)
+        kind = "TimeoutError" if timeout else "Error"
+        if isinstance(error, BaseException) and not timeout:
+            kind = error_message(type(error).__name__)
+        message = error_message(error)
+        text = f"{kind}: {message}" if message else kind
+
+        def run() -> None:
+            status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
+            self._running.end(pending, status, seconds, error=text)
+            trigger = self._running.activities.invocations[id].error_trigger
+            data = freeze({"type": kind, "message": message})
+            if not self._fire(trigger, Event(trigger, data)):
+                cause = error if isinstance(error, BaseException) else None
+                reason = message if timeout else f"failed with {text}"
+                raise ServiceFailedError(
+                    service=pending.service, invocation=id, reason=reason
+                ) from cause
+            self._run_on()
+
+        self._guarded(run)
+
+    def elapsed(self, id: str) -> None:  # noqa: A002
+        """Say that a delay has passed.
+
+        Raises
+        ------
+        FunctionFailedError, StalledError, MicrostepLimitError
+            As `done`.
+        """
+        self._check_alive()
+        if id not in self._running.delays:
+            raise KeyError(f"no delay {id!r} runs")
+        del self._running.delays[id]
+
+        def run() -> None:
+            left = tuple(each for each in self._position.delays if each != id)
+            self._position = self._position._replace(delays=left)
+            trigger = self._running.activities.delays[id].trigger
+            self._fire(trigger, Event(trigger))
+            self._run_on()
+
+        self._guarded(run)
+
+    # --- the run --------------------------------------------------------------------------
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        """Run a part; an error ends the session for good, an interrupt of a guard too."""
+        try:
+            run()
+        except BaseException as error:
+            self._error = error
+            self._running.stop()
+            raise
+
+    def _check_alive(self) -> None:
+        if self._error is not None:
+            raise SettleError("the session has ended with an error") from self._error
+
+    def _take(self, id_: str) -> Pending:
+        self._check_alive()
+        if id_ not in self._running.pending:
+            raise KeyError(f"no service of invocation {id_!r} runs")
+        pending = self._running.pending.pop(id_)
+        position = self._position
+        left = tuple(each for each in position.invocations if each != id_)
+        self._position = Position(position.configuration, left, position.delays, position.internal)
+        return pending
+
+    def _start(self) -> None:
+        """Enter the first nodes of a new instance."""
+        fired = self._program.start(self.event)
+        self._context = fired.context
+        self._position = after_firing(
+            self._program, self._running.activities, Position(fired.configuration), fired
+        )
+        self._running.update(self._position, fired, self._context)
+        self._run_on()
+
+    def _apply(self) -> None:
+        """Apply the event to a configuration that is at rest."""
+        self._applied = True
+        if not self._fire(self.event.name, self.event):
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
+        self._run_on()
+
+    def _fire(self, trigger: str, event: Event) -> bool:
+        fired = self._program.fire(self._position.configuration, self._context, trigger, event)
+        if fired is None:
+            return False
+        self._last = event
+        activities = self._running.activities
+        self._step(trigger, fired, after_firing(self._program, activities, self._position, fired))
+        return True
+
+    def _step(self, trigger: str, fired: Fired, position: Position) -> None:
+        if len(self._microsteps) >= self._max_microsteps:
+            raise MicrostepLimitError(
+                limit=self._max_microsteps,
+                cycle=cycle_of([step.after for step in self._microsteps]),
+            )
+        self._microsteps.append(
+            Microstep(
+                trigger,
+                fired.edges,
+                self._position.configuration,
+                fired.configuration,
+                fired.context,
+            )
+        )
+        self._context = fired.context
+        self._position = position
+        self._running.update(position, fired, fired.context)
+
+    def _run_on(self) -> None:
+        """Run until stable; then settle, apply the event, wait, or say that it stalled."""
+        activities = self._running.activities
+        while self._position.configuration[0] not in self._program.plain_leaves:
+            step = next_internal(
+                self._program, activities, self._position, self._context, self._last
+            )
+            if step is None:
+                if self._position.internal:
+                    self._position = self._position._replace(internal=())
+                break
+            self._step(*step)
+        if self._running.pending:
+            return
+        configuration = self._position.configuration
+        if self._program.rests(configuration):
+            if self._applied:
+                self.settlement = self._settle(outcome_of(self._program, configuration))
+            else:
+                self._begin_event()
+        elif not self._applied and self._may_start_here(configuration):
+            self._begin_event()
+        elif not self._running.delays:
+            raise StalledError(
+                configuration=configuration,
+                path=[" + ".join(step.after) for step in self._microsteps],
+            )
+
+    def _may_start_here(self, configuration: tuple[str, ...]) -> bool:
+        return not self._running.delays and self._program.chart.is_initial(configuration)
+
+    def _begin_event(self) -> None:
+        self._running.rest()
+        self._position = self._position._replace(delays=())
+        self._apply()
+
+    def _settle(self, outcome: Outcome) -> Settlement:
+        chart, running = self._program.chart, self._running
+        if running.delays:
+            running.rest()
+        after = self.before
+        timers: tuple[PendingDelay, ...] = ()
+        kept: tuple[str, ...] = ()
+        if outcome is not Outcome.IGNORED:
+            saved = outcome is not Outcome.REJECTED or chart.on_reject == "persist"
+            after = Snapshot(
+                chart.name,
+                chart.version,
+                self._position.configuration,
+                self._context,
+                self.before.revision + saved,
+            )
+            if saved and running.resting:
+                timers, kept = running.started(), running.kept()
+        return Settlement(
+            outcome,
+            self.key,
+            self.event,
+            self.before,
+            after,
+            tuple(self._microsteps),
+            tuple(running.calls),
+            chart,
+            timers,
+            kept,
+        )

@@ -1,0 +1,260 @@
+"""`replay`: one schedule, step by step, with all that is there after each step.
+
+A replay runs the model under every monitor, so it names the anomalies of a schedule that
+was found without any. The monitors watch; they change nothing of what may happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from settlesim import display
+from settlesim.errors import ReplayDivergedError, SimulationError, shorten
+from settlesim.sim.compiled import CompiledChart, ProgramNodeKind, TableNode
+from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
+from settlesim.sim.explore import ending_of, told_apart
+from settlesim.sim.model import Model, State
+from settlesim.sim.monitors import MONITORS
+from settlesim.sim.moves import MessagePhase
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.schedule import Schedule
+from settlesim.sim.serial import FEW, MOST, Serial
+from settlesim.sim.step_words import message_names, sentence_of, step_text
+from settlesim.sim.terms import (
+    Criterion,
+    DeliveryView,
+    Ending,
+    Frame,
+    InstanceView,
+    MessageView,
+    Step,
+)
+
+__all__ = ["Replay", "replay"]
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A schedule, step by step.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import counter
+    >>> played = replay(Scenario(counter(), ["INC", "INC"]), "r1 l1 r2 l2 c1 s1 d1 c2 s2 d2")
+    >>> played.anomalies
+    ('stale read', 'lost update')
+    >>> played.ending.store
+    (('counter-1', ('resting',), {'count': 1}),)
+    """
+
+    scenario: Scenario
+    schedule: Schedule
+    frames: tuple[Frame, ...]
+    """The beginning, then one frame for each step."""
+    ending: Ending | None
+    """How it ends; None where something has to come yet. It counts as one interleaving, and
+    its probability is that of this schedule."""
+    _serial: Serial
+
+    @property
+    def anomalies(self) -> tuple[str, ...]:
+        """The names of all anomalies, each once, in the order in which they came."""
+        return tuple(dict.fromkeys(name for frame in self.frames for name in frame.anomalies))
+
+    @cached_property
+    def sentence(self) -> str:
+        """What happened, in plain words."""
+        return sentence_of(self.scenario, self.frames, self.ending, self._serial)
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return the picture of the schedule, or write it to the file `target`."""
+        return display.draw(self, target, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)
+
+    def __repr__(self) -> str:
+        return f"<Replay of {self.schedule}: {self.sentence}>"
+
+
+def replay(
+    scenario: Scenario,
+    schedule: Schedule | str,
+    *,
+    table: CompiledChart | None = None,
+    judge: int | None = None,
+) -> Replay:
+    """Follow a schedule.
+
+    Parameters
+    ----------
+    scenario
+        What it is a schedule of.
+    schedule : a Schedule, or its text
+    table : the programs of its chart; may be shared by replays of one chart
+    judge : through how many serial situations of one instance the ending is looked for, at
+        most; None for as many as the criterion asks for, which may take seconds for 7 events
+
+    Raises
+    ------
+    ReplayDivergedError
+        A step that is not enabled there; says which, and what was.
+    SimulationError
+        The text is no schedule; or the arguments are something else.
+    """
+    steps = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
+    watched = Model(_watched(scenario), table)
+    player = _Player(scenario, watched)
+    for position, step in enumerate(steps, 1):
+        player.play(step, position)
+    if judge is None:
+        judge = MOST if scenario.criterion is Criterion.SERIALIZABLE else FEW  # for one ending
+    serial = Serial(watched, judge)
+    ending = None
+    if player.may_end:
+        chance = player.probability / (len(player.enabled) + 1)
+        found = ending_of(watched, serial, watched.outcome(player.state), 1, chance)
+        [ending] = told_apart([found], serial)
+    return Replay(scenario, steps, tuple(player.frames), ending, serial)
+
+
+def _watched(scenario: object) -> Scenario:
+    if not isinstance(scenario, Scenario):
+        raise SimulationError(
+            where="scenario", reason=f"is {shorten(scenario)}; a Scenario is needed"
+        )
+    return scenario.replace(monitors=tuple(MONITORS))
+
+
+class _Player:
+    """Follows one schedule and writes down what is there."""
+
+    def __init__(self, scenario: Scenario, model: Model) -> None:
+        self.scenario = scenario
+        self.model = model
+        self.state: State = model.start
+        self.probability = Fraction(1)
+        self.lanes: dict[tuple[int, int], int] = {}
+        self.loaded: dict[tuple[int, int], int] = {}
+        self.names = message_names(scenario)
+        self.first_revision = 0 if scenario.start is None else scenario.start.revision
+        self.after = model.successors(self.state)
+        self.frames = [self._frame(None, "the beginning", ())]
+
+    @property
+    def enabled(self) -> tuple[Step, ...]:
+        return tuple(step for step, _ in self.after)
+
+    @property
+    def may_end(self) -> bool:
+        return self.model.may_end(self.state)
+
+    def play(self, step: Step, position: int) -> None:
+        """Take one step."""
+        new = dict(self.after).get(step)
+        if new is None:
+            raise ReplayDivergedError(
+                position=position, step=step.name, enabled=[each.name for each in self.enabled]
+            )
+        self.probability /= len(self.after) + self.may_end
+        before, self.state = self.state, new
+        self.after = self.model.successors(new)
+        text = step_text(self.model, self.names, step, (before, new), self.first_revision)
+        self._follow(new)
+        self.frames.append(self._frame(step, text, self._anomalies(before, new)))
+
+    def _anomalies(self, before: State, after: State) -> tuple[str, ...]:
+        """Name what the step brings; one that was seen before shows no second time."""
+        shared, place = self.model.shared, self.model.size + 1
+        pairs = zip(before[place:], after[place:], strict=True)
+        seen = 0
+        for old, new in pairs:
+            seen |= shared[new].seen & ~shared[old].seen
+        return tuple(name for name, each in MONITORS.items() if seen & each.bit)
+
+    def _follow(self, state: State) -> None:
+        """Keep who works on which lane, and what each handler has loaded."""
+        alive = {}
+        for phase in self._phases(state):
+            for each in phase.deliveries:
+                alive[phase.message, each.number] = each
+        self.lanes = {who: lane for who, lane in self.lanes.items() if who in alive}
+        self.loaded = {who: number for who, number in self.loaded.items() if who in alive}
+        for who, each in alive.items():
+            if who not in self.lanes:
+                taken = set(self.lanes.values())
+                self.lanes[who] = next(n for n in range(1, len(taken) + 2) if n not in taken)
+            if each.node >= 0 and who not in self.loaded:
+                self.loaded[who] = each.version + self.first_revision
+
+    def _phases(self, state: State) -> list[MessagePhase]:
+        return [self.model.phases[number] for number in state[: self.model.size]]
+
+    def _frame(self, step: Step | None, text: str, anomalies: tuple[str, ...]) -> Frame:
+        model, state = self.model, self.state
+        shared = [model.shared[number] for number in state[model.size + 1 :]]
+        calls = model.moves.calls
+        return Frame(
+            step=step,
+            text=text,
+            enabled=self.enabled,
+            store=tuple(
+                InstanceView(
+                    model.instances[each.key],
+                    model.table.configuration(each.state),
+                    model.table.context(each.state),
+                    each.version + self.first_revision,
+                )
+                for each in shared
+            ),
+            messages=tuple(
+                MessageView(
+                    phase.message + 1,
+                    self.scenario.events[phase.message].key,
+                    self.scenario.events[phase.message].event,
+                    STATUSES[phase.status],
+                    phase.receives,
+                )
+                for phase in self._phases(state)
+            ),
+            deliveries=self._deliveries(state),
+            effects=tuple(
+                (model.instances[each.key], calls[n].service, calls[n].message + 1)
+                for each in shared
+                for n in each.effects
+            ),
+            anomalies=anomalies,
+        )
+
+    def _deliveries(self, state: State) -> tuple[DeliveryView, ...]:
+        table = self.model.table
+        found = []
+        for phase in self._phases(state):
+            for each in phase.deliveries:
+                who = (phase.message, each.number)
+                node = table.node(each.node) if each.node >= 0 else None
+                runs = node is not None and node.kind is ProgramNodeKind.CALL
+                found.append(
+                    DeliveryView(
+                        phase.message + 1,
+                        each.number,
+                        self.lanes[who],
+                        self.loaded.get(who),
+                        node.service if node is not None and runs else None,
+                        phase.status == IN_FLIGHT and each.number == phase.receives,
+                        _inside(table, node),
+                    )
+                )
+        return tuple(found)
+
+
+def _inside(table: CompiledChart, node: TableNode | None) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    if node.kind is ProgramNodeKind.SAVE:
+        return table.configuration(node.state)
+    nodes = table.chart.states
+    return tuple(each.name for each in nodes for call in each.invoke if call.id == node.invocation)

@@ -1,0 +1,275 @@
+"""Steps and schedules in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from settlesim.chart.strict_json import FrozenDict
+from settlesim.sim.contexts import leaf_words, rest_words, telling_fields
+from settlesim.sim.disciplines import DEAD, DELETED
+from settlesim.sim.model import Model, State
+from settlesim.sim.moves import DONE
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.serial import Serial
+from settlesim.sim.terms import Ending, Frame, InstanceView, Kind, Step
+
+__all__ = ["message_names", "sentence_of", "step_text"]
+
+
+def message_names(scenario: Scenario) -> list[str]:
+    """Return a name for every message: the event, with what is needed to tell it apart."""
+    events = scenario.events
+    several = len(scenario.instances) > 1
+    names = []
+    for index, each in enumerate(events):
+        name = f"{each.event} of {each.key}" if several else each.event
+        twins = [other for other in events if (other.key, other.event) == (each.key, each.event)]
+        if len(twins) > 1:
+            number = sum(
+                (other.key, other.event) == (each.key, each.event) for other in events[: index + 1]
+            )
+            name += f" ({_ordinal(number)})"
+        names.append(name)
+    return names
+
+
+def _ordinal(number: int) -> str:
+    special = {1: "first", 2: "second", 3: "third"}
+    return special.get(number, f"{number}th")
+
+
+def _saved(model: Model, before: int, after: int) -> str:
+    """Name what is saved, with what it changes of the context; all of it, if nothing changes."""
+    configuration, context = model.table.configuration(after), model.table.context(after)
+    old = model.table.context(before)
+    changed = [name for name, value in context.items() if name not in old or old[name] != value]
+    if not changed and configuration == model.table.configuration(before):
+        changed = list(context)
+    return rest_words((configuration, context), changed)
+
+
+def step_text(
+    model: Model,
+    names: Sequence[str],
+    step: tuple[Kind, int, int],
+    states: tuple[State, State],
+    first_revision: int,
+) -> str:
+    """Say what a step does, given the states before and after it."""
+    before, after = states
+    kind, message, number = step
+    index = message - 1
+    place = model.size + 1 + model.key_of[index]
+    shared, kept = model.shared[before[place]], model.shared[after[place]]
+    phase, new = model.phases[before[index]], model.phases[after[index]]
+    here = leaf_words(model.table.configuration(shared.state))
+    program = dict(each[:2] for each in phase.deliveries).get(number, -1)
+    node = model.table.node(program) if program >= 0 else None
+    service = "" if node is None else node.service
+    if kind is Kind.RECEIVE:
+        what = "is received" if number == 1 else f"is received for the {_ordinal(number)} time"
+    elif kind is Kind.LOAD:
+        what = f"{here} is loaded, revision {shared.version + first_revision}"
+        done = (number, DONE) in [each[:2] for each in new.deliveries]
+        what += "; the event is in it already" if done else ""
+    elif kind is Kind.CALL:
+        assert node is not None
+        what = f"{service} {_call_ends(model, node.works, shared.effects, kept.effects)}"
+    elif kind is Kind.SAVE:
+        there = _saved(model, shared.state, kept.state)
+        what = f"{there} is saved as revision {kept.version + first_revision}"
+    elif kind is Kind.SKIP:
+        assert node is not None
+        assert node.outcome is not None
+        what = f"is {node.outcome.value}; nothing is saved"
+    elif kind is Kind.CONFLICT:
+        what = "the save is refused: somebody else was first"
+    elif kind is Kind.DELETE:
+        late = new.status == phase.status and new.status != DELETED
+        what = "the delete comes too late" if late else "is deleted"
+    else:
+        what = _other(kind, service, "" if node is None else node.text)
+    if new.status == DEAD != phase.status:
+        what += "; it goes to the dead letters"
+    return f"{names[index]}: {what}"
+
+
+def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[int, ...]) -> str:
+    if not works:
+        return "fails by itself"
+    repeated = before and after == before and "idempotent" in model.scenario.protections
+    return "is done, or was done before" if repeated else "is done"
+
+
+def _other(kind: Kind, service: str, text: str) -> str:
+    return {
+        Kind.FAIL: f"{service} fails",
+        Kind.TIMEOUT: f"{service} runs out of time",
+        Kind.GIVE_BACK: f"comes to no settled node ({text})",
+        Kind.CRASH: "the worker crashes",
+        Kind.EXPIRE: "its visibility time-out passes",
+        Kind.DUPLICATE: "the queue delivers it again",
+    }[kind]
+
+
+# --- a whole schedule ---------------------------------------------------------------------
+
+
+def sentence_of(
+    scenario: Scenario, frames: Sequence[Frame], ending: Ending | None, serial: Serial
+) -> str:
+    """Say in plain words what happened."""
+    story = _Story(scenario, frames, serial)
+    parts = [*story.together(), *story.told()]
+    parts.append("it goes on" if ending is None else story.ends(ending))
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+class _Story:
+    """Tells a schedule; of contexts it names the fields that make a difference there."""
+
+    def __init__(self, scenario: Scenario, frames: Sequence[Frame], serial: Serial) -> None:
+        self.scenario = scenario
+        self.frames = frames
+        self.names = message_names(scenario)
+        self.parts = {key: serial.fifo_part(place) for place, key in enumerate(scenario.instances)}
+        self.fields: dict[str, list[str]] = {}
+        for key, part in self.parts.items():
+            held = [] if part is None else [(part.configuration, part.context)]
+            held += [
+                (each.configuration, each.context)
+                for frame in frames
+                for each in frame.store
+                if each.key == key
+            ]
+            self.fields[key] = telling_fields(held)
+
+    def rest(self, key: str, configuration: Sequence[str], context: FrozenDict) -> str:
+        """Name what an instance is, so that it is told apart from what else it was."""
+        return rest_words((configuration, context), self.fields[key])
+
+    def held(self, view: InstanceView) -> str:
+        """Name what lies in the store."""
+        return self.rest(view.key, view.configuration, view.context)
+
+    def together(self) -> list[str]:
+        """Name the messages of one instance that were handled at the same time."""
+        met: dict[int, None] = {}
+        for frame in self.frames:
+            by_key: dict[str, list[int]] = {}
+            for each in frame.deliveries:
+                key = frame.messages[each.message - 1].key
+                by_key.setdefault(key, []).append(each.message)
+            for together in by_key.values():
+                if len(set(together)) > 1:
+                    met.update(dict.fromkeys(together))
+        if not met:
+            return []
+        who = [self.names[message - 1] for message in sorted(met)]
+        return [f"{', '.join(who[:-1])} and {who[-1]} were handled side by side"]
+
+    def told(self) -> list[str]:
+        """Tell the faults and the anomalies, in the order in which they came."""
+        parts = []
+        saved: list[tuple[int, int]] = []
+        for before, frame in pairwise(self.frames):
+            step = frame.step
+            assert step is not None  # only the first frame has none
+            if step.kind is Kind.SAVE:
+                saved.append(step[1:])
+            name = self.names[step.message - 1]
+            if step.kind.is_fault or step.kind in {Kind.CONFLICT, Kind.GIVE_BACK}:
+                parts.append(_fault(frame, name, was_saved=step[1:] in saved))
+            parts += [self.anomaly(each, before, frame) for each in frame.anomalies]
+            if step.kind is Kind.SKIP and "ignored out of order" not in frame.anomalies:
+                skipped = frame.text.partition(";")[0].replace(": is ", " was ", 1)
+                parts.append(f"{skipped}, having loaded {self.loaded(before, step)}")
+        return [each for each in parts if each]
+
+    def loaded(self, before: Frame, step: Step) -> str:
+        """Name what the handler of a step had loaded."""
+        key = before.messages[step.message - 1].key
+        own = next((each for each in before.deliveries if each[:2] == step[1:]), None)
+        found = (
+            each
+            for frame in self.frames
+            for each in frame.store
+            if own is not None and each.key == key and each.revision == own.loaded
+        )
+        view = next(found, None)
+        return "nothing" if view is None else self.held(view)
+
+    def anomaly(self, anomaly: str, before: Frame, frame: Frame) -> str:
+        """Say what an anomaly was here."""
+        step = frame.step
+        assert step is not None
+        name = self.names[step.message - 1]
+        key = frame.messages[step.message - 1].key
+        old = next(each for each in before.store if each.key == key)
+        new = next(each for each in frame.store if each.key == key)
+        there, here, loaded = self.held(new), self.held(old), self.loaded(before, step)
+        texts = {
+            "lost update": f"{name}, which had loaded {loaded}, overwrote {here} "
+            f"(revision {old.revision}) with {there}",
+            "stale read": "",  # what it leads to says more
+            "dirty read": f"{name} loaded {here}, which is not settled",
+            "reordering": f"{name} was saved after a later event",
+            "duplicate apply": f"{name} was applied twice",
+            "duplicate effect": f"{frame.effects[-1][1] if frame.effects else ''} ran twice for "
+            f"{name}",
+            "zombie write": f"the save of {name} came from a handler that had lost its message",
+            "gap after dead letter": f"{name} was handled although an earlier event is a dead "
+            "letter",
+            "head-of-line blocking": f"later events had to wait for {name}",
+            "ignored out of order": f"{name} was handled out of order, and ignored in {loaded}",
+        }
+        return texts[anomaly]
+
+    def ends(self, ending: Ending) -> str:
+        """Say how it ends, and how it would in order of arrival."""
+        events = self.scenario.events
+        found, wanted = [], []
+        for key, leaves, context in ending.store:
+            services = [service for own, service, _ in ending.effects if own == key]
+            dead = [each for each in ending.dead if events[each - 1].key == key]
+            found.append(self.named(key, self.rest(key, leaves, context), services, dead))
+            part = self.parts[key]
+            if part is not None:
+                rest = self.rest(key, part.configuration, part.context)
+                wanted.append(self.named(key, rest, part.services, part.dead))
+        text = f"it ends in {'; '.join(found)}"
+        if ending.fifo:
+            return f"{text}, as in order of arrival"
+        if ending.fifo is None or len(wanted) < len(found):
+            return f"{text}; where order of arrival leads is not known"
+        return f"{text}; in order of arrival it would be {'; '.join(wanted)}"
+
+    def named(self, key: str, rest: str, services: Sequence[str], dead: Sequence[int]) -> str:
+        """Say what became of one instance: its key only where there are several."""
+        text = f"{key}: {rest}" if len(self.parts) > 1 else rest
+        if services:
+            text += f" after {', '.join(services)}"
+        if dead:
+            letters = "dead letter" if len(dead) == 1 else "dead letters"
+            text += f", with {', '.join(self.names[each - 1] for each in dead)} as {letters}"
+        return text
+
+
+def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
+    step = frame.step
+    assert step is not None
+    if step.kind is Kind.CRASH:
+        when = "after its save, before its delete" if was_saved else "before it had saved anything"
+        return f"the worker of {name} crashed {when}"
+    if step.kind is Kind.EXPIRE:
+        return f"the visibility time-out of {name} passed while it was handled"
+    if step.kind is Kind.DUPLICATE:
+        return f"the queue delivered {name} a second time"
+    if step.kind is Kind.CONFLICT:
+        return f"the save of {name} was refused"
+    what = frame.text.removeprefix(f"{name}: ")
+    if step.kind in {Kind.FAIL, Kind.TIMEOUT}:
+        return f"for {name} {what}"
+    return f"{name} {what}"

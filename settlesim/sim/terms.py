@@ -1,0 +1,170 @@
+"""What a simulation is about, as frozen values: pictures, tables and tests read these."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from settlesim.chart.strict_json import FrozenDict
+from settlesim.sim.contexts import rest_words
+
+__all__ = [
+    "Criterion",
+    "DeliveryView",
+    "Ending",
+    "Frame",
+    "InstanceView",
+    "Kind",
+    "MessageView",
+    "Step",
+]
+
+
+class Kind(enum.Enum):
+    """What a step is; the value is the letter in its name."""
+
+    RECEIVE = "r"
+    LOAD = "l"
+    CALL = "c"
+    """A service comes back, or raises by itself."""
+    FAIL = "f"
+    """A service fails with an error from outside; costs one of the service failures."""
+    TIMEOUT = "t"
+    """A service runs out of time; costs one of the service failures. It is a step only where
+    the chart does something else then than after an error."""
+    SAVE = "s"
+    SKIP = "i"
+    """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
+    GIVE_BACK = "g"
+    """The event comes to no settled node: the handler raises, and the message goes back."""
+    CONFLICT = "x"
+    """The save is refused: another revision, or an old receipt."""
+    DELETE = "d"
+    CRASH = "k"
+    EXPIRE = "e"
+    """The visibility time-out passes while the delivery goes on."""
+    DUPLICATE = "u"
+    """The queue delivers a message again that was deleted."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it costs some of a fault budget."""
+        return self in _FAULTS
+
+
+_FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
+
+
+class Step(NamedTuple):
+    """One action of one delivery of one message."""
+
+    kind: Kind
+    message: int
+    """The message, from 1, in order of arrival."""
+    delivery: int = 1
+    """The how-manieth delivery of that message it belongs to, from 1."""
+
+    @property
+    def name(self) -> str:
+        """Letter and message, and the delivery where it is not the first: ``r1``, ``s2.2``."""
+        tail = "" if self.delivery == 1 else f".{self.delivery}"
+        return f"{self.kind.value}{self.message}{tail}"
+
+
+class InstanceView(NamedTuple):
+    """One instance as it lies in the store."""
+
+    key: str
+    configuration: tuple[str, ...]
+    context: FrozenDict
+    revision: int
+
+
+class MessageView(NamedTuple):
+    """One message as it lies in the queue."""
+
+    message: int
+    key: str
+    event: str
+    status: str
+    """``visible``, ``in flight``, ``deleted`` or ``dead``."""
+    receives: int
+
+
+class DeliveryView(NamedTuple):
+    """One delivery that is being handled."""
+
+    message: int
+    delivery: int
+    lane: int
+    """The worker that it is drawn on, from 1: the smallest that was free."""
+    loaded: int | None
+    """The revision that it loaded; None before."""
+    service: str | None
+    """The service that runs now."""
+    owner: bool
+    """Whether its receipt is still good: the newest, and the message is in flight."""
+    inside: tuple[str, ...] = ()
+    """Where it is by itself: the node whose service runs, or the leaves that it would save."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is there after one step of a schedule."""
+
+    step: Step | None
+    """None for the beginning."""
+    text: str
+    """The step in words, such as ``PAY: charge_card is done``."""
+    enabled: tuple[Step, ...]
+    """What may come next, in a fixed order."""
+    store: tuple[InstanceView, ...]
+    messages: tuple[MessageView, ...]
+    deliveries: tuple[DeliveryView, ...]
+    effects: tuple[tuple[str, str, int], ...]
+    """Key, service and message of every external effect so far, in order."""
+    anomalies: tuple[str, ...]
+    """The anomalies that this step brings, by name."""
+
+
+class Criterion(enum.Enum):
+    """What an ending has to be, from weak to strong."""
+
+    SERIALIZABLE = "serializable"
+    """That of some serial order of whole handlers."""
+    FIFO = "fifo"
+    """That of handling the events one by one, in order of arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One way in which everything can end: the identity is store, effects, dead letters."""
+
+    store: tuple[tuple[str, tuple[str, ...], FrozenDict], ...]
+    """Per instance: key, configuration, context."""
+    effects: tuple[tuple[str, str, int], ...]
+    """Key, service and message of every external effect, in order per key."""
+    dead: tuple[int, ...]
+    """The messages in the dead-letter queue."""
+    interleavings: int
+    """How many interleavings end so, exactly."""
+    probability: Fraction
+    """How likely it is when each enabled step is equally likely."""
+    fifo: bool | None
+    """Whether it is the ending of handling one by one in order of arrival; None where that is
+    not known."""
+    serializable: bool | None
+    """Whether it is the ending of some serial order; None where there are too many orders."""
+
+    telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The fields of the context that tell it apart from the other endings that it was found
+    with, and from that of the order of arrival; none where the leaves do."""
+
+    @property
+    def label(self) -> str:
+        """Where the instances rest, in a few words; of the context what tells endings apart."""
+        return "; ".join(
+            rest_words((leaves, context), self.telling) for _, leaves, context in self.store
+        )

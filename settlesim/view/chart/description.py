@@ -1,0 +1,64 @@
+"""A picture in words: tooltips, classes, and the text alternative of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from settlesim.machine.sketch import REST_CLASSES, Arc, Sketch, Vertex
+
+__all__ = ["alternative", "arc_title", "kind_words", "shortened_list", "vertex_title"]
+
+
+def kind_words(vertex: Vertex) -> list[str]:
+    """Return the classes that say what a vertex is."""
+    words = [vertex.kind.value, REST_CLASSES[vertex.rest]]
+    if any(run.role == "service" for row in vertex.rows for run in row.runs):
+        words.append("service")
+    return words
+
+
+def vertex_title(vertex: Vertex) -> str:
+    """Return the tooltip of a node: its full name, and what it is."""
+    return f"{vertex.name}: {vertex.kind.value}, {REST_CLASSES[vertex.rest]}"
+
+
+def arc_title(arc: Arc, steps: str = "") -> str:
+    """Return the tooltip of an arrow: its label, from where to where, and when it was taken."""
+    words = " ".join(run.text for row in arc.rows for run in row.runs)
+    title = f"{words}: {arc.source} to {arc.dest}" if words else f"{arc.source} to {arc.dest}"
+    return f"{title}, step {steps}" if steps else title
+
+
+def shortened_list(names: Iterable[str]) -> str:
+    """Return names joined by commas; of a long list the beginning."""
+    found = list(names)
+    shown = ", ".join(found[:12])
+    return shown if len(found) <= 12 else f"{shown} and {len(found) - 12} more"
+
+
+def alternative(
+    what: str, sketch: Sketch, configuration: Sequence[str] = (), steps: Sequence[str] = ()
+) -> str:
+    """Return one sentence that says what a picture shows.
+
+    Parameters
+    ----------
+    what : how the picture is introduced, such as ``chart 'count'``
+    configuration : the active leaves
+    steps : the titles of the transitions just taken
+    """
+    leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
+    parts = [f"{what}: {len(sketch.vertices)} nodes, {len(sketch.arcs)} transitions"]
+    for rest, word in (
+        ("resolved", "settled in"),
+        ("rejected", "rejected in"),
+        ("final", "final in"),
+    ):
+        names = [leaf.name for leaf in leaves if leaf.rest == rest]
+        if names:
+            parts.append(f"{word} {shortened_list(names)}")
+    if configuration:
+        parts.append(f"now in {shortened_list(configuration)}")
+    if steps:
+        parts.append(f"path {shortened_list(steps)}")
+    return "; ".join(parts) + "."

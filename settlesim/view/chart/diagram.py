@@ -1,0 +1,173 @@
+"""``chart.draw()``: the picture of a chart, of where it is, and of the way it took there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from settlesim import display
+from settlesim.chart import Chart, NodeKind, Snapshot
+from settlesim.chart.problems import nearest
+from settlesim.errors import RenderError, shorten
+from settlesim.machine.builder import machine_of
+from settlesim.settling import Settlement
+from settlesim.view.chart.drawing import Direction, Drawing, Options
+from settlesim.view.graphviz.render import TIMEOUT
+from settlesim.view.svg.palette import Theme
+from settlesim.view.svg.picture import Picture
+
+__all__ = ["arc_ids", "draw", "draw_settlement"]
+
+
+@display.draw.register
+def draw(
+    value: Chart,
+    target: str | os.PathLike[str] | None = None,
+    *,
+    format: str | None = None,  # noqa: A002
+    configuration: str | Iterable[str] | Snapshot | None = None,
+    path: Iterable[int] | None = None,
+    theme: Theme = "light",
+    legend: bool = False,
+    title: str | None = None,
+    scale: float = 2.0,
+    renderer: str | None = None,
+    timeout: float = TIMEOUT,
+    direction: Direction = "LR",
+) -> Picture:
+    """Return the picture of a chart, or write it to a file as well.
+
+    The places of everything depend on the chart and `direction` alone: pictures of one chart
+    with different configurations lie exactly upon each other.
+
+    Parameters
+    ----------
+    target
+        A file's path, of which the suffix is the format: svg, png, pdf, dot, mmd.
+    format : the format of `target`, where its suffix does not say it
+    configuration
+        What is active: the names of leaves; of a node with children, what is entered with it.
+    path
+        The transitions just taken, in order: positions in ``chart.edges``.
+    theme : ``"light"`` or ``"dark"`` paper
+    legend : whether the signs that occur are explained below
+    title : a line above the chart
+    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    renderer
+        None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+    timeout : seconds after which the layout is stopped
+    direction : ``"LR"`` from left to right, or ``"TB"`` from top to bottom
+
+    Raises
+    ------
+    RenderError
+        An option is wrong, the chart can not be laid out, or the file can not be written.
+    LayoutTimeoutError
+        The layout took too long.
+    RendererMissingError
+        Nothing that lays out charts is installed; ``dot`` and ``mermaid`` need nothing.
+    """
+    options = Options(format, theme, legend, title, scale, renderer, timeout, direction)
+    if "sketch" not in value.cache:
+        machine = machine_of(value)
+        graph: Any = machine.graph_cls(machine)
+        value.cache["sketch"] = graph.sketch()
+    return Drawing(
+        what=f"Chart {value.name!r}",
+        chart=value,
+        sketch=value.cache["sketch"],
+        kept=value.cache,
+        leaves=_leaves(value, configuration),
+        path=arc_ids(path, len(value.edges), "chart.edges"),
+        options=options,
+    ).picture(target)
+
+
+@display.draw.register
+def draw_settlement(
+    value: Settlement, target: str | os.PathLike[str] | None = None, **options: Any
+) -> Picture:
+    """Return the picture of a settlement's chart: the way it took, and where the instance is.
+
+    After a rejected event that is not saved the instance is where it was before.
+
+    Parameters
+    ----------
+    target : as `draw`
+    options : as `draw`
+
+    Raises
+    ------
+    RenderError
+        As `draw`, and where the settlement does not know its chart.
+    """
+    if value.chart is None:
+        raise RenderError("this settlement was read without its chart, and can not be drawn")
+    now = value.after if value.saved else value.before
+    options.setdefault("configuration", now.configuration)
+    options.setdefault("path", value.edges)
+    return draw(value.chart, target, **options)
+
+
+@display.mimebundle.register
+def _(value: Chart) -> dict[str, Any]:
+    try:
+        return draw(value)._repr_mimebundle_()
+    except RenderError as error:
+        text = f"{value!r}, not drawn: {error}"
+        return {"text/vnd.mermaid": draw(value, format="mermaid").mermaid, "text/plain": text}
+
+
+def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) -> tuple[str, ...]:
+    """Return the active leaves in document order."""
+    if configuration is None:
+        return ()
+    if isinstance(configuration, Snapshot):
+        configuration = configuration.configuration
+    names = [configuration] if isinstance(configuration, str) else list(configuration)
+    found: set[str] = set()
+    for name in names:
+        if name not in chart:
+            close = nearest(name, [node.name for node in chart.states])
+            hint = f"did you mean {close!r}?" if close else "see chart.states"
+            raise RenderError(f"configuration names {shorten(name)}, which is no node; {hint}")
+        found.update(chart.enter(name))
+    leaves = tuple(node.name for node in chart.states if node.name in found)
+    _refuse_impossible(chart, leaves)
+    return leaves
+
+
+def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
+    """Refuse nodes that can not be active together: two of them outside of a parallel node."""
+    active = chart.active(leaves)
+    inside: dict[str | None, str] = {}
+    for name in active:
+        parent = chart.node(name).parent
+        if parent is not None and chart.node(parent).kind is NodeKind.PARALLEL:
+            continue
+        other = inside.setdefault(parent, name)
+        if other != name:
+            raise RenderError(
+                f"configuration names {shorten(other)} and {shorten(name)}, which can not be "
+                "active together; name the leaves of one configuration"
+            )
+
+
+def arc_ids(path: Iterable[int] | None, count: int, where: str) -> tuple[str, ...]:
+    """Return the ids of the arcs at these positions.
+
+    Raises
+    ------
+    RenderError
+        A position that is none.
+    """
+    found = []
+    for index in path or ():
+        if type(index) is not int or not 0 <= index < count:
+            raise RenderError(
+                f"path holds {shorten(index)}; a position in the chart's {count} "
+                f"transitions ({where}), from 0, is needed"
+            )
+        found.append(f"e{index}")
+    return tuple(found)

@@ -1,0 +1,89 @@
+"""What is highlighted, and the parts of a node: outline, badge, ring, the word "now"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from settlesim.chart import NodeKind
+from settlesim.machine.sketch import Arc, Vertex
+from settlesim.view.graphviz.layout import Box
+from settlesim.view.svg.palette import Palette
+from settlesim.view.svg.shapes import SIGNS, Attribute, circle, octagon, rectangle, text
+
+__all__ = ["RADIUS", "Highlight", "paint_badge", "paint_body", "paint_halo", "paint_now"]
+
+RADIUS: Final = 9.0
+"""Of the corners of a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """What is active, and which way was taken."""
+
+    active: frozenset[str] = frozenset()
+    """Names: the leaves of the configuration, and what is around them."""
+    path: tuple[str, ...] = ()
+    """Ids of edges, in the order in which they were taken."""
+
+    def steps(self, arc: Arc) -> str:
+        """Return at which steps an edge was taken, such as ``1, 3``."""
+        return ", ".join(str(at) for at, id_ in enumerate(self.path, 1) if id_ == arc.id)
+
+
+def paint_halo(parent: ET.Element, box: Box, palette: Palette) -> None:
+    """Paint the ring around what is active."""
+    rectangle(
+        parent,
+        box.grown(6),
+        RADIUS + 5,
+        fill=palette.active_fill,
+        stroke=palette.active,
+        stroke_width=3,
+    )
+
+
+def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -> None:
+    """Paint the outline of a node: what it rests for is its colour, border and corners."""
+    fill, line, width, dash = palette.paper, palette.line, 1.3, "5 4"
+    if vertex.rest is not None:
+        fill, line = getattr(palette, f"{vertex.rest}_fill"), getattr(palette, vertex.rest)
+        width, dash = 2.4, ""
+    look: dict[str, Attribute | None] = {
+        "fill": fill,
+        "stroke": line,
+        "stroke_width": width,
+        "stroke_dasharray": dash or None,
+    }
+    final = vertex.kind is NodeKind.FINAL
+    if final:
+        look["stroke_width"] = 1.6
+    if vertex.rest == "rejected":
+        octagon(parent, box, 9, **look)
+        if final:
+            octagon(parent, box.grown(-4), 7, fill="none", stroke=line, stroke_width=1.6)
+        return
+    rectangle(parent, box, RADIUS, **look)
+    if final:
+        rectangle(parent, box.grown(-4), RADIUS - 3, fill="none", stroke=line, stroke_width=1.6)
+
+
+def paint_badge(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -> None:
+    """Paint the sign of a place to rest on the upper right corner."""
+    if vertex.rest is None:
+        return
+    sign = {"resolved": "check", "rejected": "cross", "final": "finish"}[vertex.rest]
+    x, y = box.x + box.width - 4, box.y + 1
+    colour = getattr(palette, vertex.rest)
+    circle(parent, x, y, 8, fill=colour, stroke=palette.paper, stroke_width=1.6)
+    SIGNS[sign](parent, x, y, palette.badge_ink)
+
+
+def paint_now(parent: ET.Element, box: Box, palette: Palette) -> None:
+    """Paint the word that says that a node is active, on the upper left corner."""
+    pill = Box(box.x - 5, box.y - 15, 38, 16)
+    rectangle(parent, pill, 8, fill=palette.active, stroke=palette.paper, stroke_width=1.6)
+    y = pill.y + 8
+    circle(parent, pill.x + 9, y, 2.4, fill=palette.active_ink)
+    text(parent, (pill.x + 14, y + 3.6), "now", 10, palette.active_ink, font_weight="bold")

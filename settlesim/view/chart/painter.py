@@ -1,0 +1,290 @@
+"""A sketch on its layout, painted as SVG: nodes, groups, arrows, labels.
+
+Theory of operation
+-------------------
+Graphviz says where things are; what they look like is said here. So a highlight changes no
+size, and signs that fonts lack are shapes. The order is groups, arrows, nodes, labels: a
+line never runs through a text, because a label stands on a patch of its paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from settlesim.chart import NodeKind, TransitionKind
+from settlesim.machine.labels import SIZES
+from settlesim.machine.sketch import Arc, Role, Sketch, Vertex
+from settlesim.view.chart.description import arc_title, kind_words, vertex_title
+from settlesim.view.chart.highlights import (
+    RADIUS,
+    Highlight,
+    paint_badge,
+    paint_body,
+    paint_halo,
+    paint_now,
+)
+from settlesim.view.graphviz.layout import Box, Layout, Line, Point
+from settlesim.view.svg.palette import Palette
+from settlesim.view.svg.placing import Placed, along, on_the_middle, place
+from settlesim.view.svg.shapes import (
+    SIGNS,
+    Attribute,
+    circle,
+    curve,
+    group,
+    number,
+    polygon,
+    rectangle,
+    stroke,
+    text,
+)
+
+__all__ = ["paint"]
+
+_FACES: Final[dict[Role, dict[str, Attribute]]] = {
+    "name": {"font_weight": "bold"},
+    "event": {"font_weight": "bold"},
+    "service": {"font_style": "italic"},
+    "assign": {"font_style": "italic"},
+}
+_DASHES: Final = {TransitionKind.ERROR: "7 4", TransitionKind.AFTER: "0.1 5"}
+"""The third sign of a kind, after the word and the shape."""
+_FADED: Final = 0.4
+
+
+class _Painter:
+    def __init__(
+        self, sketch: Sketch, layout: Layout, palette: Palette, highlight: Highlight
+    ) -> None:
+        self.sketch = sketch
+        self.layout = layout
+        self.palette = palette
+        self.highlight = highlight
+        self.groups = [
+            layout.boxes[vertex.id] for vertex in sketch.vertices.values() if vertex.children
+        ]
+        self.passed = {
+            end for arc in sketch.arcs if arc.id in highlight.path for end in (arc.source, arc.dest)
+        }
+
+    # --- nodes ----------------------------------------------------------------------------
+
+    def classes(self, vertex: Vertex) -> str:
+        words = kind_words(vertex)
+        if vertex.name in self.highlight.active:
+            words.append("active")
+        if vertex.name in self.passed:
+            words.append("passed")
+        return " ".join(words)
+
+    def node(self, parent: ET.Element, vertex: Vertex) -> None:
+        box = self.layout.boxes[vertex.id]
+        made = group(parent, vertex.id, f"node {self.classes(vertex)}", vertex_title(vertex))
+        paint_body(made, box, vertex, self.palette)
+        ink = self.palette.ink
+        if vertex.rest is not None:
+            ink = getattr(self.palette, f"{vertex.rest}_ink")
+        self.rows(made, place(self.sketch.rows(vertex), box.spots, box.middle), ink)
+        paint_badge(made, box, vertex, self.palette)
+        if vertex.name in self.highlight.active:
+            paint_now(made, box, self.palette)
+
+    def halo(self, parent: ET.Element, vertex: Vertex) -> None:
+        """Paint the ring below the arrows, or it would hide their heads."""
+        if vertex.name in self.highlight.active:
+            made = group(parent, f"{vertex.id}_halo", "halo")
+            paint_halo(made, self.layout.boxes[vertex.id], self.palette)
+
+    def group(self, parent: ET.Element, vertex: Vertex) -> None:
+        box = self.layout.boxes[vertex.id]
+        palette = self.palette
+        made = group(parent, vertex.id, f"group {self.classes(vertex)}", vertex_title(vertex))
+        above = self.sketch.vertices.get(vertex.parent or "")
+        region = above is not None and above.kind is NodeKind.PARALLEL
+        colour, width = palette.group_line, 1.2
+        if vertex.rest is not None:
+            colour, width = getattr(palette, vertex.rest), 2.4
+        if vertex.name in self.highlight.active:
+            colour, width = palette.active, 2.4
+        rectangle(
+            made,
+            box,
+            RADIUS + 3,
+            fill=palette.group,
+            stroke=colour,
+            stroke_width=width,
+            stroke_dasharray="6 5" if region else None,
+        )
+        self.rows(
+            made, place(self.sketch.rows(vertex), box.spots, box.x + 14, left=True), palette.ink
+        )
+        paint_badge(made, box, vertex, palette)
+
+    # --- text -----------------------------------------------------------------------------
+
+    def rows(self, parent: ET.Element, placed: Iterable[Placed], ink: str) -> None:
+        """Write every piece of text, and the sign before it."""
+        groups: dict[str, ET.Element] = {}
+        for run, at, _, row in placed:
+            icon = row.icon if run is row.runs[0] else None
+            if row.arc is not None and row.arc not in groups:
+                groups[row.arc] = self.internal(parent, row.arc)
+            strong = run.role in {"name", "event"}
+            fill = ink if strong or ink != self.palette.ink else self.palette.quiet
+            size = SIZES[run.role]
+            look = dict(_FACES.get(run.role, {}))
+            if row.arc in self.highlight.path:
+                fill = self.palette.active_text
+                look["text_decoration"] = "underline"
+            into = groups.get(row.arc or "", parent)
+            if icon is not None:
+                sign = self.palette.rejected if icon == "alert" else fill
+                SIGNS[icon](into, at[0] - 10, at[1] - size * 0.34, sign)
+            text(into, at, run.text, size, fill, **look)
+
+    def internal(self, parent: ET.Element, id_: str) -> ET.Element:
+        arc = next(arc for arc in self.sketch.arcs if arc.id == id_)
+        taken = " taken" if id_ in self.highlight.path else ""
+        classes = f"edge {arc.kind.value} internal{taken}"
+        return group(parent, id_, classes, arc_title(arc, self.highlight.steps(arc)))
+
+    def paper_at(self, point: Point) -> str:
+        inside = any(box.holds(point) for box in self.groups)
+        return self.palette.group if inside else self.palette.paper
+
+    # --- arrows ---------------------------------------------------------------------------
+
+    def look(self, arc: Arc) -> tuple[str, float, float | None]:
+        """Return colour, width and opacity of an arrow."""
+        if arc.id in self.highlight.path:
+            return self.palette.active, 3.2, None
+        faded = _FADED if self.highlight.path else None
+        if arc.kind is TransitionKind.ERROR:
+            return self.palette.rejected, 1.4, faded
+        return self.palette.line, 1.4, faded
+
+    def arrow(self, parent: ET.Element, arc: Arc) -> None:
+        line = self.layout.lines[arc.id]
+        taken = arc.id in self.highlight.path
+        classes = f"edge {arc.kind.value}{' taken' if taken else ''}"
+        made = group(parent, arc.id, classes, arc_title(arc, self.highlight.steps(arc)))
+        colour, width, opacity = self.look(arc)
+        if opacity is not None:
+            made.set("opacity", number(opacity))
+        dash = _DASHES.get(arc.kind)
+        look: dict[str, Attribute] = {"stroke_linecap": "round"}
+        if dash is not None:
+            look["stroke_dasharray"] = dash
+        if arc.kind is TransitionKind.AFTER and not taken:
+            width = 2.0  # a row of dots needs body
+        stroke(made, curve(line.points), colour, width, **look)
+        self.head(made, line, arc, colour, taken)
+
+    def head(self, parent: ET.Element, line: Line, arc: Arc, colour: str, taken: bool) -> None:
+        if len(line.head) < 3:
+            return
+        tip = line.head[1]
+        factor = 1.5 if taken else 1.0
+        corners = [
+            (tip[0] + (x - tip[0]) * factor, tip[1] + (y - tip[1]) * factor) for x, y in line.head
+        ]
+        hollow = arc.kind is TransitionKind.EVENTLESS
+        middle = corners[0]
+        polygon(
+            parent,
+            corners,
+            fill=self.paper_at(middle) if hollow else colour,
+            stroke=colour,
+            stroke_width=1.3,
+            stroke_linejoin="round",
+        )
+
+    def label(self, parent: ET.Element, arc: Arc) -> None:
+        line = self.layout.lines[arc.id]
+        taken = arc.id in self.highlight.path
+        classes = f"label {arc.kind.value}{' taken' if taken else ''}"
+        made = group(parent, f"{arc.id}_label", classes)
+        _, _, opacity = self.look(arc)
+        if opacity is not None:
+            made.set("opacity", number(0.6))
+        placed = (
+            place(arc.rows, line.spots, line.middle)
+            if line.spots
+            else on_the_middle(arc.rows, line)
+        )
+        for run, (x, y), width, row in placed:
+            left = x - (17 if row.icon and run is row.runs[0] else 2)
+            patch = Box(
+                left, y - SIZES[run.role] * 0.86, x + width + 2 - left, SIZES[run.role] * 1.12
+            )
+            at = (patch.x + patch.width / 2, patch.y + patch.height / 2)
+            rectangle(made, patch, 3, fill=self.paper_at(at), fill_opacity=0.85)
+        self.rows(made, placed, self.palette.ink)
+        if taken and len(self.highlight.path) > 1:
+            self.steps(made, line, self.highlight.steps(arc))
+
+    def steps(self, parent: ET.Element, line: Line, steps: str) -> None:
+        """Put the number of the step at the beginning of an arrow that was taken."""
+        x, y = along(line.points, 26)  # clear of a badge on the corner
+        width = max(15.0, 6.0 * len(steps) + 8)
+        box = Box(x - width / 2, y - 7.5, width, 15)
+        rectangle(
+            parent,
+            box,
+            7.5,
+            fill=self.palette.active,
+            stroke=self.paper_at((x, y)),
+            stroke_width=1.5,
+        )
+        ink = self.palette.active_ink
+        text(parent, (x, y + 3.6), steps, 10, ink, font_weight="bold", text_anchor="middle")
+
+    def port(self, parent: ET.Element, id_: str) -> None:
+        box = self.layout.boxes.get(id_)
+        if box is not None:
+            made = group(parent, id_, "port")
+            at = (box.x + box.width / 2, box.y + box.height / 2)
+            circle(made, at[0], at[1], 3, fill=self.palette.line)
+
+    def start(self, parent: ET.Element, id_: str) -> None:
+        box = self.layout.boxes.get(id_)
+        if box is None:
+            return
+        dot = group(parent, id_, "start", "start")
+        at = (box.x + box.width / 2, box.y + box.height / 2)
+        circle(dot, at[0], at[1], box.width / 2, fill=self.palette.ink)
+        line = self.layout.lines.get(f"{id_}_edge")
+        if line is not None:
+            made = group(parent, f"{id_}_edge", "edge start")
+            stroke(made, curve(line.points), self.palette.ink, 1.4, stroke_linecap="round")
+            polygon(made, line.head, fill=self.palette.ink)
+
+
+def paint(
+    parent: ET.Element,
+    sketch: Sketch,
+    layout: Layout,
+    palette: Palette,
+    highlight: Highlight,
+) -> None:
+    """Paint everything into `parent`, in the layout's coordinates."""
+    painter = _Painter(sketch, layout, palette, highlight)
+    groups = [vertex for vertex in sketch.vertices.values() if vertex.children]
+    leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
+    arcs = [arc for arc in sketch.arcs if not arc.internal]
+    for vertex in groups:
+        painter.group(parent, vertex)
+    for vertex in leaves:
+        painter.halo(parent, vertex)
+    for id_ in ["start", *(f"{vertex.id}_start" for vertex in groups)]:
+        painter.start(parent, id_)
+    for vertex in groups:
+        painter.port(parent, f"{vertex.id}_port")
+    for arc in sorted(arcs, key=lambda arc: arc.id in highlight.path):  # taken ones on top
+        painter.arrow(parent, arc)
+    for vertex in leaves:
+        painter.node(parent, vertex)
+    for arc in arcs:
+        painter.label(parent, arc)

@@ -1,0 +1,1 @@
+"""Pictures of all endings: bars, grids, growth, and the graph of states."""

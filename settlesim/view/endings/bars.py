@@ -1,0 +1,133 @@
+"""`outcomes`: where everything can end, as bars; one column of bars for every discipline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+from settlesim import display
+from settlesim.errors import RenderError
+from settlesim.sim.compare import Comparison
+from settlesim.sim.explore import Exploration
+from settlesim.sim.sampling import Sample
+from settlesim.view.endings.painter import paint_endings
+from settlesim.view.endings.rows import EndingColumn, panel_of, sample_panel, table_of, table_words
+from settlesim.view.simulation.words import conditions_words, events_words, scenario_words
+from settlesim.view.svg.card import Look
+from settlesim.view.svg.palette import Theme
+from settlesim.view.svg.picture import Picture
+
+__all__ = ["draw_comparison", "outcomes"]
+
+LIMIT: Final = 12
+"""How many endings have a row of their own."""
+
+
+@display.draw.register(Exploration)
+@display.draw.register(Sample)
+def outcomes(
+    value: Exploration | Sample,
+    target: str | os.PathLike[str] | None = None,
+    *,
+    limit: int = LIMIT,
+    format: str | None = None,  # noqa: A002
+    theme: Theme = "light",
+    title: str | None = None,
+    scale: float = 2.0,
+) -> Picture:
+    """Return where a scenario can end, as bars, or write it to a file as well.
+
+    Bars are as long as the share of interleavings that end so; on a scale of powers of ten
+    where shares span more than three of them, which the picture says. Those of a sample are
+    estimates, so they are rounded, and no count is shown; an ending that was not met may exist.
+
+    Parameters
+    ----------
+    target : a file's path, of which the suffix is the format: svg, png
+    limit : how many endings are shown, > 0; the rest is counted
+    format : the format of `target`, where its suffix does not say it
+    theme : ``"light"`` or ``"dark"`` paper
+    title : a line above; None for the conditions of the scenario
+    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+
+    Raises
+    ------
+    RenderError
+        An option is wrong, or the file can not be written.
+    """
+    look = Look(format, theme, title, scale)
+    words = f"{events_words(value.scenario)}: {scenario_words(value.scenario)}"
+    panel = sample_panel(words, value) if isinstance(value, Sample) else panel_of(words, value)
+    return _picture([panel], look, target=target, limit=limit, title=words)
+
+
+@display.draw.register
+def draw_comparison(
+    value: Comparison,
+    target: str | os.PathLike[str] | None = None,
+    *,
+    limit: int = LIMIT,
+    format: str | None = None,  # noqa: A002
+    theme: Theme = "light",
+    title: str | None = None,
+    scale: float = 2.0,
+) -> Picture:
+    """Return where a scenario can end under every queue discipline, side by side.
+
+    All panels have the same rows and the same scale.
+
+    Parameters
+    ----------
+    target : as `outcomes`
+    limit : as `outcomes`
+    format : as `outcomes`
+    theme : as `outcomes`
+    title : a line above; None for one that says what is compared
+    scale : as `outcomes`
+
+    Raises
+    ------
+    RenderError
+        As `outcomes`.
+    """
+    look = Look(format, theme, title, scale)
+    found = value.explorations
+    if not found:
+        raise RenderError("this comparison has no explorations; nothing can be drawn")
+    words = f"{events_words(found[0].scenario)}, {conditions_words(found[0].scenario)}"
+    panels = [panel_of(name, each) for name, each in zip(value.disciplines, found, strict=True)]
+    return _picture(panels, look, target=target, limit=limit, title=f"{words}: where it can end")
+
+
+@display.mimebundle.register(Exploration)
+@display.mimebundle.register(Comparison)
+@display.mimebundle.register(Sample)
+def _(value: Exploration | Comparison | Sample) -> dict[str, Any]:
+    try:
+        found: Picture = display.draw(value)
+        return found._repr_mimebundle_()
+    except RenderError as error:
+        return {"text/plain": f"{value!r}, not drawn: {error}"}
+
+
+def _picture(
+    panels: Sequence[EndingColumn],
+    look: Look,
+    *,
+    target: str | os.PathLike[str] | None,
+    limit: int,
+    title: str,
+) -> Picture:
+    if limit < 1:
+        raise RenderError(f"limit is {limit!r}; a number > 0 is needed")
+    table = table_of(panels, limit)
+    title = look.title if look.title is not None else title
+    words = table_words(table, panels)
+    alt = words if words.startswith(f"{title}:") or not title else f"{title}. {words}"
+
+    def make() -> ET.Element:
+        return paint_endings(table, panels, look.palette, title=title, alt=alt)
+
+    return look.picture(alt, make, target)

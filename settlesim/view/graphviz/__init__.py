@@ -1,0 +1,1 @@
+"""Layout by Graphviz in a process of its own, and SVG to PNG."""

@@ -1,0 +1,1 @@
+"""Pictures of one schedule: who did what, step by step."""

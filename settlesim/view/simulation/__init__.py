@@ -1,0 +1,1 @@
+"""What pictures of simulations share: words, signs and their key."""

@@ -1,0 +1,49 @@
+"""What an ending is worth: one sign, one colour and one meaning, the same in every picture."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from xml.etree import ElementTree as ET
+
+from settlesim.sim.terms import Ending
+from settlesim.view.graphviz.layout import Point
+from settlesim.view.svg.card import badge
+from settlesim.view.svg.palette import Palette
+
+__all__ = ["MEANINGS", "SIGN_OF", "Sort", "colour_of", "paint_sort", "sort_of"]
+
+Sort = Literal["right", "serial", "wrong", "unknown"]
+
+MEANINGS: Final[dict[Sort, str]] = {
+    "right": "as handled one by one, in order of arrival",
+    "serial": "as handled one by one, in another order",
+    "wrong": "not as handled one by one, in any order",
+    "unknown": "perhaps not as in order of arrival: the orders are too many to be tried",
+}
+SIGN_OF: Final[dict[Sort, str]] = {
+    "right": "check",
+    "serial": "swap",
+    "wrong": "cross",
+    "unknown": "alert",
+}
+
+
+def sort_of(ending: Ending) -> Sort:
+    """Say of which sort an ending is, whatever the criterion of its scenario."""
+    if ending.fifo:
+        return "right"
+    if ending.fifo is None or ending.serializable is None:
+        return "unknown"
+    return "serial" if ending.serializable else "wrong"
+
+
+def colour_of(sort: Sort, palette: Palette) -> str:
+    """Return the colour of a sort."""
+    if sort == "right":
+        return palette.resolved
+    return palette.quiet if sort == "serial" else palette.rejected
+
+
+def paint_sort(parent: ET.Element, at: Point, sort: Sort, palette: Palette) -> None:
+    """Paint the badge of a sort around a point."""
+    badge(parent, at, SIGN_OF[sort], colour_of(sort, palette), palette)

@@ -1,0 +1,230 @@
+"""Scenarios, counts, shares and endings in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Final
+
+from settlesim.chart.report import Verdict
+from settlesim.sim.contexts import rest_words
+from settlesim.sim.scenario import Faults, Scenario
+from settlesim.sim.terms import Criterion, Ending
+
+__all__ = [
+    "LETTERS",
+    "QUEUES",
+    "VERDICTS",
+    "Label",
+    "about_words",
+    "anomaly_words",
+    "claim_words",
+    "conditions_words",
+    "count_words",
+    "events_words",
+    "fault_words",
+    "labels_of",
+    "plural",
+    "power_words",
+    "scenario_words",
+    "share_words",
+]
+
+QUEUES: Final = {
+    "direct": "no queue, a handler for each event",
+    "standard": "standard queue",
+    "fifo_dispatch": "FIFO delivery, handled side by side",
+    "mutex": "lock per key, no order",
+    "fifo_global": "one FIFO for all",
+    "fifo_group": "FIFO per key",
+}
+"""What the queue disciplines mean."""
+LETTERS: Final = {
+    "F": "FIFO per key",
+    "C": "compare-and-set",
+    "I": "inbox",
+    "E": "effects idempotent",
+}
+"""What the letters of a combination of protections mean."""
+_PROTECTIONS: Final = {
+    "cas": "compare-and-set",
+    "fence": "fencing",
+    "inbox": "inbox",
+    "idempotent": "idempotent effects",
+}
+_FAULTS: Final = (
+    ("crash", "crashes"),
+    ("visibility time-out", "visibility time-outs"),
+    ("duplicate", "duplicates"),
+    ("failing service", "failing services"),
+)  # in the order of Faults
+_ANOMALIES: Final = {"ignored out of order": "handled out of order, and ignored"}
+VERDICTS: Final = {
+    Verdict.PROVED: "check",
+    Verdict.REFUTED: "cross",
+    Verdict.UNDETERMINED: "alert",
+}
+"""The sign of a verdict."""
+
+
+_THOUSANDS: Final = (
+    "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion", "septillion",
+    "octillion", "nonillion", "decillion",
+)  # fmt: skip
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def scenario_words(scenario: Scenario) -> str:
+    """Say in one line under what conditions messages are handled."""
+    queue = QUEUES.get(scenario.queue, scenario.queue)
+    return ", ".join([queue, *_conditions(scenario, workers=scenario.queue != "direct")])
+
+
+def conditions_words(scenario: Scenario) -> str:
+    """Say what scenarios have in common that differ in their queue only."""
+    return ", ".join(_conditions(scenario, workers=True))
+
+
+def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
+    parts = [plural(scenario.workers, "worker")] if workers else []
+    guards = [_PROTECTIONS.get(each, each) for each in scenario.protections]
+    if guards:
+        *most, last = guards
+        parts.append(f"with {', '.join(most)} and {last}" if most else f"with {last}")
+    if any(scenario.faults):
+        parts.append(f"at most {fault_words(scenario.faults)}")
+    if scenario.max_receives is not None:
+        parts.append(f"dead letter after {plural(scenario.max_receives, 'receive')}")
+    return parts
+
+
+def claim_words(verdict: Verdict, criterion: Criterion) -> str:
+    """Say what a verdict is about: ``that every interleaving ends ...``."""
+    head = "whether" if verdict is Verdict.UNDETERMINED else "that"
+    order = "in order of arrival" if criterion is Criterion.FIFO else "in some order"
+    return f"{head} every interleaving ends as handled one by one, {order}"
+
+
+def anomaly_words(anomalies: Iterable[str]) -> str:
+    """Name anomalies in a picture."""
+    return ", ".join(_ANOMALIES.get(each, each) for each in anomalies)
+
+
+def events_words(scenario: Scenario) -> str:
+    """Name the events in order of arrival; of many the first."""
+    events = [each.event for each in scenario.events]
+    more = f" and {len(events) - 6} more" if len(events) > 6 else ""
+    return ", ".join(events[:6]) + more
+
+
+def fault_words(faults: Faults) -> str:
+    """Say which faults may happen, and how often."""
+    found = [
+        plural(number, one, many)
+        for (one, many), number in zip(_FAULTS, faults, strict=True)
+        if number
+    ]
+    return " and ".join(found) or "no faults"
+
+
+def count_words(count: int, digits: int = 18) -> str:
+    """Return a count exactly; where it has more than `digits` digits, its size, rounded down.
+
+    Examples
+    --------
+    >>> count_words(63_063_000), count_words(63_063_000, 6)
+    ('63,063,000', '63.0 million')
+    """
+    if len(str(count)) <= max(digits, 6):
+        return f"{count:,}"
+    group = min((len(str(count)) - 1) // 3, len(_THOUSANDS) + 1)
+    tenths = 10 * count // 1000**group
+    size = f"{tenths // 10:,}" if tenths >= 1000 else f"{tenths // 10}.{tenths % 10}"
+    return f"{size} {_THOUSANDS[group - 2]}"
+
+
+def power_words(power: int) -> str:
+    """Return ten to the power of `power` in few letters."""
+    if power <= 4:
+        return f"{10**power:,}"
+    return count_words(10**power, 1).replace(".0 ", " ")
+
+
+def share_words(part: int, whole: int) -> str:
+    """Return a share in per cent, and never a round number that it is not."""
+    if part == whole:
+        return "100 %"
+    if part * 10_000 < whole:
+        return f"1 in {count_words(whole // part, 9)}"
+    if part * 100 < whole:
+        return f"{100 * part / whole:.2f} %"
+    return f"{min(100 * part / whole, 99.9):.1f} %"
+
+
+def about_words(part: int, whole: int) -> str:
+    """Return a share that was estimated, in whole per cent.
+
+    Examples
+    --------
+    >>> about_words(31, 200), about_words(1, 200), about_words(200, 200)
+    ('about 16 %', 'less than 1 %', 'all')
+    """
+    if part == whole:
+        return "all"
+    if part * 100 < whole:
+        return "less than 1 %"
+    return f"about {min(round(100 * part / whole), 99)} %"
+
+
+# --- endings ------------------------------------------------------------------------------
+
+Label = tuple[str, str]
+"""Where everything rests, and which services had effects."""
+
+
+def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Label]:
+    """Name endings so that each has words of its own.
+
+    Parameters
+    ----------
+    events : the events of the messages, for those in the dead-letter queue
+    """
+    labels = [(_rest(each), _ran(each, events, numbers=False)) for each in endings]
+    if len(set(labels)) < len(labels):
+        seen = [labels.count(label) > 1 for label in labels]
+        labels = [
+            (rest, _ran(each, events, numbers=True) if twice else ran)
+            for (rest, ran), each, twice in zip(labels, endings, seen, strict=True)
+        ]
+    return labels
+
+
+def _rest(ending: Ending) -> str:
+    parts = [
+        (key, rest_words((leaves, context), ending.telling))
+        for key, leaves, context in ending.store
+    ]
+    several = len(parts) > 1
+    words = (f"{key}: {rest}" if several else rest for key, rest in parts)
+    return "; ".join(words) or "nothing stored"
+
+
+def _ran(ending: Ending, events: Sequence[str], *, numbers: bool) -> str:
+    names = [
+        f"{service} of {message}" if numbers else service for _, service, message in ending.effects
+    ]
+    runs = [(name, len(list(same))) for name, same in groupby(names)]
+    words = ", ".join(
+        name if times == 1 else f"{name} \N{MULTIPLICATION SIGN} {times}" for name, times in runs
+    )
+    words = words or "no service had an effect"
+    if ending.dead:
+        dead = ", ".join(
+            events[each - 1] if each <= len(events) else str(each) for each in ending.dead
+        )
+        words += f"; dead letters: {dead}"
+    return words

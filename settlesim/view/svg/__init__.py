@@ -1,0 +1,1 @@
+"""What every picture is drawn with: shapes, text, fonts, colours, the card, and `Picture`."""

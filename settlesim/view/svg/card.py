@@ -1,0 +1,113 @@
+"""The card that pictures of simulations stand on, and how they become a `Picture`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from settlesim.errors import RenderError
+from settlesim.machine.sketch import xml_text
+from settlesim.view.fonts import FAMILY
+from settlesim.view.graphviz.layout import Box, Point
+from settlesim.view.svg.palette import Palette, Theme, palette_of
+from settlesim.view.svg.picture import Picture, format_of
+from settlesim.view.svg.shapes import SIGNS, add, circle, number, rectangle, serialise, text
+from settlesim.view.svg.text_fitting import wrapped
+
+__all__ = ["MARGIN", "WIDTH", "Look", "badge", "new_card", "title_height"]
+
+WIDTH: Final = 860.0
+"""Of a card: what a notebook's cell has room for."""
+MARGIN: Final = 22.0
+TITLE: Final = 30.0
+"""How much of the height a title of one line takes."""
+_TITLE_LINE: Final = 21.0
+_TITLE_LINES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The options that every picture of a simulation takes.
+
+    Parameters
+    ----------
+    format : the format of a target, where its suffix does not say it
+    theme : ``"light"`` or ``"dark"`` paper
+    title : a line above the picture; None for what the value says itself
+    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    """
+
+    format: str | None = None
+    theme: Theme = "light"
+    title: str | None = None
+    scale: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale <= 20:
+            raise RenderError(f"scale is {self.scale!r}; a number in (0, 20] is needed")
+        palette_of(self.theme)
+
+    @property
+    def palette(self) -> Palette:
+        """The colours."""
+        return palette_of(self.theme)
+
+    def picture(
+        self,
+        alt: str,
+        make: Callable[[], ET.Element],
+        target: str | os.PathLike[str] | None = None,
+    ) -> Picture:
+        """Return the picture that `make` paints, and write it to `target` where that is given."""
+        wanted = None if self.format is None else format_of(self.format)
+        made = Picture(xml_text(alt), {"svg": lambda: serialise(make())}, scale=self.scale)
+        if target is not None:
+            made.save(target, wanted)
+        else:
+            made.render(wanted or "svg")  # an error shows here, and not when a notebook prints
+        return made
+
+
+def _title_lines(title: str, width: float) -> list[str]:
+    return wrapped(title, 17, width - 2 * MARGIN, lines=_TITLE_LINES, bold=True)
+
+
+def title_height(title: str, width: float) -> float:
+    """Return how much of the height a title takes on a card of this width; 0 without one."""
+    return TITLE + _TITLE_LINE * (len(_title_lines(title, width)) - 1) if title else 0.0
+
+
+def new_card(
+    width: float, height: float, alt: str, palette: Palette, title: str | None = None
+) -> ET.Element:
+    """Return an SVG with its paper and title; everything else stands below `title_height`."""
+    root = ET.Element("svg")
+    for name, value in {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "width": number(width),
+        "height": number(height),
+        "viewBox": f"0 0 {number(width)} {number(height)}",
+        "role": "img",
+        "aria-label": alt,
+        "font-family": FAMILY,
+        "style": "max-width:100%;height:auto",
+    }.items():
+        root.set(name, value)
+    add(root, "title").text = alt
+    card = Box(0.5, 0.5, width - 1, height - 1)
+    rectangle(
+        root, card, 12, fill=palette.paper, stroke=palette.frame, stroke_width=1, class_="card"
+    )
+    for place, line in enumerate(_title_lines(title, width) if title else ()):
+        y = MARGIN + 14 + place * _TITLE_LINE
+        text(root, (MARGIN, y), line, 17, palette.ink, font_weight="bold")
+    return root
+
+
+def badge(parent: ET.Element, at: Point, sign: str, colour: str, palette: Palette) -> None:
+    """Paint a sign in a filled circle around a point."""
+    circle(parent, *at, 8, fill=colour)
+    SIGNS[sign](parent, *at, palette.badge_ink)

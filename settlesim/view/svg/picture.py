@@ -1,0 +1,165 @@
+"""`Picture`: what every view returns. It shows itself, and saves itself in any format."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from settlesim.errors import RenderError, shorten
+from settlesim.view.graphviz.render import svg_to_png
+
+__all__ = ["FORMATS", "Picture", "format_of"]
+
+FORMATS: Final[Mapping[str, str]] = {
+    "svg": "svg",
+    "png": "png",
+    "pdf": "pdf",
+    "dot": "dot",
+    "gv": "dot",
+    "mmd": "mermaid",
+    "mermaid": "mermaid",
+}
+"""What a file's suffix, or a format's name, stands for."""
+
+_CELL: Final = 860.0  # the width of a cell in a window of 1,300 pixels with the side bar open
+_SIZE: Final = re.compile(r'(<svg [^>]*?)width="([0-9.]+)" height="([0-9.]+)"')
+
+
+def format_of(name: str) -> str:
+    """Return the format that a name or a suffix stands for.
+
+    Raises
+    ------
+    RenderError
+        There is no such format; the possible ones are listed.
+    """
+    found = FORMATS.get(name.lower().removeprefix("."))
+    if found is None:
+        possible = ", ".join(FORMATS)
+        raise RenderError(f"unknown format {shorten(name)}; possible are {possible}")
+    return found
+
+
+class Picture:
+    """An immutable picture; each of its formats is made when it is asked for, once.
+
+    Parameters
+    ----------
+    alt : one sentence that says what the picture shows
+    makers : by format (``svg``, ``pdf``, ``dot``, ``mermaid``), what makes it
+    scale : pixels per unit of the SVG, for `png`
+    """
+
+    __slots__ = ("_made", "_makers", "_scale", "alt")
+
+    alt: str
+    _made: dict[str, str | bytes]
+    _makers: Mapping[str, Callable[[], str | bytes]]
+    _scale: float
+
+    def __init__(
+        self, alt: str, makers: Mapping[str, Callable[[], str | bytes]], *, scale: float = 2.0
+    ) -> None:
+        object.__setattr__(self, "alt", alt)
+        object.__setattr__(self, "_makers", {"png": self._paint, **makers})
+        object.__setattr__(self, "_scale", scale)
+        object.__setattr__(self, "_made", {})
+
+    def _paint(self) -> bytes:
+        return svg_to_png(self.svg, scale=self._scale)
+
+    def render(self, format: str) -> str | bytes:  # noqa: A002
+        """Return the picture in one format: text for svg, dot and mermaid, else bytes.
+
+        Raises
+        ------
+        RenderError
+            The format is unknown, or this picture has it not.
+        """
+        name = format_of(format)
+        if name not in self._made:
+            maker = self._makers.get(name)
+            if maker is None:
+                possible = ", ".join(sorted(self._makers))
+                raise RenderError(f"this picture has no {name!r}; it has {possible}")
+            self._made.setdefault(name, maker())
+        return self._made[name]
+
+    @property
+    def svg(self) -> str:
+        """The picture as SVG, without scripts, links and references."""
+        return str(self.render("svg"))
+
+    @property
+    def png(self) -> bytes:
+        """The picture as PNG; the corners around the card are transparent."""
+        return _bytes(self.render("png"))
+
+    @property
+    def pdf(self) -> bytes:
+        """The picture as PDF, as Graphviz itself draws it."""
+        return _bytes(self.render("pdf"))
+
+    @property
+    def dot(self) -> str:
+        """The picture as DOT text; needs no renderer."""
+        return str(self.render("dot"))
+
+    @property
+    def mermaid(self) -> str:
+        """The picture as Mermaid text; needs no renderer."""
+        return str(self.render("mermaid"))
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> Path:  # noqa: A002
+        """Write the picture to a file, and return its path.
+
+        Parameters
+        ----------
+        format : None for what the file's suffix says
+
+        Raises
+        ------
+        RenderError
+            The format is unknown, or the file can not be written.
+        """
+        target = Path(path)
+        body = self.render(format if format is not None else target.suffix or target.name)
+        try:
+            target.write_bytes(_bytes(body))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise RenderError(
+                f"the picture can not be written to {shorten(str(target))}: {reason}"
+            ) from None
+        return target
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"image/svg+xml": _fitted(self.svg), "text/plain": self.alt}
+
+    def __repr__(self) -> str:
+        return f"<Picture: {self.alt}>"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Picture is immutable: {name!r} can not be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Picture is immutable: {name!r} can not be deleted")
+
+
+def _fitted(svg: str) -> str:
+    """Return an SVG that shows itself no wider than a notebook's cell.
+
+    JupyterLab shows it as an image in its own size, and cuts off what is wider.
+    """
+    found = _SIZE.match(svg)
+    if found is None or float(found[2]) <= _CELL:
+        return svg
+    width, height = float(found[2]), float(found[3])
+    return f'{found[1]}width="{_CELL:g}" height="{height * _CELL / width:.2f}"{svg[found.end() :]}'
+
+
+def _bytes(body: str | bytes) -> bytes:
+    return body if isinstance(body, bytes) else body.encode()

@@ -1,0 +1,55 @@
+"""The front end of a panel: the only module that loads anywidget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import anywidget
+import traitlets
+
+from settlesim.widgets.base.assets import script, style
+
+__all__ = ["front_end"]
+
+
+@lru_cache
+def _class_of(
+    name: str, kind: str, scripts: tuple[str, ...], styles: tuple[str, ...], parts: tuple[str, ...]
+) -> type[anywidget.AnyWidget]:
+    """Return the widget class of one kind of panel; each part is a trait of its own."""
+    traits = {part: traitlets.Any(None, allow_none=True).tag(sync=True) for part in parts}
+    body = {
+        "__module__": __name__,
+        "__doc__": f"The front end of a {name}.",
+        "__repr__": lambda self: f"<{name}>",
+        "_esm": script(*scripts),
+        "_css": style(kind, *styles),
+        **traits,
+    }
+    return type(name, (anywidget.AnyWidget,), body)
+
+
+def front_end(
+    name: str,
+    kind: str,
+    scripts: tuple[str, ...],
+    styles: tuple[str, ...],
+    parts: Mapping[str, Any],
+    *,
+    receive: Callable[[Any], None],
+) -> anywidget.AnyWidget:
+    """Return a new widget that shows these parts, and passes messages to `receive`.
+
+    Parameters
+    ----------
+    name : of the class of panels
+    kind : the class of its elements on the page
+    scripts, styles : files of the package, after ``base.js`` and ``base.css``
+    parts : what is shown, plain JSON by name
+    receive : is given every message of the front end
+    """
+    widget = _class_of(name, kind, scripts, styles, tuple(parts))(**parts)
+    widget.on_msg(lambda _, content, buffers: receive(content))
+    return widget

@@ -1,0 +1,123 @@
+"""The picture of a chart, once, with everything in it that may light up.
+
+The layout is made once. The colours are variables of the page's style sheet, so that one
+picture serves light and dark; halos and the word "now" are there for every node, and a class
+shows them. So an event changes classes and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+from settlesim.chart import Chart
+from settlesim.machine.builder import machine_of
+from settlesim.machine.sketch import Sketch
+from settlesim.view.chart.description import alternative
+from settlesim.view.chart.drawing import Direction, Drawing, Options
+from settlesim.view.chart.highlights import Highlight, paint_halo, paint_now
+from settlesim.view.chart.painter import paint
+from settlesim.view.fonts import FAMILY
+from settlesim.view.graphviz.layout import Layout
+from settlesim.view.svg.palette import Palette
+from settlesim.view.svg.shapes import add, group, number, serialise
+
+__all__ = ["LivePicture", "live_picture"]
+
+_MARGIN: Final = 18.0
+_VARIABLES: Final[dict[str, Any]] = {
+    each.name: f"var(--ss-{each.name.replace('_', '-')})"
+    for each in fields(Palette)
+    if each.name != "series"
+}
+_COLOURS: Final = Palette(**_VARIABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class LivePicture:
+    """A picture for the page, and what its elements stand for."""
+
+    svg: str
+    nodes: dict[str, str]
+    """The ids of the nodes' elements, by name."""
+    boxes: dict[str, tuple[float, float, float, float]]
+    """x, y, width and height of every node, by id, in the picture's units."""
+
+    @property
+    def width(self) -> float:
+        """How far to the right its nodes go."""
+        return max(x + width for x, _, width, _ in self.boxes.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        boxes = {id_: list(box) for id_, box in self.boxes.items()}
+        # pairs: a name such as "__proto__" is no key for a script's object
+        return {"svg": self.svg, "nodes": list(map(list, self.nodes.items())), "boxes": boxes}
+
+
+def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:
+    """Return the picture of a chart, made once for each chart and direction.
+
+    Raises
+    ------
+    RenderError
+        The chart can not be laid out.
+    """
+    made: LivePicture | None = chart.cache.get(f"live picture {direction}")
+    if made is None:
+        made = chart.cache[f"live picture {direction}"] = _make(chart, direction)
+    return made
+
+
+def _make(chart: Chart, direction: Direction) -> LivePicture:
+    if "sketch" not in chart.cache:
+        machine = machine_of(chart)
+        graph: Any = machine.graph_cls(machine)
+        chart.cache["sketch"] = graph.sketch()
+    sketch: Sketch = chart.cache["sketch"]
+    what = f"Chart {chart.name!r}"
+    layout = Drawing(what, chart, sketch, chart.cache, (), (), Options(direction=direction)).layout
+    root = _root(layout, alternative(what, sketch))
+    inside = add(root, "g", class_="chart", transform=f"translate({_MARGIN:g} {_MARGIN:g})")
+    paint(inside, sketch, layout, _COLOURS, Highlight())
+    _add_lights(inside, sketch, layout)
+    return LivePicture(
+        serialise(root),
+        {name: vertex.id for name, vertex in sketch.vertices.items()},
+        {
+            vertex.id: (box.x + _MARGIN, box.y + _MARGIN, box.width, box.height)
+            for vertex in sketch.vertices.values()
+            for box in (layout.boxes[vertex.id],)
+        },
+    )
+
+
+def _root(layout: Layout, words: str) -> ET.Element:
+    width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
+    return ET.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "width": number(width),
+            "height": number(height),
+            "viewBox": f"0 0 {number(width)} {number(height)}",
+            "role": "group",
+            "aria-label": words,
+            "font-family": FAMILY,
+        },
+    )
+
+
+def _add_lights(inside: ET.Element, sketch: Sketch, layout: Layout) -> None:
+    """Add the halo and the word "now" of every leaf; they are hidden until a class shows them."""
+    leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
+    halos = ET.Element("g", {"class": "halos"})
+    for vertex in leaves:
+        halo = group(halos, f"{vertex.id}_halo", "halo")
+        paint_halo(halo, layout.boxes[vertex.id], _COLOURS)
+    after_groups = sum(each.get("class", "").startswith("group") for each in inside)
+    inside.insert(after_groups, halos)
+    found = {each.get("id"): each for each in inside}
+    for vertex in leaves:
+        paint_now(add(found[vertex.id], "g", class_="now"), layout.boxes[vertex.id], _COLOURS)

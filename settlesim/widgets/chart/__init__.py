@@ -1,0 +1,1 @@
+"""`ChartPanel`: one instance of a chart, live."""

@@ -1,0 +1,369 @@
+"""`ChartPanel`: one instance of a chart, live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from settlesim.chart import Chart, Event, TransitionKind
+from settlesim.chart.snapshot import check_key
+from settlesim.chart.strict_json import JSONValue, decode
+from settlesim.errors import InvalidValueError, shorten
+from settlesim.ports import Clock, Store
+from settlesim.runtime import SimulatedClock
+from settlesim.settling import Settlement
+from settlesim.store import MemoryStore
+from settlesim.view.chart.diagram import draw
+from settlesim.widgets.base.paced_clock import PacedClock
+from settlesim.widgets.base.panel import Panel
+from settlesim.widgets.chart.instance import PastEvent, Stage, stage_of
+from settlesim.widgets.chart.page_state import accepted, entry_of, in_words, pairs, texts_of
+from settlesim.widgets.chart.parts import context_part, now_part, picture_part, record_part
+from settlesim.widgets.chart.records import fork, free_key, keys_of
+from settlesim.widgets.chart.running_event import ClockedFlight
+
+__all__ = ["SPEEDS", "ChartPanel"]
+
+SPEEDS: Final = (0.25, 1.0, 3.0, 10.0)
+"""How many seconds of the services pass in one real second, as a panel offers it."""
+AT_ONCE: Final = "at once"
+
+
+class ChartPanel(Panel):
+    """One instance of a chart, live: fire its events, be its services, look back.
+
+    Click an event's button or its arrow. The run to the next settled node is shown on the
+    chart while it happens. A click on a settlement shows chart and context of then, and a new
+    instance can be forked from there.
+
+    Parameters
+    ----------
+    chart
+        With its guards and assigns bound. Where a service is not bound, the person is it.
+    store
+        Where the instance is kept; in memory by default.
+    key : names the instance; by default the chart's name and ``-1``
+    data : by event, what its form holds at first
+    answers : by service, what the person's answer is at first
+    speed
+        How many seconds of the services pass in one real second; ``"at once"`` for runs that
+        take no time.
+    manual : whether services wait for the person ("you are the service")
+    clock
+        Where services take their time; then `speed` is not used. A service that does real
+        work does it at any speed, but its time-outs follow the speed.
+
+    Raises
+    ------
+    MissingExtraError
+        The ``lab`` extra is not installed.
+    UnboundFunctionError
+        A guard or an assign is not bound.
+    ChartMismatchError, StoreError
+        The store's instance is of another chart, or can not be read.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import count
+    >>> panel = count.panel()
+    >>> panel.send("COUNT")
+    >>> panel
+    <ChartPanel count: 'count-1' in even at revision 1, takes COUNT>
+    """
+
+    kind = "chart-panel"
+    scripts = ("chart.js", "context.js", "data_form.js", "service_cards.js", "chart_panel.js")
+    styles = ("chart.css", "chart_panel.css")
+    part_names = ("picture", "options", "now", "context", "entries", "record")
+
+    def __init__(
+        self,
+        chart: Chart,
+        store: Store | None = None,
+        *,
+        key: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        answers: Mapping[str, Any] | None = None,
+        speed: float | str = 1.0,
+        manual: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        if not isinstance(chart, Chart):
+            raise TypeError(f"ChartPanel({shorten(chart, 40)}): a Chart is needed")
+        chart.require("guard", "assign")
+        super().__init__()
+        self.chart = chart
+        self.store: Store = MemoryStore() if store is None else store
+        self.clock = clock
+        self._unbound = [
+            name
+            for name, role in chart.roles.items()
+            if role == "service" and name not in chart.functions
+        ]
+        self._manual = manual or bool(self._unbound)
+        self._speed = _checked_speed(speed)
+        self._data = texts_of(data, "data of")
+        self._answers = texts_of(answers, "answer of")
+        self._events = list(
+            dict.fromkeys(
+                edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL
+            )
+        )
+        self._past: int | None = None
+        self._visited: dict[str, Stage] = {}  # keeps what happened on them
+        self._stage: Stage = self._enter(f"{chart.name}-1" if key is None else key)
+        self.show(picture=picture_part(chart))
+        self.stage_changed()
+
+    # --- what a program can do ------------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """The key of the instance that is shown."""
+        return self._stage.key
+
+    @property
+    def settlements(self) -> tuple[Settlement, ...]:
+        """What was settled while this panel looked, oldest first."""
+        return tuple(each.settlement for each in self._stage.entries if each.settlement)
+
+    def send(self, event: str, data: JSONValue = None) -> None:
+        """Send an event, accepted or not, as its button does; it may be on its way after that.
+
+        Raises
+        ------
+        InvalidEventError
+            The name is reserved, or the data is no strict JSON.
+        InvalidValueError
+            Another event is on its way.
+        """
+        self._past = None
+        self._stage.send(Event(event, data), self._new_clock())
+
+    async def settled(self) -> Settlement | None:
+        """Wait until no event is on its way; return the last settlement, None without one."""
+        await self._stage.settled()
+        return self._stage.entries[-1].settlement
+
+    def done(self, service: str, value: JSONValue = None) -> None:
+        """Say, as the service, that it came back; `service` is a name or an invocation's id."""
+        self._stage.answer(lambda flight: flight.done(self._id_of(service), value))
+
+    def failed(self, service: str, message: str = "failed") -> None:
+        """Say, as the service, that it failed."""
+        self._stage.answer(lambda flight: flight.failed(self._id_of(service), message))
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Let simulated time pass: so many seconds, or until something is due."""
+        self._stage.answer(lambda flight: flight.wait(seconds))
+
+    def _id_of(self, service: str) -> str:
+        flight = self._stage.flight
+        pending = flight.settling.pending if flight is not None else ()
+        for each in pending:
+            if service in {each.id, each.service}:
+                return each.id
+        return service
+
+    # --- messages -------------------------------------------------------------------------
+
+    def on_send(self, event: str, data: str = "", forced: bool = False) -> None:
+        """Send an event from the page; the data is JSON text."""
+        value = decode(data, source=f"data of {event}") if data.strip() else None
+        self.show(error=None)
+        if not forced and event not in accepted(self.chart, self._stage.snapshot.configuration):
+            raise InvalidValueError(
+                where=f"event {event!r}", reason="is not accepted now; send it on purpose"
+            )
+        if data.strip():
+            self._data[event] = data.strip()
+        self.send(event, value)
+
+    def on_done(self, id: str, value: str = "") -> None:  # noqa: A002
+        """Be the service: it came back, with a value as JSON text."""
+        result = decode(value, source="the value") if value.strip() else None
+        self.show(error=None)
+        self.done(id, result)
+
+    def on_error(self, id: str, message: str = "") -> None:  # noqa: A002
+        """Be the service: it failed."""
+        self.show(error=None)
+        self.failed(id, message or "failed")
+
+    def on_wait(self, seconds: float | None = None) -> None:
+        """Let time pass."""
+        self.show(error=None)
+        self.wait(seconds)
+
+    def on_out(self, id: str) -> None:  # noqa: A002
+        """Let a service run out of time, or a delay pass."""
+        flight = self._stage.flight
+        for each in flight.activities() if flight is not None else ():
+            if each.id == id:
+                self.on_wait(each.limit - each.elapsed)
+                return
+        raise InvalidValueError(where=f"{id!r}", reason="does not run (any more)")
+
+    def on_hello(self) -> None:
+        """Say anew how long everything has run: the page was loaded again."""
+        self.stage_changed()
+
+    def on_stop(self) -> None:
+        """Give up the event that is on its way."""
+        self._stage.stop()
+
+    def on_speed(self, speed: float | str) -> None:
+        """Go on at another speed, from now on."""
+        self._speed = _checked_speed(speed)
+        flight = self._stage.flight
+        if isinstance(flight, ClockedFlight) and isinstance(flight.clock, PacedClock):
+            flight.clock.pace(self._speed or 100.0)
+        self._stage.changed()
+
+    def on_manual(self, manual: bool) -> None:
+        """Be the service, or not, from the next event on."""
+        self._manual = bool(manual) or bool(self._unbound)
+        self.stage_changed()
+
+    def on_look(self, number: int | None = None) -> None:
+        """Travel in time: show the chart and the context after a settlement; None for now."""
+        known = {entry.number for entry in self._stage.entries}
+        last = self._stage.entries[-1].number
+        self._past = number if number in known and number != last else None
+        self.stage_changed()
+
+    def on_fork(self) -> None:
+        """Go on with a new instance, from what is shown."""
+        entry = self._shown()
+        made = fork(self.store, self.key, entry.snapshot)
+        origin = f"forked from {self.key} at revision {entry.snapshot.revision}"
+        self._stage = self._enter(made)
+        self._stage.forked(origin)
+        self._stage.changed()
+
+    def on_new(self) -> None:
+        """Go on with a new instance, from the chart's beginning."""
+        self.on_instance(free_key(self.store, self.chart.name))
+
+    def on_instance(self, key: str) -> None:
+        """Show another instance; one that is not in the store is a new one."""
+        self.show(error=None)
+        self._stage = self._enter(key)
+        self.stage_changed()
+
+    # --- the stage ------------------------------------------------------------------------
+
+    def _enter(self, key: str) -> Stage:
+        check_key(key)
+        stage = stage_of(self.chart, self.store, key)
+        if getattr(self, "_stage", None) is not None:
+            self._stage.watchers.discard(self)
+        stage.watchers.add(self)
+        self._visited[key] = stage
+        self._past = None
+        return stage
+
+    def _new_clock(self) -> Clock | None:
+        if self._manual:
+            return None
+        if self.clock is not None:
+            return self.clock
+        return PacedClock(self._speed) if self._speed else SimulatedClock()
+
+    def _shown(self) -> PastEvent:
+        """Return the entry that is shown: the last one, or that of the past."""
+        entries = self._stage.entries
+        return next((each for each in entries if each.number == self._past), entries[-1])
+
+    def stage_failed(self, error: BaseException, doing: str) -> None:
+        """Show an error of the event that was on its way."""
+        self.fail(error, doing)
+
+    def stage_changed(self) -> None:
+        """Show the stage anew."""
+        entry = self._shown()
+        past = self._past is not None
+        with self.together():
+            self.show(
+                now=now_part(self._stage, entry, past=past),
+                context=context_part(self._stage, entry, past=past),
+                options=self._options(),
+                entries=[entry_of(self.chart, each) for each in self._stage.entries],
+                record=record_part(self._stage, entry),
+            )
+            self.say(self.parts["now"]["headline"])
+
+    def cell_ended(self) -> None:
+        """Look into the store: the cell may have saved the instance."""
+        if not self.closed and self._widget is not None:
+            self.home.run(self._look)
+
+    def _look(self) -> None:
+        try:
+            if self._stage.look():
+                self._stage.changed()
+        except Exception as error:
+            if not self.errors or str(self.errors[-1]) != str(error):  # once, not for every cell
+                self.fail(error)
+
+    def stop(self) -> None:
+        """End the event that is on its way, unless another panel looks at it."""
+        self._stage.watchers.discard(self)
+        if not self._stage.watchers:
+            self._stage.stop()
+
+    def _options(self) -> dict[str, Any]:
+        keys = keys_of(self.store, self.chart)
+        speeds = sorted({*SPEEDS, self._speed} - {0.0})
+        return {
+            "events": self._events,
+            "data": pairs(self._data),
+            "answers": pairs(self._answers),
+            "key": self.key,
+            "keys": keys if self.key in keys else [*keys, self.key],
+            "speeds": [] if self.clock is not None else [*speeds, AT_ONCE],
+            "speed": self._speed or AT_ONCE,
+            "manual": self._manual,
+            "unbound": self._unbound,
+        }
+
+    # --- the static twin ------------------------------------------------------------------
+
+    def twin(self) -> dict[str, str]:
+        """Return the chart as it is now, with the path of the last event."""
+        entry = self._shown()
+        flight = self._stage.flight
+        if flight is not None and self._past is None:
+            settling = flight.settling
+            path = [edge for step in settling.microsteps for edge in step.edges]
+            bundle = draw(self.chart, configuration=settling.configuration, path=path)
+        else:
+            taken = entry.settlement.edges if entry.settlement else ()
+            bundle = draw(self.chart, configuration=entry.snapshot, path=taken)
+        return {"image/svg+xml": bundle._repr_mimebundle_()["image/svg+xml"]}
+
+    def __repr__(self) -> str:
+        name = f"ChartPanel {self.chart.name}: {self.key!r}"
+        flight = self._stage.flight
+        if self.closed:
+            return f"<{name}, closed>"
+        if flight is not None:
+            waits = ", ".join(each.service for each in flight.settling.pending) or "time"
+            event = flight.settling.event.name
+            where = in_words(flight.settling.configuration)
+            return f"<{name} on its way with {event} in {where}, waits for {waits}>"
+        snapshot = self._stage.snapshot
+        takes = ", ".join(accepted(self.chart, snapshot.configuration)) or "no event"
+        where = f"{in_words(snapshot.configuration)} at revision {snapshot.revision}"
+        return f"<{name} in {where}, takes {takes}>"
+
+
+def _checked_speed(speed: object) -> float:
+    """Return the speed; 0 stands for runs that take no time."""
+    if speed == AT_ONCE:
+        return 0.0
+    if isinstance(speed, (int, float)) and 0.01 <= speed <= 1000:
+        return float(speed)
+    raise InvalidValueError(
+        where="speed", reason=f"is {shorten(speed, 40)}; a number from 0.01 on or {AT_ONCE!r}"
+    )

@@ -1,0 +1,265 @@
+"""`Stage`: one instance in one store, as all panels on it see it.
+
+It keeps the list of what happened to the instance while somebody looked, and the event that
+is on its way. Panels on the same instance share a stage, and so they stay in step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+from weakref import WeakSet, WeakValueDictionary
+
+from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.errors import InvalidValueError
+from settlesim.machine.program import check_snapshot, program_of
+from settlesim.ports import Clock, Store
+from settlesim.runtime import SimulatedClock
+from settlesim.settling import Settlement
+from settlesim.widgets.chart.records import commit, past_of
+from settlesim.widgets.chart.running_event import ClockedFlight, Flight, ManualFlight
+
+__all__ = ["PastEvent", "Stage", "Watcher", "stage_of"]
+
+Kind = Literal["found", "settled", "failed", "stopped", "elsewhere", "fork"]
+
+_KEPT_ENTRIES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """One thing that happened to the instance."""
+
+    number: int
+    kind: Kind
+    snapshot: Snapshot
+    """Where the instance was afterwards."""
+    text: str
+    """One line that says what it was."""
+    settlement: Settlement | None = None
+    error: BaseException | None = field(default=None, compare=False)
+
+
+class Watcher(Protocol):
+    """Who is told of what happens on a stage."""
+
+    def stage_changed(self) -> None:
+        """Show the stage anew."""
+        ...
+
+    def stage_failed(self, error: BaseException, doing: str) -> None:
+        """Show an error."""
+        ...
+
+
+class Stage:
+    """One instance, with what happened to it and the event on its way.
+
+    Parameters
+    ----------
+    chart : with its functions bound
+    store, key : where the instance is
+    """
+
+    def __init__(self, chart: Chart, store: Store, key: str) -> None:
+        self.chart = chart
+        self.store = store
+        self.key = key
+        self.entries: list[PastEvent] = []
+        self.flight: Flight | None = None
+        self.flights = 0
+        """How many events were sent."""
+        self.watchers: WeakSet[Any] = WeakSet()
+        self._count = 0
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        snapshot = self._load()
+        if snapshot is None:
+            self._add("found", self._fresh(), "new instance")
+        else:
+            for then, text in past_of(store, key, snapshot):
+                self._add("found", then, text)
+            if not self.entries:
+                self._add("found", snapshot, f"found at revision {snapshot.revision}")
+
+    # --- the instance ---------------------------------------------------------------------
+
+    def _load(self) -> Snapshot | None:
+        snapshot = self.store.load(self.key)
+        if snapshot is not None:
+            check_snapshot(program_of(self.chart), snapshot, self.key)
+        return snapshot
+
+    def _fresh(self) -> Snapshot:
+        chart = self.chart
+        return Snapshot(chart.name, chart.version, chart.initial_configuration, chart.context)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Where the instance is, as far as is known here."""
+        return self.entries[-1].snapshot
+
+    def look(self) -> bool:
+        """Look into the store; whether somebody else has saved the instance meanwhile."""
+        found = self._load() or self._fresh()
+        if found == self.snapshot or self.flight is not None:
+            return False
+        self._add("elsewhere", found, f"revision {found.revision}, saved elsewhere")
+        return True
+
+    def _add(self, kind: Kind, snapshot: Snapshot, text: str, **more: Any) -> None:
+        self._count += 1
+        self.entries.append(PastEvent(self._count, kind, snapshot, text, **more))
+        del self.entries[:-_KEPT_ENTRIES]
+
+    def forked(self, text: str) -> None:
+        """Say where this instance is from."""
+        entry = self.entries.pop()
+        self._count -= 1
+        self._add("fork", entry.snapshot, text)
+
+    # --- an event -------------------------------------------------------------------------
+
+    def send(self, event: Event, clock: Clock | None) -> None:
+        """Send an event; without a clock the services are the person.
+
+        Raises
+        ------
+        InvalidValueError
+            Another event is on its way.
+        InvalidEventError, SettlesimError
+            The event can not be sent, or ended in an error at once.
+        """
+        if self.flight is not None:
+            on_its_way = self.flight.settling.event.name
+            raise InvalidValueError(
+                where=f"event {event.name!r}", reason=f"has to wait: {on_its_way!r} is on its way"
+            )
+        event = external_event(event.name, event.data)
+        self.look()
+        given = (self.chart, self._load(), event, self.key, self.changed)
+        self.flights += 1
+        try:
+            if clock is None:
+                flight: Flight = ManualFlight(*given)
+            else:
+                flight = ClockedFlight(*given, clock=clock)
+        except Exception as error:
+            self._failed(event, error)
+            return
+        self.flight = flight
+        if flight.settling.settlement is not None:
+            self._land()
+        elif isinstance(flight, ClockedFlight):
+            self._start(flight)
+        else:
+            self.changed()
+
+    def _start(self, flight: ClockedFlight) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            flight.clock = SimulatedClock()  # nobody could watch it
+            asyncio.run(self._fly(flight))
+            return
+        self._task = loop.create_task(self._fly(flight))
+        self.changed()
+
+    async def _fly(self, flight: ClockedFlight) -> None:
+        try:
+            await flight.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._task = None
+            self._failed(flight.settling.event, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._task = None
+            self._land()
+
+    def answer(self, act: Callable[[ManualFlight], None]) -> None:
+        """Let the person answer for a service, or let time pass."""
+        flight = self.flight
+        if not isinstance(flight, ManualFlight):
+            raise InvalidValueError(where="answer", reason="comes when nothing waits for one")
+        try:
+            act(flight)
+        except InvalidValueError:
+            raise
+        except Exception as error:
+            self._failed(flight.settling.event, error)
+            return
+        if flight.settling.settlement is not None:
+            self._land()
+        else:
+            self.changed()
+
+    def stop(self) -> None:
+        """Give up the event that is on its way; the instance stays as it was."""
+        if self.flight is None:
+            return
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        name = self.flight.settling.event.name
+        self.flight = None
+        self._add("stopped", self.snapshot, f"{name} given up; nothing was saved")
+        self.changed()
+
+    def _land(self) -> None:
+        """Save what was settled."""
+        assert self.flight is not None
+        settlement = self.flight.settling.settlement
+        assert settlement is not None
+        try:
+            commit(self.store, settlement)
+        except Exception as error:
+            self._failed(settlement.event, error)
+            return
+        self.flight = None
+        after = settlement.after if settlement.saved else settlement.before
+        self._add("settled", after, "", settlement=settlement)
+        self.changed()
+
+    def _failed(self, event: Event, error: BaseException) -> None:
+        self.flight = None
+        text = f"{event.name}: {type(error).__name__}; nothing was saved"
+        self._add("failed", self.snapshot, text, error=error)
+        for watcher in list(self.watchers):
+            watcher.stage_failed(error, event.name)
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell everyone who watches, and those who wait for the end of an event."""
+        if self.flight is None:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                if not each.done():
+                    each.set_result(None)
+        for watcher in list(self.watchers):
+            watcher.stage_changed()
+
+    async def settled(self) -> None:
+        """Return when no event is on its way."""
+        while self.flight is not None:
+            landing = asyncio.get_running_loop().create_future()
+            self._waiting.append(landing)
+            await landing
+
+
+_stages: WeakValueDictionary[tuple[int, str], Stage] = WeakValueDictionary()
+
+
+def stage_of(chart: Chart, store: Store, key: str) -> Stage:
+    """Return the stage of an instance: the one that others look at, where there is one."""
+    name = (id(store), key)
+    stage = _stages.get(name)
+    if stage is None:
+        stage = _stages[name] = Stage(chart, store, key)
+    elif stage.chart != chart:  # such as one with other functions bound
+        stage = Stage(chart, store, key)
+    return stage

@@ -1,0 +1,90 @@
+"""What a panel wants of a store, in one place: the record, the keys, a save, a fork."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from settlesim.chart import Chart, Snapshot
+from settlesim.ports import QueueStore, Store, Transaction
+from settlesim.runtime.transactions import Keeping, transaction_of
+from settlesim.settling import Settlement
+from settlesim.store import PastSettlement
+
+__all__ = ["commit", "fork", "free_key", "keys_of", "past_of", "record_text", "stored_record"]
+
+
+def commit(store: Store, settlement: Settlement) -> None:
+    """Save a settlement where its outcome is one that is saved.
+
+    Raises
+    ------
+    VersionConflictError
+        Another worker saved the instance meanwhile; nothing was written.
+    StoreError
+        The store could not write.
+    """
+    if settlement.saved:
+        keeping = Keeping(timers=isinstance(store, QueueStore))
+        store.commit(transaction_of(settlement, keeping))
+
+
+def past_of(store: Store, key: str, now: Snapshot) -> list[tuple[Snapshot, str]]:
+    """Return what a store remembers of an instance: states, and what led to each, oldest first.
+
+    That is nothing for a store that remembers nothing. The last one is the present state; what
+    comes from an earlier life of the key, or was cut, is left out.
+    """
+    if not hasattr(store, "settlements"):
+        return []
+    found = [(each.snapshot, _story(each)) for each in store.settlements(key) if each.snapshot]
+    return found if found and found[-1][0] == now else []
+
+
+def _story(past: PastSettlement) -> str:
+    """Say in one line what a remembered settlement did."""
+    event = past.event
+    name = event.get("name", "an event") if isinstance(event, dict) else "an event"
+    path = " \N{RIGHTWARDS ARROW} ".join(
+        " + ".join(leaves) for leaves in past.record.get("path", ())
+    )
+    text = f"{name} {(past.outcome or 'settled').upper()}"
+    kept = f"saved as revision {past.revision}"
+    return f"{text}: {path}; {kept}" if path else f"{text}; {kept}"
+
+
+def fork(store: Store, key: str, snapshot: Snapshot) -> str:
+    """Save a snapshot as a new instance, and return its key: `key`, a dash and a number."""
+    made = free_key(store, key)
+    if snapshot.revision:
+        first = Snapshot(
+            snapshot.chart, snapshot.version, snapshot.configuration, snapshot.context, 1
+        )
+        store.commit(Transaction(made, first, 0))
+    return made
+
+
+def free_key(store: Store, name: str) -> str:
+    """Return a key that no instance in the store has: `name`, a dash and a number."""
+    known = set(store.keys())
+    return next(key for each in range(1, len(known) + 2) if (key := f"{name}-{each}") not in known)
+
+
+def keys_of(store: Store, chart: Chart) -> list[str]:
+    """Return the keys of this chart's instances, sorted."""
+    found = []
+    for key in store.keys():  # noqa: SIM118  # a store is no mapping
+        snapshot = store.load(key)
+        if snapshot is not None and snapshot.chart == chart.name:
+            found.append(key)
+    return found
+
+
+def stored_record(key: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Return an instance as its store keeps it."""
+    return {"key": key, **snapshot.to_dict()}
+
+
+def record_text(key: str, snapshot: Snapshot) -> str:
+    """Return the record as JSON, one field a line."""
+    return json.dumps(stored_record(key, snapshot), indent=2, ensure_ascii=False)

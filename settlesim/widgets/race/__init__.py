@@ -1,0 +1,1 @@
+"""`RacePanel` and `queue_lab`: the person is the scheduler."""

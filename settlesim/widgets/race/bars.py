@@ -1,0 +1,134 @@
+"""Pictures for the page in the page's own colours, and the endings as bars to press."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Any, Final
+
+from settlesim.errors import SimulationError, shorten
+from settlesim.sim import Criterion, Ending, Exploration, Verdict
+from settlesim.view.endings.bars import LIMIT, outcomes
+from settlesim.view.simulation.words import labels_of
+from settlesim.view.svg.palette import PALETTES, Palette
+from settlesim.view.svg.picture import Picture
+from settlesim.widgets.race.search import State
+
+__all__ = ["bar_of", "bars_part", "in_order", "picked", "search_part", "themed"]
+
+_TAG: Final = re.compile(r"<[^<>]+>")
+_COLOUR: Final = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
+
+
+def _variables(palette: Palette) -> dict[str, str]:
+    """Return the page's variable for every colour; of equal ones the first name counts."""
+    found: dict[str, str] = {}
+    for each in fields(palette):
+        value = getattr(palette, each.name)
+        if isinstance(value, str):
+            found.setdefault(value, f"var(--ss-{each.name.replace('_', '-')})")
+    for number, value in enumerate(palette.series, 1):
+        found.setdefault(value, f"var(--ss-series-{number})")
+    return found
+
+
+_VARIABLES: Final = _variables(PALETTES["light"])
+
+
+def themed(picture: Picture) -> str:
+    """Return the SVG of a picture on light paper in the page's colours, light or dark."""
+
+    def tag(match: re.Match[str]) -> str:
+        return _COLOUR.sub(colour, match[0])
+
+    def colour(match: re.Match[str]) -> str:
+        return f' {match[1]}="{_VARIABLES.get(match[2], match[2])}"'
+
+    return _TAG.sub(tag, picture.svg)
+
+
+# --- endings ------------------------------------------------------------------------------
+
+
+def in_order(exploration: Exploration) -> list[Ending]:
+    """Return the endings in the order of the bars: the right one, serial ones, all others."""
+    sorts = {True: 1, False: 2, None: 3}
+    return sorted(
+        exploration.endings,
+        key=lambda each: (0 if each.fifo else sorts[each.serializable], -each.interleavings),
+    )
+
+
+def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None:
+    """Return which bar stands for an ending; None where none does."""
+    if exploration is None or ending is None:
+        return None
+    wanted = (ending.store, ending.effects, ending.dead)
+    bars = [(each.store, each.effects, each.dead) for each in in_order(exploration)]
+    return bars.index(wanted) if wanted in bars else None
+
+
+def bars_part(state: State) -> dict[str, Any] | None:
+    """Return the bars of the endings, with what each stands for, and the verdict."""
+    exploration = state.exploration
+    if exploration is None:
+        return None
+    endings = in_order(exploration)
+    events = [each.event for each in exploration.scenario.events]
+    labels = labels_of(endings, events)
+    return {
+        "verdict": _verdict(exploration),
+        "refuted": exploration.verdict is Verdict.REFUTED,
+        "svg": themed(outcomes(exploration, title="")) if endings else None,
+        "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
+    }
+
+
+_HOLDS: Final = {
+    Criterion.FIFO: "every ending is as in order of arrival",
+    Criterion.SERIALIZABLE: "every ending is as one by one, in some order",
+    None: "some endings are of no order at all",
+}
+
+
+def _verdict(exploration: Exploration) -> dict[str, str]:
+    """Say what an exploration has shown."""
+    if exploration.complete:
+        text = _HOLDS[exploration.holds]
+    else:
+        known = "this is what is known, and no proof"
+        if not exploration.endings:
+            known = f"{exploration.states:,} states were found and no ending yet, which is no proof"
+        reason = re.sub(r"\d{4,}", lambda found: f"{int(found[0]):,}", exploration.reason)
+        text = f"{reason}: {known}"
+        if exploration.verdict is Verdict.REFUTED:
+            text = f"{reason}, but one ending that is not allowed is enough"
+    return {"word": exploration.verdict.value.upper(), "text": text}
+
+
+def search_part(state: State, limit: int) -> dict[str, Any]:
+    """Say how far a search is."""
+    return {
+        "status": state.status,
+        "found": state.found,
+        "limit": limit,
+        "stopped": state.exploration is not None
+        and state.exploration.states < limit
+        and not state.exploration.complete,
+        "error": None if state.error is None else str(state.error),
+    }
+
+
+def picked(state: State, index: object) -> Ending:
+    """Return the ending of a bar.
+
+    Raises
+    ------
+    SimulationError
+        There is no such bar.
+    """
+    found = state.exploration
+    endings = [] if found is None else in_order(found)
+    if type(index) is not int or not 0 <= index < len(endings):
+        raise SimulationError(where="ending", reason=f"{shorten(index)} is none of the bars")
+    return endings[index]

@@ -1,0 +1,313 @@
+"""`queue_lab`: choose how events are handled, and see where everything can end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from settlesim.chart import Chart
+from settlesim.chart.strict_json import JSONValue, freeze_object, thaw
+from settlesim.errors import RenderError, SettlesimError, SimulationError, shorten
+from settlesim.sim import PROTECTIONS, Exploration, Faults, Scenario, Schedule
+from settlesim.view.endings.bars import outcomes
+from settlesim.view.schedule.space_time import lanes
+from settlesim.widgets.base.hosting import is_live
+from settlesim.widgets.base.panel import Panel
+from settlesim.widgets.race.bars import bars_part, picked, search_part, themed
+from settlesim.widgets.race.queue_lab_choices import (
+    MOST_EVENTS,
+    Choices,
+    changed,
+    code_of,
+    events_of,
+    options_of,
+    problems_of,
+)
+from settlesim.widgets.race.race_panel import RacePanel
+from settlesim.widgets.race.search import LIMIT, Search
+from settlesim.widgets.race.walk import Way
+
+__all__ = ["QueueLab", "queue_lab"]
+
+_PLAIN: Final = frozenset({"keys", "workers", "queue", "max_receives", "criterion", "start"})
+_PATIENCE: Final = 0.2  # seconds that a cell waits for the static twin where somebody looks
+
+
+class QueueLab(Panel):
+    """Choose events, workers, discipline, protections and faults; see where it can end.
+
+    The bars and the verdict follow every choice. A search that takes long can be stopped:
+    what is known by then is shown, and is no proof. What makes no sense together says so where
+    it was chosen.
+
+    Parameters
+    ----------
+    chart
+        With its guards and assigns bound; services too, unless `results` names them.
+    events : to begin with, in the order of their arrival; None for the chart's first two
+    data : of the events, by name
+    results : what services return, by name; no such service is run
+    limit : how many states are looked at
+    choices
+        To begin with: ``workers``, ``queue``, ``protections``, ``faults``, ``keys``, ``start``,
+        ``max_receives``, ``criterion``, as `Scenario` takes them.
+
+    Raises
+    ------
+    MissingExtraError
+        The ``lab`` extra is not installed.
+    UnboundFunctionError
+        A guard or an assign is not bound.
+    SimulationError
+        There is no such choice.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import order
+    >>> lab = queue_lab(order, ["PAY", "CANCEL"])
+    >>> lab
+    <QueueLab order: PAY, CANCEL; direct: refuted: 3 endings, 10 interleavings, 16 states>
+    >>> lab.choose(queue="fifo_group")
+    >>> lab
+    <QueueLab order: PAY, CANCEL; fifo_group: proved: 1 ending, 1 interleaving, 10 states>
+    """
+
+    kind = "queue-lab"
+    scripts = ("race_bars.js", "queue_lab.js")
+    styles = ("race.css", "queue_lab.css")
+    part_names = ("options", "choices", "problems", "search", "bars", "code", "way")
+
+    def __init__(
+        self,
+        chart: Chart,
+        events: Sequence[str] | None = None,
+        *,
+        data: Mapping[str, JSONValue] | None = None,
+        results: Mapping[str, JSONValue] | None = None,
+        limit: int = LIMIT,
+        **choices: Any,
+    ) -> None:
+        if not isinstance(chart, Chart):
+            raise TypeError(f"queue_lab({shorten(chart, 40)}): a Chart is needed")
+        chart.require("guard", "assign")
+        super().__init__()
+        self.chart = chart
+        self.scenario: Scenario | None = None
+        """What is explored; None where the choices make no sense."""
+        self.problems: dict[str, str] = {}
+        """Why a choice makes no sense, by its name."""
+        self.search = Search(self.home, self._search_changed, self.fail, limit)
+        self._data = dict(freeze_object(dict(data or {}), where="data"))
+        self._results = results
+        self._begun = False
+        first = events_of(chart)[:2] if events is None else events
+        self.choices = changed(Choices(), events=first, **choices)
+        self.show(options=options_of(chart))
+        self._chosen()
+
+    # --- choosing -------------------------------------------------------------------------
+
+    def choose(self, **choices: Any) -> None:
+        """Change some of the choices; of the faults those that are named.
+
+        Parameters
+        ----------
+        choices : as the constructor takes them, and ``events``
+
+        Raises
+        ------
+        SimulationError
+            There is no such choice. What makes no sense is shown, and not raised.
+        """
+        self.choices = changed(self.choices, **choices)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        """Show the choices and, once somebody looks, explore them."""
+        given = (self.chart, self._data, self._results)
+        self.problems = problems_of(self.choices, *given)
+        self.scenario = None if self.problems else self.choices.scenario(*given)
+        self.search.abandon()
+        with self.together():
+            self.show(
+                choices=thaw_choices(self.choices),
+                problems=self.problems,
+                code=None if self.scenario is None else code_of(self.scenario, self.choices.start),
+                way=None,
+            )
+            if self.scenario is not None and self._begun:
+                self.search.start(self.scenario)
+            else:
+                self._search_changed()
+
+    def _begin(self) -> None:
+        """Explore what is chosen, unless that was done."""
+        self._begun = True
+        if self.scenario is not None and self.search.state.status == "none" and not self.closed:
+            self.search.start(self.scenario)
+
+    def _search_changed(self) -> None:
+        """Show how far the search is; nobody else would see what goes wrong with that."""
+        try:
+            state = self.search.state
+            self.show(search=search_part(state, self.search.limit), bars=bars_part(state))
+        except Exception as error:
+            self.fail(error)
+
+    # --- looking --------------------------------------------------------------------------
+
+    @property
+    def exploration(self) -> Exploration | None:
+        """What was found, as soon as the search has ended; None where nothing can be."""
+        self._begin()
+        self.search.wait()
+        return self.search.state.exploration
+
+    def race(self, path: Schedule | str = "", **options: Any) -> RacePanel:
+        """Return a panel to play with what is chosen; the options are those of `RacePanel`.
+
+        Raises
+        ------
+        SimulationError
+            The choices make no sense, or the path.
+        """
+        found = self.exploration
+        if found is None:
+            raise SimulationError(
+                where="choices", reason=self._senseless() or str(self.search.state.error or "")
+            )
+        return RacePanel(found, path=path, **options)
+
+    @property
+    def widget(self) -> Any:
+        """The anywidget that shows this lab; it begins to search once it is shown."""
+        found = super().widget
+        self._begin()
+        return found
+
+    def twin(self) -> str:
+        """Return the bars as SVG."""
+        found = self._known()
+        if found is None:
+            raise RenderError("there are no endings to be drawn")
+        return outcomes(found).svg
+
+    def _known(self) -> Exploration | None:
+        """Return what was found; where somebody looks, nobody is kept waiting for long."""
+        self._begin()
+        self.search.wait(_PATIENCE if is_live() else None)
+        return self.search.state.exploration
+
+    def __repr__(self) -> str:
+        events = ", ".join(self.choices.events) or "no events"
+        head = f"<QueueLab {self.chart.name}: {events}; {self.choices.queue}"
+        if self.problems:
+            return f"{head}: makes no sense: {self._senseless()}>"
+        found, state = self._known(), self.search.state
+        if found is not None:
+            return f"{head}: {found}>"
+        return f"{head}: {state.status if state.error is None else state.error}>"
+
+    def _senseless(self) -> str:
+        return "; ".join(
+            why if why.startswith(f"{name} ") else f"{name}: {why}"
+            for name, why in self.problems.items()
+        )
+
+    # --- messages -------------------------------------------------------------------------
+
+    def on_choose(self, name: Any, value: Any) -> None:
+        """Change one choice."""
+        if name not in _PLAIN:
+            raise SimulationError(where="choice", reason=f"{shorten(name)} is none")
+        self.choose(**{name: value})
+
+    def on_protect(self, name: Any, on: Any) -> None:
+        """Put a protection in, or take it out."""
+        if name not in PROTECTIONS:
+            raise SimulationError(where="protection", reason=f"{shorten(name)} is none")
+        kept = [each for each in self.choices.protections if each != name]
+        wanted = [*kept, name] if on else kept
+        self.choose(protections=[each for each in PROTECTIONS if each in wanted])
+
+    def on_fault(self, name: Any, value: Any) -> None:
+        """Say how often a fault may happen."""
+        if name not in Faults._fields:
+            raise SimulationError(where="fault", reason=f"{shorten(name)} is none")
+        self.choose(faults={name: value})
+
+    def on_add(self, event: Any) -> None:
+        """Let one event more arrive, the last."""
+        if event not in events_of(self.chart):
+            raise SimulationError(where="event", reason=f"{shorten(event)} is none of the chart")
+        if len(self.choices.events) < MOST_EVENTS:
+            self.choose(events=[*self.choices.events, event])
+
+    def on_drop(self, index: Any) -> None:
+        """Take an event out."""
+        place = self._place(index)
+        events = self.choices.events
+        self.choose(events=[*events[:place], *events[place + 1 :]])
+
+    def on_earlier(self, index: Any) -> None:
+        """Let an event arrive one place earlier."""
+        place = self._place(index)
+        events = list(self.choices.events)
+        if place:
+            events[place - 1 : place + 1] = events[place], events[place - 1]
+        self.choose(events=events)
+
+    def _place(self, index: Any) -> int:
+        if type(index) is not int or not 0 <= index < len(self.choices.events):
+            raise SimulationError(where="event", reason=f"{shorten(index)} is none of the places")
+        return index
+
+    def on_stop(self) -> None:
+        """End the search; what is known is shown."""
+        self.search.stop()
+
+    def on_explore(self) -> None:
+        """Search again."""
+        if self.scenario is not None:
+            self.search.start(self.scenario)
+
+    def on_shortest(self) -> None:
+        """Show the shortest way to an ending that is not allowed."""
+        self.search.jump(lambda found: found.counterexample, self._show_way)
+
+    def on_ending(self, index: Any) -> None:
+        """Show the shortest way to the ending of a bar."""
+        ending = picked(self.search.state, index)
+        self.search.jump(lambda found: found.way_to(ending), self._show_way)
+
+    def _show_way(self, way: Schedule | None) -> None:
+        if way is None or self.scenario is None or self.closed:
+            return
+        walked = Way(self.scenario)
+        walked.follow(way.steps)
+        self.show(way={"path": str(way), "svg": themed(lanes(walked.replay, title=""))})
+        self.say(walked.replay.sentence)
+
+    def stop(self) -> None:
+        """End the search; nothing of it is told any more."""
+        self.search.abandon()
+
+
+def thaw_choices(choices: Choices) -> dict[str, Any]:
+    """Return choices as plain JSON; a value that is none is shown as text."""
+    try:
+        found: dict[str, Any] = thaw(freeze_object(choices.to_dict(), where="choices"))
+    except SettlesimError:
+        found = {
+            name: value if isinstance(value, (list, dict, int, str, type(None))) else repr(value)
+            for name, value in choices.to_dict().items()
+        }
+    return found
+
+
+def queue_lab(chart: Chart, events: Sequence[str] | None = None, **options: Any) -> QueueLab:
+    """Return a lab in which everything about a queue can be tried with a chart.
+
+    The options are those of `QueueLab`.
+    """
+    return QueueLab(chart, events, **options)

@@ -1,0 +1,397 @@
+"""`RacePanel`: a scenario to play with. The person is the scheduler."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from settlesim.errors import (
+    ReplayDivergedError,
+    SettlesimError,
+    SimulationError,
+    shorten,
+)
+from settlesim.sim import Ending, Exploration, Scenario, Schedule
+from settlesim.sim.step_words import message_names
+from settlesim.view.schedule.space_time import lanes
+from settlesim.view.simulation.words import events_words, scenario_words
+from settlesim.widgets.base.panel import Panel
+from settlesim.widgets.race.bars import bar_of, bars_part, in_order, picked, search_part, themed
+from settlesim.widgets.race.parts import (
+    about_of,
+    charts_of,
+    rows_of,
+    store_of,
+    worker_pictures,
+    workers_of,
+)
+from settlesim.widgets.race.search import LIMIT, Search, State
+from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.words import LETTERS, absent, budgets, judged
+
+__all__ = ["RacePanel"]
+
+_LONGEST: Final = 20_000  # letters of a path
+
+
+class RacePanel(Panel):
+    """A scenario to play with: you are the scheduler.
+
+    What may happen next stands on buttons, faults among it while the budget lasts; pressing
+    one lets it happen. What can not happen says why. The bars show where everything can end:
+    press one, and the panel shows the shortest way there.
+
+    Parameters
+    ----------
+    source
+        A scenario, or what `explore` has found of one. The endings of a scenario are worked
+        out beside, as soon as the panel is shown.
+    path : steps to begin with, as `replay` takes them
+    at : how many of them are shown; None for all
+    charts : whether the chart is shown, once for the store and once for each worker
+    limit : how many states are looked at to find the endings
+    seed : of the steps that chance takes
+
+    Raises
+    ------
+    MissingExtraError
+        The ``lab`` extra is not installed.
+    ReplayDivergedError
+        The path names a step that is not enabled there.
+    SimulationError
+        The path is no schedule, or the chart can not go on from the scenario's start.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import order
+    >>> panel = RacePanel(Scenario(order, ["PAY", "CANCEL"], queue="direct"))
+    >>> for step in "l1 l2 c1 s1 s2".split():
+    ...     panel.take(step)
+    >>> panel.verdict
+    'forbidden: lost update'
+    """
+
+    kind = "race"
+    scripts = ("race_bars.js", "race.js")
+    styles = ("race.css",)
+    part_names = (
+        "about", "place", "rows", "budgets", "store", "workers", "verdict", "path", "lanes",
+        "chart", "charts", "bars", "search", "note",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        source: Scenario | Exploration,
+        *,
+        path: Schedule | str = "",
+        at: int | None = None,
+        charts: bool = True,
+        limit: int = LIMIT,
+        seed: int = 1,
+    ) -> None:
+        if not isinstance(source, (Scenario, Exploration)):
+            raise TypeError(
+                f"RacePanel({shorten(source, 40)}): a Scenario or an Exploration is needed"
+            )
+        super().__init__()
+        given = source if isinstance(source, Exploration) else None
+        self.way = Way(source if isinstance(source, Scenario) else source.scenario)
+        self.search = Search(self.home, self._search_changed, self.fail, limit)
+        self._dice = random.Random(seed)
+        self._charts = charts
+        steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
+        diverged = self.way.follow(steps)
+        if diverged is not None:
+            raise diverged
+        self.way.go(self.way.last if at is None else at)
+        if given is not None:
+            self.search.state = State("done", given.states, given)
+        self._enter()
+
+    # --- looking --------------------------------------------------------------------------
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is played; another one after a change of the discipline."""
+        return self.way.scenario
+
+    @property
+    def path(self) -> str:
+        """The steps up to here, as `replay` takes them."""
+        return str(self.way.shown)
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The names of the steps that may come next."""
+        return tuple(step.name for step in self.way.frame.enabled)
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ends here; None where something has to come yet."""
+        return self.way.ending
+
+    @property
+    def verdict(self) -> str:
+        """What the present end is worth, such as ``as FIFO`` or ``forbidden: lost update``."""
+        return self._judged()["word"]
+
+    @property
+    def note(self) -> str:
+        """Why the last wish could not be met as a whole; empty where it could."""
+        return self.parts["note"] or ""
+
+    # --- showing --------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        """Show another scenario."""
+        scenario = self.scenario
+        self.names = message_names(scenario)
+        with self.together():
+            self.show(
+                about=about_of(scenario),
+                chart=worker_pictures(scenario.chart) if self._charts else None,
+            )
+            self._searched()
+            self._refresh()
+
+    def _refresh(self, note: str | None = None) -> None:
+        """Show where the way is now."""
+        way, names = self.way, self.names
+        with self.together():
+            self.show(
+                place={
+                    "at": way.at,
+                    "last": way.last,
+                    "text": way.frame.text,
+                    "step": "" if way.frame.step is None else way.frame.step.name,
+                    "anomalies": list(way.frame.anomalies),
+                    "ended": way.ending is not None,
+                },
+                rows=rows_of(way, names),
+                budgets=budgets(way),
+                store=store_of(way),
+                workers=workers_of(way, names),
+                verdict=self._verdict(),
+                path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
+                charts=charts_of(way, names) if self._charts else [],
+                lanes=themed(lanes(way.replay, at=way.at, title="")),
+                note=note,
+            )
+
+    def _search_changed(self) -> None:
+        """Show how far the search is; nobody else would see what goes wrong with that."""
+        try:
+            with self.together():
+                self._searched()
+                self.show(verdict=self._verdict())
+        except Exception as error:
+            self.fail(error)
+
+    def _verdict(self) -> dict[str, Any]:
+        """Return what the present end is worth, and which bar it is."""
+        return {**self._judged(), "bar": bar_of(self.search.state.exploration, self.ending)}
+
+    def _judged(self) -> dict[str, str]:
+        found = self.search.state.exploration
+        bar = bar_of(found, self.ending)
+        return judged(self.way, None if found is None or bar is None else in_order(found)[bar])
+
+    def _searched(self) -> None:
+        """Show what the search has found."""
+        state = self.search.state
+        self.show(search=search_part(state, self.search.limit), bars=bars_part(state))
+
+    @property
+    def widget(self) -> Any:
+        """The anywidget that shows this panel; the endings are looked for once it is shown."""
+        found = super().widget
+        if self.search.state.status == "none" and not self.closed:
+            self.search.start(self.scenario)
+        return found
+
+    def twin(self) -> str:
+        """Return the lanes of the way so far as SVG."""
+        return lanes(self.way.replay, at=self.way.at).svg
+
+    def __repr__(self) -> str:
+        scenario = self.scenario
+        steps = f"step {self.way.at} of {self.way.replay.schedule}" if self.way.last else "step 0"
+        return (
+            f"<RacePanel {events_words(scenario)}: {scenario_words(scenario)}: "
+            f"{steps}, {self.verdict}>"
+        )
+
+    # --- the scheduler --------------------------------------------------------------------
+
+    def take(self, step: str) -> None:
+        """Let a step happen.
+
+        Parameters
+        ----------
+        step : its name, such as ``r1``
+
+        Raises
+        ------
+        ReplayDivergedError
+            It is not enabled.
+        SimulationError
+            It is no step.
+        """
+        wanted = Schedule.parse(step).steps
+        if len(wanted) != 1:
+            raise SimulationError(where="step", reason=f"is {shorten(step)}; one name is needed")
+        self.way.take(wanted[0])
+        self._refresh()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Have a screen reader say what the step did, and what it came to."""
+        frame = self.way.frame
+        parts = [frame.text, *frame.anomalies]
+        if self.ending is not None:
+            parts.append(self.verdict)
+        self.say(". ".join(parts))
+
+    def on_take(self, step: str) -> None:
+        """Let a step happen; where it is not there, say why."""
+        try:
+            self.take(step)
+        except ReplayDivergedError as error:
+            self._refresh(self._absent(error))
+            self.say(self._absent(error))
+
+    def _absent(self, error: ReplayDivergedError) -> str:
+        return absent(self.way, error, self.names)
+
+    def chance(self) -> None:
+        """Let chance take a step, each that is enabled alike; nothing happens where none is."""
+        enabled = self.way.frame.enabled
+        if enabled:
+            self.take(enabled[self._dice.randrange(len(enabled))].name)
+
+    def on_chance(self) -> None:
+        """Let chance take a step."""
+        self.chance()
+
+    # --- forth and back -------------------------------------------------------------------
+
+    def go(self, position: int) -> None:
+        """Show so many steps of the path; what is too little or too much is its begin or end."""
+        self.way.go(position)
+        self._refresh()
+        self._tell()
+
+    def on_go(self, position: Any) -> None:
+        """Show so many steps."""
+        if type(position) is not int:
+            raise SimulationError(where="position", reason=f"is {shorten(position)}")
+        self.go(position)
+
+    def on_step(self) -> None:
+        """Go one step on along the path, or take the only step that there is, but no fault."""
+        enabled = self.way.frame.enabled
+        if self.way.at < self.way.last:
+            self.go(self.way.at + 1)
+        elif len(enabled) == 1 and not enabled[0].kind.is_fault:
+            self.take(enabled[0].name)
+
+    def on_back(self) -> None:
+        """Go one step back."""
+        self.go(self.way.at - 1)
+
+    # --- jumps ----------------------------------------------------------------------------
+
+    def follow(self, path: Schedule | str) -> None:
+        """Walk a path from the beginning, as far as it is possible; a note says where it ends.
+
+        Raises
+        ------
+        SimulationError
+            It is no schedule.
+        """
+        steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
+        error = self.way.follow(steps)
+        self._refresh(
+            None
+            if error is None
+            else f"step {error.position}, {absent(self.way, error, self.names)}"
+        )
+        self._tell()
+
+    def on_paste(self, text: Any) -> None:
+        """Walk the path that was pasted; a call of `replay` around it is taken off."""
+        if not isinstance(text, str) or len(text) > _LONGEST:
+            raise SimulationError(where="path", reason=f"is {shorten(text)}; text is needed")
+        try:
+            self.follow(_bare(text))
+        except SimulationError as error:
+            told = f"{error}. The letters: {LETTERS}."
+            self._refresh(told)
+            self.say(told)
+
+    def on_shortest(self) -> None:
+        """Jump to the shortest way to an ending that the criterion does not allow."""
+        self._jump(lambda found: found.counterexample)
+
+    def on_ending(self, index: Any) -> None:
+        """Jump to the shortest way to the ending of a bar."""
+        ending = picked(self.search.state, index)
+        self._jump(lambda found: found.way_to(ending))
+
+    def _jump(self, work: Callable[[Exploration], Schedule | None]) -> None:
+        if self.search.jump(work, self._jumped):
+            self._refresh("The shortest way is being worked out.")
+
+    def _jumped(self, way: Schedule | None) -> None:
+        if way is not None and not self.closed:
+            self.follow(way)
+
+    def under(self, queue: str) -> None:
+        """Play the same steps under another queue discipline, as far as they are possible.
+
+        Raises
+        ------
+        SimulationError
+            There is no such discipline, or the scenario makes no sense under it.
+        """
+        scenario = self.scenario.replace(queue=queue)
+        wanted = len(self.way.shown)
+        self.way, error = self.way.under(scenario)
+        self.search.abandon()
+        self._enter()
+        if error is not None:
+            self._refresh(f"Under {queue} the path ends here: {self._absent(error)}")
+        elif wanted:
+            self._refresh(f"Under {queue} the same steps are possible.")
+        self._tell()
+        if self._widget is not None and not self.closed:
+            self.search.start(scenario)
+
+    def on_queue(self, name: Any) -> None:
+        """Change the discipline; where that makes no sense, say so."""
+        try:
+            self.under(name)
+        except SettlesimError as error:
+            self._refresh(str(error))
+            self.say(str(error))
+
+    def on_stop(self) -> None:
+        """End the search for the endings."""
+        self.search.stop()
+
+    def on_explore(self) -> None:
+        """Look for the endings again."""
+        self.search.start(self.scenario)
+
+    def stop(self) -> None:
+        """End the search for the endings; nothing of it is told any more."""
+        self.search.abandon()
+
+
+def _bare(text: str) -> str:
+    """Return what stands between quotes, where there are any: a call may be pasted whole."""
+    for quote in ('"', "'"):
+        if text.count(quote) >= 2:
+            return text.split(quote)[1]
+    return text

@@ -1,0 +1,1 @@
+"""`StepPanel`: one event, microstep by microstep."""

@@ -1,0 +1,222 @@
+"""What every panel keeps to: parts, messages, errors, threads and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+
+from settlesim.errors import InvalidValueError, MissingExtraError, RenderError
+from settlesim.widgets.base import hosting
+from settlesim.widgets.base.hosting import CellWatch
+from settlesim.widgets.base.panel import Panel
+
+
+class Tally(Panel):
+    """A panel that counts."""
+
+    kind = "tally"
+    scripts = ()
+    part_names = ("count", "thread")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.show(count=0)
+        self.stopped = 0
+
+    def on_add(self, by: int) -> None:
+        """Add."""
+        self.show(count=self.parts["count"] + by * by // by, thread=threading.get_ident())
+
+    def twin(self) -> dict[str, str]:
+        """Return a picture."""
+        if self.parts["count"] > 9:
+            raise RenderError("too many")
+        return {"image/svg+xml": f"<svg><text>{self.parts['count']}</text></svg>"}
+
+    def stop(self) -> None:
+        """Count the stops."""
+        self.stopped += 1
+
+    def __repr__(self) -> str:
+        return f"<Tally: {self.parts['count']}>"
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have panels believe that somebody looks."""
+    monkeypatch.setenv("SETTLESIM_PANELS", "live")
+
+
+def test_a_message_calls_the_method_of_its_kind() -> None:
+    """The fields of the message are its arguments."""
+    panel = Tally()
+    panel.receive({"kind": "add", "by": 3})
+    assert panel.parts["count"] == 3
+
+
+@pytest.mark.parametrize(
+    "message",
+    [None, 3, "add", [], {}, {"kind": 3}, {"kind": "nothing"}, {"kind": "add"}, {"kind": "__init"}],
+)
+def test_a_message_that_makes_no_sense_is_an_error_in_the_panel(message: Any) -> None:
+    """Nothing is raised into the kernel's log, and the panel goes on."""
+    panel = Tally()
+    panel.receive(message)
+    assert isinstance(panel.errors[0], (InvalidValueError, TypeError))
+    panel.receive({"kind": "add", "by": 1})
+    assert panel.parts["count"] == 1
+
+
+def test_an_error_is_shown_with_its_traceback_and_kept() -> None:
+    """The front end gets text and traceback; the exception itself is in `errors`."""
+    panel = Tally()
+    panel.receive({"kind": "add", "by": 0})
+    assert isinstance(panel.errors[0], ZeroDivisionError)
+    shown = panel.parts["error"]
+    assert shown["text"].startswith("ZeroDivisionError")
+    assert "on_add" in shown["traceback"]
+    panel.receive({"kind": "forget"})
+    assert panel.parts["error"] is None
+    assert len(panel.errors) == 1
+
+
+def test_every_message_is_heard() -> None:
+    """The page counts on it: where nothing is heard, it says that the kernel does not answer."""
+    panel = Tally()
+    for message in ({"kind": "add", "by": 1}, {"kind": "nothing"}, None):
+        panel.receive(message)
+    assert panel.parts["heard"] == 3
+
+
+def test_only_a_known_part_can_be_shown() -> None:
+    """A name that the front end does not know is a mistake of the panel's author."""
+    with pytest.raises(KeyError, match="coutn"):
+        Tally().show(coutn=1)
+
+
+def test_where_nobody_looks_there_is_only_the_static_twin() -> None:
+    """Picture and text, no widget: the page needs no kernel."""
+    panel = Tally()
+    assert panel._repr_mimebundle_() == {
+        "text/plain": "<Tally: 0>",
+        "image/svg+xml": "<svg><text>0</text></svg>",
+    }
+
+
+def test_a_picture_that_can_not_be_drawn_leaves_the_text() -> None:
+    """The text says it too."""
+    panel = Tally()
+    panel.show(count=10)
+    assert panel._repr_mimebundle_() == {"text/plain": "<Tally: 10>"}
+
+
+@pytest.mark.usefixtures("live")
+def test_where_somebody_looks_the_widget_comes_with_its_twin() -> None:
+    """One bundle: the widget's view, the picture, the text."""
+    with Tally() as panel:
+        bundle = panel._repr_mimebundle_()
+        view = bundle["application/vnd.jupyter.widget-view+json"]
+        assert view["model_id"] == panel.widget.model_id
+        assert bundle["text/plain"] == "<Tally: 0>"
+        assert bundle["image/svg+xml"].startswith("<svg>")
+
+
+@pytest.mark.usefixtures("live")
+def test_the_widget_follows_the_parts() -> None:
+    """What is shown later is a trait of the widget, so that it survives a reload of the page."""
+    with Tally() as panel:
+        assert panel.widget.count == 0
+        panel.receive({"kind": "add", "by": 2})
+        assert panel.widget.count == 2
+        panel.receive({"kind": "add", "by": 0})
+        assert panel.widget.error["kind"] == "ZeroDivisionError"
+
+
+@pytest.mark.usefixtures("live")
+def test_a_message_of_the_page_reaches_the_panel() -> None:
+    """The widget passes on what it is sent."""
+    with Tally() as panel:
+        panel.widget._handle_custom_msg({"kind": "add", "by": 5}, [])
+        assert panel.parts["count"] == 5
+
+
+@pytest.mark.usefixtures("live")
+def test_closing_ends_everything_once() -> None:
+    """The widget is closed and forgotten, messages that come late do nothing."""
+    panel = Tally()
+    assert panel.widget.comm is not None
+    panel.close()
+    panel.close()
+    assert panel.stopped == 1
+    assert panel.widget.comm is None
+    panel.receive({"kind": "add", "by": 5})
+    assert panel.parts["count"] == 0
+    assert "application/vnd.jupyter.widget-view+json" not in panel._repr_mimebundle_()
+
+
+async def _from_a_thread(panel: Tally) -> None:
+    thread = threading.Thread(target=panel.receive, args=({"kind": "add", "by": 1},))
+    thread.start()
+    thread.join()
+    assert panel.parts["count"] == 0  # not handled there
+    await asyncio.sleep(0)
+
+
+def test_a_message_in_another_thread_is_handled_at_home() -> None:
+    """The panel's loop handles it, in the thread in which the panel was made."""
+
+    async def main() -> None:
+        panel = Tally()
+        await _from_a_thread(panel)
+        assert panel.parts["count"] == 1
+        assert panel.parts["thread"] == threading.get_ident()
+
+    asyncio.run(main())
+
+
+def test_without_an_event_loop_messages_are_handled_at_once() -> None:
+    """A plain program, or a loop that has ended."""
+
+    async def make() -> Tally:
+        return Tally()
+
+    panel = asyncio.run(make())
+    thread = threading.Thread(target=panel.receive, args=({"kind": "add", "by": 1},))
+    thread.start()
+    thread.join()
+    assert panel.parts["count"] == 1
+
+
+def test_a_cell_that_runs_again_closes_what_it_made() -> None:
+    """What other cells made stays."""
+    cell = "one"
+    cells = CellWatch(lambda: cell)
+    first, other = Tally(), Tally()
+    cells.add(first)
+    cell = "two"
+    cells.add(other)
+    cells.begins("one")
+    assert (first.closed, other.closed) == (True, False)
+    cells.begins("one")
+    cells.begins(None)
+    assert first.stopped == 1
+    assert not other.closed
+
+
+def test_a_panel_that_is_gone_is_not_kept_by_the_watch() -> None:
+    """The watch holds no panel alive."""
+    cells = CellWatch(lambda: "one")
+    cells.add(Tally())
+    gc.collect()
+    assert len(cells._everyone) == 0
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says which extra to install."""
+    monkeypatch.setattr(hosting, "REQUIRED", ("ipywidgets", "nothing_of_that_name"))
+    with pytest.raises(MissingExtraError, match=r"Tally needs 'nothing_of_that_name'.*\[lab\]"):
+        Tally()

@@ -1,0 +1,43 @@
+"""Scenarios to race, and walks through them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from settlesim.errors import SimulationError
+from settlesim.gallery import append_log, order
+from settlesim.sim import DISCIPLINES, Scenario
+from settlesim.widgets.race.walk import Way
+
+__all__ = ["clicks", "random_way", "scenarios"]
+
+
+def clicks(queue: str = "direct", **options: Any) -> Scenario:
+    """Return two clicks on one order."""
+    return Scenario(order, ["PAY", "CANCEL"], queue=queue, **options)
+
+
+def scenarios() -> Iterator[Scenario]:
+    """Yield scenarios under every discipline, with one and several workers, keys and faults."""
+    log = append_log(3)
+    for queue in DISCIPLINES:
+        for workers in (1, 2, 3):
+            yield Scenario(log, ["E1", "E2", "E3"], workers, queue)
+            yield Scenario(log, ["E1", "E2"], workers, queue, keys=2)
+        for faults in ({"crashes": 1, "service_failures": 1}, {"expiries": 1}, {"duplicates": 1}):
+            try:
+                yield Scenario(order, ["PAY", "SHIP"], 2, queue, faults=faults)
+            except SimulationError:
+                continue  # makes no sense under this discipline
+
+
+def random_way(scenario: Scenario, seed: int) -> Iterator[Way]:
+    """Walk at random to the end, and yield the way after every step, the beginning first."""
+    dice = random.Random(seed)
+    way = Way(scenario)
+    yield way
+    while way.frame.enabled:
+        way.take(way.frame.enabled[dice.randrange(len(way.frame.enabled))])
+        yield way
