@@ -7,9 +7,11 @@ The moments differ from run to run; what has to hold does not.
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import signal
 import sqlite3
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -52,12 +54,17 @@ class Storm:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Storm:
+        # What is collected could be struck, too; Python tells that to nobody but this hook.
+        gc.disable()
+        self._hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
         self._before = signal.signal(signal.SIGALRM, self._strike)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, self._before)
+        sys.unraisablehook = self._hook
+        gc.enable()
 
     def __call__(self, use: Callable[[], object]) -> None:
         """Interrupt this use, perhaps, and perhaps also what ends it then."""
