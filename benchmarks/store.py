@@ -229,7 +229,7 @@ def by_size(folder: Path, rounds: int) -> bool:
     pairs = zip(growth["SqliteStore"], growth["by hand"], strict=True)
     quotient = statistics.median(ours / hand for ours, hand in pairs)
     print(f"\nThe two ratios, one by the other: {quotient:.2f}; limit {MOST_GROWTH}")
-    return quotient <= MOST_GROWTH
+    return bool(quotient <= MOST_GROWTH)
 
 
 # --- opening and memory -------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def by_opening(folder: Path) -> bool:
         f"\nMore than an empty one: {seconds * 1e3:.1f} ms, limit {MOST_SECONDS * 1e3:.0f}; "
         f"{megabytes:.1f} MB, limit {MOST_MEGABYTES:.0f}"
     )
-    return seconds <= MOST_SECONDS and megabytes <= MOST_MEGABYTES
+    return bool(seconds <= MOST_SECONDS and megabytes <= MOST_MEGABYTES)
 
 
 class Dict:

@@ -174,7 +174,7 @@ def test_a_signal_handler_that_comes_inside_a_use_is_refused(
 ) -> None:
     """It does not wait for itself for ever; outside a use it may do what it likes."""
     store: SqlStore = SqliteStore(path) if kind == "file" else MemoryStore()
-    uses = {**USES, "close": lambda store: store.close()}
+    uses: dict[str, Callable[[SqlStore], object]] = {**USES, "close": lambda store: store.close()}
     refused: list[RuntimeError] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
