@@ -8,10 +8,7 @@ above the limit ends the run with exit status 1.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
 import statistics
 import sys
 import tempfile
@@ -20,7 +17,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.conftest import CHROMIUM_OPTIONS, LabNotebook, find_chromium, start_lab
+from tests.browser.conftest import CHROMIUM_OPTIONS, find_chromium
+from tests.browser.jupyter import LabNotebook, serve, write_notebook
 
 ROUNDS = 30
 LIMIT = 100.0
@@ -54,15 +52,7 @@ MEASURE = """async ([panel, name, wanted]) => {
 
 def open_panel(browser: Browser, address: str, folder: Path, name: str, source: str) -> Any:
     """Open a notebook of one cell, run it, and return its panel."""
-    cell: dict[str, Any] = {
-        "cell_type": "code", "execution_count": None, "id": "cell", "metadata": {}, "outputs": [],
-        "source": source,
-    }  # fmt: skip
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    record = {
-        "cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5,
-    }  # fmt: skip
-    (folder / name).write_text(json.dumps(record), encoding="utf-8")
+    write_notebook(folder / name, source)
     page = browser.new_context(viewport={"width": 1300, "height": 1400}).new_page()
     LabNotebook(page, address, name).run_all()
     panel = page.locator(".chart-panel").first
@@ -96,19 +86,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "notebooks"
         shutil.copytree(Path(__file__).parent.parent / "notebooks", folder)
-        process, address = start_lab(Path(place))
-        try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=chromium, headless=True, args=CHROMIUM_OPTIONS
-                )
-                small = rounds_of_count(open_panel(browser, address, folder, "a.ipynb", COUNT))
-                panel = open_panel(browser, address, folder, "b.ipynb", LARGE)
-                large = [measure(panel, "COUNT") for _ in range(ROUNDS)]
-                browser.close()
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
+        with serve(Path(place)) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=chromium, headless=True, args=CHROMIUM_OPTIONS
+            )
+            small = rounds_of_count(open_panel(browser, address, folder, "a.ipynb", COUNT))
+            panel = open_panel(browser, address, folder, "b.ipynb", LARGE)
+            large = [measure(panel, "COUNT") for _ in range(ROUNDS)]
+            browser.close()
     for name, found in (("count", small), ("a ring of 100 states", large)):
         print(
             f"click to painted highlight, {name:22s} least {min(found):6.1f} ms, median "

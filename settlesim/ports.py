@@ -207,7 +207,8 @@ class Store(Protocol):
         Raises
         ------
         VersionConflictError
-            The instance is at another revision; nothing was written.
+            The instance is at another revision, or not in the state `before`, or the timer
+            whose message is consumed was ended; nothing was written.
         ReceiptExpiredError
             The consumed message may be in other hands by now; nothing was written.
         EventRepeatedError
@@ -296,6 +297,9 @@ class Queue(Protocol):
     def send(self, body: JSONValue, group_id: str, deduplication_id: str | None = None) -> int:
         """Accept a message; it is on the disk when this returns.
 
+        A deduplication id is known while its message waits, and for a window after it was
+        accepted and after it was deleted; within its group, where the queue says nothing else.
+
         Returns
         -------
         id : of the message; of the earlier one where `deduplication_id` is known
@@ -304,6 +308,8 @@ class Queue(Protocol):
         ------
         DeduplicationError
             The deduplication id is known with another body.
+        InvalidValueError
+            A body that is no strict JSON, or an id that is no text.
         """
         ...
 
@@ -315,6 +321,9 @@ class Queue(Protocol):
         chart_version: ChartVersion | None = None,
     ) -> Sequence[Message]:
         """Return messages that may be handled now, and hide them from others.
+
+        An ordered queue returns one message of a group at most. The group whose head has been
+        receivable longest comes first, so that no group starves.
 
         Parameters
         ----------
@@ -461,7 +470,7 @@ class Clock(Protocol):
         """Return when `seconds` have passed on this clock."""
         ...
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
         Raises

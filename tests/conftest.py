@@ -20,7 +20,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-FINDINGS = pytest.StashKey[list[str]]()
+FINDING = "finding"
 
 
 @pytest.fixture
@@ -28,14 +28,21 @@ def finding(request: pytest.FixtureRequest) -> Callable[[object], None]:
     """Adds a line to the end of the test report: what was counted, not only that it held."""
 
     def add(line: object) -> None:
-        request.config.stash.setdefault(FINDINGS, []).append(str(line))
+        request.node.user_properties.append((FINDING, str(line)))  # travels with the report
 
     return add
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the tests found."""
-    lines = terminalreporter.config.stash.get(FINDINGS, [])
+    reports = [each for reports in terminalreporter.stats.values() for each in reports]
+    lines = [
+        str(line)
+        for each in reports
+        if isinstance(each, pytest.TestReport) and each.when == "call"
+        for name, line in each.user_properties
+        if name == FINDING
+    ]
     if lines:
         terminalreporter.write_sep("=", "what was counted")
         for line in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from settlesim.runtime import Worker
 from settlesim.runtime.logs import FIELDS, OUTCOMES
 from settlesim.sim import DISCIPLINES, MONITORS, PROTECTIONS, Faults, Kind
 from settlesim.store import FifoQueue, MemoryStore
-from settlesim.store.base import HISTORY, MARK_WINDOW
-from settlesim.store.documents import TABLES
+from settlesim.store.queues import MAX_RECEIVES
+from settlesim.store.schema import TABLES
+from settlesim.store.sql import HISTORY, MARK_WINDOW
 from tests.documents import ROOT, blocks, examples, run
 
 TEXTS = {
@@ -120,13 +122,23 @@ def test_the_page_of_the_simulator_names_everything_with_its_meaning() -> None:
 def test_the_page_of_the_durable_side_names_calls_settings_and_tables() -> None:
     """They and their defaults are those of the code."""
     text = TEXTS["durable.md"]
-    calls = [name for name in dir(FifoQueue) if not name.startswith("_") and name != "standard"]
+    calls = [name for name in dir(FifoQueue) if not name.startswith("_") and name != "ordered"]
     assert [name for name in calls if f"{name}(" not in text and f"`{name}`" not in text] == []
     queue = FifoQueue(MemoryStore(), "q")
     assert f"| `visibility_timeout` | {queue.visibility_timeout:g} s |" in text
     assert f"| `max_failures` | {queue.max_failures} |" in text
+    assert f"| `max_receives` | {queue.max_receives} |" in text
+    assert queue.max_receives == MAX_RECEIVES
     assert f"| `deduplication_window` | {queue.deduplication_window:g} s |" in text
+    assert f'| `deduplication_scope` | `"{queue.deduplication_scope}"` |' in text
     assert f'| `policy` | `"{queue.policy}"` |' in text
-    assert (queue.max_receives, f"history={HISTORY}" in text) == (None, True)
     assert MARK_WINDOW == 86_400  # a day
-    assert [name for name in TABLES if f"| `{name}` |" not in text] == []
+
+
+def test_the_page_of_the_stores_names_every_table() -> None:
+    """As they are made in SQLite."""
+    text = TEXTS["store.md"]
+    tables = re.findall(r"CREATE TABLE (\w+)", TABLES)
+    assert len(tables) > 5
+    assert [name for name in tables if f"| `{name}` |" not in text] == []
+    assert f"`history={HISTORY}`" in text

@@ -60,3 +60,11 @@ def test_links_to_files_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    """Word for word; CI may add options."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"\.venv/bin/(pytest [^`\n]+)", readme)
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert f"{command} " in script.replace('"$bin/pytest"', "pytest")

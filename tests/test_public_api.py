@@ -21,6 +21,7 @@ PACKAGES = [
     "settlesim.runtime",
     "settlesim.sim",
     "settlesim.store",
+    "settlesim.testing",
     "settlesim.view",
     "settlesim.widgets",
 ]

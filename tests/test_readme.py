@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from settlesim import TinyStore
+from settlesim import SqliteStore
 from tests.documents import ROOT, examples, run
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
     [work] = [command for command in COMMANDS if command.startswith("settlesim work")]
     done = run([sys.executable, "-m", *shlex.split(work), "--until-empty"], tmp_path)
     assert done.returncode == 0, done.stderr
-    with TinyStore(tmp_path / "counts.json") as store:
+    with SqliteStore(tmp_path / "counts.db") as store:
         found = [store.load(key) for key in store.keys()]  # noqa: SIM118  # no mapping
     assert [(each.revision, each.context) for each in found if each] == [(50, {"count": 98})] * 20
 

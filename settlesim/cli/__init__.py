@@ -1,54 +1,65 @@
 """The command line: draw, check, settle and simulate charts, send events and work on them.
 
-What costs time to import stands inside the commands, so that ``--help`` and shell
-completion do not wait for it.
+The commands are imported by `main`, when it is ready for Ctrl-C.
 """
 
 from __future__ import annotations
 
-import click
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-import settlesim
-from settlesim.cli.check import check
-from settlesim.cli.draw import draw
-from settlesim.cli.gallery import gallery
-from settlesim.cli.lab import lab
-from settlesim.cli.letters import dead_letters, redrive, resume
-from settlesim.cli.running import Program, use_utf8
-from settlesim.cli.send import send
-from settlesim.cli.settle import settle
-from settlesim.cli.show import show
-from settlesim.cli.simulate import simulate
-from settlesim.cli.status import status
-from settlesim.cli.verify import compact, verify
-from settlesim.cli.work import work
+if TYPE_CHECKING:
+    from settlesim.cli.running import Program
+
+    program: Program
 
 __all__ = ["main", "program"]
-
-program = Program(
-    "settlesim",
-    help="""Durable statecharts that run until they settle on a tagged node.
-
-    \b
-    Begin with
-      settlesim gallery
-      settlesim draw count -o count.svg
-      settlesim settle count c1 COUNT --store counts.json
-      settlesim send count c1 COUNT --store counts.json
-      settlesim work count --store counts.json --until-empty
-      settlesim simulate order PAY SHIP
-      settlesim lab""",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-click.version_option(settlesim.__version__, prog_name="settlesim")(program)
-for _command in (
-    gallery, draw, check, settle, send, work, show, status, dead_letters, redrive, resume,
-    verify, compact, simulate, lab,
-):  # fmt: skip
-    program.add_command(_command)
 
 
 def main() -> None:
     """Run the command line; the entry point of the ``settlesim`` script."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        _run()  # Ctrl-C is ignored, as for a job in the background
+        return
+    try:
+        # Imports have nothing to clean up, and a library might take an interrupt for its own.
+        signal.signal(signal.SIGINT, _end)
+        importlib.import_module("settlesim.cli.commands")
+        signal.signal(signal.SIGINT, _interrupt)
+        _run()
+    except KeyboardInterrupt:  # in the moments when no command runs
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, _end)  # what is left is the end of the interpreter
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # With the usual handler asyncio would put its own in its place, which only cancels the
+    # task: a guard that does not return, or a service that does not wait, would go on.
+    raise KeyboardInterrupt
+
+
+def _run() -> None:
+    from settlesim.cli.commands import program
+    from settlesim.cli.output import use_utf8, visible
+
     use_utf8()
+    # Also for a traceback, which is printed after the end of this function.
+    sys.stdout, sys.stderr = visible(sys.stdout), visible(sys.stderr)
     program()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "program":
+        from settlesim.cli.commands import program
+
+        return program
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

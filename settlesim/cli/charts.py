@@ -49,7 +49,7 @@ def find_chart(text: str) -> Source:
     click.BadParameter
         It is none of these; the message lists the gallery and the nearest name.
     ReadError, DefinitionError
-        The file or module can not be read, or the chart in it is wrong.
+        The file or module cannot be read, or the chart in it is wrong.
     """
     from settlesim.gallery import CHARTS
 

@@ -11,6 +11,7 @@ import click
 from settlesim.chart import Chart
 from settlesim.chart.problems import nearest
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.output import escaped
 from settlesim.cli.running import Command
 from settlesim.errors import shorten
 
@@ -164,7 +165,8 @@ def _full_name(chart: Chart, name: str) -> str:
 
 
 def _print(body: str | bytes) -> None:
-    """Print a picture; text as UTF-8 whatever the terminal's encoding is."""
-    if isinstance(body, str):
-        body = f"{body.rstrip()}\n".encode()
-    click.echo(body, nl=False)
+    """Print a picture; in its text, references stand for what a terminal would obey."""
+    if isinstance(body, bytes):
+        click.echo(body, nl=False)
+    else:  # SVG and DOT read references; Mermaid text is escaped already
+        click.echo(escaped(body.rstrip(), code=lambda each: f"&#{ord(each)};"))

@@ -2,50 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from settlesim.chart import Chart, TransitionKind
 from settlesim.chart.problems import nearest
-from settlesim.errors import shorten
+from settlesim.cli.output import quoted
+from settlesim.errors import InvalidValueError, shorten
 
 if TYPE_CHECKING:
-    from settlesim.store import FifoQueue, TinyStore
+    from settlesim.store import SqliteStore
 
 __all__ = [
     "JSON_HELP",
+    "StorePath",
     "ago",
     "check_event",
+    "counted",
+    "deduplication_option",
     "duration",
     "external_events",
-    "open_queue",
+    "parse_duration",
     "queue_names",
     "queue_option",
+    "queue_store",
     "store_option",
 ]
 
 Function = Callable[..., Any]
 
 JSON_HELP = "Print JSON."
+_UNITS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
-def store_option(*, exists: bool) -> Callable[[Function], Function]:
+def store_option(*, exists: bool, queues: bool = False) -> Callable[[Function], Function]:
     """Give a command the option ``--store``, as `path`.
 
     Parameters
     ----------
     exists : whether the command only looks at a store, and does not make one
+    queues : whether it needs a store that has queues
     """
+    kinds = "a SQLite file (.db)" if queues else "a TinyDB file (.json) or a SQLite file (.db)"
+    made = "" if exists else " It is made where there is none."
     return click.option(
         "--store",
         "path",
         required=True,
         metavar="FILE",
-        type=click.Path(exists=exists, dir_okay=False),
-        help="The store, a TinyDB file." + ("" if exists else " It is made where there is none."),
+        type=StorePath(exists=exists, queues=queues),
+        help=f"The store, {kinds}.{made}",
     )
+
+
+class StorePath(click.Path):
+    """The path of a file whose suffix says which store it is."""
+
+    def __init__(self, *, exists: bool, queues: bool = False) -> None:
+        super().__init__(exists=exists, dir_okay=False)
+        self.queues = queues
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the suffix first: where that is wrong, nobody cares whether the file exists."""
+        from settlesim.store.suffixes import store_kind
+
+        try:
+            kind = store_kind(value)
+        except InvalidValueError as error:
+            self.fail(f"{error.reason}.", param, ctx)
+        if self.queues and kind == "tinydb":
+            other = quoted(f"{os.path.splitext(value)[0]}.db")
+            self.fail(
+                f"{shorten(value, 200)} is a TinyDB file, which has no queues, since a queue has "
+                f"to write messages and instances together: use a SQLite file, --store {other}",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
 
 
 def queue_option(function: Function) -> Function:
@@ -55,16 +93,27 @@ def queue_option(function: Function) -> Function:
     )(function)
 
 
-def open_queue(
-    store: TinyStore, name: str, *, policy: Literal["skip", "halt"] = "skip", **settings: Any
-) -> FifoQueue:
-    """Return a queue of a store."""
-    from settlesim.store import FifoQueue
+def deduplication_option(function: Function) -> Function:
+    """Give a command the option ``--deduplication-scope``."""
+    return click.option(
+        "--deduplication-scope",
+        type=click.Choice(["message_group", "queue"]),
+        default="message_group",
+        show_default=True,
+        help="Whether an --id counts for its key, or for all keys of the queue.",
+    )(function)
 
-    return FifoQueue(store, name, policy=policy, **settings)
+
+@contextmanager
+def queue_store(path: str) -> Iterator[SqliteStore]:
+    """Open a store that has queues, whose path `store_option` has checked."""
+    from settlesim.store import SqliteStore
+
+    with SqliteStore(path) as store:
+        yield store
 
 
-def queue_names(store: TinyStore, wanted: str | None) -> list[str]:
+def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
     """Return the names of the store's queues, or only the one that is wanted.
 
     A queue that waits for nothing but timers is among them.
@@ -74,8 +123,7 @@ def queue_names(store: TinyStore, wanted: str | None) -> list[str]:
     click.ClickException
         The store has none of that name.
     """
-    with store.database.reading():
-        names = sorted({*store.indexes.queues.names(), *store.indexes.timers.charts()})
+    names = store.queue_names()
     if wanted is None:
         return names
     if wanted not in names:
@@ -122,3 +170,23 @@ def duration(seconds: float) -> str:
 def ago(seconds: float) -> str:
     """Return how long ago something was."""
     return f"{duration(max(seconds, 0.0))} ago"
+
+
+def parse_duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Return the seconds of a length of time with its unit, as in ``90s``, ``12h`` or ``30d``.
+
+    Raises
+    ------
+    click.BadParameter
+        It is none.
+    """
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) *([a-z]+)", value)
+    if found is None or found[2] not in _UNITS:
+        reason = f"{shorten(value, 40)} is no number with one of the units s, min, h, d and w, as "
+        raise click.BadParameter(f"{reason}in 90s, 12h or 30d.", ctx, param)
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

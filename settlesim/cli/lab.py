@@ -77,7 +77,7 @@ def lab(folder: Path | None, port: int | None, no_browser: bool, extra: tuple[st
 
 
 def require_lab() -> None:
-    """Refuse to go on without what the command runs.
+    """Refuse to run without what the command runs.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def prepare(notebooks: Notebooks, folder: Path | None) -> Path:
     Raises
     ------
     click.ClickException
-        The folder can not be written.
+        The folder cannot be written.
     """
     usual = notebooks.folder if notebooks.is_clone else FOLDER
     target = Path(os.path.abspath(folder or usual))
@@ -113,7 +113,7 @@ def prepare(notebooks: Notebooks, folder: Path | None) -> Path:
         except OSError as error:
             reason = error.strerror or error
             raise click.ClickException(
-                f"the notebooks can not be copied to {target}: {reason}"
+                f"the notebooks cannot be copied to {target}: {reason}"
             ) from error
         click.echo(_copied_text(copied, target))
     for problem in trust(unchanged(notebooks, target)):

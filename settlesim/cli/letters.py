@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.charts import CHART_HELP, complete_chart, find_chart
 from settlesim.cli.durable import (
     JSON_HELP,
     ago,
-    open_queue,
+    counted,
+    deduplication_option,
     queue_names,
     queue_option,
+    queue_store,
     store_option,
 )
+from settlesim.cli.output import command_line
 from settlesim.cli.running import Command
 from settlesim.errors import shorten
 
 if TYPE_CHECKING:
-    from settlesim.store import DeadLetter, TinyStore
+    from settlesim.store import DeadLetter, SqliteStore
 
 __all__ = ["dead_letters", "redrive", "resume"]
 
@@ -35,18 +38,17 @@ __all__ = ["dead_letters", "redrive", "resume"]
     Exit status: 0; 1 where there is no such queue or the store is
     damaged; 2 where there is no such file.""",
 )
-@store_option(exists=True)
+@store_option(exists=True, queues=True)
 @queue_option
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def dead_letters(path: str, queue: str | None, as_json: bool) -> None:
     """Show the dead letters."""
     from settlesim.chart.values import thaw
     from settlesim.cli.words import json_page, plain, table
-    from settlesim.store import TinyStore
 
-    with TinyStore(path) as store:
+    with queue_store(path) as store:
         found = _letters(store, queue)
-        now = store.database.now()
+        now = store.now()
     if as_json:
         click.echo(json_page([thaw(each.to_dict()) for each in found]))
         return
@@ -67,14 +69,18 @@ def dead_letters(path: str, queue: str | None, as_json: bool) -> None:
         for each in found
     )
     click.echo("\n".join(table(rows)))
-    click.echo("`settlesim redrive` puts them back.", err=True)
+    which = [] if queue is None else [f"--queue={queue}"]
+    again = command_line("redrive", f"--store={path}", *which)
+    click.echo(f"To put them back: {again}", err=True)
 
 
-def _letters(store: TinyStore, queue: str | None) -> list[DeadLetter]:
+def _letters(store: SqliteStore, queue: str | None) -> list[DeadLetter]:
+    from settlesim.store import FifoQueue
+
     return [
         letter
         for name in queue_names(store, queue)
-        for letter in open_queue(store, name).dead_letters()
+        for letter in FifoQueue(store, name).dead_letters()
     ]
 
 
@@ -90,8 +96,8 @@ def _event(letter: DeadLetter) -> str:
 @click.command(
     cls=Command,
     short_help="Put events that could not be settled back into their queue.",
-    help="""Put dead letters back into their queue, to be tried again: those of a parked key in
-    their old place, before all that was sent after them, others at the end.
+    help="""Put dead letters back into their queue, to be received again: those of a parked key
+    in their old place, before all that was sent after them, others at the end.
 
     A parked key stays parked; `settlesim resume` lets it go on.
 
@@ -99,7 +105,7 @@ def _event(letter: DeadLetter) -> str:
     Exit status: 0; 1 where there is no such queue or message, or the
     store failed; 2 where there is no such file.""",
 )
-@store_option(exists=True)
+@store_option(exists=True, queues=True)
 @queue_option
 @click.option("--key", metavar="KEY", help="Only the events of this instance.")
 @click.option(
@@ -110,12 +116,21 @@ def _event(letter: DeadLetter) -> str:
     multiple=True,
     help="Only this message; may be given several times.",
 )
-def redrive(path: str, queue: str | None, key: str | None, messages: tuple[int, ...]) -> None:
+@deduplication_option
+def redrive(
+    path: str,
+    queue: str | None,
+    key: str | None,
+    messages: tuple[int, ...],
+    deduplication_scope: Literal["message_group", "queue"],
+) -> None:
     """Put dead letters back."""
     from settlesim.cli.words import plain
-    from settlesim.store import TinyStore
+    from settlesim.store import FifoQueue
+    from settlesim.store.queues import Policy
 
-    with TinyStore(path) as store:
+    policies: tuple[Policy, Policy] = ("halt", "skip")
+    with queue_store(path) as store:
         letters = [
             each
             for each in _letters(store, queue)
@@ -126,29 +141,31 @@ def redrive(path: str, queue: str | None, key: str | None, messages: tuple[int, 
             raise click.ClickException(f"no dead letter is message {missing[0]}.")
         parked: set[tuple[str, str]] = set()
         for name in dict.fromkeys(each.queue for each in letters):
-            held = {each.group_id for each in open_queue(store, name).parked()}
+            held = {each.group_id for each in FifoQueue(store, name).parked()}
             parked |= {(name, group) for group in held}
             mine = [each for each in letters if each.queue == name]
-            for policy in ("halt", "skip"):
+            for policy in policies:
                 ids = [each.id for each in mine if (each.group_id in held) == (policy == "halt")]
                 if ids:
-                    open_queue(store, name, policy=policy).redrive(ids)
+                    target = FifoQueue(
+                        store, name, policy=policy, deduplication_scope=deduplication_scope
+                    )
+                    target.redrive(ids)
     if not letters:
         click.echo("There is nothing to put back.")
         return
-    click.echo(f"Put {len(letters)} message{'s' if len(letters) > 1 else ''} back.")
+    click.echo(f"Put {counted(len(letters), 'message')} back.")
     for name, group in sorted({(each.queue, each.group_id) for each in letters} & parked):
-        click.echo(
-            f"{plain(group)} is still parked: settlesim resume {plain(name)} {plain(group)} "
-            f"--store {plain(path)}",
-            err=True,
-        )
+        # The queue and not the chart, of which nobody knows here where it is from.
+        on = command_line("resume", f"--queue={name}", f"--store={path}", "--", group)
+        click.echo(f"{plain(group)} is still parked. To let it go on: {on}", err=True)
 
 
 @click.command(
     cls=Command,
     short_help="Let a key go on that was parked after a dead letter.",
     help=f"""Let the events of KEY go on, which wait since one before them could not be settled.
+    They are those of CHART, or of the queue that --queue names.
 
     `settlesim redrive` puts that one back into its place; do that first, unless it is to be
     left out.
@@ -159,18 +176,22 @@ def redrive(path: str, queue: str | None, key: str | None, messages: tuple[int, 
     Exit status: 0, also where the key was not parked; 1 where the store
     failed; 2 where there is no such file or chart.""",
 )
-@chart_argument
-@click.argument("key")
-@store_option(exists=True)
-def resume(source: Source, key: str, path: str) -> None:
+@click.argument("words", metavar="[CHART] KEY", nargs=-1, shell_complete=complete_chart)
+@store_option(exists=True, queues=True)
+@queue_option
+def resume(words: tuple[str, ...], path: str, queue: str | None) -> None:
     """Let a parked key go on."""
     from settlesim.cli.words import plain
-    from settlesim.store import TinyStore
+    from settlesim.store import FifoQueue
 
-    with TinyStore(path) as store:
-        queue = open_queue(store, source.chart.name)
-        was_parked = queue.resume(key)
-        left = [each.id for each in queue.dead_letters() if each.group_id == key]
+    if len(words) != (2 if queue is None else 1):
+        raise click.UsageError("give CHART and KEY, or --queue NAME and KEY")
+    name = find_chart(words[0]).chart.name if queue is None else queue
+    key = words[-1]
+    with queue_store(path) as store:
+        found = FifoQueue(store, name)
+        was_parked = found.resume(key)
+        left = [each.id for each in found.dead_letters() if each.group_id == key]
     if not was_parked:
         click.echo(f"{plain(key)} was not parked.")
         return

@@ -63,7 +63,7 @@ def copy_notebooks(source: Path, target: Path) -> Copied:
     Raises
     ------
     OSError
-        The folder or a file can not be written.
+        The folder or a file cannot be written.
     """
     written: list[str] = []
     same: list[str] = []

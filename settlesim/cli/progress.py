@@ -8,6 +8,8 @@ from typing import Any, Final, TextIO
 
 import click
 
+from settlesim.cli.output import unfiltered
+
 __all__ = ["Progress"]
 
 _LONG: Final = 100_000  # states: about a second
@@ -24,7 +26,7 @@ class Progress:
 
     def __init__(self, limit: int, stream: TextIO | None = None) -> None:
         self._limit = limit
-        self._stream = sys.stderr if stream is None else stream
+        self._stream = unfiltered(sys.stderr) if stream is None else stream
         self._shown = 0
         self._bar: Any = None
 

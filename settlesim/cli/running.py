@@ -1,13 +1,16 @@
-"""How the command line runs: clean errors, exit statuses, UTF-8 everywhere."""
+"""How the command line runs: clean errors, exit statuses, nothing that a terminal obeys."""
 
 from __future__ import annotations
 
-import io
-import sys
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 import click
 
+from settlesim.cli.output import escaped, visible_output
 from settlesim.errors import (
     DefinitionError,
     InvalidEventError,
@@ -17,7 +20,7 @@ from settlesim.errors import (
     SimulationError,
 )
 
-__all__ = ["Command", "Failure", "Program", "Refusal", "use_utf8"]
+__all__ = ["Command", "Failure", "Program", "Refusal", "interrupts_wait"]
 
 _DEBUG: Final = "settlesim.debug"
 _GIVEN: Final = (ReadError, DefinitionError, InvalidEventError, InvalidValueError, SimulationError)
@@ -47,11 +50,16 @@ class Command(click.Command):
             ["--debug"],
             is_flag=True,
             hidden=True,  # the group's help shows it
-            is_eager=True,  # a chart that can not be read is an error to debug, too
+            is_eager=True,  # a chart that cannot be read is an error to debug, too
             expose_value=False,
             callback=_set_debug,
         )
         self.params.append(debug)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; an error that repeats one of them stays in its line."""
+        with _in_one_line():
+            return super().parse_args(ctx, args)
 
 
 class Program(click.Group):
@@ -59,6 +67,8 @@ class Program(click.Group):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        # Else click would take sequences for colours out; they are shown, escaped.
+        self.context_settings["color"] = True
         debug = click.Option(
             ["--debug"],
             is_flag=True,
@@ -71,10 +81,24 @@ class Program(click.Group):
         )
         self.params.append(debug)
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; all that is printed meanwhile is escaped."""
+        with visible_output():
+            return super().main(*args, **options)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments before the name of a command, as `Command` does."""
+        with _in_one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error that settlesim raised on purpose needs no traceback."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # The line feed ends the line of the ^C that the terminal shows.
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(128 + signal.SIGINT)
         except SettlesimError as error:
             if ctx.meta.get(_DEBUG):
                 raise
@@ -82,8 +106,29 @@ class Program(click.Group):
             raise kind(str(error)) from error
 
 
-def use_utf8() -> None:
-    """Write UTF-8 whatever the locale says: charts and pictures are UTF-8."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Let Ctrl-C wait until what is done here is done, so that it can be told whole."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # it is ignored, as for a job in the background
+        yield
+        return
+    seen: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *signalled: seen.append(signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if seen:
+            before(*seen[0])
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Escape the line feeds of arguments that click repeats: they could forge a second message."""
+    try:
+        yield
+    except click.UsageError as error:
+        if not error.message.isprintable():
+            error.message = escaped(error.message, layout=False)  # type: ignore[misc]
+        raise

@@ -16,7 +16,7 @@ from settlesim.chart import Chart
 from settlesim.chart.snapshot import key_flaw
 from settlesim.chart.values import MAX_BYTES, decode
 from settlesim.cli.durable import check_event
-from settlesim.cli.running import Refusal
+from settlesim.cli.running import Refusal, interrupts_wait
 from settlesim.errors import DeduplicationError, ReadError, SettlesimError, shorten
 from settlesim.runtime.messages import event_body
 
@@ -50,7 +50,7 @@ class _Line:
 
 
 class _BadLineError(Exception):
-    """A line that can not be sent."""
+    """A line that cannot be sent."""
 
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(f"line {number}: {reason}")
@@ -83,11 +83,12 @@ def send_lines(
             stream = stack.enter_context(open(source, "rb"))
         try:
             for batch in _batches(stream, chart, known):
-                for accepted, numbers in _accept(target, batch):
-                    sent.add(accepted, numbers)
+                with interrupts_wait():
+                    for accepted, numbers in _accept(target, batch):
+                        sent.add(accepted, numbers)
         except _BadLineError as error:
             raise Refusal(f"{error} {sent.told()}") from None
-        except SettlesimError:
+        except (SettlesimError, KeyboardInterrupt):
             click.echo(sent.told(), err=True)
             raise
     if not as_json:
@@ -170,7 +171,7 @@ def _batches(
 
 
 def _arriving(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
-    """Return lines with their numbers, as many at once as have arrived.
+    """Return lines with their numbers, as many as have arrived.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.durable import StorePath
+from settlesim.cli.output import quoted
 from settlesim.cli.running import Command
 from settlesim.cli.stubs import bind_stubs, parse_json, stub_options
 
@@ -28,8 +31,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     short_help="Bring one event to its settled node, and save the instance there.",
     help=f"""Bring EVENT of the instance KEY to a settled node of CHART, and save it there.
 
-    A key that the store does not have begins a new instance. Without --store nothing is
-    kept.
+    A key that the store does not have starts a new instance. Without --store nothing is
+    kept. The delays of settled states run in a SQLite file only.
 
     {CHART_HELP}
 
@@ -58,10 +61,14 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     "--id",
     "event_id",
     metavar="TEXT",
-    help="The same for every repetition of this event: the idempotency keys are made of it.",
+    help="The same for every duplicate of this event: the idempotency keys are made of it.",
 )
 @click.option(
-    "--store", "path", metavar="FILE", type=click.Path(dir_okay=False), help="Keep instances here."
+    "--store",
+    "path",
+    metavar="FILE",
+    type=StorePath(exists=False),
+    help="Keep instances here, in a TinyDB file (.json) or a SQLite file (.db).",
 )
 @stub_options
 @click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
@@ -81,12 +88,14 @@ def settle(
 ) -> None:
     """Settle one event."""
     from settlesim.engine import Outcome
+    from settlesim.ports import QueueStore
     from settlesim.runtime import Interpreter, RealClock, SimulatedClock
 
     chart = bind_stubs(source.chart, stubs, rest=stub)
     if simulated is None:
         simulated = source.origin != "python"
     with _store(path) as store:
+        keeps_timers = isinstance(store, QueueStore)
         interpreter = Interpreter(
             chart, store, clock=SimulatedClock() if simulated else RealClock()
         )
@@ -94,18 +103,25 @@ def settle(
         ignored = settlement.outcome is Outcome.IGNORED
         events = list(interpreter.accepts(key)) if ignored else []
     _tell(settlement, events, path, as_json=as_json)
+    if path is not None and settlement.saved and settlement.timers and not keeps_timers:
+        other = quoted(f"{os.path.splitext(path)[0]}.db")
+        click.echo(
+            f"The delays do not run: {path} is a TinyDB file, and a worker needs a SQLite file, "
+            f"--store {other}",
+            err=True,
+        )
     if settlement.outcome is Outcome.REJECTED:
         click.get_current_context().exit(1)
 
 
 @contextmanager
 def _store(path: str | None) -> Iterator[Store]:
-    from settlesim.store import MemoryStore, TinyStore
+    from settlesim.store import MemoryStore, open_store
 
     if path is None:
         yield MemoryStore()
     else:
-        with TinyStore(path) as store:
+        with open_store(path) as store:
             yield store
 
 

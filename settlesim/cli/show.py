@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from settlesim.cli.durable import JSON_HELP, ago, duration, store_option
 from settlesim.cli.running import Command
+from settlesim.ports import QueueStore
 
 if TYPE_CHECKING:
     from settlesim.chart import Snapshot
-    from settlesim.store import DurableTimer, PastSettlement, TinyStore
+    from settlesim.store import (
+        DurableTimer,
+        PastSettlement,
+        SqliteStore,
+        StoredInstance,
+        TinyStore,
+    )
 
 __all__ = ["show"]
+
+_PAGE: Final = 1000
 
 
 @click.command(
@@ -33,41 +42,51 @@ __all__ = ["show"]
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def show(key: str | None, path: str, history: bool, as_json: bool) -> None:
     """Show one instance or all."""
-    from settlesim.store import TinyStore
+    from settlesim.store import open_store
 
     if history and key is None:
         raise click.UsageError("--history is of one instance: name its KEY")
-    with TinyStore(path) as store:
+    with open_store(path) as store:
         if key is None:
             _show_all(store, path, as_json=as_json)
         else:
             _show_one(store, key, path, history=history, as_json=as_json)
 
 
-def _show_all(store: TinyStore, path: str, *, as_json: bool) -> None:
-    from settlesim.cli.words import json_page, plain
+def _show_all(store: SqliteStore | TinyStore, path: str, *, as_json: bool) -> None:
+    from settlesim.cli.words import instance_table, json_page, plain
 
-    keys: Sequence[str] = store.keys()
-    loaded = [(key, store.load(key)) for key in keys]
-    # Another process may delete an instance between the two calls.
-    found = [(key, snapshot) for key, snapshot in loaded if snapshot is not None]
+    found = [(each.key, each.snapshot) for each in _instances(store)]
     if as_json:
         click.echo(json_page([_record(store, key, snapshot) for key, snapshot in found]))
     elif found:
-        click.echo("\n".join(_overview(found)))
+        click.echo("\n".join(instance_table(found)))
     else:
         click.echo(f"{plain(path)} holds no instances.")
 
 
-def _record(store: TinyStore, key: str, snapshot: Snapshot | None) -> dict[str, Any]:
+def _instances(store: SqliteStore | TinyStore) -> Iterator[StoredInstance]:
+    after = None
+    while found := store.find(after=after, limit=_PAGE):
+        yield from found
+        after = found[-1].key
+
+
+def _timers(store: SqliteStore | TinyStore, key: str) -> Sequence[DurableTimer]:
+    return store.timers(key) if isinstance(store, QueueStore) else ()
+
+
+def _record(store: SqliteStore | TinyStore, key: str, snapshot: Snapshot | None) -> dict[str, Any]:
     timers = [
-        {"delay": each.delay, "due": each.due, "sent": each.sent} for each in store.timers(key)
+        {"delay": each.delay, "due": each.due, "sent": each.sent} for each in _timers(store, key)
     ]
     state = {} if snapshot is None else snapshot.to_dict()
     return {"key": key, **state, "timers": timers}
 
 
-def _show_one(store: TinyStore, key: str, path: str, *, history: bool, as_json: bool) -> None:
+def _show_one(
+    store: SqliteStore | TinyStore, key: str, path: str, *, history: bool, as_json: bool
+) -> None:
     from settlesim.cli.words import json_page, plain, snapshot_text
     from settlesim.errors import shorten
 
@@ -82,10 +101,10 @@ def _show_one(store: TinyStore, key: str, path: str, *, history: bool, as_json: 
             record["settlements"] = [each.to_dict() for each in settlements]
         click.echo(json_page(record))
         return
-    never = f"{plain(key)} was never saved: no event of it led to a node where it rests."
+    never = f"{plain(key)} was never saved: none of its events reached a settled state."
     click.echo(never if snapshot is None else snapshot_text(key, snapshot))
-    now = store.database.now()
-    for line in (*_running(store.timers(key), now), *_history(settlements, now)):
+    now = store.now()
+    for line in (*_running(_timers(store, key), now), *_history(settlements, now)):
         click.echo(line)
 
 
@@ -131,20 +150,3 @@ def _hint(key: str, keys: list[str]) -> str:
     if len(keys) <= 8:
         return f"it holds {', '.join(map(shorten, keys))}."
     return f"it holds {len(keys)} others."
-
-
-def _overview(found: list[tuple[str, Snapshot]]) -> list[str]:
-    from settlesim.cli.words import configuration_text, json_line, plain, table
-
-    rows = [("KEY", "CHART", "REVISION", "RESTS IN", "CONTEXT")]
-    rows.extend(
-        (
-            plain(key),
-            f"{plain(snapshot.chart)} v{snapshot.version}",
-            f"{snapshot.revision:>8}",
-            configuration_text(snapshot.configuration),
-            json_line(snapshot.context, 60),
-        )
-        for key, snapshot in found
-    )
-    return table(rows)

@@ -11,34 +11,52 @@ import click
 
 from settlesim.cli.durable import (
     JSON_HELP,
+    counted,
     duration,
-    open_queue,
     queue_names,
     queue_option,
+    queue_store,
     store_option,
 )
+from settlesim.cli.output import clear
 from settlesim.cli.running import Command
 
 if TYPE_CHECKING:
-    from settlesim.store import TinyStore
+    from settlesim.store import SqliteStore
 
 __all__ = ["status"]
+
+_COLUMNS = (
+    "QUEUE",
+    "WAITING",
+    "IN FLIGHT",
+    "OLDEST",
+    "DEAD LETTERS",
+    "TIMERS",
+    "OVERDUE",
+    "VERSIONS",
+    "PARKED KEYS",
+)
 
 
 @click.command(
     cls=Command,
     short_help="Show what waits in a store's queues.",
     help="""Show how many events wait in each queue of a store, how long the oldest has been
-    there, how many are in flight, are dead letters, or are timers that still run, and which
-    keys are parked.
+    there, how many are in flight or dead letters, how many timers run, and which keys are
+    parked.
+
+    OVERDUE timers are due, and wait for a worker whose chart has their delays. VERSIONS says
+    how many events are for instances of which chart version: a worker receives those of its
+    own.
 
     \b
     Exit status: 0; 1 where there is no such queue or the store is
     damaged; 2 where there is no such file.""",
 )
-@store_option(exists=True)
+@store_option(exists=True, queues=True)
 @queue_option
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Show them continuously, until Ctrl-C.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.05),
@@ -49,10 +67,8 @@ __all__ = ["status"]
 )
 @click.option("--json", "as_json", is_flag=True, help=f"{JSON_HELP} With --watch, a line a look.")
 def status(path: str, queue: str | None, watch: bool, interval: float, as_json: bool) -> None:
-    """Show the queues once, or again and again."""
-    from settlesim.store import TinyStore
-
-    with TinyStore(path) as store:
+    """Show the queues once, or continuously."""
+    with queue_store(path) as store:
         if not watch:
             _tell(_look(store, queue), as_json=as_json, watch=False)
             return
@@ -63,10 +79,12 @@ def status(path: str, queue: str | None, watch: bool, interval: float, as_json: 
                 never.wait(interval)
 
 
-def _look(store: TinyStore, wanted: str | None) -> dict[str, Any]:
+def _look(store: SqliteStore, wanted: str | None) -> dict[str, Any]:
+    from settlesim.store import FifoQueue
+
     queues = {}
     for name in queue_names(store, wanted):
-        found = open_queue(store, name)
+        found = FifoQueue(store, name)
         parked = [each.to_dict() for each in found.parked()]
         queues[name] = {**found.status().to_dict(), "parked": parked}
     return {"instances": len(store.keys()), "queues": queues}
@@ -79,13 +97,12 @@ def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False) if watch else json_page(found))
         return
     if watch:
-        click.clear()
-    count = found["instances"]
-    click.echo(f"{count} instance{'' if count == 1 else 's'}")
+        clear()
+    click.echo(counted(found["instances"], "instance"))
     if not found["queues"]:
         click.echo("No queue holds anything.")
         return
-    rows = [("QUEUE", "WAITING", "IN FLIGHT", "OLDEST", "DEAD LETTERS", "TIMERS", "PARKED KEYS")]
+    rows: list[tuple[str, ...]] = [_COLUMNS]
     for name, each in found["queues"].items():
         waiting = each["depth"] - each["in_flight"]
         parked = ", ".join(f"{plain(key['group_id'])} ({key['waiting']})" for key in each["parked"])
@@ -97,7 +114,20 @@ def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
                 f"{'-' if each['oldest'] is None else duration(each['oldest']):>6}",
                 f"{each['dead_letters']:>12}",
                 f"{each['timers']:>6}",
+                f"{each['overdue']:>7}",
+                _versions(name, each["versions"]),
                 parked or "-",
             )
         )
     click.echo("\n".join(table(rows)))
+
+
+def _versions(queue: str, versions: dict[str, int]) -> str:
+    """Say how many messages are for which chart version; the queue's own name goes unsaid."""
+    from settlesim.cli.words import plain
+
+    found = []
+    for name, count in versions.items():
+        chart, _, version = name.rpartition(" ")
+        found.append(f"v{version} ({count})" if chart == queue else f"{plain(name)} ({count})")
+    return ", ".join(found) or "-"

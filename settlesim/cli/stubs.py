@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import click
 from settlesim.chart import Chart
 from settlesim.chart.problems import nearest
 from settlesim.chart.values import decode, freeze
+from settlesim.cli.output import quoted
 from settlesim.cli.words import table
 from settlesim.errors import SettlesimError, shorten
 
@@ -108,7 +108,7 @@ def stub_options(function: Function) -> Function:
         (
             "service",
             "NAME=ANSWER",
-            "Let a service end at once: done, done:JSON (its result), error or error:TEXT.",
+            "Let a service end immediately: done, done:JSON (its result), error or error:TEXT.",
         ),
     ):
         option = click.option(
@@ -166,7 +166,7 @@ def _unknown(chart: Chart, role: str, name: str, known: list[str]) -> str:
 def _missing(chart: Chart, missing: Mapping[str, str]) -> str:
     rows = []
     for name, role in missing.items():
-        answer = shlex.quote(f"{name}={_DEFAULTS[role]}")
+        answer = quoted(f"{name}={_DEFAULTS[role]}")
         rows.append((f"{role} {name}", f"--{role} {answer}"))
     return "\n".join(
         [

@@ -1,19 +1,18 @@
-"""``settlesim verify`` and ``settlesim compact``: a store's files, looked after."""
+"""``settlesim verify``: whether a store is whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from settlesim.cli.durable import store_option
+from settlesim.cli.durable import JSON_HELP, counted, store_option
 from settlesim.cli.running import Command
 
 if TYPE_CHECKING:
-    from settlesim.store.repair.verify import StoreReport
+    from settlesim.store import StoreReport
 
-__all__ = ["compact", "verify"]
+__all__ = ["verify"]
 
 _ONE: Final = {
     "dead_letters": "dead letter",
@@ -25,146 +24,51 @@ _ONE: Final = {
     "settlements": "settlement",
     "timers": "timer",
 }
-"""What one document of a table is called."""
+"""What one row of a table is called."""
+_DERIVED: Final = {"heads"}
+"""The tables that say nothing of their own."""
 
 
 @click.command(
     cls=Command,
-    short_help="Check every byte of a store.",
-    help="""Check every byte of a store's files, and name the file and the place of each damage.
-    Nothing is changed, unless one of the options says so.
+    short_help="Check that a store is whole.",
+    help="""Check all that a store holds, and name each damage with its table and row. Nothing is
+    changed, and others may use the store meanwhile.
+
+    A SQLite file goes through SQLite's integrity check; then every row has to be readable and
+    to agree with the rows that it belongs to. A TinyDB file is read, and each document that
+    is damaged is named.
 
     \b
-    --accept        takes the file as somebody edited it by hand, if it is
-                    still a store; what the journal changed later is laid
-                    over the edit
-    --salvage NEW   writes all that is whole into a new store, and says
-                    what is missing
-
-    \b
-    Exit status: 0 where the store is whole; 1 where it is damaged, or
-    something is missing from NEW; 2 where there is no such file.""",
+    Exit status: 0 where the store is whole; 1 where it is damaged; 2 where
+    there is no such file.""",
 )
-@click.option(
-    "--store",
-    "path",
-    required=True,
-    metavar="FILE",
-    type=click.Path(dir_okay=False),
-    help="The store, a TinyDB file.",
-)
-@click.option("--accept", is_flag=True, help="Take edits that were made by hand.")
-@click.option("--salvage", "new", metavar="NEW", help="Write what is whole into a new store.")
-def verify(path: str, accept: bool, new: str | None) -> None:
+@store_option(exists=True)
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def verify(path: str, as_json: bool) -> None:
     """Check a store."""
-    if accept and new is not None:
-        raise click.UsageError("--accept and --salvage are for different troubles: choose one")
-    _check_there(path)
-    if new is not None:
-        _salvage(path, new)
-    elif accept:
-        _accept(path)
-    else:
-        _verify(path)
-
-
-def _check_there(path: str) -> None:
-    import os
-
-    if not (os.path.lexists(path) or os.path.lexists(f"{path}.journal")):
-        raise click.BadParameter(f"File {path!r} does not exist.", param_hint="'--store'")
-
-
-def _verify(path: str) -> None:
-    from settlesim.cli.words import plain
-    from settlesim.store.repair.verify import verify_store
+    from settlesim.cli.words import json_page, plain
+    from settlesim.store import verify_store
 
     report = verify_store(path)
-    for damage in report.damage:
-        click.echo(f"DAMAGED  {plain(str(damage))}")
-    click.echo(f"{plain(path)} is {'whole' if report.is_whole else 'damaged'}: {_content(report)}")
-    if report.in_journal:
-        verb = "is" if report.in_journal == 1 else "are"
-        count = _count(report.in_journal, "transaction")
-        click.echo(f"{count} {verb} in its journal, not yet in the file")
-    if report.unfinished is not None:
-        size = report.unfinished.end - report.unfinished.start
-        click.echo(
-            f"its journal ends in {_count(size, 'byte')} that {'is' if size == 1 else 'are'} no "
-            f"record (from byte {report.unfinished.start} on): {report.unfinished.reason}. "
-            f"The next write sets {'it' if size == 1 else 'them'} aside, in {plain(path)}.torn"
-        )
-    pieces, size = report.set_aside
-    if pieces:
-        click.echo(
-            f"{plain(path)}.torn keeps what was set aside: {_count(pieces, 'piece')}, "
-            f"{_count(size, 'byte')}"
-        )
+    if as_json:
+        click.echo(json_page(report.to_dict()))
+    else:
+        for damage in report.damages:
+            click.echo(f"DAMAGED  {plain(str(damage))}")
+        state = "whole" if report.is_whole else "damaged"
+        click.echo(f"{plain(path)} is {state}: {_content(report)}")
     if not report.is_whole:
-        raise click.exceptions.Exit(1)
+        click.get_current_context().exit(1)
 
 
 def _content(report: StoreReport) -> str:
-    head = [f"format {report.format}", _count(report.transactions, "transaction")]
-    return ", ".join([*head, *_tables(report.documents)])
-
-
-def _tables(documents: Mapping[str, int]) -> list[str]:
-    """Say how many documents of each table there are; other people's tables come last."""
-    ours = [_count(count, _ONE[name]) for name, count in sorted(documents.items()) if name in _ONE]
+    """Say how many rows each table has; other people's tables come last."""
+    counts = {name: count for name, count in sorted(report.counts.items()) if count}
+    ours = [counted(count, _ONE[name]) for name, count in counts.items() if name in _ONE]
     others = [
-        f"{_count(count, 'document')} of {name!r}"
-        for name, count in sorted(documents.items())
-        if name not in _ONE
+        f"{counted(count, 'document')} of {name!r}"
+        for name, count in counts.items()
+        if name not in _ONE and name not in _DERIVED
     ]
-    return ours + others
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _accept(path: str) -> None:
-    from settlesim.cli.words import plain
-    from settlesim.store.repair.mend import accept_edits
-
-    if accept_edits(path):
-        click.echo(f"{plain(path)} was taken as it is, and has new checksums.")
-    else:
-        click.echo(f"{plain(path)} was not edited: nothing to accept.")
-
-
-def _salvage(path: str, new: str) -> None:
-    from settlesim.cli.words import plain
-    from settlesim.store.repair.mend import salvage_store
-
-    saved = salvage_store(path, new)
-    for missing in saved.missing:
-        click.echo(f"MISSING  {plain(missing)}")
-    what = ", ".join(_tables(saved.documents)) or "no documents"
-    click.echo(f"{plain(new)} has what is whole in {plain(path)}: {what}")
-    if saved.missing:
-        raise click.exceptions.Exit(1)
-
-
-@click.command(
-    cls=Command,
-    short_help="Fold the journal of a store into its file.",
-    help="""Fold the journal of a store into its file, so that the file alone is the whole store,
-    for a copy or to be looked at. Others may use the store meanwhile.
-
-    \b
-    Exit status: 0; 1 where the store is damaged or can not be written; 2
-    where there is no such file.""",
-)
-@store_option(exists=True)
-def compact(path: str) -> None:
-    """Compact a store."""
-    import os
-
-    from settlesim.cli.words import plain
-    from settlesim.store import TinyStore
-
-    with TinyStore(path) as store:
-        store.compact()
-    click.echo(f"{plain(path)} has {_count(os.path.getsize(path), 'byte')} and is the whole store.")
+    return ", ".join(ours + others) or "nothing is in it"

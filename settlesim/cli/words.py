@@ -10,11 +10,13 @@ from settlesim.chart import Chart, Snapshot
 from settlesim.chart.problems import nearest
 from settlesim.chart.values import thaw
 from settlesim.chart.words import trigger_words
+from settlesim.cli.output import escaped
 from settlesim.engine.settlement import Call, CallStatus, Outcome, Settlement
 from settlesim.errors import shorten
 
 __all__ = [
     "configuration_text",
+    "instance_table",
     "json_line",
     "json_page",
     "plain",
@@ -29,22 +31,12 @@ _WIDEST = 200  # characters of one JSON value; --json shows all of it
 
 def json_page(value: Any) -> str:
     """Return JSON as `jq` prints it, without characters that a terminal obeys."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return "".join(each if each == "\n" else _obeyed(each) for each in text)
-
-
-def _obeyed(character: str) -> str:
-    """Return a character as JSON writes it where a terminal might do more than print it."""
-    if character.isprintable():
-        return character
-    units = character.encode("utf-16-be", "surrogatepass").hex()  # a pair beyond the first plane
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return escaped(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def json_line(value: Any, limit: int = _WIDEST) -> str:
     """Return JSON in one line, without characters that a terminal obeys."""
-    text = json.dumps(value, ensure_ascii=False)
-    text = "".join(map(_obeyed, text))
+    text = escaped(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
@@ -192,14 +184,14 @@ def settlement_record(settlement: Settlement) -> dict[str, Any]:
 
 
 def snapshot_text(key: str, snapshot: Snapshot) -> str:
-    """Tell where an instance rests and what it knows."""
+    """Tell which state an instance is in and what it knows."""
     return "\n".join([*table(list(_facts(key, snapshot))), *_known(snapshot)])
 
 
 def _facts(key: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     yield "key", plain(key)
     yield "chart", f"{plain(snapshot.chart)} version {snapshot.version}"
-    yield "rests in", configuration_text(snapshot.configuration)
+    yield "state", configuration_text(snapshot.configuration)
     yield "revision", str(snapshot.revision)
 
 
@@ -208,3 +200,19 @@ def _known(snapshot: Snapshot) -> list[str]:
         return ["context   {}"]
     rows = [(plain(name), json_line(value)) for name, value in snapshot.context.items()]
     return ["context", *table(rows, indent="  ")]
+
+
+def instance_table(found: Sequence[tuple[str, Snapshot]]) -> list[str]:
+    """Return a line for each instance, below their titles."""
+    rows = [("KEY", "CHART", "REVISION", "STATE", "CONTEXT")]
+    rows.extend(
+        (
+            plain(key),
+            f"{plain(snapshot.chart)} v{snapshot.version}",
+            f"{snapshot.revision:>8}",
+            configuration_text(snapshot.configuration),
+            json_line(snapshot.context, 60),
+        )
+        for key, snapshot in found
+    )
+    return table(rows)

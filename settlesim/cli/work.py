@@ -8,7 +8,7 @@ from typing import Any, Literal
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
-from settlesim.cli.durable import store_option
+from settlesim.cli.durable import queue_store, store_option
 from settlesim.cli.running import Command
 from settlesim.cli.stubs import bind_stubs, stub_options
 
@@ -19,7 +19,7 @@ __all__ = ["work"]
     cls=Command,
     short_help="Settle the events that wait in a chart's queue.",
     help=f"""Settle the events that wait in the queue of CHART: those of one key in order, those
-    of different keys side by side. Any number of workers may share a store; one that is
+    of different keys concurrently. Any number of workers may share a store; one that is
     killed loses nothing and doubles nothing.
 
     {CHART_HELP}
@@ -28,12 +28,13 @@ __all__ = ["work"]
     --guard, --assign and --stub stand in for them, and the first three also replace those
     that a chart has, as in --service wait=done.
 
-    An event that can not be settled is tried again, and goes to the dead letters after
-    --max-failures attempts. Then its key goes on (skip), or waits in order until
+    An event that cannot be settled is retried, and goes to the dead letters after
+    --max-failures failures, or after it was received --max-receives times without a result,
+    as where workers die of it. Then its key goes on (skip), or waits in order until
     `settlesim resume` (halt).
 
-    Ctrl-C or SIGTERM lets what is in flight end, gives back what does not end within --grace,
-    and ends; a second one ends at once.
+    Ctrl-C or SIGTERM lets what is in flight end, makes visible again what does not end within
+    --grace, and ends; a second one ends immediately.
 
     \b
     Exit status: 0 after an orderly end; 1 where the store failed or is
@@ -43,19 +44,19 @@ __all__ = ["work"]
 
     \b
     Examples:
-      settlesim work count --store counts.json
-      settlesim work count --store counts.json --until-empty --service wait=done
-      settlesim work shop:order --store s.json --concurrency 20 --log json""",
+      settlesim work count --store counts.db
+      settlesim work count --store counts.db --until-empty --service wait=done
+      settlesim work shop:order --store s.db --concurrency 20 --log json""",
 )
 @chart_argument
-@store_option(exists=False)
+@store_option(exists=False, queues=True)
 @click.option("--until-empty", is_flag=True, help="End as soon as nothing waits.")
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 1000),
     default=10,
     show_default=True,
-    help="How many keys are worked on at once.",
+    help="How many keys are worked on at the same time.",
 )
 @click.option(
     "--policy",
@@ -70,14 +71,21 @@ __all__ = ["work"]
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="When an event of a worker that is gone comes up again.",
+    help="When an event of a worker that is gone becomes visible again.",
 )
 @click.option(
     "--max-failures",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="After how many attempts an event is a dead letter.",
+    help="After how many failures an event is a dead letter.",
+)
+@click.option(
+    "--max-receives",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="After how many receptions without a result an event is a dead letter.",
 )
 @click.option(
     "--deadline",
@@ -113,6 +121,7 @@ def work(
     policy: Literal["skip", "halt"],
     visibility: float,
     max_failures: int,
+    max_receives: int,
     deadline: float,
     grace: float,
     log: Literal["text", "json", "off"],
@@ -120,18 +129,23 @@ def work(
     **stubs: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Work until stopped, or until nothing waits."""
-    from settlesim.cli.durable import open_queue
     from settlesim.cli.working import Counted, run_worker
     from settlesim.runtime import Worker
-    from settlesim.store import TinyStore
+    from settlesim.store import FifoQueue
 
     chart = bind_stubs(source.chart, stubs, rest=stub)
     counted = Counted(log)
-    with TinyStore(path) as store:
+    with queue_store(path) as store:
         worker = Worker(
             chart,
             store,
-            open_queue(store, chart.name, policy=policy, max_failures=max_failures),
+            FifoQueue(
+                store,
+                chart.name,
+                policy=policy,
+                max_failures=max_failures,
+                max_receives=max_receives,
+            ),
             concurrency=concurrency,
             visibility_timeout=visibility,
             deadline=deadline,

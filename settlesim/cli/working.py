@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import click
 
+from settlesim.cli.output import escaped
 from settlesim.runtime import Worker
 from settlesim.runtime.logs import JSONLines
 
@@ -48,7 +49,7 @@ class Counted(logging.Handler):
         if self._form == "off" and outcome is not None:
             return
         with contextlib.suppress(OSError):  # nobody reads it any more; the work goes on
-            click.echo(_visible(self.format(record)), err=outcome is None)
+            click.echo(escaped(self.format(record), layout=False), err=outcome is None)
 
     def told(self) -> str:
         """Say how many messages were handled, by what became of them."""
@@ -57,17 +58,8 @@ class Counted(logging.Handler):
         return ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._outcomes.items()))
 
 
-def _visible(text: str) -> str:
-    """Return a line without characters that a terminal obeys."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
-
-
 def run_worker(worker: Worker, *, until_empty: bool) -> None:
-    """Run a worker; the first signal stops it in an orderly way, the second one at once."""
+    """Run a worker; the first signal stops it in an orderly way, the second one immediately."""
 
     async def main() -> None:
         with _signals(worker.stop, worker.grace):
@@ -82,11 +74,11 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
 
     def handle(number: int, frame: Any = None) -> None:
         if seen:
-            # At once, whatever the threads do: the store was made for that.
+            # Immediately, whatever the threads do: the store was made for that.
             os._exit(128 + number)
         seen.append(number)
         stop()
-        text = f"Stopping: what is in flight has {grace:g} s. Once more ends it at once.\n"
+        text = f"Stopping: what is in flight has {grace:g} s. Once more ends it immediately.\n"
         os.write(sys.stderr.fileno(), text.encode())
 
     before = {each: signal.signal(each, handle) for each in _SIGNALS}

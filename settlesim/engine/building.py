@@ -16,6 +16,7 @@ from settlesim.chart import Chart, Event, Node, NodeKind, Transition
 from settlesim.chart.values import FrozenDict, merge
 from settlesim.engine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
 from settlesim.engine.settlement import printable
+from settlesim.engine.transitions_log import quietly
 from settlesim.errors import (
     FunctionFailedError,
     InvalidValueError,
@@ -23,7 +24,7 @@ from settlesim.errors import (
     shorten,
 )
 
-__all__ = ["apply", "machine_of"]
+__all__ = ["apply", "build_machine", "machine_of"]
 
 
 def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
@@ -34,11 +35,28 @@ def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
     """
     machine: SettleMachine | NestedSettleMachine | None = chart.cache.get("machine")
     if machine is None:
-        machine = chart.cache["machine"] = _build(chart)
+        machine = chart.cache["machine"] = build_machine(chart)
     return machine
 
 
-def _build(chart: Chart) -> SettleMachine | NestedSettleMachine:
+def build_machine(
+    chart: Chart, ask: Callable[[int, Transition, Event], bool] | None = None
+) -> SettleMachine | NestedSettleMachine:
+    """Return a new machine of a chart.
+
+    Parameters
+    ----------
+    ask
+        Says in place of its guards whether a transition may fire; it is given its position in
+        ``chart.edges`` as well. None for the chart's own guards.
+    """
+    with quietly:
+        return _build(chart, ask)
+
+
+def _build(
+    chart: Chart, ask: Callable[[int, Transition, Event], bool] | None
+) -> SettleMachine | NestedSettleMachine:
     nested = any(node.children for node in chart.states)
     machine_type = NestedSettleMachine if nested else SettleMachine
     adapters = _Adapters(chart)
@@ -55,8 +73,21 @@ def _build(chart: Chart) -> SettleMachine | NestedSettleMachine:
     )
     machine.chart = chart
     for index, edge in enumerate(chart.edges):
-        machine.add_transition(**_transition(edge, adapters), edge=f"e{index}")
+        spec = _transition(edge, adapters)
+        if ask is not None and edge.guards:
+            spec["conditions"], spec["unless"] = [_asking(ask, index, edge)], []
+        machine.add_transition(**spec, edge=f"e{index}")
     return machine
+
+
+def _asking(
+    ask: Callable[[int, Transition, Event], bool], index: int, edge: Transition
+) -> Callable[[EventData], bool]:
+    def check(event_data: EventData) -> bool:
+        instance: Any = event_data.model
+        return ask(index, edge, instance.event)
+
+    return check
 
 
 def _state(chart: Chart, node: Node, adapters: _Adapters, nested: bool) -> dict[str, Any]:

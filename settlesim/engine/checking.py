@@ -234,9 +234,9 @@ def _tags(chart: Chart) -> Iterator[Finding]:
 
 def _initial(chart: Chart) -> Iterator[Finding]:
     bare = [leaf for leaf in chart.initial_configuration if chart.rest_of(leaf) is None]
-    pending = any(node.invoke or node.after for node in map(chart.node, chart.active(bare))) or any(
-        edge.kind is TransitionKind.EVENTLESS and edge.source in chart.active(bare)
-        for edge in chart.edges
+    active = chart.active(bare)
+    pending = any(node.invoke or node.after for node in map(chart.node, active)) or any(
+        edge.kind is TransitionKind.EVENTLESS and edge.source in active for edge in chart.edges
     )
     if bare and not pending:
         yield Finding(
@@ -296,12 +296,12 @@ def _differences(chart: Chart) -> Iterator[Finding]:
                 f"state {shorten(node.name)}",
                 "on_done fires when every active leaf inside is final, however deep",
             )
-    events = sorted({edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL})
-    for event in events:
-        wider = [each for each in events if event.startswith(f"{each}.")]
-        if wider:
+    events = {edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL}
+    for event in sorted(events):
+        wider = next((each for each in ancestors(event)[:0:-1] if each in events), None)
+        if wider is not None:
             yield Finding(
                 "SET303",
                 f"event {shorten(event)}",
-                f"does not trigger the transitions of {shorten(wider[0])}: names match whole",
+                f"does not trigger the transitions of {shorten(wider)}: names match whole",
             )

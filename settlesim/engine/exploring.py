@@ -16,14 +16,22 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple
 
-from settlesim.chart import Chart, Event
-from settlesim.chart.values import FrozenDict
+from settlesim.chart import EVENTLESS, Chart, Event
 from settlesim.chart.words import trigger_words
+from settlesim.engine.building import build_machine
+from settlesim.engine.guard_answers import (
+    Answer,
+    Oracle,
+    OutOfWorkError,
+    Refused,
+    Valuation,
+    Work,
+)
 from settlesim.engine.program import Fired, Program
 from settlesim.engine.stepping import (
     Position,
@@ -41,12 +49,13 @@ NESTED_LIMIT: Final = 5_000
 """The same for a nested chart, where `transitions` takes about thirty times as long."""
 MAX_INTERNAL: Final = 100
 """How many internal events may wait at once before an exploration gives up."""
+MAX_PATHS: Final = 100_000
+"""How many lines of paths a check tells."""
+MAX_WORK: Final = 1_000_000
+"""How many steps an exploration takes before it gives up, in a few seconds: answers of guards,
+and what it is to fire triggers."""
+_FIRING: Final = 5  # as how many steps it counts to fire a trigger
 _HOPS_PER_PLACE: Final = 10  # how many hops, for each place of the limit, are followed
-
-Answer: TypeAlias = tuple[tuple[str, str], bool]
-"""A guard and the event that it was asked about, and what it said."""
-
-T = TypeVar("T")
 
 
 class Phase(enum.Enum):
@@ -90,6 +99,8 @@ class Hop:
     """The transitions that fired, positions in ``chart.edges``."""
     answers: tuple[Answer, ...] = ()
     """What the guards were asked, and what they said."""
+    refused: tuple[Refused, ...] = ()
+    """Answers of which not all were given, where the guards were asked together."""
     changes: bool = False
     """Whether an assign ran, so that guards may say something else afterwards."""
 
@@ -111,6 +122,8 @@ class Exploration:
     """How each place was reached first, by a shortest path."""
     cut: str = ""
     """Why not everything was visited; empty where it was."""
+    told: int = 0
+    """How many lines the paths have that were asked for."""
 
     @property
     def complete(self) -> bool:
@@ -118,7 +131,12 @@ class Exploration:
         return not self.cut
 
     def path(self, place: Place) -> tuple[str, ...]:
-        """Return a shortest path from a new instance to `place`, in words."""
+        """Return a shortest path from a new instance to `place`, in words.
+
+        It is empty where the paths that were asked for before are `MAX_PATHS` lines long.
+        """
+        if self.told > MAX_PATHS:
+            return ()
         words: list[str] = []
         while place in self.parents:
             before, hop = self.parents[place]
@@ -126,6 +144,7 @@ class Exploration:
                 words.append(f"{hop.label} -> {names(place.position.configuration)}")
             place = before
         words.append(f"new instance in {names(self.chart.initial_configuration)}")
+        self.told += len(words)
         return tuple(reversed(words))
 
 
@@ -134,70 +153,14 @@ def names(configuration: tuple[str, ...]) -> str:
     return " + ".join(configuration)
 
 
-@dataclass(frozen=True, slots=True)
-class _Valuation(Generic[T]):
-    """What a run did under one valuation of its guards."""
-
-    result: T
-    answers: tuple[Answer, ...]
-    changes: bool
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return {"answers": self.answers, "changes": self.changes}
-
-
-class _Oracle:
-    """Answers guards, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self._script: list[bool] = []
-        self._asked: dict[tuple[str, str, int], bool] = {}
-        self._changes = 0  # how many assigns have run: each may change what a guard says
-
-    def ask(self, name: str, event: Event) -> bool:
-        """Return the answer of this valuation; yes where the script says nothing."""
-        question = name, event.name, self._changes
-        if question not in self._asked:
-            turn = len(self._asked)
-            self._asked[question] = self._script[turn] if turn < len(self._script) else True
-        return self._asked[question]
-
-    def change(self, context: FrozenDict, event: Event) -> None:
-        """Stand for any assign."""
-        self._changes += 1
-
-    def valuations(self, run: Callable[[], T]) -> Iterator[_Valuation[T]]:
-        """Run once for every valuation of the guards that `run` really asks."""
-        script: list[bool] = []
-        while True:
-            self._script, self._asked, self._changes = script, {}, 0
-            result = run()
-            answers = tuple(((name, event), said) for (name, event, _), said in self._asked.items())
-            script = list(self._asked.values())
-            yield _Valuation(result, answers, self._changes > 0)
-            while script and not script[-1]:
-                script.pop()
-            if not script:
-                return
-            script[-1] = False
-
-
 class _Explorer:
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: Chart, work: Work) -> None:
         self.chart = chart
-        self.oracle = _Oracle()
-        functions: dict[str, Callable[..., Any]] = {}
-        for name, role in chart.roles.items():
-            if role == "guard":
-                functions[name] = self._guard(name)
-            elif role == "assign":
-                functions[name] = self.oracle.change
-        self.program = Program(chart.bind(functions))
+        self.oracle = Oracle(work)
+        assigns = [name for name, role in chart.roles.items() if role == "assign"]
+        open_ = chart.bind(dict.fromkeys(assigns, self.oracle.change))
+        self.program = Program(open_, build_machine(open_, self.oracle.holds))
         self.activities = activities_of(self.program)
-
-    def _guard(self, name: str) -> Callable[[FrozenDict, Event], bool]:
-        return lambda context, event: self.oracle.ask(name, event)
 
     def start(self) -> Place:
         fired = self.program.start(Event("start"))
@@ -242,18 +205,37 @@ class _Explorer:
                 if left:
                     break
 
-    def _fire(self, position: Position, trigger: str) -> Iterator[_Valuation[Fired | None]]:
-        return self.oracle.valuations(
-            lambda: self.program.fire(
+    def _fire(self, position: Position, trigger: str) -> Iterator[Valuation[Fired | None]]:
+        def run() -> Fired | None:
+            fired = self.program.fire(
                 position.configuration, self.chart.context, trigger, Event(trigger)
             )
-        )
+            self._count(position, fired)
+            return fired
+
+        self._foresee(position, trigger)
+        return self.oracle.valuations(run)
+
+    def _count(self, position: Position, fired: Fired | None) -> None:
+        """Count a microstep: a nested machine looks at all active nodes for each transition."""
+        moved = 0 if fired is None else len(fired.edges)
+        nodes = len(self.program.active(position.configuration)) if self.program.nested else 0
+        running = len(position.invocations) + len(position.delays) + len(position.internal)
+        self.oracle.work.spend(_FIRING + nodes * (1 + 2 * moved) + running)
+
+    def _foresee(self, position: Position, trigger: str) -> None:
+        """Begin no microstep that alone may be more than all that is to be done."""
+        if self.program.nested:
+            active = self.program.active(position.configuration)
+            moved = len(active.intersection(self.program.sources(trigger)))
+            if len(active) * (1 + 2 * moved) > self.oracle.work.most:
+                raise OutOfWorkError
 
     def _hop(
         self,
         position: Position,
         fired: Fired,
-        valuation: _Valuation[Any],
+        valuation: Valuation[Any],
         label: str,
         starting: bool,
         **facts: Any,
@@ -265,26 +247,42 @@ class _Explorer:
         self,
         position: Position,
         fired: Fired,
-        valuation: _Valuation[Any],
+        valuation: Valuation[Any],
         label: str,
         starting: bool,
         **facts: Any,
     ) -> Hop:
         place = Place(Phase.RUN, position, starting)
-        hop = Hop(place, label, edges=fired.edges, **valuation.facts, **facts)
-        said = (f", {name} is {'true' if value else 'false'}" for name, value in hop.guards)
+        hop = Hop(
+            place,
+            label,
+            edges=fired.edges,
+            answers=valuation.answers,
+            refused=valuation.refused,
+            changes=valuation.changes,
+            **facts,
+        )
+        said = [f", {name} is {'true' if value else 'false'}" for name, value in hop.guards]
+        if hop.refused:
+            said.append(f", and {len(hop.refused)} other transitions are refused by their guards")
         return replace(hop, label=label + "".join(said))
 
     def _internal(self, place: Place) -> Iterator[Hop]:
         def run() -> Step | None:
-            return next_internal(
+            step = next_internal(
                 self.program, self.activities, place.position, self.chart.context, Event("")
             )
+            fired = None if step is None else step.fired
+            self._count(place.position, fired)
+            return step
+
+        for trigger in (EVENTLESS, *place.position.internal):
+            self._foresee(place.position, trigger)
 
         for found in self.oracle.valuations(run):
             step = found.result
             if step is None:
-                yield Hop(self._stable(place), "", answers=found.answers)
+                yield Hop(self._stable(place), "", answers=found.answers, refused=found.refused)
             else:
                 label = trigger_words(self.chart, step.trigger)
                 yield self._hop_to(step.position, step.fired, found, label, place.starting)
@@ -329,7 +327,8 @@ class _Explorer:
                     else:
                         phase = Phase.FAILED if failed else Phase.RUN
                         to = Place(phase, ended, place.starting)
-                        yield Hop(to, label, answers=found.answers, **what)
+                        said = found.answers, found.refused
+                        yield Hop(to, label, answers=said[0], refused=said[1], **what)
         yield from self._delays(place)
 
     def _delays(self, place: Place) -> Iterator[Hop]:
@@ -344,7 +343,7 @@ class _Explorer:
                     yield self._hop(ended, found.result, found, label, place.starting)
                 else:
                     to = Place(Phase.RUN, ended, place.starting)
-                    yield Hop(to, label, answers=found.answers)
+                    yield Hop(to, label, answers=found.answers, refused=found.refused)
 
     def _next_delays(self, position: Position) -> list[str]:
         """Return of each node the delay that passes first; they began together."""
@@ -369,9 +368,11 @@ def explore(chart: Chart, *, limit: int | None = None) -> Exploration:
     -------
     exploration : `complete` is False where a limit was reached, and `cut` says which
     """
-    explorer = _Explorer(chart)
-    if limit is None:
-        limit = NESTED_LIMIT if explorer.program.nested else LIMIT
+    nested = any(node.children for node in chart.states)
+    usual = NESTED_LIMIT if nested else LIMIT
+    limit = usual if limit is None else limit
+    work = Work(MAX_WORK * max(1, limit // usual))
+    explorer = _Explorer(chart, work)
     start = explorer.start()
     found = Exploration(chart, start)
     queue = deque([start])
@@ -383,19 +384,23 @@ def explore(chart: Chart, *, limit: int | None = None) -> Exploration:
         at_rest = place.phase is Phase.REST and not place.starting
         if at_rest and _is_end(chart, place.position.configuration):
             continue
-        for hop in islice(explorer.hops(place), room + 1):
-            room -= 1
-            found.hops[place].append(hop)
-            flaw = ""
-            if room < 0:
-                flaw = f"more than {limit * _HOPS_PER_PLACE} ways between places"
-            elif hop.to not in seen:
-                flaw = _too_much(hop.to, len(seen), limit)
-                if not flaw:
-                    seen.add(hop.to)
-                    found.parents[hop.to] = (place, hop)
-                    queue.append(hop.to)
-            found.cut = found.cut or flaw
+        try:
+            for hop in islice(explorer.hops(place), room + 1):
+                room -= 1
+                found.hops[place].append(hop)
+                flaw = ""
+                if room < 0:
+                    flaw = f"more than {limit * _HOPS_PER_PLACE} ways between places"
+                elif hop.to not in seen:
+                    flaw = _too_much(hop.to, len(seen), limit)
+                    if not flaw:
+                        seen.add(hop.to)
+                        found.parents[hop.to] = (place, hop)
+                        queue.append(hop.to)
+                found.cut = found.cut or flaw
+        except OutOfWorkError:
+            found.cut = found.cut or f"more than {work.most} steps of the search"
+            room = -1  # what waits is noted as a place, and not gone on from
     return found
 
 

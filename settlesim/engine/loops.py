@@ -21,12 +21,14 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Final, TypeAlias
 
 from settlesim.engine.exploring import Exploration, Hop, Phase, Place
+from settlesim.engine.guard_answers import OutOfWorkError, Question, Refused, Work, agree
 
 __all__ = ["Loop", "find_loops", "longest_run"]
 
 _MAX_LOOPS: Final = 20  # how many loops are reported
 _MAX_CYCLES: Final = 200  # how many cycles of one component are looked at
 _MAX_WALK: Final = 20_000  # how many hops the search for an endless cycle follows
+_MAX_WORK: Final = 3_000_000  # how many answers and hops the search for all loops looks at
 
 _Graph: TypeAlias = Mapping[Place, list[Hop]]
 
@@ -101,15 +103,16 @@ def find_loops(found: Exploration) -> list[Loop]:
     """Return loops, the endless ones first; none only where every run comes to rest."""
     graph = _inner(found)
     order = {place: index for index, place in enumerate(found.hops)}
+    work = Work(_MAX_WORK)
     loops: list[Loop] = []
     for component in _components(graph):
         members = frozenset(component)
         inside = {place: [hop for hop in graph[place] if hop.to in members] for place in component}
-        loops.extend(_loops_in(inside, order))
+        loops.extend(_loops_in(inside, order, work))
     return sorted(loops, key=lambda loop: not loop.endless)[:_MAX_LOOPS]
 
 
-def _loops_in(graph: _Graph, order: Mapping[Place, int]) -> Iterator[Loop]:
+def _loops_in(graph: _Graph, order: Mapping[Place, int], work: Work) -> Iterator[Loop]:
     """Yield the loops of one component."""
     known: set[frozenset[tuple[str, ...]]] = set()
 
@@ -119,13 +122,13 @@ def _loops_in(graph: _Graph, order: Mapping[Place, int]) -> Iterator[Loop]:
             known.add(key)
             yield Loop(_rotated(cycle, order), endless)
 
-    endless, sure = _endless(graph)
+    endless, sure = _endless(graph, work)
     for cycle in endless:
         yield from loop_of(cycle, endless=True)
     open_hop = _open_hop(graph, sure)
     if open_hop is None:
         return
-    for cycle in _cycles(graph):
+    for cycle in _cycles(graph, work):
         if _can_happen(cycle, graph):
             yield from loop_of(cycle, endless=False)
     if not known:
@@ -162,10 +165,15 @@ def _way_back(graph: _Graph, place: Place, hop: Hop) -> list[Place]:
     return cycle[::-1]
 
 
-def _cycles(graph: _Graph) -> Iterator[list[Place]]:
+def _cycles(graph: _Graph, work: Work) -> Iterator[list[Place]]:
     """Yield cycles in forward order; the way back that closes each is not used again."""
     ways = {place: {hop.to: None for hop in hops} for place, hops in graph.items()}
+    size = len(graph) + sum(map(len, graph.values()))
     for _ in range(_MAX_CYCLES):
+        try:
+            work.spend(size)
+        except OutOfWorkError:
+            return
         sorter = TopologicalSorter(_predecessors(ways))
         try:
             sorter.prepare()
@@ -192,7 +200,7 @@ def _can_happen(cycle: list[Place], graph: _Graph) -> bool:
     )
 
 
-def _endless(graph: _Graph) -> tuple[list[list[Place]], bool]:
+def _endless(graph: _Graph, work: Work) -> tuple[list[list[Place]], bool]:
     """Return cycles that nothing ends, and whether that is all of them.
 
     Either no guard is asked on the whole cycle; or nothing on it changes the context, so
@@ -203,33 +211,82 @@ def _endless(graph: _Graph) -> tuple[list[list[Place]], bool]:
     steps = _MAX_WALK
     for start in running:
         for frozen in (False, True):
-            cycle, steps = _walk_back(start, running, frozen, steps)
+            walk = _Walk(start, running, frozen, work)
+            try:
+                cycle, steps = walk.back(steps)
+            except OutOfWorkError:
+                return list(found.values()), False
             if cycle is not None:
                 found.setdefault(frozenset(cycle), cycle)
     return list(found.values()), steps > 0
 
 
-def _walk_back(
-    start: Place, graph: _Graph, frozen: bool, steps: int
-) -> tuple[list[Place] | None, int]:
-    """Return a way from `start` back to it under one valuation of guards, and the steps left.
+class _Walk:
+    """The search for a way from a place back to it, under one valuation of the guards."""
 
-    Depth first; a search that runs out of steps finds nothing.
-    """
-    stack: list[tuple[list[Place], dict[tuple[str, str], bool]]] = [([start], {})]
-    while stack and steps > 0:
-        steps -= 1
-        way, said = stack.pop()
-        for hop in reversed(graph[way[-1]]):
-            if hop.changes if frozen else hop.answers:
-                continue
-            if any(said.get(question, value) is not value for question, value in hop.answers):
-                continue
-            if hop.to == start:
-                return way, steps
-            if hop.to in graph and hop.to not in way:
-                stack.append(([*way, hop.to], {**said, **dict(hop.answers)}))
-    return None, steps
+    def __init__(self, start: Place, graph: _Graph, frozen: bool, work: Work) -> None:
+        self._start = start
+        self._graph = graph
+        self._frozen = frozen
+        self._work = work
+        self._way = {start: None}
+        self._said: dict[Question, bool] = {}
+        self._refused: list[Refused] = []
+
+    def back(self, steps: int) -> tuple[list[Place] | None, int]:
+        """Return the way, if one is found, and how many of the steps are left.
+
+        Depth first; a search that runs out of steps finds nothing.
+        """
+        ways = [self._onward(self._start)]
+        undo: list[tuple[list[Question], int]] = []
+        while ways and steps > 0:
+            steps -= 1
+            if self._closes(next(reversed(self._way))):
+                return list(self._way), steps
+            while ways:
+                hop = next(ways[-1], None)
+                if hop is not None:
+                    undo.append(self._go(hop))
+                    ways.append(self._onward(hop.to))
+                    break
+                ways.pop()
+                if undo:
+                    self._return(*undo.pop())
+        return None, steps
+
+    def _closes(self, place: Place) -> bool:
+        return any(hop.to == self._start and self._agrees(hop) for hop in self._graph[place])
+
+    def _onward(self, place: Place) -> Iterator[Hop]:
+        for hop in self._graph[place]:
+            if hop.to in self._graph and hop.to not in self._way and self._agrees(hop):
+                yield hop
+
+    def _agrees(self, hop: Hop) -> bool:
+        """Whether the guards may say all that they have said, and what they say on this hop."""
+        self._work.spend(1 + len(hop.answers) + len(hop.refused))
+        if hop.changes if self._frozen else hop.answers or hop.refused:
+            return False
+        said = self._said
+        if any(said.get(question, value) is not value for question, value in hop.answers):
+            return False
+        refused = [*self._refused, *hop.refused]
+        return not refused or agree({**said, **dict(hop.answers)}, refused, self._work)
+
+    def _go(self, hop: Hop) -> tuple[list[Question], int]:
+        fresh = [question for question, _ in hop.answers if question not in self._said]
+        before = len(self._refused)
+        self._way[hop.to] = None
+        self._said.update(hop.answers)
+        self._refused.extend(hop.refused)
+        return fresh, before
+
+    def _return(self, fresh: list[Question], refused: int) -> None:
+        self._way.popitem()
+        for question in fresh:
+            del self._said[question]
+        del self._refused[refused:]
 
 
 # --- the longest run ----------------------------------------------------------------------

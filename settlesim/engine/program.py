@@ -23,8 +23,9 @@ from settlesim.chart import (
 )
 from settlesim.chart.values import FrozenDict
 from settlesim.engine.building import apply, machine_of
-from settlesim.engine.machine import Instance, NestedSettleMachine
+from settlesim.engine.machine import Instance, NestedSettleMachine, SettleMachine
 from settlesim.engine.settlement import Outcome
+from settlesim.engine.transitions_log import quietly
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
 
 __all__ = ["Fired", "Program", "check_snapshot", "outcome_of", "program_of"]
@@ -51,11 +52,15 @@ class Program:
     ----------
     chart
         Its guards and assigns have to be bound only where they are called.
+    machine
+        One that was built for this program; None for that of the chart.
     """
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(
+        self, chart: Chart, machine: SettleMachine | NestedSettleMachine | None = None
+    ) -> None:
         self.chart = chart
-        machine = machine_of(chart)
+        machine = machine_of(chart) if machine is None else machine
         self._order = {node.name: index for index, node in enumerate(chart.states)}
         self._sources: dict[str, set[str]] = {}
         for edge in chart.edges:
@@ -108,7 +113,8 @@ class Program:
         if source not in sources:
             return None
         instance = Instance(source, context, event)
-        self._events[trigger].trigger(instance)
+        with quietly:
+            self._events[trigger].trigger(instance)
         if not instance.fired:
             return None
         number, dest = self._flat[instance.fired[0]]
@@ -123,7 +129,7 @@ class Program:
             configuration[0] if len(configuration) == 1 else list(configuration)
         )
         instance = Instance(state, context, event)
-        with self._alone():
+        with self._alone(), quietly:
             self._machine.trigger_event(instance, trigger)
         if not instance.fired:
             return None
@@ -163,6 +169,10 @@ class Program:
                     raise UnboundFunctionError(chart=self.chart.name, names=[function])
                 context = apply(function, self.chart.functions[function], context, event)
         return Fired(configuration, context, (), (), entered)
+
+    def sources(self, trigger: str) -> frozenset[str]:
+        """Return the nodes with a transition under this trigger."""
+        return frozenset(self._sources.get(trigger, ()))
 
     # --- questions ------------------------------------------------------------------------
 

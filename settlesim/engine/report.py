@@ -64,7 +64,10 @@ class Finding:
     """The node or transition."""
     message: str
     path: tuple[str, ...] = ()
-    """A shortest run that shows it, from a new instance on; empty where none is needed."""
+    """A shortest run that shows it, from a new instance on.
+
+    It is empty where none is needed, and where other findings have very long ones.
+    """
 
     @property
     def severity(self) -> Severity:

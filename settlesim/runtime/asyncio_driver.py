@@ -1,7 +1,8 @@
 """`AsyncioDriver`: services and delays of one event as coroutines and tasks on a clock.
 
-A service that runs alone needs no task, and one that never waits needs no timer. Several run
-concurrently, as tasks; of those that have ended the one that was started first is answered first.
+A service that runs alone runs in the task that settles the event, and one that never waits needs
+no timer (`benchmarks.settle` shows what that is worth). Several run concurrently, as tasks; of
+those that have ended, the one that was started first is answered first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 from settlesim.engine.settlement import Answer, Pending, PendingDelay
 from settlesim.ports import Clock
 from settlesim.runtime.coroutines import GRACE, coroutine_of, resume
-from settlesim.runtime.driver import Activity, name_of
+from settlesim.runtime.driver import Activity
 from settlesim.runtime.loop_watch import LoopWatch
 from settlesim.runtime.service_call import ServiceCall
 
@@ -57,7 +58,7 @@ class AsyncioDriver:
         self._hint = _SIMULATED if clock.simulated else ""
         self._began = clock.now()
         self._new: list[Activity] = []
-        self._tasks: dict[tuple[str, str, int], tuple[Activity, asyncio.Task[Answer]]] = {}
+        self._tasks: list[tuple[Activity, asyncio.Task[Answer]]] = []
         self._stopped: list[asyncio.Task[Answer]] = []
         self._alarm: asyncio.Task[None] | None = None
         """Ends at the deadline; there as soon as there are tasks."""
@@ -77,9 +78,10 @@ class AsyncioDriver:
 
     def stop(self, activity: Activity) -> None:
         """Cancel a task."""
-        _, task = self._tasks.pop(name_of(activity))
-        task.cancel()
-        self._stopped.append(task)
+        for each in [each for each in self._tasks if each[0] == activity]:
+            self._tasks.remove(each)
+            each[1].cancel()
+            self._stopped.append(each[1])
 
     async def next(self) -> tuple[Activity, Answer]:
         """Wait for the next answer.
@@ -100,14 +102,14 @@ class AsyncioDriver:
         if self._alarm is None:
             self._alarm = asyncio.create_task(self.clock.sleep(max(0.0, self._seconds_left())))
         for activity in self._new:
-            self._tasks[name_of(activity)] = activity, asyncio.create_task(self._run(activity))
+            self._tasks.append((activity, asyncio.create_task(self._run(activity))))
         self._new.clear()
-        running = [task for _, task in self._tasks.values()]
+        running = [task for _, task in self._tasks]
         await asyncio.wait([*running, self._alarm], return_when=asyncio.FIRST_COMPLETED)
-        for name, (activity, task) in self._tasks.items():
-            if task.done():
-                del self._tasks[name]
-                return activity, await task
+        for each in self._tasks:
+            if each[1].done():
+                self._tasks.remove(each)
+                return each[0], await each[1]
         raise TimeoutError
 
     async def close(self) -> None:
@@ -115,7 +117,7 @@ class AsyncioDriver:
         if self._alarm is None:
             return
         tasks: list[asyncio.Task[Any]] = [self._alarm, *self._stopped]
-        tasks += [task for _, task in self._tasks.values()]
+        tasks += [task for _, task in self._tasks]
         for task in tasks:
             task.cancel()
         ended, _ = await asyncio.wait(tasks, timeout=GRACE)
@@ -150,7 +152,8 @@ class AsyncioDriver:
             if not own_task and (task is None or task.cancelling()):
                 raise
             answer = Answer(error=RuntimeError(SELF_CANCELLED))
-        return answer._replace(seconds=round(self.clock.now() - began, 9))
+        seconds = round(self.clock.now() - began, 9)
+        return Answer(answer.value, answer.error, answer.timed_out, seconds)
 
     async def _answer(self, service: Pending, limit: float) -> Answer:
         try:

@@ -7,8 +7,7 @@ import heapq
 import itertools
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
@@ -42,12 +41,6 @@ def _duration(seconds: object) -> float:
     return max(0.0, _number(seconds, "seconds"))
 
 
-@asynccontextmanager
-async def _real_timeout(seconds: float) -> AsyncIterator[None]:
-    async with asyncio.timeout(seconds):
-        yield
-
-
 class RealClock:
     """The machine's monotonic clock; waits are real.
 
@@ -70,7 +63,7 @@ class RealClock:
         """
         await asyncio.sleep(_duration(seconds))
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
         With 0 and less the block is left at the first ``await`` in it that waits.
@@ -82,7 +75,7 @@ class RealClock:
         TimeoutError
             From the ``async with`` block, when the time passed first.
         """
-        return _real_timeout(_duration(seconds))
+        return asyncio.timeout(_duration(seconds))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -91,6 +84,8 @@ class RealClock:
 @dataclass(order=True, slots=True)
 class _Sleeper:
     deadline: float
+    sleeps: bool
+    """Whether it is a sleep: time-outs come first."""
     number: int
     """Counts registrations, so that equal deadlines wake in the order they were asked for."""
     first: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
@@ -101,9 +96,9 @@ class SimulatedClock:
     """A clock that only sleeping moves; a wait takes no real time.
 
     When every task waits, time jumps to the earliest deadline. Sleepers wake in the order
-    of their deadlines, then of their registration, so the same program gives the same
-    order every time. One clock may serve several event loops one after the other, not
-    at the same time.
+    of their deadlines, at equal times after the time-outs, then in the order in which they began,
+    so the same program gives the same order every time. One clock may serve several event loops
+    one after another, not at the same time.
 
     Parameters
     ----------
@@ -160,13 +155,12 @@ class SimulatedClock:
         else:
             await self._wait(self._enter(delay))
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
         The semantics are those of ``asyncio.timeout``: a cancellation from outside stays
         a cancellation, contexts nest, and with 0 and less the block is left at the first
-        ``await`` in it that waits. At equal times the time-out comes before a sleep that
-        began after it.
+        ``await`` in it that waits. At equal times time-outs come before sleeps.
 
         Raises
         ------
@@ -177,8 +171,8 @@ class SimulatedClock:
         """
         return _SimulatedTimeout(self, _duration(seconds))
 
-    def _enter(self, delay: float) -> _Sleeper:
-        sleeper = _Sleeper(self._now + delay, next(self._numbers))
+    def _enter(self, delay: float, *, sleeps: bool = True) -> _Sleeper:
+        sleeper = _Sleeper(self._now + delay, sleeps, next(self._numbers))
         heapq.heappush(self._sleepers, sleeper)
         self._stir()
         return sleeper
@@ -239,9 +233,10 @@ class _SimulatedTimeout(AbstractAsyncContextManager[None]):
             raise RuntimeError("a timeout is entered once, inside a task")
         self._owner = owner
         self._cancelling = owner.cancelling()
-        # Registered here and not in the watchdog, which starts one pass later: a sleep in
-        # the block that began after the time-out must not come before it.
-        self._sleeper = self._clock._enter(self._seconds) if self._seconds > 0.0 else None
+        # Registered here and not in the watchdog, which starts one pass later.
+        self._sleeper = None
+        if self._seconds > 0.0:
+            self._sleeper = self._clock._enter(self._seconds, sleeps=False)
         self._watchdog = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:

@@ -41,10 +41,10 @@ from settlesim.errors import DeadlineExceededError
 from settlesim.ports import Transaction
 from settlesim.runtime.transactions import Keeping, transaction_of
 
-__all__ = ["Activity", "Driver", "Passed", "Settled", "drive", "name_of", "settle"]
+__all__ = ["Activity", "Driver", "Passed", "Settled", "drive", "settle"]
 
 Activity: TypeAlias = Pending | PendingDelay
-"""A service or a delay; `name_of` tells it from others of its event."""
+"""A service or a delay, as `Settling` says that it is pending; no two of one event are equal."""
 
 
 class Driver(Protocol):
@@ -151,51 +151,33 @@ async def drive(settling: Settling, driver: Driver) -> Passed:
     passed = Passed()
     if settling.settlement is not None:
         return passed
-    running: dict[tuple[str, str, int], Activity] = {}
+    running: list[Activity] = []
     began: dict[tuple[str, int], float] = {}
     try:
         while settling.settlement is None:
-            _start_and_stop(settling, driver, running, began)
-            try:
-                activity, answer = await driver.next()
-            except TimeoutError:
-                raise DeadlineExceededError(
-                    seconds=driver.deadline, configuration=settling.configuration
-                ) from None
-            if running.pop(name_of(activity), None) is not None:
+            wanted: list[Activity] = [*settling.pending, *settling.delays]
+            for activity in running:
+                if activity not in wanted:
+                    driver.stop(activity)
+            for activity in [each for each in wanted if each not in running]:
+                if isinstance(activity, PendingDelay):
+                    began[activity.id, activity.number] = driver.now()
+                driver.start(activity)
+            running = wanted
+            activity, answer = await driver.next()
+            if activity in running:
+                running.remove(activity)
                 _give(settling, activity, answer, passed)
+    except TimeoutError:  # of the driver: functions of the chart raise SettleErrors here
+        raise DeadlineExceededError(
+            seconds=driver.deadline, configuration=settling.configuration
+        ) from None
     finally:
         await driver.close()
     if began:
         now = driver.now()
         passed.seconds = {name: now - at for name, at in began.items()}
     return passed
-
-
-def name_of(activity: Activity) -> tuple[str, str, int]:
-    """Return what tells an activity from all others of its event."""
-    kind = "delay" if isinstance(activity, PendingDelay) else "service"
-    return kind, activity.id, activity.number
-
-
-def _start_and_stop(
-    settling: Settling,
-    driver: Driver,
-    running: dict[tuple[str, str, int], Activity],
-    began: dict[tuple[str, int], float],
-) -> None:
-    """Tell the driver what is new, and what is no longer wanted."""
-    activities: list[Activity] = [*settling.pending, *settling.delays]
-    wanted = {name_of(each): each for each in activities}
-    for name in list(running):
-        if name not in wanted:
-            driver.stop(running.pop(name))
-    for name, activity in wanted.items():
-        if name not in running:
-            running[name] = activity
-            if isinstance(activity, PendingDelay):
-                began[activity.id, activity.number] = driver.now()
-            driver.start(activity)
 
 
 def _give(settling: Settling, activity: Activity, answer: Answer, passed: Passed) -> None:

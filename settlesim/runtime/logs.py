@@ -78,7 +78,7 @@ def log_settlement(
     }
     where = "" if revision is None else f" at revision {revision}"
     why = "" if text is None else f": {text}"
-    with contextlib.suppress(Exception):  # of somebody's log handler: the work goes on
+    with contextlib.suppress(Exception):  # of somebody's log handler
         logger.log(
             level, "%s of %r: %s%s in %.3f s%s", event, key, outcome, where, seconds, why,
             extra=fields,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from settlesim.chart.values import FrozenDict, freeze_object
 from settlesim.engine.program import is_over, program_of
-from settlesim.engine.settlement import Call, Settlement
+from settlesim.engine.settlement import Call, Outcome, Settlement
 from settlesim.engine.stepping import activities_of
 from settlesim.errors import InvalidValueError
 from settlesim.ports import Timer, Timers, Transaction
@@ -64,7 +64,7 @@ def _is_final(settlement: Settlement) -> bool:
     """Whether neither an event nor a delay leads on from here."""
     chart = settlement.chart
     assert chart is not None  # the engine's own settlements have it
-    if settlement.timers or settlement.kept:
+    if settlement.outcome is Outcome.RESOLVED or settlement.timers or settlement.kept:
         return False
     return is_over(program_of(chart), settlement.after.configuration)
 

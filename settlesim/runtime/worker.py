@@ -93,7 +93,7 @@ class Worker:
     Notes
     -----
     An error of the chart's functions counts against its message: after `queue.max_failures`
-    attempts it goes to the dead letters, and its group goes on or is parked, as the queue's
+    attempts it goes to the dead letters, and its group continues or is parked, as the queue's
     policy says. What the store or another worker is to blame for is retried without count. A
     reception that nobody answered, since the process died or a service blocked it beyond the
     deadline, counts towards `queue.max_receives`. A store that is damaged, was closed, or cannot

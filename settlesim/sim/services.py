@@ -210,7 +210,7 @@ class _HandClock:
         """Say how long to wait."""
         await _yielded(_Sleep(max(0.0, _number(seconds))))
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Refuse: a service has `call.sleep` alone."""
         raise _OutsideError(f"has a time-out of {seconds} seconds of its own")
 

@@ -246,14 +246,12 @@ class Database:
         StoreUnavailableError
             The file exists, or cannot be written; nothing is left of it then.
         """
-        if os.path.lexists(path):
-            raise StoreUnavailableError(path=path, reason="it exists; a backup makes a new file")
 
         def fill(target: sqlite3.Connection) -> None:
             self._alone(lambda _: self._connection.backup(target))
 
         try:
-            _make_file(path, fill)
+            _make_file(path, fill, new=True)
         except _ERRORS as error:
             raise self._error(error) from error
 
@@ -353,11 +351,17 @@ def _fill(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) -> None:
+def _make_file(
+    path: str, fill: Callable[[sqlite3.Connection], None] = _fill, *, new: bool = False
+) -> None:
     """Make a database, readable by its owner only, unless there is one.
 
     It gets its name when it is whole, so nobody ever finds half of one, and a file without
     content is damage.
+
+    Parameters
+    ----------
+    new : whether one that is there is an error
 
     Raises
     ------
@@ -366,7 +370,10 @@ def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) ->
     StoreUnavailableError
         The system refused.
     """
+    exists = "it exists; a backup makes a new file"
     try:
+        if new and os.path.lexists(path):
+            raise StoreUnavailableError(path=path, reason=exists)
         if os.path.exists(path):
             if os.path.getsize(path) == 0:
                 reason = "it is empty; remove it to begin a new store"
@@ -384,8 +391,11 @@ def _make_file(path: str, fill: Callable[[sqlite3.Connection], None] = _fill) ->
                 connection.execute("PRAGMA journal_mode=WAL")
             finally:
                 connection.close()
-            with contextlib.suppress(FileExistsError):  # another process made one meanwhile
+            try:
                 os.link(made, path)
+            except FileExistsError as error:  # another process made one meanwhile
+                if new:
+                    raise StoreUnavailableError(path=path, reason=exists) from error
         finally:
             for end in ("", "-wal", "-shm", "-journal"):
                 with contextlib.suppress(FileNotFoundError):

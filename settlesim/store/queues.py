@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
 from hashlib import sha256
@@ -24,7 +23,7 @@ from settlesim.store.messages import (
     message_of,
 )
 from settlesim.store.receipts import Receipt, read_receipt
-from settlesim.store.sql import SqlStore
+from settlesim.store.sql import SqlStore, hex_list
 from settlesim.store.values import DeadLetter, ParkedGroup, QueueStatus
 
 __all__ = ["MAX_RECEIVES", "FifoQueue", "Policy", "StandardQueue"]
@@ -517,11 +516,11 @@ class SqlQueue(ABC):
         """
         foreign = "0" if chart_version is None else _FOREIGN
         ((left, others),) = self.store.database.rows(
-            "SELECT count(*), count(*) FILTER (WHERE NOT (group_id IN"
+            "SELECT count(*), count(*) FILTER (WHERE NOT (hex(group_id) IN"
             f" (SELECT value FROM json_each(?)) OR {foreign}))"
             " FROM messages WHERE queue = ? AND NOT (ordered = 1 AND EXISTS (SELECT 1 FROM parked"
             " WHERE parked.queue = messages.queue AND parked.group_id = messages.group_id))",
-            (json.dumps(sorted(groups)), *(chart_version or ()), self.name),
+            (hex_list(sorted(groups)), *(chart_version or ()), self.name),
         )
         return left, others
 
@@ -853,11 +852,11 @@ def _for(chart_version: ChartVersion | None) -> str:
 
 
 def _only(delays: Collection[str] | None) -> str:
-    return "" if delays is None else " AND delay IN (SELECT value FROM json_each(?))"
+    return "" if delays is None else " AND hex(delay) IN (SELECT value FROM json_each(?))"
 
 
 def _names(delays: Collection[str] | None) -> tuple[str, ...]:
-    return () if delays is None else (json.dumps(sorted(delays)),)
+    return () if delays is None else (hex_list(sorted(delays)),)
 
 
 def _error_text(error: BaseException | str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,7 +25,7 @@ from settlesim.store.messages import Deduplication, Mailbox
 from settlesim.store.receipts import read_receipt
 from settlesim.store.values import PastSettlement, StoredInstance
 
-__all__ = ["HISTORY", "MARK_WINDOW", "PAGE", "SqlStore", "snapshot_of"]
+__all__ = ["HISTORY", "MARK_WINDOW", "PAGE", "SqlStore", "hex_list", "snapshot_of"]
 
 HISTORY: Final = 10
 """How many settlements of each instance are remembered."""
@@ -291,8 +292,9 @@ class SqlStore:
         timers, snapshot, key = transaction.timers, transaction.snapshot, transaction.key
         assert timers is not None
         execute(
-            "DELETE FROM timers WHERE key = ? AND delay NOT IN (SELECT value FROM json_each(?))",
-            (key, json.dumps(timers.kept)),
+            "DELETE FROM timers WHERE key = ?"
+            " AND hex(delay) NOT IN (SELECT value FROM json_each(?))",
+            (key, hex_list(timers.kept)),
         )
         for timer in timers.started:
             assert snapshot is not None  # check_transaction has seen to it
@@ -376,24 +378,30 @@ class SqlStore:
             "chart = ?": chart,
             "version = ?": version,
             "key > ?": after,
-            "EXISTS (SELECT 1 FROM json_each(configuration) WHERE value = ?1"
-            " OR substr(value, 1, length(?1) + 1) = ?1 || '.')": state,
+            # It rules out most that are in other states; `is_in` rules out the rest.
+            "instr(configuration, ?)": None if state is None else encode(state)[:-1],
         }
         conditions = {text: value for text, value in wanted.items() if value is not None}
-        if state is not None:  # it is named by its number, so it comes first
-            conditions = dict(reversed(conditions.items()))
         where = " AND ".join(conditions) or "1"
-        rows = self.database.rows(
-            f"SELECT {_INSTANCE}, key, final, saved_at FROM instances WHERE {where}"
-            " ORDER BY key LIMIT ?",
-            (*conditions.values(), limit),
-        )
-        return tuple(
-            StoredInstance(key, self._snapshot(key, row), bool(final), saved_at)
-            for *row, key, final, saved_at in rows
-        )
 
-    def prune(self, *, older_than: float, final: bool = True) -> tuple[str, ...]:
+        def look(execute: Execute) -> tuple[StoredInstance, ...]:
+            rows = execute(
+                f"SELECT {_INSTANCE}, key, final, saved_at FROM instances WHERE {where}"
+                " ORDER BY key",
+                tuple(conditions.values()),
+            )
+            instances = (
+                StoredInstance(key, self._snapshot(key, row), bool(final), saved_at)
+                for *row, key, final, saved_at in rows
+            )
+            found = (each for each in instances if state is None or each.is_in(state))
+            return tuple(islice(found, limit))
+
+        return self.database.read(look)
+
+    def prune(
+        self, *, older_than: float, final: bool = True, dry_run: bool = False
+    ) -> tuple[str, ...]:
         """Remove finished instances, with their settlements, timers and marks.
 
         An instance for which messages wait is left alone: they would create it again.
@@ -402,6 +410,7 @@ class SqlStore:
         ----------
         older_than : seconds since they were saved last
         final : whether only those whose chart has come to its end are removed
+        dry_run : only look which would be removed
 
         Returns
         -------
@@ -416,18 +425,22 @@ class SqlStore:
         """
         check_seconds(older_than, where="older_than")
 
-        def remove(execute: Execute) -> tuple[str, ...]:
+        def find(execute: Execute) -> tuple[str, ...]:
             found = execute(
                 "SELECT key FROM instances WHERE saved_at <= ? AND (final = 1 OR ?)"
                 " AND NOT EXISTS (SELECT 1 FROM messages WHERE group_id = key) ORDER BY key",
                 (self.now() - older_than, not final),
             ).fetchall()
-            for table in ("instances", "settlements", "timers", "marks"):
-                for (key,) in found:
-                    execute(f"DELETE FROM {table} WHERE key = ?", (key,))
             return tuple(key for (key,) in found)
 
-        return self.database.write(remove)
+        def remove(execute: Execute) -> tuple[str, ...]:
+            found = find(execute)
+            for table in ("instances", "settlements", "timers", "marks"):
+                for key in found:
+                    execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+            return found
+
+        return self.database.read(find) if dry_run else self.database.write(remove)
 
     def queue_names(self) -> list[str]:
         """Return the names of the queues that hold something, sorted; raises as `load`.
@@ -471,6 +484,14 @@ class SqlStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def hex_list(names: Iterable[str]) -> str:
+    """Return a JSON list of texts to compare with ``hex(column)``.
+
+    SQLite's JSON functions end a text at its first NUL; a key may have one.
+    """
+    return json.dumps([name.encode().hex().upper() for name in names])
 
 
 def check_settings(history: object, mark_window: object) -> None:

@@ -22,9 +22,9 @@ from settlesim.store.checks import check_key, check_transaction
 from settlesim.store.tinydb_content import Content, read_content
 from settlesim.store.values import PastSettlement, StoredInstance
 from settlesim.store.wall import wall_clock
-from settlesim.store.whole_file import locked, read_file, replace_file
+from settlesim.store.whole_file import locked, read_file, replace_file, write_new_file
 
-__all__ = ["TinyStore"]
+__all__ = ["TinyStore", "check_no_journal"]
 
 
 class TinyStore:
@@ -218,28 +218,52 @@ class TinyStore:
             content.compare(key, expected)
             content.remove({key})
 
-    def prune(self, *, final: bool = True, older_than: float) -> tuple[str, ...]:
+    def prune(
+        self, *, final: bool = True, older_than: float, dry_run: bool = False
+    ) -> tuple[str, ...]:
         """Forget instances that are finished, with their settlements; raises as `commit`.
 
         Parameters
         ----------
         final : False for those that are not finished, too
         older_than : seconds since their last save
+        dry_run : only look which would be removed
 
         Returns
         -------
         keys : of the instances that were removed, sorted
         """
         check_seconds(older_than, where="older_than")
-        with self._changing() as content:
+
+        def find(content: Content) -> set[str]:
             latest = self.now() - older_than
-            found = {
+            return {
                 each.key
                 for each in content.instances.values()
                 if (each.final or not final) and each.saved_at <= latest
             }
+
+        if dry_run:
+            return tuple(sorted(find(self._content(self._file()))))
+        with self._changing() as content:
+            found = find(content)
             content.remove(found)
         return tuple(sorted(found))
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Write the store as it is now into a new file, whole or not at all.
+
+        Raises
+        ------
+        StoreDamagedError
+            The store's file is not what a TinyStore wrote; there is no backup of it.
+        StoreUnavailableError
+            The new file exists, or cannot be written; or there is nothing to back up.
+        """
+        data = self._content(self._file()).data
+        if data is None:
+            raise StoreUnavailableError(path=self.path, reason="there is no file yet to back up")
+        write_new_file(os.path.realpath(path), data)
 
     def close(self) -> None:
         """Let the store go; whatever comes after raises StoreUnavailableError."""
@@ -274,12 +298,7 @@ class TinyStore:
 
     def _content(self, path: str) -> Content:
         """Return what the file holds now, for reading only."""
-        journal = f"{path}.journal"
-        if os.path.lexists(journal):
-            reason = f"{journal} is beside it, in which a former version of settlesim keeps what "
-            reason += "was saved last. With that version run `settlesim compact --store "
-            reason += f"{shlex.quote(path)}`, then remove the journal"
-            raise StoreUnavailableError(path=path, reason=reason)
+        check_no_journal(path)
         data = read_file(path)
         known = self._known  # by another thread it may be replaced, never changed
         if known.data != data:
@@ -298,6 +317,22 @@ class TinyStore:
                 content.data = content.encoded()
                 replace_file(path, content.data)
                 self._known = content
+
+
+def check_no_journal(path: str) -> None:
+    """Refuse a file that is not the whole of a store.
+
+    Raises
+    ------
+    StoreUnavailableError
+        A former version of settlesim kept in a journal beside it what was saved last.
+    """
+    journal = f"{path}.journal"
+    if os.path.lexists(journal):
+        reason = f"{journal} is beside it, in which a former version of settlesim keeps what "
+        reason += "was saved last. With that version run `settlesim compact --store "
+        reason += f"{shlex.quote(path)}`, then remove the journal"
+        raise StoreUnavailableError(path=path, reason=reason)
 
 
 def _check_whole(value: object, *, where: str) -> None:

@@ -10,7 +10,7 @@
         "1":{"key":"order-1","chart":"order","version":1,"revision":1,...}
       },
       "settlements":{
-        "1":{"key":"order-1","revision":1,"at":1796038023.4,"event":{...},...}
+        "1":{"key":"order-1","number":1,"revision":1,"at":1796038023.4,"event":{...},...}
       }
     }
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from settlesim.chart.snapshot import Snapshot, key_flaw
@@ -37,7 +38,7 @@ from settlesim.errors import (
 from settlesim.ports import digest_of
 from settlesim.store.values import OWN_FIELDS, PastSettlement, StoredInstance
 
-__all__ = ["Content", "read_content"]
+__all__ = ["Content", "find_flaws", "read_content"]
 
 STORE: Final = "settlesim"
 FORMAT: Final = 3
@@ -116,7 +117,9 @@ class Content:
 
     def remember(self, past: PastSettlement, history: int) -> None:
         """Add a settlement, and forget those of its instance that are too old."""
-        self.past_json[str(past.number)] = past.to_dict()
+        document = past.to_dict()
+        del document["number"]  # it is the id of the document
+        self.past_json[str(past.number)] = document
         self.settlements[past.number] = past
         self.last = past.number
         numbers = [each.number for each in self.settlements.values() if each.key == past.key]
@@ -177,7 +180,31 @@ def read_content(data: bytes, path: str, now: Callable[[], float]) -> Content:
         raise StoreDamagedError(path=path, reason=error.reason) from error
 
 
-def _parse(data: bytes, path: str, now: Callable[[], float]) -> Content:
+def find_flaws(
+    data: bytes, path: str, now: Callable[[], float]
+) -> tuple[dict[str, int], list[str]]:
+    """Count the documents of each table, and say what `read_content` refuses, all of it.
+
+    Raises
+    ------
+    StoreUnavailableError
+        As `read_content`.
+    """
+    flaws: list[str] = []
+    try:
+        content = _parse(data, path, now, flaws)
+    except (_FlawError, InvalidValueError) as error:
+        return {}, [*flaws, str(error)]
+    except ReadError as error:
+        return {}, [error.reason]
+    tables = {name: table for name, table in content.tables.items() if name != META}
+    return {name: len(table) for name, table in tables.items() if isinstance(table, dict)}, flaws
+
+
+def _parse(
+    data: bytes, path: str, now: Callable[[], float], flaws: list[str] | None = None
+) -> Content:
+    """Read a file; with `flaws`, documents that are none are left out, and named there."""
     if not data:
         raise _FlawError("it is empty (0 bytes); remove the file to start a new store")
     found = decode(data, source=path)
@@ -193,14 +220,25 @@ def _parse(data: bytes, path: str, now: Callable[[], float]) -> Content:
     if type(last) is not int or last < 0:
         raise _FlawError(f"its last_settlement is {shorten(last)}, which is no whole number from 0")
     content = Content(data, {META: found[META], INSTANCES: {}, SETTLEMENTS: {}, **found})
-    for number, document in _documents(found, INSTANCES):
-        _add_instance(content, number, document)
-    for number, document in _documents(found, SETTLEMENTS):
-        content.settlements[number] = _settlement(number, document)
+    _read_documents(content, found, flaws)
     content.tables[INSTANCES] = _sorted(found[INSTANCES])
     content.tables[SETTLEMENTS] = _sorted(found[SETTLEMENTS])
     content.last = max([last, *content.settlements])
     return content
+
+
+def _read_documents(content: Content, found: Mapping[str, Any], flaws: list[str] | None) -> None:
+    def add_settlement(number: int, document: dict[str, Any]) -> None:
+        content.settlements[number] = _settlement(number, document)
+
+    for table, add in ((INSTANCES, partial(_add_instance, content)), (SETTLEMENTS, add_settlement)):
+        for number, document in _documents(found, table):
+            try:
+                add(number, document)
+            except (_FlawError, InvalidValueError) as error:
+                if flaws is None:
+                    raise
+                flaws.append(str(error))
 
 
 def _format(meta: dict[str, Any], path: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EACCES, EINVAL, EIO, ENOTSUP
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from settlesim.errors import StoreUnavailableError
 
-__all__ = ["locked", "read_file", "replace_file"]
+__all__ = ["locked", "read_file", "replace_file", "write_new_file"]
 
 _POLL: Final = 0.01
 """Seconds between two looks at a lock, or at a file that Windows does not hand out."""
@@ -120,6 +121,35 @@ def replace_file(path: str, data: bytes) -> None:
         _sync_folder(folder)
     except OSError as error:
         reason = f"it has the new content, which a power cut could undo: {_words(error)}"
+        raise StoreUnavailableError(path=path, reason=reason) from error
+
+
+def write_new_file(path: str, data: bytes) -> None:
+    """Make a file with this content, whole or not at all; it is on the disk after this.
+
+    Raises
+    ------
+    StoreUnavailableError
+        The file exists, or the system refused; nothing is left of it then.
+    """
+    folder, name = os.path.split(path)
+    _check_folder(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+        os.close(handle)
+        try:
+            os.unlink(temporary)
+            _write(temporary, data, like=temporary)
+            os.link(temporary, path)  # refuses where there is one, and it appears whole
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+        _sync_folder(folder)
+    except FileExistsError as error:
+        reason = "it exists; a backup makes a new file"
+        raise StoreUnavailableError(path=path, reason=reason) from error
+    except OSError as error:
+        reason = f"it cannot be written: {_words(error)}"
         raise StoreUnavailableError(path=path, reason=reason) from error
 
 

@@ -68,7 +68,7 @@ class PacedClock:
                 break
         self._base, self._mark = deadline, asyncio.get_running_loop().time()
 
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed."""
         return self._timeout(seconds)
 

@@ -2,109 +2,79 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+import asyncio
+import html
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import hostile
-from tests.browser.conftest import watch_for_problems
+from settlesim import Settling
+from settlesim.sim import Scenario, compare, explore, necessity, replay, run, sample
+from settlesim.view import side_by_side, state_graph
+from settlesim.widgets import ChartPanel, StepPanel
+from tests.browser.watching import HARMFUL, watch_for_problems
+from tests.hostile import HOSTILE, hostile_chart
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from settlesim.widgets.panel import Panel
+    from tests.browser.bare_page import BarePage
 
 pytestmark = pytest.mark.browser
 
-HARMLESS = """() => {
-    const outputs = [...document.querySelectorAll('.jp-OutputArea-output')];
-    const found = [];
-    for (const each of outputs.flatMap(output => [...output.querySelectorAll('*')])) {
-        if (/^(script|iframe|object|embed|link|meta|base|foreignobject|use|image|video|style)$/i
-            .test(each.localName)) found.push(each.outerHTML.slice(0, 200));
-        if (each.localName === 'img' && !/^data:image\\/svg/.test(each.src)) found.push(each.src);
-        for (const { name, value } of each.attributes) {
-            const link = /^(xlink:)?href$|^src$/i.test(name) && !/^data:image/.test(value);
-            if (link || /^on/i.test(name)) found.push(`${each.localName} ${name}=${value}`);
-        }
-    }
-    return found;
+HALVES = [HOSTILE[:25], HOSTILE[25:]]
+LET_IT_HAPPEN = """async () => {
+    for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+    await new Promise(resolve => requestIdleCallback(resolve));
 }"""
-
-SETUP = f"""
-from typing import Any
-from settlesim import Chart, Settling
-from settlesim.sim import Scenario, compare, explore, necessity, replay, run, sample
-from settlesim.view import side_by_side, state_graph
-from settlesim.widgets import StepPanel
-from IPython.display import HTML, display
-HOSTILE = {hostile.HOSTILE!r}
-{inspect.getsource(hostile.hostile_chart)}
-"""
-PANELS = """
-kept = []
-for name in HOSTILE[{first}:{last}]:
-    panel = hostile_chart(name).panel(
-        key=name, manual=True, data={{name: {{name: name}}}}, answers={{f"{{name}} 1": name}})
-    panel.send(name, {{name: [name]}})
-    panel.failed(f"{{name}} 1", name)
-    panel.receive({{"kind": "send", "event": name, "data": name}})
-    panel.receive({{"kind": name, "id": name}})
-    panel.send(name, name)
-    kept.append(panel)
-    display(panel)
-"""
-STEPS = """
-for name in HOSTILE[{first}:{last}]:
-    display(StepPanel(Settling(hostile_chart(name), None, name, key=name)))
-"""
-PICTURES = """
-for name in HOSTILE[{first}:{last}]:
-    chart = hostile_chart(name)
-    panel = chart.panel(key=name, speed="at once")
-    panel.send(name, {{name: name}})
-    settlement = await panel.settled()
-    display(chart, chart.draw(title=name, legend=True, path=[0]), settlement, chart.check())
-    display(chart.settling_graph(), HTML(chart.draw().svg))
-    display(*map(HTML, (panel._repr_mimebundle_()["image/svg+xml"],)))
-    display(HTML(settlement.panel()._repr_mimebundle_()["text/html"]))
-    race = Scenario(chart, [name, name], workers=2)
-    found, walk = explore(race), run(race, seed=1)
-    for value in (found, walk, compare(chart, [name, name]), sample(race, 5, 1), replay(race, "")):
-        display(HTML(value.draw(title=name).svg))
-    display(HTML(state_graph(found).svg), HTML(side_by_side(walk, walk).svg))
-display(HTML(necessity(chart, [name, name]).draw(title=name).svg))
-"""
-
-SOURCES = {"panels": PANELS, "steps": STEPS, "pictures": PICTURES}
+"""Returns when what was to be loaded or run by now has been asked for."""
 
 
 def test_there_are_fifty_names() -> None:
     """And they differ."""
-    assert len(set(hostile.HOSTILE)) == 50
+    assert len(set(HOSTILE)) == 50
 
 
-@pytest.mark.parametrize("first", [0, 25])
-@pytest.mark.parametrize("kind", SOURCES)
-def test_hostile_text_is_shown_as_text(kind: str, first: int, write_notebook: Any) -> None:
+def chart_panel(name: str) -> ChartPanel:
+    """Return a panel that was given the name in every place."""
+    panel: ChartPanel = hostile_chart(name).panel(
+        key=name, manual=True, data={name: {name: name}}, answers={f"{name} 1": name}
+    )
+    panel.send(name, {name: [name]})
+    panel.failed(f"{name} 1", name)
+    panel.receive({"kind": "send", "event": name, "data": name})
+    panel.receive({"kind": name, "id": name})
+    panel.send(name, name)
+    return panel
+
+
+def step_panel(name: str) -> StepPanel:
+    """Return a panel of an event on its way."""
+    return StepPanel(Settling(hostile_chart(name), None, name, key=name))
+
+
+@pytest.mark.parametrize("names", HALVES, ids=["first", "second"])
+@pytest.mark.parametrize("make", [chart_panel, step_panel])
+def test_hostile_text_in_panels_is_shown_as_text(
+    make: Any, names: list[str], bare_page: BarePage
+) -> None:
     """No dialog, no request, no script element, no handler; every panel says the name."""
-    notebook = write_notebook(SETUP, SOURCES[kind].format(first=first, last=first + 25))
-    page = notebook.page
-    problems = watch_for_problems(page)
-    page.set_viewport_size({"width": 1300, "height": 1500})
-    notebook.run_all()
-    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
-    if kind != "pictures":
-        panels = page.locator(".settlesim-panel")
-        panels.nth(24).locator("svg").first.wait_for()
-        said = panels.evaluate_all("panels => panels.map(panel => panel.textContent)")
-        for name, text in zip(hostile.HOSTILE[first : first + 25], said, strict=True):
-            assert name in text
-    if kind == "panels":
+    for name in names:
+        made: Panel = make(name)
+        panel = bare_page.show(made)
+        assert name in (panel.text_content() or "")
+    page = bare_page.page
+    if make is chart_panel:
         _touch_everything(page)
-    page.wait_for_timeout(300)  # what would happen, would happen now
-    assert page.evaluate(HARMLESS) == []
+    bare_page.wait_for_answers()
+    page.evaluate(LET_IT_HAPPEN)
+    assert page.evaluate(HARMFUL) == []
     assert page.evaluate("window.pwned") is None
-    assert problems == []
 
 
-def _touch_everything(page: Any) -> None:
+def _touch_everything(page: Page) -> None:
     """Open the forms, move over the arrows, and answer as the services."""
     page.evaluate(
         """() => {
@@ -118,6 +88,50 @@ def _touch_everything(page: Any) -> None:
             }
         }"""
     )
-    page.wait_for_function(
-        "() => !document.querySelector('.chart-panel .services:not([hidden])')", timeout=30_000
-    )
+    page.wait_for_function("() => !document.querySelector('.chart-panel .services:not([hidden])')")
+
+
+async def outputs(name: str) -> list[str]:
+    """Return everything that is shown of a chart in pictures and tables, as HTML."""
+    chart = hostile_chart(name)
+    panel = chart.panel(key=name, speed="at once")
+    panel.send(name, {name: name})
+    settlement = await panel.settled()
+    shown = [chart, chart.draw(title=name, legend=True, path=[0]), settlement, chart.check()]
+    shown += [panel, settlement.panel(), chart.settling_graph()]
+    bundles = [each._repr_mimebundle_() for each in shown]
+    found = [each[kind] for each in bundles for kind in MARKUP if kind in each]
+    found += [f"<pre>{html.escape(each['text/plain'])}</pre>" for each in bundles]
+    found.append(chart.draw().svg)
+    race = Scenario(chart, [name, name], workers=2)
+    explored, walk = explore(race), run(race, seed=1)
+    for each in (
+        explored,
+        walk,
+        compare(chart, [name, name]),
+        sample(race, 5, 1),
+        replay(race, ""),
+    ):
+        found.append(each.draw(title=name).svg)
+    return [*found, state_graph(explored).svg, side_by_side(walk, walk).svg]
+
+
+MARKUP = ("text/html", "image/svg+xml")
+
+
+@pytest.mark.parametrize("names", HALVES, ids=["first", "second"])
+def test_hostile_text_in_pictures_is_shown_as_text(names: list[str], page: Page) -> None:
+    """They are part of the page itself, without anything that would clean them."""
+    with ThreadPoolExecutor(1) as pool:  # in this thread Playwright's loop runs
+        found = [
+            text for name in names for text in pool.submit(asyncio.run, outputs(name)).result()
+        ]
+    last = hostile_chart(names[-1])
+    found.append(necessity(last, [names[-1]] * 2).draw(title=names[-1]).svg)
+    body = "".join(f'<div class="jp-OutputArea-output">{each}</div>' for each in found)
+    problems = watch_for_problems(page)
+    page.set_content(f"<!doctype html><meta charset=utf-8><body>{body}")
+    page.evaluate(LET_IT_HAPPEN)
+    assert page.evaluate(HARMFUL) == []
+    assert page.evaluate("window.pwned") is None
+    assert problems == []

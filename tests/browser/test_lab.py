@@ -1,21 +1,51 @@
-"""Every notebook in a real JupyterLab, run from top to bottom."""
+"""The panels in a real JupyterLab and in Notebook 7: what only Jupyter and a kernel can show.
+
+One server, and one notebook with every kind of live panel, which is run from top to bottom at the
+beginning of each test. What does not need Jupyter is tested on a page without it.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import TIMEOUT
+from tests.browser.gestures import active, path_of, press, step, wait_for
+from tests.browser.jupyter import LabNotebook, serve, write_notebook
+from tests.browser.watching import low_contrasts, watch_for_problems
+from tests.documents import ROOT
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 pytestmark = pytest.mark.browser
 
-NAMES = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-
+CHART = """import threading
+from settlesim.gallery import append_log, count, order
+from settlesim.sim import Scenario
+from settlesim.widgets import RacePanel, queue_lab
+seen = []
+async def charge_card(call):
+    seen.append(threading.current_thread() is threading.main_thread())
+    return {"charge": 1}
+panel = order.bind({"charge_card": charge_card}).panel(speed="at once")
+panel"""
+RACE = 'race = RacePanel(Scenario(order, ["PAY", "CANCEL"], queue="direct"))\nrace'
+LAB = 'queue_lab(order, ["PAY", "CANCEL"])'
+SLOW = "slow = count.panel(speed=0.01)\nslow.send('COUNT')\nslow.send('COUNT')\nslow"
+COUNTS = """import asyncio
+race.search.wait()
+await asyncio.sleep(0)  # what was cancelled ends
+names = [each.name for each in threading.enumerate() if "settlesim-s" in each.name]
+tasks = [each for each in asyncio.all_tasks() if "settlesim" in repr(each)]
+print(len(get_ipython().kernel.comm_manager.comms), len(tasks), names, seen)"""
 
 PANELS = {  # how many there are to play with
     "00_start_here.ipynb": 1, "01_draw.ipynb": 1, "02_settle.ipynb": 1, "03_why_fifo.ipynb": 1,
@@ -24,35 +54,210 @@ PANELS = {  # how many there are to play with
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run JupyterLab on a copy of the notebooks and the notebook with every kind of panel."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    write_notebook(folder / "notebooks" / "panels.ipynb", CHART, RACE, LAB, SLOW, COUNTS)
+    with serve(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Make the profile in which all pages are opened, so that JupyterLab is loaded once."""
+    made = browser.new_context(
+        viewport={"width": 1300, "height": 5000},  # cells out of view have no elements
+        reduced_motion="reduce",  # what moves is painted again and again
+    )
+    try:
+        made.set_default_timeout(TIMEOUT)
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """Open a page; in the end nothing that may never happen has happened on it."""
+    opened = context.new_page()
+    problems = watch_for_problems(opened, ignore=_is_of_notebook_7)
+    yield opened
+    opened.close()  # does not ask whether to save
+    assert problems == []
+
+
+def _is_of_notebook_7(error: Error) -> bool:
+    """Whether an error comes from the files of Notebook 7 alone.
+
+    It trips over JupyterLab's settings and workspace, which it shares here.
+    """
+    places = re.findall(r"(?:https?|blob):\S+", error.stack or "")
+    return bool(places) and all("/static/notebook/" in each for each in places)
+
+
+@pytest.fixture(scope="module")
+def open_notebook(context: BrowserContext, server: str) -> Iterator[tuple[LabNotebook, list[str]]]:
+    """Open the notebook with every kind of panel; return it with what may never happen."""
+    page = context.new_page()
+    problems = watch_for_problems(page)
+    yield LabNotebook(page, server, "panels.ipynb"), problems
+    page.close()
+
+
+@pytest.fixture
+def notebook(open_notebook: tuple[LabNotebook, list[str]]) -> Iterator[LabNotebook]:
+    """Run the notebook with every kind of panel from top to bottom."""
+    opened, problems = open_notebook
+    problems.clear()
+    opened.run_all()
+    assert [each for each in opened.outputs() if each["output_type"] == "error"] == []
+    opened.page.locator(".race .bars-box svg").wait_for()
+    opened.page.locator(".queue-lab .bars-box svg").wait_for()
+    yield opened
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name.startswith("05") else pytest.mark.nightly)
+        for name in sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    ],
+)
 def test_a_notebook_runs_from_top_to_bottom(
-    name: str, open_notebook: Callable[[str], Any], tmp_path: Path
+    name: str, page: Page, server: str, tmp_path: Path
 ) -> None:
     """No cell ends in an error, and the pictures are on the page in both themes."""
-    notebook = open_notebook(name)
-    problems: list[str] = []
-    notebook.page.on("pageerror", lambda error: problems.append(str(error)))
-    notebook.page.on("dialog", lambda dialog: problems.append(dialog.message))
+    notebook = LabNotebook(page, server, name)
     notebook.run_all()
 
     outputs = notebook.outputs()
     assert [each for each in outputs if each["output_type"] == "error"] == []
     assert [each for each in outputs if each.get("name") == "stderr"] == []
-    assert problems == []
 
-    expect(notebook.page.locator(".settlesim-panel")).to_have_count(PANELS[name])
-    pictures = notebook.page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img")
+    expect(page.locator(".settlesim-panel")).to_have_count(PANELS[name])
+    pictures = page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img")
     assert pictures.count() >= 2
-    broken = notebook.page.evaluate(
+    broken = page.evaluate(
         "() => [...document.querySelectorAll('.jp-OutputArea-output img')]"
         ".filter(image => !image.naturalWidth).length"
     )
     assert broken == 0
+    if name.startswith("05"):
+        panel = page.locator(".chart-panel").first
+        press(panel, "COUNT")
+        expect(panel.locator("g.node.active")).to_contain_text("even")
+        kitchen = page.locator(".chart-panel", has=page.locator(".card")).first
+        press(kitchen, "whisk is done")
+        expect(kitchen.locator(".card")).to_have_count(1)
 
     folder = Path(os.environ.get("SETTLESIM_SCREENSHOTS", tmp_path))
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         notebook.theme(theme)
         target = folder / f"{Path(name).stem}-{theme.split()[1].lower()}.png"
-        notebook.page.wait_for_selector("#jupyterlab-splash", state="detached")
-        notebook.page.screenshot(path=str(target))
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
+        page.screenshot(path=str(target))
         assert target.stat().st_size > 10_000
+
+
+def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNotebook) -> None:
+    """State and history are in the kernel; when it is gone, the panels say so."""
+    page = notebook.page
+    panel, race = page.locator(".chart-panel").first, page.locator(".race")
+    press(panel, "PAY")
+    wait_for(panel, "paid")
+    panel.get_by_label("services").select_option("me")
+    press(panel, "SHIP")
+    wait_for(panel, "printing")
+    for name in ("l1", "l2"):
+        step(race, name)
+    page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save'); }")
+    page.reload()
+    panel.locator(".chart-box svg").wait_for()
+    wait_for(panel, "printing")
+    assert panel.locator(".settlements li").count() == 2
+    panel.get_by_label("what print_label returns, as JSON").fill('{"label": "x"}')
+    press(panel, "print_label is done")
+    wait_for(panel, "shipped")
+    race.locator(".bars-box svg").wait_for()
+    assert path_of(race) == "l1 l2"
+    step(race, "c1")
+    assert path_of(race) == "l1 l2 c1"
+
+    page.evaluate(
+        "async () => {"
+        " await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
+    )
+    press(panel, "new instance")
+    panel.get_by_text("after a restart, run the cell again").wait_for()
+    notebook.run_all()
+    panel.get_by_text("after a restart").wait_for(state="detached")
+    press(panel, "PAY")
+    wait_for(panel, "paid")
+
+
+def test_panels_follow_the_theme(notebook: LabNotebook) -> None:
+    """Every text of every panel can be read in both of JupyterLab's themes."""
+    page = notebook.page
+    panels = page.locator(".settlesim-panel")
+    expect(panels).to_have_count(4)
+    press(panels.first, "data of PAY")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        notebook.theme(theme)
+        for panel in panels.all():
+            assert ("dark" in (panel.get_attribute("class") or "").split()) == ("Dark" in theme)
+            assert low_contrasts(panel) == []
+
+
+def test_a_race_is_run_in_notebook_7(page: Page, server: str) -> None:
+    """It is another program around the same parts: a queue is broken by hand, with its bars."""
+    notebook = LabNotebook(page, server, "06_be_the_scheduler.ipynb", "notebooks")
+    assert page.evaluate("jupyterapp.name") == "Jupyter Notebook"
+    notebook.run_all()
+    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
+    race = page.locator(".race").first
+    for name in ("l1", "l2", "c1", "s1", "s2"):
+        step(race, name)
+    expect(race.locator(".verdict")).to_contain_text("forbidden: lost update")
+    expect(race.locator(".bars-box g.bar")).to_have_count(3)
+    lab = page.locator(".queue-lab").first
+    expect(lab.locator(".search-verdict")).to_contain_text("REFUTED")
+
+
+def test_keys_belong_to_the_panel(notebook: LabNotebook) -> None:
+    """What is pressed in a panel is no shortcut of the notebook: no cell comes or goes."""
+    page = notebook.page
+    cells = page.locator(".jp-CodeCell").count()
+    panel, race = page.locator(".chart-panel").first, page.locator(".race")
+    panel.get_by_role("button", name="PAY", exact=True).focus()
+    for key in ("a", "b", "x", "Tab", "Shift+Tab", "Enter"):
+        page.keyboard.press(key)
+    wait_for(panel, "paid")
+    race.locator('button.step[data-step="l1"]').focus()
+    for key, name in (("Enter", "l1"), ("2", "l2"), ("1", "c1")):
+        page.keyboard.press(key)
+        race.locator(".happened code", has_text=name).wait_for()
+    assert page.evaluate("document.activeElement.closest('.scheduler') !== null")
+    assert page.locator(".jp-CodeCell").count() == cells
+    assert page.locator(".jp-CodeCell.jp-mod-editMode").count() == 0
+
+
+def test_a_cell_that_runs_again_leaves_nothing_behind(notebook: LabNotebook) -> None:
+    """No widget, task or search is left; services run in the notebook's thread, also meanwhile."""
+    page = notebook.page
+    panel = page.locator(".chart-panel").first
+    counted = []
+    for _ in range(3):
+        press(panel, "PAY")
+        wait_for(panel, "paid")
+        page.locator(".chart-panel").nth(1).locator("g.tag").wait_for()
+        notebook.run(4)
+        counted.append(notebook.outputs()[-1]["text"])
+        notebook.run_all()
+        expect(page.locator(".settlesim-panel")).to_have_count(4)
+        wait_for(panel, "new")
+    assert len(set(counted)) == 1, counted
+    assert counted[0].endswith(" 2 [] [True]\n"), counted
+    assert active(panel) == ["new"]

@@ -2,75 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import hostile
-from tests.browser.conftest import watch_for_problems
-from tests.browser.test_hostile import HARMLESS, SETUP
+from settlesim.sim import Scenario
+from settlesim.widgets import RacePanel, queue_lab
+from tests.browser.test_hostile import LET_IT_HAPPEN
+from tests.browser.watching import HARMFUL
+from tests.hostile import HOSTILE, hostile_chart
+
+if TYPE_CHECKING:
+    from settlesim.widgets import QueueLab
+    from tests.browser.bare_page import BarePage
 
 pytestmark = pytest.mark.browser
 
-PANELS = """
-from settlesim.sim import Scenario
-from settlesim.widgets import RacePanel, queue_lab
-kept = []
-for name in HOSTILE[{first}:{last}]:
-    chart = hostile_chart(name)
-    race = RacePanel(Scenario(chart, [(name, name), (name, name, {{name: name}})]), seed=1)
-    for message in (
-        {{"kind": name}}, {{"kind": "paste", "text": name}}, {{"kind": "queue", "name": name}},
-        {{"kind": "take", "step": name}}, {{"kind": "ending", "index": name}},
-    ):
-        race.receive(message)
-    lab = queue_lab(chart, [name, name], data={{name: name}})
-    lab.receive({{"kind": "choose", "name": "start", "value": name}})
-    lab.receive({{"kind": "choose", "name": "queue", "value": name}})
-    lab.receive({{"kind": "choose", "name": "queue", "value": "standard"}})
-    lab.receive({{"kind": "choose", "name": name, "value": name}})
-    lab.choose(start=None)
-    kept.append((race, lab))
-    display(race, lab)
-"""
-PRESS = """async () => {
-    const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
-    for (const race of document.querySelectorAll('.race')) {
-        for (let turn = 0; turn < 6; turn += 1) {
-            race.querySelector('.jumps button').click();
-            await pause();
-        }
+PRESS = """async ([race, lab]) => {
+    const frame = () => new Promise(requestAnimationFrame);
+    for (let turn = 0; turn < 6; turn += 1) {
+        race.querySelector('.jumps button').click();
+        await frame();
     }
-    for (const each of document.querySelectorAll('.settlesim-panel .bar')) {
+    for (const each of [race, lab].flatMap((panel) => [...panel.querySelectorAll('.bar')])) {
         each.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }));
         each.dispatchEvent(new MouseEvent('click', { bubbles: true }));
-        await pause();
+        await frame();
     }
 }"""
 
 
-@pytest.mark.parametrize("first", [0, 17, 34])
-def test_hostile_text_is_shown_as_text(first: int, write_notebook: Any) -> None:
+def race_panel(name: str) -> RacePanel:
+    """Return a race that was given the name in every place."""
+    events = [(name, name), (name, name, {name: name})]
+    race = RacePanel(Scenario(hostile_chart(name), events), seed=1)
+    for message in (
+        {"kind": name},
+        {"kind": "paste", "text": name},
+        {"kind": "queue", "name": name},
+        {"kind": "take", "step": name},
+        {"kind": "ending", "index": name},
+    ):
+        race.receive(message)
+    return race
+
+
+def lab_panel(name: str) -> QueueLab:
+    """Return a queue lab that was given the name in every place."""
+    lab = queue_lab(hostile_chart(name), [name, name], data={name: name})
+    lab.receive({"kind": "choose", "name": "start", "value": name})
+    lab.receive({"kind": "choose", "name": "queue", "value": name})
+    lab.receive({"kind": "choose", "name": "queue", "value": "standard"})
+    lab.receive({"kind": "choose", "name": name, "value": name})
+    lab.choose(start=None)
+    return lab
+
+
+@pytest.mark.parametrize("names", [HOSTILE[:25], HOSTILE[25:]], ids=["first", "second"])
+def test_hostile_text_is_shown_as_text(names: list[str], bare_page: BarePage) -> None:
     """No dialog, no request, no script element, no handler; every panel says the name."""
-    names = hostile.HOSTILE[first : first + 17]
-    notebook = write_notebook(SETUP, PANELS.format(first=first, last=first + 17))
-    page = notebook.page
-    problems = watch_for_problems(page)
-    page.set_viewport_size({"width": 1300, "height": 1500})
-    notebook.run_all()
-    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
-    for kind in ("race", "queue-lab"):
-        panels = page.locator(f".{kind}")
-        page.wait_for_function(
-            "([kind, n]) => document.querySelectorAll(`.${kind} .bars-box svg`).length === n",
-            arg=[kind, len(names)],
-            timeout=60_000,
-        )
-        said = panels.evaluate_all("panels => panels.map(panel => panel.textContent)")
-        for name, text in zip(names, said, strict=True):
-            assert name in text
-    page.evaluate(PRESS)
-    page.wait_for_timeout(300)  # what would happen, would happen now
-    assert page.evaluate(HARMLESS) == []
-    assert page.evaluate("window.pwned") is None
-    assert problems == []
+    page = bare_page.page
+    for name in names:
+        made = race_panel(name), lab_panel(name)
+        panels = [bare_page.show(each) for each in made]
+        for panel in panels:
+            panel.locator(".bars-box svg").wait_for()
+            assert name in (panel.text_content() or "")
+        heard = made[0].parts["heard"]
+        page.evaluate(PRESS, [panel.element_handle() for panel in panels])
+        bare_page.wait_for_answers()
+        page.evaluate(LET_IT_HAPPEN)
+        assert made[0].parts["heard"] > heard + 6
+        assert page.evaluate(HARMFUL) == []
+        assert page.evaluate("window.pwned") is None
+        bare_page.clear()

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nbconvert import HTMLExporter
 
-from tests.browser.conftest import ROOT
+from tests.documents import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
@@ -19,6 +18,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Any:
+    """Make what turns notebooks into pages; its templates are read once."""
+    from nbconvert import HTMLExporter
+
+    made: Any = HTMLExporter
+    return made()
 
 
 @pytest.fixture
@@ -48,12 +56,11 @@ def twins_of(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_converted_notebook_shows_the_twin_of_every_panel(
-    name: str, still_page: Page, tmp_path: Path
+    name: str, exporter: Any, still_page: Page, tmp_path: Path
 ) -> None:
     """Each picture is on the page, in its place and of some size; nothing is asked of a network."""
     twins = twins_of(ROOT / "notebooks" / name)
-    exporter: Any = HTMLExporter
-    html, _ = exporter().from_filename(str(ROOT / "notebooks" / name))
+    html, _ = exporter.from_filename(str(ROOT / "notebooks" / name))
     page = tmp_path / "page.html"
     page.write_text(html, encoding="utf-8")
     asked: list[str] = []
@@ -75,5 +82,6 @@ def test_a_converted_notebook_shows_the_twin_of_every_panel(
             assert min(box["width"], box["height"]) > 50
         assert "model_id" not in output.inner_html()
     assert asked == []
-    folder = Path(os.environ.get("SETTLESIM_SCREENSHOTS", tmp_path))
-    still_page.screenshot(path=str(folder / f"{Path(name).stem}-static.png"), full_page=True)
+    if folder := os.environ.get("SETTLESIM_SCREENSHOTS"):
+        target = Path(folder) / f"{Path(name).stem}-static.png"
+        still_page.screenshot(path=str(target), full_page=True)

@@ -142,7 +142,7 @@ def test_a_folder_that_can_not_be_written_is_one_clean_message(
 ) -> None:
     """A file stands where the folder should be."""
     (desk / "settlesim-notebooks").write_text("a file")
-    with pytest.raises(click.ClickException, match="can not be copied to"):
+    with pytest.raises(click.ClickException, match="cannot be copied to"):
         prepare(wheel, None)
 
 

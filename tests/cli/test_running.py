@@ -142,7 +142,7 @@ def test_every_option_has_help(name: str) -> None:
 def test_help_needs_no_jupyter_and_no_renderer(here: Path) -> None:
     """What costs time is imported by the command that needs it."""
     script = (
-        "import sys, settlesim.cli; "
+        "import sys, settlesim.cli.commands; "
         "print(sorted({'IPython', 'jupyterlab', 'nbformat', 'pygraphviz', 'resvg_py'}"
         " & set(sys.modules)))"
     )

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from settlesim import FifoQueue, Message, TinyStore
+from settlesim import FifoQueue, Message, SqliteStore
 from tests.cli.conftest import Run
 
 
-def waiting(path: str = "s.json", queue: str = "count") -> list[tuple[str, Any, str | None]]:
+def waiting(path: str = "s.db", queue: str = "count") -> list[tuple[str, Any, str | None]]:
     """What waits in a queue: key, body and id of each message, in order."""
-    with TinyStore(path) as store:
+    with SqliteStore(path) as store:
         found = FifoQueue(store, queue)
         messages: list[Message] = []
         while more := found.receive(100, 60):
@@ -34,24 +34,26 @@ def lines(*records: Any) -> str:
 
 def test_an_event_is_accepted_on_the_disk(here: Path, run: Run) -> None:
     """It waits for a worker, with its data and id."""
-    result = run("send", "order", "o1", "PAY", "--data", '{"card": 1}', "--id", "p", "--store", "s")
+    result = run(
+        "send", "order", "o1", "PAY", "--data", '{"card": 1}', "--id", "p", "--store", "s.db"
+    )
     assert result.exit_code == 0
     assert result.stdout == "Accepted PAY for o1: message 1 of queue order.\n"
-    assert waiting("s", "order") == [("o1", {"event": "PAY", "data": {"card": 1}}, "p")]
+    assert waiting("s.db", "order") == [("o1", {"event": "PAY", "data": {"card": 1}}, "p")]
 
 
 def test_an_event_that_comes_again_is_accepted_once(here: Path, run: Run) -> None:
     """Its first message is told."""
     for _ in range(2):
-        result = run("send", "count", "c", "COUNT", "--id", "1", "--store", "s.json", "--json")
+        result = run("send", "count", "c", "COUNT", "--id", "1", "--store", "s.db", "--json")
         assert json.loads(result.stdout) == {"key": "c", "event": "COUNT", "message": 1}
     assert len(waiting()) == 1
 
 
 def test_an_id_of_another_event_is_an_error(here: Path, run: Run) -> None:
     """Status 1: nothing was sent."""
-    run("send", "count", "c", "COUNT", "--id", "1", "--store", "s.json")
-    result = run("send", "count", "c", "COUNT", "--id", "1", "--data", "5", "--store", "s.json")
+    run("send", "count", "c", "COUNT", "--id", "1", "--store", "s.db")
+    result = run("send", "count", "c", "COUNT", "--id", "1", "--data", "5", "--store", "s.db")
     assert result.exit_code == 1
     assert "was sent before with another body" in result.stderr
     assert waiting() == [("c", {"event": "COUNT"}, "1")]
@@ -61,23 +63,23 @@ def test_an_event_that_the_chart_does_not_know_is_refused_unless_forced(
     here: Path, run: Run
 ) -> None:
     """A worker would only ignore it."""
-    result = run("send", "order", "o1", "PAYY", "--store", "s.json")
+    result = run("send", "order", "o1", "PAYY", "--store", "s.db")
     assert result.exit_code == 2
     assert result.stderr == (
         "Error: chart 'order' has no transition for 'PAYY'; did you mean 'PAY'? "
         "--force sends it anyway.\n"
     )
-    assert not (here / "s.json").exists()
-    far = run("send", "order", "o1", "XYZ", "--store", "s.json")
+    assert not (here / "s.db").exists()
+    far = run("send", "order", "o1", "XYZ", "--store", "s.db")
     assert "it has 'PAY', 'CANCEL'" in far.stderr
-    forced = run("send", "order", "o1", "PAYY", "--store", "s.json", "--force")
+    forced = run("send", "order", "o1", "PAYY", "--store", "s.db", "--force")
     assert forced.exit_code == 0
     assert waiting(queue="order") == [("o1", {"event": "PAYY"}, None)]
 
 
-def test_a_reserved_name_can_not_be_forced(here: Path, run: Run) -> None:
+def test_a_reserved_name_cannot_be_forced(here: Path, run: Run) -> None:
     """Only the engine sends these."""
-    result = run("send", "order", "o1", "after.new.0", "--store", "s.json", "--force")
+    result = run("send", "order", "o1", "after.new.0", "--store", "s.db", "--force")
     assert (result.exit_code, "is a reserved name" in result.stderr) == (2, True)
 
 
@@ -94,7 +96,7 @@ def test_a_reserved_name_can_not_be_forced(here: Path, run: Run) -> None:
 )
 def test_wrong_arguments_are_told(here: Path, run: Run, words: list[str], message: str) -> None:
     """With status 2, and nothing is sent."""
-    result = run("send", *words, "--store", "s.json")
+    result = run("send", *words, "--store", "s.db")
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -109,7 +111,7 @@ def test_the_events_of_a_file_are_accepted_in_order(here: Path, run: Run) -> Non
         + "\n"
         + json.dumps({"key": "a", "event": "COUNT", "id": "x"})
     )
-    result = run("send", "count", "--lines", "events", "--store", "s.json")
+    result = run("send", "count", "--lines", "events", "--store", "s.db")
     assert (result.exit_code, result.stdout) == (0, "Accepted 3 events, lines 1 to 4.\n")
     assert waiting() == [
         ("a", {"event": "COUNT"}, None),
@@ -121,7 +123,7 @@ def test_the_events_of_a_file_are_accepted_in_order(here: Path, run: Run) -> Non
 def test_events_come_from_standard_input(here: Path, run: Run) -> None:
     """And each that was accepted is told with its line, where that is asked for."""
     text = lines(*({"key": f"k{index}", "event": "COUNT"} for index in range(1200)))
-    result = run("send", "count", "--lines", "-", "--store", "s.json", "--json", input=text)
+    result = run("send", "count", "--lines", "-", "--store", "s.db", "--json", input=text)
     assert result.exit_code == 0
     told = [json.loads(each) for each in result.stdout.splitlines()]
     assert [each["line"] for each in told] == list(range(1, 1201))
@@ -153,7 +155,7 @@ def test_a_bad_line_is_named_and_what_stands_before_it_is_accepted(
     """Status 2; the lines after it are not sent."""
     good = json.dumps({"key": "a", "event": "COUNT"})
     (here / "events").write_text(f"{good}\n{good}\n{line}\n{good}\n")
-    result = run("send", "count", "--lines", "events", "--store", "s.json")
+    result = run("send", "count", "--lines", "events", "--store", "s.db")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: line 3: ")
     assert message in result.stderr
@@ -163,7 +165,7 @@ def test_a_bad_line_is_named_and_what_stands_before_it_is_accepted(
 
 def test_a_first_line_that_is_bad_sends_nothing(here: Path, run: Run) -> None:
     """And says so."""
-    result = run("send", "count", "--lines", "-", "--store", "s.json", input="no\n")
+    result = run("send", "count", "--lines", "-", "--store", "s.db", input="no\n")
     assert result.stderr.endswith(" Nothing was sent.\n")
 
 
@@ -175,7 +177,7 @@ def test_the_line_whose_id_was_used_for_another_event_is_named(here: Path, run: 
         {"key": "a", "event": "COUNT", "id": "1", "data": 5},
         {"key": "a", "event": "COUNT", "id": "2"},
     )
-    result = run("send", "count", "--lines", "-", "--store", "s.json", input=text)
+    result = run("send", "count", "--lines", "-", "--store", "s.db", input=text)
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: line 3: queue 'count': the deduplication id '1'")
     assert result.stderr.endswith("Accepted 2 events, lines 1 to 2.\n")
@@ -184,7 +186,7 @@ def test_the_line_whose_id_was_used_for_another_event_is_named(here: Path, run: 
 
 def test_lines_are_accepted_as_they_come(here: Path) -> None:
     """What was told is on the disk while more is still to be written."""
-    words = ["send", "count", "--lines", "-", "--store", "s.json", "--json"]
+    words = ["send", "count", "--lines", "-", "--store", "s.db", "--json"]
     with subprocess.Popen(
         [sys.executable, "-m", "settlesim", *words],
         stdin=subprocess.PIPE,
@@ -197,7 +199,7 @@ def test_lines_are_accepted_as_they_come(here: Path) -> None:
         for number in (1, 2):
             process.stdin.write(lines({"key": "a", "event": "COUNT"}))
             assert json.loads(process.stdout.readline())["message"] == number
-            with TinyStore("s.json") as store:
+            with SqliteStore("s.db") as store:
                 assert FifoQueue(store, "count").status().depth == number
         process.stdin.close()
         assert process.wait(60) == 0

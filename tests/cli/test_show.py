@@ -10,12 +10,18 @@ import pytest
 from tests.cli.conftest import Run
 
 
+@pytest.fixture(params=["s.json", "s.db"])
+def name(request: pytest.FixtureRequest) -> str:
+    """The file of a TinyDB store, and of a SQLite store."""
+    return str(request.param)
+
+
 @pytest.fixture
-def store(here: Path, run: Run) -> str:
+def store(here: Path, run: Run, name: str) -> str:
     """A store with an order and a count."""
     for words in (("order", "o1", "PAY"), ("count", "c1", "COUNT"), ("count", "c1", "COUNT")):
-        assert run("settle", *words, "--store", "s.json").exit_code == 0
-    return "s.json"
+        assert run("settle", *words, "--store", name).exit_code == 0
+    return name
 
 
 def test_all_instances_are_shown_in_a_table(store: str, run: Run) -> None:
@@ -24,9 +30,9 @@ def test_all_instances_are_shown_in_a_table(store: str, run: Run) -> None:
     assert result.exit_code == 0
     context = '{"amount": 20, "charge": "charge of 20", "label": null}'
     assert result.stdout.splitlines() == [
-        "KEY  CHART     REVISION  RESTS IN  CONTEXT",
-        'c1   count v1         2  even      {"count": 2}',
-        f"o1   order v1         1  paid      {context}",
+        "KEY  CHART     REVISION  STATE  CONTEXT",
+        'c1   count v1         2  even   {"count": 2}',
+        f"o1   order v1         1  paid   {context}",
     ]
 
 
@@ -35,7 +41,7 @@ def test_one_instance_is_shown_with_its_context(store: str, run: Run) -> None:
     assert run("show", "o1", "--store", store).stdout == (
         "key       o1\n"
         "chart     order version 1\n"
-        "rests in  paid\n"
+        "state     paid\n"
         "revision  1\n"
         "context\n"
         "  amount  20\n"
@@ -57,23 +63,23 @@ def test_an_unknown_key_is_an_error_with_the_nearest_one(store: str, run: Run) -
     """Status 1: the question was right, the answer is no."""
     result = run("show", "O1", "--store", store)
     assert result.exit_code == 1
-    assert result.stderr == "Error: s.json holds no instance 'O1'; did you mean 'o1'?\n"
+    assert result.stderr == f"Error: {store} holds no instance 'O1'; did you mean 'o1'?\n"
     assert "it holds 'c1', 'o1'." in run("show", "zzzz", "--store", store).stderr
 
 
-def test_a_large_store_does_not_list_its_keys(here: Path, run: Run) -> None:
+def test_a_large_store_does_not_list_its_keys(here: Path, run: Run, name: str) -> None:
     """Beyond eight only their number is said."""
     for number in range(9):
-        run("settle", "count", f"count-{number}", "COUNT", "--store", "s.json")
-    assert "it holds 9 others." in run("show", "zzzz", "--store", "s.json").stderr
+        run("settle", "count", f"count-{number}", "COUNT", "--store", name)
+    assert "it holds 9 others." in run("show", "zzzz", "--store", name).stderr
 
 
-def test_a_missing_store_is_an_error_and_is_not_made(here: Path, run: Run) -> None:
+def test_a_missing_store_is_an_error_and_is_not_made(here: Path, run: Run, name: str) -> None:
     """Looking at a store does not create one."""
-    result = run("show", "--store", "no.json")
+    result = run("show", "--store", f"no-{name}")
     assert result.exit_code == 2
-    assert "'no.json' does not exist" in result.stderr
-    assert not (here / "no.json").exists()
+    assert f"'no-{name}' does not exist" in result.stderr
+    assert not (here / f"no-{name}").exists()
 
 
 def test_the_store_has_to_be_named(run: Run) -> None:
@@ -83,20 +89,21 @@ def test_the_store_has_to_be_named(run: Run) -> None:
     assert "Missing option '--store'" in result.stderr
 
 
-def test_a_damaged_store_is_an_error(here: Path, run: Run) -> None:
+def test_a_damaged_store_is_an_error(here: Path, run: Run, name: str) -> None:
     """Damage is not read as empty."""
-    (here / "s.json").write_text("{")
-    result = run("show", "--store", "s.json")
+    (here / name).write_text("{")
+    result = run("show", "--store", name)
     assert result.exit_code == 1
     assert "Error: store" in result.stderr
     assert "is damaged" in result.stderr
 
 
-def test_a_store_without_instances_says_so(here: Path, run: Run) -> None:
+def test_a_store_without_instances_says_so(here: Path, run: Run, name: str) -> None:
     """No table with a head alone."""
-    assert run("send", "count", "c1", "COUNT", "--store", "s.json").exit_code == 0
-    assert run("show", "--store", "s.json").stdout == "s.json holds no instances.\n"
-    assert json.loads(run("show", "--store", "s.json", "--json").stdout) == []
+    run("settle", "order", "o", "CANCEL", "--store", name)
+    assert run("prune", "--older-than", "0s", "--store", name).stdout == "o\nRemoved 1 instance.\n"
+    assert run("show", "--store", name).stdout == f"{name} holds no instances.\n"
+    assert json.loads(run("show", "--store", name, "--json").stdout) == []
 
 
 def test_the_last_settlements_are_shown_where_they_are_asked_for(store: str, run: Run) -> None:
@@ -120,13 +127,13 @@ def test_the_delays_that_run_are_shown(here: Path, run: Run) -> None:
         "initial": "a",
     }
     (here / "held.json").write_text(json.dumps(chart))
-    assert run("settle", "held.json", "k", "HOLD", "--store", "s.json").exit_code == 0
-    assert "\ndelays\n  a.0  due in 24 h\n" in run("show", "k", "--store", "s.json").stdout
-    (timer,) = json.loads(run("show", "k", "--store", "s.json", "--json").stdout)["timers"]
+    assert run("settle", "held.json", "k", "HOLD", "--store", "s.db").exit_code == 0
+    assert "\ndelays\n  a.0  due in 24 h\n" in run("show", "k", "--store", "s.db").stdout
+    (timer,) = json.loads(run("show", "k", "--store", "s.db", "--json").stdout)["timers"]
     assert (timer["delay"], timer["sent"]) == ("a.0", False)
 
 
-def test_an_instance_without_context_is_shown(here: Path, run: Run) -> None:
+def test_an_instance_without_context_is_shown(here: Path, run: Run, name: str) -> None:
     """An empty context is an empty object."""
     chart = {
         "name": "bare",
@@ -135,5 +142,5 @@ def test_an_instance_without_context_is_shown(here: Path, run: Run) -> None:
         "initial": "a",
     }
     (here / "bare.json").write_text(json.dumps(chart))
-    assert run("settle", "bare.json", "k", "GO", "--store", "s.json").exit_code == 0
-    assert run("show", "k", "--store", "s.json").stdout.endswith("\ncontext   {}\n")
+    assert run("settle", "bare.json", "k", "GO", "--store", name).exit_code == 0
+    assert run("show", "k", "--store", name).stdout.endswith("\ncontext   {}\n")

@@ -1,136 +1,152 @@
-"""``settlesim verify`` and ``settlesim compact``."""
+"""``settlesim verify`` and ``settlesim backup``."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from settlesim.store import FifoQueue, TinyStore
+from settlesim.store import FifoQueue, SqliteStore
 from tests.cli.conftest import Run
-from tests.store.faults import abandon, save, write_behind
+
+STORES = ["s.json", "s.db"]
 
 
-@pytest.fixture
-def store(here: Path) -> Path:
-    """A store with two instances in its file and one in its journal, of a killed process."""
-    store = TinyStore("s.json")
-    save(store, "a", 1)
-    save(store, "b", 1)
-    store.compact()
-    save(store, "c", 1)
-    abandon(store)
-    return here / "s.json"
-
-
-def test_a_whole_store_is_said_to_be_whole(store: Path, run: Run) -> None:
-    """With what it holds and what is in its journal."""
-    result = run("verify", "--store", "s.json")
-    assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
-        "s.json is whole: format 2, 3 transactions, 3 instances",
-        "1 transaction is in its journal, not yet in the file",
-    ]
+@pytest.mark.parametrize("name", STORES)
+def test_a_whole_store_is_said_to_be_whole(here: Path, run: Run, name: str) -> None:
+    """With what it holds; status 0."""
+    for key in ("a", "b", "b"):
+        run("settle", "count", key, "COUNT", "--store", name)
+    result = run("verify", "--store", name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{name} is whole: 2 instances, 3 settlements\n"
 
 
 def test_what_is_in_a_store_is_counted_in_words(here: Path, run: Run) -> None:
-    """One of each in the singular, and tables of others by their names."""
-    with TinyStore("s.json") as store:
+    """One of each in the singular."""
+    with SqliteStore("s.db") as store:
         queue = FifoQueue(store, "count", max_failures=1, policy="halt")
         for key in ("a", "b"):
             queue.send({"event": "COUNT"}, key, f"id of {key}")
         (message,) = queue.receive(1)
         queue.fail(message.receipt, "ValueError", retry_in=0.0)
-        save(store, "a", 1)
-        store.db.table("notes").insert_multiple([{"n": 1}, {"n": 2}])
-    assert run("verify", "--store", "s.json").stdout == (
-        "s.json is whole: format 2, 6 transactions, 1 dead letter, 2 deduplication ids, "
-        "1 instance, 1 message, 1 parked group, 2 documents of 'notes'\n"
-    )
-    with TinyStore("s.json") as store:
-        save(store, "b", 1)
-        store.db.table("notes").remove(doc_ids=[1])
-    assert run("verify", "--store", "s.json").stdout == (
-        "s.json is whole: format 2, 8 transactions, 1 dead letter, 2 deduplication ids, "
-        "2 instances, 1 message, 1 parked group, 1 document of 'notes'\n"
+    assert run("verify", "--store", "s.db").stdout == (
+        "s.db is whole: 1 dead letter, 2 deduplication ids, 1 message, 1 parked group\n"
     )
 
 
-def test_damage_is_named_with_file_and_bytes(store: Path, run: Run) -> None:
-    """Status 1, for scripts."""
-    store.write_bytes(store.read_bytes().replace(b'"key":"b"', b'"kez":"b"'))
-    result = run("verify", "--store", "s.json")
+def test_tables_of_others_are_counted_by_their_names(here: Path, run: Run) -> None:
+    """A TinyDB file may have some."""
+    run("settle", "count", "a", "COUNT", "--store", "s.json")
+    content = json.loads((here / "s.json").read_text())
+    content["notes"] = {"1": {"n": 1}, "2": {"n": 2}}
+    (here / "s.json").write_text(json.dumps(content))
+    assert run("verify", "--store", "s.json").stdout == (
+        "s.json is whole: 1 instance, 1 settlement, 2 documents of 'notes'\n"
+    )
+
+
+def test_an_empty_store_is_whole(here: Path, run: Run) -> None:
+    """Nothing is nothing."""
+    SqliteStore("s.db").close()
+    assert run("verify", "--store", "s.db").stdout == "s.db is whole: nothing is in it\n"
+
+
+def damage(name: str) -> None:
+    """Change a store behind its back."""
+    if name.endswith(".json"):
+        path = Path(name)
+        path.write_text(path.read_text().replace('"key":"a"', '"kez":"a"'))
+        return
+    with closing(sqlite3.connect(name)) as connection:
+        connection.execute("UPDATE instances SET context = '{' WHERE key = 'a'")
+        connection.execute("UPDATE settlements SET record = '[]' WHERE number = 1")
+        connection.commit()
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_each_damage_is_named(here: Path, run: Run, name: str) -> None:
+    """Status 1, for scripts, and JSON for them, too."""
+    for key in ("a", "b"):
+        run("settle", "count", key, "COUNT", "--store", name)
+    damage(name)
+    result = run("verify", "--store", name)
     assert result.exit_code == 1
-    first, second, _ = result.stdout.splitlines()
-    assert first.startswith(f"DAMAGED  {store}, bytes ")
-    assert second.startswith("s.json is damaged: ")
-    assert run("show", "--store", "s.json").exit_code == 1
-
-
-def test_an_unfinished_end_is_no_damage_and_is_told(store: Path, run: Run) -> None:
-    """Before and after it was set aside."""
-    write_behind(store, b"0123456789")
-    result = run("verify", "--store", "s.json")
-    assert result.exit_code == 0
-    assert "its journal ends in 10 bytes that are no record" in result.stdout
-    with TinyStore(store) as opened:
-        save(opened, "d", 1)
-    result = run("verify", "--store", "s.json")
-    assert "s.json.torn keeps what was set aside: 1 piece, 10 bytes" in result.stdout
-    assert "ends in" not in result.stdout
-
-
-def test_an_edit_is_refused_until_it_is_accepted(store: Path, run: Run) -> None:
-    """And only then shown."""
-    assert run("compact", "--store", "s.json").exit_code == 0
-    text = json.loads(store.read_text())
-    text["instances"] = {}
-    store.write_text(json.dumps(text))
-    assert "--accept" in run("show", "--store", "s.json").stderr
-    result = run("verify", "--store", "s.json", "--accept")
-    assert result.exit_code == 0
-    assert result.stdout == "s.json was taken as it is, and has new checksums.\n"
-    assert run("show", "--store", "s.json").stdout == "s.json holds no instances.\n"
-    again = run("verify", "--store", "s.json", "--accept")
-    assert again.stdout == "s.json was not edited: nothing to accept.\n"
-
-
-def test_what_is_whole_is_salvaged_into_a_new_store(store: Path, run: Run) -> None:
-    """Status 1 where something is missing, 0 where nothing is."""
-    assert run("verify", "--store", "s.json", "--salvage", "whole.json").exit_code == 0
-    store.write_bytes(store.read_bytes().replace(b'"key":"b"', b'"kez":"b"'))
-    result = run("verify", "--store", "s.json", "--salvage", "new.json")
+    first, second, last = result.stdout.splitlines()
+    assert last.startswith(f"{name} is damaged: ")
+    if name == "s.db":
+        assert first.startswith("DAMAGED  table instances, row 'a': its context: not strict JSON")
+        assert second.startswith("DAMAGED  table settlements, row 1: its record")
+    else:
+        assert first.startswith("DAMAGED  document 1 of table 'instances': its key")
+        assert second.startswith("DAMAGED  document 1 of table 'settlements': its key")
+    result = run("verify", "--store", name, "--json")
     assert result.exit_code == 1
-    assert "MISSING  document 2 of table 'instances'" in result.stdout
-    assert result.stdout.endswith("new.json has what is whole in s.json: 1 instance\n")
-    keys = [each["key"] for each in json.loads(run("show", "--store", "new.json", "--json").stdout)]
-    assert keys == ["c"]
-    assert "it exists" in run("verify", "--store", "s.json", "--salvage", "new.json").stderr
+    report = json.loads(result.stdout)
+    assert (report["whole"], len(report["damages"])) == (False, 2)
+    assert report["damages"][0]["table"] == ("instances" if name == "s.db" else None)
+    assert report["store"].endswith(name)
 
 
-def test_options_that_do_not_go_together_and_missing_files_are_refused(
-    here: Path, run: Run
-) -> None:
-    """Status 2, and nothing is made."""
-    for words in (["--accept", "--salvage", "x"], [], ["--accept"], ["--salvage", "x"]):
-        assert run("verify", "--store", "no.json", *words).exit_code == 2
-    assert run("compact", "--store", "no.json").exit_code == 2
+def test_a_journal_of_a_former_version_is_refused_with_what_to_do(here: Path, run: Run) -> None:
+    """The file alone is not the store."""
+    run("settle", "count", "a", "COUNT", "--store", "s.json")
+    (here / "s.json.journal").touch()
+    for words in (("verify",), ("show",), ("backup", "b.json")):
+        result = run(*words, "--store", "s.json")
+        assert result.exit_code == 1
+        assert "With that version run `settlesim compact --store" in result.stderr
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_missing_store_is_not_made(here: Path, run: Run, name: str) -> None:
+    """Status 2."""
+    for words in (("verify",), ("backup", f"b-{name}")):
+        result = run(*words, "--store", name)
+        assert (result.exit_code, "does not exist" in result.stderr) == (2, True)
     assert list(here.iterdir()) == []
 
 
-def test_a_compacted_store_is_all_in_its_file(store: Path, run: Run) -> None:
-    """A copy of the file alone is the store."""
-    result = run("compact", "--store", "s.json")
-    assert result.exit_code == 0
-    assert result.stdout.endswith("and is the whole store.\n")
-    assert json.loads(store.read_text())["instances"].keys() == {"1", "2", "3"}
-    (store.parent / "copy.json").write_bytes(store.read_bytes())
-    shown = run("show", "--store", "copy.json", "--json").stdout
-    assert [each["key"] for each in json.loads(shown)] == ["a", "b", "c"]
+def test_what_is_gone_is_gone(run: Run) -> None:
+    """There is no journal to fold, and no edit to accept."""
+    assert "No such command 'compact'" in run("compact").stderr
+    for option in ("--accept", "--salvage"):
+        assert "No such option" in run("verify", option).stderr
 
 
-def test_show_has_what_is_only_in_the_journal(store: Path, run: Run) -> None:
-    """The file and the journal together are the store."""
-    shown = json.loads(run("show", "--store", "s.json", "--json").stdout)
-    assert [each["key"] for each in shown] == ["a", "b", "c"]
+# --- backup -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_backup_is_a_store_of_its_own(here: Path, run: Run, name: str) -> None:
+    """As it was at that moment."""
+    run("settle", "count", "a", "COUNT", "--store", name)
+    result = run("backup", f"b-{name}", "--store", name)
+    assert (result.exit_code, result.stdout) == (0, f"b-{name} has a copy of {name}.\n")
+    run("settle", "count", "a", "COUNT", "--store", name)
+    assert json.loads(run("show", "a", "--store", f"b-{name}", "--json").stdout)["revision"] == 1
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_backup_overwrites_nothing(here: Path, run: Run, name: str) -> None:
+    """Status 1, and the file is what it was."""
+    run("settle", "count", "a", "COUNT", "--store", name)
+    (here / f"b-{name}").write_text("mine")
+    result = run("backup", f"b-{name}", "--store", name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "it exists; a backup makes a new file" in result.stderr
+    assert (here / f"b-{name}").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("name", "other"), [("s.json", "b.db"), ("s.db", "b.json")])
+def test_a_backup_is_of_the_same_kind(here: Path, run: Run, name: str, other: str) -> None:
+    """Its suffix has to say what it is."""
+    run("settle", "count", "a", "COUNT", "--store", name)
+    result = run("backup", other, "--store", name)
+    assert result.exit_code == 2
+    assert f"'{other}' would be another kind of store than '{name}'" in result.stderr
+    assert "names no kind of store" in run("backup", "b.bak", "--store", name).stderr
+    assert not (here / other).exists()

@@ -13,34 +13,34 @@ from pathlib import Path
 
 import pytest
 
-from settlesim import FifoQueue, TinyStore
+from settlesim import FifoQueue, SqliteStore
 from settlesim.store import QueueStatus
 from tests.cli.conftest import Run
 
 
 def status(queue: str = "count") -> QueueStatus:
     """What waits."""
-    with TinyStore("s.json") as store:
+    with SqliteStore("s.db") as store:
         return FifoQueue(store, queue).status()
 
 
 def test_what_waits_is_settled_and_told(here: Path, run: Run) -> None:
     """One line for each event, and a sum at the end."""
     for _ in range(3):
-        run("send", "count", "c1", "COUNT", "--store", "s.json")
-    result = run("work", "count", "--store", "s.json", "--until-empty", "--service", "wait=done")
+        run("send", "count", "c1", "COUNT", "--store", "s.db")
+    result = run("work", "count", "--store", "s.db", "--until-empty", "--service", "wait=done")
     assert result.exit_code == 0
     told = [line.rpartition(" in ")[0] for line in result.stdout.splitlines()]
     assert told == [f"COUNT of 'c1': resolved at revision {number}" for number in (1, 2, 3)]
     assert result.stderr == "3 resolved\n"
-    shown = json.loads(run("show", "c1", "--store", "s.json", "--json").stdout)
+    shown = json.loads(run("show", "c1", "--store", "s.db", "--json").stdout)
     assert (shown["revision"], shown["context"]) == (3, {"count": 4})
 
 
 def test_records_are_printed_as_json_lines(here: Path, run: Run) -> None:
     """With all their fields."""
-    run("send", "order", "o1", "PAY", "--id", "p1", "--store", "s.json")
-    result = run("work", "order", "--store", "s.json", "--until-empty", "--log", "json")
+    run("send", "order", "o1", "PAY", "--id", "p1", "--store", "s.db")
+    result = run("work", "order", "--store", "s.db", "--until-empty", "--log", "json")
     (record,) = map(json.loads, result.stdout.splitlines())
     assert record["at"] > 0
     assert record["seconds"] > 0
@@ -53,32 +53,32 @@ def test_records_are_printed_as_json_lines(here: Path, run: Run) -> None:
 
 def test_nothing_is_printed_of_events_where_that_is_wanted(here: Path, run: Run) -> None:
     """The sum is."""
-    run("send", "count", "c1", "COUNT", "--store", "s.json")
-    result = run("work", "count", "--store", "s.json", "--until-empty", "--log", "off")
+    run("send", "count", "c1", "COUNT", "--store", "s.db")
+    result = run("work", "count", "--store", "s.db", "--until-empty", "--log", "off")
     assert (result.stdout, result.stderr) == ("", "1 resolved\n")
 
 
 def test_an_empty_queue_is_no_error(here: Path, run: Run) -> None:
     """Nothing waits, and nothing is written."""
-    result = run("work", "count", "--store", "s.json", "--until-empty")
+    result = run("work", "count", "--store", "s.db", "--until-empty")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "Nothing was handled.\n"
 
 
 def test_a_chart_without_functions_wants_stand_ins(parcel: str, run: Run) -> None:
     """As `settlesim settle` does."""
-    run("send", parcel, "p1", "SEND", "--store", "s.json")
-    bare = run("work", parcel, "--store", "s.json", "--until-empty")
+    run("send", parcel, "p1", "SEND", "--store", "s.db")
+    bare = run("work", parcel, "--store", "s.db", "--until-empty")
     assert (bare.exit_code, "--stub stands in for all" in bare.stderr) == (2, True)
-    result = run("work", parcel, "--store", "s.json", "--until-empty", "--stub")
+    result = run("work", parcel, "--store", "s.db", "--until-empty", "--stub")
     assert (result.exit_code, result.stderr) == (0, "1 done\n")
 
 
-def test_a_name_can_not_be_obeyed_by_the_terminal(here: Path, run: Run) -> None:
+def test_a_name_cannot_be_obeyed_by_the_terminal(here: Path, run: Run) -> None:
     """Control characters of a key or an error are shown, not sent."""
-    run("send", "order", "o\x1b[2J", "PAY", "--store", "s.json")
+    run("send", "order", "o\x1b[2J", "PAY", "--store", "s.db")
     words = ("--service", "charge_card=error:\x1b]0;x\x07\nnew line")
-    result = run("work", "order", "--store", "s.json", "--until-empty", *words)
+    result = run("work", "order", "--store", "s.db", "--until-empty", *words)
     assert "\x1b" not in result.stdout
     assert "o\\x1b[2J" in result.stdout
 
@@ -94,19 +94,19 @@ def test_dead_letters_are_skipped_or_halt_their_key(here: Path, run: Run) -> Non
     (here / "bad.json").write_text(json.dumps(chart))
     for key in ("k", "other"):
         for event in ("BAD", "OK") if key == "k" else ("OK",):
-            run("send", "bad.json", key, event, "--store", "s.json")
-    words = ("--store", "s.json", "--until-empty", "--max-failures", "1")
+            run("send", "bad.json", key, event, "--store", "s.db")
+    words = ("--store", "s.db", "--until-empty", "--max-failures", "1")
     halted = run("work", "bad.json", *words, "--policy", "halt")
     assert (halted.exit_code, halted.stderr) == (0, "1 dead, 1 resolved\n")
     assert status("bad").parked == 1
-    assert run("resume", "bad.json", "k", "--store", "s.json").exit_code == 0
+    assert run("resume", "bad.json", "k", "--store", "s.db").exit_code == 0
     assert run("work", "bad.json", *words).stderr == "1 resolved\n"
 
 
 def test_a_damaged_store_is_an_error_without_traceback(here: Path, run: Run) -> None:
     """Status 1."""
-    (here / "s.json").write_text('{"instances": {"1": {"key": 5}}}')
-    result = run("work", "count", "--store", "s.json", "--until-empty")
+    (here / "s.db").write_text("SQLite format 3, or not")
+    result = run("work", "count", "--store", "s.db", "--until-empty")
     assert result.exit_code == 1
     assert "damaged" in result.stderr
     assert "Traceback" not in result.stderr
@@ -123,9 +123,9 @@ def test_an_instance_of_another_version_is_an_error_at_the_end(here: Path, run: 
     }
     (here / "new.json").write_text(json.dumps(chart))
     (here / "old.json").write_text(json.dumps({**chart, "version": 1}))
-    run("settle", "new.json", "k", "OK", "--store", "s.json")
-    run("send", "old.json", "k", "OK", "--store", "s.json")
-    result = run("work", "old.json", "--store", "s.json", "--until-empty")
+    run("settle", "new.json", "k", "OK", "--store", "s.db")
+    run("send", "old.json", "k", "OK", "--store", "s.db")
+    result = run("work", "old.json", "--store", "s.db", "--until-empty")
     assert result.exit_code == 1
     assert "was saved by v version 2, this is v version 1" in result.stderr
     assert status("v").depth == 1
@@ -185,10 +185,10 @@ class Slow:
 def slow_worker(here: Path, *words: str) -> Iterator[Slow]:
     """A worker in a process of its own, with one event in hand."""
     (here / "slow.py").write_text(SLOW)
-    with TinyStore("s.json") as store:
+    with SqliteStore("s.db") as store:
         FifoQueue(store, "slow").send({"event": "GO"}, "k")
     (from_it, started), (go, to_it) = os.pipe(), os.pipe()
-    command = [sys.executable, "-m", "settlesim", "work", "slow:chart", "--store", "s.json", *words]
+    command = [sys.executable, "-m", "settlesim", "work", "slow:chart", "--store", "s.db", *words]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -202,7 +202,7 @@ def slow_worker(here: Path, *words: str) -> Iterator[Slow]:
     try:
         assert process.stderr is not None
         first = process.stderr.readline()
-        assert first == "Waiting for events of slow in s.json; Ctrl-C stops.\n"
+        assert first == "Waiting for events of slow in s.db; Ctrl-C stops.\n"
         slow = Slow(process, from_it, to_it)
         slow.started()
         yield slow
@@ -235,22 +235,22 @@ def test_what_does_not_end_in_time_is_given_back(here: Path) -> None:
     with slow_worker(here, "--grace", "0") as slow:
         slow.signal(signal.SIGTERM)
         assert slow.process.stdout is not None
-        assert slow.process.stdout.readline().startswith("GO of 'k': given back in ")
+        assert slow.process.stdout.readline().startswith("GO of 'k': released in ")
         slow.go()  # the thread in which the service reads
         code, _, err = slow.ended()
-    assert (code, err) == (0, "1 given back\n")
+    assert (code, err) == (0, "1 released\n")
     assert (status("slow").depth, status("slow").in_flight) == (1, 0)
 
 
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_at_once(here: Path, number: int) -> None:
-    """Status as of a process that the signal ended; the event comes up again later."""
+    """Status as of a process that the signal ended; the event becomes visible again later."""
     with slow_worker(here, "--grace", "600") as slow:
         slow.signal(number)
         slow.process.send_signal(number)
         code, out, err = slow.ended()
     assert (code, out, err) == (128 + number, "", "")
     assert (status("slow").depth, status("slow").in_flight) == (1, 1)
-    with TinyStore("s.json") as store:
+    with SqliteStore("s.db") as store:
         assert store.load("k") is None

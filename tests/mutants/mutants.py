@@ -8,7 +8,13 @@ __all__ = ["MUTANTS", "Mutant"]
 
 Pieces = tuple[tuple[str, str], ...]
 
-CONTRACTS = ("contracts",)
+CONTRACTS = (
+    "testing/test_stores.py",
+    "testing/test_queues.py",
+    "store/test_transactions.py",
+    "store/test_queues.py",
+    "store/test_lists.py",
+)
 SYNCS = ("store/test_sqlite_syncs.py",)
 FORKS = ("store/test_sqlite_forks.py",)
 DAMAGE = ("store/test_sqlite_damage.py",)
@@ -79,7 +85,7 @@ STORE = (
                 "same = bool(found)",
             ),
         ),
-        "deleted_and_begun_anew",
+        "created_anew",
     ),
     Mutant(
         "a mark is written and not looked at",
@@ -140,8 +146,7 @@ STORE = (
                 'for table in ("instances", "settlements", "timers"):',
             ),
         ),
-        "prune",
-        ("contracts", "store"),
+        "pruned",
     ),
     Mutant(
         "a deleted instance takes its marks with it",

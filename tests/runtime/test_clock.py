@@ -388,3 +388,27 @@ def test_timeout_is_entered_once() -> None:
             await timeout.__aenter__()
 
     run(main())
+
+
+def test_at_equal_times_a_time_out_comes_before_every_sleep() -> None:
+    """Also before one that began earlier: else it would matter how often a service sleeps."""
+    clock, log = SimulatedClock(), []
+
+    async def sleeps() -> None:
+        await clock.sleep(5)
+        log.append("slept")
+
+    async def waits() -> None:
+        with pytest.raises(TimeoutError):
+            async with clock.timeout(5):
+                await asyncio.get_running_loop().create_future()
+        log.append("timed out")
+
+    async def main() -> None:
+        sleeping = asyncio.create_task(sleeps())
+        await asyncio.sleep(0)
+        await waits()
+        await sleeping
+
+    asyncio.run(main())
+    assert log == ["timed out", "slept"]

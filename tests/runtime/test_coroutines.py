@@ -1,4 +1,4 @@
-"""Going on with a coroutine that was started by hand."""
+"""Running a coroutine further that was started by hand."""
 
 from __future__ import annotations
 

@@ -274,3 +274,17 @@ def test_a_node_that_is_entered_again_runs_its_services_again() -> None:
     ]
     assert keys == [f"chart:k:e:busy.{index}:{number}" for number in (1, 2) for index in (0, 1)]
     assert clock.now() == 4.0
+
+
+@pytest.mark.parametrize("naps", [(60,), (30, 30), (20, 40)])
+@pytest.mark.parametrize("alone", [True, False])
+def test_at_equal_times_the_time_out_comes_first(naps: tuple[int, ...], alone: bool) -> None:
+    """However the service sleeps, and as the simulator has it."""
+
+    async def sleeps(call: Any) -> None:
+        for seconds in naps:
+            await call.sleep(seconds)
+
+    services = [sleeps] if alone else [sleeps, hang]
+    settlement = interpreter(two_services(*services)).settle_sync("k", "GO")
+    assert settlement.calls[0].status is CallStatus.TIMEOUT

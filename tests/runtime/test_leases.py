@@ -150,9 +150,9 @@ class Gated(FifoQueue):
 
 
 def blocked_worker(keys: str, records: Records) -> tuple[MemoryStore, Gated]:
-    """Run a worker whose first service blocks until all its messages were extended six times."""
+    """Run a worker whose first service blocks until all its messages were extended five times."""
     store = MemoryStore()
-    queue = Gated(store, "log", messages=len(keys), times=6, visibility_timeout=0.15)
+    queue = Gated(store, "log", messages=len(keys), times=5, visibility_timeout=0.9)
 
     async def block(call: Any) -> None:
         assert queue.gate.wait(60)
@@ -187,7 +187,7 @@ def test_a_blocked_loop_is_told_with_the_name_of_the_service() -> None:
         each.getMessage() for each in records.records if each.levelno == logging.WARNING
     ]
     assert during == (
-        "the event loop has been blocked for more than 0.15 seconds by service 'block': use "
+        "the event loop has been blocked for more than 0.9 seconds by service 'block': use "
         "await, or asyncio.to_thread for what cannot be awaited"
     )
     assert after.startswith("service 'block' blocked the event loop for ")

@@ -80,7 +80,7 @@ def test_groups_run_side_by_side_and_events_of_one_group_never() -> None:
 
 
 def test_concurrency_is_a_limit() -> None:
-    """Two at once, however many groups wait."""
+    """Two concurrently, however many groups wait."""
     running: list[str] = []
     most: list[int] = []
 
@@ -178,7 +178,7 @@ def test_services_may_be_bound_by_the_worker() -> None:
     assert called == ["wait", "wait"]
 
 
-# --- events that come again -----------------------------------------------------------------
+# --- events that are redelivered --------------------------------------------------------------
 
 
 def test_an_event_that_was_settled_is_consumed_without_being_applied() -> None:
@@ -220,7 +220,7 @@ def test_an_id_that_is_used_again_for_another_event_goes_to_the_dead_letters() -
     assert stage.outcomes() == ["resolved", "dead", "resolved"]
 
 
-def test_an_instance_that_was_begun_anew_meanwhile_is_settled_from_its_new_state() -> None:
+def test_an_instance_that_was_created_again_meanwhile_is_settled_from_its_new_state() -> None:
     """It is at the same revision again, by chance."""
 
     async def work(call: Any) -> None:
@@ -554,7 +554,7 @@ def test_a_standard_queue_counts_the_messages_of_other_versions_too() -> None:
 
 
 def test_until_empty_waits_for_what_others_have_in_hand() -> None:
-    """Their messages may come up again."""
+    """Their messages may become visible again."""
     stage = Stage(log_chart(), visibility_timeout=30)
     stage.send(("k", 1))
     began = stage.clock.now()

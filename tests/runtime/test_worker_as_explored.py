@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from settlesim.store.sql import SqlStore
 
 from settlesim import FifoQueue, SimulatedClock, StandardQueue, Worker
 from settlesim.chart import Chart
@@ -15,6 +14,7 @@ from settlesim.gallery import append_log, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import Scenario, explore
 from settlesim.store.database import Database, Execute
+from settlesim.store.sql import SqlStore
 
 T = TypeVar("T")
 LEASE = 30.0

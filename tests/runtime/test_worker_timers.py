@@ -167,7 +167,7 @@ def test_a_node_that_is_entered_again_while_its_delay_is_looked_at_keeps_its_tim
     assert [each.due for each in store.timers("k")] == [stage.clock.now() + 60]
 
 
-def test_a_delay_does_not_fire_for_an_instance_that_was_begun_anew_in_the_same_state() -> None:
+def test_a_delay_does_not_fire_for_an_instance_that_was_created_again_in_the_same_state() -> None:
     """State and revision are equal; the timer tells the two stays apart."""
     stage = Stage(order())
     send(stage, "HOLD")
@@ -383,7 +383,7 @@ def test_a_rejected_event_leaves_timers_alone() -> None:
 
 
 def test_a_worker_that_dies_between_sending_and_settling_a_delay_loses_nothing() -> None:
-    """The message comes up again, and the delay fires once."""
+    """The message is redelivered, and the delay fires once."""
     stage = Stage(order(), visibility_timeout=30)
     send(stage, "HOLD")
     stage.run()

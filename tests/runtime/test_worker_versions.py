@@ -39,7 +39,7 @@ def test_workers_of_two_versions_do_not_hold_each_other_up() -> None:
     stage = Stage(version(1))
     keys = [f"k{number}" for number in range(10)]
     for number, key in enumerate(keys):
-        save(stage, key, 1 + number % 2)
+        save(stage, key, 1 + number // 5)
         stage.send((key, 1), (key, 2))
     began = stage.clock.now()
 

@@ -18,8 +18,8 @@ import pytest
 
 from settlesim.ports import Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue, SqliteStore
-from tests.contracts.stores import Time
-from tests.contracts.test_store import snapshot
+from settlesim.testing import ManualTime
+from settlesim.testing.openers import snapshot
 from tests.documents import ROOT
 from tests.store.saving import SECONDS
 
@@ -31,7 +31,7 @@ class Traced:
     """A store whose commits are noted, each with how far it is synced."""
 
     def __init__(self, path: Path) -> None:
-        self.time = Time()
+        self.time = ManualTime()
         self.store = SqliteStore(path, now=self.time)
         self.queue = FifoQueue(self.store, "count", max_failures=1)
         self._connection = self.store.database._connection

@@ -10,8 +10,8 @@ import pytest
 from settlesim.errors import InvalidValueError
 from settlesim.ports import Queue, Transaction
 from settlesim.store import FifoQueue, MemoryStore, StandardQueue
-from tests.contracts.stores import Time
-from tests.contracts.test_store import snapshot
+from settlesim.testing import ManualTime
+from settlesim.testing.openers import snapshot
 
 
 def drained(queue: StandardQueue) -> list[Any]:
@@ -24,7 +24,7 @@ def drained(queue: StandardQueue) -> list[Any]:
 
 
 def filled(**settings: Any) -> StandardQueue:
-    queue = StandardQueue(MemoryStore(Time()), "q", **settings)
+    queue = StandardQueue(MemoryStore(ManualTime()), "q", **settings)
     queue.send_many([(number, "a") for number in range(30)])
     return queue
 
@@ -65,14 +65,14 @@ def test_some_messages_are_delivered_twice() -> None:
 
 def test_deduplication_ids_are_not_looked_at() -> None:
     """A sender's repetition is a second message."""
-    queue = StandardQueue(MemoryStore(Time()), "q")
+    queue = StandardQueue(MemoryStore(ManualTime()), "q")
     assert queue.send(1, "a", "e1") != queue.send(1, "a", "e1")
     assert queue.status().depth == 2
 
 
 def test_a_receipt_stays_good_so_one_message_can_be_applied_twice() -> None:
     """What happens without a group that is blocked and a receipt that ends."""
-    now = Time()
+    now = ManualTime()
     store = MemoryStore(now)
     queue = StandardQueue(store, "q")
     queue.send(1, "a")
@@ -91,7 +91,7 @@ def test_a_receipt_stays_good_so_one_message_can_be_applied_twice() -> None:
 
 def test_a_late_failure_does_not_bury_what_another_consumer_has() -> None:
     """The later reception decides what becomes of the message."""
-    now = Time()
+    now = ManualTime()
     queue = StandardQueue(MemoryStore(now), "q", max_failures=1)
     queue.send(1, "a")
     (slow,) = queue.receive()
@@ -104,7 +104,7 @@ def test_a_late_failure_does_not_bury_what_another_consumer_has() -> None:
 
 def test_a_poison_message_goes_to_the_dead_letters_and_back() -> None:
     """As in a FIFO queue, but always to no place in particular."""
-    queue = StandardQueue(MemoryStore(Time()), "q", max_failures=1, policy="halt")
+    queue = StandardQueue(MemoryStore(ManualTime()), "q", max_failures=1, policy="halt")
     queue.send_many([(1, "a"), (2, "a")])
     (message,) = queue.receive()
     assert queue.fail(message.receipt, "no")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,65 +26,18 @@ from settlesim.errors import (
 from settlesim.ports import Send, Timers, Transaction
 from settlesim.store.tinydb import TinyStore
 from settlesim.store.tinydb_content import read_content
-from tests.contracts import test_store as contract
+from settlesim.testing import ManualTime
 from tests.store.tiny_children import count, save
 from tests.strategies import json_values, keys, snapshots, texts
-
-# --- the contract of all stores ---------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def opened(now: Any = None, **options: Any) -> Iterator[Any]:
-    """One store that stays open."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        TinyStore(Path(folder, "store.json"), **options) as store,
-    ):
-        yield lambda: store
-
-
-@contextlib.contextmanager
-def reopened(now: Any = None, **options: Any) -> Iterator[Any]:
-    """A file that is opened anew for each call, while the others are open still."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        path = Path(folder, "store.json")
-        yield lambda: stack.enter_context(TinyStore(path, **options))
-
-
-@pytest.fixture(scope="module", params=[opened, reopened])
-def make(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-globals().update(
-    {
-        name: value
-        for name, value in vars(contract).items()
-        if name == "access" or name.startswith("test_")
-    }
-)
-
-
-class Model(contract.StoreModel):
-    """The store does what a dict of snapshots does."""
-
-    factory = staticmethod(reopened)
-
-
-TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
-
 
 # --- helpers ----------------------------------------------------------------------------------
 
 
-class Time:
-    """Seconds since the epoch, as the test says."""
+class Time(ManualTime):
+    """From a thousand seconds after the epoch on."""
 
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+    def __init__(self) -> None:
+        self.seconds = 1000.0
 
 
 @pytest.fixture
@@ -135,13 +87,13 @@ def test_the_file_has_one_document_a_line(store: TinyStore, path: Path) -> None:
         '"context":{"count":1},"final":true,"saved_at":1000.0}\n'
         "  },\n"
         '  "settlements":{\n'
-        '    "1":{"key":"a","revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
+        '    "1":{"key":"a","number":1,"revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
         '"snapshot":{"chart":"count","version":1,"revision":1,"configuration":["odd"],'
         '"context":{"count":1}}},\n'
-        '    "2":{"key":"a","revision":2,"at":1000.0,"event":{"name":"COUNT"},"turn":2,'
+        '    "2":{"key":"a","number":2,"revision":2,"at":1000.0,"event":{"name":"COUNT"},"turn":2,'
         '"snapshot":{"chart":"count","version":1,"revision":2,"configuration":["odd"],'
         '"context":{"count":2}}},\n'
-        '    "3":{"key":"b","revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
+        '    "3":{"key":"b","number":3,"revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
         '"snapshot":{"chart":"count","version":1,"revision":1,"configuration":["odd"],'
         '"context":{"count":1}}}\n'
         "  }\n"
@@ -224,8 +176,8 @@ def test_a_context_that_was_edited_is_loaded(store: TinyStore, path: Path) -> No
 )
 def test_a_file_that_is_read_again_holds_what_was_saved(saves: list[Any], history: int) -> None:
     """Instances, settlements and the order of their keys, for one who saved and one who reads."""
-    with opened(history=history) as access:
-        store = access()
+    with tempfile.TemporaryDirectory() as folder:
+        store = TinyStore(Path(folder, "store.json"), history=history)
         model: dict[str, Snapshot] = {}
         past: list[tuple[str, Any, Any]] = []
         for key, new, fields, final in saves:

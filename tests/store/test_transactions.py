@@ -1,4 +1,7 @@
-"""What every store promises of a whole transaction, run on each of them."""
+"""What a transaction does to the rows of a store in SQLite, and the list of settlements.
+
+What every store promises of a transaction is in ``tests/testing/test_stores.py``.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,9 @@ from settlesim.errors import (
 )
 from settlesim.ports import Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue
-from tests.contracts.stores import FACTORIES, Access, Factory, Time
-from tests.contracts.test_store import snapshot
+from settlesim.testing import ManualTime
+from settlesim.testing.openers import snapshot
+from tests.store.stores import FACTORIES, Access, Factory
 
 
 @pytest.fixture(scope="module", params=list(FACTORIES))
@@ -29,13 +33,13 @@ def make(request: pytest.FixtureRequest) -> Factory:
 
 
 @pytest.fixture
-def now() -> Time:
+def now() -> ManualTime:
     """A time that only the test moves."""
-    return Time()
+    return ManualTime()
 
 
 @pytest.fixture
-def access(make: Factory, now: Time) -> Iterator[Access]:
+def access(make: Factory, now: ManualTime) -> Iterator[Access]:
     """A fresh store."""
     with make(now) as found:
         yield found
@@ -80,7 +84,7 @@ def received(access: Access) -> str:
     return message.receipt
 
 
-def test_a_whole_transaction_changes_everything_at_once(access: Access, now: Time) -> None:
+def test_a_whole_transaction_changes_everything_together(access: Access, now: ManualTime) -> None:
     """State, consumed message, mark, messages that go out, timers and record."""
     access().commit(whole(received(access)))
     assert access().load("a") == snapshot(1)
@@ -97,23 +101,23 @@ def test_a_whole_transaction_changes_everything_at_once(access: Access, now: Tim
     assert [each.body for each in FifoQueue(access(), "count").receive(10)] == [1]
 
 
-def expired(access: Access, now: Time) -> Transaction:
+def expired(access: Access, now: ManualTime) -> Transaction:
     receipt = received(access)
     now.step(30)
     FifoQueue(access(), "count").receive()
     return whole(receipt)
 
 
-def stale(access: Access, now: Time) -> Transaction:
+def stale(access: Access, now: ManualTime) -> Transaction:
     return whole(received(access), revision=3)
 
 
-def repeated(access: Access, now: Time) -> Transaction:
+def repeated(access: Access, now: ManualTime) -> Transaction:
     access().commit(Transaction("a", None, 0, mark="e1"))
     return whole(received(access))
 
 
-def contradicted(access: Access, now: Time) -> Transaction:
+def contradicted(access: Access, now: ManualTime) -> Transaction:
     FifoQueue(access(), "mail").send("another", "a", "m1")
     return whole(received(access))
 
@@ -128,7 +132,7 @@ def contradicted(access: Access, now: Time) -> Transaction:
     ],
 )
 def test_a_transaction_of_which_one_part_is_refused_changes_nothing(
-    access: Access, now: Time, prepare: Any, error: type[SettlesimError]
+    access: Access, now: ManualTime, prepare: Any, error: type[SettlesimError]
 ) -> None:
     """All or nothing, whichever part it is; the store takes the next one."""
     transaction = prepare(access, now)
@@ -189,24 +193,12 @@ def test_no_store_takes_a_transaction_that_it_could_not_keep(
         access().commit(whole("count:1:1", **changes))
 
 
-def test_a_message_can_be_consumed_without_a_new_state(access: Access) -> None:
-    """As for an event that is ignored or rejected: marked, recorded, and the state stays."""
+def test_a_settlement_without_a_new_state_is_remembered(access: Access) -> None:
+    """As of an event that is ignored or rejected."""
     access().commit(Transaction("a", snapshot(1), 0))
-    access().commit(
-        Transaction("a", None, 1, consumed=received(access), mark="e1", record=record())
-    )
-    assert access().load("a") == snapshot(1)
+    access().commit(Transaction("a", None, 1, mark="e1", record=record()))
     (settled,) = access().settlements("a")
     assert (settled.revision, settled.snapshot) == (1, None)
-    assert FifoQueue(access(), "count").status().depth == 0
-
-
-def test_a_transaction_without_a_new_state_is_compared_too(access: Access) -> None:
-    """What was decided on an older state is not written down."""
-    access().commit(Transaction("a", snapshot(1), 0))
-    with pytest.raises(VersionConflictError):
-        access().commit(Transaction("a", None, 0, mark="e1"))
-    assert access().mark("a", "e1") is None
 
 
 # --- marks ------------------------------------------------------------------------------------
@@ -221,7 +213,9 @@ def test_an_event_that_was_marked_is_not_applied_again(access: Access) -> None:
     assert access().load("a") == snapshot(1)
 
 
-def test_marks_are_of_one_instance_and_end_with_their_window(make: Factory, now: Time) -> None:
+def test_marks_are_of_one_instance_and_end_with_their_window(
+    make: Factory, now: ManualTime
+) -> None:
     """Another instance may have an event of this id; later the id is free again."""
     with make(now, mark_window=100.0) as access:
         access().commit(Transaction("a", None, 0, mark="e1"))
@@ -234,7 +228,7 @@ def test_marks_are_of_one_instance_and_end_with_their_window(make: Factory, now:
         assert access().mark("a", "e1") is not None
 
 
-def test_old_marks_do_not_pile_up(make: Factory, now: Time) -> None:
+def test_old_marks_do_not_pile_up(make: Factory, now: ManualTime) -> None:
     """Each that is added takes two with it whose time is over."""
     with make(now, mark_window=100.0) as access:
         for number in range(40):
@@ -243,7 +237,7 @@ def test_old_marks_do_not_pile_up(make: Factory, now: Time) -> None:
         assert len(content(access)["marks"]) == 10
 
 
-def test_old_deduplication_ids_do_not_pile_up(access: Access, now: Time) -> None:
+def test_old_deduplication_ids_do_not_pile_up(access: Access, now: ManualTime) -> None:
     """Each that is added takes two with it whose time is over and whose message is gone."""
     FifoQueue(access(), "count", deduplication_window=100.0).send("waits", "b", "kept")
     (waiting,) = FifoQueue(access(), "count").receive(1, 1000)
@@ -262,7 +256,7 @@ def test_old_deduplication_ids_do_not_pile_up(access: Access, now: Time) -> None
 # --- settlements ------------------------------------------------------------------------------
 
 
-def test_the_newest_settlements_are_remembered(make: Factory, now: Time) -> None:
+def test_the_newest_settlements_are_remembered(make: Factory, now: ManualTime) -> None:
     """As many as asked for, oldest first, of each instance by itself."""
     with make(now, history=3) as access:
         for number in range(1, 6):
@@ -278,14 +272,14 @@ def test_the_newest_settlements_are_remembered(make: Factory, now: Time) -> None
         assert access().settlements("c") == ()
 
 
-def test_a_store_without_history_remembers_no_settlement(make: Factory, now: Time) -> None:
+def test_a_store_without_history_remembers_no_settlement(make: Factory, now: ManualTime) -> None:
     """Zero is none."""
     with make(now, history=0) as access:
         access().commit(Transaction("a", snapshot(), 0, record=record()))
         assert access().settlements("a") == ()
 
 
-def test_a_past_settlement_can_not_be_changed(access: Access) -> None:
+def test_a_past_settlement_cannot_be_changed(access: Access) -> None:
     """Values that were handed out are no way into the store."""
     access().commit(Transaction("a", snapshot(), 0, record=record(path=["even"])))
     (settled,) = access().settlements("a")
@@ -306,7 +300,7 @@ def test_a_past_settlement_can_not_be_changed(access: Access) -> None:
 def test_a_deleted_instance_takes_its_settlements_and_timers_but_not_its_marks(
     access: Access,
 ) -> None:
-    """An event that comes again does not begin the instance anew."""
+    """A duplicate of an event does not create the instance anew."""
     access().commit(whole(received(access)))
     access().delete("a", 1)
     assert access().settlements("a") == ()
@@ -315,7 +309,9 @@ def test_a_deleted_instance_takes_its_settlements_and_timers_but_not_its_marks(
 
 
 @pytest.mark.parametrize("options", [{"history": -1}, {"history": 1.5}, {"mark_window": -1.0}])
-def test_settings_of_a_store_are_checked(make: Factory, now: Time, options: dict[str, Any]) -> None:
+def test_settings_of_a_store_are_checked(
+    make: Factory, now: ManualTime, options: dict[str, Any]
+) -> None:
     """With the setting's name in the error."""
     with (
         pytest.raises(InvalidValueError, match=next(iter(options))),

@@ -1,4 +1,4 @@
-"""The stores that the contract suites run on, with a time that only tests move."""
+"""The stores in SQLite, fresh for each test, with a time that only tests move."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from typing import Any, Protocol, TypeAlias
 
 from settlesim.store import MemoryStore, SqliteStore
 from settlesim.store.sql import SqlStore
+from settlesim.testing import ManualTime
 
-__all__ = ["FACTORIES", "Access", "Factory", "Time", "memory", "reopened", "sqlite"]
-
-
-class Time:
-    """Seconds since the epoch, as the test says."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def step(self, seconds: float) -> None:
-        """Let time pass, or the clock jump."""
-        self.seconds += seconds
+__all__ = ["FACTORIES", "Access", "Factory", "memory", "reopened", "sqlite"]
 
 
 class Access(Protocol):
@@ -35,20 +22,20 @@ class Access(Protocol):
 
 
 Factory: TypeAlias = Callable[..., contextlib.AbstractContextManager[Access]]
-"""Takes a `Time` and the keyword arguments of the stores."""
+"""Takes a `ManualTime` and the keyword arguments of the stores."""
 
 
 @contextlib.contextmanager
-def memory(now: Time | None = None, **options: Any) -> Iterator[Access]:
+def memory(now: ManualTime | None = None, **options: Any) -> Iterator[Access]:
     """One memory store."""
-    store = MemoryStore(now or Time(), **options)
+    store = MemoryStore(now or ManualTime(), **options)
     yield lambda: store
 
 
 @contextlib.contextmanager
-def sqlite(now: Time | None = None, **options: Any) -> Iterator[Access]:
+def sqlite(now: ManualTime | None = None, **options: Any) -> Iterator[Access]:
     """One SqliteStore that stays open."""
-    time = now or Time()
+    time = now or ManualTime()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
         path = Path(folder, "store.db")
         store = opened.enter_context(SqliteStore(path, now=time, **options))
@@ -56,9 +43,9 @@ def sqlite(now: Time | None = None, **options: Any) -> Iterator[Access]:
 
 
 @contextlib.contextmanager
-def reopened(now: Time | None = None, **options: Any) -> Iterator[Access]:
+def reopened(now: ManualTime | None = None, **options: Any) -> Iterator[Access]:
     """A file that is opened anew for each call, while the others are open still."""
-    time = now or Time()
+    time = now or ManualTime()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
         path = Path(folder, "store.db")
         yield lambda: opened.enter_context(SqliteStore(path, now=time, **options))

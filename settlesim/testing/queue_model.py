@@ -2,7 +2,7 @@
 
 Sources: Amazon SQS Developer Guide, "FIFO queue delivery logic", "Exactly-once processing",
 "Visibility timeout" and "Dead-letter queues"; beyond them the policy ``halt``, parked groups,
-failures counted apart from receptions, and timers.
+and failures counted apart from receptions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MAX_ERRORS", "MAX_VISIBILITY", "Item", "QueueModel"]
+__all__ = ["MAX_ERRORS", "MAX_VISIBILITY", "Id", "Item", "QueueModel"]
 
 MAX_ERRORS = 10
 MAX_VISIBILITY = 43_200.0
@@ -27,10 +27,10 @@ class Item:
     deduplication_id: str | None
     sent_at: float
     visible_at: float = 0.0
-    """0 for what was never hidden: it comes up whatever the clock says."""
+    """0 for what was never hidden: it is receivable whatever the clock says."""
     receives: int = 0
     tries: int = 0
-    """Receptions that count for the limit."""
+    """Receptions without a result."""
     failures: int = 0
     errors: list[str] = field(default_factory=list)
     held: bool = False
@@ -47,11 +47,14 @@ class Id:
 
 @dataclass
 class QueueModel:
-    """One queue; every method says what the real one has to do and answer."""
+    """One queue; every method says what the real one has to do and return.
+
+    Messages are counted from 1 in the order in which they are accepted.
+    """
 
     visibility: float
     window: float
-    max_failures: int
+    max_failures: int | None
     max_receives: int | None
     halt: bool
     now: float
@@ -68,14 +71,14 @@ class QueueModel:
     # --- accepting ------------------------------------------------------------------------
 
     def earlier(self, group: str, deduplication_id: str | None) -> Id | None:
-        """What was sent with this id and is not forgotten."""
+        """Return what was sent with this id and is not forgotten."""
         found = None if deduplication_id is None else self.known.get((group, deduplication_id))
         if found is None or (found.message not in self.waiting and found.until <= self.now):
             return None
         return found
 
     def send(self, number: int, body: Any, group: str, deduplication_id: str | None) -> None:
-        """A message that is accepted, under the id that the queue gave."""
+        """Accept a message under a number after all others."""
         assert number > self.last
         self.last = number
         self.waiting[number] = Item(number, group, body, deduplication_id, self.now)
@@ -86,7 +89,7 @@ class QueueModel:
     # --- receiving ------------------------------------------------------------------------
 
     def free(self) -> list[Item]:
-        """The heads of the groups that are not blocked, in the order of service."""
+        """Return the heads of the groups that are not blocked, the longest receivable first."""
         ready: list[tuple[float, int]] = []
         heads: list[tuple[float, int]] = []
         for group in {item.group for item in self.waiting.values()}:
@@ -109,7 +112,7 @@ class QueueModel:
         return [self.waiting[number] for number in order]
 
     def receive(self, most: int, seconds: float) -> list[Item]:
-        """What a receive gives; what was tried too often is put aside instead."""
+        """Return what is received; what was received too often is put aside instead."""
         if any(since > self.now + MAX_VISIBILITY for since in self.times()):
             for item in self.waiting.values():
                 if item.visible_at > self.now + MAX_VISIBILITY:
@@ -130,51 +133,51 @@ class QueueModel:
                 return found
 
     def holds(self, number: int, receives: int) -> bool:
-        """Whether a receipt is good."""
+        """Say whether the receipt of a reception is good."""
         item = self.waiting.get(number)
         return item is not None and item.held and item.receives == receives
 
     # --- after a reception ----------------------------------------------------------------
 
     def leave(self, item: Item) -> None:
-        """The message is in the queue no more; its id is known for another window."""
+        """Take the message out of the queue; its id is known for another window."""
         del self.waiting[item.id]
         known = self.known.get((item.group, item.deduplication_id or ""))
         if known is not None and known.message == item.id:
             known.until = self.now + self.window
 
     def delete(self, number: int) -> None:
-        """The message was handled."""
+        """Remove a message that was handled."""
         item = self.waiting[number]
         self.leave(item)
         self.done.setdefault(item.group, []).append(number)
 
     def hide(self, number: int, seconds: float) -> None:
-        """The visibility is extended."""
+        """Hide a received message from now on."""
         self.waiting[number].visible_at = self.now + seconds
 
     def release(self, number: int, seconds: float) -> None:
-        """The message may be received again after `seconds`; the reception had a result."""
+        """Make a received message visible after `seconds`; the reception had a result."""
         item = self.waiting[number]
         item.visible_at = self.now + seconds
         item.held = False
         item.tries -= 1
 
-    def fail(self, number: int, error: str, retry_in: float) -> bool:
-        """A failure is counted; says whether it was the last one."""
+    def fail(self, number: int, error: str, retry_in: float, *, final: bool = False) -> bool:
+        """Count a failure; say whether it was the last one."""
         item = self.waiting[number]
         item.failures += 1
         item.tries -= 1
         item.errors = [*item.errors, error][-MAX_ERRORS:]
         item.held = False
-        if item.failures >= self.max_failures:
+        if final or (self.max_failures is not None and item.failures >= self.max_failures):
             self.bury(item)
             return True
         item.visible_at = self.now + retry_in
         return False
 
     def bury(self, item: Item) -> None:
-        """The message goes to the dead letters."""
+        """Put the message among the dead letters."""
         self.leave(item)
         item.held = False
         self.dead[item.id] = item
@@ -185,7 +188,7 @@ class QueueModel:
     # --- upkeep ---------------------------------------------------------------------------
 
     def redrive(self, numbers: list[int], new: list[int]) -> None:
-        """Dead letters come back under new ids: to their place under halt, else to the end."""
+        """Put dead letters back: to their place under halt, else to the end as new messages."""
         for number, after in zip(sorted(numbers), new, strict=True):
             item = self.dead.pop(number)
             item.failures, item.errors, item.tries, item.visible_at = 0, [], 0, 0.0
@@ -204,7 +207,7 @@ class QueueModel:
                 self.known[name] = Id(item.body, item.id, self.now + self.window)
 
     def times(self) -> list[float]:
-        """When the groups become receivable that are not parked."""
+        """Return when the groups become receivable that are not parked."""
         times = []
         for group in {item.group for item in self.waiting.values()} - set(self.parked):
             items = [item for item in self.waiting.values() if item.group == group]
@@ -213,7 +216,7 @@ class QueueModel:
         return times
 
     def next_change(self) -> float | None:
-        """In how many seconds a group becomes receivable."""
+        """Return in how many seconds a group becomes receivable; None where none will."""
         times = self.times()
         if any(time > self.now + MAX_VISIBILITY for time in times):
             return 0.0

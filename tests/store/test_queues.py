@@ -1,10 +1,10 @@
-"""What every FIFO queue promises, run on each store."""
+"""What the queues of the library do beyond the contract of queues, run on each kind of store.
+
+The contract itself runs in ``tests/testing/test_queues.py``.
+"""
 
 from __future__ import annotations
 
-import itertools
-import pickle
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,17 +12,18 @@ import pytest
 
 from settlesim.chart.values import freeze_object
 from settlesim.errors import DeduplicationError, InvalidValueError, ReceiptExpiredError
-from settlesim.ports import ChartVersion, Message, Queue, Send, Timer, Timers, Transaction
+from settlesim.ports import Message, Timer, Timers, Transaction
 from settlesim.store import FifoQueue
 from settlesim.store.sql import SqlStore
-from tests.contracts.stores import FACTORIES, Access, Time
-from tests.contracts.test_store import snapshot
+from settlesim.testing import ManualTime
+from settlesim.testing.openers import snapshot
+from tests.store.stores import FACTORIES, Access
 
 
 class Bench:
     """A queue under test: each call opens it anew, as far as its store can be."""
 
-    def __init__(self, access: Access, now: Time) -> None:
+    def __init__(self, access: Access, now: ManualTime) -> None:
         self.access = access
         self.now = now
 
@@ -40,7 +41,7 @@ class Bench:
         return message
 
     def drain(self, until: int = 100, **settings: Any) -> list[Any]:
-        """Receive and delete until nothing comes up; return the bodies in order."""
+        """Receive and delete until nothing is receivable; return the bodies in order."""
         found: list[Any] = []
         while len(found) < until and (messages := self(**settings).receive(10)):
             for message in messages:
@@ -52,20 +53,13 @@ class Bench:
 @pytest.fixture(params=list(FACTORIES))
 def queue(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A fresh queue, on one kind of store after the other."""
-    now = Time()
+    now = ManualTime()
     with FACTORIES[request.param](now) as access:
         yield Bench(access, now)
 
 
-def test_every_queue_is_a_queue(queue: Bench) -> None:
-    """The queues have all methods of the port."""
-    assert isinstance(queue(), Queue)
-
-
-def test_a_fresh_queue_is_empty(queue: Bench) -> None:
-    """Nothing comes up, nothing will, and nothing is counted."""
-    assert queue().receive() == ()
-    assert queue().next_change() is None
+def test_the_status_of_a_fresh_queue_is_empty(queue: Bench) -> None:
+    """Nothing is counted."""
     assert queue().status().to_dict() == {
         "depth": 0,
         "oldest": None,
@@ -78,163 +72,76 @@ def test_a_fresh_queue_is_empty(queue: Bench) -> None:
     }
 
 
-def test_a_message_is_received_as_it_was_sent(queue: Bench) -> None:
-    """Body, group, deduplication id and time come back; the body can not be changed."""
-    number = queue().send({"event": "PAY", "data": [1, None]}, "order-1", "e1")
-    queue.now.step(2)
-    message = queue.take()
-    assert message.body == {"event": "PAY", "data": [1, None]}
-    assert (message.id, message.queue, message.group_id) == (number, "count", "order-1")
-    assert (message.deduplication_id, message.sent_at) == ("e1", 1_000_000.0)
-    assert (message.receives, message.failures) == (1, 0)
-    with pytest.raises(TypeError, match="read-only"):
-        message.body["data"].append(2)
-
-
-def test_later_messages_have_greater_ids_also_after_the_queue_was_empty(queue: Bench) -> None:
-    """An id is never given twice, so order can be read from it."""
-    (first,) = queue.send(1)
-    queue().delete(queue.take().receipt)
-    (second,) = queue.send(2)
-    assert second > first
-
-
-def test_the_messages_of_a_group_come_in_order_one_at_a_time(queue: Bench) -> None:
-    """A group with a message in flight is blocked until that is deleted."""
-    queue.send(1, 2, 3)
-    first = queue.take()
-    assert first.body == 1
-    assert queue().receive(10) == ()
-    queue().delete(first.receipt)
-    assert queue.drain() == [2, 3]
-
-
-def test_groups_go_side_by_side_and_one_batch_has_only_heads(queue: Bench) -> None:
-    """One receive gives the head of each group that is free, and no more than asked for."""
-    for group in ("a", "b", "c"):
-        queue.send(f"{group}1", f"{group}2", group=group)
-    assert [each.body for each in queue().receive(2)] == ["a1", "b1"]
-    assert [each.body for each in queue().receive(10)] == ["c1"]
-    assert queue().receive(10) == ()
-
-
-def test_the_group_whose_head_waited_longest_is_served_first(queue: Bench) -> None:
-    """A message that came back goes behind those that were visible before it was."""
-    queue.send("a1", group="a")
-    first = queue.take()
-    queue.now.step(1)
-    queue.send("b1", group="b")
-    queue.now.step(1)
-    queue().change_visibility(first.receipt, 0)
-    assert [each.body for each in queue().receive(10)] == ["b1", "a1"]
-
-
-def test_queues_of_one_store_do_not_know_each_other(queue: Bench) -> None:
-    """A name is a queue of its own, with groups of its own."""
-    queue("one").send(1, "a")
-    queue("two").send(2, "a")
-    assert [each.body for each in queue("two").receive(10)] == [2]
-    assert [each.body for each in queue("one").receive(10)] == [1]
-    assert queue("three").receive() == ()
-
-
 # --- visibility and receipts ------------------------------------------------------------------
 
 
-def test_a_message_comes_up_again_when_its_time_is_over(queue: Bench) -> None:
-    """Not before, and then as the head of its group still."""
-    queue.send(1, 2)
-    assert queue.take(visibility_timeout=10.0).receives == 1
-    queue.now.step(9.9)
-    assert queue().receive(10) == ()
-    assert queue().next_change() == pytest.approx(0.1)
-    queue.now.step(0.1)
-    again = queue.take()
-    assert (again.body, again.receives, again.failures) == (1, 2, 0)
-
-
-def test_a_receipt_is_valid_until_somebody_receives_the_message_again(queue: Bench) -> None:
-    """A consumer that was slow loses nothing as long as nobody else has had the message."""
-    queue.send(1, 2)
-    message = queue.take()
-    queue.now.step(3000)
-    queue().delete(message.receipt)
-    assert queue.drain() == [2]
-
-
-def test_an_expired_receipt_says_what_it_is_about(queue: Bench) -> None:
-    """Queue, receipt and reason are attributes, and survive pickling."""
+def test_an_expired_receipt_is_told_with_its_reason(queue: Bench) -> None:
+    """Received again, released, failed, or gone."""
     queue.send(1)
-    message = queue.take()
+    late = queue.take()
     queue.now.step(30)
-    queue.take()
-    with pytest.raises(ReceiptExpiredError, match="received again") as caught:
-        queue().delete(message.receipt)
-    assert (caught.value.queue, caught.value.receipt) == ("count", message.receipt)
-    assert queue().status().depth == 1
-    copy = pickle.loads(pickle.dumps(caught.value))
-    assert (str(copy), copy.reason) == (str(caught.value), caught.value.reason)
-
-
-def test_only_the_last_receipt_is_good(queue: Bench) -> None:
-    """A frozen consumer can not delete what another one has by now."""
-    queue.send(1)
-    zombie = queue.take()
-    queue.now.step(31)
-    holder = queue.take()
-    calls: list[Callable[[], object]] = [
-        lambda: queue().delete(zombie.receipt),
-        lambda: queue().change_visibility(zombie.receipt, 60),
-        lambda: queue().fail(zombie.receipt, "late"),
-        lambda: queue.store().commit(Transaction("a", None, 0, consumed=zombie.receipt)),
-    ]
-    for call in calls:
-        with pytest.raises(ReceiptExpiredError, match="received again"):
-            call()
-    queue().delete(holder.receipt)
-    assert queue().status().depth == 0
-
-
-def test_a_message_is_deleted_once(queue: Bench) -> None:
-    """The second delete is told that the message is gone."""
-    queue.send(1)
-    message = queue.take()
-    queue().delete(message.receipt)
-    with pytest.raises(ReceiptExpiredError, match="not in the queue any more"):
-        queue().delete(message.receipt)
-
-
-def test_visibility_can_be_extended_and_ended(queue: Bench) -> None:
-    """From now on: longer for a slow consumer, 0 for one that stops."""
-    queue.send(1)
-    message = queue.take(visibility_timeout=10.0)
-    queue.now.step(9)
-    queue().change_visibility(message.receipt, 10)
-    queue.now.step(9)
-    assert queue().receive() == ()
-    queue().change_visibility(message.receipt, 0)
+    released = queue.take()
+    with pytest.raises(ReceiptExpiredError, match="received again"):
+        queue().delete(late.receipt)
+    with pytest.raises(ReceiptExpiredError, match="received again"):
+        queue.store().commit(Transaction("a", None, 0, consumed=late.receipt))
+    queue().change_visibility(released.receipt, 0)
     with pytest.raises(ReceiptExpiredError, match="was released"):
-        queue().delete(message.receipt)
-    assert queue.take().receives == 2
+        queue().delete(released.receipt)
+    failed = queue.take()
+    queue().fail(failed.receipt, "no")
+    with pytest.raises(ReceiptExpiredError, match="was released"):
+        queue().delete(failed.receipt)
+    last = queue.take()
+    queue().delete(last.receipt)
+    with pytest.raises(ReceiptExpiredError, match="not in the queue any more"):
+        queue().delete(last.receipt)
 
 
-def test_receive_can_set_its_own_visibility(queue: Bench) -> None:
-    """The argument goes before the queue's setting."""
+def test_the_visibility_of_a_queue_is_its_setting(queue: Bench) -> None:
+    """Of the object that receives."""
     queue.send(1)
-    queue().receive(1, 5)
-    assert queue().next_change() == pytest.approx(5)
+    queue.take(visibility_timeout=10.0)
+    assert queue().next_change() == pytest.approx(10)
 
 
-def test_a_clock_that_steps_back_delays_and_never_reorders(queue: Bench) -> None:
-    """What was in flight stays so for longer; the group's order holds."""
-    queue.send(1, 2)
+def test_one_deduplication_id_for_two_bodies_is_told(queue: Bench) -> None:
+    """The error says what does not fit."""
+    queue().send(1, "a", "e1")
+    with pytest.raises(DeduplicationError, match="with another body"):
+        queue().send(2, "a", "e1")
+
+
+def test_what_was_released_or_failed_is_not_in_flight(queue: Bench) -> None:
+    """Although it is held back, and its group with it."""
+    queue.send(1)
+    queue().release(queue.take().receipt, 7)
+    assert queue().status().in_flight == 0
+    queue.now.step(7)
+    queue().fail(queue.take().receipt, "no", retry_in=7)
+    assert queue().status().in_flight == 0
+    queue.now.step(7)
     queue.take()
-    queue.now.step(-3600)
-    queue.send(3)
-    assert queue().receive(10) == ()
-    assert queue().next_change() == pytest.approx(3630)
-    queue.now.step(3630)
-    assert queue.drain() == [1, 2, 3]
+    assert queue().status().in_flight == 1
+
+
+def test_status_says_for_which_chart_versions_messages_wait(queue: Bench) -> None:
+    """Of instances that exist; others begin in any version."""
+    queue.store().commit(Transaction("a", snapshot(1), 0))
+    queue.send(1, 2)
+    queue.send(3, group="b")
+    assert queue().status().versions == {"count 1": 2}
+
+
+def test_status_counts_timers_and_those_that_are_due(queue: Bench) -> None:
+    """Also of delays that no consumer knows."""
+    start(queue, "a", Timer("old", 1), Timer("new", 20))
+    assert (queue().status().timers, queue().status().overdue) == (2, 0)
+    queue.now.step(2)
+    assert queue().release_timers(["new"]) == 0
+    assert (queue().status().timers, queue().status().overdue) == (2, 1)
+    assert queue().release_timers() == 1
+    assert (queue().status().timers, queue().status().overdue) == (1, 0)
 
 
 def test_receipts_are_the_same_in_every_run(queue: Bench) -> None:
@@ -247,37 +154,6 @@ def test_receipts_are_the_same_in_every_run(queue: Bench) -> None:
 
 
 # --- deduplication ----------------------------------------------------------------------------
-
-
-def test_a_repeated_send_is_accepted_once(queue: Bench) -> None:
-    """It gets the id of the earlier message, in whatever order the body's keys are."""
-    number = queue().send({"a": 1, "b": 2}, "a", "e1")
-    assert queue().send({"b": 2, "a": 1}, "a", "e1") == number
-    assert queue.drain() == [{"a": 1, "b": 2}]
-
-
-def test_a_deduplication_id_is_known_also_after_deletion_for_its_window(queue: Bench) -> None:
-    """The window begins anew when the message is deleted; after it the id is free."""
-    number = queue().send(1, "a", "e1")
-    queue.now.step(299)
-    assert queue.drain() == [1]
-    queue.now.step(299)
-    assert queue().send(1, "a", "e1") == number
-    queue.now.step(1)
-    assert queue().send(1, "a", "e1") > number
-    assert queue.drain() == [1]
-
-
-def test_a_deduplication_id_is_known_while_its_message_waits(queue: Bench) -> None:
-    """However long that is, and whatever else is sent meanwhile."""
-    number = queue().send(1, "a", "e1")
-    queue.now.step(1000)
-    assert queue().send(1, "a", "e1") == number
-    for each in range(5):
-        queue.now.step(200)
-        queue().send(each, "b", f"other {each}")
-    assert queue().send(1, "a", "e1") == number
-    assert queue.drain().count(1) == 2  # the other one is of group b
 
 
 def test_ids_that_are_used_again_together_are_all_known(queue: Bench) -> None:
@@ -320,34 +196,6 @@ def test_a_dead_letter_at_the_end_of_its_queue_keeps_its_deduplication_id(queue:
     assert queue().status().depth == 1
 
 
-def test_a_clock_that_goes_back_hides_no_message_that_was_never_received(queue: Bench) -> None:
-    """They come up in the order in which they were accepted."""
-    queue.now.step(30_000_000)
-    queue.send(1)
-    queue.send(2, group="b")
-    queue.now.step(-30_000_000)
-    queue.send(3)
-    queue.send(4, group="c")
-    assert queue().next_change() == 0.0
-    assert [message.body for message in queue().receive(10)] == [1, 2, 4]
-
-
-def test_one_deduplication_id_for_two_bodies_is_an_error(queue: Bench) -> None:
-    """Nothing is sent; the first message stays."""
-    queue().send(1, "a", "e1")
-    for body in (2, True, "1", 1.0):
-        with pytest.raises(DeduplicationError, match="with another body"):
-            queue().send(body, "a", "e1")
-    assert queue.drain() == [1]
-
-
-def test_deduplication_is_for_each_group_by_itself(queue: Bench) -> None:
-    """Two instances may have events of one id."""
-    queue().send(1, "a", "e1")
-    queue().send(2, "b", "e1")
-    assert sorted(queue.drain()) == [1, 2]
-
-
 def test_send_many_is_all_or_nothing(queue: Bench) -> None:
     """One that is refused refuses all; repetitions within it are told."""
     assert queue().send_many([]) == ()
@@ -371,22 +219,6 @@ def fail(queue: Bench, times: int = 1, **settings: Any) -> bool:
         message = queue.take(**settings)
         dead = queue(**settings).fail(message.receipt, ValueError(f"no {number + 1}"))
     return dead
-
-
-def test_a_message_that_fails_stays_at_the_head_of_its_group(queue: Bench) -> None:
-    """It comes again at once, or after `retry_in`, and its group waits for it."""
-    queue.send(1, 2)
-    assert not fail(queue)
-    message = queue.take()
-    assert (message.body, message.failures, message.receives) == (1, 1, 2)
-    queue().fail(message.receipt, "again", retry_in=7)
-    with pytest.raises(ReceiptExpiredError, match="was released"):
-        queue().delete(message.receipt)
-    assert queue().receive(10) == ()
-    assert queue().next_change() == pytest.approx(7)
-    assert queue().status().in_flight == 0
-    queue.now.step(7)
-    assert queue.drain() == [1, 2]
 
 
 def test_a_message_that_failed_too_often_goes_to_the_dead_letters(queue: Bench) -> None:
@@ -445,62 +277,6 @@ def test_what_was_released_or_failed_had_a_result(queue: Bench) -> None:
             assert not queue(max_failures=5).fail(message.receipt, "no")
     assert queue().dead_letters() == ()
     assert queue.take(max_receives=2).receives == 10
-
-
-def test_a_release_can_hold_its_group_back(queue: Bench) -> None:
-    """Without a failure, and its receipt is not valid any more."""
-    queue.send(1, 2)
-    message = queue.take()
-    queue().release(message.receipt, 7)
-    with pytest.raises(ReceiptExpiredError, match="was released"):
-        queue().delete(message.receipt)
-    assert queue().receive(10) == ()
-    assert queue().next_change() == pytest.approx(7)
-    queue.now.step(7)
-    assert (queue.take().body, queue().status().in_flight) == (1, 1)
-
-
-def test_what_a_clock_that_was_ahead_has_hidden_comes_back(queue: Bench) -> None:
-    """More than twelve hours is a step of the clock: one visibility time-out takes its place."""
-    year = 365 * 86_400.0
-    queue.now.step(year)
-    queue.send(1, 2)
-    queue.take()
-    queue.now.step(-year)
-    assert queue().next_change() == 0.0
-    assert queue().receive() == ()
-    assert queue().next_change() == pytest.approx(30)
-    queue.now.step(30)
-    assert queue.drain() == [1, 2]
-
-
-def test_groups_of_another_chart_version_are_left_to_others(queue: Bench) -> None:
-    """They are neither received nor hidden nor counted against their messages."""
-    mine, other = ChartVersion("count", 1), ChartVersion("count", 2)
-    queue.store().commit(Transaction("a", snapshot(1), 0))
-    queue.send(1, group="a")
-    assert queue().receive(10, chart_version=other) == ()
-    assert queue().next_change(chart_version=other) is None
-    assert queue().left(chart_version=other) == (1, 0)
-    assert queue().left(chart_version=mine) == queue().left() == (1, 1)
-    assert queue().status().versions == {"count 1": 1}
-    queue.send(2, group="b")
-    assert [each.body for each in queue().receive(10, chart_version=other)] == [2]
-    (message,) = queue().receive(10, chart_version=mine)
-    assert (message.body, message.receives) == (1, 1)
-
-
-def test_timers_of_unknown_delays_are_kept(queue: Bench) -> None:
-    """They are sent to nobody until a consumer knows their delay."""
-    start(queue, "a", Timer("old", 1), Timer("new", 1))
-    queue.now.step(2)
-    assert queue().release_timers(["new"]) == 1
-    assert queue().release_timers(["new"]) == 0
-    assert queue().next_change(delays=["new"]) == 0.0  # its message
-    queue().delete(queue.take().receipt)
-    assert queue().next_change(delays=["new"]) is None
-    assert (queue().status().timers, queue().status().overdue) == (1, 1)
-    assert queue().release_timers(["old"]) == 1
 
 
 def test_a_deduplication_id_can_count_in_the_whole_queue(queue: Bench) -> None:
@@ -631,32 +407,6 @@ def test_redrive_under_halt_makes_no_old_receipt_good_again(queue: Bench) -> Non
 # --- transactions -----------------------------------------------------------------------------
 
 
-def test_a_commit_consumes_the_message_and_sends_others_in_one(queue: Bench) -> None:
-    """State, consumed message and sent messages change together."""
-    queue.send(1)
-    message = queue.take()
-    sends = (Send("count", 2, "a"), Send("mail", {"to": "a"}, "x", "m1"))
-    transaction = Transaction("a", snapshot(1), 0, consumed=message.receipt, sends=sends)
-    queue.store().commit(transaction)
-    assert queue.store().load("a") == snapshot(1)
-    assert queue.drain() == [2]
-    (mail,) = queue("mail").receive()
-    assert (mail.body, mail.group_id, mail.deduplication_id) == ({"to": "a"}, "x", "m1")
-
-
-def test_a_commit_with_an_expired_receipt_changes_nothing(queue: Bench) -> None:
-    """The state of the consumer that was too slow is not saved."""
-    queue.send(1)
-    message = queue.take()
-    queue.now.step(30)
-    queue.take()
-    with pytest.raises(ReceiptExpiredError):
-        queue.store().commit(Transaction("a", snapshot(1), 0, consumed=message.receipt))
-    assert queue.store().load("a") is None
-    queue.now.step(30)
-    assert queue.drain() == [1]
-
-
 # --- timers -----------------------------------------------------------------------------------
 
 
@@ -670,65 +420,6 @@ def start(queue: Bench, key: str, *timers: Timer, kept: tuple[str, ...] = ()) ->
     queue.store().commit(transaction)
 
 
-def test_a_timer_sends_its_message_when_it_is_due_and_once(queue: Bench) -> None:
-    """Not before, and never again, however often one looks."""
-    start(queue, "a", Timer("after.x", 10), Timer("after.y", 20))
-    assert queue().status().timers == 2
-    assert queue().next_change() == pytest.approx(10)
-    queue.now.step(9.9)
-    assert queue().release_timers() == 0
-    queue.now.step(0.1)
-    assert queue().next_change() == 0
-    assert queue().release_timers() == 1
-    assert queue().release_timers() == 0
-    (message,) = queue().receive(10)
-    first, second = queue.store().timers("a")
-    assert message.body == {"timer": "after.x", "token": first.token}
-    assert message.group_id == "a"
-    assert (first.delay, first.sent, second.delay, second.sent) == (
-        "after.x",
-        True,
-        "after.y",
-        False,
-    )
-    queue().delete(message.receipt)
-    assert [timer.delay for timer in queue.store().timers("a")] == ["after.y"]
-
-
-def test_a_timer_that_is_not_kept_does_not_fire(queue: Bench) -> None:
-    """Its node was left; what was kept runs on from its own start."""
-    start(queue, "a", Timer("x", 10), Timer("y", 10))
-    queue.now.step(5)
-    start(queue, "a", Timer("z", 10), kept=("x",))
-    queue.now.step(5)
-    assert queue().release_timers() == 1
-    assert [each.body["timer"] for each in queue().receive(10)] == ["x"]
-    queue.now.step(5)
-    assert queue().release_timers() == 1
-
-
-def test_a_node_that_is_entered_again_starts_its_timer_again(queue: Bench) -> None:
-    """The new start has another token, so that the old one's message can be told to be stale."""
-    start(queue, "a", Timer("x", 10))
-    queue.now.step(10)
-    queue().release_timers()
-    (old,) = queue.store().timers("a")
-    start(queue, "a", Timer("x", 10))
-    (new,) = queue.store().timers("a")
-    assert new.token != old.token
-    assert not new.sent
-    assert queue.take().body["token"] == old.token
-
-
-def test_a_settlement_without_timers_leaves_them_alone(queue: Bench) -> None:
-    """None says nothing; an empty `Timers` ends all."""
-    start(queue, "a", Timer("x", 10))
-    queue.store().commit(Transaction("a", None, 1))
-    assert len(queue.store().timers("a")) == 1
-    start(queue, "a")
-    assert queue.store().timers("a") == ()
-
-
 def test_timers_go_to_the_queue_of_their_chart(queue: Bench) -> None:
     """A queue of another name can take them, if it says so."""
     start(queue, "a", Timer("x", 10))
@@ -736,15 +427,6 @@ def test_timers_go_to_the_queue_of_their_chart(queue: Bench) -> None:
     assert queue("other").release_timers() == 0
     assert queue("other", chart="count").release_timers() == 1
     assert queue("other").status().depth == 1
-
-
-def test_timers_of_a_deleted_instance_are_gone(queue: Bench) -> None:
-    """Nothing fires for what is not there."""
-    start(queue, "a", Timer("x", 10))
-    queue.store().delete("a", 1)
-    queue.now.step(10)
-    assert queue().release_timers() == 0
-    assert queue().next_change() is None
 
 
 # --- status, settings, several users ----------------------------------------------------------
@@ -840,35 +522,6 @@ def test_settings_belong_to_the_object(queue: Bench) -> None:
     queue.send(1)
     assert not patient.fail(patient.receive()[0].receipt, "no")
     assert hasty.fail(hasty.receive()[0].receipt, "no")
-
-
-def test_consumers_side_by_side_get_every_message_once_and_in_order(queue: Bench) -> None:
-    """Threads, each with a queue of its own: no message is lost, doubled or out of order."""
-    groups, each, workers = 4, 6, 4
-    for number in range(each):
-        queue().send_many([(number, f"g{group}") for group in range(groups)])
-    done: list[list[tuple[str, int]]] = [[] for _ in range(workers)]
-    found: dict[str, list[int]] = {f"g{group}": [] for group in range(groups)}
-    barrier = threading.Barrier(workers)
-
-    def work(worker: int) -> None:
-        own = queue()
-        barrier.wait(timeout=60)
-        while own.status().depth:
-            for message in own.receive(2):
-                found[message.group_id].append(message.body)  # only one thread has the group
-                own.delete(message.receipt)
-                done[worker].append((message.group_id, message.body))
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    assert sorted(itertools.chain(*done)) == sorted(
-        (group, n) for group in found for n in range(each)
-    )
-    assert all(numbers == list(range(each)) for numbers in found.values())
 
 
 def test_a_record_does_not_change_what_a_queue_gets(queue: Bench) -> None:

@@ -1,0 +1,55 @@
+"""All commands of the command line, in one group.
+
+What costs time to import stands inside the commands, so that ``--help`` and shell
+completion do not wait for it.
+"""
+
+from __future__ import annotations
+
+import click
+
+import settlesim
+from settlesim.cli.backup import backup
+from settlesim.cli.check import check
+from settlesim.cli.draw import draw
+from settlesim.cli.find import find
+from settlesim.cli.gallery import gallery
+from settlesim.cli.lab import lab
+from settlesim.cli.letters import dead_letters, redrive, resume
+from settlesim.cli.log import log
+from settlesim.cli.prune import prune
+from settlesim.cli.running import Program
+from settlesim.cli.send import send
+from settlesim.cli.settle import settle
+from settlesim.cli.show import show
+from settlesim.cli.simulate import simulate
+from settlesim.cli.status import status
+from settlesim.cli.verify import verify
+from settlesim.cli.work import work
+
+__all__ = ["program"]
+
+program = Program(
+    "settlesim",
+    help="""Durable statecharts that run until they settle on a tagged node.
+
+    \b
+    Begin with
+      settlesim gallery
+      settlesim draw count -o count.svg
+      settlesim settle count c1 COUNT --store counts.json
+      settlesim send count c1 COUNT --store counts.db
+      settlesim work count --store counts.db --until-empty
+      settlesim simulate order PAY SHIP
+      settlesim lab""",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+)
+click.version_option(settlesim.__version__, prog_name="settlesim")(program)
+for _command in (
+    gallery, draw, check, settle, send, work, show, find, log, status, dead_letters, redrive,
+    resume, verify, backup, prune, simulate, lab,
+):  # fmt: skip
+    program.add_command(_command)

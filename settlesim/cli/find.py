@@ -1,0 +1,72 @@
+"""``settlesim find``: instances by their chart, version and state."""
+
+from __future__ import annotations
+
+import click
+
+from settlesim.cli.durable import JSON_HELP, store_option
+from settlesim.cli.output import command_line
+from settlesim.cli.running import Command
+
+__all__ = ["find"]
+
+
+@click.command(
+    cls=Command,
+    short_help="Find instances by chart, version and state.",
+    help="""Find the instances of a store that fit all that is given, a page at a time, sorted by
+    key.
+
+    \b
+    Exit status: 0, also where none fits; 1 where the store is damaged; 2
+    where there is no such file.
+
+    \b
+    Examples:
+      settlesim find --store orders.db --chart order --state paid
+      settlesim find --store orders.db --version 1 --limit 1000 --json""",
+)
+@store_option(exists=True)
+@click.option("--chart", metavar="NAME", help="Of this chart.")
+@click.option("--version", type=int, metavar="N", help="Saved by this version of it.")
+@click.option("--state", metavar="NAME", help="In this state, or in one that lies within it.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many are shown at most.",
+)
+@click.option("--after", metavar="KEY", help="Go on after this key, the last of the page before.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def find(
+    *,
+    path: str,
+    chart: str | None,
+    version: int | None,
+    state: str | None,
+    limit: int,
+    after: str | None,
+    as_json: bool,
+) -> None:
+    """Find instances."""
+    from settlesim.cli.words import instance_table, json_page
+    from settlesim.store import open_store
+
+    with open_store(path) as store:
+        more = store.find(chart=chart, state=state, version=version, after=after, limit=limit + 1)
+    found = more[:limit]
+    last = found[-1].key if len(more) > limit else None
+    if as_json:
+        click.echo(json_page({"instances": [each.to_dict() for each in found], "after": last}))
+        return
+    if not found:
+        click.echo("No instance fits.")
+        return
+    click.echo("\n".join(instance_table([(each.key, each.snapshot) for each in found])))
+    if last is not None:
+        wanted = {"chart": chart, "version": version, "state": state}
+        given = [f"--{name}={value}" for name, value in wanted.items() if value is not None]
+        words = [f"--store={path}", *given, f"--limit={limit}", f"--after={last}"]
+        click.echo(f"There are more: {command_line('find', *words)}", err=True)

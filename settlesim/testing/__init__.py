@@ -1,0 +1,74 @@
+"""Contract suites: what every store and every queue promises, as tests for classes of your own.
+
+A suite is a class of pytest tests. A subclass says how a store, or a queue in it, is opened,
+and pytest runs the rest:
+
+- `StoreContract` for a `settlesim.ports.Store`,
+- `QueueStoreContract` for a `settlesim.ports.QueueStore`,
+- `QueueContract` for a `settlesim.ports.Queue` that keeps its groups in order.
+
+The tests call nothing but the methods of the ports, so a class passes or fails by what it does,
+whatever it is derived from. They need pytest and Hypothesis: ``pip install settlesim[testing]``.
+
+Examples
+--------
+>>> from settlesim.store import SqliteStore
+>>> from settlesim.testing import StoreContract
+>>> class TestSqliteStore(StoreContract):
+...     def open_store(self, folder, now):
+...         return SqliteStore(folder / "store.db", now=now)
+"""
+
+import importlib
+
+from settlesim.errors import MissingExtraError
+
+for _module in ("pytest", "hypothesis"):
+    try:
+        importlib.import_module(_module)
+    except ModuleNotFoundError as _error:
+        if _error.name != _module:
+            raise
+        raise MissingExtraError(
+            extra="testing", feature="settlesim.testing", module=_module
+        ) from None
+
+import pytest  # noqa: E402
+
+# So that a failing assertion of a suite shows its values, as one in a test module does.
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{_name}"
+        for _name in (
+            "openers",
+            "queue_contract",
+            "queue_machine",
+            "queue_store_contract",
+            "store_contract",
+            "store_machine",
+        )
+    )
+)
+
+from settlesim.testing.manual_time import ManualTime  # noqa: E402
+from settlesim.testing.openers import Opened, QueueBench, QueueOpener, StoreOpener  # noqa: E402
+from settlesim.testing.queue_contract import QueueContract  # noqa: E402
+from settlesim.testing.queue_machine import QueueMachine  # noqa: E402
+from settlesim.testing.queue_model import QueueModel  # noqa: E402
+from settlesim.testing.queue_store_contract import QueueStoreContract  # noqa: E402
+from settlesim.testing.store_contract import StoreContract  # noqa: E402
+from settlesim.testing.store_machine import StoreMachine  # noqa: E402
+
+__all__ = [
+    "ManualTime",
+    "Opened",
+    "QueueBench",
+    "QueueContract",
+    "QueueMachine",
+    "QueueModel",
+    "QueueOpener",
+    "QueueStoreContract",
+    "StoreContract",
+    "StoreMachine",
+    "StoreOpener",
+]
