@@ -162,12 +162,7 @@ STORE = (
     Mutant(
         "timers that are not kept run on",
         SQL,
-        (
-            (
-                '            "DELETE FROM timers WHERE key = ? AND delay NOT',
-                '            "DELETE FROM timers WHERE 0 AND key = ? AND delay NOT',
-            ),
-        ),
+        (("AND hex(delay) NOT IN (SELECT", "AND 0 AND hex(delay) NOT IN (SELECT"),),
         "not_kept",
     ),
 )
@@ -431,7 +426,7 @@ TINYDB = (
     Mutant(
         "no sync of the folder",
         "settlesim.store.whole_file",
-        (("        _sync_folder(folder)\n    except", "        pass\n    except"),),
+        (("        _sync_folder(folder)\n    except OSError", "        pass\n    except OSError"),),
         "synced_before",
         TINY,
     ),
