@@ -22,7 +22,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
-from settlesim.errors import StoreDamagedError, StoreError, StoreUnavailableError
+from settlesim.errors import (
+    InvalidValueError,
+    StoreDamagedError,
+    StoreError,
+    StoreUnavailableError,
+)
 from settlesim.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 
 __all__ = ["Database", "Execute", "open_connection"]
@@ -178,6 +183,8 @@ class Database:
         ------
         RuntimeError
             The calling thread is within such a call, as where a signal handler uses the store.
+        InvalidValueError
+            A number that is too large, or a text with a lone surrogate.
         """
         with self._lock:
             if self._in_use:
@@ -190,6 +197,9 @@ class Database:
                 return work(self._connection.execute)
             except _ERRORS as error:
                 raise self._error(error) from error
+            except (OverflowError, UnicodeEncodeError) as error:
+                reason = f"is none that SQLite can keep: {error}"
+                raise InvalidValueError(where="a value", reason=reason) from error
             finally:
                 try:
                     if not self.closed:
