@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-LONGEST = ("tests/crash/", "tests/chaos/", "tests/browser/", "notebooks/")
+LONGEST = ("tests/chaos/", "tests/browser/", "notebooks/")
 """What takes longest begins first, so that no process is left alone with it in the end."""
 
 

@@ -18,11 +18,16 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
-from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.errors import (
+    InvalidValueError,
+    StoreDamagedError,
+    StoreError,
+    StoreUnavailableError,
+)
 from settlesim.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 
 __all__ = ["Database", "Execute", "open_connection"]
@@ -45,6 +50,7 @@ _DAMAGED: Final = (
     sqlite3.SQLITE_MISMATCH,
     -1,
 )
+_ERRORS: Final = (sqlite3.Error, json.JSONDecodeError)
 _MEMORY: Final = "in memory"
 
 
@@ -79,10 +85,12 @@ class Database:
                 self._connection = _connect(":memory:", uri=False)
                 self._connection.executescript(f"BEGIN; {TABLES} COMMIT;")
             else:
-                with self._errors():
+                try:
                     _make_file(path)
                     self._identity = _identity(path)
                     self._connection = self._open()
+                except _ERRORS as error:
+                    raise self._error(error) from error
             self._opened()
 
     def _opened(self) -> None:
@@ -175,6 +183,8 @@ class Database:
         ------
         RuntimeError
             The calling thread is within such a call, as where a signal handler uses the store.
+        InvalidValueError
+            A number that is too large, or a text with a lone surrogate.
         """
         with self._lock:
             if self._in_use:
@@ -182,10 +192,14 @@ class Database:
             try:
                 self._in_use = True
                 self._check_usable()
-                with self._errors():
-                    if os.getpid() != self._process:
-                        self._open_after_fork()
-                    return work(self._connection.execute)
+                if os.getpid() != self._process:
+                    self._open_after_fork()
+                return work(self._connection.execute)
+            except _ERRORS as error:
+                raise self._error(error) from error
+            except (OverflowError, UnicodeEncodeError) as error:
+                reason = f"is none that SQLite can keep: {error}"
+                raise InvalidValueError(where="a value", reason=reason) from error
             finally:
                 try:
                     if not self.closed:
@@ -217,26 +231,20 @@ class Database:
                 if _code(error) not in _BUSY or time.monotonic() >= end:
                     raise
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Raise what SQLite raises as an error of ours."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            code = _code(error)
-            if code in _DAMAGED and not isinstance(error, sqlite3.ProgrammingError):
-                raise StoreDamagedError(path=self.path, reason=str(error)) from error
-            if code in _BUSY:
-                reason = (
-                    f"another process has written to it for more than {self.lock_timeout:g} seconds"
-                )
-                raise StoreUnavailableError(path=self.path, reason=reason) from error
-            if isinstance(error, sqlite3.OperationalError):
-                raise StoreUnavailableError(path=self.path, reason=str(error)) from error
-            raise
-        except json.JSONDecodeError as error:
+    def _error(self, error: sqlite3.Error | json.JSONDecodeError) -> StoreError:
+        """Return the error of ours that says what SQLite has raised."""
+        if isinstance(error, json.JSONDecodeError):
             reason = f"a text in it is no JSON: {error}"
-            raise StoreDamagedError(path=self.path, reason=reason) from error
+            return StoreDamagedError(path=self.path, reason=reason)
+        code = _code(error)
+        if code in _DAMAGED and not isinstance(error, sqlite3.ProgrammingError):
+            return StoreDamagedError(path=self.path, reason=str(error))
+        if code in _BUSY:
+            reason = (
+                f"another process has written to it for more than {self.lock_timeout:g} seconds"
+            )
+            return StoreUnavailableError(path=self.path, reason=reason)
+        return StoreUnavailableError(path=self.path, reason=str(error))
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -252,8 +260,10 @@ class Database:
         def fill(target: sqlite3.Connection) -> None:
             self._alone(lambda _: self._connection.backup(target))
 
-        with self._errors():
+        try:
             _make_file(path, fill, new=True)
+        except _ERRORS as error:
+            raise self._error(error) from error
 
     def close(self) -> None:
         """Let the file go; what comes after raises StoreUnavailableError.

@@ -187,20 +187,27 @@ class SqlQueue(ABC):
         seconds = self.visibility_timeout if visibility_timeout is None else visibility_timeout
         check_seconds(seconds, where="visibility_timeout", most=MAX_VISIBILITY)
 
-        def anything(execute: Execute) -> bool:
-            now = self.store.now()
-            return bool(self._next(execute, now, 1, chart_version)) or self._steps(execute, now)
-
         def take(execute: Execute) -> tuple[tuple[Message, ...], bool]:
             return self._take(execute, max_messages, seconds, chart_version)
 
-        if not self.store.database.read(anything):
+        if not self._is_anything_due(chart_version):
             return ()
         while True:
             # A power cut may undo this: then the message is only received sooner again.
             taken, buried = self.store.database.write(take, durable=False)
             if taken or not buried:
                 return taken
+
+    def _is_anything_due(self, chart_version: ChartVersion | None) -> bool:
+        """Say whether a reception would find something, or a clock step to undo."""
+        now = self.store.now()
+        rows = self.store.database.rows(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM heads WHERE queue = ? AND visible_at <= ?"
+            f"{_for(chart_version)}) OR EXISTS"
+            " (SELECT 1 FROM heads WHERE queue = ? AND visible_at > ?)",
+            (self.name, now, *(chart_version or ()), self.name, now + MAX_VISIBILITY),
+        )
+        return bool(rows)
 
     def _take(
         self,

@@ -28,6 +28,8 @@ __all__ = ["CHART", "ROLES", "STORE", "event_of", "is_poison", "repeats"]
 STORE = "store.db"
 CHART = "tests.chaos.charts:patient"
 """As the command line names it."""
+MAX_RECEIVES = 1000
+"""Workers die so often here that ten deaths on one slow event say nothing about it."""
 
 
 # --- the events: what they are follows from the seed, whoever sends them ---------------------
@@ -214,12 +216,23 @@ def work(folder: Path, *, visibility: float, concurrency: int, command: bool) ->
     command : whether it is ``settlesim work``
     """
     if command:
-        settings = {"visibility": visibility, "concurrency": concurrency, "max-failures": 2}
+        settings = {
+            "visibility": visibility,
+            "concurrency": concurrency,
+            "max-failures": 2,
+            "max-receives": MAX_RECEIVES,
+        }
         options = [text for name, value in settings.items() for text in (f"--{name}", value)]
         run("work", CHART, "--store", folder / STORE, *options, "--log", "off")
         return
     with WatchedStore(folder) as store:
-        queue = WatchedQueue(store, patient.name, visibility_timeout=visibility, max_failures=2)
+        queue = WatchedQueue(
+            store,
+            patient.name,
+            visibility_timeout=visibility,
+            max_failures=2,
+            max_receives=MAX_RECEIVES,
+        )
         worker = Worker(patient, store, queue, concurrency=concurrency, backoff=0.01, poll=0.01)
         signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
         worker.run_sync()

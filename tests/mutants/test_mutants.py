@@ -14,24 +14,19 @@ import pytest
 from tests.documents import ROOT
 from tests.mutants.mutants import MUTANTS, Mutant
 
+pytestmark = pytest.mark.nightly
+
 Run = subprocess.CompletedProcess[str]
 
 
-def run(tests: list[str], mutant: str = "") -> Run:
-    """Run tests on a mutant, or on the product as it is."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.mutants.plugin",
-        "-p",
-        "no:cacheprovider",
-    ]
+def run(mutant: Mutant, *, applied: bool) -> Run:
+    """Run the tests that should notice a mutant, on it or on the product as it is."""
+    plugins = ["-p", "tests.mutants.plugin", "-p", "no:cacheprovider"]
+    where = [f"tests/{each}" for each in mutant.where]
     return subprocess.run(
-        [*command, "-x", "-q", "-rfE", *(f"tests/{test}" for test in tests)],
+        [sys.executable, "-m", "pytest", *plugins, "-x", "-q", "-rfE", "-k", mutant.names, *where],
         cwd=ROOT,
-        env={**os.environ, "MUTANT": mutant, "CI": "true"},
+        env={**os.environ, "MUTANT": mutant.name if applied else "", "CI": "true"},
         capture_output=True,
         text=True,
         check=False,
@@ -40,28 +35,27 @@ def run(tests: list[str], mutant: str = "") -> Run:
 
 
 @pytest.fixture(scope="module")
-def runs() -> Iterator[dict[str, Future[Run]]]:
-    """All runs, as many at a time as there are processors; the product itself is one of them."""
-    everything = sorted({test for mutant in MUTANTS for test in mutant.tests})
+def runs() -> Iterator[dict[tuple[str, bool], Future[Run]]]:
+    """All runs, as many at a time as there are processors."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = {"": pool.submit(run, everything)}  # the longest one first
-        futures |= {each.name: pool.submit(run, list(each.tests), each.name) for each in MUTANTS}
-        yield futures
+        yield {
+            (mutant.name, applied): pool.submit(run, mutant, applied=applied)
+            for mutant in MUTANTS
+            for applied in (True, False)
+        }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_caught(
-    mutant: Mutant, runs: dict[str, Future[Run]], finding: Callable[[object], None]
+    mutant: Mutant,
+    runs: dict[tuple[str, bool], Future[Run]],
+    finding: Callable[[object], None],
 ) -> None:
-    """At least one test fails, and does so as a test, not while it is collected."""
-    done = runs[mutant.name].result()
+    """At least one test fails, as a test and not while it is collected; without it all pass."""
+    done = runs[mutant.name, True].result()
     assert done.returncode == 1, f"{mutant.name} survives:\n{done.stdout}\n{done.stderr}"
     failed = re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     assert failed, done.stdout
+    whole = runs[mutant.name, False].result()
+    assert whole.returncode == 0, whole.stdout + whole.stderr
     finding(f"mutant: {mutant.name}; caught by {failed[0]}")
-
-
-def test_the_same_tests_pass_without_a_mutant(runs: dict[str, Future[Run]]) -> None:
-    """What catches the mutants does not fail for another reason."""
-    done = runs[""].result()
-    assert done.returncode == 0, done.stdout + done.stderr

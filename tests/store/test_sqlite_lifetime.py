@@ -15,7 +15,7 @@ from types import FrameType
 
 import pytest
 
-from settlesim.errors import StoreDamagedError, StoreUnavailableError
+from settlesim.errors import InvalidValueError, StoreDamagedError, StoreUnavailableError
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore
 from settlesim.store.sql import SqlStore
 from tests.documents import ROOT
@@ -92,6 +92,25 @@ def test_closing_from_another_thread_waits_for_what_runs(path: Path) -> None:
     closing.join()
     with SqliteStore(path) as again:
         assert count(again, "a") == saved[-1]
+
+
+TOO_MUCH: dict[str, Callable[[SqlStore], object]] = {
+    "a chart version": lambda store: store.find(version=2**63),
+    "a cursor": lambda store: store.settlements_since(2**63),
+    "a key of a page before": lambda store: store.find(after="\ud800"),
+    "a group": lambda store: FifoQueue(store, "q").waiting("\ud800"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_a_value_that_sqlite_cannot_keep_is_refused(path: Path, kind: str, name: str) -> None:
+    """With an error of ours, and the store goes on."""
+    with SqliteStore(path) if kind == "file" else MemoryStore() as store:
+        with pytest.raises(InvalidValueError, match="SQLite"):
+            TOO_MUCH[name](store)
+        save(store, "a", 1)
+        assert count(store, "a") == 1
 
 
 # --- the file goes away -------------------------------------------------------------------------
@@ -174,7 +193,7 @@ def test_a_signal_handler_that_comes_inside_a_use_is_refused(
 ) -> None:
     """It does not wait for itself for ever; outside a use it may do what it likes."""
     store: SqlStore = SqliteStore(path) if kind == "file" else MemoryStore()
-    uses = {**USES, "close": lambda store: store.close()}
+    uses: dict[str, Callable[[SqlStore], object]] = {**USES, "close": lambda store: store.close()}
     refused: list[RuntimeError] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
