@@ -20,28 +20,13 @@ time-out      seconds, as a float, on the interpreter's clock
 ============  =================================================  ===========================
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-from settlesim import gallery, widgets
-from settlesim.chart import (
-    Chart,
-    Event,
-    SettlingTags,
-    Snapshot,
-    chart_to_json,
-    read_chart,
-)
-from settlesim.chart.outcome import Outcome
-from settlesim.chart.report import Report, Verdict
-from settlesim.chart.settling_graph import SettlingGraph
-from settlesim.errors import SettlesimError
-from settlesim.machine import NestedSettleMachine, SettleMachine
-from settlesim.ports import Clock, Message, Queue, Store, Transaction
-from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
-from settlesim.settling import Call, Microstep, Settlement, Settling
-from settlesim.sim import Scenario, compare, explore, replay
-from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
-from settlesim.view import Picture
+if _TYPE_CHECKING:
+    from settlesim._public import *
 
 __all__ = [
     "Call",
@@ -86,3 +71,17 @@ __all__ = [
 ]
 
 __version__ = _version("settlesim")
+
+
+def __getattr__(name: str) -> _Any:
+    # At the first use of anything, not at once: so the command line, which lives in this
+    # package, can be ready for Ctrl-C before it imports what takes time.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    public = _import_module("settlesim._public")
+    globals().update({each: getattr(public, each) for each in __all__})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

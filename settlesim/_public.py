@@ -1,0 +1,23 @@
+"""All that ``import settlesim`` gives. To import this registers pictures, checks and panels."""
+
+import settlesim.check  # registers `chart.check` and `chart.settling_graph`
+from settlesim import gallery, widgets
+from settlesim.chart import (
+    Chart,
+    Event,
+    SettlingTags,
+    Snapshot,
+    chart_to_json,
+    read_chart,
+)
+from settlesim.chart.outcome import Outcome
+from settlesim.chart.report import Report, Verdict
+from settlesim.chart.settling_graph import SettlingGraph
+from settlesim.errors import SettlesimError
+from settlesim.machine import NestedSettleMachine, SettleMachine
+from settlesim.ports import Clock, Message, Queue, Store, Transaction
+from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
+from settlesim.settling import Call, Microstep, Settlement, Settling
+from settlesim.sim import Scenario, compare, explore, replay
+from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
+from settlesim.view import Picture
