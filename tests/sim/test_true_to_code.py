@@ -71,8 +71,8 @@ SCENARIOS: list[list[Any]] = [
 ]
 LONGER: list[list[Any]] = [
     [("o", "PAY"), ("o", "SHIP"), ("o", "CANCEL")],
-    [DECLINED, ("o", "PAY"), ("o", "REFUND")],
-    [("o", "PAY"), ("o", "REFUND"), ("o", "SHIP")],
+    [DECLINED, ("o", "PAY"), ("o", "CANCEL")],
+    [("o", "PAY"), ("o", "CANCEL"), ("o", "SHIP")],
 ]
 
 
