@@ -19,10 +19,12 @@ from settlesim.chart.dialect import CHART_KEYS, check_keys
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
     OnReject,
+    Semantics,
     read_context,
     read_initial,
     read_name,
     read_on_reject,
+    read_semantics,
     read_settling_tags,
     read_version,
 )
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from settlesim.chart.report import Report
     from settlesim.chart.settling_graph import SettlingGraph
 
-__all__ = ["Chart", "OnReject"]
+__all__ = ["Chart", "OnReject", "Semantics"]
 
 
 class Chart:
@@ -66,6 +68,9 @@ class Chart:
     version : whole number, 1 or more
     on_reject : ``"discard"`` or ``"persist"``
     settling_tags : which tags say that a node is a place to rest
+    semantics
+        Whose rules say which transitions fire: ``"transitions"``, those of the library.
+        ``"scxml"`` is refused, since it is not there yet.
 
     Raises
     ------
@@ -95,6 +100,7 @@ class Chart:
         "name",
         "on_reject",
         "roles",
+        "semantics",
         "settling_tags",
         "states",
         "transitions",
@@ -108,6 +114,7 @@ class Chart:
     context: FrozenDict
     on_reject: OnReject
     settling_tags: SettlingTags
+    semantics: Semantics
     states: tuple[Node, ...]
     """All nodes in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -134,6 +141,7 @@ class Chart:
         version: int = 1,
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
+        semantics: Semantics = "transitions",
     ) -> None:
         self._read(
             Problems(name),
@@ -145,6 +153,7 @@ class Chart:
             version=version,
             on_reject=on_reject,
             settling_tags=settling_tags,
+            semantics=semantics,
         )
 
     def _read(
@@ -159,6 +168,7 @@ class Chart:
         version: object = 1,
         on_reject: object = "discard",
         settling_tags: object = DEFAULT_TAGS,
+        semantics: object = "transitions",
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
         parser = Parser(problems)
@@ -169,6 +179,7 @@ class Chart:
         self._set("version", read_version(version, problems))
         self._set("on_reject", read_on_reject(on_reject, problems))
         self._set("settling_tags", tags)
+        self._set("semantics", read_semantics(semantics, problems))
         self._set("context", read_context(context, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything

@@ -73,6 +73,7 @@ CHART_KEYS: Final = (
     "context",
     "on_reject",
     "settling_tags",
+    "semantics",
     "states",
     "transitions",
 )

@@ -14,16 +14,21 @@ from settlesim.errors import InvalidValueError, shorten
 
 __all__ = [
     "OnReject",
+    "Semantics",
     "read_context",
     "read_initial",
     "read_name",
     "read_on_reject",
+    "read_semantics",
     "read_settling_tags",
     "read_version",
 ]
 
 OnReject = Literal["discard", "persist"]
 """What happens to a rejected settlement: it is dropped, or saved like any other."""
+
+Semantics = Literal["transitions"]
+"""Whose rules say which transitions fire: those of the library `transitions`."""
 
 _MAX_VERSION: Final = 2**53 - 1  # what every reader of JSON takes for a whole number
 _ON_REJECT: Final[tuple[OnReject, ...]] = ("discard", "persist")
@@ -67,6 +72,15 @@ def read_on_reject(on_reject: object, problems: Problems) -> OnReject:
             return known
     problems.add("on_reject", f"is {shorten(on_reject)}; 'discard' or 'persist' is needed")
     return "discard"
+
+
+def read_semantics(semantics: object, problems: Problems) -> Semantics:
+    """Return whose rules say which transitions fire."""
+    if semantics == "scxml":
+        problems.add("semantics", "'scxml' is not there yet; only 'transitions' is")
+    elif semantics != "transitions":
+        problems.add("semantics", f"is {shorten(semantics)}; 'transitions' is needed")
+    return "transitions"
 
 
 def read_context(context: object, problems: Problems) -> FrozenDict:

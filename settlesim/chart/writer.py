@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from settlesim.chart.definition import Invocation, Node, NodeKind, Transition
 from settlesim.chart.strict_json import thaw
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["chart_to_dict"]
 
+_DEFAULT_SEMANTICS: Final[str] = "transitions"
 _LISTS = ("conditions", "unless", "prepare", "before", "assign", "after")
 
 
 def chart_to_dict(chart: Chart) -> dict[str, Any]:
     """Return the chart as plain JSON; `Chart.from_dict` reads it as an equal chart."""
     tags = chart.settling_tags
-    return {
+    record: dict[str, Any] = {
         "name": chart.name,
         "version": chart.version,
         "initial": chart.initial,
@@ -32,6 +33,9 @@ def chart_to_dict(chart: Chart) -> dict[str, Any]:
             for each in chart.transitions
         ],
     }
+    if chart.semantics != _DEFAULT_SEMANTICS:
+        record["semantics"] = chart.semantics
+    return record
 
 
 def _state(chart: Chart, node: Node) -> dict[str, Any]:

@@ -133,6 +133,19 @@ def test_every_value_is_part_of_equality(keys: dict[str, Any]) -> None:
     assert lamp(**keys) != lamp()
 
 
+def test_semantics_is_written_only_where_it_is_not_the_default() -> None:
+    """So what was written before reads as an equal chart, and has the same bytes."""
+    chart = lamp(semantics="transitions")
+    assert chart == lamp()
+    assert chart.semantics == "transitions"
+    assert "semantics" not in chart.to_dict()
+    assert Chart.from_dict({**chart.to_dict(), "semantics": "transitions"}) == chart
+    other = chart.bind({})
+    object.__setattr__(other, "semantics", "another")
+    assert other != chart
+    assert other.to_dict() == {**chart.to_dict(), "semantics": "another"}
+
+
 def test_a_chart_is_immutable() -> None:
     """Nothing can be set, deleted or added; tables and context are read-only."""
     chart: Any = lamp()
