@@ -26,6 +26,13 @@ from settlesim.settling.settling import MAX_MICROSTEPS
 __all__ = ["check_chart"]
 
 _DEADLINE: Final = 300.0  # the interpreter's default, in seconds
+_IN_LIMBO: Final = (
+    "nothing is pending here and no settling tag is on it: tag it, or give it a way on"
+)
+_IN_LIMBO_AT_START: Final = (
+    "a new instance has worked and comes to rest here, where no settling tag is: tag the state, or "
+    "give it a way on"
+)
 
 
 @display.check.register
@@ -113,10 +120,7 @@ def _limbo(found: ChartRuns) -> Iterator[Finding]:
         yield Finding(
             "SET105" if place.starting else "SET101",
             f"state {shorten(bare[0])}",
-            "a new instance has worked and comes to rest here, where no settling tag is: tag the "
-            "state, or give it a way on"
-            if place.starting
-            else "nothing is pending here and no settling tag is on it: tag it, or give it a way on",
+            _IN_LIMBO_AT_START if place.starting else _IN_LIMBO,
             found.path(place),
         )
 

@@ -54,9 +54,9 @@ from settlesim.settling.macrostep import (
     next_internal,
 )
 from settlesim.settling.settlement import (
+    START_EVENT,
     Call,
     CallStatus,
-    START_EVENT,
     Elapsed,
     InstanceStart,
     Microstep,
