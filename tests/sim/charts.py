@@ -47,7 +47,7 @@ def counted(context: dict[str, Any], event: Any) -> dict[str, Any]:
 
 def declined(context: dict[str, Any], event: Any) -> bool:
     """Whether the event says no."""
-    return event.data == "no"
+    return bool(event.data == "no")
 
 
 def _hello() -> list[dict[str, Any]]:
