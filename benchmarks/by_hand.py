@@ -174,8 +174,8 @@ class ByHand:
         assert (0 if row is None else row[0]) == expected
         saved = _text(context)
         run(
-            "INSERT INTO instances VALUES(?, 'c', 1, ?, '[\"on\"]', ?, 0, ?) ON CONFLICT DO UPDATE"
-            " SET chart = excluded.chart, version = excluded.version,"
+            "INSERT INTO instances VALUES(?, 'c', 1, ?, '[\"on\"]', ?, 0, ?, NULL, NULL)"
+            " ON CONFLICT DO UPDATE SET chart = excluded.chart, version = excluded.version,"
             " revision = excluded.revision, configuration = excluded.configuration,"
             " context = excluded.context, final = excluded.final, saved_at = excluded.saved_at",
             (key, expected + 1, saved, now),

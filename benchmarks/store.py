@@ -108,7 +108,7 @@ def fill(path: Path, size: int) -> None:
     SqliteStore(path).close()
     connection, now = sqlite3.connect(path), time.time()
     connection.executemany(
-        "INSERT INTO instances VALUES(?, 'c', 1, 1, '[\"on\"]', ?, 0, ?)",
+        "INSERT INTO instances VALUES(?, 'c', 1, 1, '[\"on\"]', ?, 0, ?, NULL, NULL)",
         ((f"key-{n}", f'{{"count":1,"text":"{TEXT}"}}', now) for n in range(size)),
     )
     connection.executemany(

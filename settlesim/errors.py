@@ -69,7 +69,6 @@ __all__ = [
     "StoreUnavailableError",
     "UnboundFunctionError",
     "VersionConflictError",
-    "error_message",
     "shorten",
 ]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
-from settlesim.chart.strict_json import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze_object
 from settlesim.errors import InvalidValueError, StoreDamagedError, shorten
 
-__all__ = ["Snapshot", "check_key", "key_flaw"]
+__all__ = ["Snapshot", "check_key", "history_flaw", "key_flaw"]
+
+_NO_HISTORY: Final = freeze_object({}, where="history_states")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,30 @@ class Snapshot:
     """The extended state, strict JSON, immutable."""
     revision: int = 0
     """How often the instance was saved; 0 for one that never was."""
+    _: KW_ONLY
+    fingerprint: str | None = None
+    """Tells the definition of the chart from others of its name and version; None if unknown."""
+    history_states: FrozenDict = field(default_factory=lambda: _NO_HISTORY)
+    """What the chart's history states remember (SCXML 1.0, section 3.10): by the name of the
+    history state, the list of the states that it stands for, full names."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the snapshot as plain JSON; `from_dict` reads it back."""
-        return {
+        """Return the snapshot as plain JSON; `from_dict` reads it back.
+
+        A fingerprint or history states that it does not have are left out.
+        """
+        record: dict[str, Any] = {
             "chart": self.chart,
             "version": self.version,
             "revision": self.revision,
             "configuration": list(self.configuration),
             "context": self.context,
         }
+        if self.fingerprint is not None:
+            record["fingerprint"] = self.fingerprint
+        if self.history_states:
+            record["history_states"] = self.history_states
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any], *, source: str = "snapshot") -> Snapshot:
@@ -44,9 +60,10 @@ class Snapshot:
         Raises
         ------
         StoreDamagedError
-            A field that is missing or of another type.
+            A field that is missing or of another type; only `fingerprint` and
+            `history_states` may be missing.
         InvalidValueError
-            A context that strict JSON cannot carry.
+            A context or history states that strict JSON cannot carry.
         """
         flaw = _flaw(record)
         if flaw:
@@ -57,6 +74,10 @@ class Snapshot:
             configuration=tuple(record["configuration"]),
             context=freeze_object(record["context"], where=f"context of {source}"),
             revision=record["revision"],
+            fingerprint=record.get("fingerprint"),
+            history_states=freeze_object(
+                record.get("history_states") or {}, where=f"history_states of {source}"
+            ),
         )
 
 
@@ -86,6 +107,27 @@ def _flaw(record: object) -> str | None:
     for leaf in leaves:
         if not isinstance(leaf, str):
             return "'configuration' is no list of node names"
+    fingerprint = record.get("fingerprint")
+    if fingerprint is not None and (type(fingerprint) is not str or not fingerprint):
+        return f"'fingerprint' is {shorten(fingerprint, 40)}, no text"
+    states = record.get("history_states")
+    flaw = None if states is None else history_flaw(states)
+    return None if flaw is None else f"'history_states' {flaw}"
+
+
+def history_flaw(states: JSONValue) -> str | None:
+    """Say what is wrong with the `history_states` of a snapshot, or None."""
+    if not isinstance(states, dict):
+        return f"is of type {type(states).__name__}, not dict"
+    for name, remembered in states.items():
+        if not isinstance(name, str):
+            return f"has {shorten(name, 40)}; names of history states are needed"
+        if not (
+            isinstance(remembered, list)
+            and remembered
+            and all(isinstance(each, str) for each in remembered)
+        ):
+            return f"has {shorten(remembered, 40)} for {shorten(name)}; a list of names is needed"
     return None
 
 

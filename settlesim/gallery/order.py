@@ -1,7 +1,10 @@
-"""``order``: paid, shipped, cancelled or refunded; a declined payment is rejected.
+"""``order``: paid and shipped, or cancelled; a declined payment is rejected.
 
 PAY with ``{"card": "declined"}`` makes the bank say no: the settlement is REJECTED, and
 the stored order is still ``new``, so that another card may be tried.
+
+CANCEL ends an order that is ``new`` without a charge. An order that is ``paid`` is refunded
+first; if the refund fails, the order stays ``paid``, and CANCEL can be sent again.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ order = Chart(
         ["PAY", "new", "charging"],
         ["CANCEL", "new", "cancelled"],
         ["SHIP", "paid", "printing"],
-        ["REFUND", "paid", "refunding"],
+        ["CANCEL", "paid", "refunding"],
     ],
 ).bind(
     {

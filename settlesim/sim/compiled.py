@@ -173,7 +173,7 @@ class CompiledChart:
     --------
     >>> from settlesim.gallery import order
     >>> results = {"charge_card": {"charge": 1}, "refund_card": None, "print_label": {"label": 2}}
-    >>> table = Table(order, results=results)
+    >>> table = CompiledChart(order, results=results)
     >>> call = table.node(table.program(table.start(), "PAY"))
     >>> call.service
     'charge_card'

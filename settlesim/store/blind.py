@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from tinydb import TinyDB, where
 
@@ -64,7 +65,9 @@ class BlindStore:
         """Put the snapshot there, whatever is there by now."""
         if transaction.snapshot is None:
             return
-        record = {"key": transaction.key, **transaction.snapshot.to_dict()}
+        # TinyDB keeps the fields of a document that an update does not name.
+        unset: dict[str, Any] = {"fingerprint": None, "history_states": {}}
+        record = {"key": transaction.key, **unset, **transaction.snapshot.to_dict()}
         with TinyDB(self.path) as db:
             db.table("instances").upsert(record, where("key") == transaction.key)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from settlesim.argument_checks import MAX_NAME, check_seconds, check_text
-from settlesim.chart.snapshot import Snapshot, check_key
+from settlesim.chart.snapshot import Snapshot, check_key, history_flaw
 from settlesim.chart.strict_json import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Send, Timer, Timers, Transaction
@@ -56,6 +56,8 @@ def check_transaction(transaction: Transaction) -> None:
         or type(snapshot.version) is not int
     ):
         _refuse_snapshot(transaction.key, snapshot, expected)
+    else:
+        _check_optional_fields(snapshot)
     if transaction.consumed is not None:
         check_text(transaction.consumed, where="receipt")
     if transaction.mark is not None:
@@ -66,6 +68,15 @@ def check_transaction(transaction: Transaction) -> None:
         _check_timers(transaction)
     if transaction.record is not None:
         _check_record(transaction.record)
+
+
+def _check_optional_fields(snapshot: Snapshot) -> None:
+    if snapshot.fingerprint is not None:
+        check_text(snapshot.fingerprint, where="fingerprint")
+    _check_frozen(snapshot.history_states, where="history_states")
+    flaw = history_flaw(snapshot.history_states)
+    if flaw is not None:
+        raise InvalidValueError(where="history_states", reason=flaw)
 
 
 def _are_texts(names: Iterable[object]) -> bool:

@@ -28,7 +28,7 @@ from settlesim.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from settlesim.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from settlesim.store.schema import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION, TABLES
 
 __all__ = ["Database", "Execute", "open_connection"]
 
@@ -130,6 +130,12 @@ class Database:
             if found != "wal":
                 reason = f"its file system allows no write-ahead log, only mode {found!r}"
                 raise StoreUnavailableError(path=self.path, reason=reason)
+        for table, columns in ADDED_COLUMNS.items():
+            if _missing(connection, table, columns):
+                self._retry(lambda: connection.execute("BEGIN IMMEDIATE"))
+                for column in _missing(connection, table, columns):  # others may have been first
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+                connection.execute("COMMIT")
 
     # --- transactions -----------------------------------------------------------------------
     # Work is passed as a function, not done in a ``with`` block: Python can deliver an interrupt
@@ -328,6 +334,12 @@ def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code; -1 where the error did not come from SQLite."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return -1 if code is None else code & 0xFF
+
+
+def _missing(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[str]:
+    """Return the columns that a table does not have; none where there is no such table."""
+    found = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+    return [each for each in columns if found and each not in found]
 
 
 def _connect(name: str, *, uri: bool) -> sqlite3.Connection:

@@ -143,7 +143,10 @@ def _instances(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     def check(row: Row) -> None:
         _check_key(row["key"])
         record: dict[str, Any] = {name: row[name] for name in ("chart", "version", "revision")}
-        _snapshot(record | {name: _json(row, name) for name in ("configuration", "context")})
+        record |= {name: _json(row, name) for name in ("configuration", "context")}
+        if row.get("history") is not None:  # a file may lack the column
+            record["history_states"] = _json(row, "history")
+        _snapshot({**record, "fingerprint": row.get("fingerprint")})
 
     yield from _sound_rows(execute, table, [], check)
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TABLES"]
+__all__ = ["ADDED_COLUMNS", "APPLICATION_ID", "SCHEMA_VERSION", "TABLES"]
 
 APPLICATION_ID: Final = 0x5E771E51
 """SQLite keeps it in the file's header, so that another program's database is told."""
 SCHEMA_VERSION: Final = 1
 """Counted up when an older version of this library could not read the tables any more."""
+
+ADDED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {"instances": ("fingerprint", "history")}
+"""The last columns of a table that a file may lack: whoever opens it adds them, as TEXT."""
 
 _MESSAGE: Final = """
     queue TEXT NOT NULL,
@@ -43,7 +46,9 @@ CREATE TABLE instances(
     configuration TEXT NOT NULL,
     context TEXT NOT NULL,
     final INTEGER NOT NULL,
-    saved_at REAL NOT NULL
+    saved_at REAL NOT NULL,
+    fingerprint TEXT,                -- of the chart's definition, where it is known
+    history TEXT                     -- what history states remember; NULL where none does
 );
 CREATE INDEX instances_by_chart ON instances(chart, version, key);
 

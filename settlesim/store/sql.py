@@ -34,7 +34,7 @@ MARK_WINDOW: Final = 86_400.0
 PAGE: Final = 100
 """How many instances or settlements a page has."""
 
-_INSTANCE: Final = "chart, version, configuration, context, revision"
+_INSTANCE: Final = "chart, version, configuration, context, fingerprint, history, revision"
 _PRUNED_EACH: Final = 2
 """How many old marks are forgotten for one that is added: so there are never many too many."""
 
@@ -186,21 +186,14 @@ class SqlStore:
         self._compare(execute, key, transaction.expected, transaction.before)
         if snapshot is not None:
             execute(
-                "INSERT INTO instances VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                f"INSERT INTO instances({_INSTANCE}, key, final, saved_at)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " chart = excluded.chart, version = excluded.version,"
                 " revision = excluded.revision, configuration = excluded.configuration,"
                 " context = excluded.context, final = excluded.final,"
-                " saved_at = excluded.saved_at",
-                (
-                    key,
-                    snapshot.chart,
-                    snapshot.version,
-                    snapshot.revision,
-                    encode(list(snapshot.configuration)),
-                    encode(snapshot.context),
-                    transaction.final,
-                    now,
-                ),
+                " saved_at = excluded.saved_at, fingerprint = excluded.fingerprint,"
+                " history = excluded.history",
+                (*_columns(snapshot), key, transaction.final, now),
             )
         if transaction.mark is not None:
             self._add_mark(execute, transaction, digest, now)
@@ -229,16 +222,10 @@ class SqlStore:
         row = execute(f"SELECT {_INSTANCE} FROM instances WHERE key = ?", (key,)).fetchone()
         actual = 0 if row is None else row[-1]
         if actual == expected:
-            if before is None or row is None or row[3] == encode(before.context):
-                same = (
-                    before is None
-                    or row is None
-                    or row[:3] == (before.chart, before.version, encode(list(before.configuration)))
-                )
-            else:  # the same keys may stand in another order
-                found = self._snapshot(key, row)
-                same = digest_of(found.to_dict()) == digest_of(before.to_dict())
-            if same:
+            if before is None or row is None or tuple(row) == _columns(before):
+                return
+            found = self._snapshot(key, row)  # the same keys may stand in another order
+            if digest_of(found.to_dict()) == digest_of(before.to_dict()):
                 return
         raise VersionConflictError(key=key, expected=expected, actual=actual)
 
@@ -524,15 +511,28 @@ def _revision(transaction: Transaction) -> int:
     return transaction.expected + (transaction.snapshot is not None)
 
 
+def _columns(snapshot: Snapshot) -> tuple[Any, ...]:
+    """Return what the columns of `_INSTANCE` have for a snapshot."""
+    return (
+        snapshot.chart,
+        snapshot.version,
+        encode(list(snapshot.configuration)),
+        encode(snapshot.context),
+        snapshot.fingerprint,
+        encode(snapshot.history_states) if snapshot.history_states else None,
+        snapshot.revision,
+    )
+
+
 def snapshot_of(row: Any, *, source: str, where: str) -> Snapshot:
-    """Return the snapshot of a row with chart, version, configuration, context and revision.
+    """Return the snapshot of a row with the columns of `_INSTANCE`.
 
     Raises
     ------
     StoreDamagedError
         It holds none.
     """
-    chart, version, configuration, context, revision = row
+    chart, version, configuration, context, fingerprint, history, revision = row
     try:
         record = {
             "chart": chart,
@@ -540,6 +540,8 @@ def snapshot_of(row: Any, *, source: str, where: str) -> Snapshot:
             "configuration": json.loads(configuration),
             "context": json.loads(context),
             "revision": revision,
+            "fingerprint": fingerprint,
+            "history_states": None if history is None else json.loads(history),
         }
         snapshot = Snapshot.from_dict(record, source=where)
         if snapshot.revision:

@@ -10,7 +10,7 @@
         "1":{"key":"order-1","chart":"order","version":1,"revision":1,...}
       },
       "settlements":{
-        "1":{"key":"order-1","number":1,"revision":1,"at":1796038023.4,"event":{...},...}
+        "1":{"key":"order-1","revision":1,"at":1796038023.4,"event":{...},...}
       }
     }
 
@@ -110,7 +110,10 @@ class Content:
         number = self.ids.get(key)
         if number is None:
             number = str(max(map(int, self.instances_json), default=0) + 1)
-        old = self.instances_json.get(number, {})  # which may have fields that are not ours
+        # The old document may have fields that are not ours; they are kept.
+        old = dict(self.instances_json.get(number, {}))
+        for field_of_ours in ("fingerprint", "history_states"):  # left out where there is none
+            old.pop(field_of_ours, None)
         self.instances_json[number] = {**old, **instance.to_dict()}
         self.instances[key], self.ids[key] = instance, number
         self.changed = True

@@ -12,7 +12,7 @@ from typing import Any, Final
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.database import open_connection
 from settlesim.store.laws import LAWS, Damage, TableLaws
-from settlesim.store.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from settlesim.store.schema import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION, TABLES
 from settlesim.store.suffixes import store_kind
 from settlesim.store.tinydb import check_no_journal
 from settlesim.store.tinydb_content import find_flaws
@@ -151,11 +151,13 @@ def _check_schema(connection: sqlite3.Connection, path: str) -> list[Damage]:
     with contextlib.closing(sqlite3.connect(":memory:")) as model:
         model.executescript(TABLES)
         wanted, found = _schema(model), _schema(connection)
-    return [
-        Damage(None, None, f"it has no {kind} {name}, or one with other columns")
-        for (kind, name), columns in wanted.items()
-        if found.get((kind, name)) != columns
-    ]
+    damages = []
+    for (kind, name), columns in wanted.items():
+        without = columns[: len(columns) - len(ADDED_COLUMNS.get(name, ()))]
+        if found.get((kind, name)) not in (columns, without):
+            reason = f"it has no {kind} {name}, or one with other columns"
+            damages.append(Damage(None, None, reason))
+    return damages
 
 
 def _schema(connection: sqlite3.Connection) -> dict[tuple[str, str], list[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -38,7 +39,15 @@ _UNREADABLE: Final[list[dict[str, Any]]] = [
     {"context": {"count": 1}},
     {"context": FrozenDict({"set": {1, 2}})},
     {"context": FrozenDict({"bytes": b"1"})},
+    {"fingerprint": b"1"},
+    {"fingerprint": ""},
+    {"fingerprint": "\ud800"},
+    {"history_states": {"h": ["odd"]}},
+    {"history_states": freeze_object({"h": []}, where="history_states")},
+    {"history_states": freeze_object({"h": "odd"}, where="history_states")},
+    {"history_states": freeze_object({"h": [1]}, where="history_states")},
 ]
+_HISTORY: Final = freeze_object({"on.h": ["on.left", "on.right"]}, where="history_states")
 _PARTS: Final[dict[str, Any]] = {
     "consumed": "count:1:1",
     "mark": "e1",
@@ -117,6 +126,23 @@ class StoreContract(StoreOpener):
 
         check()
 
+    def test_fingerprint_and_history_states_come_back_and_go(self, opened: Opened[Store]) -> None:
+        """They belong to the state that was saved: the next save has its own, or none."""
+        full = replace(snapshot(1), fingerprint="f1", history_states=_HISTORY)
+        save(opened(), "a", full)
+        loaded = opened().load("a")
+        assert loaded == full
+        assert loaded is not None
+        assert loaded.fingerprint == "f1"
+        assert loaded.history_states == {"on.h": ["on.left", "on.right"]}
+        with pytest.raises(TypeError, match="read-only"):
+            loaded.history_states.clear()
+        save(opened(), "a", snapshot(2, revision=2))
+        loaded = opened().load("a")
+        assert loaded == snapshot(2, revision=2)
+        assert loaded is not None
+        assert (loaded.fingerprint, loaded.history_states) == (None, {})
+
     # --- compare-and-set --------------------------------------------------------------------
 
     def test_stale_save_is_refused_and_writes_nothing(self, opened: Opened[Store]) -> None:
@@ -167,6 +193,29 @@ class StoreContract(StoreOpener):
             opened().commit(Transaction("a", snapshot(2, revision=2), 1, before=old))
         assert same(opened().load("a"), new)
         opened().commit(Transaction("a", snapshot(2, revision=2), 1, before=opened().load("a")))
+        assert opened().load("a") == snapshot(2, revision=2)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"fingerprint": None},
+            {"fingerprint": "f2"},
+            {"history_states": _EMPTY},
+            {"history_states": freeze_object({"on.h": ["on.left"]}, where="history_states")},
+        ],
+        ids=repr,
+    )
+    def test_a_save_from_a_state_with_another_fingerprint_or_history_is_refused(
+        self, opened: Opened[Store], fields: dict[str, Any]
+    ) -> None:
+        """They are part of the state that a transaction says was loaded."""
+        there = replace(snapshot(1), fingerprint="f1", history_states=_HISTORY)
+        save(opened(), "a", there)
+        other = replace(there, **fields)
+        with pytest.raises(VersionConflictError):
+            opened().commit(Transaction("a", snapshot(2, revision=2), 1, before=other))
+        assert opened().load("a") == there
+        opened().commit(Transaction("a", snapshot(2, revision=2), 1, before=there))
         assert opened().load("a") == snapshot(2, revision=2)
 
     def test_exactly_one_of_many_racing_saves_wins_each_revision(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import ClassVar
 
 import pytest
@@ -54,7 +55,7 @@ class StoreMachine(RuleBasedStateMachine):
     def save(self, key: str, new: Snapshot, off: int) -> None:
         """Save on the right revision, or on another one, which is refused."""
         expected = self.revision(key) + off
-        new = Snapshot(new.chart, new.version, new.configuration, new.context, expected + 1)
+        new = dataclasses.replace(new, revision=expected + 1)
         if off:
             with pytest.raises(VersionConflictError):
                 self.store.commit(Transaction(key, new, expected))

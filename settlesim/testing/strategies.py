@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.strict_json import FrozenDict, freeze_object
 
-__all__ = ["contexts", "json_values", "keys", "snapshots", "texts"]
+__all__ = ["contexts", "history_states", "json_values", "keys", "snapshots", "texts"]
 
 _AWKWARD = [
     "__proto__",
@@ -82,4 +82,13 @@ def snapshots(*, revision: int | None = None) -> st.SearchStrategy[Snapshot]:
         configuration=st.lists(texts(min_size=1), min_size=1, max_size=3).map(tuple),
         context=contexts(),
         revision=st.integers(1, 2**40) if revision is None else st.just(revision),
+        fingerprint=st.none() | texts(min_size=1),
+        history_states=history_states(),
     )
+
+
+def history_states() -> st.SearchStrategy[FrozenDict]:
+    """Make what history states remember, often nothing."""
+    remembered = st.lists(texts(min_size=1), min_size=1, max_size=3)
+    states = st.dictionaries(texts(min_size=1), remembered, max_size=2)
+    return states.map(lambda value: freeze_object(value, where="history_states"))

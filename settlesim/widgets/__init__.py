@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["ChartPanel", "QueueLab", "RacePanel", "StepPanel", "queue_lab"]
 
 _MODULES: Final = {
-    "ChartPanel": "chart_panel",
-    "QueueLab": "queue_lab_panel",
-    "RacePanel": "race_panel",
-    "StepPanel": "step_panel",
-    "queue_lab": "queue_lab_panel",
+    "ChartPanel": "chart.chart_panel",
+    "QueueLab": "race.queue_lab_panel",
+    "RacePanel": "race.race_panel",
+    "StepPanel": "step.step_panel",
+    "queue_lab": "race.queue_lab_panel",
 }
 """Where each panel is; its module is loaded when the panel is asked for."""
 

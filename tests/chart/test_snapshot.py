@@ -20,12 +20,27 @@ RECORD: dict[str, Any] = {
     "configuration": ["paid"],
     "context": {"n": 1},
 }
+FIELDS = [*RECORD, "fingerprint", "history_states"]
 
 
 @given(snapshots())
 def test_reading_what_was_written_is_identity(snapshot: Snapshot) -> None:
     """A snapshot comes back from JSON as it was."""
     assert Snapshot.from_dict(decode(encode(snapshot.to_dict()))) == snapshot
+
+
+def test_fingerprint_and_history_states_may_be_missing() -> None:
+    """A record of before has neither; one that has them gives them back."""
+    found = Snapshot.from_dict(RECORD)
+    assert (found.fingerprint, found.history_states) == (None, {})
+    more = {"fingerprint": "f1", "history_states": {"on.h": ["on.left"]}}
+    found = Snapshot.from_dict({**RECORD, **more})
+    assert found.to_dict() == {**RECORD, **more}
+    assert Snapshot.from_dict(found.to_dict()) == found
+    assert (
+        Snapshot.from_dict({**RECORD, "fingerprint": None, "history_states": None}).to_dict()
+        == RECORD
+    )
 
 
 def test_further_keys_are_left_alone() -> None:
@@ -44,6 +59,13 @@ def test_further_keys_are_left_alone() -> None:
         ({"configuration": []}, "'configuration' is no list of node names"),
         ({"configuration": [1]}, "'configuration' is no list of node names"),
         ({"context": []}, "'context' is of type list, not dict"),
+        ({"fingerprint": 1}, "'fingerprint' is 1, no text"),
+        ({"fingerprint": ""}, "'fingerprint' is '', no text"),
+        ({"history_states": []}, "'history_states' is of type list, not dict"),
+        (
+            {"history_states": {"h": []}},
+            "'history_states' has [] for 'h'; a list of names is needed",
+        ),
     ],
 )
 def test_a_field_of_another_type_is_damage(change: dict[str, Any], fact: str) -> None:
@@ -67,7 +89,7 @@ def test_a_context_that_json_can_not_carry_is_refused() -> None:
         Snapshot.from_dict({**RECORD, "context": {"a": float("nan")}})
 
 
-@given(json_values() | st.fixed_dictionaries({}, optional=dict.fromkeys(RECORD, json_values())))
+@given(json_values() | st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, json_values())))
 def test_no_record_does_worse_than_a_clear_error(record: Any) -> None:
     """Any JSON is a snapshot or damage."""
     try:

@@ -15,6 +15,7 @@ from settlesim.store import MemoryStore, TinyStore, check_key, check_transaction
 from settlesim.testing.openers import save, snapshot
 
 FROZEN = freeze_object({}, where="context")
+EMPTY_MEMORY = freeze_object({"h": []}, where="history_states")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,9 @@ FROZEN = freeze_object({}, where="context")
         ("context", "can still be changed", {"context": {"count": 1}}),
         ("context", "frozen by hand", {"context": FrozenDict({"set": {1, 2}})}),
         ("context", "frozen by hand", {"context": FrozenDict({"bytes": b"1"})}),
+        ("fingerprint", "a text that is not empty is needed", {"fingerprint": ""}),
+        ("history_states", "can still be changed", {"history_states": {"h": ["odd"]}}),
+        ("history_states", "a list of names is needed", {"history_states": EMPTY_MEMORY}),
     ],
 )
 def test_a_snapshot_that_could_not_be_read_back_is_told(

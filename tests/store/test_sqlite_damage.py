@@ -222,6 +222,10 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path, writte
         ("revision", "1.5"),
         ("chart", "x'00'"),
         ("version", "'one'"),
+        ("fingerprint", "x'00'"),
+        ("fingerprint", "''"),
+        ("history", "'[]'"),
+        ("history", "'{\"h\": [1]}'"),
     ],
 )
 def test_a_row_that_holds_no_instance_is_named(

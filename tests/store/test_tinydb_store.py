@@ -87,13 +87,13 @@ def test_the_file_has_one_document_a_line(store: TinyStore, path: Path) -> None:
         '"context":{"count":1},"final":true,"saved_at":1000.0}\n'
         "  },\n"
         '  "settlements":{\n'
-        '    "1":{"key":"a","number":1,"revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
+        '    "1":{"key":"a","revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
         '"snapshot":{"chart":"count","version":1,"revision":1,"configuration":["odd"],'
         '"context":{"count":1}}},\n'
-        '    "2":{"key":"a","number":2,"revision":2,"at":1000.0,"event":{"name":"COUNT"},"turn":2,'
+        '    "2":{"key":"a","revision":2,"at":1000.0,"event":{"name":"COUNT"},"turn":2,'
         '"snapshot":{"chart":"count","version":1,"revision":2,"configuration":["odd"],'
         '"context":{"count":2}}},\n'
-        '    "3":{"key":"b","number":3,"revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
+        '    "3":{"key":"b","revision":1,"at":1000.0,"event":{"name":"COUNT"},"turn":1,'
         '"snapshot":{"chart":"count","version":1,"revision":1,"configuration":["odd"],'
         '"context":{"count":1}}}\n'
         "  }\n"

@@ -233,7 +233,11 @@ PLANTED = [
     ("UPDATE instances SET saved_at = 9e999", "its saved_at is inf"),
     ("UPDATE instances SET chart = CAST(x'ff' AS TEXT)", "its chart has bytes that are not UTF-8"),
     ("INSERT INTO instances SELECT '', chart, version, revision, configuration, context, final,"
-     " saved_at FROM instances", "its key is empty"),
+     " saved_at, fingerprint, history FROM instances", "its key is empty"),
+    ("UPDATE instances SET fingerprint = ''", "row 'a': 'fingerprint' is '', no text"),
+    ("UPDATE instances SET fingerprint = x'00'", "its fingerprint is b'\\x00', and text is needed"),
+    ("UPDATE instances SET history = '{'", "row 'a': its history: not strict JSON"),
+    ("UPDATE instances SET history = '{\"h\": []}'", "'history_states' has [] for 'h'"),
     # settlements
     ("UPDATE settlements SET record = '[]'", "table settlements, row 1: its record is []"),
     ("UPDATE settlements SET record = '{\"key\": 1}'", "its record has 'key'"),
@@ -375,6 +379,17 @@ def test_a_table_or_an_index_that_is_missing_is_named(path: Path) -> None:
     named = " ".join(map(str, report.damages))
     assert "it has no table marks, or one with other columns" in named
     assert "it has no index heads_by_time" in named
+
+
+def test_a_file_without_the_columns_for_fingerprint_and_history_is_whole(path: Path) -> None:
+    """Whoever opens it adds them; to verify changes nothing, before and after."""
+    drops = [f"ALTER TABLE instances DROP COLUMN {each}" for each in ("fingerprint", "history")]
+    report = planted(path, *drops)
+    assert report.damages == ()
+    assert report.counts["instances"] > 0
+    with SqliteStore(path) as store:
+        assert store.load("a") is not None
+    assert verify_store(path) == report
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from settlesim.chart import Chart, Snapshot
@@ -57,10 +58,7 @@ def fork(store: Store, key: str, snapshot: Snapshot) -> str:
     """Save a snapshot as a new instance, and return its key: `key`, a dash and a number."""
     made = free_key(store, key)
     if snapshot.revision:
-        first = Snapshot(
-            snapshot.chart, snapshot.version, snapshot.configuration, snapshot.context, 1
-        )
-        store.commit(Transaction(made, first, 0))
+        store.commit(Transaction(made, replace(snapshot, revision=1), 0))
     return made
 
 
