@@ -24,10 +24,16 @@ __all__ = [
     "Pending",
     "PendingDelay",
     "Settlement",
+    "event_words",
 ]
 
 START_EVENT: Final = Event("_settlesim.start")
 """What callbacks and services see of an instance that is started without an event."""
+
+
+def event_words(event: Event) -> str:
+    """Name an event as people read it: ``start`` for an instance that is started without one."""
+    return "start" if event == START_EVENT else event.name
 
 
 class CallStatus(enum.Enum):
@@ -301,7 +307,7 @@ class Settlement:
         kept = f"saves revision {self.after.revision}" if self.saved else "saves nothing"
         if self.only_start_saved:
             kept = f"saves the start as revision {self.after.revision}"
-        head = f"{self.outcome.name:8}  {self.event.name} of {self.key!r}"
+        head = f"{self.outcome.name:8}  {event_words(self.event)} of {self.key!r}"
         why = f" ({self.reason})" if self.outcome is Outcome.REJECTED and self.reason else ""
         return f"{head}: {path}{why}; {kept}"
 
