@@ -632,3 +632,64 @@ def test_the_twin_of_an_event_on_its_way_shows_the_service_node() -> None:
     assert (
         "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["image/svg+xml"]
     )
+
+
+# --- starts -------------------------------------------------------------------------------
+
+
+def hello() -> Chart:
+    """A chart that starts with a service."""
+
+    async def greet(call: Any) -> str:
+        return "hello"
+
+    return Chart(
+        [
+            {"name": "boot", "invoke": {"src": "greet", "on_done": "open", "on_error": "open"}},
+            {"name": "open", "tags": ["settled"]},
+            {"name": "shut", "tags": ["settled"]},
+        ],
+        [["GO", "open", "shut"], ["BACK", "shut", "open"]],
+        "boot",
+        name="hello",
+    ).bind({"greet": greet})
+
+
+def test_an_instance_is_started_from_the_page() -> None:
+    """It is saved where it comes to rest; a second start is ignored."""
+    panel = hello().panel()
+    press(panel, "start")
+    assert panel.errors == []
+    assert now(panel)["active"] == ["open"]
+    assert told(panel)[-1] == "boot \N{RIGHTWARDS ARROW} open; saved as revision 1"
+    assert now(panel)["headline"].startswith("start RESOLVED: ")
+    press(panel, "start")
+    assert panel.settlements[-1].start is None
+    assert told(panel)[-1] == "the instance exists already, in open"
+    store = panel.store.load(panel.key)
+    assert store is not None
+    assert store.revision == 1
+
+
+def test_a_start_waits_for_the_person_who_is_the_service() -> None:
+    """As an event; meanwhile nothing else may be sent."""
+    panel = hello().panel(manual=True)
+    panel.start()
+    assert now(panel)["headline"].startswith("start is on its way, now in boot")
+    with pytest.raises(InvalidValueError, match="the start: has to wait"):
+        panel.start()
+    panel.done("greet")
+    assert now(panel)["active"] == ["open"]
+
+
+def test_a_panel_tells_that_only_the_start_was_saved() -> None:
+    """The event was ignored; the instance is where its start came to rest."""
+    panel = hello().panel()
+    press(panel, "send", event="BACK", forced=True)
+    assert now(panel)["active"] == ["open"]
+    assert told(panel)[-1] == (
+        "nothing takes it in open, which takes GO; the start was saved as revision 1"
+    )
+    idle = count.panel()
+    idle.start()
+    assert told(idle)[-1].startswith("an event starts it in idle, which is not settled")
