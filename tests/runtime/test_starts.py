@@ -135,7 +135,7 @@ def test_the_timer_of_a_start_fires_under_the_worker() -> None:
     stage.run()
     (timer,) = stage.store.timers("k")
     stage.clock = SimulatedClock(timer.due + 1)
-    stage.store.now = stage.clock.now  # type: ignore[method-assign]
+    stage.store.now = stage.clock.now
     stage.queue.release_timers()
     stage.run()
     assert stage.outcomes() == ["ignored", "resolved"]
@@ -159,7 +159,7 @@ def test_a_crash_in_the_services_of_the_start_repeats_the_message(body: Any, cra
             assert stage.store.load("k") is None
             clock = SimulatedClock(stage.clock.now() + 31)
             stage.clock = clock
-            stage.store.now = clock.now  # type: ignore[method-assign]
+            stage.store.now = clock.now
             stage.run()
         assert crashed is (0 < crashing <= len(set(calls)))
         if crashed:
@@ -201,7 +201,7 @@ def test_worker_and_interpreter_come_to_the_same_with_and_without_a_crash(
             stage.run()
         except KeyboardInterrupt:
             stage.clock = SimulatedClock(stage.clock.now() + 31)
-            stage.store.now = stage.clock.now  # type: ignore[method-assign]
+            stage.store.now = stage.clock.now
             stage.run()
         endings.append(stage.store.load("k"))
     assert all(each == endings[0] for each in endings)
