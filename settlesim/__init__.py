@@ -22,6 +22,7 @@ time-out      seconds, as a float, on the interpreter's clock
 
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
@@ -37,6 +38,8 @@ def __getattr__(name: str) -> _Any:
     # package, can be ready for Ctrl-C before it imports what takes time.
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _find_spec(f"{__name__}.{name}") is not None:  # one of our own modules asks for another
+        return _import_module(f"{__name__}.{name}")
     public = _import_module("settlesim._public")
     globals().update({each: getattr(public, each) for each in ("__all__", *public.__all__)})
     if name not in globals():
