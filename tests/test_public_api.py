@@ -18,6 +18,7 @@ PACKAGES = [
     "settlesim.errors",
     "settlesim.gallery",
     "settlesim.ports",
+    "settlesim.progress",
     "settlesim.runtime",
     "settlesim.sim",
     "settlesim.store",
