@@ -47,15 +47,9 @@ class Reporter:
 
     Examples
     --------
-    >>> import threading
-    >>> stop = threading.Event()
-    >>> reporter = Reporter(print, stop)
+    >>> reporter = Reporter(print)
     >>> reporter.report(1, 10, "states")
     Progress(done=1, expected=10, text='states')
-    >>> stop.set()
-    >>> reporter.report(2, 10, "states")
-    Traceback (most recent call last):
-    settlesim.progress.reporter.Cancelled
     """
 
     def __init__(
