@@ -70,9 +70,14 @@ def run_notebook(path: Path) -> None:
 
 
 def joined(outputs: list[Any]) -> list[Any]:
-    """Return the outputs with printed text in one piece, however the kernel has sent it."""
+    """Return the outputs with printed text in one piece, however the kernel has sent it.
+
+    Outputs without content, as a bar of progress leaves one, are left out.
+    """
     found: list[Any] = []
     for each in outputs:
+        if each.output_type == "display_data" and not each.data:
+            continue
         last = found[-1] if found else None
         if last and each.output_type == last.output_type == "stream" and each.name == last.name:
             last.text += each.text

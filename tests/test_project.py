@@ -11,12 +11,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
+IN_THE_ENVIRONMENT = ("lab", "testing", "dev")
+"""The extras that everybody gets who works on the project; each of the others is asked for."""
+
 CONDA_NAMES = {"graphviz": "python-graphviz", "transitions[diagrams]": "transitions"}
 
 
-def _requirements() -> dict[str, str]:
+def _requirements(*extras: str) -> dict[str, str]:
     project = PYPROJECT["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    optional = project["optional-dependencies"]
+    lists = [project["dependencies"], *(optional[extra] for extra in extras or optional)]
     found: dict[str, str] = {}
     for line in (each for group in lists for each in group):
         requirement = line.partition(";")[0].strip()
@@ -37,10 +41,18 @@ def _environment() -> dict[str, str]:
 
 
 def test_environment_and_pyproject_ask_for_the_same() -> None:
-    """environment.yml has every requirement of pyproject.toml with the same bounds."""
+    """environment.yml has the requirements of some extras with the same bounds."""
     environment = _environment()
     assert environment.pop("python") == PYPROJECT["project"]["requires-python"]
-    assert environment == _requirements()
+    assert environment == _requirements(*IN_THE_ENVIRONMENT)
+
+
+def test_environment_says_which_extras_it_leaves_out() -> None:
+    """By their names, so that nobody looks for them in vain."""
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    comment = " ".join(line for line in text.splitlines() if line.startswith("#"))
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    assert [extra for extra in extras if f"`{extra}`" not in comment] == []
 
 
 def test_every_requirement_has_a_lower_bound() -> None:

@@ -19,6 +19,7 @@ PACKAGES = [
     "settlesim.gallery",
     "settlesim.machine",
     "settlesim.ports",
+    "settlesim.progress",
     "settlesim.runtime",
     "settlesim.settling",
     "settlesim.sim",

@@ -537,14 +537,15 @@ def _explore(
     as_json: bool,
     certificate: bool,
 ) -> int:
-    from settlesim.cli.progress import Progress
+    from settlesim.cli.output import unfiltered
     from settlesim.cli.text import json_page
+    from settlesim.progress import show_progress
     from settlesim.sim import explore, replay
     from settlesim.sim.explore import LIMIT
 
     limit = limit or LIMIT
-    with Progress(limit) as progress:
-        found = explore(scenario, limit, progress)
+    with show_progress(stream=unfiltered(sys.stderr)) as progress:
+        found = explore(scenario, limit, progress or False)
     way = found.counterexample
     wrong = None if way is None else replay(scenario, way)
     proof = found.certificate if certificate else None

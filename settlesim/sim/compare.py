@@ -18,9 +18,10 @@ from settlesim import display
 from settlesim.chart import Chart
 from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
+from settlesim.progress import Progress, ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DISCIPLINES
-from settlesim.sim.explore import LIMIT, Exploration, explore, unexplored
+from settlesim.sim.explore import LIMIT, Exploration, check_progress, explore, unexplored
 from settlesim.sim.model import table_for
 from settlesim.sim.moves import PoisonError
 from settlesim.sim.scenario import Faults, Scenario
@@ -205,6 +206,8 @@ def compare(
     disciplines: Iterable[str] | None = None,
     *,
     limit: int = LIMIT,
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
     **options: Any,
 ) -> Comparison:
     """Explore one scenario under several queue disciplines.
@@ -216,6 +219,9 @@ def compare(
     disciplines
         Names; None for all that the options make sense for.
     limit : as `explore`
+    progress, stop
+        As `explore`; what is counted are the disciplines. Those that were not begun when it
+        was stopped are undetermined.
     options : the further arguments of `Scenario`
 
     Raises
@@ -232,6 +238,7 @@ def compare(
     fifo_group  proved: 1 ending, 1 interleaving, 9 states
     """
     _check_options(options, ("queue",))
+    check_progress(progress)
     scenarios: list[Scenario] = []
     left_out: dict[str, str] = {}
     for queue in DISCIPLINES if disciplines is None else _names_of(disciplines):
@@ -243,30 +250,45 @@ def compare(
             left_out[queue] = str(error)
     if not scenarios:
         raise SimulationError(where="disciplines", reason="are none; name one or more")
-    explorer = _Explorer(limit)
     found: list[Exploration] = []
     endless: PoisonError | None = None
-    for each in scenarios:
-        try:
-            found.append(explorer.explore(each))
-        except PoisonError as error:
-            left_out[each.queue] = str(error)
-            endless = error
+    with show_progress(progress) as callback:
+        explorer = _Explorer(limit, len(scenarios), Reporter(callback, stop))
+        for each in scenarios:
+            try:
+                found.append(explorer.explore(each, each.queue))
+            except PoisonError as error:
+                left_out[each.queue] = str(error)
+                endless = error
     if not found and endless is not None:
         raise endless
     return Comparison(tuple(found), left_out)
 
 
 class _Explorer:
-    """Explores one scenario after the other, until Ctrl-C; the rest is left undetermined."""
+    """Explores one scenario after the other, until Ctrl-C; the rest is left undetermined.
 
-    def __init__(self, limit: int) -> None:
+    Parameters
+    ----------
+    limit : of states, for each
+    total : how many scenarios there are
+    reporter : is told how many of them are done
+    """
+
+    def __init__(self, limit: int, total: int, reporter: Reporter) -> None:
         self._limit = limit
+        self._total = total
+        self._reporter = reporter
+        self._begun = 0
         self._stopped = False
         self._tables: dict[int, CompiledChart] = {}
 
-    def explore(self, scenario: Scenario) -> Exploration:
+    def explore(self, scenario: Scenario, name: str) -> Exploration:
         """Explore a scenario with the table that it shares with others.
+
+        Parameters
+        ----------
+        name : of the scenario, for the progress
 
         Raises
         ------
@@ -276,10 +298,18 @@ class _Explorer:
         failures = scenario.faults.service_failures
         if self._stopped:
             return unexplored(scenario, _STOPPED, self._tables.get(failures))
+        done = self._begun
+        self._begun += 1
+
+        def tell(progress: Progress) -> None:
+            text = f"{name}: {progress.done:,} {progress.text}"
+            self._reporter.report(done, self._total, text)
+
         try:
+            self._reporter.report(done, self._total, name)
             if failures not in self._tables:
                 self._tables[failures] = table_for(scenario)
-            found = explore(scenario, self._limit, table=self._tables[failures])
+            found = explore(scenario, self._limit, tell, table=self._tables[failures])
         except KeyboardInterrupt:
             found = unexplored(scenario, INTERRUPTED, self._tables.get(failures))
         self._stopped = found.reason == INTERRUPTED
@@ -324,6 +354,8 @@ def protection_grid(
     fault_rows: Mapping[str, Mapping[str, int]] = FAULT_ROWS,
     *,
     limit: int = LIMIT,
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
     **options: Any,
 ) -> ProtectionGrid:
     """Explore every combination of FIFO, CAS, inbox and idempotent effects under faults.
@@ -334,6 +366,7 @@ def protection_grid(
         As `Scenario`.
     fault_rows : budgets of faults by the name of the row
     limit : as `explore`, for each cell
+    progress, stop : as `compare`; what is counted are the cells
     options : the further arguments of `Scenario`
 
     Raises
@@ -342,26 +375,28 @@ def protection_grid(
         As `Scenario`; also for `queue` and `protections`, which are what is varied.
     """
     _check_options(options, ("queue", "protections", "faults"))
+    check_progress(progress)
     rows = _rows(fault_rows)
     columns = ["".join(letters) for letters in product("-F", "-C", "-I", "-E")]
-    explorer = _Explorer(limit)
     cells = []
-    for faults in rows.values():
-        row = []
-        for column in columns:
-            scenario = Scenario(
-                chart,
-                events,
-                workers=workers,
-                queue="fifo_group" if "F" in column else "standard",
-                protections=tuple(_LETTERS[each] for each in column if each in _LETTERS),
-                faults=faults,
-                **options,
-            )
-            try:
-                found = explorer.explore(scenario)
-            except PoisonError as error:
-                found = explorer.unsettled(scenario, error)
-            row.append(GridCell(found))
-        cells.append(tuple(row))
+    with show_progress(progress) as callback:
+        explorer = _Explorer(limit, len(rows) * len(columns), Reporter(callback, stop))
+        for faults in rows.values():
+            row = []
+            for column in columns:
+                scenario = Scenario(
+                    chart,
+                    events,
+                    workers=workers,
+                    queue="fifo_group" if "F" in column else "standard",
+                    protections=tuple(_LETTERS[each] for each in column if each in _LETTERS),
+                    faults=faults,
+                    **options,
+                )
+                try:
+                    found = explorer.explore(scenario, column)
+                except PoisonError as error:
+                    found = explorer.unsettled(scenario, error)
+                row.append(GridCell(found))
+            cells.append(tuple(row))
     return ProtectionGrid(chart, tuple(rows), tuple(columns), tuple(cells), limit)

@@ -23,6 +23,7 @@ from settlesim import display
 from settlesim.chart.report import Verdict
 from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
+from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.contexts import telling_fields
 from settlesim.sim.model import EndingIdentity, Model, State
@@ -34,7 +35,15 @@ from settlesim.sim.shortest import shortest
 from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.walks import Met, met
 
-__all__ = ["LIMIT", "Exploration", "ending_of", "explore", "told_apart", "unexplored"]
+__all__ = [
+    "LIMIT",
+    "Exploration",
+    "check_progress",
+    "ending_of",
+    "explore",
+    "told_apart",
+    "unexplored",
+]
 
 LIMIT: Final = 2_000_000
 """How many states are looked at unless something else is said."""
@@ -230,8 +239,9 @@ class Exploration:
 def explore(
     scenario: Scenario,
     limit: int = LIMIT,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | bool = True,
     *,
+    stop: StopFlag | None = None,
     table: CompiledChart | None = None,
 ) -> Exploration:
     """Look at every interleaving of the handlers of a scenario.
@@ -243,14 +253,19 @@ def explore(
     scenario
         What is simulated.
     limit : about how many states may be found before the search stops
-    progress : is told now and then how many states were found
+    progress
+        True for a bar, in a notebook or a terminal, where it takes long; False for none; or a
+        function that is called with each `settlesim.progress.Progress`.
+    stop
+        A flag that ends the search as Ctrl-C does when another thread sets it, such as a
+        `threading.Event`.
     table : the programs of the chart, where several scenarios share them
 
     Returns
     -------
     exploration
-        Also after Ctrl-C: then it holds what is known, and is not complete. Where the limit
-        was met first, some endings are looked for by walking; a wrong one refutes.
+        Also after Ctrl-C or `stop`: then it holds what is known, and is not complete. Where the
+        limit was met first, some endings are looked for by walking; a wrong one refutes.
 
     Raises
     ------
@@ -262,21 +277,38 @@ def explore(
         raise SimulationError(
             where="limit", reason=f"is {shorten(limit)}; a whole number, 1 or more, is needed"
         )
-    if progress is not None and not callable(progress):
-        raise SimulationError(
-            where="progress", reason=f"is {shorten(progress)}; a function is needed"
-        )
-    model = Model(scenario, table)
-    graph = search(model, limit, progress)
-    reason = graph.reason
+    check_progress(progress)
+    with show_progress(progress) as callback:
+        return _explored(Model(scenario, table), limit, Reporter(callback, stop))
+
+
+def check_progress(progress: object) -> None:
+    """Refuse what can neither show nor be told any progress.
+
+    Raises
+    ------
+    SimulationError
+    """
+    if not isinstance(progress, bool) and not callable(progress):
+        reason = f"is {shorten(progress)}; a function, True or False is needed"
+        raise SimulationError(where="progress", reason=reason)
+
+
+def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
+    scenario = model.scenario
+    graph = search(model, limit, reporter)
+    states, reason = len(graph.states), graph.reason
     walked: dict[EndingIdentity, Met] = {}
     try:
+        if reason != INTERRUPTED:
+            reporter.report(states, states, "states, counting interleavings")
         totals = _totals(model, graph)
     except KeyboardInterrupt:
         reason = INTERRUPTED
         totals = _at_least(model, graph)
     try:
         if reason and reason != INTERRUPTED:
+            reporter.report(states, states, "states, looking for endings by random walks")
             walked = {each: way for each, way in met(model).items() if each not in totals}
     except KeyboardInterrupt:
         reason = INTERRUPTED
@@ -292,7 +324,7 @@ def explore(
     return Exploration(
         scenario,
         endings,
-        len(graph.states),
+        states,
         len(graph.edges),
         not reason,
         reason,

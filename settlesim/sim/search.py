@@ -35,19 +35,18 @@ from __future__ import annotations
 import gc
 import math
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from settlesim.progress import Reporter
 from settlesim.sim.model import Model, State
 
 __all__ = ["INTERRUPTED", "Count", "Graph", "count", "search"]
 
 INTERRUPTED: Final = "it was interrupted"
-
-Progress = Callable[[int], None]
 
 _REPORT = 65_536  # states between two reports of progress
 
@@ -91,19 +90,20 @@ class Count:
     probability: Fraction
 
 
-def search(model: Model, limit: int, progress: Progress | None = None) -> Graph:
+def search(model: Model, limit: int, reporter: Reporter | None = None) -> Graph:
     """Find every state, up to about `limit` of them.
 
-    An interrupt (Ctrl-C) ends the search; what was found is returned, and says so.
+    An interrupt (Ctrl-C, or a reporter that was cancelled) ends the search; what was found is
+    returned, and says so.
     """
+    reporter = reporter or Reporter()
     graph = Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
     numbers = {model.start: 0}
     with _no_collector(), model.services_together():
         try:
             while graph.looked_at < len(graph.states) <= limit:
                 _expand(model, graph, numbers, min(limit, len(graph.states) + _REPORT))
-                if progress is not None:
-                    progress(len(graph.states))
+                reporter.report(len(graph.states), limit, "states found")
         except KeyboardInterrupt:
             graph.reason = INTERRUPTED
             del graph.edges[graph.offsets[-1] :]

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from settlesim.cli.progress import Progress
 from settlesim.cli.simulate import exploration_text, replay_text
 from settlesim.gallery import order
 from settlesim.sim import Scenario, explore, replay
@@ -300,26 +299,35 @@ def test_names_can_not_command_the_terminal(
 # --- long searches and terminals ----------------------------------------------------------
 
 
-def test_the_bar_shows_only_long_searches_on_a_terminal() -> None:
-    """From a hundred thousand states on; a file never gets it."""
-    terminal, file = _Terminal(), io.StringIO()
-    for stream in (terminal, file):
-        with Progress(2_000_000, stream) as progress:
-            progress(65_536)
-            assert stream.getvalue() == ""
-            progress(131_072)
-            progress(196_608)
-    assert "States" in terminal.getvalue()
-    assert "131072/2000000" in terminal.getvalue()
-    assert "196608/2000000" in terminal.getvalue()
-    assert file.getvalue() == ""
-
-
 class _Terminal(io.StringIO):
     """Says that it is one."""
 
     def isatty(self) -> bool:
         return True
+
+
+def test_the_bar_goes_to_a_terminal_and_is_gone_in_the_end(
+    here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its control characters, which other texts on standard error do not get."""
+    monkeypatch.setattr("settlesim.progress.bars.DELAY", 1e-6)
+    monkeypatch.setattr("settlesim.progress.bars.INTERVAL", 0)
+    terminal = _Terminal()
+    monkeypatch.setattr("settlesim.cli.output.unfiltered", lambda stream: terminal)
+    result = run("simulate", "order", "PAY", "SHIP")
+    assert result.stdout.startswith("REFUTED")
+    assert result.stderr == ""
+    assert "states found |" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r")
+
+
+def test_a_pipe_gets_no_bar(here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither standard output nor standard error."""
+    monkeypatch.setattr("settlesim.progress.bars.DELAY", 1e-6)
+    monkeypatch.setattr("settlesim.progress.bars.INTERVAL", 0)
+    result = run("simulate", "order", "PAY", "SHIP")
+    assert result.stderr == ""
+    assert "states found" not in result.stdout
 
 
 def test_lines_of_a_table_are_cut_to_a_width() -> None:
@@ -366,7 +374,7 @@ def test_ctrl_c_in_the_middle_of_a_search_gives_what_is_known(here: Path) -> Non
     os.close(theirs)
     try:
         with os.fdopen(ours, "rb", buffering=0) as terminal:
-            assert b"States" in _read(terminal, until=b"States")
+            assert b"states found" in _read(terminal, until=b"states found")
             process.send_signal(signal.SIGINT)
             _read(terminal, until=None)
         printed, _ = process.communicate(timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from settlesim import Chart
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, counter, order
+from settlesim.progress import Progress
 from settlesim.sim import (
     DISCIPLINES,
     ProtectionGrid,
@@ -171,6 +173,63 @@ def test_one_interrupt_ends_the_whole_comparison(place: str) -> None:
     assert {each.verdict for each in rest} == {Verdict.UNDETERMINED}
     assert {each.reason for each in rest} == {"it was not begun: one before it was interrupted"}
     assert Verdict.PROVED not in verdicts
+
+
+@pytest.mark.parametrize("reports", [0, 1, 2, 3])
+def test_a_flag_ends_the_whole_comparison(reports: int) -> None:
+    """As an interrupt does, whether it is set before, between or within the disciplines."""
+    stop = threading.Event()
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == reports:
+            stop.set()
+
+    if not reports:
+        stop.set()
+    found = compare(order, ["PAY", "SHIP"], progress=tell, stop=stop)
+    assert len(told) == reports
+    first, *rest = found.explorations
+    assert (first.complete, first.reason) == (False, "it was interrupted")
+    assert {each.reason for each in rest} == {"it was not begun: one before it was interrupted"}
+
+
+def test_a_comparison_tells_which_discipline_it_is_at() -> None:
+    """What is counted are the disciplines; the text has the states of the current one."""
+    told: list[Progress] = []
+    compare(order, ["PAY", "SHIP"], ["mutex", "fifo_group"], progress=told.append)
+    assert {each.expected for each in told} == {2}
+    assert [each.done for each in told] == [0, 0, 0, 1, 1, 1]
+    assert told[0].text == "mutex"
+    assert told[1].text.startswith("mutex: ")
+    assert told[1].text.endswith(" states found")
+    assert told[-1].text.endswith(" states, counting interleavings")
+
+
+def test_a_grid_tells_its_cells_and_is_stopped_by_a_flag() -> None:
+    """It counts the cells."""
+    stop = threading.Event()
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        if progress.done == 17:
+            stop.set()
+
+    grid = protection_grid(order, ["PAY", "SHIP"], progress=tell, stop=stop)
+    cells = [cell for row in grid.cells for cell in row]
+    assert {each.expected for each in told} == {64}
+    assert all(cell.exploration.complete for cell in cells[:17])
+    assert cells[17].reason == "it was interrupted"
+    assert all(cell.reason.startswith("it was not begun") for cell in cells[18:])
+
+
+@pytest.mark.parametrize("function", [compare, protection_grid])
+def test_progress_that_cannot_be_told_is_refused(function: Any) -> None:
+    """As `explore` does."""
+    with pytest.raises(SimulationError, match="progress: is 3; a function, True or False"):
+        function(order, ["PAY"], progress=3)
 
 
 def test_one_interrupt_ends_the_whole_grid() -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import pytest
 from settlesim import Chart
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, counter, donut, order, signup
+from settlesim.progress import Progress
 from settlesim.sim import Criterion, Scenario, Step, Verdict, explore, replay
+from settlesim.sim.explore import LIMIT
 from settlesim.sim.model import Model, State
 from settlesim.sim.serial import Serial
 from settlesim.sim.shortest import shortest
@@ -131,7 +134,7 @@ def test_a_wrong_ending_refutes_even_a_search_that_stopped_early() -> None:
 def test_an_interrupt_returns_what_is_known() -> None:
     """Ctrl-C ends the search; the garbage collector works again."""
 
-    def stop(states: int) -> None:
+    def stop(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     scenario = Scenario(append_log(5), [f"E{i}" for i in range(1, 6)], workers=2)
@@ -170,10 +173,41 @@ def test_an_interrupt_while_endings_are_made_leaves_the_verdict_open() -> None:
 
 def test_progress_is_told() -> None:
     """The last number is that of all states."""
-    told: list[int] = []
+    told: list[Progress] = []
     found = explore(Scenario(append_log(5), [f"E{i}" for i in range(1, 6)]), progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == found.states
+    counts = [each.done for each in told if each.text == "states found"]
+    assert counts == sorted(counts)
+    assert counts[-1] == found.states
+    assert {each.expected for each in told if each.text == "states found"} == {LIMIT}
+    assert told[-1].text == "states, counting interleavings"
+
+
+@pytest.mark.parametrize("report", [1, 2])
+def test_a_search_is_stopped_by_a_flag_as_by_an_interrupt(report: int) -> None:
+    """While states are found, and also while what leads to them is counted."""
+    stop = threading.Event()
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == report:
+            stop.set()
+
+    scenario = Scenario(append_log(5), [f"E{i}" for i in range(1, 6)])
+    found = explore(scenario, progress=tell, stop=stop)
+    assert len(told) == report
+    assert (found.complete, found.reason) == (False, "it was interrupted")
+    assert found.verdict is not Verdict.PROVED
+    assert gc.isenabled()
+
+
+def test_a_flag_that_was_set_before_stops_at_the_first_report() -> None:
+    """No more is found than between two reports."""
+    stop = threading.Event()
+    stop.set()
+    found = explore(Scenario(append_log(5), [f"E{i}" for i in range(1, 6)]), stop=stop)
+    assert (found.complete, found.reason) == (False, "it was interrupted")
+    assert 0 < found.states < 100_000
 
 
 def test_too_many_serial_orders_are_not_guessed() -> None:
@@ -319,7 +353,7 @@ def test_a_limit_is_a_whole_number(limit: Any) -> None:
 
 def test_progress_is_a_function() -> None:
     """Anything else is refused before the search."""
-    with pytest.raises(SimulationError, match="progress: is 3; a function"):
+    with pytest.raises(SimulationError, match="progress: is 3; a function, True or False"):
         explore(Scenario(order, ["PAY"]), progress=3)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ Theory of operation
 An exploration may take seconds; a kernel that computes answers nobody. So it runs in a
 thread, on a chart of its own (a chart keeps what was made of it), and its end is told at
 home, as every message of the page is. The search reports now and then how many states it has
-found; that is where it can be stopped: it ends as by Ctrl-C, and returns what is known.
+found; there it sees its flag, if it is to stop: it ends as by Ctrl-C, and returns what is known.
 
 What belongs to an exploration that nobody wants any more is not told.
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from settlesim.progress import Progress
 from settlesim.sim import Exploration, Scenario, Schedule, explore
 from settlesim.widgets.base.thread import Home
 
@@ -180,7 +181,7 @@ class _Run:
 
     def _explore(self) -> None:
         try:
-            found = explore(self._scenario, self._search.limit, self._progress)
+            found = explore(self._scenario, self._search.limit, self._progress, stop=self.stopped)
             if not self.stopped.is_set():
                 _ = found.counterexample  # worked out here, and kept
             self.result = State("done", found.states, found)
@@ -190,7 +191,5 @@ class _Run:
             self.ended.set()
             self._search.end(self)
 
-    def _progress(self, found: int) -> None:
-        if self.stopped.is_set():
-            raise KeyboardInterrupt  # which a search takes for "that is enough"
-        self._search.report(self, found)
+    def _progress(self, progress: Progress) -> None:
+        self._search.report(self, progress.done)
