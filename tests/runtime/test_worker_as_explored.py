@@ -15,6 +15,7 @@ from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import Scenario, explore
 from settlesim.store.database import Database, Execute
 from settlesim.store.sql import SqlStore
+from tests.sim.charts import starting
 
 T = TypeVar("T")
 LEASE = 30.0
@@ -78,6 +79,8 @@ class World:
         self.queue = queue(self.store, chart.name, visibility_timeout=LEASE)
         self.effects: list[tuple[str, str, int]] = []
         self.calls: list[str] = []
+        invocations = [each for node in chart.states for each in node.invoke]
+        self.effective = {each.src for each in invocations if each.effect}
         self.chart = chart.bind(
             {each: self.service(each) for each in sorted(chart.functions) if each in SERVICES}
         )
@@ -99,7 +102,7 @@ class World:
             if isinstance(data, dict) and data.get("card") == "declined":
                 raise CardDeclinedError("the bank declined the card")
             _, key, number, *_ = call.idempotency_key.split(":")
-            if name != "work":  # the log's services change nothing outside
+            if name in self.effective:
                 self.effects.append((key, name, int(number.removeprefix("#"))))
             return SERVICES[name](call)
 
@@ -144,6 +147,7 @@ SERVICES: dict[str, Callable[[Any], Any]] = {
     "refund_card": lambda call: None,
     "print_label": lambda call: {"label": f"label for {call.context['charge']}"},
     "work": lambda call: None,
+    "again": lambda call: None,
 }
 
 
@@ -188,6 +192,30 @@ def test_a_worker_killed_at_any_write_ends_as_explored(events: list[Any], crashe
         faults={"crashes": crashes},
     )
     assert endings_with_crashes(order, events, crashes) == model
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [("s", "LATER"), ("s", "GO")],
+        [("s", "GO", "no"), ("s", "GO", "yes")],
+        [("s", "END"), ("t", "LATER")],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("crashes", [0, 1, 2])
+def test_a_worker_killed_at_any_write_starts_instances_as_explored(
+    events: list[Any], crashes: int
+) -> None:
+    """Charts that start by themselves, with first events that are ignored and rejected."""
+    model = explored(
+        starting,
+        events,
+        queue="fifo_group",
+        protections=("cas", "inbox"),
+        faults={"crashes": crashes},
+    )
+    assert endings_with_crashes(starting, events, crashes) == model
 
 
 def test_crashes_show_only_where_the_model_has_them() -> None:

@@ -284,3 +284,20 @@ def test_the_twin_is_a_table_of_all_steps_with_the_picture() -> None:
     assert "<b>" not in bundle["text/html"]
     assert bundle["text/html"].endswith("</svg>")
     assert bundle["text/plain"] == "<StepPanel <b> of x, 0 of 2: before <b>>"
+
+
+def test_a_start_is_told_step_by_step() -> None:
+    """Without an event, and before one that is ignored; the end says what is saved."""
+    tagged = [{"name": name, "tags": ["settled"]} for name in ("open", "shut")]
+    ways = [["GO", "open", "shut"], ["BACK", "shut", "open"]]
+    chart = Chart([{"name": "boot", "always": "open"}, *tagged], ways, "boot")
+    for event, last in (
+        (None, "Saved as revision 1."),
+        ("BACK", "The event was not taken. What the start did before it is saved as revision 1"),
+    ):
+        settlement = Settling(chart, None, event).settlement
+        assert settlement is not None
+        frames = StepPanel(settlement).frames
+        assert frames[0]["title"] == f"before {event or 'start'}"
+        assert "at once (no event)" in [frame["title"] for frame in frames]
+        assert last in frames[-1]["note"]
