@@ -22,53 +22,13 @@ time-out      seconds, as a float, on the interpreter's clock
 
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
     from settlesim._public import *
-
-__all__ = [
-    "Call",
-    "Chart",
-    "Clock",
-    "Event",
-    "FifoQueue",
-    "Interpreter",
-    "MemoryStore",
-    "Message",
-    "Microstep",
-    "NestedSettleMachine",
-    "Outcome",
-    "Picture",
-    "Queue",
-    "RealClock",
-    "Report",
-    "Scenario",
-    "ServiceCall",
-    "SettleMachine",
-    "Settlement",
-    "SettlesimError",
-    "Settling",
-    "SettlingGraph",
-    "SettlingTags",
-    "SimulatedClock",
-    "Snapshot",
-    "SqliteStore",
-    "StandardQueue",
-    "Store",
-    "TinyStore",
-    "Transaction",
-    "Verdict",
-    "Worker",
-    "chart_to_json",
-    "compare",
-    "explore",
-    "gallery",
-    "read_chart",
-    "replay",
-    "widgets",
-]
+    from settlesim._public import __all__ as __all__
 
 __version__ = _version("settlesim")
 
@@ -76,12 +36,16 @@ __version__ = _version("settlesim")
 def __getattr__(name: str) -> _Any:
     # At the first use of anything, not at once: so the command line, which lives in this
     # package, can be ready for Ctrl-C before it imports what takes time.
-    if name not in __all__:
+    if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _find_spec(f"{__name__}.{name}") is not None:  # one of our own modules asks for another
+        return _import_module(f"{__name__}.{name}")
     public = _import_module("settlesim._public")
-    globals().update({each: getattr(public, each) for each in __all__})
+    globals().update({each: getattr(public, each) for each in ("__all__", *public.__all__)})
+    if name not in globals():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return globals()[name]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -69,7 +69,6 @@ __all__ = [
     "StoreUnavailableError",
     "UnboundFunctionError",
     "VersionConflictError",
-    "error_message",
     "shorten",
 ]
 
@@ -280,7 +279,7 @@ class RejectedError(SettleError):
     settlement: Any
 
     def __init__(self, *, settlement: Any) -> None:
-        where = ", ".join(settlement.after.configuration)
+        where = ", ".join(settlement.path[-1])
         super().__init__(
             f"event {shorten(settlement.event.name)} of {shorten(settlement.key)} "
             f"was rejected in {where}" + (f": {settlement.reason}" if settlement.reason else ""),

@@ -37,6 +37,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "SET102": (Severity.ERROR, "eventless cycle: the run never rests"),
     "SET103": (Severity.ERROR, "on_error missing: a failing service leaves no way on"),
     "SET104": (Severity.ERROR, "one event takes more microsteps than allowed"),
+    "SET105": (Severity.ERROR, "start in limbo: a new instance works and rests without a tag"),
     "SET201": (Severity.WARNING, "unreachable node"),
     "SET202": (Severity.WARNING, "loop that only data or services can end"),
     "SET203": (Severity.WARNING, "transition shadowed by an earlier one"),

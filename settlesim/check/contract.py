@@ -26,6 +26,13 @@ from settlesim.settling.settling import MAX_MICROSTEPS
 __all__ = ["check_chart"]
 
 _DEADLINE: Final = 300.0  # the interpreter's default, in seconds
+_IN_LIMBO: Final = (
+    "nothing is pending here and no settling tag is on it: tag it, or give it a way on"
+)
+_IN_LIMBO_AT_START: Final = (
+    "a new instance has worked and comes to rest here, where no settling tag is: tag the state, or "
+    "give it a way on"
+)
 
 
 @display.check.register
@@ -103,17 +110,17 @@ def _verdict(findings: list[Finding], loops: list[Loop], found: ChartRuns) -> Ve
 
 
 def _limbo(found: ChartRuns) -> Iterator[Finding]:
-    seen: set[tuple[str, ...]] = set()
+    seen: set[tuple[bool, tuple[str, ...]]] = set()
     for place in found.hops:
         configuration = place.position.configuration
-        if place.phase is not RunPhase.STALLED or configuration in seen:
+        if place.phase is not RunPhase.STALLED or (place.starting, configuration) in seen:
             continue
-        seen.add(configuration)
+        seen.add((place.starting, configuration))
         bare = [leaf for leaf in configuration if found.chart.rest_of(leaf) is None]
         yield Finding(
-            "SET101",
+            "SET105" if place.starting else "SET101",
             f"state {shorten(bare[0])}",
-            "nothing is pending here and no settling tag is on it: tag it, or give it a way on",
+            _IN_LIMBO_AT_START if place.starting else _IN_LIMBO,
             found.path(place),
         )
 
@@ -235,7 +242,8 @@ def _tags(chart: Chart) -> Iterator[Finding]:
 def _initial(chart: Chart) -> Iterator[Finding]:
     bare = [leaf for leaf in chart.initial_configuration if chart.rest_of(leaf) is None]
     active = chart.active(bare)
-    pending = any(node.invoke or node.after for node in map(chart.node, active)) or any(
+    nodes = [chart.node(name) for name in active]
+    pending = any(node.invoke or node.after or node.on_enter for node in nodes) or any(
         edge.kind is TransitionKind.EVENTLESS and edge.source in active for edge in chart.edges
     )
     if bare and not pending:

@@ -80,6 +80,9 @@ class RunPoint(NamedTuple):
     position: Position
     starting: bool = False
     """Whether a new instance is still on its way to its first event."""
+    worked: bool = False
+    """Whether such an instance is in its initial states and has run a transition or a service
+    there; in other states it always has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class _Explorer:
         """Return everything that can happen at a place."""
         if place.phase is RunPhase.REST:
             yield from self._events(place.position.configuration)
-            if not place.starting:  # an instance that is saved nowhere has no timers
+            if not place.starting:  # an instance that is not saved here has no timers
                 yield from self._timers(place.position.configuration)
         elif place.phase is RunPhase.RUN:
             yield from self._internal(place)
@@ -183,7 +186,7 @@ class _Explorer:
             for found in self._fire(Position(configuration), event):
                 if found.result is not None:
                     yield self._hop(
-                        Position(configuration), found.result, found, event, False, event=event
+                        Position(configuration), found.result, found, event, None, event=event
                     )
 
     def _timers(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
@@ -201,7 +204,7 @@ class _Explorer:
                     left = left and fired is not None and node.name in fired.exited
                     if fired is not None:
                         label = f"after {delay.seconds:g} s"
-                        yield self._hop(position, fired, found, label, False, event=delay.trigger)
+                        yield self._hop(position, fired, found, label, None, event=delay.trigger)
                 if left:
                     break
 
@@ -237,11 +240,11 @@ class _Explorer:
         fired: Fired,
         valuation: Valuation[Any],
         label: str,
-        starting: bool,
+        before: RunPoint | None,
         **facts: Any,
     ) -> Hop:
         after = after_firing(self.program, self.activities, position, fired)
-        return self._hop_to(after, fired, valuation, label, starting, **facts)
+        return self._hop_to(after, fired, valuation, label, before, **facts)
 
     def _hop_to(
         self,
@@ -249,10 +252,13 @@ class _Explorer:
         fired: Fired,
         valuation: Valuation[Any],
         label: str,
-        starting: bool,
+        before: RunPoint | None,
         **facts: Any,
     ) -> Hop:
-        place = RunPoint(RunPhase.RUN, position, starting)
+        """Return the hop of transitions that fired; `before` is None after a rest."""
+        place = RunPoint(RunPhase.RUN, position)
+        if before is not None and before.starting:
+            place = self._starting(RunPhase.RUN, position, worked=True)
         hop = Hop(
             place,
             label,
@@ -282,30 +288,53 @@ class _Explorer:
         for found in self.oracle.valuations(run):
             step = found.result
             if step is None:
-                yield Hop(self._stable(place), "", answers=found.answers, refused=found.refused)
+                for stable in self._stable(place):
+                    yield Hop(stable, "", answers=found.answers, refused=found.refused)
             else:
                 label = trigger_words(self.chart, step.trigger)
-                yield self._hop_to(step.position, step.fired, found, label, place.starting)
+                yield self._hop_to(step.position, step.fired, found, label, place)
 
-    def _stable(self, place: RunPoint) -> RunPoint:
-        """Return the place that a stable position is."""
+    def _starting(self, phase: RunPhase, position: Position, *, worked: bool) -> RunPoint:
+        """Return a place of a new instance; that it has worked counts in its initial states."""
+        worked = worked and self.chart.is_initial(position.configuration)
+        return RunPoint(phase, position, starting=True, worked=worked)
+
+    def _stable(self, place: RunPoint) -> Iterator[RunPoint]:
+        """Return the places that a stable position may be."""
         position = place.position._replace(internal=())
         configuration = position.configuration
         if position.invocations:
-            return RunPoint(RunPhase.WAIT, position, place.starting)
-        at_start = place.starting and not position.delays and self.chart.is_initial(configuration)
-        if self.program.rests(configuration) or at_start:
-            # An instance that is saved nowhere yet goes on even from a rejected place, and
-            # no delay passes there.
-            first = place.starting and (
-                _is_end(self.chart, configuration) or self._has_delays(configuration)
-            )
-            return RunPoint(RunPhase.REST, Position(configuration), first)
-        phase = RunPhase.WAIT if position.delays else RunPhase.STALLED
-        return RunPoint(phase, position, place.starting)
+            yield place._replace(phase=RunPhase.WAIT, position=position)
+            return
+        rests = self.program.rests(configuration)
+        at_rest = RunPoint(RunPhase.REST, Position(configuration))
+        if place.starting and not place.worked and self.chart.is_initial(configuration):
+            if not (rests or not position.delays):
+                yield place._replace(phase=RunPhase.WAIT, position=position)
+                return
+            if rests and not _is_end(self.chart, configuration):
+                yield at_rest
+                return
+            # The event is applied here, and the instance is never saved here.
+            yield at_rest._replace(starting=self._is_told_apart(configuration))
+            if not self._may_work_on_entry(configuration):
+                return
+        if rests:
+            yield at_rest
+        else:
+            phase = RunPhase.WAIT if position.delays else RunPhase.STALLED
+            yield place._replace(phase=phase, position=position)
 
-    def _has_delays(self, configuration: tuple[str, ...]) -> bool:
-        return any(self.chart.node(name).after for name in self.program.active(configuration))
+    def _is_told_apart(self, configuration: tuple[str, ...]) -> bool:
+        """Whether more, or less, can happen to an instance that is saved in a configuration."""
+        active = self.program.active(configuration)
+        return _is_end(self.chart, configuration) or any(
+            self.chart.node(name).after for name in active
+        )
+
+    def _may_work_on_entry(self, configuration: tuple[str, ...]) -> bool:
+        """Whether a callback may change the context before anything else happens."""
+        return any(self.chart.node(name).on_enter for name in self.program.active(configuration))
 
     def _completions(self, place: RunPoint) -> Iterator[Hop]:
         position = place.position
@@ -323,10 +352,12 @@ class _Explorer:
                 for found in self._fire(position, trigger):
                     fired = found.result
                     if fired is not None:
-                        yield self._hop(ended, fired, found, label, place.starting, **what)
+                        yield self._hop(ended, fired, found, label, place, **what)
                     else:
                         phase = RunPhase.FAILED if failed else RunPhase.RUN
-                        to = RunPoint(phase, ended, place.starting)
+                        to = place._replace(phase=phase, position=ended)
+                        if place.starting:
+                            to = self._starting(phase, ended, worked=True)
                         said = found.answers, found.refused
                         yield Hop(to, label, answers=said[0], refused=said[1], **what)
         yield from self._delays(place)
@@ -340,9 +371,9 @@ class _Explorer:
             label = f"after {delay.seconds:g} s"
             for found in self._fire(position, delay.trigger):
                 if found.result is not None:
-                    yield self._hop(ended, found.result, found, label, place.starting)
+                    yield self._hop(ended, found.result, found, label, place)
                 else:
-                    to = RunPoint(RunPhase.RUN, ended, place.starting)
+                    to = place._replace(phase=RunPhase.RUN, position=ended)
                     yield Hop(to, label, answers=found.answers, refused=found.refused)
 
     def _next_delays(self, position: Position) -> list[str]:
@@ -417,6 +448,4 @@ def _is_end(chart: Chart, leaves: tuple[str, ...]) -> bool:
     """Whether a rest is never gone on from: a rejected one that is not saved."""
     if chart.on_reject == "persist":
         return False
-    return any(chart.rest_of(leaf) == "rejected" for leaf in leaves) and not chart.is_initial(
-        leaves
-    )
+    return any(chart.rest_of(leaf) == "rejected" for leaf in leaves)

@@ -26,7 +26,7 @@ from settlesim.cli.store_options import (
     store_option,
 )
 from settlesim.errors import DeduplicationError, ReadError, SettlesimError, shorten
-from settlesim.runtime.event_messages import event_body
+from settlesim.runtime.event_messages import event_body, start_body
 
 if TYPE_CHECKING:
     from settlesim.store import FifoQueue
@@ -40,7 +40,7 @@ _MOST: Final = 500
 """How many events one write accepts at most."""
 _CHUNK: Final = 65_536
 _LONGEST: Final = 4 * MAX_BYTES
-_FIELDS: Final = {"key", "event", "data", "id"}
+_FIELDS: Final = {"key", "event", "data", "id", "start"}
 
 
 class BinaryIO(Protocol):
@@ -55,7 +55,8 @@ class BinaryIO(Protocol):
 class _Line:
     number: int
     key: str
-    event: str
+    event: str | None
+    """None for the start of an instance."""
     body: Any
     event_id: str | None
 
@@ -210,6 +211,8 @@ def _read(number: int, text: bytes, chart: Chart, known: Sequence[str] | None) -
     flaw = _flaw(record)
     if flaw:
         raise _BadLineError(number, flaw)
+    if "start" in record:
+        return _Line(number, record["key"], None, start_body(), record.get("id"))
     event = record["event"]
     try:
         body = event_body(event, record.get("data"))
@@ -228,8 +231,10 @@ def _flaw(record: Any) -> str | None:
     if more:
         return f"it has {shorten(more[0], 40)}; a line has key, event, data and id."
     for name in ("key", "event"):
-        if name not in record:
+        if name not in record and not (name == "event" and "start" in record):
             return f"it has no {name!r}."
+    if "start" in record and (record["start"] is not True or {"event", "data"} & set(record)):
+        return 'its start is to be true, without event and data: {"key": KEY, "start": true}.'
     flaw = key_flaw(record["key"])
     if flaw:
         return f"its key {flaw}."
@@ -248,6 +253,9 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     short_help="Put events into a chart's queue.",
     help=f"""Put EVENT for the instance KEY into the queue of CHART, or many events from a file.
 
+    With --start in the place of EVENT, the instance is started without an event; one that
+    exists is left alone.
+
     An event that was accepted is on the disk and is handled once by `settlesim work`, after
     all earlier ones of its key. A duplicate with the same --id for the same key is accepted
     only once within five minutes; with --deduplication-scope queue, for any key.
@@ -255,7 +263,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     {CHART_HELP}
 
     A file of events has one JSON object on each line, with key, event and, where wanted,
-    data and id. It is read until a line is wrong; what stands before that line is accepted.
+    data and id; for a start, with key and "start": true. It is read until a line is wrong;
+    what stands before that line is accepted.
 
     \b
     Exit status: 0; 1 where the store failed; 2 for wrong arguments,
@@ -266,6 +275,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     Examples:
       settlesim send count c1 COUNT --store counts.db
       settlesim send order o1 PAY --data '{{"card": "gold"}}' --id pay-17 --store s.db
+      settlesim send order o2 --start --store s.db
       settlesim send count --lines events.jsonl --store counts.db
       generate | settlesim send count --lines - --store counts.db""",
 )
@@ -284,6 +294,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="Send the events of a file; - for standard input.",
 )
+@click.option("--start", is_flag=True, help="Start the instance, without an event.")
 @click.option("--force", is_flag=True, help="Also events that the chart has no transition for.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 def send(
@@ -296,41 +307,49 @@ def send(
     event_id: str | None,
     deduplication_scope: Literal["message_group", "queue"],
     lines: str | None,
+    start: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Send one event, or those of a file."""
     from settlesim.chart.snapshot import check_key
-    from settlesim.runtime.event_messages import event_body
     from settlesim.store import FifoQueue
 
     name = source.chart.name
     known = None if force else external_events(source.chart)
     if lines is not None:
-        if key is not None or data is not None or event_id is not None:
+        if key is not None or data is not None or event_id is not None or start:
             raise click.UsageError("with --lines, the file says key, event, data and id")
         with queue_store(path) as store:
             target = FifoQueue(store, name, deduplication_scope=deduplication_scope)
             send_lines(source.chart, target, lines, known, as_json)
         return
-    if key is None or event is None:
+    if key is None or (event is None and not start):
         raise click.UsageError("KEY and EVENT are missing, or --lines FILE")
     check_key(key)
-    body = event_body(event, data)
-    flaw = None if known is None else check_event(source.chart, event, known)
-    if flaw:
-        raise Refusal(flaw)
+    if event is None:
+        if data is not None:
+            raise click.UsageError("--data is for an event, and --start has none")
+        body = start_body()
+    elif start:
+        raise click.UsageError("either EVENT or --start")
+    else:
+        body = event_body(event, data)
+        flaw = None if known is None else check_event(source.chart, event, known)
+        if flaw:
+            raise Refusal(flaw)
     with queue_store(path) as store:
         target = FifoQueue(store, name, deduplication_scope=deduplication_scope)
         number = target.send(body, key, event_id)
     _tell(name, key, event, number, as_json=as_json)
 
 
-def _tell(chart: str, key: str, event: str, number: int, *, as_json: bool) -> None:
+def _tell(chart: str, key: str, event: str | None, number: int, *, as_json: bool) -> None:
     from settlesim.cli.text import plain
 
     if as_json:
         record = {"key": key, "event": event, "message": number}
         click.echo(json.dumps(record, ensure_ascii=False))
     else:
-        click.echo(f"Accepted {plain(event)} for {plain(key)}: message {number} of queue {chart}.")
+        what = "the start of" if event is None else f"{plain(event)} for"
+        click.echo(f"Accepted {what} {plain(key)}: message {number} of queue {chart}.")

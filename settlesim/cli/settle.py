@@ -16,10 +16,12 @@ from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
 from settlesim.cli.store_options import StorePath
 
 if TYPE_CHECKING:
+    from settlesim.chart import Chart
     from settlesim.ports import Store
+    from settlesim.runtime import Interpreter
     from settlesim.settling import Settlement
 
-__all__ = ["settle_command"]
+__all__ = ["settle_command", "start_command"]
 
 
 def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -31,8 +33,9 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     short_help="Bring one event to its settled node, and save the instance there.",
     help=f"""Bring EVENT of the instance KEY to a settled node of CHART, and save it there.
 
-    A key that the store does not have starts a new instance. Without --store nothing is
-    kept. The delays of settled states run in a SQLite file only.
+    A key that the store does not have starts a new instance; what its start did is saved
+    even if EVENT is ignored or rejected. Without --store nothing is kept. The delays of
+    settled states run in a SQLite file only.
 
     {CHART_HELP}
 
@@ -87,19 +90,104 @@ def settle_command(
     **stubs: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Settle one event."""
+    chart = bind_stubs(source.chart, stubs, rest=stub)
+    if simulated is None:
+        simulated = source.origin != "python"
+    _run(
+        chart,
+        key,
+        path,
+        lambda interpreter: interpreter.settle_sync(key, event, data, event_id),
+        simulated=simulated,
+        as_json=as_json,
+    )
+
+
+@click.command(
+    cls=Command,
+    short_help="Start an instance without an event, and save it where it comes to rest.",
+    help=f"""Start the instance KEY of CHART without an event, and save it where it comes to rest.
+
+    Its initial state is entered, and its services and eventless transitions run. An instance
+    that the store has is left alone.
+
+    {CHART_HELP}
+
+    Functions and the clock are as for `settlesim settle`.
+
+    \b
+    Exit status: 0, also where the instance exists; 1 where it was
+    rejected, came to no settled node, or the store failed; 2 for wrong
+    arguments, charts and values.
+
+    \b
+    Examples:
+      settlesim start order o1 --store orders.db
+      settlesim start my_job.json j1 --stub --store jobs.json""",
+)
+@chart_argument
+@click.argument("key")
+@click.option(
+    "--id",
+    "event_id",
+    metavar="TEXT",
+    help="The same for every duplicate of this start: the idempotency keys are made of it.",
+)
+@click.option(
+    "--store",
+    "path",
+    metavar="FILE",
+    type=StorePath(exists=False),
+    help="Keep instances here, in a TinyDB file (.json) or a SQLite file (.db).",
+)
+@stub_options
+@click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
+@click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
+def start_command(
+    *,
+    source: Source,
+    key: str,
+    event_id: str | None,
+    path: str | None,
+    simulated: bool | None,
+    as_json: bool,
+    stub: bool,
+    **stubs: Mapping[str, Callable[..., Any]],
+) -> None:
+    """Start one instance."""
+    chart = bind_stubs(source.chart, stubs, rest=stub)
+    if simulated is None:
+        simulated = source.origin != "python"
+    _run(
+        chart,
+        key,
+        path,
+        lambda interpreter: interpreter.start_sync(key, event_id),
+        simulated=simulated,
+        as_json=as_json,
+    )
+
+
+def _run(
+    chart: Chart,
+    key: str,
+    path: str | None,
+    settle: Callable[[Interpreter], Settlement],
+    *,
+    simulated: bool,
+    as_json: bool,
+) -> None:
+    """Settle an event or a start, tell what it did, and end with the exit status for it."""
     from settlesim.chart.outcome import Outcome
     from settlesim.ports import QueueStore
     from settlesim.runtime import Interpreter, RealClock, SimulatedClock
 
-    chart = bind_stubs(source.chart, stubs, rest=stub)
-    if simulated is None:
-        simulated = source.origin != "python"
     with _store(path) as store:
         keeps_timers = isinstance(store, QueueStore)
         interpreter = Interpreter(
             chart, store, clock=SimulatedClock() if simulated else RealClock()
         )
-        settlement = interpreter.settle_sync(key, event, data, event_id)
+        settlement = settle(interpreter)
         ignored = settlement.outcome is Outcome.IGNORED
         events = list(interpreter.accepts(key)) if ignored else []
     _tell(settlement, events, path, as_json=as_json)
@@ -140,6 +228,7 @@ def _tell(settlement: Settlement, events: list[str], path: str | None, *, as_jso
         return
     click.echo(settlement_text(settlement, events))
     click.echo()
+    started = "The start was saved" if settlement.only_start_saved else "Saved"
     if not settlement.saved:
         before = settlement.before
         was = f"revision {before.revision}" if before.revision else "never saved"
@@ -150,4 +239,4 @@ def _tell(settlement: Settlement, events: list[str], path: str | None, *, as_jso
     elif path is None:
         click.echo("Nothing is kept without --store FILE.")
     else:
-        click.echo(f"Saved as revision {settlement.after.revision} in {plain(path)}.")
+        click.echo(f"{started} as revision {settlement.after.revision} in {plain(path)}.")

@@ -13,7 +13,7 @@ from settlesim.chart.strict_json import thaw
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.cli.output import escaped
 from settlesim.errors import shorten
-from settlesim.settling.settlement import Call, CallStatus, Settlement
+from settlesim.settling.settlement import START_EVENT, Call, CallStatus, Settlement
 
 __all__ = [
     "configuration_text",
@@ -73,8 +73,10 @@ def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
     events : the names that the instance takes where it is, for an event that was ignored
     """
     lines = [_headline(settlement)]
-    if settlement.outcome is Outcome.IGNORED:
-        return "\n".join([*lines, _why_ignored(settlement, events)])
+    if settlement.outcome is Outcome.IGNORED and settlement.event != START_EVENT:
+        lines.append(_why_ignored(settlement, events))
+    if settlement.outcome is Outcome.IGNORED and not settlement.saved:
+        return "\n".join(lines)
     if settlement.microsteps:
         lines += ["", "path", *_path(settlement)]
     if settlement.calls:
@@ -90,7 +92,9 @@ def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
 
 def _headline(settlement: Settlement) -> str:
     key, event = shorten(settlement.key), plain(settlement.event.name)
-    there = configuration_text(settlement.after.configuration)
+    there = configuration_text(settlement.path[-1])
+    if settlement.event == START_EVENT:
+        return f"{settlement.outcome.name}: {_start_words(settlement, key, there)}"
     words = {
         Outcome.RESOLVED: f"{event} brought {key} to {there}",
         Outcome.DONE: f"{event} brought {key} to its end in {there}",
@@ -98,6 +102,17 @@ def _headline(settlement: Settlement) -> str:
         Outcome.IGNORED: f"{key} does not take {event} in {there}",
     }
     return f"{settlement.outcome.name}: {words[settlement.outcome]}"
+
+
+def _start_words(settlement: Settlement, key: str, there: str) -> str:
+    """Tell what a start without an event did."""
+    if settlement.start is None:
+        return f"{key} exists already, in {there}; it is left alone"
+    if settlement.outcome is Outcome.IGNORED:
+        return f"{key} has nothing to do in {there}, which is not settled: an event starts it"
+    if settlement.outcome is Outcome.DONE:
+        return f"{key} was started, and came to its end in {there}"
+    return f"{key} was started, and is in {there}"
 
 
 def _why_ignored(settlement: Settlement, events: Sequence[str]) -> str:
@@ -178,6 +193,7 @@ def settlement_record(settlement: Settlement) -> dict[str, Any]:
             for call in settlement.calls
         ],
         "timers": [{"id": each.id, "seconds": each.seconds} for each in settlement.timers],
+        "start": None if settlement.start is None else thaw(settlement.start.to_dict()),
     }
 
 

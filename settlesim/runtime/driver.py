@@ -103,7 +103,7 @@ class Settled(NamedTuple):
 async def settle(
     program: Program,
     snapshot: Snapshot | None,
-    event: Event | Elapsed,
+    event: Event | Elapsed | None,
     driver: Driver,
     *,
     key: str,
@@ -115,6 +115,7 @@ async def settle(
     Parameters
     ----------
     snapshot : the instance's last settled state; None for a new instance
+    event : None to start a new instance without an event
     keeping : what the transaction has beside the new state
 
     Raises

@@ -9,9 +9,16 @@ from settlesim.chart.event import external_event
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Message
-from settlesim.settling.settlement import Elapsed
+from settlesim.settling.settlement import START_EVENT, Elapsed
 
-__all__ = ["DelayPassed", "event_body", "event_id_of", "event_of"]
+__all__ = [
+    "DelayPassed",
+    "StartRequest",
+    "event_body",
+    "event_id_of",
+    "event_of",
+    "start_body",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,21 @@ class DelayPassed:
         return self.elapsed.event.name
 
 
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """The message that starts an instance without an event."""
+
+    @property
+    def name(self) -> str:
+        """The name of the event that callbacks and services see."""
+        return START_EVENT.name
+
+
+def start_body() -> JSONValue:
+    """Return the body of the message that starts an instance without an event."""
+    return {"start": True}
+
+
 def event_body(event: str, data: JSONValue = None) -> JSONValue:
     """Return the body of the message that brings an event to a worker.
 
@@ -45,7 +67,7 @@ def event_body(event: str, data: JSONValue = None) -> JSONValue:
     return {"event": checked.name} if data is None else {"event": event, "data": checked.data}
 
 
-def event_of(message: Message) -> Event | DelayPassed:
+def event_of(message: Message) -> Event | DelayPassed | StartRequest:
     """Return what a message brings.
 
     Raises
@@ -60,13 +82,16 @@ def event_of(message: Message) -> Event | DelayPassed:
         fields = set(body)
         if "event" in fields and fields <= {"event", "data"}:
             return external_event(body["event"], body.get("data"))
+        if fields == {"start"} and body["start"] is True:
+            return StartRequest()
         if fields == {"timer", "token"}:
             delay, token = body["timer"], body["token"]
             if isinstance(delay, str) and isinstance(token, int):
                 return DelayPassed(delay, token)
     raise InvalidValueError(
         where=f"the body of message {message.id}",
-        reason=f'is {shorten(body, 60)}; {{"event": NAME, "data": JSON}} is needed',
+        reason=f'is {shorten(body, 60)}; {{"event": NAME, "data": JSON}} or {{"start": true}} '
+        "is needed",
     )
 
 

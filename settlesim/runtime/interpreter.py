@@ -128,7 +128,8 @@ class Interpreter:
 
         Parameters
         ----------
-        key : names the instance; one that was never saved is started
+        key : names the instance; one that was never saved is started first, and what its start
+            did is saved even if the event is ignored or rejected
         event : a name that is not reserved
         data : strict JSON
         event_id : the same whenever this event is repeated; part of a service's idempotency
@@ -179,7 +180,45 @@ class Interpreter:
         """
         return await self._settle(key, Elapsed(id), event_id)
 
-    async def _settle(self, key: str, event: Event | Elapsed, event_id: str | None) -> Settlement:
+    async def start(self, key: str, event_id: str | None = None) -> Settlement:
+        """Start an instance without an event, and save it where it comes to rest.
+
+        Its initial state is entered, and what goes on from there by itself runs. An instance that
+        exists is left alone.
+
+        Parameters
+        ----------
+        key : as in `settle`
+        event_id : as in `settle`
+
+        Returns
+        -------
+        settlement : its `start` is None and its outcome IGNORED where the instance exists. The
+            outcome is IGNORED too, and nothing is saved, where the initial state has no settling
+            tag and nothing to do: the first event starts such an instance.
+
+        Raises
+        ------
+        ChartMismatchError
+            The instance exists, and another chart or version saved it.
+        SettleError, VersionConflictError, StoreError
+            As `settle`.
+
+        Examples
+        --------
+        >>> from settlesim import Interpreter, MemoryStore, SimulatedClock
+        >>> from settlesim.gallery import order
+        >>> interpreter = Interpreter(order, MemoryStore(), clock=SimulatedClock())
+        >>> interpreter.start_sync("o1").after.configuration
+        ('new',)
+        >>> interpreter.start_sync("o1").start is None
+        True
+        """
+        return await self._settle(key, None, event_id)
+
+    async def _settle(
+        self, key: str, event: Event | Elapsed | None, event_id: str | None
+    ) -> Settlement:
         check_key(key)
         driver = self.driver(key, event_id)
         snapshot, timers = self.load_with_timers(key)
@@ -196,7 +235,7 @@ class Interpreter:
     async def settle_from(
         self,
         snapshot: Snapshot | None,
-        event: Event | Elapsed,
+        event: Event | Elapsed | None,
         driver: Driver,
         *,
         key: str,
@@ -269,6 +308,10 @@ class Interpreter:
         There the services run in a loop of their own, in a thread, and this call waits.
         """
         return run_anywhere(self.settle(key, event, data, event_id))
+
+    def start_sync(self, key: str, event_id: str | None = None) -> Settlement:
+        """Do what `start` does, also where an event loop runs already (Jupyter)."""
+        return run_anywhere(self.start(key, event_id))
 
     # --- reading without an event ---------------------------------------------------------
 

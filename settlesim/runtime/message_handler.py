@@ -26,11 +26,12 @@ from settlesim.errors import (
 from settlesim.ports import DurableTimer, Message, Queue, QueueStore, digest_of
 from settlesim.runtime.blame import Blame, blame_of
 from settlesim.runtime.driver import Settled
-from settlesim.runtime.event_messages import DelayPassed, event_id_of, event_of
+from settlesim.runtime.event_messages import DelayPassed, StartRequest, event_id_of, event_of
 from settlesim.runtime.interpreter import Interpreter
 from settlesim.runtime.leases import Lease, Leases
 from settlesim.runtime.logs import log_settlement
 from settlesim.runtime.store_calls import StoreCalls
+from settlesim.settling.settlement import Elapsed
 
 __all__ = ["MAX_BACKOFF", "Handler"]
 
@@ -138,7 +139,7 @@ class Handler:
     def _hold(self, times: int) -> float:
         return min(self.backoff * 2.0 ** min(times, 30), MAX_BACKOFF)
 
-    async def _settle(self, case: _Case, event: Event | DelayPassed) -> None:
+    async def _settle(self, case: _Case, event: Event | DelayPassed | StartRequest) -> None:
         """Load, settle and commit, again where another writer was first."""
         for turn in range(_CONFLICTS):
             look = await self.calls(self._look, case, event)
@@ -160,7 +161,7 @@ class Handler:
                 await case.release(0.0)
                 case.log("released", error=error)
 
-    def _look(self, case: _Case, event: Event | DelayPassed) -> _Look:
+    def _look(self, case: _Case, event: Event | DelayPassed | StartRequest) -> _Look:
         key = case.message.group_id
         mark = self.store.mark(key, case.event_id) if case.marked else None
         if mark is not None:
@@ -244,7 +245,7 @@ class Handler:
     # --- settling, and the lease meanwhile --------------------------------------------------
 
     async def _run(
-        self, case: _Case, event: Event | DelayPassed, look: _Look
+        self, case: _Case, event: Event | DelayPassed | StartRequest, look: _Look
     ) -> Settled | BaseException:
         """Settle in a task of its own, which ends when the message cannot be kept.
 
@@ -278,10 +279,12 @@ class Handler:
         return work.result()
 
     async def _caught(
-        self, case: _Case, event: Event | DelayPassed, look: _Look
+        self, case: _Case, event: Event | DelayPassed | StartRequest, look: _Look
     ) -> Settled | BaseException:
         """Settle; whatever the chart's functions raise is returned, but for Ctrl-C."""
-        began = event.elapsed if isinstance(event, DelayPassed) else event
+        began: Event | Elapsed | None = None
+        if not isinstance(event, StartRequest):
+            began = event.elapsed if isinstance(event, DelayPassed) else event
         key = case.message.group_id
         keeping = self.interpreter.keeping(
             look.timers,

@@ -87,6 +87,9 @@ def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) 
 def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
     """Return what a store remembers of a settlement, beside the state that it saved.
 
+    Where the settlement has a start that worked, `start` has its outcome and says how many of the
+    `calls` are its.
+
     With `Keeping.answers` each of the `calls`, which are in the order in which they ended, has the
     service's `result`, and `delays` has the delays that passed meanwhile, so that the event can be
     run again. Where that is too large, the record leaves the results out and says that it is
@@ -101,6 +104,9 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
         "edges": list(settlement.edges),
         "calls": [_call(call, keeping.answers) for call in settlement.calls],
     }
+    start = settlement.start
+    if start is not None and start.worked:
+        record["start"] = {"outcome": start.outcome.value, "calls": len(start.calls)}
     if passed is not None and passed.delays:
         record["delays"] = [{"id": id_, "after": calls} for id_, calls in passed.delays]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from settlesim import display
 from settlesim.chart import Chart, Event, Snapshot
@@ -13,16 +13,27 @@ from settlesim.chart.strict_json import FrozenDict, JSONValue
 from settlesim.errors import RejectedError
 
 __all__ = [
+    "START_EVENT",
     "Answer",
     "Call",
     "CallStatus",
     "Elapsed",
+    "InstanceStart",
     "Microstep",
     "Outcome",
     "Pending",
     "PendingDelay",
     "Settlement",
+    "event_words",
 ]
+
+START_EVENT: Final = Event("_settlesim.start")
+"""What callbacks and services see of an instance that is started without an event."""
+
+
+def event_words(event: Event) -> str:
+    """Name an event as people read it: ``start`` for an instance that is started without one."""
+    return "start" if event == START_EVENT else event.name
 
 
 class CallStatus(enum.Enum):
@@ -157,17 +168,69 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """One event, from a settled configuration to the next."""
+class InstanceStart:
+    """How a new instance came to rest in its first state, before its event was applied."""
 
     outcome: Outcome
+    """RESOLVED, DONE or REJECTED, as of an event that comes to rest there; IGNORED where it rests
+    in an initial state without a settling tag, which is never saved."""
+    snapshot: Snapshot
+    """Where it rests. Its revision is 1 where that is to be saved even if the event is ignored or
+    rejected, else 0."""
+    microsteps: tuple[Microstep, ...] = ()
+    """The first ones of the settlement."""
+    calls: tuple[Call, ...] = ()
+    """The first ones of the settlement."""
+    worked: bool = False
+    """Whether it ran a microstep or a service, or a callback changed the context."""
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """The active leaves where it rests."""
+        return self.snapshot.configuration
+
+    @property
+    def context(self) -> FrozenDict:
+        """The context where it rests."""
+        return self.snapshot.context
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is saved even if the event is ignored or rejected."""
+        return self.snapshot.revision > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the start as plain JSON; its microsteps and calls are counted."""
+        return {
+            "outcome": self.outcome.value,
+            "snapshot": self.snapshot.to_dict(),
+            "microsteps": len(self.microsteps),
+            "calls": len(self.calls),
+            "worked": self.worked,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One event, from a settled configuration to the next.
+
+    The first event of a new instance starts it before it is applied. `microsteps`, `calls`,
+    `path` and `edges` are then of the whole run, `start` has those of the start, and `outcome` is
+    the event's. A start that did something is saved even if its event is ignored or rejected.
+    """
+
+    outcome: Outcome
+    """The event's; the start's where there is no event, and where a rejected start ended it."""
     key: str
     event: Event
     before: Snapshot
     after: Snapshot
-    """Where it ended; its revision is that of `before` where nothing was to be saved."""
+    """Where it ended; its revision is that of `before` where nothing was to be saved. Where only
+    the start is saved, this is where the start came to rest."""
     microsteps: tuple[Microstep, ...] = ()
+    """Of the whole run: those of the start, then those of the event."""
     calls: tuple[Call, ...] = ()
+    """Of the whole run, in the order in which they ended."""
     chart: Chart | None = field(default=None, repr=False, compare=False)
     """The chart, so that the settlement can draw itself."""
     timers: tuple[PendingDelay, ...] = ()
@@ -177,11 +240,18 @@ class Settlement:
     kept: tuple[str, ...] = ()
     """The ids of the delays of nodes that were active before and were not left: those that
     run go on."""
+    start: InstanceStart | None = None
+    """How the instance was started; None for one that existed."""
 
     @property
     def saved(self) -> bool:
-        """Whether the outcome is one that is saved: the interpreter does, a session cannot."""
+        """Whether there is something to save: the interpreter does, a session cannot."""
         return self.after.revision > self.before.revision
+
+    @property
+    def only_start_saved(self) -> bool:
+        """Whether the event was ignored or rejected, and the start before it is saved."""
+        return self.start is not None and self.after is self.start.snapshot and self.saved
 
     @property
     def path(self) -> tuple[tuple[str, ...], ...]:
@@ -217,6 +287,7 @@ class Settlement:
             "microsteps": [step.to_dict() for step in self.microsteps],
             "calls": [call.to_dict() for call in self.calls],
             "timers": [{"id": each.id, "seconds": each.seconds} for each in self.timers],
+            "start": None if self.start is None else self.start.to_dict(),
         }
 
     def raise_if_rejected(self) -> Settlement:
@@ -234,7 +305,9 @@ class Settlement:
     def __str__(self) -> str:
         path = " -> ".join(" + ".join(leaves) for leaves in self.path)
         kept = f"saves revision {self.after.revision}" if self.saved else "saves nothing"
-        head = f"{self.outcome.name:8}  {self.event.name} of {self.key!r}"
+        if self.only_start_saved:
+            kept = f"saves the start as revision {self.after.revision}"
+        head = f"{self.outcome.name:8}  {event_words(self.event)} of {self.key!r}"
         why = f" ({self.reason})" if self.outcome is Outcome.REJECTED and self.reason else ""
         return f"{head}: {path}{why}; {kept}"
 

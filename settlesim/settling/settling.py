@@ -16,6 +16,13 @@ What this module does not do
 It reads no clock, awaits nothing and saves nothing. An error ends the session; the
 snapshot that it began with is still the truth.
 
+A new instance is started before its first event is applied: its initial state is entered, and
+eventless transitions, services and delays run until it rests. Start and event are one session
+and one revision. A start that did something (see `InstanceStart.worked`) is worth saving, so it
+is kept even if the event is ignored or rejected; it has to come to rest in a settled state. A
+start that ends as rejected is not saved and takes no event, unless the chart persists
+rejections. A start that did nothing is no part of this: the event is applied wherever it is.
+
 A delay of a node in which the instance rests goes on after the session, so the settlement
 names it (`Settlement.timers`). When it has passed, a session of its own settles it: it is
 begun with `Elapsed` in the place of an external event.
@@ -47,9 +54,11 @@ from settlesim.settling.macrostep import (
     next_internal,
 )
 from settlesim.settling.settlement import (
+    START_EVENT,
     Call,
     CallStatus,
     Elapsed,
+    InstanceStart,
     Microstep,
     Pending,
     PendingDelay,
@@ -74,7 +83,8 @@ class Settling:
         nodes are entered and brought to rest before the event is applied.
     event
         An event or its name; `Elapsed` for a delay that has passed while the instance
-        rested. A delay of a node that is not active is ignored.
+        rested. A delay of a node that is not active is ignored. None starts a new instance
+        without an event; one that exists ignores it.
     key : the instance's key, for the settlement
     max_microsteps : how many microsteps the event may take
 
@@ -102,7 +112,7 @@ class Settling:
         self,
         chart: Chart | Program,
         snapshot: Snapshot | None,
-        event: Event | Elapsed | str,
+        event: Event | Elapsed | str | None,
         *,
         key: str = "",
         max_microsteps: int = MAX_MICROSTEPS,
@@ -114,11 +124,17 @@ class Settling:
             self.event = external_event(event.name, event.data)
         elif isinstance(event, Elapsed):
             self.event, elapsed = event.event, event.id
+        elif event is None:
+            self.event = START_EVENT
         else:
             self.event = external_event(event)
         self.key = key
         self.settlement: Settlement | None = None
         """The result; None while the session is on its way."""
+        self.start: InstanceStart | None = None
+        """How a new instance came to rest; None before that, and for one that existed."""
+        self._start_timers: tuple[PendingDelay, ...] = ()
+        self._only_start = event is None
         self._error: BaseException | None = None
         self._last = self.event
         self._max_microsteps = max_microsteps
@@ -130,14 +146,15 @@ class Settling:
                 chart.name, chart.version, chart.initial_configuration, chart.context
             )
             if elapsed is None:
-                self._guarded(self._start)
+                self._guarded(self._enter)
                 return
         else:
             check_snapshot(self._program, snapshot, key)
             self.before = snapshot
         self._context = self.before.context
         self._position = Position(self.before.configuration)
-        if snapshot is None:  # nothing of it can have passed: it was never saved
+        if snapshot is None or event is None:
+            # nothing of a new one can have passed; one that exists is not started again
             self.settlement = self._settle(Outcome.IGNORED)
             return
         if self._running.activities.delays:
@@ -309,7 +326,7 @@ class Settling:
         self._position = Position(position.configuration, left, position.delays, position.internal)
         return pending
 
-    def _start(self) -> None:
+    def _enter(self) -> None:
         """Enter the first nodes of a new instance."""
         fired = self._program.start(self.event)
         self._context = fired.context
@@ -371,12 +388,13 @@ class Settling:
             return
         configuration = self._position.configuration
         if self._program.rests(configuration):
+            outcome = outcome_of(self._program, configuration)
             if self._applied:
-                self.settlement = self._settle(outcome_of(self._program, configuration))
+                self.settlement = self._settle(outcome)
             else:
-                self._begin_event()
+                self._end_start(outcome)
         elif not self._applied and self._may_start_here(configuration):
-            self._begin_event()
+            self._end_start(Outcome.IGNORED)
         elif not self._running.delays:
             raise StalledError(
                 configuration=configuration,
@@ -384,12 +402,54 @@ class Settling:
             )
 
     def _may_start_here(self, configuration: tuple[str, ...]) -> bool:
-        return not self._running.delays and self._program.chart.is_initial(configuration)
+        """Whether a start may end in a state without a settling tag: where it did nothing."""
+        return (
+            not self._running.delays
+            and self._program.chart.is_initial(configuration)
+            and not self._worked()
+        )
 
-    def _begin_event(self) -> None:
+    def _worked(self) -> bool:
+        """Whether the start ran a microstep or a service, or a callback changed the context."""
+        return bool(self._microsteps or self._running.calls) or (
+            self._context != self._program.chart.context
+        )
+
+    def _end_start(self, outcome: Outcome) -> None:
+        """Note where a new instance has come to rest, and apply the event there."""
         self._running.rest()
         self._position = self._position._replace(delays=())
-        self._apply()
+        worked = self._worked()
+        kept = worked or self._only_start
+        self.start = InstanceStart(
+            outcome,
+            self._snapshot(kept and self._is_saved(outcome)),
+            tuple(self._microsteps),
+            tuple(self._running.calls),
+            worked,
+        )
+        self._start_timers = self._running.started()
+        refused = outcome is Outcome.REJECTED and worked and not self._is_saved(outcome)
+        if self._only_start or refused:
+            self.settlement = self._settle(outcome)
+        else:
+            self._apply()
+
+    def _is_saved(self, outcome: Outcome) -> bool:
+        if outcome is Outcome.REJECTED:
+            return self._program.chart.on_reject == "persist"
+        return outcome is not Outcome.IGNORED
+
+    def _snapshot(self, saved: bool) -> Snapshot:
+        """Return where the instance is now."""
+        chart = self._program.chart
+        return Snapshot(
+            chart.name,
+            chart.version,
+            self._position.configuration,
+            self._context,
+            self.before.revision + saved,
+        )
 
     def _settle(self, outcome: Outcome) -> Settlement:
         chart, running = self._program.chart, self._running
@@ -398,15 +458,11 @@ class Settling:
         after = self.before
         timers: tuple[PendingDelay, ...] = ()
         kept: tuple[str, ...] = ()
-        if outcome is not Outcome.IGNORED:
-            saved = outcome is not Outcome.REJECTED or chart.on_reject == "persist"
-            after = Snapshot(
-                chart.name,
-                chart.version,
-                self._position.configuration,
-                self._context,
-                self.before.revision + saved,
-            )
+        saved = self._is_saved(outcome)
+        if not saved and self.start is not None and self.start.kept:
+            after, timers = self.start.snapshot, self._start_timers
+        elif outcome is not Outcome.IGNORED:
+            after = self._snapshot(saved)
             if saved and running.resting:
                 timers, kept = running.started(), running.kept()
         return Settlement(
@@ -420,4 +476,5 @@ class Settling:
             chart,
             timers,
             kept,
+            self.start,
         )

@@ -21,8 +21,9 @@ Rules
    and by running out of time. Ways in which the chart does the same are one.
 4. An event that comes to no settled node (stalled, a guard that raises, a service that
    failed without ``on_error``) ends in a `NodeKind.ERROR` leaf.
-5. A new instance is a state of its own unless beginning it does nothing: entering the first
-   nodes may run services.
+5. A new instance is a state of its own unless starting it does nothing: entering the first
+   states may run services. A start that worked is saved even if the event is ignored or
+   rejected.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class ProgramNodeKind(enum.Enum):
     SAVE = "save"
     """The instance is saved in `TableNode.state`."""
     SKIP = "skip"
-    """Ignored or rejected: there is nothing to save."""
+    """Ignored or rejected, and no start to keep: there is nothing to save."""
     ERROR = "error"
     """The event comes to no settled node; `TableNode.text` says why."""
 
@@ -91,6 +92,8 @@ class TableNode(NamedTuple):
     outcome: Outcome | None = None
     text: str = ""
     """The message of an error."""
+    only_start: bool = False
+    """Whether the event was ignored or rejected, and the start of a new instance is saved."""
 
 
 Perform = Callable[[Pending], Answer]
@@ -170,7 +173,7 @@ class CompiledChart:
     --------
     >>> from settlesim.gallery import order
     >>> results = {"charge_card": {"charge": 1}, "refund_card": None, "print_label": {"label": 2}}
-    >>> table = Table(order, results=results)
+    >>> table = CompiledChart(order, results=results)
     >>> call = table.node(table.program(table.start(), "PAY"))
     >>> call.service
     'charge_card'
@@ -405,7 +408,12 @@ class CompiledChart:
             return TableNode(ProgramNodeKind.SKIP, outcome=settlement.outcome)
         after = settlement.after
         state = self._state(after.configuration, after.context)
-        return TableNode(ProgramNodeKind.SAVE, state=state, outcome=settlement.outcome)
+        return TableNode(
+            ProgramNodeKind.SAVE,
+            state=state,
+            outcome=settlement.outcome,
+            only_start=settlement.only_start_saved,
+        )
 
     def _intern(self, node: TableNode) -> int:
         number = self._node_numbers.get(node)
@@ -454,8 +462,11 @@ class _Session:
     def situation(self) -> tuple[object, ...]:
         """Return all that what comes next depends on, but for what services answer."""
         settling = self._settling
+        start = settling.start
         return (
             settling._applied,
+            None if start is None else _canonical([start.outcome.value, start.snapshot.to_dict()]),
+            bool(settling.calls),
             settling._position,
             _canonical(settling.context),
             tuple(sorted(settling._running.starts.items())),

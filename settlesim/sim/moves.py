@@ -4,8 +4,8 @@ Rules
 -----
 1. A handler loads the instance, runs the services of its program one by one, saves, and
    deletes the message. Under ``direct`` it starts with the load and ends with the save.
-2. An event that was ignored or rejected saves nothing; its message is deleted all the same,
-   and an inbox notes it.
+2. An event that was ignored or rejected saves nothing but a start that worked before it; its
+   message is deleted all the same, and an inbox notes it.
 3. With ``cas`` a save is refused where the instance is at another revision than was loaded,
    with ``fence`` where the message was received again since. A refused handler gives the
    message back; under ``direct`` the caller tries again.
@@ -359,15 +359,17 @@ class Moves:
                 shared = self._seen(shared, "lost update")
             if delivery.number != phase.receives:
                 shared = self._seen(shared, "zombie write")
-            if phase.message in shared.saved:
+            if phase.message in shared.saved and not node.only_start:
                 shared = self._seen(shared, "duplicate apply")
+            if node.outcome is Outcome.IGNORED and not self._in_order(phase, shared):
+                shared = self._seen(shared, "ignored out of order")
             if any(other > phase.message for other in shared.handled):
                 shared = self._seen(shared, "reordering")
             shared = self._watch_gap(phase, shared)
         shared = self._handled_now(phase, shared)._replace(state=node.state)
         if self._versions:
             shared = shared._replace(version=shared.version + 1)
-        if self._saved:
+        if self._saved and not node.only_start:
             shared = shared._replace(saved=_with(shared.saved, phase.message))
         return shared
 

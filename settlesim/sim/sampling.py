@@ -86,7 +86,7 @@ def random_walk(scenario: Scenario, seed: int) -> Replay:
     Examples
     --------
     >>> from settlesim.gallery import counter
-    >>> run(Scenario(counter(), ["INC"]), seed=1).schedule
+    >>> random_walk(Scenario(counter(), ["INC"]), seed=1).schedule
     Schedule.parse('r1 l1 c1 s1 d1')
     """
     return replay(scenario, Schedule(walk(Model(scenario), _dice(seed).randrange).steps))

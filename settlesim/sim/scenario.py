@@ -123,7 +123,7 @@ class Scenario:
     --------
     >>> from settlesim.gallery import order
     >>> Scenario(order, ["PAY", "SHIP"]).events[0]
-    Message(key='order-1', event='PAY', data=None)
+    Arrival(key='order-1', event='PAY', data=None)
     >>> Scenario(order, ["PAY"], queue="mutexes")
     Traceback (most recent call last):
     settlesim.errors.SimulationError: queue: unknown name 'mutexes'; did you mean 'mutex'?

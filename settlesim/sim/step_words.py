@@ -79,6 +79,8 @@ def step_text(
     elif kind is Kind.SAVE:
         there = _saved(model, shared.state, kept.state)
         what = f"{there} is saved as revision {kept.version + first_revision}"
+        if node is not None and node.only_start and node.outcome is not None:
+            what = f"is {node.outcome.value}; after its start, {what}"
     elif kind is Kind.SKIP:
         assert node is not None
         assert node.outcome is not None
@@ -183,7 +185,7 @@ class _Story:
             if step.kind.is_fault or step.kind in {Kind.CONFLICT, Kind.GIVE_BACK}:
                 parts.append(_fault(frame, name, was_saved=step[1:] in saved))
             parts += [self.anomaly(each, before, frame) for each in frame.anomalies]
-            if step.kind is Kind.SKIP and "ignored out of order" not in frame.anomalies:
+            if _is_without_effect(frame, name) and "ignored out of order" not in frame.anomalies:
                 skipped = frame.text.partition(";")[0].replace(": is ", " was ", 1)
                 parts.append(f"{skipped}, having loaded {self.loaded(before, step)}")
         return [each for each in parts if each]
@@ -255,6 +257,13 @@ class _Story:
             letters = "dead letter" if len(dead) == 1 else "dead letters"
             text += f", with {', '.join(self.names[each - 1] for each in dead)} as {letters}"
         return text
+
+
+def _is_without_effect(frame: Frame, name: str) -> bool:
+    """Whether an event was ignored or rejected, even if the start before it was saved."""
+    assert frame.step is not None
+    told = (f"{name}: is ignored;", f"{name}: is rejected;")
+    return frame.step.kind is Kind.SKIP or frame.text.startswith(told)
 
 
 def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from tinydb import TinyDB
 from tinydb.storages import Storage
@@ -47,6 +47,9 @@ class TinyStore:
     now
         Where the time comes from, in seconds since the epoch.
     history : how many settlements of each instance are remembered, the newest ones; 0 for none
+    sync
+        ``"none"`` leaves out the syncs of each save: what was saved then survives the end of the
+        process, but maybe not a power cut. For tests and notebooks that save often.
 
     Raises
     ------
@@ -74,8 +77,12 @@ class TinyStore:
         lock_timeout: float = 30.0,
         now: Callable[[], float] = wall_clock,
         history: int = 10,
+        sync: Literal["full", "none"] = "full",
     ) -> None:
         check_seconds(lock_timeout, where="lock_timeout")
+        if sync not in {"full", "none"}:
+            reason = f"is {shorten(sync, 40)}; possible: 'full', 'none'"
+            raise InvalidValueError(where="sync", reason=reason)
         _check_whole(history, where="history")
         self.path = os.fspath(path)
         """As it was given."""
@@ -83,6 +90,8 @@ class TinyStore:
         self.now = now
         self.history = history
         """How many settlements of each instance are remembered."""
+        self.sync = sync
+        """Whether each save is synced to the disk."""
         self.closed = False
         self._absolute = os.path.abspath(path)
         self._known = Content()
@@ -315,7 +324,7 @@ class TinyStore:
             yield content
             if content.changed:
                 content.data = content.encoded()
-                replace_file(path, content.data)
+                replace_file(path, content.data, sync=self.sync == "full")
                 self._known = content
 
 

@@ -90,11 +90,15 @@ def read_file(path: str) -> bytes | None:
         raise StoreUnavailableError(path=path, reason=reason) from error
 
 
-def replace_file(path: str, data: bytes) -> None:
+def replace_file(path: str, data: bytes, *, sync: bool = True) -> None:
     """Put `data` in the place of the file, whole or not at all; it is on the disk after this.
 
     The caller holds the lock, so one name for the temporary file is enough: what a process
     left there that was killed is removed by the next one.
+
+    Parameters
+    ----------
+    sync : whether the content has to survive a power cut
 
     Raises
     ------
@@ -108,7 +112,7 @@ def replace_file(path: str, data: bytes) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         try:
-            _write(temporary, data, like=path)
+            _write(temporary, data, like=path, sync=sync)
             _patiently(lambda: os.replace(temporary, path))
         except BaseException:
             with suppress(OSError):
@@ -118,7 +122,8 @@ def replace_file(path: str, data: bytes) -> None:
         reason = f"it cannot be written: {_words(error)}. It holds what it held before"
         raise StoreUnavailableError(path=path, reason=reason) from error
     try:
-        _sync_folder(folder)
+        if sync:
+            _sync_folder(folder)
     except OSError as error:
         reason = f"it has the new content, which a power cut could undo: {_words(error)}"
         raise StoreUnavailableError(path=path, reason=reason) from error
@@ -158,7 +163,7 @@ def _content(path: str) -> bytes:
         return stream.read()
 
 
-def _write(path: str, data: bytes, *, like: str) -> None:
+def _write(path: str, data: bytes, *, like: str, sync: bool = True) -> None:
     """Make a file with the permissions and the owner of another one, if that exists."""
     try:
         old = os.stat(like)
@@ -181,7 +186,8 @@ def _write(path: str, data: bytes, *, like: str) -> None:
             if not written:
                 raise OSError(EIO, "the system wrote nothing", path)
             rest = rest[written:]
-        _sync(descriptor)
+        if sync:
+            _sync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -59,7 +59,7 @@ def test_an_event_is_fired_by_its_arrow_and_by_the_keyboard(show: Show) -> None:
     panel.locator("g[data-id=e2_label]").click()  # SHIP is not accepted in `new`
     panel.locator("g[data-id=e0_label]").click()
     wait_for(panel, "paid")
-    refund = panel.get_by_role("button", name="send REFUND: paid to refunding")
+    refund = panel.get_by_role("button", name="send CANCEL: paid to refunding")
     refund.focus()
     panel.page.keyboard.press("Enter")
     wait_for(panel, "refunded")
@@ -156,7 +156,7 @@ def test_time_travel_and_a_fork(show: Show, shoot: Shoot) -> None:
     panel.locator("button.entry", has_text="PAY RESOLVED").click()
     press(panel, "go on with a new instance from here")
     panel.get_by_text("forked from order-1 at revision 1").first.wait_for()
-    press(panel, "REFUND")
+    press(panel, "CANCEL")
     wait_for(panel, "refunded")
     assert panel.get_by_label("instance", exact=True).input_value() == "order-1-1"
     panel.get_by_label("instance", exact=True).select_option("order-1")

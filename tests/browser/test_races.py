@@ -243,7 +243,7 @@ def test_keys_alone_are_enough(show_race: ShowRace) -> None:
     bar = race.locator(".bars-box .bar").first
     bar.focus()
     keyboard.press("Enter")
-    wait_for_path(race, "l1 c1 s1 l2 i2")
+    wait_for_path(race, "l1 c1 s1 l2 c2 s2")
 
 
 def test_the_same_under_another_discipline(show_race: ShowRace, shoot: Shoot) -> None:
@@ -330,7 +330,7 @@ def test_bars_and_verdict_follow_the_choices(show_lab: ShowLab, shoot: Shoot) ->
     """Events, discipline, protections and faults, chosen by hand."""
     lab = show_lab(order, ["PAY", "CANCEL"])
     verdict_is(lab, "REFUTED")
-    assert lab.locator(".bars-box .bar").count() == 3
+    assert lab.locator(".bars-box .bar").count() == 4
     shoot("direct")
     lab.get_by_role("radio", name="fifo_group").check()
     verdict_is(lab, "PROVED")

@@ -63,6 +63,13 @@ CASES: dict[str, tuple[Chart, str, str, tuple[str, ...], Chart]] = {
         chart_of([*chain(500, "s", settled("a")), *chain(499, "t", settled("b"))],
                  [["GO", "a", "t0"]]),
     ),
+    "SET105": (
+        chart_of([{"name": "a", "always": "b"}, "b", settled("c")], [["GO", "b", "c"]]),
+        "state 'b'",
+        "a new instance has worked and comes to rest here, where no settling tag is",
+        ("new instance in a", "eventless -> b"),
+        chart_of([{"name": "a", "always": "b"}, settled("b"), settled("c")], [["GO", "b", "c"]]),
+    ),
     "SET201": (
         chart_of([settled("a"), settled("b")]),
         "state 'b'",
@@ -246,13 +253,12 @@ def test_an_unreachable_node_hides_what_is_inside() -> None:
 
 
 def test_a_delay_that_never_passes_is_told() -> None:
-    """It is longer than one that leaves the node, or no saved instance rests in the node."""
+    """It is longer than one that leaves the node."""
     codes = [each.code for each in check_chart(CASES["SET207"][0]).findings]
     assert codes == ["SET207"]
     for states, transitions in (
         ([settled("a"), {"name": "b", "after": {"1": "a", "2": {"dest": "a"}}}], [GO]),
         ([settled("a"), settled("b", after={"1": "a", "2": {"dest": "a"}})], [GO]),
-        ([settled("a", after={"5": "b"}), settled("b")], [GO]),
     ):
         report = check_chart(chart_of(states, transitions))
         assert [each.code for each in report.findings if each.code != "SET207"] == ["SET209"]
@@ -264,6 +270,35 @@ def test_a_longer_delay_passes_after_one_that_stays_in_the_node() -> None:
         later = settled("b", after={"1": first, "2": {"dest": "a"}})
         report = check_chart(chart_of([settled("a"), later], [GO]))
         assert [each.code for each in report.findings] == ["SET207", "SET207"]
+
+
+def test_a_delay_of_a_settled_first_state_passes_after_a_start_without_an_event() -> None:
+    """An instance that was started rests there, and its timer runs."""
+    report = check_chart(chart_of([settled("a", after={"5": "b"}), settled("b")], [GO]))
+    assert [each.code for each in report.findings] == ["SET207"]
+
+
+@pytest.mark.parametrize("hook", ["always", "invoke", "after", "on_enter"])
+def test_a_start_that_works_and_comes_back_to_an_untagged_state_is_refuted(hook: str) -> None:
+    """Whether its work is a transition, a service, or what a callback may change."""
+    maybe = {"dest": None, "conditions": "maybe"}
+    more = {
+        "always": {"dest": "b", "conditions": "maybe"},
+        "invoke": {"src": "work", "on_done": maybe, "on_error": maybe},
+        "after": {"1": {"dest": None}},
+        "on_enter": "change",
+    }[hook]
+    back = {"name": "b", "always": {"dest": "a", "conditions": "no"}, "tags": ["settled"]}
+    chart = chart_of([{"name": "a", hook: more}, back], [GO])
+    limbo = [each for each in check_chart(chart).findings if each.code == "SET105"]
+    assert [each.where for each in limbo] == ["state 'a'"]
+
+
+def test_a_delay_that_passes_and_does_nothing_is_no_work() -> None:
+    """The event is applied in the first state, which is not saved."""
+    later = {"1": {"dest": "b", "conditions": "maybe"}}
+    report = check_chart(chart_of([{"name": "a", "after": later}, settled("b")], [GO]))
+    assert report.ok
 
 
 def test_a_delay_of_a_settled_node_is_followed_like_an_event() -> None:

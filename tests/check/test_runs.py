@@ -38,17 +38,13 @@ def test_the_start_and_the_first_event_share_one_limit() -> None:
         Settling(chart, None, "GO")
 
 
-def test_a_new_instance_goes_on_from_a_rejected_rest() -> None:
+def test_a_new_instance_goes_on_from_a_rejected_first_state() -> None:
     """Its event is applied there, for nothing is saved yet; a saved one never gets there."""
-    states: list[Any] = [
-        {"name": "a", "always": "bad"},
-        {"name": "bad", "tags": ["reject"]},
-        "limbo",
-    ]
+    states: list[Any] = [{"name": "bad", "tags": ["reject"]}, "limbo"]
     chart = chart_of(states, [["GO", "bad", "limbo"]])
     report = check_chart(chart)
     assert report.verdict is Verdict.REFUTED
-    assert report.errors[0].path == ("new instance in a", "eventless -> bad", "GO -> limbo")
+    assert report.errors[0].path == ("new instance in bad", "GO -> limbo")
     assert (report.settled, report.rejected) == ((), (("bad",),))
     with pytest.raises(StalledError):
         Settling(chart, None, "GO")
@@ -57,7 +53,7 @@ def test_a_new_instance_goes_on_from_a_rejected_rest() -> None:
 def test_a_rejected_rest_that_is_reached_twice_is_one_node() -> None:
     """At the start it goes on, after an event it does not; the graph shows it once."""
     chart = chart_of(
-        [{"name": "a", "always": "bad"}, {"name": "bad", "tags": ["reject"]}, settled("c")],
+        [{"name": "bad", "tags": ["reject"]}, settled("c")],
         [["GO", "bad", "c"], ["BACK", "c", "bad"]],
     )
     graph = chart.settling_graph()
@@ -69,6 +65,21 @@ def test_a_rejected_rest_that_is_reached_twice_is_one_node() -> None:
     assert check_chart(chart).settled == (("c",),)
     assert check_chart(chart).rejected == (("bad",),)
     assert check_chart(chart).verdict is Verdict.PROVED
+
+
+def test_a_rejected_start_takes_no_event() -> None:
+    """It worked and is not saved; where rejections are saved, it takes the event."""
+    states: list[Any] = [
+        {"name": "a", "always": "bad"},
+        {"name": "bad", "tags": ["reject"]},
+        settled("c"),
+    ]
+    chart = chart_of(states, [["GO", "bad", "c"]])
+    assert chart.settling_graph().edges == ()
+    assert (check_chart(chart).settled, check_chart(chart).rejected) == ((), (("bad",),))
+    chart = chart_of(states, [["GO", "bad", "c"]], on_reject="persist")
+    assert [each.event for each in chart.settling_graph().edges] == ["GO"]
+    assert check_chart(chart).settled == (("bad",), ("c",))
 
 
 def test_a_guard_may_say_something_else_after_prepare() -> None:

@@ -45,8 +45,8 @@ EXPECTED = {
             "new CANCEL > cancelled",
             "paid SHIP print_label > shipped",
             "paid SHIP print_label! > paid",
-            "paid REFUND refund_card > refunded",
-            "paid REFUND refund_card! > paid",
+            "paid CANCEL refund_card > refunded",
+            "paid CANCEL refund_card! > paid",
         ],
     ),
     "donut": (

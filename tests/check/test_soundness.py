@@ -21,6 +21,9 @@ from settlesim.settling.settlement import PendingDelay
 from tests.settling.driving import chart_of, settled
 from tests.strategies_charts import ASSIGNS, TRIGGERS, charts
 
+EVENTS = st.sampled_from([*TRIGGERS, None])
+"""None starts the instance, where it does not exist."""
+
 
 def tabled(name: str, seed: int) -> Any:
     """A guard that answers from a table: of its name, the event and the context."""
@@ -42,7 +45,9 @@ def tabled_chart(chart: Chart, seed: int) -> Chart:
     return chart.bind(functions)
 
 
-def run(chart: Chart, snapshot: Snapshot | None, event: str, data: st.DataObject) -> Settlement:
+def run(
+    chart: Chart, snapshot: Snapshot | None, event: str | None, data: st.DataObject
+) -> Settlement:
     """Settle one event; Hypothesis chooses who comes back next, and how."""
     settling = Settling(chart, snapshot, event)
     while settling.settlement is None:
@@ -62,9 +67,9 @@ def run(chart: Chart, snapshot: Snapshot | None, event: str, data: st.DataObject
 
 
 @settings(max_examples=150)
-@given(charts(), st.integers(0, 99), st.lists(st.sampled_from(TRIGGERS), max_size=5), st.data())
+@given(charts(), st.integers(0, 99), st.lists(EVENTS, max_size=5), st.data())
 def test_a_proved_chart_never_fails_to_settle(
-    chart: Chart, seed: int, events: list[str], data: st.DataObject
+    chart: Chart, seed: int, events: list[str | None], data: st.DataObject
 ) -> None:
     """No stall, no endless run, no unhandled failure, and no more microsteps than said."""
     report = check_chart(chart, limit=3_000)

@@ -203,3 +203,38 @@ def test_lines_are_accepted_as_they_come(here: Path) -> None:
                 assert FifoQueue(store, "count").status().depth == number
         process.stdin.close()
         assert process.wait(60) == 0
+
+
+# --- starts -------------------------------------------------------------------------------
+
+
+def test_the_start_of_an_instance_is_sent(here: Path, run: Run) -> None:
+    """By an option, or by a line of its own form."""
+    result = run("send", "order", "o1", "--start", "--id", "s", "--store", "s.db")
+    assert result.stdout == "Accepted the start of o1: message 1 of queue order.\n"
+    (here / "lines").write_text(lines({"key": "o2", "start": True}))
+    assert run("send", "order", "--lines", "lines", "--store", "s.db").exit_code == 0
+    assert waiting("s.db", "order") == [
+        ("o1", {"start": True}, "s"),
+        ("o2", {"start": True}, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["order", "o1", "PAY", "--start"], "either EVENT or --start"),
+        (["order", "o1", "--start", "--data", "1"], "--start has none"),
+        (["order", "--start"], "KEY and EVENT are missing"),
+        (["order", "--lines", "lines", "--start"], "the file says key"),
+        (["order", "--lines", "lines"], "line 1: its start is to be true"),
+    ],
+)
+def test_a_start_has_no_event_and_no_data(
+    here: Path, run: Run, words: list[str], reason: str
+) -> None:
+    """What cannot be meant is refused."""
+    (here / "lines").write_text(lines({"key": "o1", "start": True, "event": "PAY"}))
+    result = run("send", *words, "--store", "s.db")
+    assert result.exit_code == 2
+    assert reason in result.stderr

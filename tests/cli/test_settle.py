@@ -433,3 +433,52 @@ def test_delays_that_go_on_are_told(here: Path, run: Run) -> None:
     assert "\n\ndelays, which a worker lets pass\n  a.0  passes in 60 s\n" in result.stdout
     record = json.loads(run("settle", "held.json", "k", "HOLD", "--json").stdout)
     assert record["timers"] == [{"id": "a.0", "seconds": 60.0}]
+
+
+# --- starts -------------------------------------------------------------------------------
+
+HELLO = {
+    "states": [
+        {"name": "boot", "invoke": {"src": "greet", "on_done": "open", "on_error": "open"}},
+        {"name": "open", "tags": ["settled"]},
+        {"name": "shut", "tags": ["settled"]},
+    ],
+    "transitions": [["GO", "open", "shut"], ["BACK", "shut", "open"]],
+    "initial": "boot",
+    "name": "hello",
+}
+
+
+def test_an_instance_is_started_without_an_event(here: Path, run: Run) -> None:
+    """One that exists is left alone, with status 0."""
+    (here / "hello.json").write_text(json.dumps(HELLO))
+    words = ("start", "hello.json", "h1", "--stub", "--store", "s.json")
+    first = run(*words)
+    assert first.exit_code == 0
+    assert first.stdout.startswith("RESOLVED: 'h1' was started, and is in open\n")
+    assert first.stdout.endswith("Saved as revision 1 in s.json.\n")
+    again = run(*words)
+    assert again.exit_code == 0
+    assert again.stdout.startswith("IGNORED: 'h1' exists already, in open; it is left alone\n")
+    record = json.loads(run(*words, "--json").stdout)
+    assert (record["start"], record["saved"]) == (None, False)
+
+
+def test_a_start_with_nothing_to_do_is_told(run: Run) -> None:
+    """The first event starts such an instance."""
+    result = run("start", "count", "c1")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("IGNORED: 'c1' has nothing to do in idle, which is not settled")
+
+
+def test_the_start_is_saved_where_the_event_is_ignored(here: Path, run: Run) -> None:
+    """Both are told."""
+    (here / "hello.json").write_text(json.dumps(HELLO))
+    result = run("settle", "hello.json", "h1", "BACK", "--stub", "--store", "s.json")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("IGNORED: 'h1' does not take BACK in open\nIt takes GO")
+    assert "greet done  -> open" in result.stdout
+    assert result.stdout.endswith("The start was saved as revision 1 in s.json.\n")
+    record = settled(run, "hello.json", "h2", "BACK", "--stub", "--store", "s.json")
+    assert record["start"]["outcome"] == "resolved"
+    assert record["start"]["snapshot"] == record["after"]

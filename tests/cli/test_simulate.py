@@ -28,7 +28,7 @@ def test_a_refuted_scenario_ends_with_status_1_and_its_shortest_schedule(run: Ru
     assert result.stdout.startswith(
         "REFUTED: order [PAY, CANCEL], no queue, a handler for each event"
     )
-    assert "3 endings, 10 interleavings, 16 states" in result.stdout
+    assert "4 endings, 10 interleavings, 18 states" in result.stdout
     assert f"  {found.counterexample}" in result.stdout.splitlines()
     assert result.stderr == ""
 

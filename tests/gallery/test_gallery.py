@@ -134,13 +134,17 @@ def test_an_order_is_paid_and_shipped() -> None:
     assert finished(order, "SHIP", OSError(), snapshot=paid).after.configuration == ("paid",)
 
 
-def test_an_order_is_refunded_or_cancelled() -> None:
-    """A refund forgets the charge; a failed one leaves the order paid."""
+def test_an_order_that_is_cancelled_is_refunded_if_it_was_paid() -> None:
+    """A refund forgets the charge; a failed one leaves the order paid, to be cancelled again."""
     paid = finished(order, "PAY", {"charge": "c1"}).after
-    refunded = finished(order, "REFUND", None, snapshot=paid)
-    assert (refunded.outcome, refunded.after.context["charge"]) == (Outcome.DONE, None)
-    assert finished(order, "REFUND", OSError(), snapshot=paid).after.configuration == ("paid",)
-    assert finished(order, "CANCEL").after.configuration == ("cancelled",)
+    refunded = finished(order, "CANCEL", None, snapshot=paid)
+    assert [call.service for call in refunded.calls] == ["refund_card"]
+    assert (refunded.outcome, refunded.after.configuration) == (Outcome.DONE, ("refunded",))
+    assert refunded.after.context["charge"] is None
+    failed = finished(order, "CANCEL", OSError(), snapshot=paid)
+    assert (failed.outcome, failed.after.configuration) == (Outcome.RESOLVED, ("paid",))
+    cancelled = finished(order, "CANCEL")
+    assert (cancelled.after.configuration, cancelled.calls) == (("cancelled",), ())
 
 
 def test_a_declined_card_rejects_and_says_so_when_asked() -> None:

@@ -23,7 +23,7 @@ EVENTS: list[list[Any]] = [
     [("o", "PAY"), ("o", "SHIP")],
     [("o", "PAY"), ("o", "CANCEL")],
     [("o", "PAY", {"card": "declined"}), ("o", "PAY")],
-    [("o", "SHIP"), ("o", "PAY"), ("o", "REFUND")],
+    [("o", "SHIP"), ("o", "PAY"), ("o", "CANCEL")],
     [("a", "PAY"), ("b", "CANCEL")],
 ]
 

@@ -237,8 +237,11 @@ def test_no_chart_stops_the_worker(chart: Chart, error: str) -> None:
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ("COUNT", 'is \'COUNT\'; {"event": NAME, "data": JSON} is needed'),
+        ("COUNT", 'is \'COUNT\'; {"event": NAME, "data": JSON} or {"start": true} is needed'),
         ({"data": 1}, "is needed"),
+        ({"start": False}, "is needed"),
+        ({"start": 1}, "is needed"),
+        ({"start": True, "event": "GO"}, "is needed"),
         ({"event": "GO", "more": 1}, "is needed"),
         ({"event": 5}, "is of type int; a name is text"),
         ({"event": "done.invoke.busy.0"}, "is a reserved name"),

@@ -79,7 +79,7 @@ def finish(settling: Settling, *answers: object) -> Settlement:
 
 
 def finished(
-    chart: Chart, event: Event | str, *answers: object, snapshot: Snapshot | None = None
+    chart: Chart, event: Event | str | None, *answers: object, snapshot: Snapshot | None = None
 ) -> Settlement:
     """Begin a session and answer everything that it waits for."""
     return finish(Settling(chart, snapshot, event), *answers)

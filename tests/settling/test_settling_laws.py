@@ -21,13 +21,14 @@ from settlesim.settling.settlement import Pending, PendingDelay
 from tests.settling.driving import reload
 from tests.strategies_charts import FUNCTIONS, TRIGGERS, charts
 
-EVENTS = st.lists(st.sampled_from([*TRIGGERS, "UNKNOWN"]), min_size=1, max_size=5)
+EVENTS = st.lists(st.sampled_from([*TRIGGERS, "UNKNOWN", None]), min_size=1, max_size=5)
+"""None starts the instance, where it does not exist."""
 ANSWERS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30)
 MAX_MICROSTEPS = 60
 
 
 def run(
-    chart: Chart, snapshot: Snapshot | None, event: str, answers: list[tuple[int, bool]]
+    chart: Chart, snapshot: Snapshot | None, event: str | None, answers: list[tuple[int, bool]]
 ) -> Settlement | SettleError | None:
     """Settle with answers in any order; None where they do not suffice."""
     turns = iter(answers)
@@ -59,7 +60,7 @@ def told(result: Settlement | SettleError | None) -> Any:
 @settings(max_examples=80)
 @given(charts(bound=True), EVENTS, ANSWERS)
 def test_settling_is_deterministic_and_a_reload_changes_nothing(
-    chart: Chart, events: list[str], answers: list[tuple[int, bool]]
+    chart: Chart, events: list[str | None], answers: list[tuple[int, bool]]
 ) -> None:
     """The same answers give the same settlements, with or without JSON text in between."""
     one: Snapshot | None = None
@@ -77,7 +78,7 @@ def test_settling_is_deterministic_and_a_reload_changes_nothing(
 @settings(max_examples=80)
 @given(charts(bound=True), EVENTS, ANSWERS)
 def test_a_session_ends_at_rest_and_tells_its_whole_way(
-    chart: Chart, events: list[str], answers: list[tuple[int, bool]]
+    chart: Chart, events: list[str | None], answers: list[tuple[int, bool]]
 ) -> None:
     """Every settlement is legal and at rest, its microsteps join, and IGNORED is as before."""
     snapshot: Snapshot | None = None
@@ -86,9 +87,19 @@ def test_a_session_ends_at_rest_and_tells_its_whole_way(
         result = run(chart, snapshot, event, answers)
         if not isinstance(result, Settlement):
             continue
+        assert (result.start is None) is (snapshot is not None)
+        if result.start is not None and result.start.worked:
+            assert None not in program.rest_kinds(result.start.configuration)
+        if result.only_start_saved:
+            assert result.start is not None
+            assert result.start.worked
+            assert result.outcome in {Outcome.IGNORED, Outcome.REJECTED}
+            assert result.after.revision == 1
+            snapshot = result.after
+            continue
         if result.outcome is Outcome.IGNORED:
             assert result.after is result.before
-            assert snapshot is None or (result.microsteps, result.calls) == ((), ())
+            assert (result.microsteps, result.calls) == ((), ())
             continue
         configuration = result.after.configuration
         assert program.is_legal(configuration)
@@ -96,7 +107,7 @@ def test_a_session_ends_at_rest_and_tells_its_whole_way(
         way = [result.before.configuration, *(step.after for step in result.microsteps)]
         assert [step.before for step in result.microsteps] == way[:-1]
         assert way[-1] == configuration
-        assert result.microsteps[-1].context == result.after.context
+        assert not result.microsteps or result.microsteps[-1].context == result.after.context
         persisted = result.outcome is not Outcome.REJECTED or chart.on_reject == "persist"
         assert result.after.revision == result.before.revision + persisted
         assert result.saved is persisted

@@ -28,12 +28,12 @@ def log_chart(services: int) -> Chart:
 
 
 def order_chart(state: Any, event: str) -> tuple[list[str], Any]:
-    """Pay, ship, cancel, refund; the label and the charge follow from the state."""
+    """Pay, ship, and cancel, with a refund if paid; label and charge follow from the state."""
     table: dict[tuple[str, str], tuple[list[str], Any]] = {
         ("new", "PAY"): (["charge_card"], "paid"),
         ("new", "CANCEL"): ([], "cancelled"),
         ("paid", "SHIP"): (["print_label"], "shipped"),
-        ("paid", "REFUND"): (["refund_card"], "refunded"),
+        ("paid", "CANCEL"): (["refund_card"], "refunded"),
     }
     return table.get((state, event), ([], None))
 

@@ -22,7 +22,7 @@ from settlesim.sim import (
 )
 from tests.sim.interrupts import interrupt_at
 
-EVENTS = {"ship": ["PAY", "SHIP"], "refund": ["PAY", "REFUND"], "cancel": ["PAY", "CANCEL", "SHIP"]}
+EVENTS = {"ship": ["PAY", "SHIP"], "refund": ["PAY", "CANCEL"], "cancel": ["PAY", "CANCEL", "SHIP"]}
 
 
 @pytest.fixture(scope="module", params=EVENTS, ids=str)

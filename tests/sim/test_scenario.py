@@ -31,7 +31,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("results: is 5; a mapping", {"results": 5}),
     ("results: is ['charge_card']; a mapping", {"results": ["charge_card"]}),
     ("events[1]: unknown name 'PAYY'; did you mean 'PAY'", {"events": ["PAY", "PAYY"]}),
-    ("known are PAY, CANCEL, SHIP, REFUND", {"events": ["NOTHING"]}),
+    ("known are PAY, CANCEL, SHIP", {"events": ["NOTHING"]}),
     ("start: it rests in charging, which is not settled here", {"start": "charging"}),
     ("start: it rests in printing", {"start": Snapshot("order", 1, ("printing",), _EMPTY, 1)}),
     ("stays with the chart", {"start": Snapshot("other", 1, ("new",), _EMPTY, 1)}),

@@ -22,7 +22,7 @@ def test_a_lost_update_names_what_was_loaded_and_what_was_overwritten() -> None:
     assert told(clicks, "r1 l1 r2 l2 c1 s1 d1 s2 d2").sentence == (
         "PAY and CANCEL were handled side by side; CANCEL, which had loaded new, overwrote paid "
         "(revision 1) with cancelled; it ends in cancelled after charge_card; in order of arrival "
-        "it would be paid after charge_card."
+        "it would be refunded after charge_card, refund_card."
     )
 
 

@@ -10,7 +10,7 @@ from settlesim.chart.strict_json import encode
 from settlesim.gallery import counter, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import DISCIPLINES, Scenario, explore
-from tests.sim.charts import patient
+from tests.sim.charts import ending, patient, starting
 from tests.sim.controlled import World, at_point, every_ending, note_effect
 
 
@@ -59,6 +59,8 @@ ORDER = order.bind(
     {"charge_card": charge_card, "refund_card": refund_card, "print_label": print_label}
 )
 PATIENT = patient.bind({"work": work, "again": again})
+STARTING = starting.bind({"work": work, "again": again})
+ENDING = ending.bind({"work": work})
 COUNTER = counter().bind({"work": work})
 DECLINED = ("o", "PAY", {"card": "declined"})
 
@@ -71,8 +73,8 @@ SCENARIOS: list[list[Any]] = [
 ]
 LONGER: list[list[Any]] = [
     [("o", "PAY"), ("o", "SHIP"), ("o", "CANCEL")],
-    [DECLINED, ("o", "PAY"), ("o", "REFUND")],
-    [("o", "PAY"), ("o", "REFUND"), ("o", "SHIP")],
+    [DECLINED, ("o", "PAY"), ("o", "CANCEL")],
+    [("o", "PAY"), ("o", "CANCEL"), ("o", "SHIP")],
 ]
 
 
@@ -147,6 +149,44 @@ def test_there_are_as_many_real_runs_as_interleavings(queue: str, runs: int) -> 
     messages = tuple(scenario.events)
     _, walked = every_ending(lambda: World(COUNTER, messages, 2, queue, cas=False), merge=False)
     assert walked == explore(scenario).interleavings == runs
+
+
+STARTS: list[list[Any]] = [
+    [("s", "LATER"), ("s", "GO")],
+    [("s", "GO", "no"), ("s", "GO", "yes")],
+    [("s", "GO"), ("s", "LATER")],
+    [("s", "END"), ("t", "LATER")],
+    [("s", "LATER"), ("s", "LATER")],
+    [("s", "GO", "no"), ("s", "END"), ("s", "LATER")],
+]
+
+
+@pytest.mark.parametrize("events", STARTS, ids=str)
+@pytest.mark.parametrize("queue", DISCIPLINES)
+@pytest.mark.parametrize("protections", [(), ("cas",)])
+def test_charts_that_start_by_themselves_end_as_explored(
+    events: list[Any], queue: str, protections: tuple[str, ...]
+) -> None:
+    """What the start did is kept where the first event is ignored or rejected, and only once."""
+    compare(Scenario(STARTING, events, queue=queue, protections=protections), merge=True)
+
+
+@pytest.mark.parametrize("queue", ["direct", "standard", "fifo_group"])
+def test_a_start_whose_service_fails_ends_as_explored(queue: str) -> None:
+    """A rejected start saves nothing, and the next event starts the instance again."""
+    events = [("s", "LATER"), ("s", "GO")]
+    faults = {"service_failures": 1}
+    compare(Scenario(STARTING, events, queue=queue, faults=faults), merge=True)
+
+
+@pytest.mark.parametrize("queue", DISCIPLINES)
+def test_a_start_that_leads_to_the_end_ends_as_explored(queue: str) -> None:
+    """No event is applied, and in arrival order the service runs once."""
+    scenario = Scenario(ENDING, [("e", "NEVER")] * 2, queue=queue)
+    compare(scenario, merge=True)
+    if queue == "fifo_group":
+        (found,) = explore(scenario).endings
+        assert [service for _, service, _ in found.effects] == ["work"]
 
 
 def test_another_discipline_has_other_endings() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import tempfile
 from collections.abc import Callable
@@ -640,3 +641,23 @@ def test_settings_are_checked(path: Path, options: dict[str, Any]) -> None:
     """With the setting's name in the error."""
     with pytest.raises(InvalidValueError, match=next(iter(options))):
         TinyStore(path, **options)
+
+
+def test_a_store_that_leaves_out_the_syncs_asks_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Content and lists are the same; only a power cut could tell the difference."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for sync, calls in (("none", 0), ("full", 2)):
+        synced.clear()
+        with TinyStore(tmp_path / f"{sync}.json", sync=sync) as store:  # type: ignore[arg-type]
+            store.commit(
+                Transaction(
+                    "a", Snapshot("count", 1, ("odd",), freeze_object({}, where="context"), 1), 0
+                )
+            )
+            assert store.keys() == ["a"]
+        assert len(synced) == calls
+    with pytest.raises(InvalidValueError, match="possible: 'full', 'none'"):
+        TinyStore(tmp_path / "x.json", sync="half")  # type: ignore[arg-type]

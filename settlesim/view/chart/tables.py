@@ -18,6 +18,7 @@ from settlesim.chart.trigger_words import trigger_words
 from settlesim.errors import RenderError
 from settlesim.machine.program import program_of
 from settlesim.settling import Call, Microstep, Settlement
+from settlesim.settling.settlement import event_words
 
 __all__ = ["report_html", "settlement_html"]
 
@@ -77,9 +78,9 @@ def settlement_html(settlement: Settlement) -> str:
     sign = _SIGNS[settlement.outcome]
     parts = [
         f"<p style='margin:4px 0'><strong>{sign} {settlement.outcome.name}</strong>&ensp;"
-        f"{_code(settlement.event.name)} of {_code(settlement.key)}: "
+        f"{_code(event_words(settlement.event))} of {_code(settlement.key)}: "
         f"{_leaves(settlement.before.configuration)} &rarr; "
-        f"{_leaves(settlement.after.configuration)}, {_kept(settlement)}</p>"
+        f"{_leaves(settlement.path[-1])}, {_kept(settlement)}</p>"
     ]
     if settlement.microsteps:
         parts.append(_table(("", "what happened", "then active", "context"), _steps(settlement)))
@@ -101,14 +102,18 @@ def _call(call: Call) -> tuple[str, ...]:
 
 
 def _kept(settlement: Settlement) -> str:
-    if settlement.saved:
-        return f"saves revision {settlement.after.revision}"
+    kept = "saves nothing"
+    if settlement.only_start_saved:
+        start = _leaves(settlement.after.configuration)
+        kept = f"saves the start in {start} as revision {settlement.after.revision}"
+    elif settlement.saved:
+        kept = f"saves revision {settlement.after.revision}"
     if settlement.outcome is not Outcome.IGNORED or settlement.chart is None:
-        return "saves nothing"
+        return kept
     configuration = settlement.path[-1]  # a new instance may have run to here first
     accepted = program_of(settlement.chart).accepts(configuration)
     listed = ", ".join(map(_code, accepted)) or "no event"
-    return f"saves nothing; accepted in {_leaves(configuration)}: {listed}"
+    return f"{kept}; accepted in {_leaves(configuration)}: {listed}"
 
 
 def _steps(settlement: Settlement) -> Iterable[Sequence[str]]:

@@ -140,6 +140,17 @@ class ChartPanel(Panel):
         self._past = None
         self._stage.send(Event(event, data), self._new_clock())
 
+    def start(self) -> None:
+        """Start the instance without an event, as the button does; one that exists ignores it.
+
+        Raises
+        ------
+        InvalidValueError
+            An event is on its way.
+        """
+        self._past = None
+        self._stage.send(None, self._new_clock())
+
     async def settled(self) -> Settlement | None:
         """Wait until no event is on its way; return the last settlement, None without one."""
         await self._stage.settled()
@@ -178,6 +189,11 @@ class ChartPanel(Panel):
         if data.strip():
             self._data[event] = data.strip()
         self.send(event, value)
+
+    def on_start(self) -> None:
+        """Start the instance from the page."""
+        self.show(error=None)
+        self.start()
 
     def on_done(self, id: str, value: str = "") -> None:  # noqa: A002
         """Be the service: it came back, with a value as JSON text."""

@@ -9,6 +9,7 @@ from settlesim.chart.outcome import Outcome
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.errors import SettlesimError
 from settlesim.settling import Settlement
+from settlesim.settling.settlement import event_words
 from settlesim.settling.settling import Settling
 from settlesim.widgets.chart.page_state import changes, in_words, text_of
 from settlesim.widgets.chart.trace import Asked, Attempt, Trace, candidates
@@ -19,7 +20,7 @@ __all__ = ["frames_of"]
 def frames_of(chart: Chart, value: Settling | Settlement, trace: Trace) -> list[dict[str, Any]]:
     """Return the frames of an event, oldest first, as plain JSON."""
     before = value.before
-    what = value.event.name
+    what = event_words(value.event)
     told = "a new instance" if before.revision == 0 else f"revision {before.revision}"
     frames = [_frame("begin", f"before {what}", before.configuration, chart, note=f"{told} in ")]
     frames[0]["note"] += in_words(before.configuration)
@@ -166,7 +167,14 @@ def _end(chart: Chart, value: Settling | Settlement, trace: Trace) -> dict[str, 
 
 def _settled(chart: Chart, settlement: Settlement, trace: Trace) -> dict[str, Any]:
     last = settlement.path[-1]
-    if settlement.outcome is Outcome.IGNORED:
+    start = settlement.start if settlement.only_start_saved else None
+    if start is not None:
+        ended = "was rejected" if settlement.outcome is Outcome.REJECTED else "was not taken"
+        note = (
+            f"The event {ended}. What the start did before it is saved as revision "
+            f"{settlement.after.revision}, in {in_words(start.configuration)}."
+        )
+    elif settlement.outcome is Outcome.IGNORED:
         note = "Nothing took the event. The instance is as it was."
     else:
         note = "; ".join(f"{leaf} {_why(chart, leaf)}" for leaf in last)

@@ -18,6 +18,7 @@ from settlesim.machine.program import check_snapshot, program_of
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.settling import Settlement
+from settlesim.settling.settlement import START_EVENT, event_words
 from settlesim.widgets.chart.records import commit, past_of
 from settlesim.widgets.chart.running_event import ClockedFlight, Flight, ManualFlight
 
@@ -122,8 +123,8 @@ class Stage:
 
     # --- an event -------------------------------------------------------------------------
 
-    def send(self, event: Event, clock: Clock | None) -> None:
-        """Send an event; without a clock the services are the person.
+    def send(self, event: Event | None, clock: Clock | None) -> None:
+        """Send an event, None for a start; without a clock the services are the person.
 
         Raises
         ------
@@ -134,10 +135,12 @@ class Stage:
         """
         if self.flight is not None:
             on_its_way = self.flight.settling.event.name
+            where = "the start" if event is None else f"event {event.name!r}"
             raise InvalidValueError(
-                where=f"event {event.name!r}", reason=f"has to wait: {on_its_way!r} is on its way"
+                where=where, reason=f"has to wait: {on_its_way!r} is on its way"
             )
-        event = external_event(event.name, event.data)
+        if event is not None:
+            event = external_event(event.name, event.data)
         self.look()
         given = (self.chart, self._load(), event, self.key, self.changed)
         self.flights += 1
@@ -147,7 +150,7 @@ class Stage:
             else:
                 flight = ClockedFlight(*given, clock=clock)
         except Exception as error:
-            self._failed(event, error)
+            self._failed(START_EVENT if event is None else event, error)
             return
         self.flight = flight
         if flight.settling.settlement is not None:
@@ -205,7 +208,7 @@ class Stage:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        name = self.flight.settling.event.name
+        name = event_words(self.flight.settling.event)
         self.flight = None
         self._add("stopped", self.snapshot, f"{name} given up; nothing was saved")
         self.changed()
@@ -227,10 +230,10 @@ class Stage:
 
     def _failed(self, event: Event, error: BaseException) -> None:
         self.flight = None
-        text = f"{event.name}: {type(error).__name__}; nothing was saved"
+        text = f"{event_words(event)}: {type(error).__name__}; nothing was saved"
         self._add("failed", self.snapshot, text, error=error)
         for watcher in list(self.watchers):
-            watcher.stage_failed(error, event.name)
+            watcher.stage_failed(error, event_words(event))
         self.changed()
 
     def changed(self) -> None:

@@ -11,6 +11,7 @@ from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import encode, freeze
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.settling import Microstep, Settlement
+from settlesim.settling.settlement import START_EVENT, event_words
 from settlesim.widgets.chart.instance import PastEvent
 from settlesim.widgets.chart.running_event import Activity, Flight
 
@@ -123,7 +124,7 @@ def entry_of(chart: Chart, entry: PastEvent) -> dict[str, Any]:
         "number": entry.number,
         "kind": settlement.outcome.value,
         "sign": _SIGNS[settlement.outcome],
-        "event": settlement.event.name,
+        "event": event_words(settlement.event),
         "outcome": settlement.outcome.name,
         "text": _story(chart, settlement),
         "where": in_words(entry.snapshot.configuration),
@@ -133,15 +134,24 @@ def entry_of(chart: Chart, entry: PastEvent) -> dict[str, Any]:
 
 def _story(chart: Chart, settlement: Settlement) -> str:
     """Say in one line what an event did."""
+    kept = f"saved as revision {settlement.after.revision}" if settlement.saved else "not saved"
+    if settlement.only_start_saved:
+        kept = f"the start was saved as revision {settlement.after.revision}"
     if settlement.outcome is Outcome.IGNORED:
         here = settlement.path[-1]
+        if settlement.event == START_EVENT and settlement.start is None:
+            return f"the instance exists already, in {in_words(here)}"
+        if settlement.event == START_EVENT:
+            return (
+                f"an event starts it in {in_words(here)}, which is not settled; nothing was saved"
+            )
         takes = accepted(chart, here)
+        told = f"; {kept}" if settlement.saved else ""
         if settlement.event.name in takes:
-            return f"its guard said no in {in_words(here)}; nothing was saved"
+            return f"its guard said no in {in_words(here)}{told or '; nothing was saved'}"
         possible = ", ".join(takes) or "no event at all"
-        return f"nothing takes it in {in_words(here)}, which takes {possible}"
+        return f"nothing takes it in {in_words(here)}, which takes {possible}{told}"
     path = " \N{RIGHTWARDS ARROW} ".join(map(in_words, settlement.path))
-    kept = f"saved as revision {settlement.after.revision}" if settlement.saved else "not saved"
     reason = settlement.reason if settlement.outcome is Outcome.REJECTED else None
     return f"{path} ({reason}); {kept}" if reason else f"{path}; {kept}"
 
@@ -159,7 +169,7 @@ def headline(chart: Chart, flight: Flight) -> str:
     settling = flight.settling
     waits = [each.service or f"{each.limit:g} s to pass" for each in flight.activities()]
     steps = settling.microsteps
-    name = settling.event.name
+    name = event_words(settling.event)
     last = trigger_words(chart, steps[-1].trigger) if steps else "start"
     last = "" if last == name else f": {last}"
     where = in_words(settling.configuration)

@@ -71,7 +71,7 @@ class Flight:
 
     Parameters
     ----------
-    chart, snapshot, event, key : as `settlesim.Settling`
+    chart, snapshot, event, key : as `settlesim.Settling`; no event for a start
     tell : is called whenever something has changed
     """
 
@@ -81,7 +81,7 @@ class Flight:
         self,
         chart: Chart,
         snapshot: Snapshot | None,
-        event: Event,
+        event: Event | None,
         key: str,
         tell: Callable[[], None],
     ) -> None:

@@ -24,6 +24,7 @@ from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import SettlesimError
 from settlesim.machine.program import Fired, Program
 from settlesim.settling import Call, CallStatus, Microstep, Settlement
+from settlesim.settling.settlement import START_EVENT
 from settlesim.settling.settling import Settling
 
 __all__ = ["Asked", "Attempt", "Trace", "again", "candidates", "chart_of_event", "trace"]
@@ -138,10 +139,15 @@ def trace(value: Settling | Settlement, chart: Chart) -> Trace:
     before: Snapshot | None = value.before if value.before.revision else None
     again: Settling | None = None
     with contextlib.suppress(SettlesimError):  # the last attempt tells it
-        again = Settling(recorder, before, value.event, key=value.key)
+        again = Settling(recorder, before, _given(value), key=value.key)
         _answer(again, value.microsteps, list(value.calls))
     found = again.microsteps if again is not None else ()
     return Trace(tuple(recorder.attempts), again, found != value.microsteps)
+
+
+def _given(value: Settling | Settlement) -> Event | None:
+    """Return the event with which a session is begun; None for a start without one."""
+    return None if value.event == START_EVENT else value.event
 
 
 def again(value: Settling, microsteps: tuple[Microstep, ...], calls: tuple[Call, ...]) -> Settling:
@@ -153,7 +159,7 @@ def again(value: Settling, microsteps: tuple[Microstep, ...], calls: tuple[Call,
     microsteps, calls : how far it was, and what the services had answered
     """
     before = value.before if value.before.revision else None
-    made = Settling(value._program, before, value.event, key=value.key)
+    made = Settling(value._program, before, _given(value), key=value.key)
     _answer(made, microsteps, list(calls))
     return made
 

@@ -66,10 +66,10 @@ class QueueLab(Panel):
     >>> from settlesim.gallery import order
     >>> lab = queue_lab(order, ["PAY", "CANCEL"])
     >>> lab
-    <QueueLab order: PAY, CANCEL; direct: refuted: 3 endings, 10 interleavings, 16 states>
+    <QueueLab order: PAY, CANCEL; direct: refuted: 4 endings, 10 interleavings, 18 states>
     >>> lab.choose(queue="fifo_group")
     >>> lab
-    <QueueLab order: PAY, CANCEL; fifo_group: proved: 1 ending, 1 interleaving, 10 states>
+    <QueueLab order: PAY, CANCEL; fifo_group: proved: 1 ending, 1 interleaving, 11 states>
     """
 
     kind = "queue-lab"

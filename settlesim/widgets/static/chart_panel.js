@@ -146,6 +146,9 @@ function showStatus(place, now, send) {
   if (now.status === "past") {
     parts.push(button("back to now", () => send("look"), { class: "main" }));
   }
+  if (now.status === "rest" && !now.saved) {
+    parts.push(button("start", () => send("start"), { class: "quiet", title: "start the instance without an event" }));
+  }
   if (now.status === "rest" && now.saved) {
     const over = !now.enabled.length; // nothing else is left to press
     parts.push(button("new instance", () => send("new"), { class: over ? "main" : "quiet" }));

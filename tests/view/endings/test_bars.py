@@ -81,11 +81,11 @@ def test_every_ending_has_its_exact_count(standard: Exploration) -> None:
     """One bar for each ending, with count and share, and all together in the heading."""
     picture = outcomes(standard)
     bars = with_class(picture, "bar")
-    assert len(bars) == len(standard.endings) == 3
+    assert len(bars) == len(standard.endings) == 4
     for each in standard.endings:
         share = share_words(each.interleavings, standard.interleavings)
         assert f"{each.interleavings:,}  ({share})" in words_of(picture)
-    assert f"3 endings, {standard.interleavings:,} interleavings" in words_of(picture)
+    assert f"4 endings, {standard.interleavings:,} interleavings" in words_of(picture)
     assert f"{standard.states:,} states" in words_of(picture)
     assert "REFUTED" in words_of(picture)
 
@@ -94,7 +94,7 @@ def test_right_serial_and_wrong_have_signs_of_their_own(standard: Exploration) -
     """The right one comes first; classes and words say which is which, not only colours."""
     picture = outcomes(standard)
     sorts = [each.attrib["class"].split()[1] for each in with_class(picture, "ending")]
-    assert sorts == ["right", "serial", "wrong"]
+    assert sorts == ["right", "serial", "wrong", "wrong"]
     for words in (
         "as handled one by one, in order of arrival",
         "as handled one by one, in another order",
@@ -107,7 +107,7 @@ def test_alternative_has_the_numbers(standard: Exploration) -> None:
     """Counts, shares, verdict and states are said."""
     alt = outcomes(standard).alt
     claim = "that every interleaving ends as handled one by one, in order of arrival"
-    assert f"refuted {claim}; 3 endings, {standard.interleavings} interleavings" in alt
+    assert f"refuted {claim}; 4 endings, {standard.interleavings} interleavings" in alt
     for each in standard.endings:
         assert f"{each.interleavings} = " in alt
 

@@ -38,8 +38,11 @@ def test_every_state_and_step_is_drawn() -> None:
     found = by_id(picture)
     last = [each for each in found.values() if "last" in each.get("class", "").split()]
     assert len(last) == len(exploration.endings)
-    assert "3 last states with 3 endings: " in picture.alt
-    assert "paid (charge_card), as handled one by one, in order of arrival" in picture.alt
+    assert "4 last states with 4 endings: " in picture.alt
+    assert (
+        "refunded (charge_card, refund_card), as handled one by one, in order of arrival"
+        in picture.alt
+    )
     assert sum(id_.startswith("state-") for id_ in found) == exploration.states
     assert sum(id_.startswith("step-") for id_ in found) == exploration.transitions
     assert f"{exploration.states} states, {exploration.transitions} steps" in picture.alt
@@ -71,8 +74,8 @@ def test_too_many_states_are_refused_with_the_number() -> None:
     assert exploration.states > 150
     with pytest.raises(RenderError, match=rf"has {exploration.states:,} states"):
         state_graph(exploration)
-    with pytest.raises(RenderError, match=r"has 42 states; a graph of more than 41 can not"):
-        state_graph(explore(scenario(order, ["PAY", "CANCEL"])), limit=41)
+    with pytest.raises(RenderError, match=r"has 48 states; a graph of more than 47 can not"):
+        state_graph(explore(scenario(order, ["PAY", "CANCEL"])), limit=47)
 
 
 def test_state_graph_is_written_to_a_file(tmp_path: Path) -> None:
@@ -90,11 +93,11 @@ def test_equal_endings_are_drawn_as_one() -> None:
     picture = state_graph(exploration)
     found = by_id(picture)
     last = [each for each in found.values() if "last" in each.get("class", "").split()]
-    assert len(last) == len(exploration.endings) == 2
+    assert len(last) == len(exploration.endings) == 3
     assert sum(id_.startswith("step-") for id_ in found) == exploration.transitions
     merged = exploration.states - sum(id_.startswith("state-") for id_ in found)
     assert merged == 2
-    assert "4 last states with 2 endings" in picture.alt
+    assert "5 last states with 3 endings" in picture.alt
     assert f"{exploration.states} states" in picture.alt
 
 

@@ -22,7 +22,7 @@ from settlesim.widgets.base.assets import asset, script, style
 STATIC = Path(settlesim.widgets.__file__).parent / "static"
 SCRIPTS = sorted(path.name for path in STATIC.glob("*.js"))
 STYLES = sorted(path.name for path in STATIC.glob("*.css"))
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OXLINT = str(Path(sysconfig.get_path("scripts")) / "oxlint")
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 """Playwright brings one along."""

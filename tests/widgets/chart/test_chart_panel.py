@@ -41,7 +41,7 @@ def test_a_new_panel_shows_where_a_new_instance_is() -> None:
     panel = order.panel()
     assert now(panel)["active"] == ["new"]
     assert now(panel)["enabled"] == [["PAY", ["e0"]], ["CANCEL", ["e1"]]]
-    assert panel.parts["options"]["events"] == ["PAY", "CANCEL", "SHIP", "REFUND"]
+    assert panel.parts["options"]["events"] == ["PAY", "CANCEL", "SHIP"]
     assert panel.parts["record"]["saved"] is False
     assert told(panel) == ["new instance"]
 
@@ -487,7 +487,7 @@ def test_a_new_instance_is_forked_from_the_past() -> None:
     press(panel, "fork")
     assert panel.key == "order-1-1"
     assert told(panel) == ["forked from order-1 at revision 1"]
-    press(panel, "send", event="REFUND")
+    press(panel, "send", event="CANCEL")
     assert now(panel)["active"] == ["refunded"]
     assert panel.store.load("order-1").configuration == ("shipped",)  # type: ignore[union-attr]
     assert panel.parts["options"]["keys"] == ["order-1", "order-1-1"]
@@ -574,14 +574,16 @@ def test_a_store_that_is_closed_is_an_error_once(tmp_path: Any) -> None:
     panel.close()
 
 
-def test_an_instance_in_a_file_is_found_and_gone_on_with(tmp_path: Any) -> None:
+def test_an_instance_in_a_file_is_found_and_continued(tmp_path: Any) -> None:
     """The record is the one in the file."""
     with TinyStore(tmp_path / "store.json") as store:
         order.panel(store=store, key="o7").send("PAY", {"card": "1"})
         panel = order.panel(store=store, key="o7")
         panel.send("SHIP")
         assert store.db is not None
-        assert [json.loads(panel.parts["record"]["text"])] == store.db.table("instances").all()
+        (stored,) = store.db.table("instances").all()
+        shown = json.loads(panel.parts["record"]["text"])
+        assert shown == {name: stored[name] for name in shown}
 
 
 def test_the_past_of_an_instance_is_in_its_store(tmp_path: Any) -> None:
@@ -630,3 +632,64 @@ def test_the_twin_of_an_event_on_its_way_shows_the_service_node() -> None:
     assert (
         "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["image/svg+xml"]
     )
+
+
+# --- starts -------------------------------------------------------------------------------
+
+
+def hello() -> Chart:
+    """A chart that starts with a service."""
+
+    async def greet(call: Any) -> str:
+        return "hello"
+
+    return Chart(
+        [
+            {"name": "boot", "invoke": {"src": "greet", "on_done": "open", "on_error": "open"}},
+            {"name": "open", "tags": ["settled"]},
+            {"name": "shut", "tags": ["settled"]},
+        ],
+        [["GO", "open", "shut"], ["BACK", "shut", "open"]],
+        "boot",
+        name="hello",
+    ).bind({"greet": greet})
+
+
+def test_an_instance_is_started_from_the_page() -> None:
+    """It is saved where it comes to rest; a second start is ignored."""
+    panel = hello().panel()
+    press(panel, "start")
+    assert panel.errors == []
+    assert now(panel)["active"] == ["open"]
+    assert told(panel)[-1] == "boot \N{RIGHTWARDS ARROW} open; saved as revision 1"
+    assert now(panel)["headline"].startswith("start RESOLVED: ")
+    press(panel, "start")
+    assert panel.settlements[-1].start is None
+    assert told(panel)[-1] == "the instance exists already, in open"
+    store = panel.store.load(panel.key)
+    assert store is not None
+    assert store.revision == 1
+
+
+def test_a_start_waits_for_the_person_who_is_the_service() -> None:
+    """As an event; meanwhile nothing else may be sent."""
+    panel = hello().panel(manual=True)
+    panel.start()
+    assert now(panel)["headline"].startswith("start is on its way, now in boot")
+    with pytest.raises(InvalidValueError, match="the start: has to wait"):
+        panel.start()
+    panel.done("greet")
+    assert now(panel)["active"] == ["open"]
+
+
+def test_a_panel_tells_that_only_the_start_was_saved() -> None:
+    """The event was ignored; the instance is where its start came to rest."""
+    panel = hello().panel()
+    press(panel, "send", event="BACK", forced=True)
+    assert now(panel)["active"] == ["open"]
+    assert told(panel)[-1] == (
+        "nothing takes it in open, which takes GO; the start was saved as revision 1"
+    )
+    idle = count.panel()
+    idle.start()
+    assert told(idle)[-1].startswith("an event starts it in idle, which is not settled")

@@ -464,7 +464,7 @@ def test_an_exploration_comes_with_its_endings() -> None:
     """Nothing is searched again."""
     panel = RacePanel(explore(clicks()))
     assert panel.search.state.status == "done"
-    assert len(panel.parts["bars"]["labels"]) == 3
+    assert len(panel.parts["bars"]["labels"]) == 4
     press(panel, "shortest")
     assert panel.verdict == "not in order of arrival"  # which FIFO does not allow
 

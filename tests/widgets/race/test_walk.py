@@ -65,12 +65,12 @@ def test_a_path_is_followed_as_far_as_it_goes() -> None:
 @pytest.mark.parametrize("queue", [name for name in DISCIPLINES if name != "direct"])
 def test_steps_of_a_serial_run_are_possible_under_every_discipline(queue: str) -> None:
     """Without a queue nothing is received or deleted; with one, everything is."""
-    way, error = walked("l1 c1 s1 l2 i2").under(clicks(queue))
+    way, error = walked("l1 c1 s1 l2 c2 s2").under(clicks(queue))
     assert error is None
-    assert str(way.shown) == "r1 l1 c1 s1 d1 r2 l2 i2 d2"
+    assert str(way.shown) == "r1 l1 c1 s1 d1 r2 l2 c2 s2 d2"
     back, error = way.under(clicks())
     assert error is None
-    assert str(back.shown) == "l1 c1 s1 l2 i2"
+    assert str(back.shown) == "l1 c1 s1 l2 c2 s2"
 
 
 def test_a_race_can_not_be_had_under_fifo_group() -> None:
