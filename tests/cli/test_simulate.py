@@ -385,7 +385,7 @@ def test_ctrl_c_in_the_middle_of_a_search_gives_what_is_known(here: Path) -> Non
     assert b"Note: it was interrupted." in printed
     states = re.search(rb"at least ([0-9,]+) states", printed)
     assert states is not None
-    assert int(states[1].replace(b",", b"")) > 100_000
+    assert int(states[1].replace(b",", b"")) > 60_000  # the first report
 
 
 def _started(
