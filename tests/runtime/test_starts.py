@@ -14,13 +14,15 @@ from settlesim.chart import Chart
 from settlesim.chart.outcome import Outcome
 from settlesim.errors import ChartMismatchError, StalledError
 from settlesim.gallery import count
-from tests.runtime.working import Stage
+from tests.runtime.working import KilledError, MortalDatabase, Stage
 from tests.settling.driving import LOG, add, chart_of, settled
 
 START: Any = {"start": True}
 
 
-def greeting(calls: list[str], *, crash_at: int = 0, **more: Any) -> Chart:
+def greeting(
+    calls: list[str], database: MortalDatabase | None = None, *, crash_at: int = 0, **more: Any
+) -> Chart:
     """A chart that greets, then takes GO (a service), NO (rejected) and BACK.
 
     The `crash_at`-th run of a service is a crash of the process that runs it.
@@ -28,8 +30,9 @@ def greeting(calls: list[str], *, crash_at: int = 0, **more: Any) -> Chart:
 
     async def serve(call: Any) -> str:
         calls.append(call.idempotency_key)
-        if len(calls) == crash_at:
-            raise KeyboardInterrupt
+        if database is not None and len(calls) == crash_at:
+            database.dead = True
+            raise KilledError
         await call.sleep(1)
         return str(call.event.name)
 
@@ -46,6 +49,20 @@ def greeting(calls: list[str], *, crash_at: int = 0, **more: Any) -> Chart:
         context=LOG,
         **more,
     )  # fmt: skip
+
+
+def mortal_stage(calls: list[str], *, crash_at: int) -> Stage:
+    """A stage on which the worker dies in a service."""
+    database = MortalDatabase()
+    return Stage(greeting(calls, database, crash_at=crash_at), database, visibility_timeout=30.0)
+
+
+def revive(stage: Stage) -> None:
+    """Let another worker come, after the lease of what the dead one had."""
+    assert stage.database is not None
+    stage.database.dead = False
+    stage.clock = SimulatedClock(stage.clock.now() + 31)
+    stage.store.now = stage.clock.now
 
 
 # --- embedded -----------------------------------------------------------------------------
@@ -149,17 +166,15 @@ def test_a_crash_in_the_services_of_the_start_repeats_the_message(body: Any, cra
     endings = []
     for crashing in (0, crash_at):
         calls: list[str] = []
-        stage = Stage(greeting(calls, crash_at=crashing), visibility_timeout=30.0)
+        stage = mortal_stage(calls, crash_at=crashing)
         stage.queue.send(body, "k", "e1")
         crashed = False
         try:
             stage.run()
-        except KeyboardInterrupt:
+        except KilledError:
             crashed = True
+            revive(stage)
             assert stage.store.load("k") is None
-            clock = SimulatedClock(stage.clock.now() + 31)
-            stage.clock = clock
-            stage.store.now = clock.now
             stage.run()
         assert crashed is (0 < crashing <= len(set(calls)))
         if crashed:
@@ -194,14 +209,13 @@ def test_worker_and_interpreter_come_to_the_same_with_and_without_a_crash(
                 interpreter.settle_sync("k", event)
         endings.append(store.load("k"))
     for crashing in (0, crash_at):
-        stage = Stage(greeting([], crash_at=crashing), visibility_timeout=30.0)
+        stage = mortal_stage([], crash_at=crashing)
         for event in events:
             stage.queue.send(START if event is None else {"event": event}, "k")
         try:
             stage.run()
-        except KeyboardInterrupt:
-            stage.clock = SimulatedClock(stage.clock.now() + 31)
-            stage.store.now = stage.clock.now
+        except KilledError:
+            revive(stage)
             stage.run()
         endings.append(stage.store.load("k"))
     assert all(each == endings[0] for each in endings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -13,11 +13,10 @@ from settlesim.chart.strict_json import encode
 from settlesim.gallery import append_log, order
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.sim import Scenario, explore
-from settlesim.store.database import Database, Execute
 from settlesim.store.sql import SqlStore
+from tests.runtime.working import KilledError, MortalDatabase
 from tests.sim.charts import starting
 
-T = TypeVar("T")
 LEASE = 30.0
 LOG = append_log(3, services=1)
 EVENTS: list[list[Any]] = [
@@ -27,46 +26,6 @@ EVENTS: list[list[Any]] = [
     [("o", "SHIP"), ("o", "PAY"), ("o", "CANCEL")],
     [("a", "PAY"), ("b", "CANCEL")],
 ]
-
-
-class KilledError(BaseException):
-    """The process is no more: no handler of errors sees this one."""
-
-
-class MortalDatabase(Database):
-    """Lets its process die before or after one write, and refuses everything from then on."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.dead = False
-        self.writes = 0
-        self.fatal: set[tuple[int, str]] = set()
-
-    def rows(self, statement: str, values: Any = ()) -> list[Any]:
-        """Read, while it lives."""
-        self._check_alive()
-        return super().rows(statement, values)
-
-    def read(self, work: Callable[[Execute], T]) -> T:
-        """Read, while it lives."""
-        self._check_alive()
-        return super().read(work)
-
-    def write(self, work: Callable[[Execute], T], *, durable: bool = True) -> T:
-        """Write, and die where that was wanted."""
-        self.writes += 1
-        self._die_at(self.writes, "before")
-        result = super().write(work, durable=durable)
-        self._die_at(self.writes, "after")
-        return result
-
-    def _die_at(self, write: int, when: str) -> None:
-        self.dead = self.dead or (write, when) in self.fatal
-        self._check_alive()
-
-    def _check_alive(self) -> None:
-        if self.dead:
-            raise KilledError
 
 
 class World:

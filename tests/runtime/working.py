@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from settlesim import FifoQueue, MemoryStore, SimulatedClock, Worker
 from settlesim.chart import Chart
+from settlesim.store.database import Database, Execute
+from settlesim.store.sql import SqlStore
 from tests.settling.driving import chart_of, settled
 
-__all__ = ["Records", "Stage", "log_chart", "note"]
+__all__ = ["KilledError", "MortalDatabase", "Records", "Stage", "log_chart", "note"]
+
+T = TypeVar("T")
 
 
 class Records(logging.Handler):
@@ -34,13 +38,60 @@ class Records(logging.Handler):
         ]
 
 
+class KilledError(BaseException):
+    """The process is no more: no handler of errors sees this one."""
+
+
+class MortalDatabase(Database):
+    """Lets its process die before or after one write, and refuses everything from then on."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.dead = False
+        self.writes = 0
+        self.fatal: set[tuple[int, str]] = set()
+
+    def rows(self, statement: str, values: Any = ()) -> list[Any]:
+        """Read, while it lives."""
+        self._check_alive()
+        return super().rows(statement, values)
+
+    def read(self, work: Callable[[Execute], T]) -> T:
+        """Read, while it lives."""
+        self._check_alive()
+        return super().read(work)
+
+    def write(self, work: Callable[[Execute], T], *, durable: bool = True) -> T:
+        """Write, and die where that was wanted."""
+        self.writes += 1
+        self._die_at(self.writes, "before")
+        result = super().write(work, durable=durable)
+        self._die_at(self.writes, "after")
+        return result
+
+    def _die_at(self, write: int, when: str) -> None:
+        self.dead = self.dead or (write, when) in self.fatal
+        self._check_alive()
+
+    def _check_alive(self) -> None:
+        if self.dead:
+            raise KilledError
+
+
 class Stage:
     """One store and queue on one simulated clock, and workers on them."""
 
-    def __init__(self, chart: Chart, **settings: Any) -> None:
+    def __init__(
+        self, chart: Chart, database: MortalDatabase | None = None, **settings: Any
+    ) -> None:
         self.chart = chart
+        self.database = database
         self.clock = SimulatedClock(1_000_000.0)
-        self.store = MemoryStore(now=self.clock.now)
+        self.store: SqlStore = (
+            MemoryStore(now=self.clock.now)
+            if database is None
+            else SqlStore(database, now=self.clock.now)
+        )
         self.queue = FifoQueue(self.store, chart.name, **settings)
         self.records = Records()
 
