@@ -31,6 +31,7 @@ begun with `Elapsed` in the place of an external event.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
@@ -441,14 +442,12 @@ class Settling:
         return outcome is not Outcome.IGNORED
 
     def _snapshot(self, saved: bool) -> Snapshot:
-        """Return where the instance is now."""
-        chart = self._program.chart
-        return Snapshot(
-            chart.name,
-            chart.version,
-            self._position.configuration,
-            self._context,
-            self.before.revision + saved,
+        """Return where the instance is now; what else the snapshot before says stays."""
+        return replace(
+            self.before,
+            configuration=self._position.configuration,
+            context=self._context,
+            revision=self.before.revision + saved,
         )
 
     def _settle(self, outcome: Outcome) -> Settlement:

@@ -402,7 +402,7 @@ def test_what_nobody_can_show_is_refused() -> None:
         (display.check, "be checked"),
         (display.settling_graph, "show a settling graph"),
     ):
-        with pytest.raises(TypeError, match=f"a object can not {what}"):
+        with pytest.raises(TypeError, match=f"a object cannot {what}"):
             hook(object())
     assert display.mimebundle(5) == {"text/plain": "5"}
 
