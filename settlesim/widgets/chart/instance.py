@@ -134,7 +134,7 @@ class Stage:
             The event can not be sent, or ended in an error at once.
         """
         if self.flight is not None:
-            on_its_way = self.flight.settling.event.name
+            on_its_way = event_words(self.flight.settling.event)
             where = "the start" if event is None else f"event {event.name!r}"
             raise InvalidValueError(
                 where=where, reason=f"has to wait: {on_its_way!r} is on its way"
