@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from settlesim.progress.notebook_cell import cell_id, kernel_shell
 from settlesim.progress.reporter import ProgressCallback
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def show_progress(
     Parameters
     ----------
     progress
-        True for a bar, which appears after half a second and is gone after the block: in a
-        notebook below the cell, else on `stream` if that is a terminal, else nowhere. False
-        for none. A function is called instead.
+        True for a bar, which appears after half a second and is gone after the block: below
+        the cell where a person looks at a notebook, else on `stream` if that is a terminal,
+        else nowhere. False for none. A function is called instead.
     stream : where a terminal is looked for; None for standard error
     """
     if not isinstance(progress, bool):
@@ -43,18 +44,13 @@ def show_progress(
 
 
 def _bar(stream: TextIO | None) -> NotebookBar | TerminalBar | None:
-    notebook = _in_notebook()
+    notebook = cell_id() is not None
     stream = sys.stderr if stream is None else stream
-    # A program without a console has no stream.
-    terminal = not notebook and stream is not None and stream.isatty()
+    # A program without a console has no stream. A notebook that is run without anybody looking
+    # gets nothing: its outputs are compared.
+    terminal = not notebook and kernel_shell() is None and stream is not None and stream.isatty()
     if not notebook and not terminal:
         return None
     from settlesim.progress.bars import NotebookBar, TerminalBar
 
     return NotebookBar() if notebook else TerminalBar(stream)
-
-
-def _in_notebook() -> bool:
-    """Whether this is the kernel of a notebook: a shell of IPython that has one."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None

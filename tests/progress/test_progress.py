@@ -162,7 +162,8 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Output:
         kept.shown.append(bundle)
         return kept
 
-    shell = SimpleNamespace(kernel=object())
+    parent = {"metadata": {"cellId": "c1"}}
+    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: parent))
     module: Any = SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", module)
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
@@ -187,6 +188,14 @@ def test_a_notebook_shows_nothing_of_what_is_quick(output: Output) -> None:
         assert callback is not None
         callback(Progress(5, 10, "states"))
     assert output.shown == []
+
+
+def test_a_notebook_that_nobody_looks_at_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs notebooks to compare their outputs names no cell."""
+    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: {"metadata": {}}))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    with show_progress() as callback:
+        assert callback is None
 
 
 def test_ipython_in_a_terminal_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

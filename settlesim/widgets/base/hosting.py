@@ -20,8 +20,9 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from settlesim.errors import MissingExtraError
+from settlesim.progress.notebook_cell import cell_id, kernel_shell
 
-__all__ = ["CellWatch", "Closable", "cell_id", "is_live", "require_widgets", "watch"]
+__all__ = ["CellWatch", "Closable", "is_live", "require_widgets", "watch"]
 
 REQUIRED: Final = ("ipywidgets", "anywidget")
 _HOSTS: Final = ("VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
@@ -41,32 +42,12 @@ def require_widgets(feature: str) -> None:
             raise MissingExtraError(extra="lab", feature=feature, module=module)
 
 
-def _shell() -> Any:
-    """Return the IPython shell of this process if it belongs to a kernel, or None."""
-    if importlib.util.find_spec("IPython") is None:
-        return None
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    return shell if getattr(shell, "kernel", None) is not None else None
-
-
-def cell_id() -> str | None:
-    """Return the id of the cell that runs now; None where there is none or nobody named it."""
-    shell = _shell()
-    if shell is None:
-        return None
-    metadata = shell.kernel.get_parent("shell").get("metadata", {})
-    found = metadata.get("cellId")
-    return found if isinstance(found, str) else None
-
-
 def is_live() -> bool:
     """Whether somebody is there who sees a live view."""
     wanted = os.environ.get("SETTLESIM_PANELS")
     if wanted in {"live", "static"}:
         return wanted == "live"
-    shell = _shell()
+    shell = kernel_shell()
     if shell is None:
         return False
     if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
@@ -109,7 +90,7 @@ class CellWatch:
         self._listen()
 
     def _listen(self) -> None:
-        shell = _shell()
+        shell = kernel_shell()
         if shell is not None and shell is not self._shell:
             self._shell = shell
             shell.events.register("pre_run_cell", lambda info: self.begins(info.cell_id))
