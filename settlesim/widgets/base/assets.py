@@ -15,8 +15,8 @@ __all__ = ["asset", "script", "style"]
 
 @lru_cache
 def asset(name: str) -> str:
-    """Return the text of a file in ``settlesim/widgets/static``."""
-    return (files("settlesim.widgets") / "static" / name).read_text(encoding="utf-8")
+    """Return the text of a file in ``settlesim/view/static``."""
+    return (files("settlesim.view") / "static" / name).read_text(encoding="utf-8")
 
 
 def script(*names: str) -> str:

@@ -44,7 +44,7 @@ class Panel:
     kind: ClassVar[str]
     """The class of its element on the page, as the script calls it; its styles are for it alone."""
     scripts: ClassVar[tuple[str, ...]]
-    """Files in ``widgets/static``; the last one exports ``render``."""
+    """Files in ``view/static``; the last one exports ``render``."""
     styles: ClassVar[tuple[str, ...]] = ()
     part_names: ClassVar[tuple[str, ...]] = ()
     """What the front end shows, beside what is common to all."""

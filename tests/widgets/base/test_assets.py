@@ -15,11 +15,12 @@ from typing import Any
 import playwright
 import pytest
 
+import settlesim.view
 import settlesim.widgets
 from settlesim.view.svg.palette import PALETTES, contrast
 from settlesim.widgets.base.assets import asset, script, style
 
-STATIC = Path(settlesim.widgets.__file__).parent / "static"
+STATIC = Path(settlesim.view.__file__).parent / "static"
 SCRIPTS = sorted(path.name for path in STATIC.glob("*.js"))
 STYLES = sorted(path.name for path in STATIC.glob("*.css"))
 ROOT = Path(__file__).parents[3]
