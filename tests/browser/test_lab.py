@@ -221,7 +221,7 @@ def test_a_race_is_run_in_notebook_7(page: Page, server: str) -> None:
     for name in ("l1", "l2", "c1", "s1", "s2"):
         step(race, name)
     expect(race.locator(".verdict")).to_contain_text("forbidden: lost update")
-    expect(race.locator(".bars-box g.bar")).to_have_count(3)
+    expect(race.locator(".bars-box g.bar")).to_have_count(4)
     lab = page.locator(".queue-lab").first
     expect(lab.locator(".search-verdict")).to_contain_text("REFUTED")
 
