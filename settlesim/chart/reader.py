@@ -1,6 +1,6 @@
 """Reads a chart from whatever a person has: a mapping, JSON, a file, a module.
 
-A machine of `transitions` is read too; `settlesim.machine.importer` registers that.
+A machine of `transitions` is read too; `settlesim.machine.from_transitions` registers that.
 """
 
 from __future__ import annotations

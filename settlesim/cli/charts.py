@@ -94,7 +94,7 @@ def _from_python(text: str) -> Chart:
 @contextmanager
 def _plain_notes() -> Iterator[None]:
     """Say what a chart lacks of its machine to a person; leave other warnings as they are."""
-    from settlesim.machine.importer import LeftOutWarning
+    from settlesim.machine.from_transitions import LeftOutWarning
 
     with warnings.catch_warnings():  # gives back the filters and `showwarning`
         warnings.simplefilter("always", LeftOutWarning)

@@ -100,10 +100,13 @@ def _coming(
 
 
 def _row(past: PastSettlement, now: float) -> tuple[str, ...]:
+    from settlesim.chart import Event
     from settlesim.cli.text import configuration_text, plain
+    from settlesim.settling.settlement import event_words
 
     event = past.event
     name = event.get("name") if isinstance(event, dict) else None
+    name = event_words(Event(name)) if isinstance(name, str) else None
     where = "-" if past.snapshot is None else configuration_text(past.snapshot.configuration)
     return (
         f"{past.number:>6}",

@@ -71,4 +71,5 @@ def _content(report: StoreReport) -> str:
         for name, count in counts.items()
         if name not in _ONE and name not in _DERIVED
     ]
-    return ", ".join(ours + others) or "nothing is in it"
+    empty = "nothing is in it" if report.is_whole else "its content could not be counted"
+    return ", ".join(ours + others) or empty

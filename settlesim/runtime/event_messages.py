@@ -9,7 +9,7 @@ from settlesim.chart.event import external_event
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Message
-from settlesim.settling.settlement import START_EVENT, Elapsed
+from settlesim.settling.settlement import START_EVENT, Elapsed, event_words
 
 __all__ = [
     "DelayPassed",
@@ -47,7 +47,7 @@ class StartRequest:
     @property
     def name(self) -> str:
         """The name of the event that callbacks and services see."""
-        return START_EVENT.name
+        return event_words(START_EVENT)
 
 
 def start_body() -> JSONValue:

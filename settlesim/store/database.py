@@ -404,7 +404,11 @@ def _make_file(
         if os.path.exists(f"{path}-wal"):
             reason = f"it is missing, and {path}-wal, which belongs to it, is there"
             raise StoreDamagedError(path=path, reason=reason)
-        handle, made = tempfile.mkstemp(prefix=".settlesim-", dir=os.path.dirname(path) or ".")
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder):
+            reason = f"its folder {folder} does not exist; make it first"
+            raise StoreUnavailableError(path=path, reason=reason)
+        handle, made = tempfile.mkstemp(prefix=".settlesim-", dir=folder)
         os.close(handle)
         try:
             connection = open_connection(made)

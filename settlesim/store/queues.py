@@ -578,7 +578,12 @@ class SqlQueue(ABC):
         StoreError
             The store could not write; nothing was changed.
         """
-        wanted = None if ids is None else sorted(set(ids))
+        wanted = None if ids is None else list(ids)
+        for number in wanted or ():
+            if type(number) is not int:
+                reason = f"has no dead letter {shorten(number, 40)}"
+                raise InvalidValueError(where=f"queue {self.name!r}", reason=reason)
+        wanted = None if wanted is None else sorted(set(wanted))
         if group_id is not None:
             check_text(group_id, where="group_id")
 

@@ -67,7 +67,7 @@ class SqlStore:
         self.database = database
         self.source = database.path
         """How errors name the store."""
-        self.now = now
+        self.now = _checked(now)
         """The time in seconds since the epoch, for the store and its queues."""
         self.history = history
         """How many settlements of each instance are remembered."""
@@ -479,6 +479,20 @@ def hex_list(names: Iterable[str]) -> str:
     SQLite's JSON functions end a text at its first NUL; a key may have one.
     """
     return json.dumps([name.encode().hex().upper() for name in names])
+
+
+def _checked(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return a clock that raises InvalidValueError where it would say no finite number from 0."""
+    if not callable(clock):
+        reason = f"is {shorten(clock, 40)}; a function that returns seconds is needed"
+        raise InvalidValueError(where="now", reason=reason)
+
+    def now() -> float:
+        seconds = clock()
+        check_seconds(seconds, where="the time of the store's clock")
+        return seconds
+
+    return now
 
 
 def check_settings(history: object, mark_window: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from settlesim.errors import InvalidValueError
 from settlesim.store.database import Database
 from settlesim.store.sql import HISTORY, MARK_WINDOW, SqlStore, check_settings
 from settlesim.store.wall import wall_clock
@@ -39,7 +40,8 @@ class SqliteStore(SqlStore):
     StoreUnavailableError
         The folder is missing, the file cannot be opened, or a newer version wrote it.
     InvalidValueError
-        `history` is no whole number from 0, or `mark_window` no number of seconds from 0.
+        `history` is no whole number from 0, `mark_window` no number of seconds from 0, or the
+        path one of SQLite's special names.
 
     Notes
     -----
@@ -66,6 +68,9 @@ class SqliteStore(SqlStore):
     ) -> None:
         check_settings(history, mark_window)
         self.path = os.fspath(path)
+        if self.path == ":memory:" or self.path.startswith("file:"):
+            reason = f"is {self.path!r}, no path; a MemoryStore() keeps instances in memory"
+            raise InvalidValueError(where="path", reason=reason)
         """As it was given."""
         database = Database(os.path.realpath(path), lock_timeout=lock_timeout)
         super().__init__(database, now=now, history=history, mark_window=mark_window)

@@ -77,12 +77,8 @@ STORE = (
         SQL,
         (
             (
-                "same = (\n                    before is None\n",
-                "same = (\n                    True or before is None\n",
-            ),
-            (
-                "same = digest_of(found.to_dict()) == digest_of(before.to_dict())",
-                "same = bool(found)",
+                "            if before is None or row is None or tuple(row)",
+                "            if True or before is None or row is None or tuple(row)",
             ),
         ),
         "created_anew",

@@ -13,7 +13,7 @@ import pytest
 from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import DeduplicationError, InvalidValueError, ReceiptExpiredError
 from settlesim.ports import Message, Timer, Timers, Transaction
-from settlesim.store import FifoQueue
+from settlesim.store import FifoQueue, MemoryStore, SqliteStore
 from settlesim.store.sql import SqlStore
 from settlesim.testing import ManualTime
 from settlesim.testing.openers import snapshot
@@ -534,3 +534,29 @@ def test_a_record_does_not_change_what_a_queue_gets(queue: Bench) -> None:
     )
     assert queue().status().depth == 0
     assert [each.outcome for each in queue.store().settlements("a")] == ["resolved"]
+
+
+def test_a_clock_that_says_no_time_writes_nothing() -> None:
+    """It is the caller's mistake, and no damage of the store."""
+    for seconds in (float("nan"), float("inf"), -5.0, None, "x"):
+        store = MemoryStore(now=lambda seconds=seconds: seconds)  # type: ignore[misc]
+        with pytest.raises(InvalidValueError, match="the time of the store's clock"):
+            FifoQueue(store, "q").send(1, "a")
+        assert store.database.rows("SELECT * FROM messages") == []
+    with pytest.raises(InvalidValueError, match="now is 5"):
+        MemoryStore(now=5)  # type: ignore[arg-type]
+
+
+def test_a_dead_letter_is_named_by_a_whole_number() -> None:
+    """Anything else is the caller's mistake too."""
+    queue = FifoQueue(MemoryStore(), "q")
+    for number in (float("nan"), "1", None):
+        with pytest.raises(InvalidValueError, match="has no dead letter"):
+            queue.redrive([number])  # type: ignore[list-item]
+
+
+def test_special_names_of_sqlite_are_no_paths() -> None:
+    """They would make files of these names."""
+    for name in (":memory:", "file:x?mode=memory"):
+        with pytest.raises(InvalidValueError, match="MemoryStore"):
+            SqliteStore(name)

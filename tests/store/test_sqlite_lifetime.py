@@ -178,7 +178,7 @@ def test_a_log_without_its_store_is_no_new_store(path: Path) -> None:
 
 def test_a_folder_that_is_missing_is_not_made(tmp_path: Path) -> None:
     """A typing error in a path is not a new store."""
-    with pytest.raises(StoreUnavailableError, match="No such file or directory"):
+    with pytest.raises(StoreUnavailableError, match="does not exist; make it first"):
         SqliteStore(tmp_path / "missing" / "store.db")
     assert not list(tmp_path.iterdir())
 
