@@ -1,9 +1,9 @@
 """How values show themselves, without knowing who draws.
 
 A value below calls a hook (``chart.draw()`` calls `draw`), a layer above registers the
-function that does it (``settlesim.view`` for pictures, ``settlesim.engine`` for the check).
-So a chart can draw itself, and imports still only go down. This module imports nothing of
-settlesim.
+function that does it (``settlesim.view`` for pictures, ``settlesim.check`` for the check).
+So a chart can draw itself, and imports still only go down. The layers above are loaded when
+a hook is called for a value of which none has registered anything yet.
 """
 
 from __future__ import annotations

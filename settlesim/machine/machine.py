@@ -18,7 +18,7 @@ It awaits nothing. Services run outside of `transitions`, between two triggers: 
 
 Notes
 -----
-Only `settlesim.engine` imports `transitions`. The hooks that are used: ``state_cls``,
+Only `settlesim.machine` imports `transitions`. The hooks that are used: ``state_cls``,
 ``transition_cls``, ``_init_graphviz_engine``, ``_get_graph``, ``Event.trigger`` and
 ``HierarchicalMachine.trigger_event``.
 """

@@ -8,7 +8,7 @@ is given a number, a *state*, and each handling of an event from a state is a sm
 *program*: services to call, then one leaf. Trees are shared wherever they are equal, so two
 states in which an event does the same have the same program.
 
-A program is made by driving `settlesim.engine.Settling` itself, one answer at a time; a
+A program is made by driving `settlesim.settling.Settling` itself, one answer at a time; a
 branch is made by replaying the answers so far. There is no second engine.
 
 Rules

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-Both drive the one engine, `settlesim.engine.Settling`. A `ClockedFlight` runs the services
+Both drive the one engine, `settlesim.settling.Settling`. A `ClockedFlight` runs the services
 as the interpreter does, as tasks on a clock that the person paces. A `ManualFlight` has no
 task and no timer: each service waits until the person says how it ended, or that time has
 passed; then time-outs and delays that are due come in the order in which they are due.
