@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from settlesim import Chart, Settling
+from settlesim import Chart, Settlement, Settling, Snapshot
 from settlesim.chart import Event
 from settlesim.chart.functions import takes_active
 from settlesim.errors import DefinitionError, UnboundFunctionError
@@ -42,11 +42,18 @@ def car(conditions: object, **more: Any) -> Chart:
     )
 
 
+def settled(chart: Chart, snapshot: Snapshot | None, event: str) -> Settlement:
+    """Bring one event to its end."""
+    settlement = Settling(chart, snapshot, event).settlement
+    assert settlement is not None
+    return settlement
+
+
 def starts(chart: Chart, *before: str) -> bool:
     """Whether START turns the motor on after some events."""
-    snapshot = None
+    snapshot: Snapshot | None = None
     for event in (*before, "START"):
-        snapshot = Settling(chart, snapshot, event).settlement.after
+        snapshot = settled(chart, snapshot, event).after
     assert snapshot is not None
     return "car.motor.on" in snapshot.configuration
 
@@ -70,10 +77,10 @@ def test_in_works_in_flat_charts() -> None:
     """For the source itself it always holds."""
     states = [{"name": name, "tags": ["settled"]} for name in "ab"]
     chart = Chart(states, [["GO", "a", "b", "In(a)"], ["GO", "b", "a", "In(a)"]], "a")
-    first = Settling(chart, None, "GO").settlement.after
+    first = settled(chart, None, "GO").after
     assert first is not None
     assert first.configuration == ("b",)
-    assert Settling(chart, first, "GO").settlement.outcome.name == "IGNORED"
+    assert settled(chart, first, "GO").outcome.name == "IGNORED"
 
 
 def test_in_is_part_of_the_chart_and_no_function() -> None:
@@ -173,6 +180,6 @@ def test_an_unbound_guard_is_still_named() -> None:
 def test_a_trace_asks_such_a_guard_again() -> None:
     """The panel shows what it said."""
     chart = car("is_shut").bind({"is_shut": is_shut})
-    told = trace(Settling(chart, None, "START").settlement, chart)
+    told = trace(settled(chart, None, "START"), chart)
     assert [asked.answer for attempt in told.attempts for asked in attempt.guards] == [False]
     assert not told.differs
