@@ -233,7 +233,8 @@ class Chart:
         ----------
         functions
             By name. A guard is ``(context, event) -> bool``, an assign ``(context, event) ->``
-            mapping of changes, a service ``async (call) -> JSON``.
+            mapping of changes, a service ``async (call) -> JSON``. A guard or an assign with
+            a parameter ``active`` is given the names of all active states as well.
 
         Raises
         ------
@@ -417,7 +418,7 @@ def _connect(
     edges = explicit + tuple(edge for node in resolved.values() for edge in _reserved(node))
     check_nodes(resolved, edges, tags, problems)
     check_parallel(resolved, edges, problems)
-    check_roles(resolved.values(), edges, problems)
+    check_roles(resolved, edges, problems)
     return resolved, explicit, edges
 
 
