@@ -16,6 +16,7 @@ PACKAGES = [
     "settlesim.chart",
     "settlesim.check",
     "settlesim.errors",
+    "settlesim.formats",
     "settlesim.gallery",
     "settlesim.machine",
     "settlesim.ports",

@@ -24,6 +24,7 @@ from settlesim.chart.heading import (
     read_initial,
     read_name,
     read_on_reject,
+    read_provenance,
     read_semantics,
     read_settling_tags,
     read_version,
@@ -99,6 +100,7 @@ class Chart:
         "initial_configuration",
         "name",
         "on_reject",
+        "provenance",
         "roles",
         "semantics",
         "settling_tags",
@@ -115,6 +117,8 @@ class Chart:
     on_reject: OnReject
     settling_tags: SettlingTags
     semantics: Semantics
+    provenance: FrozenDict
+    """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
     """All nodes in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -169,6 +173,7 @@ class Chart:
         on_reject: object = "discard",
         settling_tags: object = DEFAULT_TAGS,
         semantics: object = "transitions",
+        provenance: object = None,
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
         parser = Parser(problems)
@@ -181,6 +186,7 @@ class Chart:
         self._set("settling_tags", tags)
         self._set("semantics", read_semantics(semantics, problems))
         self._set("context", read_context(context, problems))
+        self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything
         nodes, explicit, edges = _connect(parser, tags, problems)
@@ -368,7 +374,10 @@ class Chart:
             return True
         if not isinstance(other, Chart):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and dict(self.functions) == dict(other.functions)
+        mine, theirs = self.to_dict(), other.to_dict()
+        for record in (mine, theirs):
+            record.pop("provenance", None)
+        return mine == theirs and dict(self.functions) == dict(other.functions)
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))
