@@ -10,6 +10,7 @@ from settlesim.chart import (
     chart_to_json,
     read_chart,
 )
+from settlesim.chart.diff import ChartDiff
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import Report, Verdict
 from settlesim.chart.settling_graph import SettlingGraph
@@ -26,6 +27,7 @@ from settlesim.view import Picture
 __all__ = [
     "Call",
     "Chart",
+    "ChartDiff",
     "Clock",
     "Event",
     "ExportedChart",

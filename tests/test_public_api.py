@@ -15,6 +15,7 @@ PACKAGES = [
     "settlesim",
     "settlesim.chart",
     "settlesim.check",
+    "settlesim.engines",
     "settlesim.errors",
     "settlesim.formats",
     "settlesim.gallery",

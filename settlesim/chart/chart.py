@@ -16,6 +16,7 @@ from settlesim.chart.definition import (
     Transition,
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
+from settlesim.chart.diff import ChartDiff, diff_charts
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
     OnReject,
@@ -238,7 +239,8 @@ class Chart:
         ----------
         functions
             By name. A guard is ``(context, event) -> bool``, an assign ``(context, event) ->``
-            mapping of changes, a service ``async (call) -> JSON``.
+            mapping of changes, a service ``async (call) -> JSON``. A guard or an assign with
+            a parameter ``active`` is given the names of all active states as well.
 
         Raises
         ------
@@ -358,6 +360,15 @@ class Chart:
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
 
+    def diff(self, other: Chart) -> ChartDiff:
+        """Return what changes from this chart to another, in words.
+
+        Functions that are bound, labels and the version do not count.
+        """
+        if not isinstance(other, Chart):
+            raise TypeError(f"a chart is compared with a chart, not with {shorten(other, 60)}")
+        return diff_charts(self, other)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
 
@@ -416,7 +427,7 @@ def _connect(
     edges = explicit + tuple(edge for node in resolved.values() for edge in _reserved(node))
     check_nodes(resolved, edges, tags, problems)
     check_parallel(resolved, edges, problems)
-    check_roles(resolved.values(), edges, problems)
+    check_roles(resolved, edges, problems)
     return resolved, explicit, edges
 
 

@@ -10,6 +10,7 @@ Rules
    that another region has as well, is refused. `transitions` would run each of them to a
    configuration that SCXML 1.0 (section 3.13, conflict resolution) does not allow.
 5. One name is one kind of function: guard, assign or service.
+6. A guard ``In(state)`` asks for a state of the chart.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from settlesim.chart.definition import (
     SettlingTags,
     Transition,
 )
+from settlesim.chart.functions import asked_state
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
@@ -166,19 +168,31 @@ def _check_reach(
 
 
 def roles(nodes: Iterable[Node], transitions: Iterable[Transition]) -> dict[str, str]:
-    """Return every function name with its role, in document order; the first role wins."""
+    """Return every function name with its role, in document order; the first role wins.
+
+    ``In(state)`` is no function, and is not among them.
+    """
     found: dict[str, str] = {}
     for name, role in _uses(nodes, transitions):
-        found.setdefault(name, role)
+        if asked_state(name) is None:
+            found.setdefault(name, role)
     return found
 
 
 def check_roles(
-    nodes: Iterable[Node], transitions: Iterable[Transition], problems: Problems
+    nodes: Mapping[str, Node], transitions: Iterable[Transition], problems: Problems
 ) -> None:
-    """Check rule 5."""
+    """Check rules 5 and 6."""
     found: dict[str, str] = {}
-    for name, role in _uses(nodes, transitions):
+    for name, role in _uses(nodes.values(), transitions):
+        state = asked_state(name)
+        if state is not None:
+            where = f"function {shorten(name)}"
+            if role != "guard":
+                problems.add(where, f"is used as {role}: In() is a guard")
+            elif state not in nodes:
+                problems.unknown(where, "state", state, nodes)
+            continue
         first = found.setdefault(name, role)
         if first != role:
             problems.add(
