@@ -25,6 +25,7 @@ from settlesim.chart.heading import (
     read_initial,
     read_name,
     read_on_reject,
+    read_provenance,
     read_secret,
     read_semantics,
     read_settling_tags,
@@ -104,6 +105,7 @@ class Chart:
         "initial_configuration",
         "name",
         "on_reject",
+        "provenance",
         "roles",
         "secret",
         "semantics",
@@ -123,6 +125,8 @@ class Chart:
     semantics: Semantics
     secret: tuple[str, ...]
     """Names of fields whose values are not shown."""
+    provenance: FrozenDict
+    """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
     """All nodes in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -180,6 +184,7 @@ class Chart:
         settling_tags: object = DEFAULT_TAGS,
         semantics: object = "transitions",
         secret: object = (),
+        provenance: object = None,
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
         parser = Parser(problems)
@@ -193,6 +198,7 @@ class Chart:
         self._set("semantics", read_semantics(semantics, problems))
         self._set("secret", read_secret(secret, problems))
         self._set("context", read_context(context, problems))
+        self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything
         nodes, explicit, edges = _connect(parser, tags, problems)
@@ -390,7 +396,10 @@ class Chart:
             return True
         if not isinstance(other, Chart):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and dict(self.functions) == dict(other.functions)
+        mine, theirs = self.to_dict(), other.to_dict()
+        for record in (mine, theirs):
+            record.pop("provenance", None)
+        return mine == theirs and dict(self.functions) == dict(other.functions)
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))

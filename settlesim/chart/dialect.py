@@ -75,6 +75,7 @@ CHART_KEYS: Final = (
     "settling_tags",
     "semantics",
     "secret",
+    "provenance",
     "states",
     "transitions",
 )

@@ -19,6 +19,7 @@ __all__ = [
     "read_initial",
     "read_name",
     "read_on_reject",
+    "read_provenance",
     "read_secret",
     "read_semantics",
     "read_settling_tags",
@@ -99,6 +100,15 @@ def read_context(context: object, problems: Problems) -> FrozenDict:
     except InvalidValueError as error:
         problems.add(error.where, error.reason)
         return freeze_object({}, where="context")
+
+
+def read_provenance(provenance: object, problems: Problems) -> FrozenDict:
+    """Return what the chart was read from, frozen."""
+    try:
+        return freeze_object({} if provenance is None else provenance, where="provenance")
+    except InvalidValueError as error:
+        problems.add(error.where, error.reason)
+        return freeze_object({}, where="provenance")
 
 
 def read_settling_tags(tags: object, problems: Problems) -> SettlingTags:

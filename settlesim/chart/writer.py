@@ -37,6 +37,8 @@ def chart_to_dict(chart: Chart) -> dict[str, Any]:
         record["semantics"] = chart.semantics
     if chart.secret:
         record["secret"] = list(chart.secret)
+    if chart.provenance:
+        record["provenance"] = thaw(chart.provenance)
     return record
 
 
