@@ -24,7 +24,7 @@ from settlesim.errors import (
 from settlesim.machine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
 from settlesim.machine.transitions_log import quietly
 
-__all__ = ["apply", "build_machine", "machine_of"]
+__all__ = ["apply", "build_machine", "holds", "machine_of"]
 
 
 def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
@@ -166,14 +166,25 @@ def _named(callback: Callable[[EventData], Any], name: str) -> Callable[[EventDa
 def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], bool]:
     def check(event_data: EventData) -> bool:
         instance: Any = event_data.model
-        result = _call(name, "guard", function, instance.context, instance.event)
-        if result is True or result is False:
-            return result
-        raise FunctionFailedError(
-            function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
-        )
+        return holds(name, function, instance.context, instance.event)
 
     return check
+
+
+def holds(name: str, function: Callable[..., Any], context: FrozenDict, event: Event) -> bool:
+    """Return what one guard says.
+
+    Raises
+    ------
+    FunctionFailedError
+        The function raised, is a coroutine, or returned anything but True or False.
+    """
+    result = _call(name, "guard", function, context, event)
+    if result is True or result is False:
+        return result
+    raise FunctionFailedError(
+        function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
+    )
 
 
 def _assign(name: str, function: Callable[..., Any]) -> Callable[[EventData], None]:

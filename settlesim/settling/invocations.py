@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from settlesim.chart import Event
 from settlesim.chart.strict_json import FrozenDict, JSONValue
-from settlesim.machine.program import Fired, Program
+from settlesim.machine.fired import Fired
+from settlesim.machine.program import Program
 from settlesim.settling.macrostep import Activities, Position, activities_of
 from settlesim.settling.settlement import Call, CallStatus, Pending, PendingDelay
 

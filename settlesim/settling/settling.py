@@ -46,7 +46,15 @@ from settlesim.errors import (
     StalledError,
     error_message,
 )
-from settlesim.machine.program import Fired, Program, check_snapshot, outcome_of, program_of
+from settlesim.machine.fired import Fired
+from settlesim.machine.program import (
+    Program,
+    check_snapshot,
+    frozen_history,
+    history_of,
+    outcome_of,
+    program_of,
+)
 from settlesim.settling.invocations import Running
 from settlesim.settling.macrostep import (
     Position,
@@ -153,7 +161,7 @@ class Settling:
             check_snapshot(self._program, snapshot, key)
             self.before = snapshot
         self._context = self.before.context
-        self._position = Position(self.before.configuration)
+        self._position = Position(self.before.configuration, history=history_of(self.before))
         if snapshot is None or event is None:
             # nothing of a new one can have passed; one that exists is not started again
             self.settlement = self._settle(Outcome.IGNORED)
@@ -324,7 +332,7 @@ class Settling:
         pending = self._running.pending.pop(id_)
         position = self._position
         left = tuple(each for each in position.invocations if each != id_)
-        self._position = Position(position.configuration, left, position.delays, position.internal)
+        self._position = position._replace(invocations=left)
         return pending
 
     def _enter(self) -> None:
@@ -346,7 +354,10 @@ class Settling:
         self._run_on()
 
     def _fire(self, trigger: str, event: Event) -> bool:
-        fired = self._program.fire(self._position.configuration, self._context, trigger, event)
+        position = self._position
+        fired = self._program.fire(
+            position.configuration, self._context, trigger, event, position.history
+        )
         if fired is None:
             return False
         self._last = event
@@ -448,6 +459,7 @@ class Settling:
             configuration=self._position.configuration,
             context=self._context,
             revision=self.before.revision + saved,
+            history_states=frozen_history(self._position.history),
         )
 
     def _settle(self, outcome: Outcome) -> Settlement:
