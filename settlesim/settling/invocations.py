@@ -48,6 +48,10 @@ class Running:
         self.starts: dict[str, int] = {}
         """How often each service and each delay's trigger has been started."""
 
+    def may_pass(self, id_: str, active: frozenset[str]) -> bool:
+        """Whether there is such a delay, and it belongs to an active node."""
+        return id_ in self.activities.delays and self.activities.node_of(id_) in active
+
     def rest_in(self, active: frozenset[str], passed: str | None) -> None:
         """Begin with an instance that rests: the delays of its nodes go on outside.
 

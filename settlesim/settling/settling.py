@@ -162,12 +162,17 @@ class Settling:
             self.before = snapshot
         self._context = self.before.context
         self._position = Position(self.before.configuration, history=history_of(self.before))
-        if snapshot is None or event is None:
+        active = self._program.active(self.before.configuration)
+        if (
+            snapshot is None
+            or event is None
+            or (elapsed is not None and not self._running.may_pass(elapsed, active))
+        ):
             # nothing of a new one can have passed; one that exists is not started again
             self.settlement = self._settle(Outcome.IGNORED)
             return
         if self._running.activities.delays:
-            self._running.rest_in(self._program.active(snapshot.configuration), elapsed)
+            self._running.rest_in(active, elapsed)
         self._guarded(self._apply)
 
     def __repr__(self) -> str:

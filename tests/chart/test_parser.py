@@ -433,7 +433,7 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
         (
             [{"name": "a", "always": {"zzz": "a"}}],
             "state 'a' always: unknown key 'zzz'; known are after, assign, before, conditions, "
-            "dest, label, prepare, unless",
+            "dest, internal, label, prepare, unless",
         ),
         (
             [{"name": "a", "on_enter": 5}],
