@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -16,6 +16,7 @@ from settlesim.chart.definition import (
     Transition,
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
+from settlesim.chart.diff import ChartDiff, diff_charts
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
     OnReject,
@@ -24,6 +25,8 @@ from settlesim.chart.heading import (
     read_initial,
     read_name,
     read_on_reject,
+    read_provenance,
+    read_secret,
     read_semantics,
     read_settling_tags,
     read_version,
@@ -75,6 +78,9 @@ class Chart:
     semantics
         Whose rules say which transitions fire: ``"transitions"``, those of the library, or
         ``"scxml"``, those of SCXML 1.0.
+    secret
+        Names of fields whose values no page, log, picture or list of settlements shows: in the
+        context, and wherever data of events or results of services have a field of that name.
 
     Raises
     ------
@@ -103,7 +109,9 @@ class Chart:
         "initial_configuration",
         "name",
         "on_reject",
+        "provenance",
         "roles",
+        "secret",
         "semantics",
         "settling_tags",
         "states",
@@ -120,6 +128,10 @@ class Chart:
     on_reject: OnReject
     settling_tags: SettlingTags
     semantics: Semantics
+    secret: tuple[str, ...]
+    """Names of fields whose values are not shown."""
+    provenance: FrozenDict
+    """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
     """All nodes in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -149,6 +161,7 @@ class Chart:
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
         semantics: Semantics = "transitions",
+        secret: Sequence[str] = (),
     ) -> None:
         self._read(
             Problems(name),
@@ -161,6 +174,7 @@ class Chart:
             on_reject=on_reject,
             settling_tags=settling_tags,
             semantics=semantics,
+            secret=secret,
         )
 
     def _read(
@@ -176,6 +190,8 @@ class Chart:
         on_reject: object = "discard",
         settling_tags: object = DEFAULT_TAGS,
         semantics: object = "transitions",
+        secret: object = (),
+        provenance: object = None,
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
         rules = read_semantics(semantics, problems)
@@ -188,7 +204,9 @@ class Chart:
         self._set("on_reject", read_on_reject(on_reject, problems))
         self._set("settling_tags", tags)
         self._set("semantics", rules)
+        self._set("secret", read_secret(secret, problems))
         self._set("context", read_context(context, problems))
+        self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything
         nodes, explicit, edges = _connect(parser, tags, rules, problems)
@@ -243,7 +261,8 @@ class Chart:
         ----------
         functions
             By name. A guard is ``(context, event) -> bool``, an assign ``(context, event) ->``
-            mapping of changes, a service ``async (call) -> JSON``.
+            mapping of changes, a service ``async (call) -> JSON``. A guard or an assign with
+            a parameter ``active`` is given the names of all active states as well.
 
         Raises
         ------
@@ -365,6 +384,15 @@ class Chart:
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
 
+    def diff(self, other: Chart) -> ChartDiff:
+        """Return what changes from this chart to another, in words.
+
+        Functions that are bound, labels and the version do not count.
+        """
+        if not isinstance(other, Chart):
+            raise TypeError(f"a chart is compared with a chart, not with {shorten(other, 60)}")
+        return diff_charts(self, other)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
 
@@ -381,7 +409,10 @@ class Chart:
             return True
         if not isinstance(other, Chart):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and dict(self.functions) == dict(other.functions)
+        mine, theirs = self.to_dict(), other.to_dict()
+        for record in (mine, theirs):
+            record.pop("provenance", None)
+        return mine == theirs and dict(self.functions) == dict(other.functions)
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))
@@ -427,7 +458,7 @@ def _connect(
     else:
         refuse_scxml(resolved.values(), edges, problems)
         check_parallel(resolved, edges, problems)
-    check_roles(resolved.values(), edges, problems)
+    check_roles(resolved, edges, problems)
     return resolved, explicit, edges
 
 

@@ -11,7 +11,8 @@ Rules
    configuration that SCXML 1.0 (section 3.13, conflict resolution) does not allow.
    With ``semantics="scxml"`` the conflict rule of that section decides, and none of it is refused.
 5. One name is one kind of function: guard, assign or service.
-6. History states, several destinations and ``internal`` belong to ``semantics="scxml"``, which
+6. A guard ``In(state)`` asks for a state of the chart.
+7. History states, several destinations and ``internal`` belong to ``semantics="scxml"``, which
    has no ``prepare``. Several states are named together only where they are in different regions
    of a parallel state (SCXML 1.0, sections 3.5, 3.6, 3.10 and 3.11).
 """
@@ -30,6 +31,7 @@ from settlesim.chart.definition import (
     SettlingTags,
     Transition,
 )
+from settlesim.chart.functions import asked_state
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
@@ -211,7 +213,7 @@ _ONLY_SCXML = "needs semantics='scxml': the rules of the library transitions do 
 def refuse_scxml(
     nodes: Iterable[Node], transitions: Iterable[Transition], problems: Problems
 ) -> None:
-    """Refuse what only charts with the semantics of SCXML have (rule 6)."""
+    """Refuse what only charts with the semantics of SCXML have (rule 7)."""
     for node in nodes:
         if node.kind is NodeKind.HISTORY:
             problems.add(f"state {shorten(node.name)}", f"is a history state, which {_ONLY_SCXML}")
@@ -225,7 +227,7 @@ def refuse_scxml(
 def check_scxml(
     nodes: Mapping[str, Node], transitions: Iterable[Transition], problems: Problems
 ) -> None:
-    """Check rule 6 for a chart with the semantics of SCXML."""
+    """Check rule 7 for a chart with the semantics of SCXML."""
     for node in nodes.values():
         where = f"state {shorten(node.name)}"
         _check_together(node.initial_states, nodes, f"{where} initial", problems)
@@ -294,19 +296,31 @@ def _place(name: str, nodes: Mapping[str, Node]) -> str:
 
 
 def roles(nodes: Iterable[Node], transitions: Iterable[Transition]) -> dict[str, str]:
-    """Return every function name with its role, in document order; the first role wins."""
+    """Return every function name with its role, in document order; the first role wins.
+
+    ``In(state)`` is no function, and is not among them.
+    """
     found: dict[str, str] = {}
     for name, role in _uses(nodes, transitions):
-        found.setdefault(name, role)
+        if asked_state(name) is None:
+            found.setdefault(name, role)
     return found
 
 
 def check_roles(
-    nodes: Iterable[Node], transitions: Iterable[Transition], problems: Problems
+    nodes: Mapping[str, Node], transitions: Iterable[Transition], problems: Problems
 ) -> None:
-    """Check rule 5."""
+    """Check rules 5 and 6."""
     found: dict[str, str] = {}
-    for name, role in _uses(nodes, transitions):
+    for name, role in _uses(nodes.values(), transitions):
+        state = asked_state(name)
+        if state is not None:
+            where = f"function {shorten(name)}"
+            if role != "guard":
+                problems.add(where, f"is used as {role}: In() is a guard")
+            elif state not in nodes:
+                problems.unknown(where, "state", state, nodes)
+            continue
         first = found.setdefault(name, role)
         if first != role:
             problems.add(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from settlesim.chart import (
     EVENTLESS,
@@ -21,10 +21,11 @@ from settlesim.chart import (
     Transition,
     TransitionKind,
 )
+from settlesim.chart.functions import takes_active
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
-from settlesim.machine.builder import apply, build_machine, machine_of
+from settlesim.machine.builder import apply, build_machine, leaves_of, machine_of
 from settlesim.machine.fired import NO_HISTORY, Fired, History
 from settlesim.machine.machine import Instance, NestedSettleMachine
 from settlesim.machine.scxml import Ask, ScxmlRules
@@ -148,7 +149,7 @@ class Program:
         if not instance.fired:
             return None
         return Fired(
-            tuple(sorted(_leaves(instance.state), key=self._order.__getitem__)),
+            tuple(sorted(leaves_of(instance.state), key=self._order.__getitem__)),
             instance.context,
             tuple(self._edge_numbers[edge] for edge in instance.fired),
             tuple(instance.exited),
@@ -183,7 +184,9 @@ class Program:
             for function in self.chart.node(name).on_enter:
                 if function not in self.chart.functions:
                     raise UnboundFunctionError(chart=self.chart.name, names=[function])
-                context = apply(function, self.chart.functions[function], context, event)
+                call = self.chart.functions[function]
+                options = {"active": entered} if takes_active(call) else {}
+                context = apply(function, call, context, event, options)
         return Fired(configuration, context, (), (), entered)
 
     def sources(self, trigger: str) -> frozenset[str]:
@@ -298,13 +301,6 @@ class Program:
                 found[parent] = None
                 parent = chart.node(parent).parent
         return tuple(found)
-
-
-def _leaves(state: Any) -> Iterable[str]:
-    """Return the leaves of the nested lists that `transitions` makes of parallel states."""
-    if isinstance(state, str):
-        return (state,)
-    return [leaf for region in state for leaf in _leaves(region)]
 
 
 def program_of(chart: Chart) -> Program:

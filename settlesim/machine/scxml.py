@@ -22,16 +22,17 @@ W3C (2015): "State Chart XML (SCXML): State Machine Notation for Control Abstrac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from settlesim.chart import EVENTLESS, Chart, Event, NodeKind, Transition, TransitionKind
 from settlesim.chart.definition import ANY_EVENT
+from settlesim.chart.functions import asked_state, takes_active
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.structure import HistoryStates, Structure
 from settlesim.chart.validation import ancestors
 from settlesim.errors import UnboundFunctionError
-from settlesim.machine.builder import apply, holds
+from settlesim.machine.builder import apply, holds, placed, without_states
 from settlesim.machine.fired import NO_HISTORY, Fired, History
 
 __all__ = ["Ask", "ScxmlRules"]
@@ -50,8 +51,9 @@ class _Plan(NamedTuple):
     exited: tuple[str, ...]
     entered: tuple[str, ...]
     history: History
-    assigns: tuple[str, ...]
-    """The functions that may change the context, in the order in which they run."""
+    assigns: tuple[tuple[str, tuple[str, ...]], ...]
+    """The functions that may change the context, in the order in which they run; each with the
+    states that are active then."""
 
 
 class ScxmlRules:
@@ -67,9 +69,11 @@ class ScxmlRules:
         self._chart = chart
         self._ask = ask
         self._structure: Structure = chart.structure
-        self._active: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._moving = {name for name, each in chart.functions.items() if takes_active(each)}
+        """The functions that look at the active states."""
         self._plans: dict[tuple[object, ...], _Plan] = {}
         self._candidates: dict[tuple[str, ...], dict[str, tuple[int, ...]]] = {}
+        self._open = tuple(map(without_states, chart.edges))
         self._by_trigger: dict[str, list[int]] = {}
         for index, edge in enumerate(chart.edges):
             self._by_trigger.setdefault(edge.trigger, []).append(index)
@@ -149,38 +153,60 @@ class ScxmlRules:
         event: Event,
     ) -> tuple[int, ...]:
         """Return the enabled transitions, one for each active leaf (``selectTransitions``)."""
+        active = self._chart.active(configuration)
         asked: dict[int, bool] = {}
         selected: dict[int, None] = {}
         for leaf in configuration:
             for index in (each for name in ancestors(leaf) for each in sources.get(name, ())):
                 if index not in asked:
-                    asked[index] = self._is_enabled(index, context, event)
+                    asked[index] = self._is_enabled(index, active, context, event)
                 if asked[index]:
                     selected[index] = None
                     break
         return tuple(selected)
 
-    def _is_enabled(self, index: int, context: FrozenDict, event: Event) -> bool:
+    def _is_enabled(
+        self, index: int, active: tuple[str, ...], context: FrozenDict, event: Event
+    ) -> bool:
+        """Whether all guards of a transition hold."""
         edge = self._chart.edges[index]
         if not edge.guards:
             return True
-        if self._ask is not None:
-            return self._ask(index, edge, event)
-        functions = self._chart.functions
-        self._require(edge.guards)
-        return all(
-            holds(name, functions[name], context, event) for name in edge.conditions
-        ) and not any(holds(name, functions[name], context, event) for name in edge.unless)
+        if self._ask is None:
+            wanted = ((name, True) for name in edge.conditions)
+            refused = ((name, False) for name in edge.unless)
+            return all(
+                self._holds(name, active, context, event) is value
+                for name, value in (*wanted, *refused)
+            )
+        if any(_is_in(name, active) is False for name in edge.conditions):
+            return False
+        if any(_is_in(name, active) is True for name in edge.unless):
+            return False
+        asked = self._open[index]
+        if not self._moving.isdisjoint(asked.guards):
+            asked = placed(asked, self._moving, self._structure.leaves(active))
+        return not asked.guards or self._ask(index, asked, event)
 
-    def _require(self, names: tuple[str, ...]) -> None:
-        for name in names:
-            if name not in self._chart.functions:
-                raise UnboundFunctionError(chart=self._chart.name, names=[name])
+    def _holds(self, name: str, active: tuple[str, ...], context: FrozenDict, event: Event) -> bool:
+        found = _is_in(name, active)
+        if found is not None:
+            return found
+        return holds(name, self._function(name), context, event, self._options(name, active))
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        function = self._chart.functions.get(name)
+        if function is None:
+            raise UnboundFunctionError(chart=self._chart.name, names=[name])
+        return function
+
+    def _options(self, name: str, active: tuple[str, ...]) -> Mapping[str, Any]:
+        return {"active": active} if name in self._moving else {}
 
     def _execute(self, plan: _Plan, context: FrozenDict, event: Event) -> Fired:
-        self._require(plan.assigns)
-        for name in plan.assigns:
-            context = apply(name, self._chart.functions[name], context, event)
+        for name, active in plan.assigns:
+            options = self._options(name, active)
+            context = apply(name, self._function(name), context, event, options)
         return Fired(
             plan.configuration, context, plan.edges, plan.exited, plan.entered, plan.history
         )
@@ -213,10 +239,10 @@ class ScxmlRules:
         after = structure.in_order([*stay, *entered])
         edges = [chart.edges[index] for index in fired]
         assigns = [
-            *(each for name in exited for each in chart.node(name).on_exit),
-            *(each for edge in edges for each in edge.before + edge.assign),
+            *self._exit_assigns(exited, active),
+            *((each, tuple(stay)) for edge in edges for each in edge.before + edge.assign),
             *self._entry_assigns(entered, after),
-            *(each for edge in edges for each in edge.after),
+            *((each, after) for edge in edges for each in edge.after),
         ]
         return _Plan(
             structure.leaves(after),
@@ -250,21 +276,36 @@ class ScxmlRules:
         edges = self._chart.edges
         return edges[index].source.startswith(f"{edges[other].source}.")
 
-    def _entry_assigns(self, entered: tuple[str, ...], active: tuple[str, ...]) -> Iterator[str]:
+    def _exit_assigns(
+        self, exited: tuple[str, ...], active: tuple[str, ...]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the assigns of states that are left, with what is active then."""
+        left: set[str] = set()
+        for name in exited:
+            for each in self._chart.node(name).on_exit:
+                yield each, tuple(other for other in active if other not in left)
+            left.add(name)
+
+    def _entry_assigns(
+        self, entered: tuple[str, ...], active: tuple[str, ...]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the assigns of states that are entered, and of those that this finishes."""
         done: set[str] = set()
+        later = set(entered)
         for position, name in enumerate(entered):
+            later.discard(name)
             node = self._chart.node(name)
-            yield from node.on_enter
-            if node.kind is not NodeKind.FINAL:
+            is_final = node.kind is NodeKind.FINAL
+            if not (node.on_enter or is_final):
                 continue
-            yield from node.on_final
-            later = set(entered[position + 1 :])
-            now = [each for each in active if each not in later]
-            for above in self._structure.finished(entered[: position + 1], now):
-                if above not in done:
-                    done.add(above)
-                    yield from self._chart.node(above).on_final
+            now = tuple(each for each in active if each not in later)
+            yield from ((each, now) for each in node.on_enter)
+            if not is_final:
+                continue
+            finished = [name, *self._structure.finished(entered[: position + 1], now)]
+            for each in [each for each in finished if each not in done]:
+                done.add(each)
+                yield from ((function, now) for function in self._chart.node(each).on_final)
 
     def accepts(self, active: frozenset[str]) -> dict[str, tuple[Transition, ...]]:
         """Return the external events that active states take, innermost sources first."""
@@ -282,6 +323,12 @@ class ScxmlRules:
             if taken:
                 found[trigger] = tuple(sorted(taken, key=lambda edge: -edge.source.count(".")))
         return found
+
+
+def _is_in(guard: str, active: tuple[str, ...]) -> bool | None:
+    """Return what ``In(state)`` says; None for any other guard."""
+    state = asked_state(guard)
+    return None if state is None else state in active
 
 
 def _fits(event: str, descriptor: str) -> bool:

@@ -162,18 +162,14 @@ class Settling:
             self.before = snapshot
         self._context = self.before.context
         self._position = Position(self.before.configuration, history=history_of(self.before))
-        active = self._program.active(self.before.configuration)
-        if (
-            snapshot is None
-            or event is None
-            or (elapsed is not None and not self._running.may_pass(elapsed, active))
-        ):
+        if snapshot is None or event is None:
             # nothing of a new one can have passed; one that exists is not started again
             self.settlement = self._settle(Outcome.IGNORED)
             return
         if self._running.activities.delays:
+            active = self._program.active(snapshot.configuration)
             self._running.rest_in(active, elapsed)
-        self._guarded(self._apply)
+        self._guarded(lambda: self._apply(elapsed))
 
     def __repr__(self) -> str:
         if self.settlement is not None:
@@ -350,9 +346,18 @@ class Settling:
         self._running.update(self._position, fired, self._context)
         self._run_on()
 
-    def _apply(self) -> None:
-        """Apply the event to a configuration that is at rest."""
+    def _apply(self, elapsed: str | None = None) -> None:
+        """Apply the event to a configuration that is at rest.
+
+        Parameters
+        ----------
+        elapsed : the delay whose event it is; that of a node which is not active is ignored
+        """
         self._applied = True
+        active = self._program.active(self._position.configuration)
+        if elapsed is not None and not self._running.may_pass(elapsed, active):
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
         if not self._fire(self.event.name, self.event):
             self.settlement = self._settle(Outcome.IGNORED)
             return

@@ -15,6 +15,7 @@ first, and `Trace.differs` says so.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,9 +83,10 @@ class _Recorder(Program):
         )
 
     def _written(self, name: str, role: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(context: FrozenDict, event: Event) -> Any:
+        @functools.wraps(function)  # so that its parameter `active` is seen
+        def call(context: FrozenDict, event: Event, **active: Any) -> Any:
             try:
-                answer = function(context, event)
+                answer = function(context, event, **active)
             except Exception as error:
                 self._note(role, Asked(name, error))
                 raise
