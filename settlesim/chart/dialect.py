@@ -74,6 +74,7 @@ CHART_KEYS: Final = (
     "on_reject",
     "settling_tags",
     "semantics",
+    "secret",
     "provenance",
     "states",
     "transitions",

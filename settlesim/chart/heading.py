@@ -20,6 +20,7 @@ __all__ = [
     "read_name",
     "read_on_reject",
     "read_provenance",
+    "read_secret",
     "read_semantics",
     "read_settling_tags",
     "read_version",
@@ -73,6 +74,14 @@ def read_on_reject(on_reject: object, problems: Problems) -> OnReject:
             return known
     problems.add("on_reject", f"is {shorten(on_reject)}; 'discard' or 'persist' is needed")
     return "discard"
+
+
+def read_secret(secret: object, problems: Problems) -> tuple[str, ...]:
+    """Return the names of the fields whose values are not shown."""
+    if isinstance(secret, (list, tuple)) and all(type(name) is str and name for name in secret):
+        return tuple(dict.fromkeys(secret))
+    problems.add("secret", f"is {shorten(secret)}; a list of the names of context fields is needed")
+    return ()
 
 
 def read_semantics(semantics: object, problems: Problems) -> Semantics:

@@ -19,7 +19,7 @@ from tests.strategies_charts import chart_records
 
 _TOP = (
     *("name", "version", "initial", "context"),
-    *("on_reject", "settling_tags", "semantics", "states", "transitions"),
+    *("on_reject", "settling_tags", "semantics", "secret", "states", "transitions"),
 )
 _INSIDE = (
     "children parallel tags invoke after always on_done on_error src trigger source dest "
