@@ -16,6 +16,7 @@ from settlesim.chart.definition import (
     Transition,
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
+from settlesim.chart.diff import ChartDiff, diff_charts
 from settlesim.chart.fingerprint import fingerprint_of
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
@@ -403,6 +404,15 @@ class Chart:
         """
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
+
+    def diff(self, other: Chart) -> ChartDiff:
+        """Return what changes from this chart to another, in words.
+
+        Functions that are bound, labels and the version do not count.
+        """
+        if not isinstance(other, Chart):
+            raise TypeError(f"a chart is compared with a chart, not with {shorten(other, 60)}")
+        return diff_charts(self, other)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
