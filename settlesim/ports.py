@@ -127,7 +127,7 @@ class Transaction:
     """What one settlement changes in a store, all of it or nothing.
 
     A store that cannot keep one of the parts after `expected` refuses the transaction with
-    `refuse_parts`; only a `record` may be left out in silence.
+    `refuse_parts`; only a `record` and a `definition` may be left out in silence.
     """
 
     key: str
