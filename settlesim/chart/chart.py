@@ -186,7 +186,7 @@ class Chart:
             problems.raise_if_any()  # without states no name stands for anything
         nodes, explicit, edges = _connect(parser, tags, problems)
         found = roles(nodes.values(), edges)
-        start = read_initial(initial, nodes, problems)
+        start = read_initial(parser.place_of(initial, "initial"), nodes, problems)
         check_functions(parser.functions, found, "function", problems)
         problems.raise_if_any()
         self._set("initial", start)

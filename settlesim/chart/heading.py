@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -45,7 +44,7 @@ def read_name(name: object, problems: Problems) -> str:
 
 def read_initial(initial: object, nodes: Mapping[str, Node], problems: Problems) -> str:
     """Return the name of the node in which a new instance starts."""
-    start = initial.name if isinstance(initial, enum.Enum) else initial
+    start = initial
     if start is None:
         problems.add("initial", "is missing; the node in which a new instance starts is needed")
     elif not isinstance(start, str):

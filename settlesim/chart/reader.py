@@ -29,7 +29,7 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 
 
 @singledispatch
-def read_chart(source: object) -> Chart:
+def read_chart(source: object, *, automatic: bool | None = None) -> Chart:
     """Read a chart.
 
     Parameters
@@ -37,6 +37,9 @@ def read_chart(source: object) -> Chart:
     source
         A `Chart`, a mapping, JSON text (it begins with a brace), the path of a JSON file, a
         ``module:attribute`` that holds any of these, or a machine of `transitions`.
+    automatic
+        Of a machine: whether its automatic transitions (``to_<state>``) become transitions of
+        the chart. By default they are left out, and that is said; with False it is not said.
 
     Raises
     ------

@@ -35,6 +35,7 @@ from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart.event import EventName
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze
 from settlesim.errors import (
@@ -113,7 +114,7 @@ class Settling:
         self,
         chart: Chart | Program,
         snapshot: Snapshot | None,
-        event: Event | Elapsed | str | None,
+        event: Event | Elapsed | EventName | None,
         *,
         key: str = "",
         max_microsteps: int = MAX_MICROSTEPS,
