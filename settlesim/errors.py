@@ -20,6 +20,7 @@
     │   ├── ReceiptExpiredError     the consumer was too slow: the message is in other hands
     │   ├── EventRepeatedError      the event was settled before: only consume its message
     │   ├── DeduplicationError      the sender: one id for two different messages
+    │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── ChartMismatchError
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
@@ -68,6 +69,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "UnboundFunctionError",
+    "UnexpectedRevisionError",
     "VersionConflictError",
     "shorten",
 ]
@@ -453,6 +455,31 @@ class DeduplicationError(StoreError):
             queue=queue,
             group_id=group_id,
             deduplication_id=deduplication_id,
+        )
+
+
+class UnexpectedRevisionError(StoreError):
+    """An event was meant for another revision of its instance; it was not accepted."""
+
+    key: str
+    expected: int
+    actual: int
+    waiting: int
+    """How many events wait that were accepted before."""
+
+    def __init__(self, *, key: str, expected: int, actual: int, waiting: int = 0) -> None:
+        if actual == expected:
+            events = "1 event waits" if waiting == 1 else f"{waiting} events wait"
+            what = f"at revision {actual}, but {events} that will change it"
+        else:
+            what = f"at revision {actual}, not {expected}"
+        super().__init__(
+            f"instance {shorten(key)} is {what}. The event was not accepted: read the instance "
+            "again, and send it with the revision that was read.",
+            key=key,
+            expected=expected,
+            actual=actual,
+            waiting=waiting,
         )
 
 

@@ -115,6 +115,8 @@ class Transaction:
     """What becomes of the instance's timers; None leaves them alone."""
     record: FrozenDict | None = None
     """What the instance's list of settlements keeps of this one."""
+    secret: tuple[str, ...] = ()
+    """Names of fields whose values the store hides in the list of settlements."""
     before: Snapshot | None = None
     """The state that was loaded, if the sender says so: then the store compares it too, since an
     instance that was deleted and created again may be at the same revision with another state."""

@@ -151,6 +151,7 @@ def chart_records(
         "version": draw(st.integers(1, 3)),
         "initial": draw(st.sampled_from(roots)),
         "context": draw(st.sampled_from([{}, {"n": 1}, {"n": 0, "list": [{"a": None}]}])),
+        "secret": draw(st.sampled_from([[], ["pin"]])),
         "on_reject": draw(st.sampled_from(["discard", "persist"])),
         "states": states,
         "transitions": transitions,

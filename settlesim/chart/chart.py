@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -25,6 +25,8 @@ from settlesim.chart.heading import (
     read_initial,
     read_name,
     read_on_reject,
+    read_provenance,
+    read_secret,
     read_semantics,
     read_settling_tags,
     read_version,
@@ -72,6 +74,9 @@ class Chart:
     semantics
         Whose rules say which transitions fire: ``"transitions"``, those of the library.
         ``"scxml"`` is refused, since it is not there yet.
+    secret
+        Names of fields whose values no page, log, picture or list of settlements shows: in the
+        context, and wherever data of events or results of services have a field of that name.
 
     Raises
     ------
@@ -100,7 +105,9 @@ class Chart:
         "initial_configuration",
         "name",
         "on_reject",
+        "provenance",
         "roles",
+        "secret",
         "semantics",
         "settling_tags",
         "states",
@@ -116,6 +123,10 @@ class Chart:
     on_reject: OnReject
     settling_tags: SettlingTags
     semantics: Semantics
+    secret: tuple[str, ...]
+    """Names of fields whose values are not shown."""
+    provenance: FrozenDict
+    """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
     """All nodes in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -143,6 +154,7 @@ class Chart:
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
         semantics: Semantics = "transitions",
+        secret: Sequence[str] = (),
     ) -> None:
         self._read(
             Problems(name),
@@ -155,6 +167,7 @@ class Chart:
             on_reject=on_reject,
             settling_tags=settling_tags,
             semantics=semantics,
+            secret=secret,
         )
 
     def _read(
@@ -170,6 +183,8 @@ class Chart:
         on_reject: object = "discard",
         settling_tags: object = DEFAULT_TAGS,
         semantics: object = "transitions",
+        secret: object = (),
+        provenance: object = None,
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
         parser = Parser(problems)
@@ -181,7 +196,9 @@ class Chart:
         self._set("on_reject", read_on_reject(on_reject, problems))
         self._set("settling_tags", tags)
         self._set("semantics", read_semantics(semantics, problems))
+        self._set("secret", read_secret(secret, problems))
         self._set("context", read_context(context, problems))
+        self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything
         nodes, explicit, edges = _connect(parser, tags, problems)
@@ -379,7 +396,10 @@ class Chart:
             return True
         if not isinstance(other, Chart):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and dict(self.functions) == dict(other.functions)
+        mine, theirs = self.to_dict(), other.to_dict()
+        for record in (mine, theirs):
+            record.pop("provenance", None)
+        return mine == theirs and dict(self.functions) == dict(other.functions)
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))

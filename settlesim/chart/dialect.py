@@ -75,6 +75,8 @@ CHART_KEYS: Final = (
     "on_reject",
     "settling_tags",
     "semantics",
+    "secret",
+    "provenance",
     "states",
     "transitions",
 )

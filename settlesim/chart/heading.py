@@ -18,6 +18,8 @@ __all__ = [
     "read_initial",
     "read_name",
     "read_on_reject",
+    "read_provenance",
+    "read_secret",
     "read_semantics",
     "read_settling_tags",
     "read_version",
@@ -73,6 +75,14 @@ def read_on_reject(on_reject: object, problems: Problems) -> OnReject:
     return "discard"
 
 
+def read_secret(secret: object, problems: Problems) -> tuple[str, ...]:
+    """Return the names of the fields whose values are not shown."""
+    if isinstance(secret, (list, tuple)) and all(type(name) is str and name for name in secret):
+        return tuple(dict.fromkeys(secret))
+    problems.add("secret", f"is {shorten(secret)}; a list of the names of context fields is needed")
+    return ()
+
+
 def read_semantics(semantics: object, problems: Problems) -> Semantics:
     """Return whose rules say which transitions fire."""
     if semantics == "scxml":
@@ -89,6 +99,15 @@ def read_context(context: object, problems: Problems) -> FrozenDict:
     except InvalidValueError as error:
         problems.add(error.where, error.reason)
         return freeze_object({}, where="context")
+
+
+def read_provenance(provenance: object, problems: Problems) -> FrozenDict:
+    """Return what the chart was read from, frozen."""
+    try:
+        return freeze_object({} if provenance is None else provenance, where="provenance")
+    except InvalidValueError as error:
+        problems.add(error.where, error.reason)
+        return freeze_object({}, where="provenance")
 
 
 def read_settling_tags(tags: object, problems: Problems) -> SettlingTags:

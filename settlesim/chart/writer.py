@@ -35,6 +35,10 @@ def chart_to_dict(chart: Chart) -> dict[str, Any]:
     }
     if chart.semantics != _DEFAULT_SEMANTICS:
         record["semantics"] = chart.semantics
+    if chart.secret:
+        record["secret"] = list(chart.secret)
+    if chart.provenance:
+        record["provenance"] = thaw(chart.provenance)
     return record
 
 

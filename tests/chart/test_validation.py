@@ -249,6 +249,8 @@ def test_one_name_is_one_kind_of_function() -> None:
             "version: is <int>; a whole number from 1 to 9007199254740991 is needed",
         ),
         ({"on_reject": "keep"}, "on_reject: is 'keep'; 'discard' or 'persist' is needed"),
+        ({"secret": "pin"}, "secret: is 'pin'; a list of the names of context fields is needed"),
+        ({"secret": [1]}, "secret: is [1]; a list of the names of context fields is needed"),
         ({"on_reject": []}, "on_reject: is []; 'discard' or 'persist' is needed"),
         ({"semantics": "scxml"}, "semantics: 'scxml' is not there yet; only 'transitions' is"),
         ({"semantics": "xstate"}, "semantics: is 'xstate'; 'transitions' is needed"),
