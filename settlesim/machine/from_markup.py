@@ -289,7 +289,9 @@ def _machine(
     problems = Problems(markup.get("name"))
     with quietly:
         try:
-            return machine_type(None, _plain(states), None, transitions, auto_transitions=False, **options)
+            return machine_type(
+                None, _plain(states), None, transitions, auto_transitions=False, **options
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             problems.add("chart", f"is no markup that transitions takes: {shorten(str(error))}")
     problems.raise_if_any()
