@@ -13,6 +13,7 @@ from settlesim.errors import shorten
 __all__ = [
     "CHART_KEYS",
     "FUNCTIONS",
+    "HISTORY_KEYS",
     "INVOKE_KEYS",
     "MAX_SECONDS",
     "NO_SECONDS",
@@ -45,14 +46,17 @@ POSITIONAL: Final = (
     "prepare",
 )
 FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "after")
-TARGET_KEYS: Final = tuple(sorted(("dest", "label", *FUNCTIONS)))
+TARGET_KEYS: Final = tuple(sorted(("dest", "internal", "label", *FUNCTIONS)))
 TRANSITION_KEYS: Final = tuple(sorted(("trigger", "source", *TARGET_KEYS)))
+HISTORY_KEYS: Final = ("name", "history", "default", "label")
 INVOKE_KEYS: Final = ("effect", "input", "on_done", "on_error", "src", "timeout")
 STATE_KEYS: Final = (
     "after",
     "always",
     "children",
+    "default",
     "final",
+    "history",
     "ignore_invalid_triggers",
     "initial",
     "invoke",
@@ -119,7 +123,7 @@ def check_keys(
 def _meant(key: object, value: object, known: Collection[str]) -> str | None:
     if not isinstance(key, str):
         return None
-    if key == "type" and value in ("final", "parallel"):
+    if key == "type" and value in ("final", "history", "parallel"):
         words: tuple[str, ...] = (str(value),)
     else:
         words = _ELSEWHERE.get(key.casefold(), ())

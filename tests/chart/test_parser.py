@@ -433,7 +433,7 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
         (
             [{"name": "a", "always": {"zzz": "a"}}],
             "state 'a' always: unknown key 'zzz'; known are after, assign, before, conditions, "
-            "dest, label, prepare, unless",
+            "dest, internal, label, prepare, unless",
         ),
         (
             [{"name": "a", "on_enter": 5}],
@@ -516,9 +516,11 @@ def test_words_of_other_statecharts_are_known_in_a_state(
 
 
 def test_a_word_that_means_nothing_here_is_answered_with_all_keys() -> None:
-    """A history node has no counterpart."""
-    (problem,) = problems_of([{"name": "a", "type": "history"}])
+    """A choice node has no counterpart; a history state has."""
+    (problem,) = problems_of([{"name": "a", "type": "choice"}])
     assert "unknown key 'type'; known are after, always, children," in problem
+    (problem,) = problems_of([{"name": "a", "type": "history"}])
+    assert "unknown key 'type'; did you mean 'history'?" in problem
 
 
 @pytest.mark.parametrize("seconds", ["x", "nan", "inf", -1, 0, True, None, 10**400, 2e9, "1e999"])

@@ -252,9 +252,8 @@ def test_one_name_is_one_kind_of_function() -> None:
         ({"secret": "pin"}, "secret: is 'pin'; a list of the names of context fields is needed"),
         ({"secret": [1]}, "secret: is [1]; a list of the names of context fields is needed"),
         ({"on_reject": []}, "on_reject: is []; 'discard' or 'persist' is needed"),
-        ({"semantics": "scxml"}, "semantics: 'scxml' is not there yet; only 'transitions' is"),
-        ({"semantics": "xstate"}, "semantics: is 'xstate'; 'transitions' is needed"),
-        ({"semantics": None}, "semantics: is None; 'transitions' is needed"),
+        ({"semantics": "xstate"}, "semantics: is 'xstate'; 'transitions' or 'scxml' is needed"),
+        ({"semantics": None}, "semantics: is None; 'transitions' or 'scxml' is needed"),
         ({"context": [1]}, "context: is [1]; a dict with string keys is needed"),
         (
             {"context": {"a": float("nan")}},
