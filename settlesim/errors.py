@@ -24,6 +24,7 @@
     │   │   ├── MigrationError      the chart's author: its steps do not lead here
     │   │   └── ChartEditedError    the chart's author: a new definition without a new version
     │   ├── LeastVersionError       whoever deploys: the store wants a later version
+    │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
     ├── SimulationError             the caller: a scenario that makes no sense
@@ -75,6 +76,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "UnboundFunctionError",
+    "UnexpectedRevisionError",
     "VersionConflictError",
     "shorten",
 ]
@@ -460,6 +462,31 @@ class DeduplicationError(StoreError):
             queue=queue,
             group_id=group_id,
             deduplication_id=deduplication_id,
+        )
+
+
+class UnexpectedRevisionError(StoreError):
+    """An event was meant for another revision of its instance; it was not accepted."""
+
+    key: str
+    expected: int
+    actual: int
+    waiting: int
+    """How many events wait that were accepted before."""
+
+    def __init__(self, *, key: str, expected: int, actual: int, waiting: int = 0) -> None:
+        if actual == expected:
+            events = "1 event waits" if waiting == 1 else f"{waiting} events wait"
+            what = f"at revision {actual}, but {events} that will change it"
+        else:
+            what = f"at revision {actual}, not {expected}"
+        super().__init__(
+            f"instance {shorten(key)} is {what}. The event was not accepted: read the instance "
+            "again, and send it with the revision that was read.",
+            key=key,
+            expected=expected,
+            actual=actual,
+            waiting=waiting,
         )
 
 

@@ -20,6 +20,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "ChartEditedError": {"key": "k", "stored": "a 1", "current": "a 1", "reason": "why"},
     "ChartMismatchError": {"key": "k", "stored": "a 1", "current": "a 2", "reason": "why"},
     "DeadlineExceededError": {"seconds": 300.0, "configuration": ("a", "b")},
+    "UnexpectedRevisionError": {"key": "k", "expected": 1, "actual": 2},
     "DeduplicationError": {"queue": "q", "group_id": "g", "deduplication_id": "d"},
     "DefinitionError": {"problems": (Problem("states[0]", "is wrong"),), "chart": "c", "more": 2},
     "EventRepeatedError": {"key": "k", "event_id": "e", "revision": 2, "outcome": "resolved"},

@@ -28,9 +28,21 @@ SIZES: Final[Mapping[Role, int]] = {
     "guard": 12,
     "assign": 11,
     "word": 12,
+    "was": 11,
+    "added": 11,
+    "removed": 11,
+    "changed": 11,
+    "stored": 11,
+    "stranded": 11,
 }
 """Font sizes, in points."""
-_FACES: Final[Mapping[Role, str]] = {"name": "B", "event": "B", "service": "I", "assign": "I"}
+_FACES: Final[Mapping[Role, str]] = {
+    "name": "B",
+    "event": "B",
+    "service": "I",
+    "assign": "I",
+    "was": "S",
+}
 
 _GAP: Final = '<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="4"></TD>'
 

@@ -29,8 +29,13 @@ __all__ = [
 
 _NO_XML: Final = re.compile("[^ -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-Role = Literal["name", "service", "limit", "event", "guard", "assign", "word"]
-Icon = Literal["gear", "clock", "alert", "finish"]
+Role = Literal[
+    "name", "service", "limit", "event", "guard", "assign", "word",
+    "was", "added", "removed", "changed", "stored", "stranded",
+]  # fmt: skip
+"""The style of a piece of text. Those of the second line are for pictures of two charts: what no
+longer holds, what became of a state, and how many stored instances are in it."""
+Icon = Literal["gear", "clock", "alert", "finish", "plus", "minus", "tilde"]
 Rest = Literal["resolved", "rejected", "final"]
 
 REST_CLASSES: Final[Mapping[Rest | None, str]] = {

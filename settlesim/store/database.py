@@ -191,6 +191,15 @@ class Database:
             lambda execute: self._retry(lambda: execute(statement, values).fetchall())
         )
 
+    def changes(self) -> tuple[int, int]:
+        """Return what is another value after each change, whoever made it; cheap to ask."""
+        return self._alone(
+            lambda execute: (
+                int(execute("PRAGMA data_version").fetchone()[0]),
+                self._connection.total_changes,
+            )
+        )
+
     def _alone(self, work: Callable[[Execute], T]) -> T:
         """Call `work` while no other thread does; what it leaves open is rolled back.
 

@@ -432,14 +432,36 @@ def _as_row(_: sqlite3.Cursor, values: tuple[Any, ...]) -> MessageRow:
     return MessageRow(*values)
 
 
-def letters(execute: Execute, queue: str, ids: Iterable[int] | None = None) -> list[Any]:
-    """Return the rows of a queue's dead letters, in the order in which they were accepted."""
-    chosen = "" if ids is None else " AND id IN (SELECT value FROM json_each(?))"
-    values = (queue,) if ids is None else (queue, json.dumps(sorted(set(ids))))
-    statement = (
-        f"SELECT {_COLUMNS}, died_at, reason FROM dead_letters WHERE queue = ?{chosen} ORDER BY id"
-    )
-    return execute(statement, values).fetchall()
+def letters(
+    execute: Execute,
+    queue: str,
+    ids: Iterable[int] | None = None,
+    *,
+    event: tuple[str, str] | None = None,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Any]:
+    """Return the rows of a queue's dead letters, in the order in which they were accepted.
+
+    Parameters
+    ----------
+    ids : only these; None for all
+    event : only those with this group id and deduplication id
+    after : only those with a greater id
+    limit : how many are returned at most; None for all
+    """
+    conditions: dict[str, tuple[Any, ...]] = {"queue = ?": (queue,), "id > ?": (after,)}
+    if ids is not None:
+        chosen = json.dumps(sorted(set(ids)))
+        conditions["id IN (SELECT value FROM json_each(?))"] = (chosen,)
+    if event is not None:
+        conditions["group_id = ? AND deduplication_id = ?"] = event
+    values = [value for each in conditions.values() for value in each]
+    return execute(
+        f"SELECT {_COLUMNS}, died_at, reason FROM dead_letters"
+        f" WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?",
+        (*values, -1 if limit is None else limit),
+    ).fetchall()
 
 
 def _body(row: MessageRow, source: str) -> JSONValue:

@@ -564,15 +564,22 @@ class SqlQueue(ABC):
         )
         return left, others
 
-    def dead_letters(self) -> tuple[DeadLetter, ...]:
+    def dead_letters(self, *, after: int = 0, limit: int | None = None) -> tuple[DeadLetter, ...]:
         """Return the messages that were put aside, in the order in which they were accepted.
+
+        Parameters
+        ----------
+        after : the `id` of the last one of the page before
+        limit : how many are returned at most; None for all
 
         Raises
         ------
         StoreError
             The store could not read.
         """
-        rows = self.store.database.read(lambda execute: letters(execute, self.name))
+        rows = self.store.database.read(
+            lambda execute: letters(execute, self.name, after=after, limit=limit)
+        )
         return tuple(letter_of(row, source=self.store.source) for row in rows)
 
     def parked(self) -> tuple[ParkedGroup, ...]:

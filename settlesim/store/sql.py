@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from settlesim.argument_checks import check_count, check_seconds, check_text
+from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.strict_json import FrozenDict, encode, freeze_object
 from settlesim.errors import (
@@ -283,7 +284,7 @@ class SqlStore:
     def _add_settlement(
         self, execute: Execute, transaction: Transaction, record: FrozenDict, now: float
     ) -> None:
-        key, snapshot = transaction.key, transaction.snapshot
+        key, snapshot, secret = transaction.key, transaction.snapshot, transaction.secret
         execute(
             "INSERT INTO settlements(key, revision, at, record, snapshot) VALUES(?, ?, ?, ?, ?)",
             (
@@ -291,7 +292,7 @@ class SqlStore:
                 _revision(transaction),
                 now,
                 encode(record),
-                None if snapshot is None else encode(snapshot.to_dict()),
+                None if snapshot is None else encode(hide_in_snapshot(snapshot, secret).to_dict()),
             ),
         )
         execute(
@@ -460,13 +461,14 @@ class SqlStore:
         return tuple(self._past(row) for row in rows)
 
     def settlements_since(
-        self, cursor: int = 0, *, limit: int = PAGE
+        self, cursor: int = 0, *, key: str | None = None, limit: int = PAGE
     ) -> tuple[PastSettlement, ...]:
-        """Return what happened after a settlement, in the whole store, oldest first.
+        """Return what happened after a settlement, oldest first.
 
         Parameters
         ----------
         cursor : the `number` of the last settlement that was seen; 0 for the beginning
+        key : only what happened to this instance; None for the whole store
         limit : how many are returned at most
 
         Returns
@@ -482,16 +484,23 @@ class SqlStore:
         """
         check_cursor(cursor)
         check_count(limit, where="limit")
+        only = "" if key is None else " AND key = ?"
         rows = self.database.rows(
             "SELECT key, number, revision, at, snapshot, record FROM settlements"
-            " WHERE number > ? ORDER BY number LIMIT ?",
-            (cursor, limit),
+            f" WHERE number > ?{only} ORDER BY number LIMIT ?",
+            (cursor, *(() if key is None else (key,)), limit),
         )
         return tuple(self._past(row) for row in rows)
+
+    def last_settlement(self) -> int:
+        """Return the number of the store's last settlement, 0 where there is none."""
+        ((number,),) = self.database.rows("SELECT coalesce(max(number), 0) FROM settlements")
+        return int(number)
 
     def find(
         self,
         *,
+        key: str | None = None,
         chart: str | None = None,
         state: str | None = None,
         version: int | None = None,
@@ -502,6 +511,7 @@ class SqlStore:
 
         Parameters
         ----------
+        key : of the one instance that is looked for; None for all
         chart, version : of the chart that saved them; None for any
         state : active in them, itself or by a state within it; None for any
         after : the last key of the page before
@@ -516,6 +526,7 @@ class SqlStore:
         """
         check_count(limit, where="limit")
         wanted = {
+            "key = ?": key,
             "chart = ?": chart,
             "version = ?": version,
             "key > ?": after,

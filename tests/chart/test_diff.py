@@ -399,7 +399,7 @@ def test_a_diff_is_json_and_pickles() -> None:
 
 
 def test_every_state_has_a_status() -> None:
-    """Added, removed, changed in itself, or the same, whatever its transitions do."""
+    """Added, removed, changed in itself, or the same, whatever its transitions and delays do."""
     diff = edited().diff(
         edited(
             MEANING["state new"][0],
@@ -411,7 +411,7 @@ def test_every_state_has_a_status() -> None:
     )
     names = ("review", "paid", "open", "both.left.b", "box", "both")
     statuses = [diff.status(name) for name in names]
-    assert statuses == ["added", "changed", "changed", "removed", "same", "same"]
+    assert statuses == ["added", "changed", "same", "removed", "same", "same"]
     with pytest.raises(KeyError):
         diff.status("nowhere")
 

@@ -9,11 +9,28 @@ from xml.etree import ElementTree as ET
 
 from settlesim.chart import NodeKind, TransitionKind
 from settlesim.machine.sketch import Icon, Rest, Sketch, Vertex
-from settlesim.view.chart.highlights import Highlight, paint_badge, paint_body, paint_halo
+from settlesim.view.chart.highlights import (
+    MARK_WORDS,
+    Highlight,
+    Mark,
+    paint_badge,
+    paint_body,
+    paint_halo,
+    paint_mark_sign,
+)
 from settlesim.view.fonts import text_width
 from settlesim.view.graphviz.layout import Box, Point
 from settlesim.view.svg.palette import Palette
-from settlesim.view.svg.shapes import SIGNS, Attribute, add, circle, polygon, stroke, text
+from settlesim.view.svg.shapes import (
+    SIGNS,
+    Attribute,
+    add,
+    circle,
+    polygon,
+    rectangle,
+    stroke,
+    text,
+)
 from settlesim.view.svg.text_fitting import in_lines
 
 __all__ = ["LegendEntry", "entries", "height_of", "paint_legend"]
@@ -42,7 +59,12 @@ class LegendEntry:
 
 def entries(sketch: Sketch, highlight: Highlight) -> list[LegendEntry]:
     """Return the signs that occur, in a fixed order."""
-    return [*_node_entries(sketch), *_arc_entries(sketch), *_highlight_entries(highlight)]
+    return [
+        *_diff_entries(sketch, highlight),
+        *_node_entries(sketch),
+        *_arc_entries(sketch),
+        *_highlight_entries(highlight),
+    ]
 
 
 def _node_entries(sketch: Sketch) -> Iterator[LegendEntry]:
@@ -85,6 +107,19 @@ def _highlight_entries(highlight: Highlight) -> Iterator[LegendEntry]:
         yield LegendEntry("active", "active now", _active)
     if highlight.path:
         yield LegendEntry("taken", "path just taken", _taken)
+
+
+def _diff_entries(sketch: Sketch, highlight: Highlight) -> Iterator[LegendEntry]:
+    marks = set(highlight.marks.values())
+    for mark, word in MARK_WORDS.items():
+        if mark in marks:
+            yield LegendEntry(mark, word, _mark(mark))
+    roles = {run.role for each in sketch.vertices.values() for row in each.rows for run in row.runs}
+    if "stored" in roles:
+        yield LegendEntry("stored", "stored instances", _stored)
+    if "stranded" in roles:
+        words = "stranded: the new chart cannot go on with them"
+        yield LegendEntry("stranded", words, _stranded)
 
 
 def height_of(items: Sequence[LegendEntry], width: float) -> float:
@@ -171,6 +206,25 @@ def _arrow(kind: TransitionKind, icon: Icon | None) -> _Paint:
             SIGNS[icon](parent, x + 5, y, colour if icon == "alert" else palette.quiet)
 
     return paint
+
+
+def _mark(mark: Mark) -> _Paint:
+    def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
+        paint_mark_sign(parent, (at[0] + 17, at[1]), mark, palette)
+
+    return paint
+
+
+def _stored(parent: ET.Element, at: Point, palette: Palette) -> None:
+    box = Box(at[0] + 5, at[1] - 8, 24, 16)
+    rectangle(parent, box, 8, fill=palette.paper, stroke=palette.line)
+    text(parent, (at[0] + 14, at[1] + 4), "n", 11, palette.ink, font_weight="bold")
+
+
+def _stranded(parent: ET.Element, at: Point, palette: Palette) -> None:
+    x, y = at
+    rectangle(parent, Box(x + 5, y - 8, 24, 16), 8, fill=palette.removed)
+    SIGNS["alert"](parent, x + 17, y, palette.badge_ink)
 
 
 def _taken(parent: ET.Element, at: Point, palette: Palette) -> None:
