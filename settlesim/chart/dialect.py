@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
+from functools import singledispatch
 from typing import Any, Final
 
 from settlesim.chart.problems import Problems, nearest
@@ -24,9 +25,9 @@ __all__ = [
     "as_list",
     "check_keys",
     "enum_name",
-    "enum_state",
     "flag_of",
     "seconds_of",
+    "state_spec",
 ]
 
 MAX_SECONDS: Final = 1e9
@@ -144,17 +145,29 @@ def enum_name(value: object) -> object:
     return value.name if isinstance(value, enum.Enum) else value
 
 
-def enum_state(member: enum.Enum) -> object:
+@singledispatch
+def state_spec(state: object) -> object:
+    """Return a state's mapping or name: of a member of an enum, of a state of `transitions`.
+
+    The states of `transitions` are registered by `settlesim.machine.state_objects`.
+    """
+    return state
+
+
+@state_spec.register
+def _(state: enum.Enum) -> object:
     """Take the value of an enum member for what is inside, as `transitions` does."""
-    if isinstance(member.value, enum.EnumMeta):
-        return {"name": member.name, "children": member.value}
-    return {**member.value, "name": member.name} if type(member.value) is dict else member.name
+    if isinstance(state.value, enum.EnumMeta):
+        return {"name": state, "children": state.value}
+    return {**state.value, "name": state} if type(state.value) is dict else state
 
 
 def as_list(value: object) -> Sequence[object]:
     """Take a lone value for a list of it, and None for an empty one."""
     if value is None:
         return ()
+    if isinstance(value, enum.EnumMeta):
+        return tuple(value)
     return value if isinstance(value, (list, tuple)) else (value,)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -55,7 +54,7 @@ def read_initial(
     ----------
     scxml : whether the first state is meant where none is named (SCXML 1.0, section 3.2)
     """
-    start = initial.name if isinstance(initial, enum.Enum) else initial
+    start = initial
     if start is None and scxml:
         start = next((each.name for each in nodes.values() if each.history is None), "")
     if start is None:

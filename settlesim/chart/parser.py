@@ -36,11 +36,11 @@ from settlesim.chart.dialect import (
     as_list,
     check_keys,
     enum_name,
-    enum_state,
     flag_of,
     seconds_of,
+    state_spec,
 )
-from settlesim.chart.event import name_flaw
+from settlesim.chart.event import event_name, name_flaw
 from settlesim.chart.problems import Problems
 from settlesim.chart.retry import read_retry
 from settlesim.chart.strict_json import JSONValue, freeze
@@ -56,6 +56,8 @@ MAX_NESTING: Final = 32
 """How deep nodes may nest."""
 MAX_ITEMS: Final = 100_000
 """How many tags, functions, services and delays a chart may name in all."""
+
+_INSIDE: Final = ("children", "states", "parallel")
 
 
 class _TooLargeError(Exception):
@@ -78,6 +80,7 @@ class Parser:
         self.nodes: dict[str, Node] = {}
         self.transitions: list[Transition] = []
         self.functions: dict[str, Callable[..., Any]] = {}
+        self._members: dict[int, list[str]] = {}
         self._nested: list[tuple[str, str, object]] = []
         self._all_sources: dict[tuple[str, bool], list[str]] = {}
         self._count = 0
@@ -89,6 +92,7 @@ class Parser:
             if states is None:
                 self.problems.add("chart", "has no 'states'")
             else:
+                self._note_members(states, "", 0)
                 self._states(states, "states", parent=None)
             self._transition_list(transitions, "transitions", scope="")
             for where, scope, specs in self._nested:
@@ -103,11 +107,46 @@ class Parser:
         if self._items > MAX_ITEMS:
             raise _TooLargeError(f"more than {MAX_ITEMS} tags, functions, services and delays")
 
+    # --- members of enums -----------------------------------------------------------------
+
+    def _note_members(self, specs: object, prefix: str, depth: int) -> None:
+        """Note for every enum member that is a state its full name; targets are read early."""
+        if depth > MAX_NESTING or not isinstance(specs, (list, tuple, enum.EnumMeta)):
+            return
+        for spec in map(state_spec, specs):
+            member = spec.get("name") if isinstance(spec, Mapping) else spec
+            if not isinstance(member, (str, enum.Enum)):
+                continue
+            name = f"{prefix}{enum_name(member)}"
+            if isinstance(member, enum.Enum):
+                self._members.setdefault(id(member), []).append(name)
+            if isinstance(spec, Mapping):
+                for key in _INSIDE:
+                    self._note_members(spec.get(key), f"{name}.", depth + 1)
+
+    def place_of(self, member: object, where: str, scope: str = "") -> object:
+        """Return the full name of the state that an enum member is; else the value itself.
+
+        As in `transitions`, states of the scope go before those deeper inside it.
+        """
+        if not isinstance(member, enum.Enum):
+            return member
+        prefix = f"{scope}." if scope else ""
+        found = [name for name in self._members.get(id(member), ()) if name.startswith(prefix)]
+        nearest = [name for name in found if "." not in name.removeprefix(prefix)] or found
+        if len(nearest) > 1:
+            self.problems.add(
+                where,
+                f"{shorten(member)} is the states {shorten(nearest[0])} and "
+                f"{shorten(nearest[1])}: write the name of the one that is meant",
+            )
+        return nearest[0] if nearest else prefix + member.name
+
     # --- states ---------------------------------------------------------------------------
 
     def _states(self, specs: object, where: str, parent: str | None) -> tuple[str, ...]:
         if not isinstance(specs, (list, tuple)):
-            if isinstance(specs, type) and issubclass(specs, enum.Enum):
+            if isinstance(specs, enum.EnumMeta):
                 specs = list(specs)
             else:
                 self.problems.add(where, f"is {shorten(specs, 60)}; a list of states is needed")
@@ -120,8 +159,7 @@ class Parser:
         return tuple(name for name in names if name is not None)
 
     def _state(self, spec: object, where: str, parent: str | None) -> str | None:
-        if isinstance(spec, enum.Enum):
-            spec = enum_state(spec)
+        spec = state_spec(spec)
         if not isinstance(spec, Mapping):
             spec = {"name": spec}
         local = enum_name(spec.get("name"))
@@ -206,7 +244,7 @@ class Parser:
         self, spec: Mapping[str, Any], name: str, where: str
     ) -> tuple[NodeKind, tuple[str, ...], tuple[str, ...]]:
         """Return kind, children and initial states of a node."""
-        lists = [key for key in ("children", "states", "parallel") if spec.get(key)]
+        lists = [key for key in _INSIDE if spec.get(key)]
         final = flag_of(spec, "final", where, self.problems, default=False)
         if len(lists) > 1:
             self.problems.add(where, f"has both {lists[0]!r} and {lists[1]!r}; one is possible")
@@ -214,10 +252,11 @@ class Parser:
         if final is True and lists:
             self.problems.add(where, "is final and has children; a final node is a leaf")
         if not lists:
-            if spec.get("initial") is not None:
+            if spec.get("initial"):
                 self.problems.add(where, "has an initial child but no children")
             return (NodeKind.FINAL if final is True else NodeKind.ATOMIC), (), ()
-        return self._initial(spec.get("initial"), lists[0], name, children, where)
+        # What is false is none, as `transitions` has it: None, False, an empty text or list.
+        return self._initial(spec.get("initial") or None, lists[0], name, children, where)
 
     def _initial(
         self, initial: object, key: str, name: str, children: tuple[str, ...], where: str
@@ -268,6 +307,8 @@ class Parser:
     def _tags(self, tags: object, where: str) -> tuple[str, ...]:
         if tags is None:
             return ()
+        if isinstance(tags, (str, enum.Enum)):
+            tags = [tags]
         if not isinstance(tags, (list, tuple)):
             self.problems.add(
                 where, f"tags are {shorten(tags)}; a list of names is needed, such as ['settled']"
@@ -375,21 +416,22 @@ class Parser:
         for each in as_list(specs):
             spec = each if isinstance(each, Mapping) else {"dest": each}
             check_keys(spec, TARGET_KEYS, where, self.problems)
-            dests = self._dests(spec.get("dest"), where)
+            dests = self._dests(spec.get("dest"), "", where)
             to = [source if dest == "=" else dest for dest in dests]
             found.append(self._transition(spec, trigger, source, to, where))
         return tuple(found)
 
-    def _dests(self, dests: object, where: str) -> list[str]:
-        """Return the destinations as they are written; siblings are looked up later."""
+    def _dests(self, dests: object, scope: str, where: str) -> list[str]:
+        """Return the destinations in full; of targets, siblings are looked up later."""
         if isinstance(dests, (list, tuple)) and not dests:
             self.problems.add(where, "dest is an empty list; name a state, or None")
         found = []
-        for dest in map(enum_name, as_list(dests)):
+        for each in as_list(dests):
+            dest = self._in_scope(each, scope, where)
             if isinstance(dest, str):
                 found.append(dest)
             else:
-                self.problems.add(where, f"dest is {shorten(dest)}; the name of a state is needed")
+                self.problems.add(where, f"dest is {shorten(each)}; the name of a state is needed")
         return found
 
     def _transition_list(self, specs: object, where: str, scope: str) -> None:
@@ -418,11 +460,10 @@ class Parser:
         if "source" not in spec or "dest" not in spec:
             self.problems.add(where, "needs 'source' and 'dest' (None for an internal transition)")
             return
-        trigger = self._trigger(enum_name(spec.get("trigger")), where)
-        prefix = f"{scope}." if scope else ""
-        dests = self._dests(spec["dest"], where)
+        trigger = self._trigger(event_name(spec.get("trigger")), where)
+        dests = self._dests(spec["dest"], scope, where)
         for source in self._sources(spec["source"], dests, scope, where):
-            to = [source if dest == "=" else prefix + dest for dest in dests]
+            to = [source if dest == "=" else dest for dest in dests]
             self.transitions.append(self._transition(spec, trigger, source, to, where))
 
     def _trigger(self, trigger: object, where: str) -> str:
@@ -441,16 +482,22 @@ class Parser:
             )
         return name
 
+    def _in_scope(self, name: object, scope: str, where: str) -> object:
+        """Return a name in full; what stands for other states, or is no name, as it is."""
+        if isinstance(name, enum.Enum):
+            return self.place_of(name, where, scope)
+        return f"{scope}.{name}" if scope and isinstance(name, str) and name != "=" else name
+
     def _sources(self, sources: object, dests: list[str], scope: str, where: str) -> list[str]:
-        prefix = f"{scope}." if scope else ""
-        if enum_name(sources) == "*":
+        if sources == "*":
             return self._every_source(scope, deep="=" in dests)
         names = []
         if not as_list(sources):
             self.problems.add(where, "has no source; the name of a state, a list or '*' is needed")
-        for source in map(enum_name, as_list(sources)):
-            if isinstance(source, str):
-                names.append(prefix + source)
+        for source in as_list(sources):
+            name = self._in_scope(source, scope, where)
+            if isinstance(name, str):
+                names.append(name)
             else:
                 self.problems.add(
                     where, f"source is {shorten(source)}; the name of a state is needed"

@@ -35,6 +35,7 @@ from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart.event import EventName
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze
 from settlesim.errors import (
@@ -121,7 +122,7 @@ class Settling:
         self,
         chart: Chart | Program,
         snapshot: Snapshot | None,
-        event: Event | Elapsed | str | None,
+        event: Event | Elapsed | EventName | None,
         *,
         key: str = "",
         max_microsteps: int = MAX_MICROSTEPS,
@@ -155,7 +156,11 @@ class Settling:
         self._applied = False
         if snapshot is None:
             self.before = Snapshot(
-                chart.name, chart.version, chart.initial_configuration, chart.context
+                chart.name,
+                chart.version,
+                chart.initial_configuration,
+                chart.context,
+                fingerprint=chart.fingerprint,
             )
             if elapsed is None:
                 self._guarded(self._enter)
@@ -485,6 +490,7 @@ class Settling:
             configuration=self._position.configuration,
             context=self._context,
             revision=self.before.revision + saved,
+            fingerprint=self._program.chart.fingerprint,
             history_states=frozen_history(self._position.history),
         )
 

@@ -25,7 +25,7 @@ def test_all_problems_are_found_at_once() -> None:
     """An author corrects a chart in one go."""
     with pytest.raises(DefinitionError) as caught:
         Chart(
-            ["idle", {"name": "busy", "tags": "settled"}],
+            ["idle", {"name": "busy", "tags": 5}],
             [["GO", "idel", "busy"], ["GO", "busy", "Idle"]],
             "bussy",
             name="lamp",
@@ -33,7 +33,7 @@ def test_all_problems_are_found_at_once() -> None:
         )
     assert str(caught.value) == (
         "chart 'lamp' has 5 problems:\n"
-        "  - state 'busy': tags are 'settled'; a list of names is needed, such as ['settled']\n"
+        "  - state 'busy': tags are 5; a list of names is needed, such as ['settled']\n"
         "  - version: is 0; a whole number from 1 to 9007199254740991 is needed\n"
         "  - transition 'GO' from 'idel' to 'busy': unknown source 'idel'; did you mean 'idle'?\n"
         "  - transition 'GO' from 'busy' to 'Idle': unknown destination 'Idle'; did you mean "
