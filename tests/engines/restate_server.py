@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -79,7 +80,12 @@ class RestateServer:
     def wait_until_ready(self) -> None:
         """Return when it accepts events."""
         end = time.monotonic() + _START
-        for url in (f"{self.admin}/health", f"{self.ingress}/restate/health"):
+        query = urllib.request.Request(
+            f"{self.admin}/query",
+            json.dumps({"query": "SELECT count(*) FROM state"}).encode(),
+            {"content-type": "application/json", "accept": "application/json"},
+        )
+        for url in (f"{self.admin}/health", f"{self.ingress}/restate/health", query):
             while True:
                 try:
                     with urllib.request.urlopen(url, timeout=1):
@@ -88,7 +94,7 @@ class RestateServer:
                     pass
                 assert self.process is not None
                 assert self.process.poll() is None, (self.folder / "server.log").read_text()
-                assert time.monotonic() < end, f"no answer from {url}"
+                assert time.monotonic() < end, f"no answer from {self.ingress}"
                 time.sleep(0.05)
 
     def kill(self) -> None:
