@@ -117,6 +117,8 @@ class _Assembler:
                 uses.update(dict.fromkeys(("guard", each) for each in route.conditions))
                 uses.update(dict.fromkeys(("guard", each) for each in route.unless))
                 uses.update(dict.fromkeys(("action", each) for each in route.actions))
+        for name in self.document.asked:
+            uses.pop(("guard", name), None)
         found: dict[tuple[str, str], str] = {}
         taken: set[str] = set()
         for role, name in sorted(uses, key=lambda use: _ROLES.index(use[0])):
@@ -130,7 +132,11 @@ class _Assembler:
         return found
 
     def _named(self, role: str, names: Iterable[str]) -> list[str]:
-        return [self.functions[role, name] for name in names]
+        asked = self.document.asked
+        return [
+            f"In({asked[name].name})" if name in asked else self.functions[role, name]
+            for name in names
+        ]
 
     # --- states ---------------------------------------------------------------------------
 

@@ -137,7 +137,15 @@ class Document:
     context: Any = None
     notes: list[str] = field(default_factory=list)
     """Sentences about what was assumed."""
+    asked: dict[str, Draft] = field(default_factory=dict)
+    """The states that guards ask for, by what stands for the guard's name."""
     counted: int = 0
+
+    def asks_for(self, draft: Draft) -> str:
+        """Return what stands for the guard ``In(state)`` while the state has no name."""
+        name = f"\0{id(draft)}"  # no document has such a name
+        self.asked[name] = draft
+        return name
 
     def count(self) -> None:
         """Count a state; refuse more than a chart may have."""

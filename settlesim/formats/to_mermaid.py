@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from settlesim.chart import EVENTLESS, Chart, Node, NodeKind, Transition
+from settlesim.chart.functions import asked_state
 from settlesim.formats.losses import Losses
 from settlesim.formats.mermaid import TAG_CLASSES
 from settlesim.formats.to_xstate import note_settings
@@ -163,13 +164,18 @@ class _Writer:
             self._note_trigger(trigger, transition)
         for name in (*transition.guards, *transition.assigns):
             self._note_name(name, where)
-        guards = [*transition.conditions, *(f"not {name}" for name in transition.unless)]
+        guards = [self._guard(name) for name in transition.conditions]
+        guards += [f"not {self._guard(name)}" for name in transition.unless]
         actions = [*transition.before, *transition.assign]
         words = [_escaped(trigger)] if trigger else []
         words += [f"[{' and '.join(map(_escaped, guards))}]"] if guards else []
         words += [f"/ {', '.join(map(_escaped, actions))}"] if actions else []
         arrow = f"{self.ids[transition.source]} --> {self.ids[transition.dest]}"
         yield f"{arrow} : {' '.join(words)}" if words else arrow
+
+    def _guard(self, name: str) -> str:
+        state = asked_state(name)
+        return name if state is None else f"In({self.ids[state]})"
 
     def _note_trigger(self, trigger: str, transition: Transition) -> None:
         """Name an event that would be read as a delay, an end or a label with more in it."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from settlesim.chart import DEFAULT_TAGS, EVENTLESS, Chart, Invocation, Node, NodeKind, Transition
+from settlesim.chart.functions import asked_state
 from settlesim.chart.strict_json import thaw
 from settlesim.formats.losses import Losses
 
@@ -32,6 +33,8 @@ def note_settings(chart: Chart, losses: Losses) -> None:
         losses.add("chart setting", f"on_reject {chart.on_reject!r}")
     if chart.settling_tags != DEFAULT_TAGS:
         losses.add("chart setting", "settling_tags")
+    if chart.secret:
+        losses.add("chart setting", "secret")
 
 
 class _Writer:
@@ -108,7 +111,7 @@ class _Writer:
             record["target"] = self._target(transition.source, transition.dest)
             if transition.dest == transition.source:
                 record["reenter"] = True
-        guard = _guard(transition)
+        guard = self._guard(transition)
         if guard is not None:
             record["guard"] = guard
         actions = [*transition.before, *transition.assign]
@@ -121,6 +124,25 @@ class _Writer:
             self.losses.add("description", f"label of {where}")
         return record
 
+    def _guard(self, transition: Transition) -> Any:
+        guards = [self._one_guard(name) for name in transition.conditions]
+        guards += [
+            {"type": "not", "params": {"guards": [self._one_guard(name)]}}
+            for name in transition.unless
+        ]
+        if len(guards) > 1:
+            return {"type": "and", "params": {"guards": guards}}
+        return guards[0] if guards else None
+
+    def _one_guard(self, name: str) -> Any:
+        state = asked_state(name)
+        if state is None:
+            return name
+        return {"type": "xstate.stateIn", "params": {"state": self._id_path(state)}}
+
+    def _id_path(self, name: str) -> str:
+        return "#" + ".".join(map(_escaped, [self.chart.name, *name.split(".")]))
+
     def _target(self, source: str, dest: str) -> str:
         node = self.chart.node(dest)
         local = node.local_name
@@ -128,20 +150,11 @@ class _Writer:
             return _escaped(local)
         if dest.startswith(f"{source}."):
             return "".join(f".{_escaped(part)}" for part in dest[len(source) + 1 :].split("."))
-        parts = [self.chart.name, *dest.split(".")]
-        return "#" + ".".join(map(_escaped, parts))
+        return self._id_path(dest)
 
 
 def _escaped(key: str) -> str:
     return key.replace("\\", "\\\\").replace(".", "\\.")
-
-
-def _guard(transition: Transition) -> Any:
-    guards: list[Any] = list(transition.conditions)
-    guards += [{"type": "not", "params": {"guards": [name]}} for name in transition.unless]
-    if len(guards) > 1:
-        return {"type": "and", "params": {"guards": guards}}
-    return guards[0] if guards else None
 
 
 def _milliseconds(seconds: float) -> str:

@@ -482,8 +482,11 @@ class _Reader:
         if isinstance(value, str):
             root = self.document.root
             target = self._by_id(value) if value.startswith("#") else _below(root, value)
-        if target is None:
-            self.losses.add("guard", f"in {shorten(value, 40)} of {place}")
+        if target is not None and target.kind != "history":
+            if target.parent is None:  # the machine is always in itself
+                return ALWAYS
+            return named(self.document.asks_for(target))
+        self.losses.add("guard", f"in {shorten(value, 40)} of {place}")
         return named(f"in {value if isinstance(value, str) else place}"[:MAX_NAME_LENGTH])
 
     def _actions(self, value: object, draft: Draft, where: str) -> list[str]:

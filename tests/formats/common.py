@@ -12,7 +12,7 @@ __all__ = ["common_to_mermaid", "common_to_xstate"]
 def common_to_xstate(chart: Chart) -> Chart:
     """Return the chart without what XState has no word for, in the order that it keeps."""
     record = chart.to_dict()
-    for key in ("version", "on_reject", "settling_tags", "provenance"):
+    for key in ("version", "on_reject", "settling_tags", "secret", "provenance"):
         record.pop(key, None)
     order = {node.name: index for index, node in enumerate(chart.states)}
     record["states"] = [_state(each) for each in record["states"]]

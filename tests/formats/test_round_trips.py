@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from settlesim import Chart, export_chart, import_chart
+from settlesim.formats.exporting import ExportFormat
 from tests.formats.common import common_to_mermaid, common_to_xstate
 from tests.strategies_charts import chart_records
 
@@ -33,4 +35,31 @@ def test_mermaid_keeps_what_it_draws(record: dict[str, Any]) -> None:
     """Ours to Mermaid to ours is identity there, services and delays included."""
     chart = common_to_mermaid(Chart.from_dict(record))
     made = export_chart(chart, "mermaid", strict=True)
+    assert _again(chart, made.text) == chart
+
+
+IN_STATE: dict[str, Any] = {
+    "name": "m",
+    "initial": "p",
+    "states": [
+        {
+            "name": "p",
+            "parallel": [
+                {"name": "q", "children": [{"name": "a"}, {"name": "b"}], "initial": "a"},
+                {"name": "r", "children": [{"name": "c"}, {"name": "d"}], "initial": "c"},
+            ],
+        }
+    ],
+    "transitions": [
+        {"trigger": "E", "source": "p.q.a", "dest": "p.q.b", "conditions": ["In(p.r.c)", "g"]},
+        {"trigger": "F", "source": "p.q.a", "dest": "p.q.b", "unless": ["In(p.r.d)"]},
+    ],
+}
+
+
+@pytest.mark.parametrize("format_", ["settlesim", "xstate", "mermaid"])
+def test_a_guard_that_asks_for_a_state_is_kept(format_: ExportFormat) -> None:
+    """Each format says it in its own way."""
+    chart = Chart.from_dict(IN_STATE)
+    made = export_chart(chart, format_, strict=True)
     assert _again(chart, made.text) == chart

@@ -170,6 +170,24 @@ CASES = [
         ["a -E[not g]-> b", "a -E[not h]-> b"],
     ),
     Case(
+        "stateIn",
+        tree(
+            a=_on(
+                E={"target": "b", "guard": {"type": "xstate.stateIn", "params": {"state": "#m.b"}}}
+            ),
+            b={},
+        ),
+        ["a -E[In(b)]-> b"],
+    ),
+    Case("v4: in", tree(a=_on(E={"target": "b", "in": "#m.b"}), b={}), ["a -E[In(b)]-> b"]),
+    Case("in the machine itself", tree(a=_on(E={"target": "b", "in": "#m"}), b={}), ["a -E-> b"]),
+    Case(
+        "in no state",
+        tree(a=_on(E={"target": "b", "in": "#x"}), b={}),
+        ["a -E[in #x]-> b"],
+        lost={"guard": 1},
+    ),
+    Case(
         "guard that is no name",
         tree(a=_on(E={"target": "b", "guard": 7}), b={}),
         ["a -E[guard of a on 'E']-> b"],
@@ -429,6 +447,40 @@ CASES = [
         },
         ["a -E-> b"],
         ["a", "b final"],
+    ),
+    Case(
+        "v4: a definition with a delay, a guard and a service",
+        tree(
+            a={
+                "on": {
+                    "": [{"target": ["#m.b"], "cond": {"type": "xstate.guard", "name": "g"}}],
+                    "xstate.after(1000)#m.a": [{"target": ["#m.b"], "delay": 1000}],
+                    "done.invoke.m.a:invocation[0]": [{"target": ["#m.b"], "internal": False}],
+                },
+                "entry": [{"type": "xstate.send", "delay": 1000}],
+                "exit": [{"type": "xstate.cancel"}],
+                "invoke": [{"src": {"type": "s"}, "id": "m.a:invocation[0]"}],
+                "activities": [{"type": "xstate.invoke"}],
+            },
+            b={},
+        ),
+        ["a -[g]-> b", "a -done.invoke.a.0-> b", "a -after.a.0-> b"],
+    ),
+    Case(
+        "v5: a definition with a delay and an end",
+        tree(
+            a={
+                "initial": {"target": ["#m.a.c"], "source": "#m.a", "actions": []},
+                "on": {
+                    "xstate.after.1000.m.a": [{"target": ["#m.b"], "delay": 1000}],
+                    "xstate.done.state.m.a": [{"target": ["#m.b"], "reenter": False}],
+                },
+                "entry": [{"type": "xstate.raise"}],
+                "states": {"c": {"type": "final", "initial": {"target": [], "actions": []}}},
+            },
+            b={},
+        ),
+        ["a -after.a.0-> b", "a -done.state.a-> b"],
     ),
     Case(
         "descriptions and meta",
