@@ -135,6 +135,8 @@ class Document:
     """Whose rules say which transitions fire."""
     name: str | None = None
     context: Any = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What else the chart says, by its keys."""
     notes: list[str] = field(default_factory=list)
     """Sentences about what was assumed."""
     asked: dict[str, Draft] = field(default_factory=dict)

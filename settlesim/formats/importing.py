@@ -14,6 +14,7 @@ from settlesim.chart.event import name_flaw
 from settlesim.chart.reader import MAX_FILE_BYTES, other_formats
 from settlesim.chart.report import counted_noun
 from settlesim.errors import DefinitionError, Problem, ReadError, shorten
+from settlesim.formats.asl import read_asl
 from settlesim.formats.assembly import assembled_record, name_drafts
 from settlesim.formats.draft import Document
 from settlesim.formats.losses import Loss, Losses
@@ -257,6 +258,7 @@ _RecordReader = Callable[[Mapping[str, Any], ReaderOptions, Losses], Document]
 _TextReader = Callable[[str, str, Losses], Document]
 
 _RECORD_READERS: Final[Mapping[FormatName, _RecordReader]] = {
+    "asl": read_asl,
     "xstate": read_xstate,
     "xstate4": lambda record, options, losses: read_xstate(record, options, losses, version=4),
     "xstate5": lambda record, options, losses: read_xstate(record, options, losses, version=5),
@@ -272,6 +274,7 @@ def _chart_of(
 ) -> ImportedChart:
     name_drafts(document, losses)
     record = assembled_record(document, losses)
+    record.update(document.settings)
     record["name"] = _chart_name(document, options)
     record["context"] = document.context or {}
     chart = Chart.from_dict(record)

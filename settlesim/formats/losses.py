@@ -131,6 +131,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "steps that run once per item",
         "it stands here as one service",
     ),
+    "branch failure": LossKind(
+        "failure of a branch",
+        "failures of branches",
+        "the other branches go on, and no state outside is entered",
+    ),
     "contract": LossKind("contract", "contracts", "write a test with it"),
     "priority": LossKind(
         "transition priority", "transition priorities", "the order of the document decides"
