@@ -69,7 +69,7 @@ class _Reader:
         self.options = options
         self.losses = losses
         self.problems = Problems("state machine")
-        self.document = Document(Draft("machine"), "Amazon States Language", "transitions")
+        self.document = Document(Draft("machine"), "Amazon States Language")
         self.ends: dict[Draft, Draft] = {}
         """The final states that were added, by the state around them."""
 

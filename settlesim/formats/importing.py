@@ -36,6 +36,7 @@ from settlesim.formats.settling_rule import (
     tagged,
 )
 from settlesim.formats.xstate import read_xstate
+from settlesim.machine.from_markup import chart_from_markup
 from settlesim.machine.from_transitions import LeftOutWarning
 
 __all__ = ["OVERLAY_SUFFIX", "ImportedChart", "import_chart"]
@@ -248,10 +249,19 @@ def _from_record(record: Mapping[str, Any], place: str, options: ReaderOptions) 
     losses = Losses()
     if kind == "settlesim":
         return ImportedChart(Chart.from_dict(record), FORMATS[kind], (), ())
+    if kind == "transitions":
+        machine = chart_from_markup(record, name=options.name or _given_name(record, options))
+        lost = tuple(Loss("machine", (), sentence) for sentence in machine.left_out)
+        return _settled(ImportedChart(machine.chart, FORMATS[kind], lost, ()), place, options)
     if kind not in _RECORD_READERS:
         raise ReadError(source=place, reason=f"{FORMATS[kind]} cannot be read from JSON or YAML")
     document = _RECORD_READERS[kind](record, options, losses)
     return _chart_of(document, place, options, losses)
+
+
+def _given_name(record: Mapping[str, Any], options: ReaderOptions) -> str | None:
+    """Return the name of the file for a machine that has none."""
+    return None if record.get("name") else options.file_name
 
 
 _RecordReader = Callable[[Mapping[str, Any], ReaderOptions, Losses], Document]

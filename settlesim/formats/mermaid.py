@@ -109,7 +109,7 @@ class _Reader:
     def __init__(self, place: str, losses: Losses) -> None:
         self.place = place
         self.losses = losses
-        self.document = Document(Draft("machine"), "a Mermaid state diagram", "transitions")
+        self.document = Document(Draft("machine"), "a Mermaid state diagram")
         self.drafts: dict[str, Draft] = {}
         self.declared: set[str] = set()
         self.ends: dict[Draft, list[Route]] = {}

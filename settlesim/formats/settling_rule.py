@@ -37,7 +37,9 @@ def resting_leaves(chart: Chart) -> list[str]:
     busy = {node.name for node in chart.states if node.invoke}
     found = []
     for node in chart.states:
-        if not node.is_leaf or node.kind is NodeKind.FINAL or node.after or node.name in passing:
+        if not node.is_leaf or node.kind in (NodeKind.FINAL, NodeKind.HISTORY):
+            continue
+        if node.after or node.name in passing:
             continue
         if busy.isdisjoint(chart.active((node.name,)) if busy else ()):
             found.append(node.name)

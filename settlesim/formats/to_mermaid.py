@@ -46,6 +46,7 @@ class _Writer:
         self.chart = chart
         self.losses = losses
         self.ids = self._ids()
+        self.is_plain = chart.semantics == "transitions"
 
     def text(self) -> str:
         chart = self.chart
@@ -84,6 +85,10 @@ class _Writer:
         around = None if parent is None else self.chart.node(parent)
         regions = around is not None and around.kind is NodeKind.PARALLEL
         nodes = [node for node in self.chart.states if node.parent == parent]
+        for node in nodes:
+            if node.kind is NodeKind.HISTORY:
+                self.losses.add("history", node.name)
+        nodes = [node for node in nodes if node.kind is not NodeKind.HISTORY]
         for index, node in enumerate(nodes):
             if regions and index:
                 yield f"{indent}--"
@@ -91,6 +96,8 @@ class _Writer:
             if node.children:
                 yield f"{indent}state {self.ids[node.name]} {{"
                 yield from self._scope(node.name, depth + 1)
+                if node.initial_states:
+                    self.losses.add("deep initial", node.name)
                 if node.initial is not None:
                     yield f"{indent}    [*] --> {self.ids[node.initial]}"
                 yield f"{indent}}}"
@@ -157,9 +164,15 @@ class _Writer:
                 self.losses.add("function order", f"{key} of {where}")
         if transition.label is not None:
             self.losses.add("description", f"label of {where}")
-        if transition.dest is None:
+        inside = transition.dest is not None and transition.dest.startswith(f"{transition.source}.")
+        if transition.dest is None or transition.internal or (inside and self.is_plain):
             self.losses.add("internal transition", where)
+        if transition.more:
+            self.losses.add("several targets", where)
+        if transition.dest is None:
             return
+        if self.chart.node(transition.dest).kind is NodeKind.HISTORY:
+            return  # named already
         if trigger != EVENTLESS and transition.trigger == trigger:
             self._note_trigger(trigger, transition)
         for name in (*transition.guards, *transition.assigns):

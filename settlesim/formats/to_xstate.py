@@ -33,6 +33,8 @@ def note_settings(chart: Chart, losses: Losses) -> None:
         losses.add("chart setting", f"on_reject {chart.on_reject!r}")
     if chart.settling_tags != DEFAULT_TAGS:
         losses.add("chart setting", "settling_tags")
+    if chart.semantics == "transitions" and any(node.children for node in chart.states):
+        losses.add("chart setting", "semantics 'transitions'")
     if chart.secret:
         losses.add("chart setting", "secret")
 
@@ -61,11 +63,16 @@ class _Writer:
         return {node.local_name: self._state(node) for node in nodes}
 
     def _state(self, node: Node) -> dict[str, Any]:
+        if node.kind is NodeKind.HISTORY:
+            return self._history(node)
+        if node.initial_states:
+            self.losses.add("deep initial", node.name)
         own = self.own.get(node.name, [])
         on: dict[str, Any] = {}
         for each in own:
             if each.trigger != EVENTLESS:
                 on.setdefault(each.trigger, []).append(self._transition(each))
+        self._note_wildcards(node, list(on))
         if node.label is not None:
             self.losses.add("description", f"label of {node.name}")
         for _ in node.on_final:
@@ -87,6 +94,18 @@ class _Writer:
         }
         return {key: value for key, value in state.items() if value}
 
+    def _history(self, node: Node) -> dict[str, Any]:
+        targets = [self._id_path(name) for name in node.default]
+        found: dict[str, Any] = {"type": "history", "history": node.history}
+        if targets:
+            found["target"] = targets[0] if len(targets) == 1 else targets
+        return found
+
+    def _note_wildcards(self, node: Node, events: list[str]) -> None:
+        """Name a wildcard that XState tries later, or not at all where an event is named."""
+        if any("*" in event for event in events) and not all("*" in event for event in events):
+            self.losses.add("wildcard order", node.name)
+
     def _invocation(self, invocation: Invocation) -> dict[str, Any]:
         where = f"{invocation.src} of {invocation.id.rpartition('.')[0]}"
         if invocation.timeout is not None:
@@ -107,9 +126,10 @@ class _Writer:
     def _transition(self, transition: Transition) -> dict[str, Any]:
         where = f"{transition.source} on {transition.trigger or 'nothing'}"
         record: dict[str, Any] = {}
-        if transition.dest is not None:
-            record["target"] = self._target(transition.source, transition.dest)
-            if transition.dest == transition.source:
+        targets = [self._target(transition.source, dest) for dest in transition.dests]
+        if targets:
+            record["target"] = targets[0] if len(targets) == 1 else targets
+            if self._reenters(transition):
                 record["reenter"] = True
         guard = self._guard(transition)
         if guard is not None:
@@ -123,6 +143,14 @@ class _Writer:
         if transition.label is not None:
             self.losses.add("description", f"label of {where}")
         return record
+
+    def _reenters(self, transition: Transition) -> bool:
+        """Whether a source is left that XState would keep active without being told."""
+        source = transition.source
+        if self.chart.semantics == "transitions":
+            return transition.dest == source
+        inside = all(dest == source or dest.startswith(f"{source}.") for dest in transition.dests)
+        return inside and not transition.internal
 
     def _guard(self, transition: Transition) -> Any:
         guards = [self._one_guard(name) for name in transition.conditions]
