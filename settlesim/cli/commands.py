@@ -13,6 +13,7 @@ from settlesim.cli.backup import backup
 from settlesim.cli.check import check
 from settlesim.cli.command_group import CommandGroup
 from settlesim.cli.dead_letters import dead_letters, redrive, resume_command
+from settlesim.cli.diff import diff
 from settlesim.cli.draw import draw_command
 from settlesim.cli.find import find
 from settlesim.cli.gallery import gallery
@@ -49,7 +50,7 @@ program = CommandGroup(
 )
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
-    gallery, draw_command, check, settle_command, start_command, send, work_command, show, find,
+    gallery, draw_command, diff, check, settle_command, start_command, send, work_command, show, find,
     log, status, dead_letters, redrive, resume_command, verify, backup, prune, simulate, lab,
 ):  # fmt: skip
     program.add_command(_command)

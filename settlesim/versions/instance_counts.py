@@ -1,0 +1,58 @@
+"""How many stored instances are in which state, and how many a newer chart would strand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from settlesim import display
+from settlesim.chart import Chart, Snapshot
+from settlesim.chart.diff import ChartDiff, InstanceCounts
+from settlesim.errors import ChartMismatchError
+from settlesim.ports import Store
+from settlesim.versions.chain import Chain, chain_of
+
+__all__ = ["count_instances"]
+
+
+@display.count_instances.register
+def count_instances(diff: ChartDiff, store: Store) -> InstanceCounts:
+    """Count the instances of the older chart's name, whatever version saved them.
+
+    An instance is stranded where the newer chart cannot go on with it: where its steps lead from
+    the instance's version, these are followed; else the instance stays where it is.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be read.
+    """
+    return InstanceCounts.of(_fates(diff.old, diff.new, store))
+
+
+def _fates(
+    old: Chart, new: Chart, store: Store
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    chain = chain_of(new)
+    for key in store.keys():
+        snapshot = store.load(key)
+        if snapshot is not None and snapshot.chart == old.name:
+            yield snapshot.configuration, _blamed(chain, snapshot)
+
+
+def _blamed(chain: Chain, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the leaves because of which an instance is stranded; none where it is not."""
+    leaves = snapshot.configuration
+    if chain.path(snapshot.version) and snapshot.chart == chain.chart.name:
+        try:
+            chain.carry(snapshot)
+        except ChartMismatchError:
+            return leaves
+        return ()
+    if chain.flaw(leaves) is None:
+        return ()
+    alone = tuple(leaf for leaf in leaves if leaf not in chain.chart or _rests_nowhere(chain, leaf))
+    return alone or leaves
+
+
+def _rests_nowhere(chain: Chain, leaf: str) -> bool:
+    return chain.chart.rest_of(leaf) is None
