@@ -42,6 +42,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = [
+    "ChartEditedError",
     "ChartMismatchError",
     "DeadlineExceededError",
     "DeduplicationError",
@@ -51,7 +52,9 @@ __all__ = [
     "InvalidEventError",
     "InvalidValueError",
     "LayoutTimeoutError",
+    "LeastVersionError",
     "MicrostepLimitError",
+    "MigrationError",
     "MissingExtraError",
     "Problem",
     "ReadError",
@@ -498,6 +501,33 @@ class ChartMismatchError(StoreError):
             stored=stored,
             current=current,
             reason=reason,
+        )
+
+
+class MigrationError(ChartMismatchError):
+    """A stored instance cannot be carried to the chart's version by its steps."""
+
+
+class ChartEditedError(ChartMismatchError):
+    """A stored instance was saved by this version of the chart, which had another definition."""
+
+
+class LeastVersionError(StoreError):
+    """The store wants a later version of the chart than this one."""
+
+    chart: str
+    version: int
+    least: int
+
+    def __init__(self, *, chart: str, version: int, least: int, store: str) -> None:
+        super().__init__(
+            f"this is chart {shorten(chart, 60)} version {version}, and store {store} wants version "
+            f"{least} or a later one: an earlier one would strand instances. "
+            f"`settlesim find --store {store} --chart {chart}` shows them.",
+            chart=chart,
+            version=version,
+            least=least,
+            store=store,
         )
 
 

@@ -17,6 +17,7 @@ from settlesim.chart.definition import (
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
 from settlesim.chart.diff import ChartDiff, diff_charts
+from settlesim.chart.fingerprint import fingerprint_of
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
     OnReject,
@@ -29,6 +30,7 @@ from settlesim.chart.heading import (
     read_settling_tags,
     read_version,
 )
+from settlesim.chart.migration import Migration, check_steps
 from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict
@@ -72,6 +74,9 @@ class Chart:
     semantics
         Whose rules say which transitions fire: ``"transitions"``, those of the library.
         ``"scxml"`` is refused, since it is not there yet.
+    migrations
+        Steps from earlier versions, as `settlesim.migration` makes them: one from each version
+        of which instances may still be there.
 
     Raises
     ------
@@ -98,6 +103,7 @@ class Chart:
         "functions",
         "initial",
         "initial_configuration",
+        "migrations",
         "name",
         "on_reject",
         "roles",
@@ -128,6 +134,9 @@ class Chart:
     """Every function that the chart names, with its role: guard, assign or service."""
     initial_configuration: tuple[str, ...]
     """The leaves in which a new instance starts."""
+    migrations: tuple[Migration, ...]
+    """The steps that lead here from earlier versions, by the version where they begin; no part of
+    the definition."""
     cache: dict[str, Any]
     """What the layers above have made of this chart; no part of its value."""
 
@@ -143,6 +152,7 @@ class Chart:
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
         semantics: Semantics = "transitions",
+        migrations: Iterable[Migration] = (),
     ) -> None:
         self._read(
             Problems(name),
@@ -156,6 +166,8 @@ class Chart:
             settling_tags=settling_tags,
             semantics=semantics,
         )
+        if migrations != ():
+            self._take_steps(migrations)
 
     def _read(
         self,
@@ -198,6 +210,7 @@ class Chart:
         self._set("roles", MappingProxyType(found))
         self._set("functions", MappingProxyType(dict(parser.functions)))
         self._set("initial_configuration", self.enter(start))
+        self._set("migrations", ())
 
     # --- reading and writing --------------------------------------------------------------
 
@@ -250,11 +263,8 @@ class Chart:
                 problems.unknown("bind", "function", name, self.roles)
         check_functions(functions, self.roles, "bind", problems)
         problems.raise_if_any()
-        bound = object.__new__(Chart)
-        for slot in self.__slots__[1:]:
-            bound._set(slot, getattr(self, slot))
+        bound = self._copy()
         bound._set("functions", MappingProxyType({**self.functions, **functions}))
-        bound._set("cache", {})
         return bound
 
     def require(self, *wanted: str) -> None:
@@ -272,6 +282,48 @@ class Chart:
         ]
         if missing:
             raise UnboundFunctionError(chart=self.name, names=missing)
+
+    # --- versions -------------------------------------------------------------------------
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this definition from others: 16 hexadecimal digits.
+
+        Name, version, labels, the order of keys and the functions themselves do not count.
+        """
+        found: str | None = self.cache.get("fingerprint")
+        if found is None:
+            found = self.cache["fingerprint"] = fingerprint_of(self)
+        return found
+
+    def with_migrations(self, *migrations: Migration) -> Chart:
+        """Return a new chart, this one with the steps that lead to it from earlier versions.
+
+        Raises
+        ------
+        DefinitionError
+            Names that the charts of a step do not have; two steps from one version; a chain of
+            steps that does not lead to this version.
+        """
+        made = self._copy()
+        made._take_steps(migrations)
+        return made
+
+    def _take_steps(self, migrations: object) -> None:
+        problems = Problems(self.name)
+        plain = self._copy()
+        plain._set("migrations", ())
+        steps = check_steps(self, plain, migrations, problems)
+        problems.raise_if_any()
+        self._set("migrations", steps)
+
+    def _copy(self) -> Chart:
+        """Return this chart for one of its parts to be set anew."""
+        made = object.__new__(Chart)
+        for slot in self.__slots__[1:]:
+            made._set(slot, getattr(self, slot))
+        made._set("cache", {})
+        return made
 
     # --- nodes ----------------------------------------------------------------------------
 
@@ -379,13 +431,17 @@ class Chart:
             return True
         if not isinstance(other, Chart):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and dict(self.functions) == dict(other.functions)
+        return (
+            self.to_dict() == other.to_dict()
+            and dict(self.functions) == dict(other.functions)
+            and self.migrations == other.migrations
+        )
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.to_dict(), dict(self.functions))
+        return _rebuild, (self.to_dict(), dict(self.functions), self.migrations)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Chart is immutable: {name!r} can not be set")
@@ -402,8 +458,13 @@ def _given(**options: int | None) -> dict[str, int]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _rebuild(record: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Chart:
-    return Chart.from_dict(record).bind(functions)
+def _rebuild(
+    record: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+    migrations: tuple[Migration, ...] = (),
+) -> Chart:
+    chart = Chart.from_dict(record).bind(functions)
+    return chart.with_migrations(*migrations) if migrations else chart
 
 
 def _connect(
