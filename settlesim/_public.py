@@ -21,7 +21,7 @@ from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedCloc
 from settlesim.settling import Call, Microstep, Settlement, Settling
 from settlesim.sim import Scenario, compare, explore, replay
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
-from settlesim.versions import migration
+from settlesim.versions import Rehearsal, migration, rehearse
 from settlesim.view import Picture
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Picture",
     "Queue",
     "RealClock",
+    "Rehearsal",
     "Report",
     "Scenario",
     "ServiceCall",
@@ -64,6 +65,7 @@ __all__ = [
     "gallery",
     "migration",
     "read_chart",
+    "rehearse",
     "replay",
     "widgets",
 ]

@@ -56,7 +56,8 @@ def _state(state: dict[str, Any]) -> dict[str, Any]:
         ]
     if "after" in found:
         found["after"] = [
-            [seconds, list(map(_unlabelled, targets))] for seconds, targets in found["after"].items()
+            [seconds, list(map(_unlabelled, targets))]
+            for seconds, targets in found["after"].items()
         ]
     return found
 

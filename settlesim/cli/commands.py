@@ -20,6 +20,7 @@ from settlesim.cli.gallery import gallery
 from settlesim.cli.lab import lab
 from settlesim.cli.log import log
 from settlesim.cli.prune import prune
+from settlesim.cli.rehearse import rehearse_command
 from settlesim.cli.send import send
 from settlesim.cli.settle import settle_command, start_command
 from settlesim.cli.show import show
@@ -50,7 +51,8 @@ program = CommandGroup(
 )
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
-    gallery, draw_command, diff, check, settle_command, start_command, send, work_command, show, find,
-    log, status, dead_letters, redrive, resume_command, verify, backup, prune, simulate, lab,
+    gallery, draw_command, diff, check, settle_command, start_command, send, work_command, show,
+    find, log, status, dead_letters, redrive, resume_command, verify, backup, prune,
+    rehearse_command, simulate, lab,
 ):  # fmt: skip
     program.add_command(_command)

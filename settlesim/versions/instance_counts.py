@@ -33,7 +33,7 @@ def _fates(
     old: Chart, new: Chart, store: Store
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     chain = chain_of(new)
-    for key in store.keys():
+    for key in sorted(store.keys()):
         snapshot = store.load(key)
         if snapshot is not None and snapshot.chart == old.name:
             yield snapshot.configuration, _blamed(chain, snapshot)

@@ -42,6 +42,7 @@ _AFTER: Final = "after."
 NO_STATE: Final = "the state before it is not remembered"
 NO_ANSWERS: Final = "the answers of its services are not remembered"
 NO_EVENT: Final = "its event is not remembered"
+NO_CHART: Final = "its chart is not known, since it never saved anything"
 
 
 class SettlementStore(Protocol):
@@ -238,26 +239,41 @@ class _Rehearsing:
         self._old = old
         self._states: dict[str, Snapshot] = {}
         """The last saved state of each instance."""
+        self._unknown: dict[str, list[PastSettlement]] = {}
+        """What was ignored or rejected before the instance was first saved."""
         self._same = 0
         self._found: dict[str, tuple[RehearsedEvent, dict[str, None], int]] = {}
         self._skipped: dict[str, int] = {}
 
     def take(self, past: PastSettlement) -> None:
         before = self._states.get(past.key)
-        if past.snapshot is not None:
-            self._states[past.key] = past.snapshot
         saved = past.snapshot if past.snapshot is not None else before
-        if saved is not None and saved.chart != self._chain.chart.name:
+        if saved is None:
+            self._unknown.setdefault(past.key, []).append(past)
             return
+        self._states[past.key] = saved
+        if saved.chart == self._chain.chart.name:
+            for earlier in self._unknown.pop(past.key, ()):
+                self._settle(earlier, None)
+            self._settle(past, before)
+        else:
+            self._unknown.pop(past.key, None)
+
+    def _settle(self, past: PastSettlement, before: Snapshot | None) -> None:
         if "outcome" not in past.record:
             return  # no settlement of an event, such as a migration
         try:
             before = _before(past, before)
             self._compare(past, before, self._run(past, before))
         except _NotRunError as error:
-            self._skipped[str(error)] = self._skipped.get(str(error), 0) + 1
+            self._skip(str(error), 1)
+
+    def _skip(self, reason: str, count: int) -> None:
+        self._skipped[reason] = self._skipped.get(reason, 0) + count
 
     def result(self) -> Rehearsal:
+        for pasts in self._unknown.values():
+            self._skip(NO_CHART, len(pasts))
         differences = [
             RehearsalDifference(sentence, count, len(keys), tuple(keys)[:_KEYS], example)
             for sentence, (example, keys, count) in self._found.items()
@@ -336,19 +352,19 @@ class _Rehearsing:
         event = _words(_event(past))
         was = _old_end(past, before)
         if run.settlement is None:
-            return f"{event} now {run.error}; it {_past_words(past.outcome, was)}"
+            return f"{_now(event, run.error or '')}; it {_past_words(past.outcome, was)}"
         now = run.settlement
         expected = self._expected(past.snapshot)
         leaves = was if expected is None else expected.configuration
         if past.outcome != now.outcome.value:
-            return f"{event} now {_new_words(now)}; it {_past_words(past.outcome, was)}"
+            return f"{_now(event, _new_words(now))}; it {_past_words(past.outcome, was)}"
         if now.saved and tuple(now.after.configuration) != leaves:
             return f"{event} now ends in {_leaves(now.after)} instead of {_names(was)}"
         asked, calls = _services(past.record), [each.service for each in now.calls]
-        more = [f"calls {name_words(each)}" for each in _left(calls, asked)]
-        less = [f"no longer calls {name_words(each)}" for each in _left(asked, calls)]
-        if more or less:
-            return f"{event} still {_new_words(now)}, and now {', '.join(more + less)}"
+        other = [f"and now calls {name_words(each)}" for each in _left(calls, asked)]
+        other += [f"but no longer calls {name_words(each)}" for each in _left(asked, calls)]
+        if other:
+            return f"{event} still {_new_words(now)}, {', '.join(other)}"
         if expected is not None and now.saved:
             keys = _other_keys(expected.context, now.after.context)
             if keys:
@@ -483,6 +499,12 @@ def _words(event: Event) -> str:
     if event.name.startswith(_AFTER):
         return f"the delay {name_words(event.name.removeprefix(_AFTER))}"
     return name_words(event.name)
+
+
+def _now(event: str, words: str) -> str:
+    """Say what an event does now."""
+    head, rest = words.split(" ", 1)
+    return f"{event} is now {rest}" if head == "is" else f"{event} now {words}"
 
 
 def _names(names: Sequence[str]) -> str:
