@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from settlesim import display
 from settlesim.chart import Chart, Snapshot
-from settlesim.chart.diff import ChartDiff, InstanceCounts
+from settlesim.chart.diff import ChartDiff, InstanceCounts, InstanceFate
 from settlesim.errors import ChartMismatchError
 from settlesim.ports import Store
 from settlesim.versions.chain import Chain, chain_of
@@ -29,30 +29,24 @@ def count_instances(diff: ChartDiff, store: Store) -> InstanceCounts:
     return InstanceCounts.of(_fates(diff.old, diff.new, store))
 
 
-def _fates(
-    old: Chart, new: Chart, store: Store
-) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+def _fates(old: Chart, new: Chart, store: Store) -> Iterator[InstanceFate]:
     chain = chain_of(new)
     for key in sorted(store.keys()):
         snapshot = store.load(key)
         if snapshot is not None and snapshot.chart == old.name:
-            yield snapshot.configuration, _blamed(chain, snapshot)
+            yield _fate(chain, snapshot)
 
 
-def _blamed(chain: Chain, snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the leaves because of which an instance is stranded; none where it is not."""
+def _fate(chain: Chain, snapshot: Snapshot) -> InstanceFate:
     leaves = snapshot.configuration
     if chain.path(snapshot.version) and snapshot.chart == chain.chart.name:
         try:
-            chain.carry(snapshot)
+            after = chain.carry(snapshot, edited=True).snapshot.configuration
         except ChartMismatchError:
-            return leaves
-        return ()
+            return InstanceFate(leaves, leaves)
+        return InstanceFate(leaves, after=None if after == leaves else after)
     if chain.flaw(leaves) is None:
-        return ()
-    alone = tuple(leaf for leaf in leaves if leaf not in chain.chart or _rests_nowhere(chain, leaf))
-    return alone or leaves
-
-
-def _rests_nowhere(chain: Chain, leaf: str) -> bool:
-    return chain.chart.rest_of(leaf) is None
+        return InstanceFate(leaves)
+    chart = chain.chart
+    alone = tuple(leaf for leaf in leaves if leaf not in chart or chart.rest_of(leaf) is None)
+    return InstanceFate(leaves, alone or leaves)

@@ -57,7 +57,7 @@ def test_stored_instances_are_counted(run: Run, edited: str, orders: str) -> Non
     assert lines[0] == "order, version 1 to version 2: 5 changes, 2 of 4 instances stranded"
     assert lines[-1] == "- stranded in paid: 2"
     record = json.loads(run("diff", "order", edited, "--store", orders, "--json").stdout)
-    assert record["instances"]["states"]["paid"] == {"stored": 2, "stranded": 2}
+    assert record["instances"]["states"]["paid"] == {"stored": 2, "stranded": 2, "moved": {}}
     assert Path(orders).read_bytes() == before
 
 

@@ -68,6 +68,8 @@ def test_steps_are_followed() -> None:
     partly = NEW.with_migrations(migration(OLD, states={"on_hold": where, "paid": "review"}))
     found = [OLD.diff(each, store=store).instances for each in (NEW, whole, partly)]
     assert [each.stranded for each in found if each] == [4, 0, 1]
+    moved = [each.by_state["on_hold"].moved for each in found if each]
+    assert moved == [(), (("review", 4),), (("review", 3),)]
 
 
 def test_a_region_that_is_added_strands_whole_configurations() -> None:
