@@ -76,7 +76,7 @@ def test_a_region_that_is_added_strands_whole_configurations() -> None:
     """No leaf alone is to blame, so all are."""
     both = {"name": "both", "tags": ["settled"], "parallel": [{"name": "a"}, {"name": "b"}]}
     old = chart("open", both)
-    third = {**both, "parallel": [*both["parallel"], {"name": "c"}]}  # type: ignore[misc]
+    third = {**both, "parallel": [*both["parallel"], {"name": "c"}]}
     new = chart("open", third, version=2)
     store = MemoryStore(now=lambda: 1.0)
     put(store, ("both.a", "both.b"), 2, old)

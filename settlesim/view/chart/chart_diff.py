@@ -212,7 +212,7 @@ def _count_rows(diff: ChartDiff, state: str) -> Iterator[LabelRow]:
     if count.stranded:
         yield LabelRow((LabelText(f"{count.stranded:,} stranded", "stranded"),), "alert")
     for after, number in count.moved:
-        yield from text_rows(f"{number:,} go on in {after}", "word")
+        yield LabelRow((LabelText(f"{number:,} go on in {after}", "stored"),))
 
 
 # --- transitions --------------------------------------------------------------------------
