@@ -21,7 +21,10 @@
     │   ├── EventRepeatedError      the event was settled before: only consume its message
     │   ├── DeduplicationError      the sender: one id for two different messages
     │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
-    │   ├── ChartMismatchError
+    │   ├── ChartMismatchError      another chart or version saved the instance
+    │   │   ├── MigrationError      the chart's author: its steps do not lead here
+    │   │   └── ChartEditedError    the chart's author: a new definition without a new version
+    │   ├── LeastVersionError       whoever deploys: the store wants a later version
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
     ├── SimulationError             the caller: a scenario that makes no sense
@@ -39,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 __all__ = [
@@ -521,9 +525,9 @@ class LeastVersionError(StoreError):
 
     def __init__(self, *, chart: str, version: int, least: int, store: str) -> None:
         super().__init__(
-            f"this is chart {shorten(chart, 60)} version {version}, and store {store} wants version "
-            f"{least} or a later one: an earlier one would strand instances. "
-            f"`settlesim find --store {store} --chart {chart}` shows them.",
+            f"this is chart {shorten(chart, 60)} version {version}, and store {store} wants "
+            f"version {least} or a later one: an earlier one would strand instances. "
+            f"`settlesim find --store {quote(store)} --chart {quote(chart)}` shows them.",
             chart=chart,
             version=version,
             least=least,
@@ -557,6 +561,16 @@ class StoreUnavailableError(StoreError):
         super().__init__(
             f"store {path} can not be used: {reason}", path=path, reason=reason, final=final
         )
+
+
+def newer_version(key: str, chart: str, version: int, newest: int) -> ChartMismatchError:
+    """Return the error of a new instance that an earlier version of its chart was to start."""
+    return ChartMismatchError(
+        key=key,
+        stored="no version so far",
+        current=f"{chart} version {version}",
+        reason=f"the store has seen version {newest}, in which new instances start",
+    )
 
 
 def error_message(error: BaseException | str) -> str:

@@ -116,7 +116,7 @@ class Migration:
         """
         whole = self._whole(configuration)
         if whole is not None:
-            return self._entered(self._called(whole, configuration, context))
+            return self._entered(_tuple(self._called(whole, configuration, context)))
         found: list[str] = []
         for leaf in configuration:
             names, said = self._target_of(leaf, context)
@@ -175,22 +175,19 @@ class Migration:
         if target is None:
             return (name,), False
         names = self._called(target, (outer,), context)
-        rest = name[len(outer) :]
-        if rest and len(names) == 1:
-            (new,) = names
-            if f"{new}{rest}" in self.to or self._has_children(new):
-                names = (f"{new}{rest}",)
-        return names, True
+        inner = name[len(outer) :]
+        if not inner or not isinstance(names, str):  # a list of names is meant as it stands
+            return _tuple(names), True
+        kept = f"{names}{inner}"
+        return (kept if kept in self.to or self._has_children(names) else names,), True
 
     def _has_children(self, name: str) -> bool:
         return name in self.to and not self.to.node(name).is_leaf
 
-    def _called(
-        self, target: Target, states: tuple[str, ...], context: FrozenDict
-    ) -> tuple[str, ...]:
+    def _called(self, target: Target, states: tuple[str, ...], context: FrozenDict) -> Names:
         """Return the names that a target stands for, by its function where it has one."""
         if isinstance(target, (str, tuple)):
-            return _tuple(target)
+            return target
         function = target.by if isinstance(target, Split) else target
         found = self._call(function, context, f"states[{names_of(states)}]")
         try:
@@ -202,7 +199,7 @@ class Migration:
             possible = ", ".join(shorten(each, 40) for each in target.targets)
             reason = f"says {shorten(names, 60)} for {names_of(states)}; possible: {possible}"
             raise StepError(f"{self.name} {reason}")
-        return _tuple(names)
+        return names
 
     def _call(self, function: Callable[..., Any], context: FrozenDict, what: str) -> Any:
         try:
@@ -295,6 +292,11 @@ class Migration:
             raise KeyError(id)
         return found[0]
 
+    def depends(self, state: str) -> bool:
+        """Whether only data say where a state leads."""
+        target = self._entry(state)[1]
+        return target is not None and not isinstance(target, (str, tuple, Split))
+
     def _states_of(self, state: str, context: FrozenDict | None) -> Iterable[str]:
         target = self._entry(state)[1]
         if context is not None or target is None or isinstance(target, (str, tuple)):
@@ -327,7 +329,7 @@ def _names(found: object) -> Names:
     if isinstance(found, str):
         return found
     if isinstance(found, (list, tuple)) and found and all(isinstance(each, str) for each in found):
-        return tuple(found) if len(found) > 1 else str(found[0])
+        return tuple(found)
     raise TypeError
 
 
@@ -358,22 +360,22 @@ def check_steps(
         problems.add("migrations", f"is {shorten(steps, 60)}; a list of migration(...) is needed")
         return ()
     found: list[Migration] = []
-    for number, step in enumerate(steps):
+    for number, given in enumerate(steps):
         where = f"migrations[{number}]"
-        if not isinstance(step, Migration):
-            problems.add(where, f"is {shorten(step, 60)}; migration(...) makes a step")
+        if not isinstance(given, Migration):
+            problems.add(where, f"is {shorten(given, 60)}; migration(...) makes a step")
             continue
-        step = replace(step, target=plain) if step.target is None else step
+        step = replace(given, target=plain) if given.target is None else given
         before = problems.count
         _check_ends(chart, step, where, problems)
         if problems.count == before:
             _check_names(step, where, problems)
         found.append(step)
     if not problems.count:
-        given = {step.source.version for step in found}
+        versions = {step.source.version for step in found}
         for earlier in [each for step in found for each in step.source.migrations]:
-            if earlier.source.version not in given:  # the source has steps of its own
-                given.add(earlier.source.version)
+            if earlier.source.version not in versions:  # the source has steps of its own
+                versions.add(earlier.source.version)
                 found.append(earlier)
         _check_chain(chart, found, problems)
     return tuple(sorted(found, key=lambda each: each.source.version))

@@ -286,12 +286,16 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     Raises
     ------
     ChartMismatchError
-        It is of another chart or version, or of nodes where this chart can not rest.
+        It is of another chart, version or definition, or of nodes where this chart can not rest.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
     if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
-        reason = "an instance stays with the chart and version that it began with"
+        reason = "an instance stays with the chart and version that it began with, until a step of "
+        reason += "the chart's migrations leads it on"
+    elif snapshot.fingerprint not in (None, chart.fingerprint):
+        reason = f"it was edited without a new version (fingerprint {snapshot.fingerprint}, now "
+        reason += f"{chart.fingerprint})"
     elif program.may_begin(snapshot.configuration):
         return
     elif program.is_legal(snapshot.configuration):

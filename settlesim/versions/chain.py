@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of, events_of
-from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, names_of, shorten
+from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, names_of
 from settlesim.machine.program import program_of
-from settlesim.versions.differences import differences
 
 __all__ = ["Carried", "Chain", "chain_of"]
 
+_TOLD: Final = 10
+"""How many changes of an edited chart an error tells."""
 _KEPT: Final = 10_000
 """How many configurations are remembered with where they lead."""
 
@@ -57,13 +58,14 @@ class Chain:
         self._seconds = delays_of(chart)
         self._fixed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
 
-    @property
-    def delays(self) -> frozenset[str]:
-        """The ids of all delays that the chart has, or that its steps lead to it or drop."""
-        found = set(self._seconds)
-        for step in self._steps.values():
-            found |= delays_of(step.source).keys()
-        return frozenset(found)
+        self.delays = frozenset(self._seconds) | {
+            id_
+            for step in chart.migrations
+            for id_ in delays_of(step.source)
+            if _leads_on(self.path(step.source.version), id_)
+        }
+        """The ids of the chart's delays, and of those of earlier versions that lead to one of them
+        or are dropped by name."""
 
     def path(self, version: int) -> tuple[Migration, ...]:
         """Return the steps from a version to the chart, in order; none where there are none."""
@@ -81,7 +83,7 @@ class Chain:
         *,
         key: str = "",
         timers: Iterable[str] = (),
-        stored: Mapping[str, Chart] | None = None,
+        known: Callable[[], Mapping[str, Chart]] = dict,
         edited: bool = False,
     ) -> Carried:
         """Return an instance in the words of the chart; it is the same where it is of the chart.
@@ -89,9 +91,8 @@ class Chain:
         Parameters
         ----------
         timers : the ids of the delays that run for it
-        stored
-            The charts of this name that are known by their fingerprints, so that an edited one
-            can be told in words.
+        known
+            Returns charts by their fingerprints, so that what was edited can be told in words.
         edited
             Whether an instance of a chart that was edited without a new version is taken as it is.
 
@@ -105,7 +106,7 @@ class Chain:
             No step leads on from its version, a step failed, or the instance would be where the
             chart cannot rest.
         """
-        self._check_known(snapshot, key, stored or {}, edited)
+        self._check_known(snapshot, key, known, edited)
         if snapshot.version == self.chart.version:
             return Carried(replace(snapshot, fingerprint=self.chart.fingerprint), snapshot.version)
         path = self.path(snapshot.version)
@@ -194,7 +195,11 @@ class Chain:
         }
 
     def _check_known(
-        self, snapshot: Snapshot, key: str, stored: Mapping[str, Chart], edited: bool
+        self,
+        snapshot: Snapshot,
+        key: str,
+        known: Callable[[], Mapping[str, Chart]],
+        edited: bool,
     ) -> None:
         """Refuse an instance to which the steps say nothing."""
         chart, version = self.chart, snapshot.version
@@ -207,28 +212,33 @@ class Chain:
             )
             raise self._error(ChartMismatchError, snapshot, key, reason)
         if version != chart.version and version not in self._steps:
-            known = ", ".join(map(str, self.versions)) or "none"
+            begin = ", ".join(map(str, self.versions)) or "none"
             reason = (
-                f"no step leads on from version {version} (steps begin at: {known}); "
+                f"no step leads on from version {version} (steps begin at: {begin}); "
                 f"add migration(<version {version}>, ...) to the chart's migrations"
             )
             raise self._error(MigrationError, snapshot, key, reason)
         expected = chart if version == chart.version else self._steps[version].source
         if edited or snapshot.fingerprint in (None, expected.fingerprint):
             return
-        assert snapshot.fingerprint is not None
-        reason = (
-            f"version {version} was edited without a new version (fingerprint "
-            f"{snapshot.fingerprint}, now {expected.fingerprint})"
-        )
-        told = differences(stored.get(snapshot.fingerprint), expected)
-        reason += f": {told}" if told else ""
+        reason = self.edit(snapshot, expected, known())
         raise self._error(
             ChartEditedError,
             snapshot,
             key,
             f"{reason}. Take the edit back, or give the chart a new version and a step",
         )
+
+    def edit(self, snapshot: Snapshot, now: Chart, known: Mapping[str, Chart]) -> str:
+        """Say how the chart that saved an instance differs from the one of its version now."""
+        text = (
+            f"version {snapshot.version} was edited without a new version (fingerprint "
+            f"{snapshot.fingerprint}, now {now.fingerprint})"
+        )
+        before = known.get(snapshot.fingerprint or "")
+        changes = [] if before is None else [each.sentence for each in before.diff(now)]
+        more = f"; and {len(changes) - _TOLD} more" if len(changes) > _TOLD else ""
+        return f"{text}: {'; '.join(changes[:_TOLD])}{more}" if changes else text
 
     def _error(
         self, kind: type[ChartMismatchError], snapshot: Snapshot, key: str, reason: str
@@ -272,6 +282,19 @@ class Chain:
     def knows(self, event: str) -> bool:
         """Say whether a transition of the chart is for an event."""
         return event in self._events
+
+
+def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:
+    """Whether the steps say what became of a delay, as far as that can be told without data."""
+    for step in path:
+        try:
+            found = step.delay(delay, None)
+        except KeyError:
+            return step.depends(delay.rpartition(".")[0])
+        if found is None:
+            return True
+        delay = found
+    return True
 
 
 def _is_fixed(configuration: tuple[str, ...], path: tuple[Migration, ...]) -> bool:

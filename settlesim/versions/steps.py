@@ -18,7 +18,7 @@ def migration(
     chart_from: Chart | Mapping[str, Any] | str | os.PathLike[str],
     chart_to: Chart | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     *,
-    states: Mapping[str | tuple[str, ...], Any] | None = None,
+    states: Mapping[Any, Any] | None = None,
     context: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
     events: Mapping[str, str | None] | None = None,
     delays: Mapping[str, str | None] | None = None,
@@ -95,8 +95,11 @@ def _key(key: object, problems: Problems) -> Names:
 
 
 def _target(key: object, target: Any, problems: Problems) -> Target:
-    if isinstance(target, (str, Split)) or callable(target):
+    if isinstance(target, (str, Split)):
         return target
+    if callable(target):
+        function: Callable[[dict[str, Any]], str | Sequence[str]] = target
+        return function
     if isinstance(target, Sequence) and target and all(isinstance(each, str) for each in target):
         return tuple(target)
     reason = f"is {shorten(target, 60)}; a name, a list of names, split(...) or a function of the "
