@@ -19,13 +19,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from settlesim import display
-from settlesim.chart import Chart, Event, Snapshot
+from settlesim.chart import Chart, Event, Snapshot, read_chart
 from settlesim.chart.changes import name_words
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import counted_noun
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import ChartMismatchError, SettleError, SettlesimError, error_message
-from settlesim.ports import digest_of
+from settlesim.ports import ChartStore, digest_of
 from settlesim.progress import ProgressCallback, Reporter
 from settlesim.settling.settlement import START_EVENT, CallStatus, Elapsed, Settlement
 from settlesim.settling.settling import Settling
@@ -190,7 +190,8 @@ def rehearse(
     chart : the newer chart; its guards and assigns have to be bound
     store : only settlements of the chart's name are looked at
     old
-        The chart that settled them, for pictures; None for what the steps of `chart` know.
+        The chart that settled them, for pictures; None for what the store or the steps of `chart`
+        know.
     progress : is told how many settlements were looked at
 
     Raises
@@ -201,13 +202,26 @@ def rehearse(
         The store cannot be read.
     """
     chart.require("guard", "assign")
-    rehearsing = _Rehearsing(chain_of(chart), old)
+    rehearsing = _Rehearsing(chain_of(chart), old, _known_charts(chart, store))
     reporter = Reporter(progress)
     for count, past in enumerate(_all(store), 1):
         rehearsing.take(past)
         if count % _PAGE == 0:
             reporter.report(count, None, "settlements")
     return rehearsing.result()
+
+
+def _known_charts(chart: Chart, store: object) -> dict[str | None, Chart]:
+    """Return the chart's definitions that the store, the steps and the caller know."""
+    found: dict[str | None, Chart] = {}
+    for each in store.charts(chart.name) if isinstance(store, ChartStore) else ():
+        try:
+            found[each.definition.fingerprint] = read_chart(each.definition.text)
+        except SettlesimError:  # of a version of settlesim that knows other keys
+            continue
+    for known in (*(step.source for step in chart.migrations), chart):
+        found[known.fingerprint] = known
+    return found
 
 
 def _all(store: SettlementStore) -> Iterator[PastSettlement]:
@@ -234,9 +248,10 @@ class _Run:
 class _Rehearsing:
     """Takes the settlements of a store in their order."""
 
-    def __init__(self, chain: Chain, old: Chart | None) -> None:
+    def __init__(self, chain: Chain, old: Chart | None, known: Mapping[str | None, Chart]) -> None:
         self._chain = chain
         self._old = old
+        self._known = known
         self._states: dict[str, Snapshot] = {}
         """The last saved state of each instance."""
         self._unknown: dict[str, list[PastSettlement]] = {}
@@ -381,9 +396,10 @@ class _Rehearsing:
             return None
 
     def _example(self, past: PastSettlement, before: Snapshot | None, run: _Run) -> RehearsedEvent:
-        version = _version(past, before, self._chain.chart)
-        known = {**self._chain.charts, self._chain.chart.version: self._chain.chart}
-        old = self._old if self._old is not None else known.get(version)
+        saved = past.snapshot if past.snapshot is not None else before
+        old = self._old
+        if old is None and saved is not None:
+            old = self._known.get(saved.fingerprint)
         edges = tuple(past.record.get("edges", ()))
         if old is not None and any(edge >= len(old.edges) for edge in edges):
             old = None  # another definition of the same version

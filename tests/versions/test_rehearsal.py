@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from settlesim import (
     Interpreter,
     MemoryStore,
     SimulatedClock,
+    TinyStore,
     Worker,
     migration,
     rehearse,
@@ -282,9 +285,21 @@ def test_one_of_each_kind_is_drawn_before_and_after() -> None:
     shown = found._repr_mimebundle_()
     assert "o00: PAY now ends in review instead of paid" in shown["image/svg+xml"]
     assert shown["text/plain"] == str(found)
-    (unknown,) = rehearse(read(), store_of_orders()).differences
+
+
+def test_the_store_knows_the_chart_that_settled(tmp_path: Path) -> None:
+    """A TinyDB file does too; where nobody knows it, there is no picture of before."""
+    record, read = edited(order)
+    record["transitions"][2]["dest"] = "cancelled"
+    for store in (MemoryStore(now=lambda: 1.0), TinyStore(tmp_path / "s.json")):
+        interpreter = Interpreter(order, store, clock=SimulatedClock())
+        interpreter.settle_sync("o1", "PAY")
+        interpreter.settle_sync("o1", "SHIP")
+        (found,) = rehearse(read(), store).differences
+        assert found.example.old_chart == Chart.from_dict(order.to_dict())
+    unknown = dataclasses.replace(found.example, old_chart=None)
     with pytest.raises(SettlesimError, match="give it as `old`"):
-        unknown.example.draw_before()
+        unknown.draw_before()
 
 
 @settings(max_examples=25, deadline=None)
