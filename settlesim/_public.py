@@ -15,6 +15,7 @@ from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import Report, Verdict
 from settlesim.chart.settling_graph import SettlingGraph
 from settlesim.errors import SettlesimError
+from settlesim.formats import ExportedChart, ImportedChart, export_chart, import_chart
 from settlesim.machine import NestedSettleMachine, SettleMachine
 from settlesim.ports import Clock, Message, Queue, Store, Transaction
 from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedClock, Worker
@@ -30,7 +31,9 @@ __all__ = [
     "ChartDiff",
     "Clock",
     "Event",
+    "ExportedChart",
     "FifoQueue",
+    "ImportedChart",
     "Interpreter",
     "MemoryStore",
     "Message",
@@ -62,7 +65,9 @@ __all__ = [
     "chart_to_json",
     "compare",
     "explore",
+    "export_chart",
     "gallery",
+    "import_chart",
     "migration",
     "read_chart",
     "rehearse",

@@ -20,11 +20,11 @@
     │   ├── ReceiptExpiredError     the consumer was too slow: the message is in other hands
     │   ├── EventRepeatedError      the event was settled before: only consume its message
     │   ├── DeduplicationError      the sender: one id for two different messages
-    │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── ChartMismatchError      another chart or version saved the instance
     │   │   ├── MigrationError      the chart's author: its steps do not lead here
     │   │   └── ChartEditedError    the chart's author: a new definition without a new version
     │   ├── LeastVersionError       whoever deploys: the store wants a later version
+    │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
     ├── SimulationError             the caller: a scenario that makes no sense

@@ -127,7 +127,7 @@ class Transaction:
     """What one settlement changes in a store, all of it or nothing.
 
     A store that cannot keep one of the parts after `expected` refuses the transaction with
-    `refuse_parts`; only a `record` may be left out in silence.
+    `refuse_parts`; only a `record` and a `definition` may be left out in silence.
     """
 
     key: str
@@ -151,6 +151,8 @@ class Transaction:
     """What the instance's list of settlements keeps of this one."""
     definition: ChartDefinition | None = None
     """The chart that saves `snapshot`; a store without a list of charts leaves it out."""
+    secret: tuple[str, ...] = ()
+    """Names of fields whose values the store hides in the list of settlements."""
     before: Snapshot | None = None
     """The state that was loaded, if the sender says so: then the store compares it too, since an
     instance that was deleted and created again may be at the same revision with another state."""

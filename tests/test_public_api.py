@@ -17,6 +17,7 @@ PACKAGES = [
     "settlesim.check",
     "settlesim.engines",
     "settlesim.errors",
+    "settlesim.formats",
     "settlesim.gallery",
     "settlesim.machine",
     "settlesim.ports",

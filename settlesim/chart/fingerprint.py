@@ -1,9 +1,9 @@
 """What of a chart changes the meaning of an instance that it saved, as one short text.
 
 Everything in the definition counts, except the chart's name and version, which are kept beside
-the fingerprint; labels; the order of keys, tags, sibling states and unrelated transitions; and the
-code behind the names of functions. The regions of a parallel state and the delays of a state are
-named by their places, so their order counts.
+the fingerprint; labels, provenance and what is secret; the order of keys, tags, sibling states and
+unrelated transitions; and the code behind the names of functions. The regions of a parallel state
+and the delays of a state are named by their places, so their order counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fingerprint_of", "meaning_of"]
 
-_BESIDE: Final = ("name", "version")
+_OTHER: Final = ("name", "version", "secret", "provenance")
 _DIGITS: Final = 16
 
 
@@ -31,10 +31,12 @@ def fingerprint_of(chart: Chart) -> str:
 
 def meaning_of(chart: Chart) -> dict[str, Any]:
     """Return the chart's definition with only what counts, in one order."""
-    record = {key: value for key, value in chart_to_dict(chart).items() if key not in _BESIDE}
+    record = {key: value for key, value in chart_to_dict(chart).items() if key not in _OTHER}
     tags = {kind: sorted(names) for kind, names in record["settling_tags"].items()}
     states = sorted(map(_state, record["states"]), key=_name)
-    ways = sorted(map(_unlabelled, record["transitions"]), key=_trigger_and_source)
+    # In SCXML a trigger may be a prefix of another, so all transitions of a state are in order.
+    by = _source if "semantics" in record else _trigger_and_source
+    ways = sorted(map(_unlabelled, record["transitions"]), key=by)
     return {**record, "settling_tags": tags, "states": states, "transitions": ways}
 
 
@@ -68,6 +70,10 @@ def _unlabelled(record: dict[str, Any]) -> dict[str, Any]:
 
 def _name(state: dict[str, Any]) -> str:
     return str(state["name"])
+
+
+def _source(transition: dict[str, Any]) -> str:
+    return str(transition["source"])
 
 
 def _trigger_and_source(transition: dict[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from settlesim.chart.definition import TransitionKind
+from settlesim.chart.event import external_events
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict, freeze_object, thaw
 from settlesim.chart.validation import ancestors
@@ -30,7 +30,6 @@ __all__ = [
     "Target",
     "check_steps",
     "delays_of",
-    "events_of",
     "split",
 ]
 
@@ -333,12 +332,6 @@ def _names(found: object) -> Names:
     raise TypeError
 
 
-def events_of(chart: Chart) -> tuple[str, ...]:
-    """Return the external events that the transitions of a chart name, in document order."""
-    found = (edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL)
-    return tuple(dict.fromkeys(found))
-
-
 def delays_of(chart: Chart) -> dict[str, float]:
     """Return the seconds of every delay of a chart, by its id."""
     return {each.id: each.seconds for node in chart.states for each in node.after}
@@ -436,7 +429,7 @@ def _check_names(step: Migration, where: str, problems: Problems) -> None:
                 problems.unknown(f"{where}.states", "state", name, [n.name for n in old.states])
         _check_target(step, key, target, f"{where}.states", problems)
     for what, known, wanted in (
-        ("event", events_of(old), events_of(new)),
+        ("event", external_events(old), external_events(new)),
         ("delay", delays_of(old), delays_of(new)),
     ):
         place = f"{where}.{what}s"

@@ -297,6 +297,24 @@ class Engine(Protocol):
         """
         ...
 
+    async def latest(self, key: str | None = None) -> int:
+        """Return the cursor of whoever wants to follow only what comes next.
+
+        Parameters
+        ----------
+        key : as of `settlements`
+
+        Returns
+        -------
+        cursor : no settlement so far has a greater number; 0 where there is none
+
+        Raises
+        ------
+        NotPromisedError
+            As `settlements`.
+        """
+        ...
+
     async def dead_letters(
         self, *, after: str | None = None, limit: int = 100
     ) -> Sequence[DeadEvent]:

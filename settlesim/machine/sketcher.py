@@ -88,6 +88,9 @@ class _Reader:
         self._conditions = conditions
         self._details = details
         self._tags: SettlingTags = DEFAULT_TAGS if chart is None else chart.settling_tags
+        by_rule = None if chart is None else chart.provenance.get("settled_by_rule")
+        names = by_rule if isinstance(by_rule, list) else ()
+        self._assumed = frozenset(name for name in names if isinstance(name, str))
 
     def read(
         self, states: Iterable[Mapping[str, Any]], parent: str | None, rest: Rest | None = None
@@ -108,6 +111,8 @@ class _Reader:
         id_ = f"n{len(self.vertices)}"
         label = (node.label if node is not None else state.get("label")) or str(state["name"])
         rows = (*text_rows(label, "name"), *self._rows(state, node))
+        if name in self._assumed:
+            rows += (LabelRow((LabelText("settled by rule", "word"),)),)
         inside = state.get("children") or ()
         initial = state.get("initial")
         kind = NodeKind.FINAL if state.get("final") else NodeKind.ATOMIC

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from settlesim.chart import Snapshot
 from settlesim.chart.outcome import Outcome
+from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError
 from settlesim.machine.program import is_over, program_of
@@ -69,7 +70,12 @@ def transaction_of(
         record=record_of(settlement, keeping, passed),
         definition=keeping.definition if saved else None,
         before=before if before.revision else None,
+        secret=_secret(settlement),
     )
+
+
+def _secret(settlement: Settlement) -> tuple[str, ...]:
+    return () if settlement.chart is None else settlement.chart.secret
 
 
 def _is_final(settlement: Settlement) -> bool:
@@ -105,6 +111,9 @@ def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) 
 def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
     """Return what a store remembers of a settlement, beside the state that it saved.
 
+    Values of fields that the chart names as secret are hidden, and so are the messages of errors
+    then, which may hold them.
+
     Where the settlement has a start that worked, `start` has its outcome and says how many of the
     `calls` are its.
 
@@ -114,13 +123,14 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
     ``cut``; where it is still too large, it has the event by its name and the beginning of its id
     alone.
     """
+    secret = _secret(settlement)
     record: dict[str, Any] = {
         "event": settlement.event.to_dict(),
         "event_id": keeping.event_id,
         "outcome": settlement.outcome.value,
         "path": [list(leaves) for leaves in settlement.path],
         "edges": list(settlement.edges),
-        "calls": [_call(call, keeping.answers) for call in settlement.calls],
+        "calls": [_call(call, keeping.answers, errors=not secret) for call in settlement.calls],
     }
     start = settlement.start
     if start is not None and start.worked:
@@ -128,7 +138,7 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
     if passed is not None and passed.delays:
         record["delays"] = [{"id": id_, "after": calls} for id_, calls in passed.delays]
     try:
-        return freeze_object(record, where="record")
+        return freeze_object(hide(record, secret), where="record")
     except InvalidValueError:
         pass
     record |= {"calls": [_call(call, False) for call in settlement.calls], "cut": True}
@@ -139,18 +149,19 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
         "cut": True,
     }
     try:
-        return freeze_object(record, where="record")
+        return freeze_object(hide(record, secret), where="record")
     except InvalidValueError:
         return freeze_object(short, where="record")
 
 
-def _call(call: Call, answers: bool) -> dict[str, Any]:
+def _call(call: Call, answers: bool, *, errors: bool = True) -> dict[str, Any]:
     """Return a call as the record has it: result and message of the error are answers."""
+    whole = call.error is None or (answers and errors)
     record = {
         "service": call.service,
         "invocation": call.invocation,
         "status": call.status.value,
         "seconds": call.seconds,
-        "error": call.error if answers or call.error is None else call.error.partition(":")[0],
+        "error": call.error if whole else str(call.error).partition(":")[0],
     }
     return record | {"result": call.result} if answers else record

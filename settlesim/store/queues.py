@@ -146,13 +146,6 @@ class SqlQueue(ABC):
 
         return self.store.database.write(send)
 
-    def accept_in(
-        self, execute: Execute, body: JSONValue, group_id: str, deduplication_id: str | None
-    ) -> int:
-        """Accept a message that was checked, in a transaction that others have begun."""
-        mailbox = Mailbox(execute, self.store.now())
-        return self._accept(mailbox, body, group_id, deduplication_id)
-
     def _accept(
         self, mailbox: Mailbox, body: JSONValue, group_id: str, deduplication_id: str | None
     ) -> int:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from settlesim.argument_checks import check_count, check_seconds, check_text
+from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.strict_json import FrozenDict, encode, freeze_object
 from settlesim.errors import (
@@ -283,7 +284,7 @@ class SqlStore:
     def _add_settlement(
         self, execute: Execute, transaction: Transaction, record: FrozenDict, now: float
     ) -> None:
-        key, snapshot = transaction.key, transaction.snapshot
+        key, snapshot, secret = transaction.key, transaction.snapshot, transaction.secret
         execute(
             "INSERT INTO settlements(key, revision, at, record, snapshot) VALUES(?, ?, ?, ?, ?)",
             (
@@ -291,7 +292,7 @@ class SqlStore:
                 _revision(transaction),
                 now,
                 encode(record),
-                None if snapshot is None else encode(snapshot.to_dict()),
+                None if snapshot is None else encode(hide_in_snapshot(snapshot, secret).to_dict()),
             ),
         )
         execute(

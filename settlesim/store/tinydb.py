@@ -16,6 +16,7 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 from settlesim.argument_checks import check_count, check_seconds, check_text
+from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.chart.snapshot import Snapshot
 from settlesim.errors import (
     InvalidValueError,
@@ -225,7 +226,8 @@ class TinyStore:
             if transaction.record is not None and self.history:
                 revision = expected if snapshot is None else snapshot.revision
                 number = content.last + 1
-                past = PastSettlement(key, number, revision, now, snapshot, transaction.record)
+                shown = snapshot and hide_in_snapshot(snapshot, transaction.secret)
+                past = PastSettlement(key, number, revision, now, shown, transaction.record)
                 content.remember(past, self.history)
 
     def delete(self, key: str, expected: int) -> None:

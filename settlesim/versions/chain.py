@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from settlesim.chart import Chart, Snapshot
-from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of, events_of
+from settlesim.chart.event import external_events
+from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of
 from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, names_of
 from settlesim.machine.program import program_of
 
@@ -54,7 +55,7 @@ class Chain:
         """The earlier versions that are known."""
         self.versions = tuple(sorted(self._steps))
         """The versions whose instances are carried here."""
-        self._events = frozenset(events_of(chart))
+        self._events = frozenset(external_events(chart))
         self._seconds = delays_of(chart)
         self._fixed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
 

@@ -182,10 +182,41 @@ SEMANTIC: dict[str, Callable[[dict[str, Any]], object]] = {
         for key, value in TARGET_CHANGES.items()
     },
 }
+SCXML: dict[str, Any] = {
+    "name": "all",
+    "semantics": "scxml",
+    "initial": "off",
+    "states": [
+        {"name": "off", "tags": ["settled"]},
+        {
+            "name": "on",
+            "tags": ["settled"],
+            "initial": "low",
+            "children": [
+                {"name": "low"},
+                {"name": "high"},
+                {"name": "last", "history": "shallow", "default": "low", "label": "Last"},
+            ],
+        },
+    ],
+    "transitions": [
+        {"trigger": "PUSH", "source": "off", "dest": "on.last"},
+        {"trigger": "UP", "source": "on", "dest": "on.high"},
+        {"trigger": "UP.FAR", "source": "on", "dest": "on.low"},
+    ],
+}
+SCXML_SEMANTIC: dict[str, Callable[[dict[str, Any]], object]] = {
+    "state history": put("states", 1, "children", 2, "history", "deep"),
+    "state default": put("states", 1, "children", 2, "default", "high"),
+    "target internal": put("transitions", 1, "internal", True),
+    "the order of transitions of a state, of which one may be for a prefix": swap("transitions"),
+}
 OTHERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "chart name": put("name", "other"),
     "chart version": put("version", 4),
     "chart semantics": lambda record: record.pop("semantics"),
+    "chart secret": put("secret", ["n"]),
+    "chart provenance": put("provenance", {"format": "asl"}),
     "state label": put(*STATE, "label", "Another"),
     "state ignore_invalid_triggers": put(*STATE, "ignore_invalid_triggers", True),
     "the order of tags": swap(*STATE, "tags"),
@@ -211,6 +242,16 @@ def test_what_means_something_changes_the_fingerprint(
     assert fingerprint(changed(change)) != fingerprint(RECORD)
 
 
+@pytest.mark.parametrize("change", SCXML_SEMANTIC.values(), ids=SCXML_SEMANTIC)
+def test_what_means_something_in_scxml_changes_the_fingerprint(
+    change: Callable[[dict[str, Any]], object],
+) -> None:
+    """The keys that only a chart with those semantics has."""
+    record = copy.deepcopy(SCXML)
+    change(record)
+    assert fingerprint(record) != fingerprint(SCXML)
+
+
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
 def test_what_means_nothing_leaves_the_fingerprint_alone(
     change: Callable[[dict[str, Any]], object],
@@ -223,7 +264,8 @@ def test_what_means_nothing_leaves_the_fingerprint_alone(
 
 def test_the_lists_above_have_every_key_of_a_chart() -> None:
     """A new key of the definition has to be put into one of them."""
-    named = {" ".join(name.split(",")[0].split()[:2]) for name in {**SEMANTIC, **OTHERS}}
+    changes = {**SEMANTIC, **SCXML_SEMANTIC, **OTHERS}
+    named = {" ".join(name.split(",")[0].split()[:2]) for name in changes}
     wanted = {
         *(f"chart {key}" for key in CHART_KEYS),
         *(f"state {key}" for key in STATE_KEYS),
@@ -233,6 +275,12 @@ def test_the_lists_above_have_every_key_of_a_chart() -> None:
         "transition source",
     }
     assert wanted - named == set()
+
+
+def test_the_semantics_count() -> None:
+    """The same states and transitions may lead elsewhere."""
+    flat = {"states": ["a", "b"], "transitions": [["GO", "a", "b"]], "initial": "a"}
+    assert fingerprint({**flat, "semantics": "scxml"}) != fingerprint(flat)
 
 
 def test_functions_do_not_count() -> None:
