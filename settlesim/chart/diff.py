@@ -6,7 +6,7 @@ All that changes what a chart does: its name, initial state and context, settlin
 ``on_reject``; of each state its kind, initial child, tags, functions, services and delays; of each
 transition its destination, guards and functions, and the order in which those of one trigger are
 asked. What does not: the version, labels, the order of keys, of tags and of states that are not
-regions, and the functions that are bound.
+regions, what is secret, and the functions that are bound.
 """
 
 from __future__ import annotations
