@@ -16,6 +16,7 @@ from settlesim.argument_checks import check_seconds
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
 from settlesim.engines.event_ids import new_event_id
+from settlesim.engines.handling import HandlerOptions
 from settlesim.engines.instance_record import CALM, InstanceRecord
 from settlesim.engines.protocol import (
     Accepted,
@@ -27,7 +28,7 @@ from settlesim.engines.protocol import (
     Promise,
 )
 from settlesim.engines.restate.client import RestateClient
-from settlesim.engines.restate.handlers import RECORD, HandlerOptions, virtual_object
+from settlesim.engines.restate.handlers import RECORD, virtual_object
 from settlesim.errors import InvalidValueError, StoreUnavailableError
 from settlesim.runtime.event_messages import event_body
 from settlesim.store.checks import check_message
