@@ -41,7 +41,8 @@ class _CountingMixin:
 
     def execute(self, event_data: EventData) -> bool:
         fired: bool = super().execute(event_data)  # type: ignore[misc]
-        event_data.model.fired += fired
+        model: Any = event_data.model
+        model.fired += fired
         return fired
 
 
