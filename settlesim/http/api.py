@@ -20,6 +20,7 @@ from settlesim.http.request_parts import (
     SentEvent,
     cursor_of,
     event_in,
+    id_in_query,
     idempotency_key,
     json_body,
     number_in_query,
@@ -301,7 +302,7 @@ class Api:
     async def picture(self, request: Request) -> Response:
         """GET /charts/{name}/picture.svg, with ``?key=`` where an instance is."""
         self._check_chart(path_text(request, "name"))
-        key = request.query_params.get("key")
+        key = id_in_query(request, "key")
         configuration = None
         if key is not None:
             found = await self.engine.load(key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from settlesim.chart import Chart
+from settlesim.chart.definition import RESERVED_PREFIXES
 from settlesim.chart.event import MAX_NAME_LENGTH
 from settlesim.http.problems import PROBLEMS
 from settlesim.http.roots import Root
@@ -72,7 +74,23 @@ _SENDING: Final[list[Document]] = [
         "schema": {"type": "string"},
     },
 ]
+_REFUSED: Final = (
+    "bad-json",
+    "host-refused",
+    "chart-mismatch",
+    "unexpected-revision",
+    "too-large",
+    "invalid",
+    "reused-id",
+    "too-many-waiting",
+    "not-promised",
+    "unavailable",
+)
+"""The problems of an event that is not accepted."""
 _OBJECT: Final[Document] = {"type": "object"}
+_CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_NAME_PATTERN: Final = rf"^(?!{'|'.join(map(re.escape, RESERVED_PREFIXES))})[^{_CONTROLS}]*[^{_CONTROLS}\s][^{_CONTROLS}]*$"
+"""Of the names that an event from outside may have."""
 _TEXT: Final[Document] = {"type": "string"}
 _COUNT: Final[Document] = {"type": ["integer", "null"]}
 
@@ -106,10 +124,7 @@ def _wait(most: float) -> Document:
 def _root_paths(root: Root, max_wait: float) -> Document:
     key = {**_KEY, "name": "id", "in": "query", "required": False}
     body = {"required": True, "content": {"application/json": {"schema": _ref("XStateEvent")}}}
-    refused = ("bad-json", "host-refused", "unexpected-revision", "too-large", "invalid")
-    sending = _problems(
-        *refused, "too-many-waiting", "not-promised", "chart-mismatch", "unavailable"
-    )
+    sending = _problems(*_REFUSED)
     page = _content("The live page, without an id; with one, the instance.", "text/html", _TEXT)
     text = {"content": {"text/plain": {"schema": _TEXT}}}
     if root == "seed":
@@ -117,10 +132,9 @@ def _root_paths(root: Root, max_wait: float) -> Document:
         answers = {
             "200": _json("The event is settled.", "SeedAnswer"),
             "202": _json("It was accepted, and is not settled yet.", "Accepted"),
-            **sending,
-            **_problems("missing-id"),
+            **_problems(*_REFUSED, "missing-id", "rejected", "dead-letter"),
         }
-        reading = {"200": page, **_problems("no-such-instance", "host-refused", "unavailable")}
+        reading = {"200": page, **_reading("no-such-instance", "invalid")}
     else:
         page["content"]["application/json"] = {"schema": _ref("Entity")}
         answers = {
@@ -131,16 +145,17 @@ def _root_paths(root: Root, max_wait: float) -> Document:
                 "content": {**text["content"], **_problem_content()},
             },
         }
-        reading = {"200": page, **_problems("host-refused", "unavailable")}
+        reading = {"200": page, **_reading("invalid")}
         reading["400"] = {"description": "The id is empty.", **text}
     wait = [_wait(max_wait)] if root == "seed" else []
+    sent = [{**key, "required": True}, *wait, *_SENDING]
     return {
         "/": {
             "get": _operation(
                 "root", "Read an instance; the live page without an id", [key], reading
             ),
             "post": {
-                **_operation("sendToRoot", "Send an event", [key, *wait, *_SENDING], answers),
+                **_operation("sendToRoot", "Send an event", sent, answers),
                 "requestBody": body,
             },
         }
@@ -158,18 +173,7 @@ def _machine_paths(max_wait: float) -> Document:
     sent = {
         "200": _json("The event is settled; asked for with `wait`.", "SettledEvent"),
         "202": _json("It was accepted: no crash loses it.", "Accepted"),
-        **_problems(
-            "bad-json",
-            "host-refused",
-            "chart-mismatch",
-            "unexpected-revision",
-            "too-large",
-            "not-json",
-            "invalid",
-            "too-many-waiting",
-            "not-promised",
-            "unavailable",
-        ),
+        **_problems(*_REFUSED, "not-json", "bad-path", "dead-letter"),
     }
     body = {"required": True, "content": {"application/json": {"schema": _ref("Event")}}}
     wait = _wait(max_wait)
@@ -269,7 +273,7 @@ def _other_paths() -> Document:
                 [letter],
                 {
                     "202": _json("It waits again.", "Retried"),
-                    **_reading("no-such-letter", "bad-path"),
+                    **_reading("no-such-letter", "bad-path", "invalid"),
                 },
             )
         },
@@ -288,6 +292,7 @@ def _other_paths() -> Document:
             _json("Its definition.", "Chart"),
             "no-such-chart",
             "bad-path",
+            "invalid",
         ),
         "/charts/{name}/picture.svg": _get(
             "drawChart",
@@ -366,7 +371,12 @@ def _ref(name: str) -> Document:
 
 
 def _schemas() -> Document:
-    name = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH}
+    name = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_NAME_LENGTH,
+        "pattern": _NAME_PATTERN,
+    }
     texts = _array(_TEXT)
     return {
         "Event": _object({"type": name, "data": {}}, required=("type",), closed=True),

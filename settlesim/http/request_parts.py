@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 
+from settlesim.argument_checks import MAX_NAME, check_text
 from settlesim.chart.strict_json import decode
 from settlesim.errors import shorten
 from settlesim.http.problems import ProblemError
@@ -16,6 +17,7 @@ __all__ = [
     "SentEvent",
     "cursor_of",
     "event_in",
+    "id_in_query",
     "idempotency_key",
     "json_body",
     "number_in_query",
@@ -27,7 +29,7 @@ __all__ = [
 
 _MAX_ID: Final = 255
 _JSON_TYPE: Final = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
-_SECONDS: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _ETAG: Final = re.compile(r'"([0-9]{1,18})"', re.ASCII)
 
 
@@ -45,12 +47,30 @@ def path_text(request: Request, name: str) -> str:
     ------
     ProblemError
         It is not UTF-8.
+    InvalidValueError
+        It is longer than an id may be.
     """
     try:
-        return unquote_to_bytes(request.path_params[name]).decode()
+        found = unquote_to_bytes(request.path_params[name]).decode()
     except UnicodeDecodeError:
         detail = f"{shorten(request.path_params[name])} is not percent-encoded UTF-8"
         raise ProblemError("bad-path", detail) from None
+    check_text(found, where=name, most=MAX_NAME)
+    return found
+
+
+def id_in_query(request: Request, name: str = "id") -> str | None:
+    """Return the instance that the query names; None where it names none.
+
+    Raises
+    ------
+    InvalidValueError
+        It is longer than an id may be.
+    """
+    found = request.query_params.get(name)
+    if found:
+        check_text(found, where=name, most=MAX_NAME)
+    return found or None
 
 
 async def json_body(request: Request, most: int, *, typed: bool = True) -> Any:
@@ -128,7 +148,7 @@ def idempotency_key(request: Request) -> str | None:
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
-    text = given.strip()
+    text: str = given.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
     if not 0 < len(text) <= _MAX_ID or not all("!" <= each <= "~" for each in text):

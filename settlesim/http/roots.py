@@ -14,7 +14,13 @@ from settlesim.engines import EventStage, EventStatus
 from settlesim.errors import shorten
 from settlesim.http.api import Api, json_response, preference_applied
 from settlesim.http.problems import PROBLEMS, ProblemError, problem_response
-from settlesim.http.request_parts import SentEvent, json_body, wait_seconds, xstate_event
+from settlesim.http.request_parts import (
+    SentEvent,
+    id_in_query,
+    json_body,
+    wait_seconds,
+    xstate_event,
+)
 from settlesim.http.resources import fits, snapshot_resource
 
 __all__ = ["EntitiesRoot", "Root", "SeedRoot"]
@@ -32,7 +38,7 @@ class SeedRoot:
 
     async def post(self, request: Request) -> Response:
         """Send the body's event to the instance `id`, and answer when it is settled."""
-        key = request.query_params.get("id")
+        key = id_in_query(request)
         if not key:
             problem = ProblemError("missing-id", f"{_NO_ID}: POST /?id=KEY", message=_NO_ID)
             return problem_response(problem)
@@ -51,8 +57,8 @@ class SeedRoot:
 
     async def get(self, request: Request) -> Response:
         """Return the state of the instance `id`."""
-        key = request.query_params.get("id") or ""
-        found = await self.api.engine.load(key) if key else None
+        key = id_in_query(request)
+        found = None if key is None else await self.api.engine.load(key)
         if found is None:
             raise ProblemError("no-such-instance", f"there is no instance {shorten(key)}")
         body = self._state(found.snapshot, None, final=found.final)
@@ -104,7 +110,7 @@ class EntitiesRoot:
 
     async def post(self, request: Request) -> Response:
         """Accept the body's event for the entity `id`, and answer in text."""
-        key = request.query_params.get("id")
+        key = id_in_query(request)
         if not key:
             return PlainTextResponse("Missing id", 400)
         event = xstate_event(await json_body(request, self.api.max_body, typed=False))
@@ -116,7 +122,7 @@ class EntitiesRoot:
 
     async def get(self, request: Request) -> Response:
         """Return whether the entity `id` exists, and its state."""
-        key = request.query_params.get("id")
+        key = id_in_query(request)
         if not key:
             return PlainTextResponse("Missing id", PROBLEMS["missing-id"][0])
         found = await self.api.engine.load(key)

@@ -84,6 +84,7 @@ async def serve_app(
         stopping()
         loop.call_soon_threadsafe(end)
 
+    app.state.stop = end
     vars(server)["handle_exit"] = handle_exit  # uvicorn's own would raise the signal again
 
     async def watch() -> None:
