@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from settlesim.chart import read_chart
 from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
 from settlesim.chart.parser import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
 from settlesim.gallery import count
@@ -46,7 +47,8 @@ def test_every_python_block_has_its_output(text: str) -> None:
 
 def test_the_commands_print_what_stands_below_them(tmp_path: Path) -> None:
     """The JSON file is checked and settled as the document shows."""
-    (chart,), (commands,) = blocks(CHARTS, "json"), blocks(CHARTS, "sh")
+    (player, chart), (commands,) = blocks(CHARTS, "json"), blocks(CHARTS, "sh")
+    assert read_chart(player).semantics == "scxml"
     (tmp_path / "door.json").write_text(chart, encoding="utf-8")
     printed = ""
     for command in commands.splitlines():

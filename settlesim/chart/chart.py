@@ -34,12 +34,16 @@ from settlesim.chart.heading import (
 from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict
+from settlesim.chart.structure import Structure
 from settlesim.chart.validation import (
     ancestors,
     check_nodes,
     check_parallel,
     check_roles,
+    check_scxml,
+    refuse_scxml,
     resolve,
+    resolve_default,
     roles,
 )
 from settlesim.chart.writer import chart_to_dict
@@ -72,8 +76,8 @@ class Chart:
     on_reject : ``"discard"`` or ``"persist"``
     settling_tags : which tags say that a node is a place to rest
     semantics
-        Whose rules say which transitions fire: ``"transitions"``, those of the library.
-        ``"scxml"`` is refused, since it is not there yet.
+        Whose rules say which transitions fire: ``"transitions"``, those of the library, or
+        ``"scxml"``, those of SCXML 1.0.
     secret
         Names of fields whose values no page, log, picture or list of settlements shows: in the
         context, and wherever data of events or results of services have a field of that name.
@@ -111,6 +115,7 @@ class Chart:
         "semantics",
         "settling_tags",
         "states",
+        "structure",
         "transitions",
         "version",
     )
@@ -139,6 +144,8 @@ class Chart:
     """Every function that the chart names, with its role: guard, assign or service."""
     initial_configuration: tuple[str, ...]
     """The leaves in which a new instance starts."""
+    structure: Structure
+    """Which states transitions leave and enter with the semantics of SCXML."""
     cache: dict[str, Any]
     """What the layers above have made of this chart; no part of its value."""
 
@@ -187,7 +194,8 @@ class Chart:
         provenance: object = None,
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
-        parser = Parser(problems)
+        rules = read_semantics(semantics, problems)
+        parser = Parser(problems, scxml=rules == "scxml")
         if not parser.parse(states, transitions):
             problems.raise_if_any()
         tags = read_settling_tags(settling_tags, problems)
@@ -195,15 +203,17 @@ class Chart:
         self._set("version", read_version(version, problems))
         self._set("on_reject", read_on_reject(on_reject, problems))
         self._set("settling_tags", tags)
-        self._set("semantics", read_semantics(semantics, problems))
+        self._set("semantics", rules)
         self._set("secret", read_secret(secret, problems))
         self._set("context", read_context(context, problems))
         self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything
-        nodes, explicit, edges = _connect(parser, tags, problems)
+        nodes, explicit, edges = _connect(parser, tags, rules, problems)
         found = roles(nodes.values(), edges)
-        start = read_initial(initial, nodes, problems)
+        start = read_initial(
+            parser.place_of(initial, "initial"), nodes, problems, scxml=rules == "scxml"
+        )
         check_functions(parser.functions, found, "function", problems)
         problems.raise_if_any()
         self._set("initial", start)
@@ -214,7 +224,10 @@ class Chart:
         self._set("edges", edges)
         self._set("roles", MappingProxyType(found))
         self._set("functions", MappingProxyType(dict(parser.functions)))
+        self._set("structure", Structure(nodes))
         self._set("initial_configuration", self.enter(start))
+        if rules == "scxml":
+            self._set("initial_configuration", self.structure.initial_configuration(start))
 
     # --- reading and writing --------------------------------------------------------------
 
@@ -302,6 +315,8 @@ class Chart:
     def enter(self, name: str) -> tuple[str, ...]:
         """Return the leaves that are active after the node `name` was entered."""
         node = self._nodes[name]
+        if self.semantics == "scxml":
+            return self.structure.entered(name)
         if node.kind is NodeKind.PARALLEL:
             return tuple(leaf for child in node.children for leaf in self.enter(child))
         return self.enter(node.initial) if node.initial is not None else (name,)
@@ -427,17 +442,24 @@ def _rebuild(record: Mapping[str, Any], functions: Mapping[str, Callable[..., An
 
 
 def _connect(
-    parser: Parser, tags: SettlingTags, problems: Problems
+    parser: Parser, tags: SettlingTags, semantics: Semantics, problems: Problems
 ) -> tuple[dict[str, Node], tuple[Transition, ...], tuple[Transition, ...]]:
     """Resolve every destination, check the whole; return nodes, transitions and edges."""
-    nodes = parser.nodes
+    nodes = {
+        name: resolve_default(node, parser.nodes, problems) if node.default else node
+        for name, node in parser.nodes.items()
+    }
     explicit = tuple(
         resolve(each, nodes, problems, siblings=each.trigger == "") for each in parser.transitions
     )
     resolved = {name: _resolve_node(node, nodes, problems) for name, node in nodes.items()}
     edges = explicit + tuple(edge for node in resolved.values() for edge in _reserved(node))
     check_nodes(resolved, edges, tags, problems)
-    check_parallel(resolved, edges, problems)
+    if semantics == "scxml":
+        check_scxml(resolved, edges, problems)
+    else:
+        refuse_scxml(resolved.values(), edges, problems)
+        check_parallel(resolved, edges, problems)
     check_roles(resolved, edges, problems)
     return resolved, explicit, edges
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from settlesim.chart.definition import DEFAULT_TAGS, Node, SettlingTags
+from settlesim.chart.definition import DEFAULT_TAGS, Node, NodeKind, SettlingTags
 from settlesim.chart.event import name_flaw
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict, freeze_object
@@ -29,10 +28,11 @@ __all__ = [
 OnReject = Literal["discard", "persist"]
 """What happens to a rejected settlement: it is dropped, or saved like any other."""
 
-Semantics = Literal["transitions"]
-"""Whose rules say which transitions fire: those of the library `transitions`."""
+Semantics = Literal["transitions", "scxml"]
+"""Whose rules say which transitions fire: those of the library `transitions`, or of SCXML 1.0."""
 
 _MAX_VERSION: Final = 2**53 - 1  # what every reader of JSON takes for a whole number
+_SEMANTICS: Final[tuple[Semantics, ...]] = ("transitions", "scxml")
 _ON_REJECT: Final[tuple[OnReject, ...]] = ("discard", "persist")
 
 
@@ -45,15 +45,26 @@ def read_name(name: object, problems: Problems) -> str:
     return str(name)
 
 
-def read_initial(initial: object, nodes: Mapping[str, Node], problems: Problems) -> str:
-    """Return the name of the node in which a new instance starts."""
-    start = initial.name if isinstance(initial, enum.Enum) else initial
+def read_initial(
+    initial: object, nodes: Mapping[str, Node], problems: Problems, *, scxml: bool = False
+) -> str:
+    """Return the name of the node in which a new instance starts.
+
+    Parameters
+    ----------
+    scxml : whether the first state is meant where none is named (SCXML 1.0, section 3.2)
+    """
+    start = initial
+    if start is None and scxml:
+        start = next((each.name for each in nodes.values() if each.history is None), "")
     if start is None:
         problems.add("initial", "is missing; the node in which a new instance starts is needed")
     elif not isinstance(start, str):
         problems.add("initial", f"is {shorten(start)}; the name of one state is needed")
     elif start not in nodes:
         problems.unknown("initial", "state", start, nodes)
+    elif nodes[start].kind is NodeKind.HISTORY:
+        problems.add("initial", f"{shorten(start)} is a history state, which is never active")
     return start if isinstance(start, str) else ""
 
 
@@ -86,10 +97,10 @@ def read_secret(secret: object, problems: Problems) -> tuple[str, ...]:
 
 def read_semantics(semantics: object, problems: Problems) -> Semantics:
     """Return whose rules say which transitions fire."""
-    if semantics == "scxml":
-        problems.add("semantics", "'scxml' is not there yet; only 'transitions' is")
-    elif semantics != "transitions":
-        problems.add("semantics", f"is {shorten(semantics)}; 'transitions' is needed")
+    for known in _SEMANTICS:
+        if semantics == known:
+            return known
+    problems.add("semantics", f"is {shorten(semantics)}; 'transitions' or 'scxml' is needed")
     return "transitions"
 
 

@@ -32,7 +32,7 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 
 
 @singledispatch
-def read_chart(source: object) -> Chart:
+def read_chart(source: object, *, automatic: bool | None = None) -> Chart:
     """Read a chart.
 
     Parameters
@@ -42,6 +42,9 @@ def read_chart(source: object) -> Chart:
         of these, or a machine of `transitions`. What a mapping, text or file is, is recognised:
         a chart of ours as JSON, or one of the formats of `settlesim.formats.import_chart`,
         which also takes options and says what was left out.
+    automatic
+        Of a machine: whether its automatic transitions (``to_<state>``) become transitions of
+        the chart. By default they are left out, and that is said; with False it is not said.
 
     Raises
     ------

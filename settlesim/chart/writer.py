@@ -43,6 +43,8 @@ def chart_to_dict(chart: Chart) -> dict[str, Any]:
 
 
 def _state(chart: Chart, node: Node) -> dict[str, Any]:
+    if node.kind is NodeKind.HISTORY:
+        return _history(node)
     record: dict[str, Any] = {
         "name": node.local_name,
         "tags": list(node.tags),
@@ -57,9 +59,20 @@ def _state(chart: Chart, node: Node) -> dict[str, Any]:
     }
     children = [_state(chart, chart.node(child)) for child in node.children]
     record["parallel" if node.kind is NodeKind.PARALLEL else "children"] = children
-    if node.initial is not None:
+    if node.initial_states:
+        record["initial"] = list(node.initial_states)
+    elif node.initial is not None:
         record["initial"] = chart.node(node.initial).local_name
     return {key: value for key, value in record.items() if value}
+
+
+def _history(node: Node) -> dict[str, Any]:
+    record: dict[str, Any] = {"name": node.local_name, "history": node.history}
+    if node.default:
+        record["default"] = list(node.default)
+    if node.label is not None:
+        record["label"] = node.label
+    return record
 
 
 def _invocation(invocation: Invocation) -> dict[str, Any]:
@@ -84,7 +97,10 @@ def _targets(transitions: Iterable[Transition]) -> list[dict[str, Any]]:
 
 
 def _target(transition: Transition) -> dict[str, Any]:
-    record: dict[str, Any] = {"dest": transition.dest}
+    dests = transition.dests
+    record: dict[str, Any] = {"dest": list(dests) if transition.more else transition.dest}
+    if transition.internal:
+        record["internal"] = True
     for key in _LISTS:
         if getattr(transition, key):
             record[key] = list(getattr(transition, key))

@@ -62,7 +62,7 @@ def check_chart(chart: Chart, *, limit: int | None = None) -> Report:
         *_tags(chart),
         *_initial(chart),
         *_delays(chart),
-        *_differences(chart),
+        *(_differences(chart) if chart.semantics == "transitions" else ()),
     ]
     if not found.complete:
         findings.append(Finding("SET901", f"chart {shorten(chart.name)}", found.cut))
@@ -187,6 +187,8 @@ def _unreachable(found: ChartRuns) -> Iterator[Finding]:
         return
     reached = _reached(found)
     for node in found.chart.states:
+        if node.kind is NodeKind.HISTORY:
+            continue  # it is never active
         if node.name not in reached and (node.parent is None or node.parent in reached):
             yield Finding("SET201", f"state {shorten(node.name)}", "no run ever enters it")
 

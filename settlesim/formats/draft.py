@@ -135,6 +135,8 @@ class Document:
     """Whose rules say which transitions fire."""
     name: str | None = None
     context: Any = None
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what was assumed."""
     counted: int = 0
 
     def count(self) -> None:

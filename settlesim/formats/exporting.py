@@ -10,6 +10,7 @@ from typing import Final, Literal
 from settlesim.chart import Chart
 from settlesim.errors import DefinitionError, Problem, ReadError, shorten
 from settlesim.formats.losses import Loss, Losses
+from settlesim.formats.to_mermaid import chart_to_mermaid
 from settlesim.formats.to_xstate import chart_to_xstate
 
 __all__ = ["EXPORTS", "ExportFormat", "ExportedChart", "export_chart"]
@@ -102,4 +103,5 @@ def _pretty(record: object) -> str:
 _WRITERS: Final[Mapping[ExportFormat, Callable[[Chart, Losses], str]]] = {
     "settlesim": lambda chart, losses: _pretty(chart.to_dict()),
     "xstate": lambda chart, losses: _pretty(chart_to_xstate(chart, losses)),
+    "mermaid": chart_to_mermaid,
 }

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from settlesim.chart import Chart
 from settlesim.chart.event import name_flaw
-from settlesim.chart.problems import Problems
 from settlesim.chart.reader import MAX_FILE_BYTES, other_formats
 from settlesim.chart.report import counted_noun
-from settlesim.chart.strict_json import freeze_object
-from settlesim.errors import DefinitionError, InvalidValueError, Problem, ReadError, shorten
+from settlesim.errors import DefinitionError, Problem, ReadError, shorten
 from settlesim.formats.assembly import assembled_record, name_drafts
 from settlesim.formats.draft import Document
 from settlesim.formats.losses import Loss, Losses
+from settlesim.formats.mermaid import read_mermaid
 from settlesim.formats.reader_options import ReaderOptions, read_overlay
 from settlesim.formats.reading_text import MAX_FOREIGN_BYTES, read_json, read_yaml, refuse_deep
 from settlesim.formats.recognition import (
@@ -31,8 +30,9 @@ from settlesim.formats.settling_rule import (
     REJECTED,
     SETTLED,
     has_settling_tags,
-    settle_by_name,
-    settle_by_rule,
+    named_states,
+    resting_leaves,
+    tagged,
 )
 from settlesim.formats.xstate import read_xstate
 from settlesim.machine.from_transitions import LeftOutWarning
@@ -261,7 +261,7 @@ _RECORD_READERS: Final[Mapping[FormatName, _RecordReader]] = {
     "xstate4": lambda record, options, losses: read_xstate(record, options, losses, version=4),
     "xstate5": lambda record, options, losses: read_xstate(record, options, losses, version=5),
 }
-_TEXT_READERS: Final[Mapping[str, _TextReader]] = {}
+_TEXT_READERS: Final[Mapping[str, _TextReader]] = {"mermaid": read_mermaid}
 
 
 # --- from a document to a chart -----------------------------------------------------------
@@ -271,46 +271,51 @@ def _chart_of(
     document: Document, place: str, options: ReaderOptions, losses: Losses
 ) -> ImportedChart:
     name_drafts(document, losses)
-    by_rule, assumed = _settle(document, options)
     record = assembled_record(document, losses)
     record["name"] = _chart_name(document, options)
-    record["context"] = _context(document, losses)
-    found = losses.listed()
-    left_out = [str(loss) for loss in found if loss.matters]
-    if options.strict and left_out:
+    record["context"] = document.context or {}
+    chart = Chart.from_dict(record)
+    read = ImportedChart(chart, document.format, losses.listed(), tuple(document.notes))
+    return _settled(read, place, options)
+
+
+def _settled(read: ImportedChart, place: str, options: ReaderOptions) -> ImportedChart:
+    """Return a chart with its tags and where it is from; `strict` refuses losses first."""
+    chart = read.chart
+    if options.strict and read.left_out:
         problems = tuple(
-            Problem(document.format, f"would be left out: {each}") for each in left_out
+            Problem(read.format, f"would be left out: {each}") for each in read.left_out
         )
-        raise DefinitionError(problems=problems, chart=record["name"])
+        raise DefinitionError(problems=problems, chart=chart.name)
+    tags: dict[str, list[str]] = {}
+    for names, tag in ((options.settled or (), SETTLED), (options.rejected, REJECTED)):
+        for name in named_states(chart, names, place):
+            tags.setdefault(name, []).append(tag)
+    by_rule: list[str] = []
+    if options.settled is None and not has_settling_tags(chart):
+        by_rule = [name for name in resting_leaves(chart) if name not in tags]
+        tags.update((name, [SETTLED]) for name in by_rule)
+    assumed = (*read.assumed, *([_rule_in_words(by_rule)] if by_rule else []))
+    record = tagged(chart.to_dict(), tags)
     record["provenance"] = {
-        "format": document.format,
+        "format": read.format,
         "source": Path(place).name,
-        "left_out": left_out,
+        "left_out": list(read.left_out),
         "assumed": list(assumed),
         "settled_by_rule": by_rule,
     }
-    return ImportedChart(Chart.from_dict(record), document.format, found, assumed)
+    return replace(read, chart=Chart.from_dict(record), assumed=assumed)
 
 
-def _settle(document: Document, options: ReaderOptions) -> tuple[list[str], tuple[str, ...]]:
-    """Tag states; return those that the rule tagged, and what was assumed."""
-    root = document.root
-    settle_by_name(root, options.settled or (), SETTLED)
-    settle_by_name(root, options.rejected, REJECTED)
-    if options.settled is not None or has_settling_tags(root):
-        return [], ()
-    found = settle_by_rule(root)
-    if not found:
-        return [], ()
-    shown = ", ".join(found[:_MAX_SHOWN])
-    more = f" and {len(found) - _MAX_SHOWN} more" if len(found) > _MAX_SHOWN else ""
-    one = len(found) == 1
-    words = "this state has" if one else f"these {len(found)} states have"
+def _rule_in_words(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MAX_SHOWN])
+    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    one = len(names) == 1
+    words = "this state has" if one else f"these {len(names)} states have"
     so = "it is" if one else "they are"
-    sentence = (
+    return (
         f"{words} neither service, eventless transition nor delay, so {so} settled: {shown}{more}"
     )
-    return found, (sentence,)
 
 
 def _chart_name(document: Document, options: ReaderOptions) -> str:
@@ -318,19 +323,6 @@ def _chart_name(document: Document, options: ReaderOptions) -> str:
         if name is not None and name_flaw(name) is None:
             return name
     return "chart"
-
-
-def _context(document: Document, losses: Losses) -> dict[str, Any]:
-    if document.context is None:
-        return {}
-    try:
-        freeze_object(document.context, where="context")
-    except InvalidValueError as error:
-        problems = Problems(document.name)
-        problems.add(error.where, error.reason)
-        problems.raise_if_any()
-    found: dict[str, Any] = document.context
-    return found
 
 
 @other_formats.register

@@ -164,6 +164,20 @@ KINDS: Final[Mapping[str, LossKind]] = {
     "chart setting": LossKind(
         "setting of the chart", "settings of the chart", "say it again where the file is read"
     ),
+    "initial context": LossKind(
+        "context of a new instance", "contexts of new instances", "the format has no data"
+    ),
+    "internal transition": LossKind(
+        "transition that leaves nothing",
+        "transitions that leave nothing",
+        "the format has no such arrow",
+    ),
+    "ambiguous name": LossKind(
+        "name that reads as more than a name",
+        "names that read as more than names",
+        "rename it",
+    ),
+    "tag": LossKind("tag that is no settling tag", "tags that are no settling tags", matters=False),
     "description": LossKind("description or note", "descriptions and notes", matters=False),
     "renamed state": LossKind(
         "state whose name has a dot or a sign with a meaning here",

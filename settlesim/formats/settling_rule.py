@@ -7,81 +7,83 @@ proposes: a state in which nothing happens by itself is one where the chart may 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
-from settlesim.chart import DEFAULT_TAGS
+from settlesim.chart import DEFAULT_TAGS, EVENTLESS, Chart, NodeKind
 from settlesim.chart.problems import nearest
 from settlesim.errors import ReadError, shorten
-from settlesim.formats.draft import Draft
 
-__all__ = ["find_draft", "has_settling_tags", "settle_by_name", "settle_by_rule"]
+__all__ = ["REJECTED", "SETTLED", "has_settling_tags", "named_states", "resting_leaves", "tagged"]
 
 SETTLED: Final = DEFAULT_TAGS.resolved[0]
 REJECTED: Final = DEFAULT_TAGS.rejected[0]
 
 
-def has_settling_tags(root: Draft) -> bool:
+def has_settling_tags(chart: Chart) -> bool:
     """Whether the document itself tags a state as settled or rejected."""
-    return any(not DEFAULT_TAGS.all.isdisjoint(draft.tags) for draft in root.every())
+    return any(not chart.settling_tags.all.isdisjoint(node.tags) for node in chart.states)
 
 
-def settle_by_rule(root: Draft) -> list[str]:
-    """Tag every leaf in which nothing happens by itself; return their full names.
+def resting_leaves(chart: Chart) -> list[str]:
+    """Return every leaf in which nothing happens by itself.
 
     Nothing happens by itself where neither the leaf nor a state around it runs a service, and
     the leaf has neither an eventless transition nor a delay.
     """
+    passing = {edge.source for edge in chart.transitions if edge.trigger == EVENTLESS}
+    busy = {node.name for node in chart.states if node.invoke}
     found = []
-    for draft in root.every():
-        if draft.children or draft.kind in ("final", "history") or not draft.name:
+    for node in chart.states:
+        if not node.is_leaf or node.kind is NodeKind.FINAL or node.after or node.name in passing:
             continue
-        if draft.invoke or draft.always or draft.after:
-            continue
-        if any(around.invoke for around in draft.above()):
-            continue
-        draft.tags.append(SETTLED)
-        found.append(draft.name)
+        if busy.isdisjoint(chart.active((node.name,)) if busy else ()):
+            found.append(node.name)
     return found
 
 
-def settle_by_name(root: Draft, names: Iterable[str], tag: str) -> list[str]:
-    """Tag the states that a person named; return their full names.
+def named_states(chart: Chart, names: Iterable[str], source: str) -> list[str]:
+    """Return the full names of the states that a person named.
+
+    Parameters
+    ----------
+    names : full names, or last parts or labels that only one state has
+    source : how an error names the document
 
     Raises
     ------
     ReadError
         A name that no state has, or several have.
     """
-    found = []
-    for name in names:
-        draft = find_draft(root, name)
-        if tag not in draft.tags:
-            draft.tags.append(tag)
-        found.append(draft.name)
-    return found
+    return [_named_state(chart, name, source) for name in names]
 
 
-def find_draft(root: Draft, name: str) -> Draft:
-    """Return the state with this full name, path in the document, or own name.
-
-    Raises
-    ------
-    ReadError
-        A name that no state has, or several have.
-    """
-    drafts = [draft for draft in root.every() if draft.name and draft.kind != "history"]
-    for draft in drafts:
-        if name in {draft.name, draft.path}:
-            return draft
-    ends = [draft for draft in drafts if name == draft.key or draft.name.endswith(f".{name}")]
+def _named_state(chart: Chart, name: str, source: str) -> str:
+    if name in chart:
+        return name
+    ends = [
+        node.name for node in chart.states if name == node.label or node.name.endswith(f".{name}")
+    ]
     if len(ends) == 1:
         return ends[0]
-    known = [draft.name for draft in drafts]
+    known = [node.name for node in chart.states]
     if ends:
-        shown = ", ".join(draft.name for draft in ends[:5])
-        reason = f"{shorten(name)} is ambiguous: {shown}; write one of these"
+        reason = f"{shorten(name)} is ambiguous: {', '.join(ends[:5])}; write one of these"
     else:
         close = nearest(name, known)
         hint = f"did you mean {close!r}?" if close else f"it has {', '.join(known[:8])}"
         reason = f"has no state {shorten(name)}; {hint}"
-    raise ReadError(source="settled", reason=reason)
+    raise ReadError(source=source, reason=reason)
+
+
+def tagged(record: dict[str, Any], tags: dict[str, list[str]]) -> dict[str, Any]:
+    """Add tags to a chart's mapping, by the full names of states; it is changed, and returned."""
+    waiting = [("", state) for state in record["states"]]
+    while waiting:
+        prefix, state = waiting.pop()
+        name = f"{prefix}{state['name']}"
+        more = tags.get(name)
+        if more:
+            state["tags"] = [*dict.fromkeys([*state.get("tags", ()), *more])]
+        for key in ("children", "parallel"):
+            waiting.extend((f"{name}.", child) for child in state.get(key, ()))
+    return record

@@ -13,7 +13,7 @@ names of actions as assigns; `invoke` with input, `onDone` and `onError`; `tags`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -66,6 +66,8 @@ _BUILT_IN: Final = re.compile(
     r"xstate\.(?!after)|^(raise|sendTo|sendParent|emit|cancel|stop|stopChild|spawnChild|forwardTo"
     r"|escalate|enqueueActions|choose|pure)$"
 )
+_AFTER: Final = ("xstate.after.", "xstate.after(")
+_TIMERS: Final = frozenset(("xstate.raise", "xstate.send", "xstate.cancel"))
 _DONE_STATE: Final = ("done.state.", "xstate.done.state.")
 _DONE: Final = ("done.invoke.", "xstate.done.actor.")
 _ERROR: Final = ("error.platform.", "error.invoke.", "xstate.error.actor.")
@@ -141,6 +143,11 @@ class _Reader:
             self.losses.add("context", "the root")
             context = None
         self.document.context = context
+        if self.version == 5 and "transitions" in self.record and "key" in self.record:
+            self.document.notes.append(
+                "this is the definition of a machine, and XState leaves `always` and the depth of "
+                "history states out of it: where there are some, write machine.config"
+            )
         if isinstance(self.record.get("version"), str):
             self.losses.add("description", "version of the root")
         return self.document
@@ -200,10 +207,16 @@ class _Reader:
                 draft.initial = next(iter(self._targets(target, draft, "target")), None)
             return
         draft.tags = self._texts(record.get("tags"), draft, "tags")
-        draft.entry = self._actions(record.get("entry", record.get("onEntry")), draft, "entry")
-        draft.exit = self._actions(record.get("exit", record.get("onExit")), draft, "exit")
-        if record.get("activities"):
-            self.losses.add("service detail", f"activities of {draft.path}")
+        entry = record.get("entry", record.get("onEntry"))
+        exit_ = record.get("exit", record.get("onExit"))
+        on = record.get("on")
+        if isinstance(on, Mapping) and any(str(event).startswith(_AFTER) for event in on):
+            entry, exit_ = _without_timers(entry), _without_timers(exit_)
+        draft.entry = self._actions(entry, draft, "entry")
+        draft.exit = self._actions(exit_, draft, "exit")
+        for activity in _list(record.get("activities")):
+            if not (isinstance(activity, Mapping) and activity.get("type") == "xstate.invoke"):
+                self.losses.add("service detail", f"activity of {draft.path}")
         self._invokes(draft, record.get("invoke"))
         self._events(draft, record.get("on"))
         draft.always += self._routes(record.get("always"), draft, "always")
@@ -230,7 +243,7 @@ class _Reader:
                 self.losses.add("initial transition", draft.path)
             initial = initial.get("target")
         if isinstance(initial, Sequence) and not isinstance(initial, str):
-            initial = initial[0] if len(initial) == 1 else initial
+            initial = (initial[0] if len(initial) == 1 else initial) or None
         if initial is None or draft.kind in ("parallel", "final", "history"):
             return
         if not isinstance(initial, str):
@@ -306,24 +319,12 @@ class _Reader:
     # --- transitions ----------------------------------------------------------------------
 
     def _events(self, draft: Draft, value: object) -> None:
-        if value is None:
-            return
-        if isinstance(value, list):  # v4 takes a list of transitions with `event`
-            pairs: Iterable[tuple[str, Any]] = [
-                (str(each["event"]), each)
-                for each in value
-                if isinstance(each, Mapping) and isinstance(each.get("event"), str)
-            ]
-            if len(list(pairs)) != len(value):
-                self.problems.add(f"{draft.path} on", "every entry of the list needs an `event`")
-        elif isinstance(value, Mapping):
-            pairs = [(str(key), each) for key, each in value.items()]
-        else:
-            self.problems.add(f"{draft.path} on", f"is {shorten(value)}; an object is needed")
-            return
         guarded = False
         last: list[Route] = []
-        for event, spec in pairs:
+        for event, spec in self._event_pairs(draft, value):
+            if event.startswith(_AFTER):  # as a definition has it: each says its delay
+                self._delays(draft, spec)
+                continue
             routes = self._routes(spec, draft, f"on {shorten(event)}", forbids=True)
             if event == "":
                 draft.always += routes
@@ -339,6 +340,22 @@ class _Reader:
         draft.routes += last
         if last and guarded:
             self.losses.add("wildcard order", draft.path)
+
+    def _event_pairs(self, draft: Draft, value: object) -> list[tuple[str, Any]]:
+        if isinstance(value, list):  # v4 takes a list of transitions with `event`
+            pairs = [
+                (str(each["event"]), each)
+                for each in value
+                if isinstance(each, Mapping) and isinstance(each.get("event"), str)
+            ]
+            if len(pairs) != len(value):
+                self.problems.add(f"{draft.path} on", "every entry of the list needs an `event`")
+            return pairs
+        if isinstance(value, Mapping):
+            return [(str(key), each) for key, each in value.items()]
+        if value is not None:
+            self.problems.add(f"{draft.path} on", f"is {shorten(value)}; an object is needed")
+        return []
 
     def _is_own(self, event: str, draft: Draft, routes: list[Route]) -> bool:
         """Take events of the engine itself for what they are: a result, a failure, an end."""
@@ -434,6 +451,8 @@ class _Reader:
             return named(value)
         if isinstance(value, Mapping):
             kind = value.get("type", value.get("name"))
+            if kind == "xstate.guard":  # what v4 writes for a guard by name
+                kind = value.get("name")
             if isinstance(kind, str) and kind.strip():
                 return self._guard_object(kind.removeprefix("xstate."), value, place)
         self.losses.add("guard", place)
@@ -470,7 +489,7 @@ class _Reader:
     def _actions(self, value: object, draft: Draft, where: str) -> list[str]:
         place = f"{draft.path} {where}"
         found = []
-        for spec in value if isinstance(value, list) else [] if value is None else [value]:
+        for spec in _list(value):
             name = spec.get("type") if isinstance(spec, Mapping) else spec
             if not isinstance(name, str) or not name.strip() or _BUILT_IN.search(name):
                 shown = name if isinstance(name, str) and name.strip() else shorten(spec, 40)
@@ -495,8 +514,7 @@ class _Reader:
     # --- services and delays --------------------------------------------------------------
 
     def _invokes(self, draft: Draft, value: object) -> None:
-        specs = value if isinstance(value, list) else [] if value is None else [value]
-        for spec in specs:
+        for spec in _list(value):
             if isinstance(spec, (str, Mapping)):
                 each = {"src": spec} if isinstance(spec, str) else spec
                 draft.invoke.append(self._service(draft, each))
@@ -601,6 +619,20 @@ def _below(draft: Draft, path: str) -> Draft | None:
     for part in _split(path):
         here = None if here is None else here.by_key.get(part)
     return here
+
+
+def _list(value: Any) -> list[Any]:
+    """Take a lone value for a list of it, and nothing for an empty one."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _without_timers(actions: object) -> object:
+    """Leave out what a definition has for its delays, which are read as delays."""
+    return [
+        each
+        for each in _list(actions)
+        if not (isinstance(each, Mapping) and each.get("type") in _TIMERS)
+    ]
 
 
 def _first(*values: Any) -> Any:

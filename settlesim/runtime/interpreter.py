@@ -22,6 +22,7 @@ from typing import Final
 
 from settlesim.argument_checks import check_count
 from settlesim.chart import Chart, Event, Snapshot, Transition
+from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
@@ -122,7 +123,7 @@ class Interpreter:
     # --- one event ------------------------------------------------------------------------
 
     async def settle(
-        self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
+        self, key: str, event: EventName, data: JSONValue = None, event_id: str | None = None
     ) -> Settlement:
         """Bring one event to a settled node and save the instance there.
 
@@ -130,7 +131,8 @@ class Interpreter:
         ----------
         key : names the instance; one that was never saved is started first, and what its start
             did is saved even if the event is ignored or rejected
-        event : a name that is not reserved
+        event : a name that is not reserved, or a member of an enum: its value if that is a text,
+            else its name
         data : strict JSON
         event_id : the same whenever this event is repeated; part of a service's idempotency
             key
@@ -150,7 +152,7 @@ class Interpreter:
         StoreError
             The store could not read or write.
         """
-        return await self._settle(key, Event(event, data), event_id)
+        return await self._settle(key, Event(event_name(event), data), event_id)
 
     async def elapsed(
         self,
@@ -301,7 +303,7 @@ class Interpreter:
         )
 
     def settle_sync(
-        self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
+        self, key: str, event: EventName, data: JSONValue = None, event_id: str | None = None
     ) -> Settlement:
         """Do what `settle` does, also where an event loop runs already (Jupyter).
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from settlesim.chart import Event
 from settlesim.chart.strict_json import FrozenDict, JSONValue
-from settlesim.machine.program import Fired, Program
+from settlesim.machine.fired import Fired
+from settlesim.machine.program import Program
 from settlesim.settling.macrostep import Activities, Position, activities_of
 from settlesim.settling.settlement import Call, CallStatus, Pending, PendingDelay
 
@@ -46,6 +47,10 @@ class Running:
         self._event = event
         self.starts: dict[str, int] = {}
         """How often each service and each delay's trigger has been started."""
+
+    def may_pass(self, id_: str, active: frozenset[str]) -> bool:
+        """Whether there is such a delay, and it belongs to an active node."""
+        return id_ in self.activities.delays and self.activities.node_of(id_) in active
 
     def rest_in(self, active: frozenset[str], passed: str | None) -> None:
         """Begin with an instance that rests: the delays of its nodes go on outside.

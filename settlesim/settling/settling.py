@@ -35,6 +35,7 @@ from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart.event import EventName
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze
 from settlesim.errors import (
@@ -46,7 +47,15 @@ from settlesim.errors import (
     StalledError,
     error_message,
 )
-from settlesim.machine.program import Fired, Program, check_snapshot, outcome_of, program_of
+from settlesim.machine.fired import Fired
+from settlesim.machine.program import (
+    Program,
+    check_snapshot,
+    frozen_history,
+    history_of,
+    outcome_of,
+    program_of,
+)
 from settlesim.settling.invocations import Running
 from settlesim.settling.macrostep import (
     Position,
@@ -113,7 +122,7 @@ class Settling:
         self,
         chart: Chart | Program,
         snapshot: Snapshot | None,
-        event: Event | Elapsed | str | None,
+        event: Event | Elapsed | EventName | None,
         *,
         key: str = "",
         max_microsteps: int = MAX_MICROSTEPS,
@@ -153,14 +162,15 @@ class Settling:
             check_snapshot(self._program, snapshot, key)
             self.before = snapshot
         self._context = self.before.context
-        self._position = Position(self.before.configuration)
+        self._position = Position(self.before.configuration, history=history_of(self.before))
         if snapshot is None or event is None:
             # nothing of a new one can have passed; one that exists is not started again
             self.settlement = self._settle(Outcome.IGNORED)
             return
         if self._running.activities.delays:
-            self._running.rest_in(self._program.active(snapshot.configuration), elapsed)
-        self._guarded(self._apply)
+            active = self._program.active(snapshot.configuration)
+            self._running.rest_in(active, elapsed)
+        self._guarded(lambda: self._apply(elapsed))
 
     def __repr__(self) -> str:
         if self.settlement is not None:
@@ -324,7 +334,7 @@ class Settling:
         pending = self._running.pending.pop(id_)
         position = self._position
         left = tuple(each for each in position.invocations if each != id_)
-        self._position = Position(position.configuration, left, position.delays, position.internal)
+        self._position = position._replace(invocations=left)
         return pending
 
     def _enter(self) -> None:
@@ -337,16 +347,28 @@ class Settling:
         self._running.update(self._position, fired, self._context)
         self._run_on()
 
-    def _apply(self) -> None:
-        """Apply the event to a configuration that is at rest."""
+    def _apply(self, elapsed: str | None = None) -> None:
+        """Apply the event to a configuration that is at rest.
+
+        Parameters
+        ----------
+        elapsed : the delay whose event it is; that of a node which is not active is ignored
+        """
         self._applied = True
+        active = self._program.active(self._position.configuration)
+        if elapsed is not None and not self._running.may_pass(elapsed, active):
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
         if not self._fire(self.event.name, self.event):
             self.settlement = self._settle(Outcome.IGNORED)
             return
         self._run_on()
 
     def _fire(self, trigger: str, event: Event) -> bool:
-        fired = self._program.fire(self._position.configuration, self._context, trigger, event)
+        position = self._position
+        fired = self._program.fire(
+            position.configuration, self._context, trigger, event, position.history
+        )
         if fired is None:
             return False
         self._last = event
@@ -448,6 +470,7 @@ class Settling:
             configuration=self._position.configuration,
             context=self._context,
             revision=self.before.revision + saved,
+            history_states=frozen_history(self._position.history),
         )
 
     def _settle(self, outcome: Outcome) -> Settlement:

@@ -6,7 +6,7 @@ from typing import Any
 
 from settlesim import Chart
 
-__all__ = ["common_to_xstate"]
+__all__ = ["common_to_mermaid", "common_to_xstate"]
 
 
 def common_to_xstate(chart: Chart) -> Chart:
@@ -25,6 +25,55 @@ def common_to_xstate(chart: Chart) -> Chart:
     record["transitions"] = moves
     first_level = chart.initial.split(".")[0]
     return Chart.from_dict({**record, "initial": first_level})
+
+
+def common_to_mermaid(chart: Chart) -> Chart:
+    """Return what Mermaid has words for: no data, nothing that leaves nothing, ids for names."""
+    record = common_to_xstate(chart).to_dict()
+    record.pop("context")
+    ids = {node.name: node.name.replace(".", "_") for node in chart.states}
+    full = {
+        node.name: ".".join(ids[name] for name in reversed(_above(node.name)))
+        for node in chart.states
+    }
+    order = {name: index for index, name in enumerate(full)}
+    moves = sorted(record["transitions"], key=lambda each: order[each["source"]])
+    moves.sort(key=lambda each: each["trigger"] != "")
+    record["transitions"] = [
+        {**each, "source": full[each["source"]]} for each in _arrows(moves, full)
+    ]
+    record["states"] = [_drawn(each, "", ids, full) for each in record["states"]]
+    return Chart.from_dict({**record, "initial": full[record["initial"]]})
+
+
+def _above(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def _arrows(records: list[dict[str, Any]], full: dict[str, str]) -> list[dict[str, Any]]:
+    return [{**each, "dest": full[each["dest"]]} for each in records if each["dest"] is not None]
+
+
+def _drawn(
+    record: dict[str, Any], prefix: str, ids: dict[str, str], full: dict[str, str]
+) -> dict[str, Any]:
+    name = f"{prefix}{record['name']}"
+    found = {**record, "name": ids[name]}
+    found["tags"] = [tag for tag in record.get("tags", []) if tag != "info"]
+    if "initial" in found:
+        found["initial"] = ids[f"{name}.{found['initial']}"]
+    for key in ("children", "parallel"):
+        if key in found:
+            found[key] = [_drawn(each, f"{name}.", ids, full) for each in found[key]]
+    found["invoke"] = [
+        {"src": each["src"]} | {key: _arrows(each[key], full) for key in ("on_done", "on_error")}
+        for each in record.get("invoke", [])
+    ]
+    delays = {key: _arrows(each, full) for key, each in record.get("after", {}).items()}
+    found["after"] = {key: each for key, each in delays.items() if each}
+    found["on_done"] = _arrows(record.get("on_done", []), full)
+    return found
 
 
 def _state(record: dict[str, Any]) -> dict[str, Any]:
