@@ -89,7 +89,10 @@ _REFUSED: Final = (
 """The problems of an event that is not accepted."""
 _OBJECT: Final[Document] = {"type": "object"}
 _CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_NAME_PATTERN: Final = rf"^(?!{'|'.join(map(re.escape, RESERVED_PREFIXES))})[^{_CONTROLS}]*[^{_CONTROLS}\s][^{_CONTROLS}]*$"
+_RESERVED: Final = "|".join(map(re.escape, RESERVED_PREFIXES))
+_NAME_PATTERN: Final = "".join(
+    (rf"^(?!{_RESERVED})", rf"[^{_CONTROLS}]*", rf"[^{_CONTROLS}\s]", rf"[^{_CONTROLS}]*$")
+)
 """Of the names that an event from outside may have."""
 _TEXT: Final[Document] = {"type": "string"}
 _COUNT: Final[Document] = {"type": ["integer", "null"]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 import schemathesis
@@ -25,7 +25,7 @@ CONFLICTS = ("urn:settlesim:unexpected-revision", "urn:settlesim:reused-id")
 CASES = 40
 """Of each operation: more than 500 together."""
 
-COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+F = TypeVar("F", bound=Callable[..., Any])
 
 api = schemathesis.openapi.from_dict(DOCUMENT).exclude(operation_id=STREAMS)
 entities = schemathesis.openapi.from_dict(openapi_document(CHART, root="entities")).include(
@@ -81,6 +81,19 @@ def entities_server() -> Iterator[str]:
         yield url
 
 
+def fuzzed(schema: Any, cases: int, **more: Any) -> Callable[[F], F]:
+    """Run a test with so many requests to each operation."""
+    setting = settings(
+        max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), **more
+    )
+
+    def decorate(test: F) -> F:
+        found: F = schema.parametrize()(setting(test))
+        return found
+
+    return decorate
+
+
 def check(case: Any, url: str) -> None:
     """Call the server, and compare its answer with the document."""
     response = case.call(base_url=url)
@@ -90,26 +103,19 @@ def check(case: Any, url: str) -> None:
 
 
 @pytest.mark.nightly
-@api.parametrize()
-@settings(max_examples=20 * CASES, **COMMON)
+@fuzzed(api, 20 * CASES)
 def test_whatever_a_client_sends(case: Any, server: str) -> None:
     """As below, with many more cases, which are others each time."""
     check(case, server)
 
 
-@api.parametrize()
-@settings(
-    max_examples=CASES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@fuzzed(api, CASES, derandomize=True)
 def test_the_server_does_what_the_document_says(case: Any, server: str) -> None:
     """Whatever a client sends, the status, type and shape of the answer are among those named."""
     check(case, server)
 
 
-@entities.parametrize()
-@settings(
-    max_examples=CASES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@fuzzed(entities, CASES, derandomize=True)
 def test_the_other_root_too(case: Any, entities_server: str) -> None:
     """The interface of durable-entities-xstate."""
     check(case, entities_server)
