@@ -22,6 +22,7 @@ from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedCloc
 from settlesim.settling import Call, Microstep, Settlement, Settling
 from settlesim.sim import Scenario, compare, explore, replay
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
+from settlesim.versions import migration
 from settlesim.view import Picture
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "export_chart",
     "gallery",
     "import_chart",
+    "migration",
     "read_chart",
     "replay",
     "widgets",

@@ -17,6 +17,7 @@ from settlesim.chart.definition import (
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
 from settlesim.chart.diff import ChartDiff, diff_charts
+from settlesim.chart.fingerprint import fingerprint_of
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
     OnReject,
@@ -31,6 +32,7 @@ from settlesim.chart.heading import (
     read_settling_tags,
     read_version,
 )
+from settlesim.chart.migration import Migration, check_steps
 from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict
@@ -81,6 +83,9 @@ class Chart:
     secret
         Names of fields whose values no page, log, picture or list of settlements shows: in the
         context, and wherever data of events or results of services have a field of that name.
+    migrations
+        Steps from earlier versions, as `settlesim.migration` makes them: one from each version
+        of which instances may still be there.
 
     Raises
     ------
@@ -107,6 +112,7 @@ class Chart:
         "functions",
         "initial",
         "initial_configuration",
+        "migrations",
         "name",
         "on_reject",
         "provenance",
@@ -144,6 +150,9 @@ class Chart:
     """Every function that the chart names, with its role: guard, assign or service."""
     initial_configuration: tuple[str, ...]
     """The leaves in which a new instance starts."""
+    migrations: tuple[Migration, ...]
+    """The steps that lead here from earlier versions, by the version where they begin; no part of
+    the definition."""
     structure: Structure
     """Which states transitions leave and enter with the semantics of SCXML."""
     cache: dict[str, Any]
@@ -162,6 +171,7 @@ class Chart:
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
         semantics: Semantics = "transitions",
         secret: Sequence[str] = (),
+        migrations: Iterable[Migration] = (),
     ) -> None:
         self._read(
             Problems(name),
@@ -176,6 +186,8 @@ class Chart:
             semantics=semantics,
             secret=secret,
         )
+        if migrations != ():
+            self._take_steps(migrations)
 
     def _read(
         self,
@@ -226,6 +238,7 @@ class Chart:
         self._set("functions", MappingProxyType(dict(parser.functions)))
         self._set("structure", Structure(nodes))
         self._set("initial_configuration", self.enter(start))
+        self._set("migrations", ())
         if rules == "scxml":
             self._set("initial_configuration", self.structure.initial_configuration(start))
 
@@ -280,11 +293,8 @@ class Chart:
                 problems.unknown("bind", "function", name, self.roles)
         check_functions(functions, self.roles, "bind", problems)
         problems.raise_if_any()
-        bound = object.__new__(Chart)
-        for slot in self.__slots__[1:]:
-            bound._set(slot, getattr(self, slot))
+        bound = self._copy()
         bound._set("functions", MappingProxyType({**self.functions, **functions}))
-        bound._set("cache", {})
         return bound
 
     def require(self, *wanted: str) -> None:
@@ -302,6 +312,48 @@ class Chart:
         ]
         if missing:
             raise UnboundFunctionError(chart=self.name, names=missing)
+
+    # --- versions -------------------------------------------------------------------------
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this definition from others: 16 hexadecimal digits.
+
+        Name, version, labels, the order of keys and the functions themselves do not count.
+        """
+        found: str | None = self.cache.get("fingerprint")
+        if found is None:
+            found = self.cache["fingerprint"] = fingerprint_of(self)
+        return found
+
+    def with_migrations(self, *migrations: Migration) -> Chart:
+        """Return a new chart, this one with the steps that lead to it from earlier versions.
+
+        Raises
+        ------
+        DefinitionError
+            Names that the charts of a step do not have; two steps from one version; a chain of
+            steps that does not lead to this version.
+        """
+        made = self._copy()
+        made._take_steps(migrations)
+        return made
+
+    def _take_steps(self, migrations: object) -> None:
+        problems = Problems(self.name)
+        plain = self._copy()
+        plain._set("migrations", ())
+        steps = check_steps(self, plain, migrations, problems)
+        problems.raise_if_any()
+        self._set("migrations", steps)
+
+    def _copy(self) -> Chart:
+        """Return this chart for one of its parts to be set anew."""
+        made = object.__new__(Chart)
+        for slot in self.__slots__[1:]:
+            made._set(slot, getattr(self, slot))
+        made._set("cache", {})
+        return made
 
     # --- nodes ----------------------------------------------------------------------------
 
@@ -414,13 +466,17 @@ class Chart:
         mine, theirs = self.to_dict(), other.to_dict()
         for record in (mine, theirs):
             record.pop("provenance", None)
-        return mine == theirs and dict(self.functions) == dict(other.functions)
+        return (
+            mine == theirs
+            and dict(self.functions) == dict(other.functions)
+            and self.migrations == other.migrations
+        )
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.to_dict(), dict(self.functions))
+        return _rebuild, (self.to_dict(), dict(self.functions), self.migrations)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Chart is immutable: {name!r} can not be set")
@@ -437,8 +493,13 @@ def _given(**options: int | None) -> dict[str, int]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _rebuild(record: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Chart:
-    return Chart.from_dict(record).bind(functions)
+def _rebuild(
+    record: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+    migrations: tuple[Migration, ...] = (),
+) -> Chart:
+    chart = Chart.from_dict(record).bind(functions)
+    return chart.with_migrations(*migrations) if migrations else chart
 
 
 def _connect(

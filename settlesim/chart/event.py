@@ -5,13 +5,24 @@ from __future__ import annotations
 import enum
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from settlesim.chart.definition import RESERVED_PREFIXES
+from settlesim.chart.definition import RESERVED_PREFIXES, TransitionKind
 from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import InvalidEventError, InvalidValueError
 
-__all__ = ["MAX_NAME_LENGTH", "Event", "EventName", "event_name", "external_event", "name_flaw"]
+__all__ = [
+    "MAX_NAME_LENGTH",
+    "Event",
+    "EventName",
+    "event_name",
+    "external_event",
+    "external_events",
+    "name_flaw",
+]
+
+if TYPE_CHECKING:
+    from settlesim.chart.chart import Chart
 
 MAX_NAME_LENGTH = 200
 """How many characters a name of a state, an event or a function may have."""
@@ -87,3 +98,10 @@ def external_event(name: object, data: object = None) -> Event:
         return Event(name, freeze(data, where="data"))
     except InvalidValueError as error:
         raise InvalidEventError(name=name, reason=f"cannot be sent: {error}") from None
+
+
+def external_events(chart: Chart) -> tuple[str, ...]:
+    """Return the events that a transition of the chart names, in document order."""
+    return tuple(
+        dict.fromkeys(edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL)
+    )

@@ -317,12 +317,16 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     Raises
     ------
     ChartMismatchError
-        It is of another chart or version, or of nodes where this chart can not rest.
+        It is of another chart, version or definition, or of nodes where this chart can not rest.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
     if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
-        reason = "an instance stays with the chart and version that it began with"
+        reason = "an instance stays with the chart and version that it began with, until a step of "
+        reason += "the chart's migrations leads it on"
+    elif snapshot.fingerprint not in (None, chart.fingerprint):
+        reason = f"it was edited without a new version (fingerprint {snapshot.fingerprint}, now "
+        reason += f"{chart.fingerprint})"
     elif snapshot.history_states and not _is_remembered(chart, snapshot):
         reason = "its history states remember what they cannot here"
     elif program.may_begin(snapshot.configuration):

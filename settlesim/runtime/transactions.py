@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from settlesim.chart import Snapshot
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError
 from settlesim.machine.program import is_over, program_of
-from settlesim.ports import Timer, Timers, Transaction
+from settlesim.ports import ChartDefinition, Timer, Timers, Transaction
 from settlesim.settling.macrostep import activities_of
 from settlesim.settling.settlement import Call, Settlement
 
 if TYPE_CHECKING:
     from settlesim.runtime.driver import Passed
+    from settlesim.versions import Carried
 
 __all__ = ["Keeping", "record_of", "transaction_of"]
 
@@ -37,6 +39,13 @@ class Keeping(NamedTuple):
     """The receipt of the message that brought the event."""
     mark: str | None = None
     """The id under which the store is to know a duplicate."""
+    definition: ChartDefinition | None = None
+    """The chart, for a store that keeps a list of charts."""
+    stored: Snapshot | None = None
+    """The state that the store has, where the session began with another one: in the words of
+    another version, or without a fingerprint."""
+    carried: Carried | None = None
+    """What the steps to this version of the chart made of it."""
 
 
 def transaction_of(
@@ -49,6 +58,7 @@ def transaction_of(
     passed : what `drive` returned; None where something else drove the session
     """
     saved = settlement.saved
+    before = settlement.before if keeping.stored is None else keeping.stored
     return Transaction(
         settlement.key,
         settlement.after if saved else None,
@@ -58,7 +68,8 @@ def transaction_of(
         mark=keeping.mark,
         timers=_timers_of(settlement, keeping, passed) if saved and keeping.timers else None,
         record=record_of(settlement, keeping, passed),
-        before=settlement.before if settlement.before.revision else None,
+        definition=keeping.definition if saved else None,
+        before=before if before.revision else None,
         secret=_secret(settlement),
     )
 
@@ -80,14 +91,21 @@ def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) 
     """Return what becomes of the timers; None, which leaves them alone, for a chart without."""
     chart = settlement.chart
     assert chart is not None
-    if not activities_of(program_of(chart)).delays:
+    carried = keeping.carried
+    if carried is None and not activities_of(program_of(chart)).delays:
         return None
     ran = {} if passed is None else passed.seconds
-    started = (
+    started = tuple(
         Timer(delay.id, max(0.0, delay.seconds - ran.get((delay.id, delay.number), 0.0)))
         for delay in settlement.timers
     )
-    return Timers(tuple(started), settlement.kept + keeping.unknown_delays)
+    kept = settlement.kept + keeping.unknown_delays
+    if carried is None:
+        return Timers(started, kept)
+    # Delays that no earlier version had begin now, if their state was not left.
+    new = tuple(Timer(id_, carried.started[id_]) for id_ in kept if id_ in carried.started)
+    kept = tuple(id_ for id_ in kept if id_ not in carried.started)
+    return Timers(new + started, kept, carried.renamed)
 
 
 def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:

@@ -153,7 +153,11 @@ class Settling:
         self._applied = False
         if snapshot is None:
             self.before = Snapshot(
-                chart.name, chart.version, chart.initial_configuration, chart.context
+                chart.name,
+                chart.version,
+                chart.initial_configuration,
+                chart.context,
+                fingerprint=chart.fingerprint,
             )
             if elapsed is None:
                 self._guarded(self._enter)
@@ -470,6 +474,7 @@ class Settling:
             configuration=self._position.configuration,
             context=self._context,
             revision=self.before.revision + saved,
+            fingerprint=self._program.chart.fingerprint,
             history_states=frozen_history(self._position.history),
         )
 
