@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from settlesim.engines import EmbeddedEngine
 
-__all__ = ["serve"]
+__all__ = ["serve_command"]
 
 
 @click.command(
+    "serve",
     cls=Command,
     short_help="Serve a chart over HTTP, with a live page.",
     help=f"""Serve CHART over HTTP, and settle its events. The page at / shows the instances, and
@@ -98,7 +99,7 @@ __all__ = ["serve"]
     help="What is printed of each event.",
 )
 @stub_options
-def serve(
+def serve_command(
     *,
     source: Source,
     path: str,
