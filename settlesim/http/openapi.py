@@ -107,7 +107,14 @@ def openapi_document(chart: Chart, *, root: Root = "seed", max_wait: float = 30.
             "version": str(chart.version),
             "description": "Events go in, settled states come out.",
         },
-        "paths": {**_root_paths(root, max_wait), **_machine_paths(max_wait), **_other_paths()},
+        "paths": {
+            **_root_paths(root, max_wait),
+            **_instance_paths(),
+            **_event_paths(max_wait),
+            **_letter_paths(),
+            **_chart_paths(),
+            **_server_paths(),
+        },
         "components": {"schemas": _schemas()},
     }
 
@@ -165,7 +172,7 @@ def _root_paths(root: Root, max_wait: float) -> Document:
     }
 
 
-def _machine_paths(max_wait: float) -> Document:
+def _instance_paths() -> Document:
     state = {
         "name": "state",
         "in": "query",
@@ -173,13 +180,6 @@ def _machine_paths(max_wait: float) -> Document:
         "schema": {"type": "string"},
     }
     none_match = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
-    sent = {
-        "200": _json("The event is settled; asked for with `wait`.", "SettledEvent"),
-        "202": _json("It was accepted: no crash loses it.", "Accepted"),
-        **_problems(*_REFUSED, "not-json", "bad-path", "dead-letter"),
-    }
-    body = {"required": True, "content": {"application/json": {"schema": _ref("Event")}}}
-    wait = _wait(max_wait)
     return {
         "/machines": {
             "get": _operation(
@@ -198,23 +198,6 @@ def _machine_paths(max_wait: float) -> Document:
                     "200": _json("Its last settled state; the ETag is its revision.", "Instance"),
                     "304": {"description": "It has the revision of If-None-Match."},
                     **_reading("no-such-instance", "bad-path", "invalid"),
-                },
-            )
-        },
-        "/machines/{key}/events": {
-            "post": {
-                **_operation("sendEvent", "Send an event", [_KEY, wait, *_SENDING], sent),
-                "requestBody": body,
-            }
-        },
-        "/machines/{key}/events/{event_id}": {
-            "get": _operation(
-                "readEvent",
-                "Read how far an event is",
-                [_KEY, _EVENT_ID, wait],
-                {
-                    "200": _json("Waiting, settled or dead.", "EventStatus"),
-                    **_reading("no-such-event", "bad-path", "invalid"),
                 },
             )
         },
@@ -244,16 +227,6 @@ def _machine_paths(max_wait: float) -> Document:
                 },
             )
         },
-    }
-
-
-def _other_paths() -> Document:
-    letter = {**_EVENT_ID, "name": "id", "description": "Of the letter."}
-    name = {**_EVENT_ID, "name": "name", "description": "Of the chart."}
-    theme = {"name": "theme", "in": "query", "schema": {"enum": ["light", "dark"]}}
-    key = {**_KEY, "in": "query", "required": False, "description": "An instance to mark."}
-    page = [_AFTER, _LIMIT]
-    return {
         "/settlements": _get(
             "followAll",
             "Follow all instances",
@@ -262,6 +235,42 @@ def _other_paths() -> Document:
             "invalid",
             "not-promised",
         ),
+    }
+
+
+def _event_paths(max_wait: float) -> Document:
+    sent = {
+        "200": _json("The event is settled; asked for with `wait`.", "SettledEvent"),
+        "202": _json("It was accepted: no crash loses it.", "Accepted"),
+        **_problems(*_REFUSED, "not-json", "bad-path", "dead-letter"),
+    }
+    body = {"required": True, "content": {"application/json": {"schema": _ref("Event")}}}
+    wait = _wait(max_wait)
+    return {
+        "/machines/{key}/events": {
+            "post": {
+                **_operation("sendEvent", "Send an event", [_KEY, wait, *_SENDING], sent),
+                "requestBody": body,
+            }
+        },
+        "/machines/{key}/events/{event_id}": {
+            "get": _operation(
+                "readEvent",
+                "Read how far an event is",
+                [_KEY, _EVENT_ID, wait],
+                {
+                    "200": _json("Waiting, settled or dead.", "EventStatus"),
+                    **_reading("no-such-event", "bad-path", "invalid"),
+                },
+            )
+        },
+    }
+
+
+def _letter_paths() -> Document:
+    letter = {**_EVENT_ID, "name": "id", "description": "Of the letter."}
+    page = [_AFTER, _LIMIT]
+    return {
         "/dead-letters": _get(
             "listDeadLetters",
             "List events that could not be settled",
@@ -287,6 +296,14 @@ def _other_paths() -> Document:
             _json("A page of them.", "ParkedPage"),
             "invalid",
         ),
+    }
+
+
+def _chart_paths() -> Document:
+    name = {**_EVENT_ID, "name": "name", "description": "Of the chart."}
+    theme = {"name": "theme", "in": "query", "schema": {"enum": ["light", "dark"]}}
+    key = {**_KEY, "in": "query", "required": False, "description": "An instance to mark."}
+    return {
         "/charts": _get("listCharts", "List charts", [], _json("All of them.", "Charts")),
         "/charts/{name}": _get(
             "readChart",
@@ -306,6 +323,11 @@ def _other_paths() -> Document:
             "bad-path",
             "invalid",
         ),
+    }
+
+
+def _server_paths() -> Document:
+    return {
         "/status": _get("status", "Count what waits", [], _json("Counts.", "Status")),
         "/healthz": _get("health", "Say that the process answers", [], _json("It does.", "Health")),
         "/readyz": _get(

@@ -183,7 +183,13 @@ class AsyncioDriver:
         if self._key_prefix is not None:
             key = f"{self._key_prefix}:{service.id}:{service.number}"
         call = ServiceCall(
-            service.service, service.context, service.event, service.input, key, self.clock
+            service.service,
+            service.context,
+            service.event,
+            service.input,
+            key,
+            self.clock,
+            service.attempt,
         )
         function = self._functions[service.service]
         if self._watch is None:
