@@ -181,14 +181,13 @@ def _instance_paths() -> Document:
     }
     none_match = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
     return {
-        "/machines": {
-            "get": _operation(
-                "listInstances",
-                "List instances",
-                [state, _AFTER, _LIMIT],
-                {"200": _json("A page of them.", "InstancePage"), **_reading("invalid")},
-            )
-        },
+        "/machines": _get(
+            "listInstances",
+            "List instances",
+            [state, _AFTER, _LIMIT],
+            _json("A page of them.", "InstancePage"),
+            "invalid",
+        ),
         "/machines/{key}": {
             "get": _operation(
                 "readInstance",
@@ -201,21 +200,16 @@ def _instance_paths() -> Document:
                 },
             )
         },
-        "/machines/{key}/settlements": {
-            "get": _operation(
-                "followInstance",
-                "Follow an instance",
-                [_KEY, *_STREAM],
-                {
-                    "200": _content(
-                        "Server-sent events: `state`, then each `settled`.",
-                        "text/event-stream",
-                        _TEXT,
-                    ),
-                    **_reading("invalid", "bad-path"),
-                },
-            )
-        },
+        "/machines/{key}/settlements": _get(
+            "followInstance",
+            "Follow an instance",
+            [_KEY, *_STREAM],
+            _content(
+                "Server-sent events: `state`, then each `settled`.", "text/event-stream", _TEXT
+            ),
+            "invalid",
+            "bad-path",
+        ),
         "/machines/{key}/resume": {
             "post": _operation(
                 "resumeInstance",
