@@ -52,14 +52,14 @@ async def settlement_events(
     """
     opened(1)
     try:
-        if cursor is None:
-            cursor = await engine.latest(key)
+        latest = await engine.latest(key)
+        cursor = latest if cursor is None else cursor
         yield "retry: 1000\n\n"
         left = limit
         if key is not None:
             instance = await engine.load(key)
             state = None if instance is None else instance_resource(engine.chart, instance)
-            yield _event("state", {"key": key, "machine": state}, cursor)
+            yield _event("state", {"key": key, "latest": latest, "machine": state}, cursor)
             left = None if left is None else left - 1
         while not closing.is_set() and (left is None or left > 0):
             size = _PAGE if left is None else min(left, _PAGE)
