@@ -16,7 +16,7 @@ from settlesim.chart.definition import (
     Transition,
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
-from settlesim.chart.diff import ChartDiff, diff_charts
+from settlesim.chart.diff import ChartDiff, InstanceCounts, diff_charts
 from settlesim.chart.fingerprint import fingerprint_of
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
@@ -438,14 +438,27 @@ class Chart:
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
 
-    def diff(self, other: Chart) -> ChartDiff:
-        """Return what changes from this chart to another, in words.
+    def diff(self, other: Chart, *, store: object = None) -> ChartDiff:
+        """Return what changes from this chart to another: in words, and as one picture.
 
         Functions that are bound, labels and the version do not count.
+
+        Parameters
+        ----------
+        store
+            A store with instances of this chart: they are counted in the state in which each is,
+            and those with which the other chart cannot go on, see `ChartDiff.instances`. Nothing
+            is written.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be read.
         """
         if not isinstance(other, Chart):
             raise TypeError(f"a chart is compared with a chart, not with {shorten(other, 60)}")
-        return diff_charts(self, other)
+        found = diff_charts(self, other)
+        return found if store is None else found.with_instances(_counted(found, store))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -486,6 +499,11 @@ class Chart:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+
+def _counted(diff: ChartDiff, store: object) -> InstanceCounts:
+    counts: InstanceCounts = display.count_instances(diff, store)
+    return counts
 
 
 def _given(**options: int | None) -> dict[str, int]:

@@ -325,6 +325,17 @@ def test_what_changes_no_meaning_is_not_told(name: str) -> None:
     assert str(diff).endswith("the same meaning")
 
 
+@pytest.mark.parametrize("name", [*MEANING, *NO_MEANING])
+def test_the_fingerprint_changes_with_what_is_told(name: str) -> None:
+    """And with nothing else: an edited chart is refused with sentences, never without.
+
+    The chart's name stands beside the fingerprint.
+    """
+    edit = MEANING[name][0] if name in MEANING else NO_MEANING[name]
+    counts = name in MEANING and name != "name"
+    assert (edited(edit).fingerprint != edited().fingerprint) is counts
+
+
 def test_a_renamed_state_is_recognised_as_a_hint() -> None:
     """A state that is gone, and a new one with the same transitions."""
 
@@ -425,6 +436,14 @@ def test_no_difference_has_no_direction(one: Chart, other: Chart) -> None:
     """There and back there is the same or there is not; a chart does not differ from itself."""
     assert not one.diff(Chart.from_dict(one.to_dict()))
     assert bool(one.diff(other)) == bool(other.diff(one))
+
+
+@settings(max_examples=100)
+@given(charts(), charts())
+def test_what_has_another_fingerprint_has_a_difference(one: Chart, other: Chart) -> None:
+    """One and the same idea of what a chart means."""
+    if one.name == other.name:
+        assert (one.fingerprint != other.fingerprint) is bool(one.diff(other))
 
 
 @settings(max_examples=60)

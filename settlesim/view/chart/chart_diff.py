@@ -211,6 +211,8 @@ def _count_rows(diff: ChartDiff, state: str) -> Iterator[LabelRow]:
         yield LabelRow((LabelText(f"{count.stored - count.stranded:,} stored", "stored"),))
     if count.stranded:
         yield LabelRow((LabelText(f"{count.stranded:,} stranded", "stranded"),), "alert")
+    for after, number in count.moved:
+        yield LabelRow((LabelText(f"{number:,} go on in {after}", "stored"),))
 
 
 # --- transitions --------------------------------------------------------------------------

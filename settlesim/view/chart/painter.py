@@ -174,9 +174,10 @@ class _Painter:
 
     def pill(self, parent: ET.Element, piece: Placed, name: str) -> None:
         """Write a text on a fill of its own, with its sign."""
-        run, at, _, row = piece
+        run, (x, y), measured, row = piece
         icon = row.icon
         width = text_width(run.text, SIZES[run.role], bold=True)
+        at = (x + (measured - width) / 2, y)
         left, right = (21, 7) if icon is not None else (7, 7)
         box = Box(at[0] - left, at[1] - 11.5, left + width + right, 15.5)
         plain = name == "line"
