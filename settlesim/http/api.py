@@ -20,8 +20,8 @@ from settlesim.http.request_parts import (
     SentEvent,
     cursor_of,
     event_in,
+    given_event_id,
     id_in_query,
-    idempotency_key,
     json_body,
     number_in_query,
     path_text,
@@ -115,7 +115,7 @@ class Api:
         ProblemError, SettlesimError
             The event was not accepted.
         """
-        event_id = idempotency_key(request)
+        event_id = given_event_id(request)
         await self._admit()
         expected = await self._expected(request, key, event_id)
         accepted = await self.engine.send(

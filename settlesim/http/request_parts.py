@@ -17,8 +17,8 @@ __all__ = [
     "SentEvent",
     "cursor_of",
     "event_in",
+    "given_event_id",
     "id_in_query",
-    "idempotency_key",
     "json_body",
     "number_in_query",
     "path_text",
@@ -137,7 +137,7 @@ def _named(name: Any, data: Any) -> SentEvent:
     return SentEvent(name, data)
 
 
-def idempotency_key(request: Request) -> str | None:
+def given_event_id(request: Request) -> str | None:
     """Return the id that the header Idempotency-Key gives to an event; quotes do not count.
 
     Raises
