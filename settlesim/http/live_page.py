@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
+from functools import lru_cache
+from importlib.resources import files
 from typing import Final
 
 from starlette.requests import Request
@@ -16,14 +18,15 @@ from settlesim.widgets.base.assets import asset, script
 from settlesim.widgets.chart.page_state import accepted
 from settlesim.widgets.chart.parts import picture_part
 
-__all__ = ["LivePage"]
+__all__ = ["LivePage", "page_script", "page_style"]
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' "
     "data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_SCRIPTS: Final = ("chart.js", "data_form.js", "live_page.js")
-_STYLES: Final = ("base.css", "chart.css", "chart_panel.css", "live_page.css")
+_SHARED_SCRIPTS: Final = ("chart.js", "data_form.js")
+_OWN_SCRIPTS: Final = ("connection.js", "one_instance.js", "live_page.js")
+_SHARED_STYLES: Final = ("base.css", "chart.css", "chart_panel.css")
 _HTML: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -59,9 +62,9 @@ class LivePage:
         """GET /page/{file}."""
         name = request.path_params["file"]
         if name == "page.js":
-            text, media_type = script(*_SCRIPTS), "text/javascript"
+            text, media_type = page_script(), "text/javascript"
         elif name == "page.css":
-            text, media_type = "\n".join(map(asset, _STYLES)), "text/css"
+            text, media_type = page_style(), "text/css"
         else:
             raise ProblemError("not-found", "the page has no such file")
         return Response(text, media_type=media_type, headers={"Cache-Control": "no-cache"})
@@ -85,3 +88,19 @@ class LivePage:
                 "parents": [[node.name, list(chart.active((node.name,)))] for node in chart.states],
             }
         )
+
+
+@lru_cache
+def page_script() -> str:
+    """Return the module of the page: what the panels have in common with it, and its own."""
+    return "\n".join((script(*_SHARED_SCRIPTS), *map(_own, _OWN_SCRIPTS)))
+
+
+@lru_cache
+def page_style() -> str:
+    """Return the style sheet of the page."""
+    return "\n".join((*map(asset, _SHARED_STYLES), _own("live_page.css")))
+
+
+def _own(name: str) -> str:
+    return (files("settlesim.http") / "static" / name).read_text(encoding="utf-8")
