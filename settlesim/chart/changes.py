@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from settlesim.chart.definition import EVENTLESS, Delay, Invocation, Node, NodeKind, Transition
+from settlesim.chart.definition import (
+    EVENTLESS,
+    Delay,
+    Invocation,
+    Node,
+    NodeKind,
+    Retry,
+    Transition,
+)
 from settlesim.chart.edge_pairs import EdgeGroup, paired_delays, paired_invocations
 from settlesim.chart.renames import likely_renames
 from settlesim.chart.strict_json import JSONValue
@@ -17,7 +25,7 @@ from settlesim.errors import shorten
 if TYPE_CHECKING:
     from settlesim.chart.chart import Chart
 
-__all__ = ["About", "Change", "ChangeKind", "changes_between"]
+__all__ = ["About", "Change", "ChangeKind", "changes_between", "name_words"]
 
 ChangeKind = Literal["removed", "added", "changed"]
 About = Literal["chart", "context", "state", "service", "delay", "transition"]
@@ -40,6 +48,14 @@ class Change:
     renamed_to: str | None = None
     """Of a state that is gone: the new one that looks like it. Only a hint."""
 
+    @property
+    def phrase(self) -> str:
+        """The sentence without the name of its state, for a place that has the name already."""
+        if self.state is None:
+            return self.sentence
+        name = f"state {name_words(self.state)}"
+        return self.sentence.removeprefix(f"{name} ").replace(f" of {name}", "")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the change as plain JSON."""
         return {
@@ -53,7 +69,7 @@ class Change:
     def __str__(self) -> str:
         if self.renamed_to is None:
             return self.sentence
-        return f"{self.sentence}; perhaps it was renamed to {_name(self.renamed_to)}"
+        return f"{self.sentence}; perhaps it was renamed to {name_words(self.renamed_to)}"
 
 
 def changes_between(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> tuple[Change, ...]:
@@ -87,11 +103,12 @@ def _of_chart(old: Chart, new: Chart) -> Iterator[Change]:
         return Change("changed", "chart", None, sentence)
 
     if old.name != new.name:
-        yield changed(f"the chart is now called {_name(new.name)}, no longer {_name(old.name)}")
-    if old.initial != new.initial:
         yield changed(
-            f"a new instance now starts in {_name(new.initial)}, no longer in {_name(old.initial)}"
+            f"the chart is now called {name_words(new.name)}, no longer {name_words(old.name)}"
         )
+    if old.initial != new.initial:
+        starts = [name_words(each.initial) for each in (new, old)]
+        yield changed(f"a new instance now starts in {starts[0]}, no longer in {starts[1]}")
     if old.on_reject != new.on_reject:
         what = "saved" if new.on_reject == "persist" else "no longer saved"
         yield changed(f"a rejected settlement is now {what} (on_reject={new.on_reject!r})")
@@ -110,17 +127,17 @@ def _of_chart(old: Chart, new: Chart) -> Iterator[Change]:
 def _of_context(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     for key, value in old.items():
         if key not in new:
-            sentence = f"the initial context has no {_name(key)} any more"
+            sentence = f"the initial context has no {name_words(key)} any more"
             yield Change("removed", "context", None, sentence)
         elif _json(value) != _json(new[key]):
             sentence = (
-                f"{_name(key)} of the initial context is now {_short(new[key])}, "
+                f"{name_words(key)} of the initial context is now {_short(new[key])}, "
                 f"no longer {_short(value)}"
             )
             yield Change("changed", "context", None, sentence)
     for key, value in new.items():
         if key not in old:
-            sentence = f"the initial context has a new {_name(key)}: {_short(value)}"
+            sentence = f"the initial context has a new {name_words(key)}: {_short(value)}"
             yield Change("added", "context", None, sentence)
 
 
@@ -132,7 +149,7 @@ def _gone_and_new(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> Iterat
     added = [node for node in new.states if node.name not in old]
     renames = likely_renames(old, new, gone, added)
     for node in gone:
-        sentence = f"state {_name(node.name)} is gone"
+        sentence = f"state {name_words(node.name)} is gone"
         yield Change("removed", "state", node.name, sentence, renames.get(node.name))
     for node in added:
         ways = [
@@ -143,21 +160,24 @@ def _gone_and_new(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> Iterat
             if pair.new is not None
         ]
         more = f": {', '.join(ways)}" if ways else ""
-        yield Change("added", "state", node.name, f"state {_name(node.name)} is new{more}")
+        yield Change("added", "state", node.name, f"state {name_words(node.name)} is new{more}")
 
 
 def _of_state(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
     name = was.name
-    subject = f"state {_name(name)}"
+    subject = f"state {name_words(name)}"
 
     def changed(sentence: str) -> Change:
         return Change("changed", "state", name, sentence)
 
     if was.kind is not now.kind:
         yield changed(f"{subject} is now {_kind(now)}, no longer {_kind(was)}")
-    if was.initial != now.initial and NodeKind.COMPOUND is was.kind is now.kind:
-        inside = [_name(each.initial) if each.initial else "no child" for each in (now, was)]
+    starts = [each.initial_states or (each.initial,) for each in (was, now)]
+    if starts[0] != starts[1] and NodeKind.COMPOUND is was.kind is now.kind:
+        inside = [" and ".join(map(name_words, filter(None, each))) for each in reversed(starts)]
+        inside = [each or "no child" for each in inside]
         yield changed(f"{subject} now starts in {inside[0]}, no longer in {inside[1]}")
+    yield from map(changed, _history_sentences(was, now, subject))
     yield from _of_regions(was, now, subject)
     yield from _of_tags(old, new, was, now)
     for attribute, where in (
@@ -165,12 +185,22 @@ def _of_state(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
         ("on_exit", "on exit"),
         ("on_final", "when it is final"),
     ):
-        runs = [", ".join(map(_name, getattr(node, attribute))) for node in (was, now)]
+        runs = [", ".join(map(name_words, getattr(node, attribute))) for node in (was, now)]
         sentence = _verb(subject, "runs", runs[0], runs[1], where)
         if sentence:
             yield changed(sentence)
     yield from _of_services(was, now)
     yield from _of_delays(was, now)
+
+
+def _history_sentences(was: Node, now: Node, subject: str) -> Iterator[str]:
+    if was.history is None or now.history is None:
+        return
+    if was.history != now.history:
+        yield f"{subject} is now {now.history} history, no longer {was.history}"
+    if was.default != now.default:
+        defaults = [_names(each.default) for each in (now, was)]
+        yield f"{subject} now stands for {defaults[0]} at first, no longer for {defaults[1]}"
 
 
 def _of_regions(was: Node, now: Node, subject: str) -> Iterator[Change]:
@@ -199,7 +229,7 @@ def _of_tags(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
             parts.append(f"is now {rest[1]}")
     if parts:
         listed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-        sentence = f"state {_name(was.name)} {listed}"
+        sentence = f"state {name_words(was.name)} {listed}"
         yield Change("changed", "state", was.name, sentence)
 
 
@@ -216,7 +246,7 @@ def _rest(chart: Chart, node: Node) -> str | None:
 
 
 def _of_services(was: Node, now: Node) -> Iterator[Change]:
-    name = _name(was.name)
+    name = name_words(was.name)
 
     def change(kind: ChangeKind, sentence: str) -> Change:
         return Change(kind, "service", was.name, sentence)
@@ -224,9 +254,9 @@ def _of_services(was: Node, now: Node) -> Iterator[Change]:
     pairs = paired_invocations(was, now)
     for before, after in pairs:
         if before is None and after is not None:
-            yield change("added", f"state {name} now calls {_name(after.src)}")
+            yield change("added", f"state {name} now calls {name_words(after.src)}")
         elif after is None and before is not None:
-            yield change("removed", f"state {name} no longer calls {_name(before.src)}")
+            yield change("removed", f"state {name} no longer calls {name_words(before.src)}")
         elif before is not None and after is not None:
             for sentence in _service_sentences(name, before, after):
                 yield change("changed", sentence)
@@ -238,8 +268,8 @@ def _of_services(was: Node, now: Node) -> Iterator[Change]:
 
 def _service_sentences(name: str, was: Invocation, now: Invocation) -> Iterator[str]:
     if was.src != now.src:
-        yield f"state {name} now calls {_name(now.src)}, no longer {_name(was.src)}"
-    service = f"{_name(now.src)} of state {name}"
+        yield f"state {name} now calls {name_words(now.src)}, no longer {name_words(was.src)}"
+    service = f"{name_words(now.src)} of state {name}"
     if _json(was.input) != _json(now.input):
         yield f"{service} now has the input {_short(now.input)}, no longer {_short(was.input)}"
     if was.timeout != now.timeout:
@@ -250,10 +280,26 @@ def _service_sentences(name: str, was: Invocation, now: Invocation) -> Iterator[
         yield f"{service} may now take {limits[0]}, no longer {limits[1]}"
     if was.effect != now.effect:
         yield f"{service} now counts as a service {'with' if now.effect else 'without'} effect"
+    if was.retry != now.retry:
+        retries = [_retries(each) for each in (now, was)]
+        yield f"{service} is now retried {retries[0]}, no longer {retries[1]}"
+
+
+def _retries(invocation: Invocation) -> str:
+    """Say when a service is called again."""
+    return ", then ".join(map(_retry, invocation.retry)) or "never"
+
+
+def _retry(retry: Retry) -> str:
+    errors = f" after {' or '.join(map(name_words, retry.errors))}" if retry.errors else ""
+    most = "" if retry.max_seconds is None else f", at most {_seconds(retry.max_seconds)}"
+    chance = f", {retry.jitter:g} of it by chance (seed {retry.seed})" if retry.jitter else ""
+    wait = f"{_seconds(retry.seconds)} times {retry.factor:g} each time{most}{chance}"
+    return f"up to {retry.attempts} calls{errors}, {wait}"
 
 
 def _of_delays(was: Node, now: Node) -> Iterator[Change]:
-    name = _name(was.name)
+    name = name_words(was.name)
 
     def change(kind: ChangeKind, sentence: str) -> Change:
         return Change(kind, "delay", was.name, sentence)
@@ -272,7 +318,8 @@ def _of_delays(was: Node, now: Node) -> Iterator[Change]:
     both = [(before, after) for before, after in pairs if before and after]
     if _swapped([before.id for before, _ in both], [each.id for each in was.after]):
         order = ", ".join(_seconds(each.seconds) for each in now.after)
-        yield change("changed", f"the delays of state {name} are now in the order {order}")
+        sentence = f"the delays of state {name} are now in the order {order}"
+        yield Change("changed", "state", was.name, sentence)
 
 
 def _said_triggers(was: Node, now: Node) -> set[tuple[str | None, str | None]]:
@@ -304,9 +351,9 @@ def _swapped(ids: list[str], document: list[str]) -> bool:
 def _of_group(old: Chart, new: Chart, group: EdgeGroup) -> Iterator[Change]:
     """Say what became of the transitions of a state that both charts have."""
     if group.new_trigger is None:
-        head = f"{_trigger(old, group.old_trigger or EVENTLESS)} of {_name(group.source)}"
+        head = f"{_trigger(old, group.old_trigger or EVENTLESS)} of {name_words(group.source)}"
     else:
-        head = f"{_trigger(new, group.new_trigger)} of {_name(group.source)}"
+        head = f"{_trigger(new, group.new_trigger)} of {name_words(group.source)}"
     alone = sum(pair.old is not None for pair in group.pairs) <= 1
     alone = alone and sum(pair.new is not None for pair in group.pairs) <= 1
 
@@ -330,9 +377,11 @@ def _of_group(old: Chart, new: Chart, group: EdgeGroup) -> Iterator[Change]:
 
 
 def _edge_sentences(subject: str, was: Transition, now: Transition) -> Iterator[str]:
-    if was.dest != now.dest:
+    if was.dests != now.dests:
         dests = [_dest(each, guards=False) for each in (now, was)]
         yield f"{subject} now leads to {dests[0]}, no longer to {dests[1]}"
+    if was.internal != now.internal:
+        yield f"{subject} now {'stays in' if now.internal else 'leaves'} its source"
     guards = _verb(subject, "requires", _guards(was), _guards(now))
     if guards:
         yield guards
@@ -342,14 +391,17 @@ def _edge_sentences(subject: str, was: Transition, now: Transition) -> Iterator[
         ("assign", ""),
         ("after", "at its end"),
     ):
-        runs = [", ".join(map(_name, getattr(edge, attribute))) for edge in (was, now)]
+        runs = [", ".join(map(name_words, getattr(edge, attribute))) for edge in (was, now)]
         sentence = _verb(subject, "runs", runs[0], runs[1], where)
         if sentence:
             yield sentence
 
 
 def _guards(edge: Transition) -> str:
-    wanted = [*map(_name, edge.conditions), *(f"not {_name(name)}" for name in edge.unless)]
+    wanted = [
+        *map(name_words, edge.conditions),
+        *(f"not {name_words(name)}" for name in edge.unless),
+    ]
     return " and ".join(wanted)
 
 
@@ -364,7 +416,7 @@ def _functions(edge: Transition) -> str:
 def _dest(edge: Transition | None, *, guards: bool = True) -> str:
     if edge is None:
         return "nothing"
-    dest = "itself, internally" if edge.dest is None else _name(edge.dest)
+    dest = " and ".join(map(name_words, edge.dests)) or "itself, internally"
     return f"{dest}{_if(edge)}" if guards else dest
 
 
@@ -375,13 +427,13 @@ def _trigger(chart: Chart, trigger: str) -> str:
     for node in chart.states:
         for invocation in node.invoke:
             if trigger == invocation.done_trigger:
-                return f"{_name(invocation.src)} done"
+                return f"{name_words(invocation.src)} done"
             if trigger == invocation.error_trigger:
-                return f"{_name(invocation.src)} failed"
+                return f"{name_words(invocation.src)} failed"
         for delay in node.after:
             if trigger == delay.trigger:
                 return f"after {_seconds(delay.seconds)}"
-    return "the end" if trigger.startswith("done.state.") else _name(trigger)
+    return "the end" if trigger.startswith("done.state.") else name_words(trigger)
 
 
 # --- words --------------------------------------------------------------------------------
@@ -399,13 +451,13 @@ def _verb(subject: str, verb: str, old: str, new: str, where: str = "") -> str |
     return f"{subject} now {verb} {new}, no longer {old}{tail}"
 
 
-def _name(name: str) -> str:
+def name_words(name: str) -> str:
     """Return a name as it is where it reads as one word, else in quotes."""
     return name if _PLAIN.fullmatch(name) else shorten(name, _WHOLE)
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(map(_name, names)) or "none"
+    return ", ".join(map(name_words, names)) or "none"
 
 
 def _plural(noun: str, items: Sequence[object]) -> str:

@@ -6,25 +6,96 @@ All that changes what a chart does: its name, initial state and context, settlin
 ``on_reject``; of each state its kind, initial child, tags, functions, services and delays; of each
 transition its destination, guards and functions, and the order in which those of one trigger are
 asked. What does not: the version, labels, the order of keys, of tags and of states that are not
-regions, and the functions that are bound.
+regions, what is secret, and the functions that are bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from settlesim.chart.changes import changes_between
+from settlesim import display
+from settlesim.chart.changes import changes_between, name_words
 from settlesim.chart.edge_pairs import edge_groups
 from settlesim.chart.report import counted_noun
 
 if TYPE_CHECKING:
     from settlesim.chart.changes import Change
     from settlesim.chart.chart import Chart
-    from settlesim.chart.edge_pairs import EdgeGroup
 
-__all__ = ["ChartDiff", "diff_charts"]
+__all__ = ["ChartDiff", "InstanceCount", "InstanceCounts", "InstanceFate", "diff_charts"]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCount:
+    """How many instances are in one state."""
+
+    stored: int
+    stranded: int = 0
+    """How many of them the newer chart cannot go on with, because of this state."""
+    moved: tuple[tuple[str, int], ...] = ()
+    """The states in which others of them go on, by the steps of the newer chart, with how many."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain JSON."""
+        return {"stored": self.stored, "stranded": self.stranded, "moved": dict(self.moved)}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFate:
+    """What becomes of one stored instance."""
+
+    leaves: tuple[str, ...]
+    """Where it is."""
+    blamed: tuple[str, ...] = ()
+    """Those of its leaves because of which it is stranded; none where it is not."""
+    after: tuple[str, ...] | None = None
+    """Where it goes on; None where that is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCounts:
+    """How many instances of a store are in which state; an instance in two regions is in both."""
+
+    total: int
+    stranded: int
+    """How many of them the newer chart cannot go on with."""
+    by_state: Mapping[str, InstanceCount]
+
+    @classmethod
+    def of(cls, instances: Iterable[InstanceFate]) -> InstanceCounts:
+        """Count instances."""
+        total = stranded = 0
+        stored: dict[str, int] = {}
+        bad: dict[str, int] = {}
+        moved: dict[str, dict[str, int]] = {}
+        for fate in instances:
+            total += 1
+            stranded += bool(fate.blamed)
+            for leaf in fate.leaves:
+                stored[leaf] = stored.get(leaf, 0) + 1
+                bad[leaf] = bad.get(leaf, 0) + (leaf in fate.blamed)
+                if fate.after is not None and leaf not in fate.after:
+                    ways = moved.setdefault(leaf, {})
+                    for name in fate.after:
+                        if name not in fate.leaves:
+                            ways[name] = ways.get(name, 0) + 1
+        counts = {
+            leaf: InstanceCount(stored[leaf], bad[leaf], tuple(sorted(moved.get(leaf, {}).items())))
+            for leaf in sorted(stored)
+        }
+        return cls(total, stranded, counts)
+
+    def __str__(self) -> str:
+        if not self.stranded:
+            return f"none of {counted_noun(self.total, 'instance')} stranded"
+        return f"{self.stranded} of {counted_noun(self.total, 'instance')} stranded"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as plain JSON."""
+        states = {name: each.to_dict() for name, each in self.by_state.items()}
+        return {"total": self.total, "stranded": self.stranded, "states": states}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,8 +119,8 @@ class ChartDiff:
     changes: tuple[Change, ...]
     """First those of states: what is gone, what is new, what is changed; then those of
     transitions, then those of the chart as a whole. Empty where the charts mean the same."""
-    groups: tuple[EdgeGroup, ...]
-    """Every transition of both charts, paired."""
+    instances: InstanceCounts | None = None
+    """The instances of a store, where it was asked."""
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -61,7 +132,7 @@ class ChartDiff:
         return iter(self.changes)
 
     def status(self, state: str) -> Literal["added", "removed", "changed", "same"]:
-        """Say what became of a state; its transitions do not count.
+        """Say what became of a state; its transitions and delays do not count.
 
         Raises
         ------
@@ -73,8 +144,8 @@ class ChartDiff:
             return "added"
         if state not in self.new:
             return "removed"
-        changed = (each.state == state and each.about != "transition" for each in self.changes)
-        return "changed" if any(changed) else "same"
+        changed = any(each.state == state for each in self if each.about in ("state", "service"))
+        return "changed" if changed else "same"
 
     @property
     def renames(self) -> dict[str, str]:
@@ -93,13 +164,36 @@ class ChartDiff:
         )
         versions = f"version {self.old.version} to version {self.new.version}"
         found = counted_noun(len(self.changes), "change") if self.changes else "the same meaning"
-        return f"{names}, {versions}: {found}"
+        more = "" if self.instances is None else f", {self.instances}"
+        return f"{names}, {versions}: {found}{more}"
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return both charts in one picture, or write it to the file `target`.
+
+        The options are those of `settlesim.view.draw_diff`.
+        """
+        return display.draw(self, target, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)
 
     def __repr__(self) -> str:
         return f"<ChartDiff {self.heading}>"
 
     def __str__(self) -> str:
-        return "\n".join([self.heading, *(f"- {each}" for each in self.changes)])
+        lines = [self.heading, *(f"- {each}" for each in self.changes)]
+        if self.instances is not None:
+            for name, count in self.instances.by_state.items():
+                if count.stranded:
+                    lines.append(f"- stranded in {name_words(name)}: {count.stranded}")
+                for after, number in count.moved:
+                    where = f"from {name_words(name)} to {name_words(after)}"
+                    lines.append(f"- moved {where}: {number}")
+        return "\n".join(lines)
+
+    def with_instances(self, instances: InstanceCounts) -> ChartDiff:
+        """Return this diff with the instances of a store."""
+        return replace(self, instances=instances)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diff as plain JSON."""
@@ -107,10 +201,10 @@ class ChartDiff:
             "old": {"chart": self.old.name, "version": self.old.version},
             "new": {"chart": self.new.name, "version": self.new.version},
             "changes": [each.to_dict() for each in self.changes],
+            "instances": None if self.instances is None else self.instances.to_dict(),
         }
 
 
 def diff_charts(old: Chart, new: Chart) -> ChartDiff:
     """Compare two charts; the functions that are bound to them do not matter."""
-    groups = edge_groups(old, new)
-    return ChartDiff(old, new, changes_between(old, new, groups), groups)
+    return ChartDiff(old, new, changes_between(old, new, edge_groups(old, new)))

@@ -33,6 +33,18 @@ class EdgePair:
     """None where the transition is new."""
     new: Transition | None
     """None where the transition is gone."""
+    old_index: int | None = None
+    """The position in the old chart's ``edges``."""
+    new_index: int | None = None
+    """The position in the new chart's ``edges``."""
+
+    @property
+    def edited(self) -> bool:
+        """Whether both charts have the transition, with other guards or functions."""
+        if self.old is None or self.new is None:
+            return False
+        was, now = (_plain(replace(each, dest=None, more=())) for each in (self.old, self.new))
+        return was != now
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +122,13 @@ def _pairs(old: Sequence[_T], new: Sequence[_T], *keys: Callable[[_T], Hashable]
     return pairs + [(old[index], None) for index in left]
 
 
-def _by_trigger(chart: Chart) -> dict[tuple[str, str], list[Transition]]:
-    found: dict[tuple[str, str], list[Transition]] = {}
-    for edge in chart.edges:
-        found.setdefault((edge.source, edge.trigger), []).append(edge)
+_Edge = tuple[int, Transition]
+
+
+def _by_trigger(chart: Chart) -> dict[tuple[str, str], list[_Edge]]:
+    found: dict[tuple[str, str], list[_Edge]] = {}
+    for index, edge in enumerate(chart.edges):
+        found.setdefault((edge.source, edge.trigger), []).append((index, edge))
     return found
 
 
@@ -138,27 +153,34 @@ def _plain(edge: Transition) -> Transition:
     return replace(edge, trigger="", label=None)
 
 
-def _dest_of(edge: Transition) -> str | None:
-    return edge.dest
+def _all_of(edge: _Edge) -> Transition:
+    return _plain(edge[1])
+
+
+def _dest_of(edge: _Edge) -> tuple[str, ...]:
+    return edge[1].dests
 
 
 def _group(
     source: str,
     old_trigger: str | None,
     new_trigger: str | None,
-    old: list[Transition],
-    new: list[Transition],
+    old: list[_Edge],
+    new: list[_Edge],
 ) -> EdgeGroup:
-    pairs = _pairs(old, new, _plain, _dest_of)
-    order = [_identity(old, was) for was, now in pairs if was is not None and now is not None]
+    pairs = []
+    for was, now in _pairs(old, new, _all_of, _dest_of):
+        (old_index, old_edge), (new_index, new_edge) = was or (None, None), now or (None, None)
+        pairs.append(EdgePair(old_edge, new_edge, old_index, new_index))
+    order = [
+        pair.old_index
+        for pair in pairs
+        if pair.old_index is not None and pair.new_index is not None
+    ]
     return EdgeGroup(
         source,
         old_trigger if old else None,
         new_trigger if new else None,
-        tuple(EdgePair(was, now) for was, now in pairs),
+        tuple(pairs),
         order != sorted(order),
     )
-
-
-def _identity(edges: list[Transition], edge: Transition) -> int:
-    return next(index for index, each in enumerate(edges) if each is edge)

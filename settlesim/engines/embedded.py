@@ -214,6 +214,10 @@ class EmbeddedEngine:
 
         return await self._until(look, lambda found: not found, key, wait)
 
+    async def latest(self, key: str | None = None) -> int:
+        """Return the number of the last settlement of the store, 0 where there is none."""
+        return await asyncio.to_thread(self.store.last_settlement)
+
     async def _until(
         self,
         look: Callable[[], Awaitable[T]],

@@ -149,6 +149,8 @@ class EngineStatus:
     """For how many seconds the oldest event has waited; None also where none waits."""
     timers: int | None = None
     """Delays that run."""
+    paused: int | None = None
+    """Events that the engine does not try any more until a person lets it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -158,6 +160,7 @@ class EngineStatus:
             "dead_letters": self.dead_letters,
             "parked": self.parked,
             "timers": self.timers,
+            "paused": self.paused,
         }
 
 
@@ -294,6 +297,24 @@ class Engine(Protocol):
         ------
         NotPromisedError
             No key is given, and the engine cannot follow all instances.
+        """
+        ...
+
+    async def latest(self, key: str | None = None) -> int:
+        """Return the cursor of whoever wants to follow only what comes next.
+
+        Parameters
+        ----------
+        key : as of `settlements`
+
+        Returns
+        -------
+        cursor : no settlement so far has a greater number; 0 where there is none
+
+        Raises
+        ------
+        NotPromisedError
+            As `settlements`.
         """
         ...
 

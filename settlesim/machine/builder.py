@@ -26,7 +26,7 @@ from settlesim.errors import (
 from settlesim.machine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
 from settlesim.machine.transitions_log import quietly
 
-__all__ = ["apply", "build_machine", "leaves_of", "machine_of"]
+__all__ = ["apply", "build_machine", "holds", "leaves_of", "machine_of", "placed", "without_states"]
 
 
 def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
@@ -150,11 +150,7 @@ class _Adapters:
         """Return a condition that asks for all guards of a transition but ``In(state)``."""
         wanted = [self.guard(name) for name in edge.conditions if asked_state(name)]
         refused = [self.guard(name) for name in edge.unless if asked_state(name)]
-        open_ = replace(
-            edge,
-            conditions=tuple(name for name in edge.conditions if not asked_state(name)),
-            unless=tuple(name for name in edge.unless if not asked_state(name)),
-        )
+        open_ = without_states(edge)
         moving = {name for name in open_.guards if takes_active(self._functions.get(name))}
 
         def check(event_data: EventData) -> bool:
@@ -163,7 +159,7 @@ class _Adapters:
             if any(each(event_data) for each in refused):
                 return False
             it: Any = event_data.model
-            asked = _placed(open_, moving, leaves_of(it.state)) if moving else open_
+            asked = placed(open_, moving, leaves_of(it.state)) if moving else open_
             return not asked.guards or ask(index, asked, it.event)
 
         return check
@@ -205,7 +201,16 @@ class _Adapters:
         return lambda instance: {"active": self.active(instance)}
 
 
-def _placed(edge: Transition, moving: Container[str], leaves: Iterable[str]) -> Transition:
+def without_states(edge: Transition) -> Transition:
+    """Return the transition without the guards ``In(state)``."""
+    return replace(
+        edge,
+        conditions=tuple(name for name in edge.conditions if not asked_state(name)),
+        unless=tuple(name for name in edge.unless if not asked_state(name)),
+    )
+
+
+def placed(edge: Transition, moving: Container[str], leaves: Iterable[str]) -> Transition:
     """Return the transition with the active states in the names of guards that look at them."""
     place = f" in {', '.join(leaves)}"
 
@@ -225,14 +230,31 @@ def _guard(
 ) -> Callable[[EventData], bool]:
     def check(event_data: EventData) -> bool:
         it: Any = event_data.model
-        result = _call(name, "guard", function, it.context, it.event, options=options(it))
-        if result is True or result is False:
-            return result
-        raise FunctionFailedError(
-            function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
-        )
+        return holds(name, function, it.context, it.event, options(it))
 
     return check
+
+
+def holds(
+    name: str,
+    function: Callable[..., Any],
+    context: FrozenDict,
+    event: Event,
+    options: Mapping[str, Any],
+) -> bool:
+    """Return what one guard says; the options are those of `apply`.
+
+    Raises
+    ------
+    FunctionFailedError
+        The function raised, is a coroutine, or returned anything but True or False.
+    """
+    result = _call(name, "guard", function, context, event, options=options)
+    if result is True or result is False:
+        return result
+    raise FunctionFailedError(
+        function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
+    )
 
 
 def _assign(

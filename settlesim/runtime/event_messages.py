@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from settlesim.chart import Event
-from settlesim.chart.event import external_event
+from settlesim.chart.event import EventName, external_event
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Message
@@ -57,7 +57,7 @@ def start_body() -> JSONValue:
     return {"start": True}
 
 
-def event_body(event: str, data: JSONValue = None) -> JSONValue:
+def event_body(event: EventName, data: JSONValue = None) -> JSONValue:
     """Return the body of the message that brings an event to a worker.
 
     Raises
@@ -66,7 +66,9 @@ def event_body(event: str, data: JSONValue = None) -> JSONValue:
         The name is reserved, or the data is no strict JSON.
     """
     checked = external_event(event, data)
-    return {"event": checked.name} if data is None else {"event": event, "data": checked.data}
+    return (
+        {"event": checked.name} if data is None else {"event": checked.name, "data": checked.data}
+    )
 
 
 def event_of(message: Message) -> Event | DelayPassed | StartRequest:

@@ -11,7 +11,7 @@ from settlesim.ports import Mark, digest_of
 from settlesim.store.checks import check_message
 from settlesim.store.database import Execute
 from settlesim.store.entries import DeadLetter
-from settlesim.store.messages import letter_of, letters
+from settlesim.store.messages import Mailbox, letter_of, letters
 from settlesim.store.queues import FifoQueue
 
 __all__ = ["Acceptance", "WaitingEvent", "accept_event", "dead_since", "where_is"]
@@ -70,7 +70,13 @@ def accept_event(
         (last,) = execute(
             "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages'"
         ).fetchone()
-        number = queue.accept_in(execute, body, key, event_id)
+        number = Mailbox(execute, queue.store.now()).accept(
+            queue.name,
+            body,
+            key,
+            event_id,
+            deduplication=queue.store.deduplication[queue.name],
+        )
         ahead = _ahead(execute, queue, key, number)
         if number <= last:
             return Acceptance(False, ahead)

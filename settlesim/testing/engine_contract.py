@@ -281,6 +281,7 @@ class EngineContract(ABC):
             assert await engine.outcome("a", "no-such-event") is None
             assert list(await engine.find()) == []
             assert list(await engine.settlements("a")) == []
+            assert await engine.latest("a") == 0
             assert list(await engine.dead_letters()) == []
             assert list(await engine.parked()) == []
             assert not await engine.retry("17")
@@ -714,6 +715,8 @@ class EngineContract(ABC):
             assert [each.number for each in later] == numbers[2:]
             assert [each.number for each in await engine.settlements("a", limit=2)] == numbers[:2]
             assert list(await engine.settlements("a", cursor=numbers[-1])) == []
+            assert await engine.latest("a") >= numbers[-1]
+            assert list(await engine.settlements("a", cursor=await engine.latest("a"))) == []
 
         self.on_engine(tmp_path, engine_chart(work), test)
 
@@ -739,6 +742,8 @@ class EngineContract(ABC):
             if Promise.FOLLOW_ALL not in engine.promises:
                 with pytest.raises(NotPromisedError):
                     await engine.settlements()
+                with pytest.raises(NotPromisedError):
+                    await engine.latest()
                 return
             waiting = asyncio.create_task(_follow(engine, None, 3, self.patience))
             for key in ("b", "a", "b"):
