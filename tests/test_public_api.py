@@ -21,6 +21,7 @@ PACKAGES = [
     "settlesim.errors",
     "settlesim.formats",
     "settlesim.gallery",
+    "settlesim.http",
     "settlesim.machine",
     "settlesim.ports",
     "settlesim.progress",
