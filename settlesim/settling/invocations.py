@@ -12,6 +12,8 @@ Rules
 
 from __future__ import annotations
 
+from copy import copy
+
 from settlesim.chart import Event
 from settlesim.chart.strict_json import FrozenDict, JSONValue
 from settlesim.machine.program import Fired, Program
@@ -46,6 +48,13 @@ class Running:
         self._event = event
         self.starts: dict[str, int] = {}
         """How often each service and each delay's trigger has been started."""
+
+    def copy(self) -> Running:
+        """Return the same services, delays and calls, to go on from here by themselves."""
+        other = copy(self)
+        for name in ("pending", "delays", "resting", "calls", "starts"):
+            setattr(other, name, getattr(self, name).copy())
+        return other
 
     def rest_in(self, active: frozenset[str], passed: str | None) -> None:
         """Begin with an instance that rests: the delays of its nodes go on outside.
