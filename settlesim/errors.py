@@ -20,7 +20,11 @@
     │   ├── ReceiptExpiredError     the consumer was too slow: the message is in other hands
     │   ├── EventRepeatedError      the event was settled before: only consume its message
     │   ├── DeduplicationError      the sender: one id for two different messages
-    │   ├── ChartMismatchError
+    │   ├── ChartMismatchError      another chart or version saved the instance
+    │   │   ├── MigrationError      the chart's author: its steps do not lead here
+    │   │   └── ChartEditedError    the chart's author: a new definition without a new version
+    │   ├── LeastVersionError       whoever deploys: the store wants a later version
+    │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
     ├── SimulationError             the caller: a scenario that makes no sense
@@ -38,9 +42,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 __all__ = [
+    "ChartEditedError",
     "ChartMismatchError",
     "DeadlineExceededError",
     "DeduplicationError",
@@ -50,7 +56,9 @@ __all__ = [
     "InvalidEventError",
     "InvalidValueError",
     "LayoutTimeoutError",
+    "LeastVersionError",
     "MicrostepLimitError",
+    "MigrationError",
     "MissingExtraError",
     "Problem",
     "ReadError",
@@ -68,6 +76,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "UnboundFunctionError",
+    "UnexpectedRevisionError",
     "VersionConflictError",
     "shorten",
 ]
@@ -456,6 +465,31 @@ class DeduplicationError(StoreError):
         )
 
 
+class UnexpectedRevisionError(StoreError):
+    """An event was meant for another revision of its instance; it was not accepted."""
+
+    key: str
+    expected: int
+    actual: int
+    waiting: int
+    """How many events wait that were accepted before."""
+
+    def __init__(self, *, key: str, expected: int, actual: int, waiting: int = 0) -> None:
+        if actual == expected:
+            events = "1 event waits" if waiting == 1 else f"{waiting} events wait"
+            what = f"at revision {actual}, but {events} that will change it"
+        else:
+            what = f"at revision {actual}, not {expected}"
+        super().__init__(
+            f"instance {shorten(key)} is {what}. The event was not accepted: read the instance "
+            "again, and send it with the revision that was read.",
+            key=key,
+            expected=expected,
+            actual=actual,
+            waiting=waiting,
+        )
+
+
 class ChartMismatchError(StoreError):
     """A stored instance belongs to another chart, version, or set of nodes."""
 
@@ -471,6 +505,33 @@ class ChartMismatchError(StoreError):
             stored=stored,
             current=current,
             reason=reason,
+        )
+
+
+class MigrationError(ChartMismatchError):
+    """A stored instance cannot be carried to the chart's version by its steps."""
+
+
+class ChartEditedError(ChartMismatchError):
+    """A stored instance was saved by this version of the chart, which had another definition."""
+
+
+class LeastVersionError(StoreError):
+    """The store wants a later version of the chart than this one."""
+
+    chart: str
+    version: int
+    least: int
+
+    def __init__(self, *, chart: str, version: int, least: int, store: str) -> None:
+        super().__init__(
+            f"this is chart {shorten(chart, 60)} version {version}, and store {store} wants "
+            f"version {least} or a later one: an earlier one would strand instances. "
+            f"`settlesim find --store {quote(store)} --chart {quote(chart)}` shows them.",
+            chart=chart,
+            version=version,
+            least=least,
+            store=store,
         )
 
 
@@ -500,6 +561,16 @@ class StoreUnavailableError(StoreError):
         super().__init__(
             f"store {path} can not be used: {reason}", path=path, reason=reason, final=final
         )
+
+
+def newer_version(key: str, chart: str, version: int, newest: int) -> ChartMismatchError:
+    """Return the error of a new instance that an earlier version of its chart was to start."""
+    return ChartMismatchError(
+        key=key,
+        stored="no version so far",
+        current=f"{chart} version {version}",
+        reason=f"the store has seen version {newest}, in which new instances start",
+    )
 
 
 def error_message(error: BaseException | str) -> str:

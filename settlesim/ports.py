@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import KW_ONLY, dataclass
 from hashlib import sha256
@@ -15,6 +15,9 @@ from settlesim.errors import InvalidValueError, shorten
 
 __all__ = [
     "MAX_VISIBILITY",
+    "ChartDefinition",
+    "ChartQueue",
+    "ChartStore",
     "ChartVersion",
     "Clock",
     "DurableTimer",
@@ -22,11 +25,15 @@ __all__ = [
     "Message",
     "Queue",
     "QueueStore",
+    "Rewrite",
     "Send",
     "Store",
+    "StoredChart",
+    "StoredSnapshot",
     "Timer",
     "Timers",
     "Transaction",
+    "WaitingMessage",
     "digest_of",
 ]
 
@@ -54,6 +61,30 @@ class ChartVersion(NamedTuple):
     chart: str
     """The chart's name."""
     version: int
+    migrates: tuple[int, ...] = ()
+    """The earlier versions of which the consumer can carry instances to its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartDefinition:
+    """What a store keeps of a chart, so that a later program can say what it was."""
+
+    chart: str
+    """The chart's name."""
+    version: int
+    fingerprint: str
+    """Tells the definition from others of the same version."""
+    text: str
+    """The definition as JSON text, which `read_chart` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChart:
+    """A chart that a store knows, since it has saved an instance there."""
+
+    definition: ChartDefinition
+    since: float
+    """When it saved the first one, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +117,9 @@ class Timers:
     """Of nodes that were entered."""
     kept: tuple[str, ...] = ()
     """The ids of those whose nodes were not left."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """The old and the new id of those whose delays have another one in the version of the chart
+    that saves; they keep their due times. `kept` and `started` have the new ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +127,7 @@ class Transaction:
     """What one settlement changes in a store, all of it or nothing.
 
     A store that cannot keep one of the parts after `expected` refuses the transaction with
-    `refuse_parts`; only a `record` may be left out in silence.
+    `refuse_parts`; only a `record` and a `definition` may be left out in silence.
     """
 
     key: str
@@ -115,6 +149,10 @@ class Transaction:
     """What becomes of the instance's timers; None leaves them alone."""
     record: FrozenDict | None = None
     """What the instance's list of settlements keeps of this one."""
+    definition: ChartDefinition | None = None
+    """The chart that saves `snapshot`; a store without a list of charts leaves it out."""
+    secret: tuple[str, ...] = ()
+    """Names of fields whose values the store hides in the list of settlements."""
     before: Snapshot | None = None
     """The state that was loaded, if the sender says so: then the store compares it too, since an
     instance that was deleted and created again may be at the same revision with another state."""
@@ -138,6 +176,36 @@ class Transaction:
             raise InvalidValueError(
                 where=f"the transaction of instance {shorten(self.key, 60)}", reason=reason
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """An instance in the words of another version of its chart; nothing happens to it."""
+
+    key: str
+    """The instance."""
+    before: Snapshot
+    """The state that the store must hold now."""
+    after: Snapshot
+    """The state in its place, at the same revision."""
+    final: bool = False
+    """Whether the chart has come to its end in `after`."""
+    timers: Timers | None = None
+    """What becomes of the instance's timers; None leaves them alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessage:
+    """A message of a queue as somebody sees it who does not receive it."""
+
+    id: int
+    group_id: str
+    body: JSONValue
+    version: int | None
+    """The chart version that the sender met: that of the instance, or for a new key the newest
+    one that the store had seen; None where neither was known."""
+    dead: bool
+    """Whether it is a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +284,9 @@ class Store(Protocol):
         DeduplicationError
             A message that goes out has the deduplication id of another one; nothing was
             written.
+        ChartMismatchError
+            It starts an instance, and the store has seen a later version of the chart than that
+            of `definition`; nothing was written.
         StoreError
             The store could not write; it holds what it held before.
         InvalidValueError
@@ -234,6 +305,86 @@ class QueueStore(Store, Protocol):
 
     def timers(self, key: str) -> Sequence[DurableTimer]:
         """Return the instance's timers, the oldest first."""
+        ...
+
+
+class StoredSnapshot(Protocol):
+    """An instance in a list of them."""
+
+    @property
+    def key(self) -> str:
+        """The instance."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Its last saved state."""
+        ...
+
+
+@runtime_checkable
+class ChartStore(Store, Protocol):
+    """A store that knows which charts have saved its instances, so that charts may change."""
+
+    def charts(self, name: str | None = None) -> Sequence[StoredChart]:
+        """Return the charts that have saved instances, by name, version and time.
+
+        Parameters
+        ----------
+        name : of the chart; None for all
+        """
+        ...
+
+    def newest_version(self, name: str) -> int | None:
+        """Return the newest version of a chart that has saved an instance; None for none."""
+        ...
+
+    def least_version(self, name: str) -> int:
+        """Return the least version of a chart that may use the store; 0 where any may."""
+        ...
+
+    def check_version(self, name: str, version: int) -> None:
+        """Refuse a version of a chart below the least one.
+
+        Raises
+        ------
+        LeastVersionError
+        """
+        ...
+
+    def require_version(self, name: str, version: int) -> None:
+        """Refuse earlier versions of a chart from now on; 0 takes that back."""
+        ...
+
+    def instance_versions(self, name: str) -> Mapping[int, int]:
+        """Return how many instances of a chart each version has saved last."""
+        ...
+
+    def find(
+        self, *, chart: str | None, version: int | None, after: str | None, limit: int
+    ) -> Sequence[StoredSnapshot]:
+        """Return instances that a version of a chart has saved last, sorted by key.
+
+        Parameters
+        ----------
+        after : the last key of the page before; None for the first page
+        limit : how many are returned at most
+        """
+        ...
+
+    def rewrite(
+        self, rewrites: Sequence[Rewrite], definition: ChartDefinition | None = None
+    ) -> Sequence[str]:
+        """Put instances into other words, each if it is in its state `before`, in one write.
+
+        Parameters
+        ----------
+        definition : the chart in whose words they are afterwards
+
+        Returns
+        -------
+        keys : of those that were left alone, since another writer was first
+        """
         ...
 
 
@@ -259,6 +410,8 @@ class Message:
     """How often a consumer gave it back because it could not be handled."""
     sent_at: float
     """When it was accepted, in seconds since the epoch, on the store's clock."""
+    version: int | None = None
+    """As `WaitingMessage.version`."""
 
 
 @runtime_checkable
@@ -329,8 +482,9 @@ class Queue(Protocol):
         ----------
         visibility_timeout : seconds; None for the queue's own
         chart_version
-            The chart version that the consumer has: groups whose instance was saved by
-            another one are left to others. None for all groups.
+            The chart version that the consumer has: groups whose instance was saved by one
+            that it has not and cannot migrate are left to others; so are groups without an
+            instance where the store has seen a later version. None for all groups.
         """
         ...
 
@@ -446,6 +600,19 @@ class Queue(Protocol):
         left : those in flight included
         others : how many of them belong to no group that is left out
         """
+        ...
+
+
+@runtime_checkable
+class ChartQueue(Queue, Protocol):
+    """A queue that can be looked at, so that a chart may change while messages wait."""
+
+    def waiting_messages(self) -> Sequence[WaitingMessage]:
+        """Return all messages and dead letters, in the order in which they were accepted."""
+        ...
+
+    def chart_timers(self) -> Sequence[DurableTimer]:
+        """Return the timers that run for instances of the chart, by key."""
         ...
 
 

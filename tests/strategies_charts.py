@@ -15,10 +15,12 @@ __all__ = [
     "ASSIGNS",
     "FUNCTIONS",
     "GUARDS",
+    "SCXML_EVENTS",
     "TRIGGERS",
     "chart_records",
     "charts",
     "flat_charts",
+    "scxml_records",
     "timed_charts",
 ]
 
@@ -81,6 +83,14 @@ _EXTRAS: list[dict[str, Any]] = [
     {"conditions": ["yes"], "unless": ["is_even"], "assign": ["reset", "count"]},
     {"assign": ["count"]},
 ]
+_RETRIES: list[Any] = [
+    None,
+    None,
+    None,
+    2,
+    {"attempts": 3, "seconds": 0, "errors": ["OSError"]},
+    [{"errors": ["Busy"]}, {"attempts": 2, "seconds": 0.25, "jitter": 1, "seed": 7}],
+]
 _assigns = st.sampled_from(_ASSIGNS)
 
 
@@ -114,6 +124,7 @@ def _node(
         "on_done": draw(_targets(dests)),
         "on_error": draw(_targets(dests)),
         "timeout": draw(st.sampled_from([None, 1, 2.5])),
+        "retry": draw(st.sampled_from(_RETRIES)),
     }
     if draw(st.booleans()):
         spec["after"] = {"0.5": draw(_targets(dests)), "3": draw(_targets(dests))}
@@ -147,6 +158,117 @@ def _parallel(draw: st.DrawFn, name: str, *, resting: bool) -> dict[str, Any]:
     return {"name": name, "parallel": regions}
 
 
+# --- semantics="scxml" ----------------------------------------------------------------------
+
+SCXML_EVENTS = ("A", "A.b", "A.b.c", "B", "C")
+"""Events of charts with the semantics of SCXML; their descriptors match some of them."""
+_DESCRIPTORS = ["A", "A.b", "A.*", "B", "B", "C", "*"]
+_WITHOUT_PREPARE = [each for each in _EXTRAS if "prepare" not in each]
+
+
+@st.composite
+def _scxml_state(
+    draw: st.DrawFn, path: str, depth: int, *, tagged: bool, resting: bool
+) -> dict[str, Any]:
+    """A state, and what is inside it; targets are chosen when all states are known."""
+    spec: dict[str, Any] = {"name": path.rpartition(".")[2], "on_enter": draw(_assigns)}
+    kind = draw(st.sampled_from(["leaf", "leaf", "compound", "parallel"][: 1 if depth > 2 else 4]))
+    if kind == "leaf":
+        if draw(st.integers(0, 4)) == 0:
+            return {**spec, "final": True, "on_final": draw(_assigns)}
+        spec |= {"on_exit": draw(_assigns)}
+        if tagged or draw(st.integers(0, 2)):
+            return {**spec, "tags": draw(st.sampled_from(_TAGS)), "rests": resting}
+        return {**spec, "works": True}
+    tagged = tagged or draw(st.booleans())
+    names = [f"{path}.{depth}{letter}" for letter in "abc"[: draw(st.integers(1, 3))]]
+    children = [
+        draw(_scxml_state(name, depth + 1, tagged=tagged, resting=resting)) for name in names
+    ]
+    if draw(st.integers(0, 2)) == 0:
+        kinds = st.sampled_from(["shallow", "deep"])
+        children.insert(draw(st.integers(0, 1)), {"name": "back", "history": draw(kinds)})
+    spec["tags"] = ["settled"] if tagged else []
+    return {**spec, "parallel" if kind == "parallel" else "children": children}
+
+
+def _paths(states: list[dict[str, Any]], prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Full names with their states, in document order."""
+    found = []
+    for state in states:
+        path = prefix + state["name"]
+        inside = state.get("children") or state.get("parallel") or []
+        found += [(path, state), *_paths(inside, f"{path}.")]
+    return found
+
+
+@st.composite
+def _scxml_target(
+    draw: st.DrawFn, names: list[str], parallels: list[list[list[str]]]
+) -> dict[str, Any]:
+    """A way on: to one state, to one in each region of a parallel state, or internally."""
+    extra = draw(st.sampled_from(_WITHOUT_PREPARE))
+    if parallels and draw(st.integers(0, 4)) == 0:
+        regions = draw(st.sampled_from(parallels))
+        return {"dest": [draw(st.sampled_from(each)) for each in regions], **extra}
+    dest = draw(st.sampled_from([*names, None]))
+    internal = dest is not None and draw(st.integers(0, 3)) == 0
+    return {"dest": dest, **({"internal": True} if internal else {}), **extra}
+
+
+@st.composite
+def scxml_records(draw: st.DrawFn, *, resting: bool = False) -> dict[str, Any]:
+    """Mappings of charts with the semantics of SCXML.
+
+    History states, transitions between regions and to several states, and event descriptors.
+    """
+    roots = [f"s{index}" for index in range(draw(st.integers(1, 3)))]
+    states = [draw(_scxml_state(name, 1, tagged=False, resting=resting)) for name in roots]
+    known = _paths(states)
+    names = [path for path, _ in known]
+    places = [path for path, state in known if not (state.get("final") or "history" in state)]
+    parallels = [
+        [
+            [each for each in names if each == region or each.startswith(f"{region}.")]
+            for region in (f"{path}.{child['name']}" for child in state["parallel"])
+            if not region.endswith(".back")
+        ]
+        for path, state in known
+        if "parallel" in state
+    ]
+    target = _scxml_target(names, parallels)
+    some = st.lists(target, min_size=1, max_size=2)
+    for _, state in known:
+        if state.pop("works", False):
+            state["invoke"] = {"src": "work", "on_done": draw(some), "on_error": draw(some)}
+            if draw(st.booleans()):
+                state["after"] = {"0.5": draw(some)}
+        if state.pop("rests", False) and draw(st.booleans()):
+            state["after"] = {"60": draw(some)}
+        if ("children" in state or "parallel" in state) and draw(st.booleans()):
+            state["on_done"] = draw(some)
+    transitions = [
+        {
+            "trigger": draw(st.sampled_from(_DESCRIPTORS)),
+            "source": draw(st.sampled_from(places)),
+            **draw(target),
+        }
+        for _ in range(draw(st.integers(1, 6)) if places else 0)
+    ]
+    return {
+        "name": "generated",
+        "semantics": "scxml",
+        "initial": draw(st.sampled_from([path for path in names if not path.endswith("back")])),
+        "context": draw(st.sampled_from([{}, {"n": 1}])),
+        "on_reject": draw(st.sampled_from(["discard", "persist"])),
+        "states": states,
+        "transitions": transitions,
+    }
+
+
+# --- any chart ------------------------------------------------------------------------------
+
+
 @st.composite
 def chart_records(
     draw: st.DrawFn, *, nested: bool | None = None, resting: bool = False
@@ -174,6 +296,7 @@ def chart_records(
         "version": draw(st.integers(1, 3)),
         "initial": draw(st.sampled_from(roots)),
         "context": draw(st.sampled_from([{}, {"n": 1}, {"n": 0, "list": [{"a": None}]}])),
+        "secret": draw(st.sampled_from([[], ["pin"]])),
         "on_reject": draw(st.sampled_from(["discard", "persist"])),
         "states": states,
         "transitions": transitions,
@@ -181,7 +304,11 @@ def chart_records(
 
 
 def charts(
-    *, nested: bool | None = None, bound: bool = False, resting: bool = False
+    *,
+    nested: bool | None = None,
+    bound: bool = False,
+    resting: bool = False,
+    semantics: str | None = None,
 ) -> st.SearchStrategy[Chart]:
     """Valid charts: guards, assigns, services, delays, eventless transitions, regions.
 
@@ -190,6 +317,7 @@ def charts(
     nested : whether nodes have children; None for either
     bound : whether functions are bound
     resting : whether nodes where the chart rests may have delays, too
+    semantics : whose rules say which transitions fire; None for either, where `nested` is None
     """
 
     def build(record: dict[str, Any]) -> Chart:
@@ -198,7 +326,11 @@ def charts(
             return chart
         return chart.bind({name: FUNCTIONS[name] for name in chart.roles})
 
-    return chart_records(nested=nested, resting=resting).map(build)
+    ours = chart_records(nested=nested, resting=resting).map(build)
+    scxml = scxml_records(resting=resting).map(build)
+    if semantics is None and nested is None:
+        return ours | scxml
+    return scxml if semantics == "scxml" else ours
 
 
 @st.composite

@@ -17,14 +17,18 @@ _SNAPSHOT = Snapshot("chart", 1, ("no",), freeze_object({}, where="context"))
 _SETTLEMENT = Settlement(Outcome.REJECTED, "k", Event("GO"), _SNAPSHOT, _SNAPSHOT, (), (), _CHART)
 
 FACTS: dict[str, dict[str, Any]] = {
+    "ChartEditedError": {"key": "k", "stored": "a 1", "current": "a 1", "reason": "why"},
     "ChartMismatchError": {"key": "k", "stored": "a 1", "current": "a 2", "reason": "why"},
     "DeadlineExceededError": {"seconds": 300.0, "configuration": ("a", "b")},
+    "UnexpectedRevisionError": {"key": "k", "expected": 1, "actual": 2},
     "DeduplicationError": {"queue": "q", "group_id": "g", "deduplication_id": "d"},
     "DefinitionError": {"problems": (Problem("states[0]", "is wrong"),), "chart": "c", "more": 2},
     "EventRepeatedError": {"key": "k", "event_id": "e", "revision": 2, "outcome": "resolved"},
     "FunctionFailedError": {"function": "f", "role": "guard", "reason": "raised"},
     "InvalidEventError": {"name": "done.x", "reason": "is reserved"},
     "InvalidValueError": {"where": "context['a']", "reason": "has nan"},
+    "LeastVersionError": {"chart": "c", "version": 1, "least": 2, "store": "s.db"},
+    "MigrationError": {"key": "k", "stored": "a 1", "current": "a 2", "reason": "why"},
     "LayoutTimeoutError": {"seconds": 5.0},
     "MicrostepLimitError": {"limit": 1000, "cycle": ("a", "b")},
     "MissingExtraError": {"extra": "lab", "feature": "the panel", "module": "jupyterlab"},

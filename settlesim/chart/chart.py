@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -16,6 +16,8 @@ from settlesim.chart.definition import (
     Transition,
 )
 from settlesim.chart.dialect import CHART_KEYS, check_keys
+from settlesim.chart.diff import ChartDiff, InstanceCounts, diff_charts
+from settlesim.chart.fingerprint import fingerprint_of
 from settlesim.chart.functions import check_functions
 from settlesim.chart.heading import (
     OnReject,
@@ -24,19 +26,26 @@ from settlesim.chart.heading import (
     read_initial,
     read_name,
     read_on_reject,
+    read_provenance,
+    read_secret,
     read_semantics,
     read_settling_tags,
     read_version,
 )
+from settlesim.chart.migration import Migration, check_steps
 from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict
+from settlesim.chart.structure import Structure
 from settlesim.chart.validation import (
     ancestors,
     check_nodes,
     check_parallel,
     check_roles,
+    check_scxml,
+    refuse_scxml,
     resolve,
+    resolve_default,
     roles,
 )
 from settlesim.chart.writer import chart_to_dict
@@ -69,8 +78,14 @@ class Chart:
     on_reject : ``"discard"`` or ``"persist"``
     settling_tags : which tags say that a node is a place to rest
     semantics
-        Whose rules say which transitions fire: ``"transitions"``, those of the library.
-        ``"scxml"`` is refused, since it is not there yet.
+        Whose rules say which transitions fire: ``"transitions"``, those of the library, or
+        ``"scxml"``, those of SCXML 1.0.
+    secret
+        Names of fields whose values no page, log, picture or list of settlements shows: in the
+        context, and wherever data of events or results of services have a field of that name.
+    migrations
+        Steps from earlier versions, as `settlesim.migration` makes them: one from each version
+        of which instances may still be there.
 
     Raises
     ------
@@ -97,12 +112,16 @@ class Chart:
         "functions",
         "initial",
         "initial_configuration",
+        "migrations",
         "name",
         "on_reject",
+        "provenance",
         "roles",
+        "secret",
         "semantics",
         "settling_tags",
         "states",
+        "structure",
         "transitions",
         "version",
     )
@@ -115,6 +134,10 @@ class Chart:
     on_reject: OnReject
     settling_tags: SettlingTags
     semantics: Semantics
+    secret: tuple[str, ...]
+    """Names of fields whose values are not shown."""
+    provenance: FrozenDict
+    """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
     """All nodes in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -127,6 +150,11 @@ class Chart:
     """Every function that the chart names, with its role: guard, assign or service."""
     initial_configuration: tuple[str, ...]
     """The leaves in which a new instance starts."""
+    migrations: tuple[Migration, ...]
+    """The steps that lead here from earlier versions, by the version where they begin; no part of
+    the definition."""
+    structure: Structure
+    """Which states transitions leave and enter with the semantics of SCXML."""
     cache: dict[str, Any]
     """What the layers above have made of this chart; no part of its value."""
 
@@ -142,6 +170,8 @@ class Chart:
         on_reject: OnReject = "discard",
         settling_tags: SettlingTags | Mapping[str, Any] = DEFAULT_TAGS,
         semantics: Semantics = "transitions",
+        secret: Sequence[str] = (),
+        migrations: Iterable[Migration] = (),
     ) -> None:
         self._read(
             Problems(name),
@@ -154,7 +184,10 @@ class Chart:
             on_reject=on_reject,
             settling_tags=settling_tags,
             semantics=semantics,
+            secret=secret,
         )
+        if migrations != ():
+            self._take_steps(migrations)
 
     def _read(
         self,
@@ -169,9 +202,12 @@ class Chart:
         on_reject: object = "discard",
         settling_tags: object = DEFAULT_TAGS,
         semantics: object = "transitions",
+        secret: object = (),
+        provenance: object = None,
     ) -> None:
         """Read everything and set it; raise all problems, those that were there included."""
-        parser = Parser(problems)
+        rules = read_semantics(semantics, problems)
+        parser = Parser(problems, scxml=rules == "scxml")
         if not parser.parse(states, transitions):
             problems.raise_if_any()
         tags = read_settling_tags(settling_tags, problems)
@@ -179,13 +215,17 @@ class Chart:
         self._set("version", read_version(version, problems))
         self._set("on_reject", read_on_reject(on_reject, problems))
         self._set("settling_tags", tags)
-        self._set("semantics", read_semantics(semantics, problems))
+        self._set("semantics", rules)
+        self._set("secret", read_secret(secret, problems))
         self._set("context", read_context(context, problems))
+        self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
             problems.raise_if_any()  # without states no name stands for anything
-        nodes, explicit, edges = _connect(parser, tags, problems)
+        nodes, explicit, edges = _connect(parser, tags, rules, problems)
         found = roles(nodes.values(), edges)
-        start = read_initial(initial, nodes, problems)
+        start = read_initial(
+            parser.place_of(initial, "initial"), nodes, problems, scxml=rules == "scxml"
+        )
         check_functions(parser.functions, found, "function", problems)
         problems.raise_if_any()
         self._set("initial", start)
@@ -196,7 +236,11 @@ class Chart:
         self._set("edges", edges)
         self._set("roles", MappingProxyType(found))
         self._set("functions", MappingProxyType(dict(parser.functions)))
+        self._set("structure", Structure(nodes))
         self._set("initial_configuration", self.enter(start))
+        self._set("migrations", ())
+        if rules == "scxml":
+            self._set("initial_configuration", self.structure.initial_configuration(start))
 
     # --- reading and writing --------------------------------------------------------------
 
@@ -232,7 +276,8 @@ class Chart:
         ----------
         functions
             By name. A guard is ``(context, event) -> bool``, an assign ``(context, event) ->``
-            mapping of changes, a service ``async (call) -> JSON``.
+            mapping of changes, a service ``async (call) -> JSON``. A guard or an assign with
+            a parameter ``active`` is given the names of all active states as well.
 
         Raises
         ------
@@ -248,11 +293,8 @@ class Chart:
                 problems.unknown("bind", "function", name, self.roles)
         check_functions(functions, self.roles, "bind", problems)
         problems.raise_if_any()
-        bound = object.__new__(Chart)
-        for slot in self.__slots__[1:]:
-            bound._set(slot, getattr(self, slot))
+        bound = self._copy()
         bound._set("functions", MappingProxyType({**self.functions, **functions}))
-        bound._set("cache", {})
         return bound
 
     def require(self, *wanted: str) -> None:
@@ -271,6 +313,48 @@ class Chart:
         if missing:
             raise UnboundFunctionError(chart=self.name, names=missing)
 
+    # --- versions -------------------------------------------------------------------------
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this definition from others: 16 hexadecimal digits.
+
+        Name, version, labels, the order of keys and the functions themselves do not count.
+        """
+        found: str | None = self.cache.get("fingerprint")
+        if found is None:
+            found = self.cache["fingerprint"] = fingerprint_of(self)
+        return found
+
+    def with_migrations(self, *migrations: Migration) -> Chart:
+        """Return a new chart, this one with the steps that lead to it from earlier versions.
+
+        Raises
+        ------
+        DefinitionError
+            Names that the charts of a step do not have; two steps from one version; a chain of
+            steps that does not lead to this version.
+        """
+        made = self._copy()
+        made._take_steps(migrations)
+        return made
+
+    def _take_steps(self, migrations: object) -> None:
+        problems = Problems(self.name)
+        plain = self._copy()
+        plain._set("migrations", ())
+        steps = check_steps(self, plain, migrations, problems)
+        problems.raise_if_any()
+        self._set("migrations", steps)
+
+    def _copy(self) -> Chart:
+        """Return this chart for one of its parts to be set anew."""
+        made = object.__new__(Chart)
+        for slot in self.__slots__[1:]:
+            made._set(slot, getattr(self, slot))
+        made._set("cache", {})
+        return made
+
     # --- nodes ----------------------------------------------------------------------------
 
     def node(self, name: str) -> Node:
@@ -283,6 +367,8 @@ class Chart:
     def enter(self, name: str) -> tuple[str, ...]:
         """Return the leaves that are active after the node `name` was entered."""
         node = self._nodes[name]
+        if self.semantics == "scxml":
+            return self.structure.entered(name)
         if node.kind is NodeKind.PARALLEL:
             return tuple(leaf for child in node.children for leaf in self.enter(child))
         return self.enter(node.initial) if node.initial is not None else (name,)
@@ -352,6 +438,28 @@ class Chart:
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
 
+    def diff(self, other: Chart, *, store: object = None) -> ChartDiff:
+        """Return what changes from this chart to another: in words, and as one picture.
+
+        Functions that are bound, labels and the version do not count.
+
+        Parameters
+        ----------
+        store
+            A store with instances of this chart: they are counted in the state in which each is,
+            and those with which the other chart cannot go on, see `ChartDiff.instances`. Nothing
+            is written.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be read.
+        """
+        if not isinstance(other, Chart):
+            raise TypeError(f"a chart is compared with a chart, not with {shorten(other, 60)}")
+        found = diff_charts(self, other)
+        return found if store is None else found.with_instances(_counted(found, store))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
 
@@ -368,13 +476,20 @@ class Chart:
             return True
         if not isinstance(other, Chart):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and dict(self.functions) == dict(other.functions)
+        mine, theirs = self.to_dict(), other.to_dict()
+        for record in (mine, theirs):
+            record.pop("provenance", None)
+        return (
+            mine == theirs
+            and dict(self.functions) == dict(other.functions)
+            and self.migrations == other.migrations
+        )
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.initial, len(self.states), len(self.edges)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.to_dict(), dict(self.functions))
+        return _rebuild, (self.to_dict(), dict(self.functions), self.migrations)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Chart is immutable: {name!r} can not be set")
@@ -386,28 +501,45 @@ class Chart:
         object.__setattr__(self, name, value)
 
 
+def _counted(diff: ChartDiff, store: object) -> InstanceCounts:
+    counts: InstanceCounts = display.count_instances(diff, store)
+    return counts
+
+
 def _given(**options: int | None) -> dict[str, int]:
     """Leave out what was not given: the layer above has the default."""
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _rebuild(record: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Chart:
-    return Chart.from_dict(record).bind(functions)
+def _rebuild(
+    record: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+    migrations: tuple[Migration, ...] = (),
+) -> Chart:
+    chart = Chart.from_dict(record).bind(functions)
+    return chart.with_migrations(*migrations) if migrations else chart
 
 
 def _connect(
-    parser: Parser, tags: SettlingTags, problems: Problems
+    parser: Parser, tags: SettlingTags, semantics: Semantics, problems: Problems
 ) -> tuple[dict[str, Node], tuple[Transition, ...], tuple[Transition, ...]]:
     """Resolve every destination, check the whole; return nodes, transitions and edges."""
-    nodes = parser.nodes
+    nodes = {
+        name: resolve_default(node, parser.nodes, problems) if node.default else node
+        for name, node in parser.nodes.items()
+    }
     explicit = tuple(
         resolve(each, nodes, problems, siblings=each.trigger == "") for each in parser.transitions
     )
     resolved = {name: _resolve_node(node, nodes, problems) for name, node in nodes.items()}
     edges = explicit + tuple(edge for node in resolved.values() for edge in _reserved(node))
     check_nodes(resolved, edges, tags, problems)
-    check_parallel(resolved, edges, problems)
-    check_roles(resolved.values(), edges, problems)
+    if semantics == "scxml":
+        check_scxml(resolved, edges, problems)
+    else:
+        refuse_scxml(resolved.values(), edges, problems)
+        check_parallel(resolved, edges, problems)
+    check_roles(resolved, edges, problems)
     return resolved, explicit, edges
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from settlesim.chart.strict_json import JSONValue
 
 __all__ = [
+    "ANY_EVENT",
     "DEFAULT_TAGS",
     "EVENTLESS",
     "RESERVED_PREFIXES",
     "Delay",
+    "HistoryType",
     "Invocation",
     "Node",
     "NodeKind",
+    "Retry",
     "SettlingTags",
     "Transition",
     "TransitionKind",
@@ -24,17 +27,26 @@ __all__ = [
 EVENTLESS: Final = ""
 """The trigger of a transition that needs no event."""
 
+ANY_EVENT: Final = "*"
+"""The event descriptor that every event matches (SCXML 1.0, section 3.12.1)."""
+
 RESERVED_PREFIXES: Final = ("done.", "error.", "after.", "_settlesim")
 """What the name of an external event may not begin with (SCXML 1.0, section 3.12.1)."""
 
 
+HistoryType: TypeAlias = Literal["shallow", "deep"]
+"""Whether a history state remembers the children of its parent, or the leaves inside it."""
+
+
 class NodeKind(enum.Enum):
-    """What a node is made of (SCXML 1.0, sections 3.3, 3.4 and 3.7)."""
+    """What a node is made of (SCXML 1.0, sections 3.3, 3.4, 3.7 and 3.10)."""
 
     ATOMIC = "atomic"
     COMPOUND = "compound"
     PARALLEL = "parallel"
     FINAL = "final"
+    HISTORY = "history"
+    """Stands for what was active in its parent when that was left; never active itself."""
 
 
 class TransitionKind(enum.Enum):
@@ -71,7 +83,7 @@ class Transition:
     source: str
     """The full name of the source node."""
     dest: str | None
-    """The full name of the destination; None for an internal transition."""
+    """The full name of the destination, the first of several; None if nothing is left."""
     conditions: tuple[str, ...] = ()
     """Guards that all have to hold."""
     unless: tuple[str, ...] = ()
@@ -86,6 +98,15 @@ class Transition:
     """Assigns that run when the destination was entered."""
     label: str | None = None
     """What a picture shows in place of the trigger."""
+    more: tuple[str, ...] = ()
+    """The full names of further destinations, in other parallel regions."""
+    internal: bool = False
+    """Whether the source stays active where every destination is the source or inside it."""
+
+    @property
+    def dests(self) -> tuple[str, ...]:
+        """All destinations."""
+        return () if self.dest is None else (self.dest, *self.more)
 
     @property
     def kind(self) -> TransitionKind:
@@ -109,6 +130,26 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """When a service that failed is called again (Amazon States Language, "Retry")."""
+
+    attempts: int = 3
+    """How often the service is called at most, the first call included; 1 or more."""
+    seconds: float = 1.0
+    """The wait before the second call, >= 0."""
+    factor: float = 2.0
+    """What each wait is multiplied by for the next one, >= 1."""
+    max_seconds: float | None = None
+    """The longest wait, > 0; None for no limit."""
+    jitter: float = 0.0
+    """How much of a wait is left to chance, from 0 (nothing) to 1 (all of it)."""
+    seed: int = 0
+    """What chance is made from, together with the instance and the call."""
+    errors: tuple[str, ...] = ()
+    """The types of errors that it is about, as ``on_error`` sees them; empty for all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """An asynchronous service that runs while its node is active (SCXML 1.0, section 6.4)."""
 
@@ -126,6 +167,8 @@ class Invocation:
     """Seconds until the service counts as failed; None for the interpreter's default."""
     effect: bool = True
     """Whether the service changes the world outside, so that a second run would be seen."""
+    retry: tuple[Retry, ...] = ()
+    """Of these the first that is about an error says whether the service is called again."""
 
     @property
     def done_trigger(self) -> str:
@@ -167,6 +210,8 @@ class Node:
     """Full names, in document order."""
     initial: str | None = None
     """The child that is entered with a compound node; None where it rests on itself."""
+    initial_states: tuple[str, ...] = ()
+    """What is entered with a compound node, where that is not `initial` alone: full names."""
     tags: tuple[str, ...] = ()
     invoke: tuple[Invocation, ...] = ()
     after: tuple[Delay, ...] = ()
@@ -180,6 +225,11 @@ class Node:
     """Assigns that run when the node becomes final."""
     label: str | None = None
     """What a picture shows in place of the name."""
+    history: HistoryType | None = None
+    """What a history state remembers; None for every other node."""
+    default: tuple[str, ...] = ()
+    """What a history state stands for while its parent has never been left: full names. Empty
+    for what is entered with the parent."""
 
     @property
     def local_name(self) -> str:

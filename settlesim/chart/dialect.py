@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
+from functools import singledispatch
 from typing import Any, Final
 
 from settlesim.chart.problems import Problems, nearest
@@ -12,19 +13,21 @@ from settlesim.errors import shorten
 __all__ = [
     "CHART_KEYS",
     "FUNCTIONS",
+    "HISTORY_KEYS",
     "INVOKE_KEYS",
     "MAX_SECONDS",
     "NO_SECONDS",
     "POSITIONAL",
+    "RETRY_KEYS",
     "STATE_KEYS",
     "TARGET_KEYS",
     "TRANSITION_KEYS",
     "as_list",
     "check_keys",
     "enum_name",
-    "enum_state",
     "flag_of",
     "seconds_of",
+    "state_spec",
 ]
 
 MAX_SECONDS: Final = 1e9
@@ -44,14 +47,26 @@ POSITIONAL: Final = (
     "prepare",
 )
 FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "after")
-TARGET_KEYS: Final = tuple(sorted(("dest", "label", *FUNCTIONS)))
+TARGET_KEYS: Final = tuple(sorted(("dest", "internal", "label", *FUNCTIONS)))
 TRANSITION_KEYS: Final = tuple(sorted(("trigger", "source", *TARGET_KEYS)))
-INVOKE_KEYS: Final = ("effect", "input", "on_done", "on_error", "src", "timeout")
+HISTORY_KEYS: Final = ("name", "history", "default", "label")
+INVOKE_KEYS: Final = ("effect", "input", "on_done", "on_error", "retry", "src", "timeout")
+RETRY_KEYS: Final = (
+    "attempts",
+    "seconds",
+    "factor",
+    "max_seconds",
+    "jitter",
+    "seed",
+    "errors",
+)
 STATE_KEYS: Final = (
     "after",
     "always",
     "children",
+    "default",
     "final",
+    "history",
     "ignore_invalid_triggers",
     "initial",
     "invoke",
@@ -74,6 +89,8 @@ CHART_KEYS: Final = (
     "on_reject",
     "settling_tags",
     "semantics",
+    "secret",
+    "provenance",
     "states",
     "transitions",
 )
@@ -116,7 +133,7 @@ def check_keys(
 def _meant(key: object, value: object, known: Collection[str]) -> str | None:
     if not isinstance(key, str):
         return None
-    if key == "type" and value in ("final", "parallel"):
+    if key == "type" and value in ("final", "history", "parallel"):
         words: tuple[str, ...] = (str(value),)
     else:
         words = _ELSEWHERE.get(key.casefold(), ())
@@ -128,17 +145,29 @@ def enum_name(value: object) -> object:
     return value.name if isinstance(value, enum.Enum) else value
 
 
-def enum_state(member: enum.Enum) -> object:
+@singledispatch
+def state_spec(state: object) -> object:
+    """Return a state's mapping or name: of a member of an enum, of a state of `transitions`.
+
+    The states of `transitions` are registered by `settlesim.machine.state_objects`.
+    """
+    return state
+
+
+@state_spec.register
+def _(state: enum.Enum) -> object:
     """Take the value of an enum member for what is inside, as `transitions` does."""
-    if isinstance(member.value, enum.EnumMeta):
-        return {"name": member.name, "children": member.value}
-    return {**member.value, "name": member.name} if type(member.value) is dict else member.name
+    if isinstance(state.value, enum.EnumMeta):
+        return {"name": state, "children": state.value}
+    return {**state.value, "name": state} if type(state.value) is dict else state
 
 
 def as_list(value: object) -> Sequence[object]:
     """Take a lone value for a list of it, and None for an empty one."""
     if value is None:
         return ()
+    if isinstance(value, enum.EnumMeta):
+        return tuple(value)
     return value if isinstance(value, (list, tuple)) else (value,)
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import enum
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from settlesim.chart.definition import RESERVED_PREFIXES
+from settlesim.chart.definition import RESERVED_PREFIXES, TransitionKind
 from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import InvalidEventError, InvalidValueError
 
-__all__ = ["MAX_NAME_LENGTH", "Event", "external_event", "name_flaw"]
+__all__ = [
+    "MAX_NAME_LENGTH",
+    "Event",
+    "EventName",
+    "event_name",
+    "external_event",
+    "external_events",
+    "name_flaw",
+]
+
+if TYPE_CHECKING:
+    from settlesim.chart.chart import Chart
 
 MAX_NAME_LENGTH = 200
 """How many characters a name of a state, an event or a function may have."""
+
+EventName: TypeAlias = str | enum.Enum
+"""What an event may be called by: a text, or a member of an enum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,17 @@ def name_flaw(name: object) -> str | None:
     return None
 
 
+def event_name(name: Any) -> Any:
+    """Take a member of an enum for the event that it stands for; anything else for itself.
+
+    It is the value of a member that is a text (``StrEnum`` and the like), as `transitions`
+    has it, and as the event is called in JSON; and the name of any other member.
+    """
+    if isinstance(name, enum.Enum):
+        return str.__str__(name) if isinstance(name, str) else name.name
+    return name
+
+
 def external_event(name: object, data: object = None) -> Event:
     """Return the event, frozen; refuse names and data that no external event may have.
 
@@ -56,6 +82,7 @@ def external_event(name: object, data: object = None) -> Event:
         A name that is no text, is empty or too long, or begins like a reserved one; data
         that strict JSON cannot carry.
     """
+    name = event_name(name)
     flaw = name_flaw(name)
     if flaw:
         raise InvalidEventError(name=name, reason=flaw)
@@ -71,3 +98,10 @@ def external_event(name: object, data: object = None) -> Event:
         return Event(name, freeze(data, where="data"))
     except InvalidValueError as error:
         raise InvalidEventError(name=name, reason=f"cannot be sent: {error}") from None
+
+
+def external_events(chart: Chart) -> tuple[str, ...]:
+    """Return the events that a transition of the chart names, in document order."""
+    return tuple(
+        dict.fromkeys(edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL)
+    )

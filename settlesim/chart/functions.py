@@ -1,4 +1,9 @@
-"""Whether a function can be what the chart names it for."""
+"""What functions a chart may name, and whether one can be what the chart names it for.
+
+A guard ``In(review.asking)`` needs no function: it holds where that state is active, as in
+SCXML 1.0, section 5.9.1. A guard or an assign with a parameter ``active`` is given the names
+of all active states.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,38 @@ from typing import Any, Final
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
-__all__ = ["check_functions"]
+__all__ = ["asked_state", "check_functions", "takes_active"]
 
 _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "service": ("call",),
     "guard": ("context", "event"),
     "assign": ("context", "event"),
 }
+
+
+def asked_state(name: str) -> str | None:
+    """Return the state that the guard ``In(state)`` asks for; None for any other name.
+
+    Examples
+    --------
+    >>> asked_state("In(review.asking)"), asked_state("is_open")
+    ('review.asking', None)
+    """
+    if name.startswith("In(") and name.endswith(")"):
+        return name[3:-1].strip()
+    return None
+
+
+def takes_active(function: Any) -> bool:
+    """Whether a guard or an assign has a parameter ``active``, for the active states."""
+    try:
+        own = inspect.signature(function, follow_wrapped=False).parameters.values()
+        if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in own):
+            own = inspect.signature(function).parameters.values()  # a decorator passes it on
+    except (TypeError, ValueError):
+        return False  # some built-in functions have no signature
+    named = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return any(each.name == "active" and each.kind in named for each in own)
 
 
 def check_functions(
@@ -42,8 +72,9 @@ def _flaw(function: Any, role: str) -> str | None:
     except (TypeError, ValueError):
         signature = None  # some built-in functions have none
     if signature is not None:
+        options = {"active": ()} if role != "service" and takes_active(function) else {}
         try:
-            signature.bind(*takes)
+            signature.bind(*takes, **options)
         except TypeError:
             return f"takes {signature}; {article} {role} is called with ({', '.join(takes)})"
     if role != "service" and _waits(function):

@@ -25,6 +25,7 @@ from settlesim.chart.definition import (
 )
 from settlesim.chart.dialect import (
     FUNCTIONS,
+    HISTORY_KEYS,
     INVOKE_KEYS,
     MAX_SECONDS,
     NO_SECONDS,
@@ -35,12 +36,13 @@ from settlesim.chart.dialect import (
     as_list,
     check_keys,
     enum_name,
-    enum_state,
     flag_of,
     seconds_of,
+    state_spec,
 )
-from settlesim.chart.event import name_flaw
+from settlesim.chart.event import event_name, name_flaw
 from settlesim.chart.problems import Problems
+from settlesim.chart.retry import read_retry
 from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import InvalidValueError, shorten
 
@@ -55,19 +57,30 @@ MAX_NESTING: Final = 32
 MAX_ITEMS: Final = 100_000
 """How many tags, functions, services and delays a chart may name in all."""
 
+_INSIDE: Final = ("children", "states", "parallel")
+
 
 class _TooLargeError(Exception):
     """Ends the reading of a chart that is beyond the limits."""
 
 
 class Parser:
-    """Reads states and transitions; what it finds wrong goes to `problems`."""
+    """Reads states and transitions; what it finds wrong goes to `problems`.
 
-    def __init__(self, problems: Problems) -> None:
+    Parameters
+    ----------
+    scxml
+        Whether the chart has the semantics of SCXML: a compound state is entered by its first
+        child if it names none, and a list as ``initial`` names states that are entered together.
+    """
+
+    def __init__(self, problems: Problems, *, scxml: bool = False) -> None:
         self.problems = problems
+        self._scxml = scxml
         self.nodes: dict[str, Node] = {}
         self.transitions: list[Transition] = []
         self.functions: dict[str, Callable[..., Any]] = {}
+        self._members: dict[int, list[str]] = {}
         self._nested: list[tuple[str, str, object]] = []
         self._all_sources: dict[tuple[str, bool], list[str]] = {}
         self._count = 0
@@ -79,6 +92,7 @@ class Parser:
             if states is None:
                 self.problems.add("chart", "has no 'states'")
             else:
+                self._note_members(states, "", 0)
                 self._states(states, "states", parent=None)
             self._transition_list(transitions, "transitions", scope="")
             for where, scope, specs in self._nested:
@@ -93,11 +107,46 @@ class Parser:
         if self._items > MAX_ITEMS:
             raise _TooLargeError(f"more than {MAX_ITEMS} tags, functions, services and delays")
 
+    # --- members of enums -----------------------------------------------------------------
+
+    def _note_members(self, specs: object, prefix: str, depth: int) -> None:
+        """Note for every enum member that is a state its full name; targets are read early."""
+        if depth > MAX_NESTING or not isinstance(specs, (list, tuple, enum.EnumMeta)):
+            return
+        for spec in map(state_spec, specs):
+            member = spec.get("name") if isinstance(spec, Mapping) else spec
+            if not isinstance(member, (str, enum.Enum)):
+                continue
+            name = f"{prefix}{enum_name(member)}"
+            if isinstance(member, enum.Enum):
+                self._members.setdefault(id(member), []).append(name)
+            if isinstance(spec, Mapping):
+                for key in _INSIDE:
+                    self._note_members(spec.get(key), f"{name}.", depth + 1)
+
+    def place_of(self, member: object, where: str, scope: str = "") -> object:
+        """Return the full name of the state that an enum member is; else the value itself.
+
+        As in `transitions`, states of the scope go before those deeper inside it.
+        """
+        if not isinstance(member, enum.Enum):
+            return member
+        prefix = f"{scope}." if scope else ""
+        found = [name for name in self._members.get(id(member), ()) if name.startswith(prefix)]
+        nearest = [name for name in found if "." not in name.removeprefix(prefix)] or found
+        if len(nearest) > 1:
+            self.problems.add(
+                where,
+                f"{shorten(member)} is the states {shorten(nearest[0])} and "
+                f"{shorten(nearest[1])}: write the name of the one that is meant",
+            )
+        return nearest[0] if nearest else prefix + member.name
+
     # --- states ---------------------------------------------------------------------------
 
     def _states(self, specs: object, where: str, parent: str | None) -> tuple[str, ...]:
         if not isinstance(specs, (list, tuple)):
-            if isinstance(specs, type) and issubclass(specs, enum.Enum):
+            if isinstance(specs, enum.EnumMeta):
                 specs = list(specs)
             else:
                 self.problems.add(where, f"is {shorten(specs, 60)}; a list of states is needed")
@@ -110,8 +159,7 @@ class Parser:
         return tuple(name for name in names if name is not None)
 
     def _state(self, spec: object, where: str, parent: str | None) -> str | None:
-        if isinstance(spec, enum.Enum):
-            spec = enum_state(spec)
+        spec = state_spec(spec)
         if not isinstance(spec, Mapping):
             spec = {"name": spec}
         local = enum_name(spec.get("name"))
@@ -136,14 +184,21 @@ class Parser:
 
     def _node(self, spec: Mapping[str, Any], name: str, parent: str | None) -> None:
         where = f"state {shorten(name)}"
+        if spec.get("history") is not None:
+            self.nodes[name] = self._history(spec, name, parent, where)
+            return
+        if spec.get("default") is not None:
+            self.problems.add(where, "has a default, which only a history state has")
         self.nodes[name] = Node(name, NodeKind.ATOMIC, parent)  # keeps the place: parents first
         kind, children, initial = self._inside(spec, name, where)
+        first = _child_of(name, initial[0]) if initial else None
         self.nodes[name] = Node(
             name=name,
             kind=kind,
             parent=parent,
             children=children,
-            initial=initial,
+            initial=first,
+            initial_states=() if initial == (first,) else initial,
             tags=self._tags(spec.get("tags"), where),
             invoke=self._invocations(spec.get("invoke"), name, where),
             after=self._delays(spec.get("after"), name, where),
@@ -161,11 +216,35 @@ class Parser:
         if spec.get("transitions"):
             self._nested.append((f"{where} transitions", name, spec["transitions"]))
 
+    def _history(self, spec: Mapping[str, Any], name: str, parent: str | None, where: str) -> Node:
+        """Read a history state; its default is looked up when all states are known."""
+        check_keys(spec, HISTORY_KEYS, f"history {where}", self.problems)
+        history = spec["history"]
+        if history not in ("shallow", "deep"):
+            self.problems.add(
+                where, f"history is {shorten(history)}; 'shallow' or 'deep' is needed"
+            )
+        default = [enum_name(each) for each in as_list(spec.get("default"))]
+        self._take(len(default))
+        for each in default:
+            if not isinstance(each, str):
+                self.problems.add(
+                    where, f"default is {shorten(each)}; the name of a state is needed"
+                )
+        return Node(
+            name,
+            NodeKind.HISTORY,
+            parent,
+            label=self._label(spec.get("label"), where),
+            history="deep" if history == "deep" else "shallow",
+            default=tuple(each for each in default if isinstance(each, str)),
+        )
+
     def _inside(
         self, spec: Mapping[str, Any], name: str, where: str
-    ) -> tuple[NodeKind, tuple[str, ...], str | None]:
-        """Return kind, children and initial child of a node."""
-        lists = [key for key in ("children", "states", "parallel") if spec.get(key)]
+    ) -> tuple[NodeKind, tuple[str, ...], tuple[str, ...]]:
+        """Return kind, children and initial states of a node."""
+        lists = [key for key in _INSIDE if spec.get(key)]
         final = flag_of(spec, "final", where, self.problems, default=False)
         if len(lists) > 1:
             self.problems.add(where, f"has both {lists[0]!r} and {lists[1]!r}; one is possible")
@@ -173,14 +252,17 @@ class Parser:
         if final is True and lists:
             self.problems.add(where, "is final and has children; a final node is a leaf")
         if not lists:
-            if spec.get("initial") is not None:
+            if spec.get("initial"):
                 self.problems.add(where, "has an initial child but no children")
-            return (NodeKind.FINAL if final is True else NodeKind.ATOMIC), (), None
-        return self._initial(spec.get("initial"), lists[0], name, children, where)
+            return (NodeKind.FINAL if final is True else NodeKind.ATOMIC), (), ()
+        # What is false is none, as `transitions` has it: None, False, an empty text or list.
+        return self._initial(spec.get("initial") or None, lists[0], name, children, where)
 
     def _initial(
         self, initial: object, key: str, name: str, children: tuple[str, ...], where: str
-    ) -> tuple[NodeKind, tuple[str, ...], str | None]:
+    ) -> tuple[NodeKind, tuple[str, ...], tuple[str, ...]]:
+        if self._scxml and key != "parallel":
+            return NodeKind.COMPOUND, children, self._scxml_initial(initial, name, children, where)
         locals_ = tuple(child.rpartition(".")[2] for child in children)
         if isinstance(initial, (list, tuple)):
             given = tuple(enum_name(each) for each in initial)
@@ -189,24 +271,44 @@ class Parser:
                     where,
                     "a list as initial makes a parallel node: it has to name all children in order",
                 )
-            return NodeKind.PARALLEL, children, None
+            return NodeKind.PARALLEL, children, ()
         if key == "parallel":
             if initial is not None:
                 self.problems.add(where, "is parallel and has an initial child; all are entered")
-            return NodeKind.PARALLEL, children, None
+            return NodeKind.PARALLEL, children, ()
         initial = enum_name(initial)
         if initial is None:
-            return NodeKind.COMPOUND, children, None
+            return NodeKind.COMPOUND, children, ()
         if initial in locals_:
-            return NodeKind.COMPOUND, children, f"{name}.{initial}"
+            return NodeKind.COMPOUND, children, (f"{name}.{initial}",)
         if initial in children:
-            return NodeKind.COMPOUND, children, str(initial)
+            return NodeKind.COMPOUND, children, (str(initial),)
         self.problems.unknown(f"{where} initial", "child", initial, locals_)
-        return NodeKind.COMPOUND, children, None
+        return NodeKind.COMPOUND, children, ()
+
+    def _scxml_initial(
+        self, initial: object, name: str, children: tuple[str, ...], where: str
+    ) -> tuple[str, ...]:
+        """Return what is entered with a compound state: the first child if it names nothing."""
+        names = []
+        for each in map(enum_name, as_list(initial)):
+            inside = f"{name}.{each}"
+            full = inside if inside in self.nodes else each
+            if isinstance(full, str) and full in self.nodes and full.startswith(f"{name}."):
+                names.append(full)
+            else:
+                known = [child.rpartition(".")[2] for child in children]
+                self.problems.unknown(f"{where} initial", "state inside", each, known)
+        real = [each for each in children if self.nodes[each].kind is not NodeKind.HISTORY]
+        if not real:
+            self.problems.add(where, "has nothing inside but history states")
+        return tuple(names or real[:1])
 
     def _tags(self, tags: object, where: str) -> tuple[str, ...]:
         if tags is None:
             return ()
+        if isinstance(tags, (str, enum.Enum)):
+            tags = [tags]
         if not isinstance(tags, (list, tuple)):
             self.problems.add(
                 where, f"tags are {shorten(tags)}; a list of names is needed, such as ['settled']"
@@ -261,6 +363,7 @@ class Parser:
             ),
             timeout=None if timeout is None else self._seconds(timeout, f"{where} timeout"),
             effect=flag_of(spec, "effect", where, self.problems, default=True),
+            retry=read_retry(spec.get("retry"), f"{where} retry", self.problems),
         )
 
     def _delays(self, specs: object, name: str, where: str) -> tuple[Delay, ...]:
@@ -313,18 +416,23 @@ class Parser:
         for each in as_list(specs):
             spec = each if isinstance(each, Mapping) else {"dest": each}
             check_keys(spec, TARGET_KEYS, where, self.problems)
-            dest = self._target_name(enum_name(spec.get("dest")), source, where)
-            found.append(self._transition(spec, trigger, source, dest, where))
+            dests = self._dests(spec.get("dest"), "", where)
+            to = [source if dest == "=" else dest for dest in dests]
+            found.append(self._transition(spec, trigger, source, to, where))
         return tuple(found)
 
-    def _target_name(self, dest: object, source: str, where: str) -> str | None:
-        """Mark a destination with its source; siblings are looked up when all are known."""
-        if dest is None:
-            return None
-        if not isinstance(dest, str):
-            self.problems.add(where, f"dest is {shorten(dest)}; the name of a state is needed")
-            return None
-        return source if dest == "=" else dest
+    def _dests(self, dests: object, scope: str, where: str) -> list[str]:
+        """Return the destinations in full; of targets, siblings are looked up later."""
+        if isinstance(dests, (list, tuple)) and not dests:
+            self.problems.add(where, "dest is an empty list; name a state, or None")
+        found = []
+        for each in as_list(dests):
+            dest = self._in_scope(each, scope, where)
+            if isinstance(dest, str):
+                found.append(dest)
+            else:
+                self.problems.add(where, f"dest is {shorten(each)}; the name of a state is needed")
+        return found
 
     def _transition_list(self, specs: object, where: str, scope: str) -> None:
         if specs is None:
@@ -352,14 +460,10 @@ class Parser:
         if "source" not in spec or "dest" not in spec:
             self.problems.add(where, "needs 'source' and 'dest' (None for an internal transition)")
             return
-        trigger = self._trigger(enum_name(spec.get("trigger")), where)
-        prefix = f"{scope}." if scope else ""
-        dest = enum_name(spec["dest"])
-        if dest is not None and not isinstance(dest, str):
-            self.problems.add(where, f"dest is {shorten(dest)}; the name of a state is needed")
-            return
-        for source in self._sources(spec["source"], dest, scope, where):
-            to = source if dest == "=" else None if dest is None else prefix + dest
+        trigger = self._trigger(event_name(spec.get("trigger")), where)
+        dests = self._dests(spec["dest"], scope, where)
+        for source in self._sources(spec["source"], dests, scope, where):
+            to = [source if dest == "=" else dest for dest in dests]
             self.transitions.append(self._transition(spec, trigger, source, to, where))
 
     def _trigger(self, trigger: object, where: str) -> str:
@@ -378,16 +482,22 @@ class Parser:
             )
         return name
 
-    def _sources(self, sources: object, dest: object, scope: str, where: str) -> list[str]:
-        prefix = f"{scope}." if scope else ""
-        if enum_name(sources) == "*":
-            return self._every_source(scope, deep=dest == "=")
+    def _in_scope(self, name: object, scope: str, where: str) -> object:
+        """Return a name in full; what stands for other states, or is no name, as it is."""
+        if isinstance(name, enum.Enum):
+            return self.place_of(name, where, scope)
+        return f"{scope}.{name}" if scope and isinstance(name, str) and name != "=" else name
+
+    def _sources(self, sources: object, dests: list[str], scope: str, where: str) -> list[str]:
+        if sources == "*":
+            return self._every_source(scope, deep="=" in dests)
         names = []
         if not as_list(sources):
             self.problems.add(where, "has no source; the name of a state, a list or '*' is needed")
-        for source in map(enum_name, as_list(sources)):
-            if isinstance(source, str):
-                names.append(prefix + source)
+        for source in as_list(sources):
+            name = self._in_scope(source, scope, where)
+            if isinstance(name, str):
+                names.append(name)
             else:
                 self.problems.add(
                     where, f"source is {shorten(source)}; the name of a state is needed"
@@ -402,13 +512,13 @@ class Parser:
             found = self._all_sources[scope, deep] = [
                 node.name
                 for node in self.nodes.values()
-                if node.kind is not NodeKind.FINAL
+                if node.kind not in {NodeKind.FINAL, NodeKind.HISTORY}
                 and (node.name.startswith(prefix) if deep else (node.parent or "") == scope)
             ]
         return found
 
     def _transition(
-        self, spec: Mapping[str, Any], trigger: str, source: str, dest: str | None, where: str
+        self, spec: Mapping[str, Any], trigger: str, source: str, dests: list[str], where: str
     ) -> Transition:
         self._count += 1
         if self._count > MAX_TRANSITIONS:
@@ -419,7 +529,13 @@ class Parser:
             if spec.get(key) is not None
         }
         return Transition(
-            trigger, source, dest, label=self._label(spec.get("label"), where), **functions
+            trigger,
+            source,
+            dests[0] if dests else None,
+            label=self._label(spec.get("label"), where),
+            more=tuple(dests[1:]),
+            internal=flag_of(spec, "internal", where, self.problems, default=False),
+            **functions,
         )
 
     # --- functions and keys ---------------------------------------------------------------
@@ -447,3 +563,8 @@ class Parser:
         if self.functions.setdefault(name, function) is not function:
             self.problems.add(where, f"two different functions are called {name!r}")
         return name
+
+
+def _child_of(name: str, inside: str) -> str:
+    """Return the child of a node that is, or holds, a node inside it."""
+    return ".".join(inside.split(".")[: name.count(".") + 2])

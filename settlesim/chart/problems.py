@@ -70,6 +70,11 @@ class Problems:
         self.add(where, message)
 
     @property
+    def count(self) -> int:
+        """How many problems were noted."""
+        return len(self._found) + self._more
+
+    @property
     def is_full(self) -> bool:
         """Whether further problems are only counted."""
         return len(self._found) >= _MAX_REPORTED

@@ -1,26 +1,29 @@
 """Reads a chart from whatever a person has: a mapping, JSON, a file, a module.
 
-A machine of `transitions` is read too; `settlesim.machine.from_transitions` registers that.
+A machine of `transitions` is read too; `settlesim.machine.from_transitions` registers that. So
+are charts of other formats: `settlesim.formats` registers `other_formats`.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
+import sys
 from collections.abc import Mapping
 from functools import singledispatch
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from settlesim.chart.chart import Chart
-from settlesim.chart.strict_json import decode, encode
+from settlesim.chart.dialect import CHART_KEYS
+from settlesim.chart.strict_json import encode
 from settlesim.errors import ReadError, shorten
 
 __all__ = [
     "MAX_FILE_BYTES",
     "chart_from_attribute",
-    "chart_from_file",
     "chart_to_json",
+    "other_formats",
     "read_chart",
 ]
 
@@ -29,25 +32,30 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 
 
 @singledispatch
-def read_chart(source: object) -> Chart:
+def read_chart(source: object, *, automatic: bool | None = None) -> Chart:
     """Read a chart.
 
     Parameters
     ----------
     source
-        A `Chart`, a mapping, JSON text (it begins with a brace), the path of a JSON file, a
-        ``module:attribute`` that holds any of these, or a machine of `transitions`.
+        A `Chart`, a mapping, a text, the path of a file, a ``module:attribute`` that holds any
+        of these, or a machine of `transitions`. What a mapping, text or file is, is recognised:
+        a chart of ours as JSON, or one of the formats of `settlesim.formats.import_chart`,
+        which also takes options and says what was left out.
+    automatic
+        Of a machine: whether its automatic transitions (``to_<state>``) become transitions of
+        the chart. By default they are left out, and that is said; with False it is not said.
 
     Raises
     ------
     ReadError
-        The source is none of these, or can not be opened.
+        The source is none of these, or cannot be opened.
     DefinitionError
         The chart in it is wrong.
     """
     raise ReadError(
         source=shorten(source, 60),
-        reason="is no chart: a Chart, a mapping, JSON text, a file's path, a module:attribute or "
+        reason="is no chart: a Chart, a mapping, a text, a file's path, a module:attribute or "
         "a transitions machine can be read",
     )
 
@@ -59,49 +67,47 @@ def _(source: Chart) -> Chart:
 
 @read_chart.register
 def _(source: Mapping) -> Chart:  # type: ignore[type-arg]
-    return Chart.from_dict(source)
+    return _from_mapping(source)
 
 
 @read_chart.register
 def _(source: os.PathLike) -> Chart:  # type: ignore[type-arg]
-    return chart_from_file(Path(os.fsdecode(source)))
+    return _from_other(Path(os.fsdecode(source)))
 
 
 @read_chart.register
 def _(source: str) -> Chart:
-    if source.lstrip().startswith(("{", "[")):
-        return _from_text(source.encode("utf-8", "surrogatepass"), "JSON text")
+    if "\n" in source or source.lstrip().startswith(("{", "[", "<")):
+        return _from_other(source)
     if ":" in source and not source.endswith(".json") and not os.path.exists(source):
         return chart_from_attribute(source)
-    return chart_from_file(Path(source))
+    return _from_other(Path(source))
 
 
-def chart_from_file(path: Path) -> Chart:
-    """Read a JSON file.
+@singledispatch
+def other_formats(source: object) -> Chart | None:
+    """Read a mapping, a text or a file's path: whatever kind of chart is in it.
 
-    Raises
-    ------
-    ReadError
-        There is no such file, it is too large, or it is no JSON object.
-    DefinitionError
-        The chart in it is wrong.
+    Returns
+    -------
+    chart : None for a mapping that is of no other format: it is a chart of ours
     """
-    try:
-        with open(path, "rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ReadError(source=shorten(str(path)), reason=f"cannot be read: {reason}") from None
-    return _from_text(text, str(path))
+    if "settlesim._public" in sys.modules:
+        return None
+    import_module("settlesim._public")  # the formats stand above, and register themselves
+    return other_formats(source)
 
 
-def _from_text(text: bytes, source: str) -> Chart:
-    if len(text) > MAX_FILE_BYTES:
-        raise ReadError(source=source, reason=f"is larger than {MAX_FILE_BYTES} bytes")
-    record = decode(text, source=source)
-    if not isinstance(record, dict):
-        raise ReadError(source=source, reason="holds no JSON object; a chart is one")
-    return Chart.from_dict(record)
+def _from_mapping(record: Mapping[Any, Any]) -> Chart:
+    ours = isinstance(record.get("states"), (list, tuple)) and set(record) <= set(CHART_KEYS)
+    found = None if ours else other_formats(record)
+    return Chart.from_dict(record) if found is None else found
+
+
+def _from_other(source: str | Path) -> Chart:
+    found = other_formats(source)
+    assert found is not None  # a text or a file is read, or an error says why not
+    return found
 
 
 def chart_from_attribute(source: str) -> Chart:
@@ -114,7 +120,7 @@ def chart_from_attribute(source: str) -> Chart:
     """
     module_name, _, path = source.partition(":")
     try:
-        value: Any = importlib.import_module(module_name)
+        value: Any = import_module(module_name)
         for part in path.split("."):
             value = getattr(value, part)
     except Exception as error:

@@ -9,7 +9,12 @@ Rules
    transition into one region, between two regions, or out of one region under a trigger
    that another region has as well, is refused. `transitions` would run each of them to a
    configuration that SCXML 1.0 (section 3.13, conflict resolution) does not allow.
+   With ``semantics="scxml"`` the conflict rule of that section decides, and none of it is refused.
 5. One name is one kind of function: guard, assign or service.
+6. A guard ``In(state)`` asks for a state of the chart.
+7. History states, several destinations and ``internal`` belong to ``semantics="scxml"``, which
+   has no ``prepare``. Several states are named together only where they are in different regions
+   of a parallel state (SCXML 1.0, sections 3.5, 3.6, 3.10 and 3.11).
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from settlesim.chart.definition import (
     EVENTLESS,
@@ -26,10 +31,21 @@ from settlesim.chart.definition import (
     SettlingTags,
     Transition,
 )
+from settlesim.chart.functions import asked_state
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
-__all__ = ["ancestors", "check_nodes", "check_parallel", "check_roles", "resolve", "roles"]
+__all__ = [
+    "ancestors",
+    "check_nodes",
+    "check_parallel",
+    "check_roles",
+    "check_scxml",
+    "refuse_scxml",
+    "resolve",
+    "resolve_default",
+    "roles",
+]
 
 
 def ancestors(name: str) -> list[str]:
@@ -41,7 +57,7 @@ def ancestors(name: str) -> list[str]:
 def describe(transition: Transition) -> str:
     """Name a transition in an error message."""
     trigger = shorten(transition.trigger) if transition.trigger != EVENTLESS else "eventless"
-    dest = "itself, internally" if transition.dest is None else shorten(transition.dest)
+    dest = " and ".join(map(shorten, transition.dests)) or "itself, internally"
     return f"transition {trigger} from {shorten(transition.source)} to {dest}"
 
 
@@ -58,16 +74,34 @@ def resolve(
     if transition.source not in nodes:
         problems.unknown(where, "source", transition.source, nodes)
         return transition
-    dest = transition.dest
-    if dest is None or dest in nodes:
+    if all(dest in nodes for dest in transition.dests):
         return transition
-    if siblings:
-        parent = nodes[transition.source].parent
+    parent = nodes[transition.source].parent if siblings else None
+    found = []
+    for dest in transition.dests:
         sibling = f"{parent}.{dest}"
-        if parent is not None and sibling in nodes:
-            return replace(transition, dest=sibling)
-    problems.unknown(where, "destination", dest, nodes)
-    return transition
+        if dest not in nodes and parent is not None and sibling in nodes:
+            found.append(sibling)
+            continue
+        found.append(dest)
+        if dest not in nodes:
+            problems.unknown(where, "destination", dest, nodes)
+    return replace(transition, dest=found[0], more=tuple(found[1:]))
+
+
+def resolve_default(node: Node, nodes: Mapping[str, Node], problems: Problems) -> Node:
+    """Return a history state with its default in full."""
+    prefix = f"{node.parent}."
+    found = []
+    for name in node.default:
+        full = prefix + name if prefix + name in nodes else name
+        if node.parent is None or (full in nodes and full.startswith(prefix)):
+            found.append(full)
+        else:
+            inside = [each.removeprefix(prefix) for each in nodes if each.startswith(prefix)]
+            where = f"state {shorten(node.name)} default"
+            problems.unknown(where, f"state inside {shorten(node.parent)}", name, inside)
+    return replace(node, default=tuple(found))
 
 
 def check_nodes(
@@ -102,6 +136,12 @@ def check_nodes(
         source = nodes.get(transition.source)
         if source is not None and source.kind is NodeKind.FINAL:
             problems.add(describe(transition), "starts in a final node, which is the end")
+        if source is not None and source.kind is NodeKind.HISTORY:
+            problems.add(
+                describe(transition),
+                "starts in a history state, which is never active; its default says what is "
+                "entered first",
+            )
 
 
 def _regions(name: str, nodes: Mapping[str, Node]) -> dict[str, str]:
@@ -165,20 +205,122 @@ def _check_reach(
             )
 
 
+# --- semantics="scxml" ----------------------------------------------------------------------
+
+_ONLY_SCXML = "needs semantics='scxml': the rules of the library transitions do not know it"
+
+
+def refuse_scxml(
+    nodes: Iterable[Node], transitions: Iterable[Transition], problems: Problems
+) -> None:
+    """Refuse what only charts with the semantics of SCXML have (rule 7)."""
+    for node in nodes:
+        if node.kind is NodeKind.HISTORY:
+            problems.add(f"state {shorten(node.name)}", f"is a history state, which {_ONLY_SCXML}")
+    for transition in transitions:
+        if transition.more:
+            problems.add(describe(transition), f"has several destinations, which {_ONLY_SCXML}")
+        if transition.internal:
+            problems.add(describe(transition), f"is marked internal, which {_ONLY_SCXML}")
+
+
+def check_scxml(
+    nodes: Mapping[str, Node], transitions: Iterable[Transition], problems: Problems
+) -> None:
+    """Check rule 7 for a chart with the semantics of SCXML."""
+    for node in nodes.values():
+        where = f"state {shorten(node.name)}"
+        _check_together(node.initial_states, nodes, f"{where} initial", problems)
+        if node.kind is NodeKind.HISTORY:
+            _check_history(node, nodes, where, problems)
+        first = None if node.initial is None else nodes[node.initial]
+        if first is not None and first.history and not first.default:
+            problems.add(
+                f"state {shorten(first.name)}",
+                "is entered first and remembers nothing then: give it a default",
+            )
+    for transition in transitions:
+        _check_together(transition.dests, nodes, describe(transition), problems)
+        if transition.prepare:
+            problems.add(
+                describe(transition),
+                "has 'prepare', which semantics='scxml' does not: guards are asked before "
+                "anything runs. Use 'assign'",
+            )
+        if transition.internal and transition.dest is None:
+            problems.add(
+                describe(transition), "is marked internal and has no destination; leave one out"
+            )
+
+
+def _check_history(node: Node, nodes: Mapping[str, Node], where: str, problems: Problems) -> None:
+    """Check where a history state is, and what it stands for at first."""
+    if node.parent is None:
+        problems.add(
+            where,
+            "is a history state outside of all others, and would never remember anything: "
+            "put it into the state that is left and entered again",
+        )
+    _check_together(node.default, nodes, f"{where} default", problems)
+    for name in [each for each in node.default if each in nodes]:
+        if nodes[name].kind is NodeKind.HISTORY:
+            problems.add(f"{where} default", f"{shorten(name)} is a history state itself")
+
+
+def _check_together(
+    names: Sequence[str], nodes: Mapping[str, Node], where: str, problems: Problems
+) -> None:
+    """Refuse states that cannot be entered together."""
+    known = [name for name in names if name in nodes]
+    for one, other in combinations(known, 2):
+        common = next((name for name in ancestors(one) if name in set(ancestors(other))), None)
+        inside = [_place(each, nodes) for each in (one, other)]
+        if (
+            common is None
+            or common in inside
+            or common in {one, other}
+            or nodes[common].kind is not NodeKind.PARALLEL
+        ):
+            problems.add(
+                where,
+                f"{shorten(one)} and {shorten(other)} cannot be entered together: only states in "
+                "different regions of a parallel state can",
+            )
+            return
+
+
+def _place(name: str, nodes: Mapping[str, Node]) -> str:
+    """Return what a destination is about: of a history state, the state that it is inside."""
+    node = nodes[name]
+    return node.parent if node.kind is NodeKind.HISTORY and node.parent is not None else name
+
+
 def roles(nodes: Iterable[Node], transitions: Iterable[Transition]) -> dict[str, str]:
-    """Return every function name with its role, in document order; the first role wins."""
+    """Return every function name with its role, in document order; the first role wins.
+
+    ``In(state)`` is no function, and is not among them.
+    """
     found: dict[str, str] = {}
     for name, role in _uses(nodes, transitions):
-        found.setdefault(name, role)
+        if asked_state(name) is None:
+            found.setdefault(name, role)
     return found
 
 
 def check_roles(
-    nodes: Iterable[Node], transitions: Iterable[Transition], problems: Problems
+    nodes: Mapping[str, Node], transitions: Iterable[Transition], problems: Problems
 ) -> None:
-    """Check rule 5."""
+    """Check rules 5 and 6."""
     found: dict[str, str] = {}
-    for name, role in _uses(nodes, transitions):
+    for name, role in _uses(nodes.values(), transitions):
+        state = asked_state(name)
+        if state is not None:
+            where = f"function {shorten(name)}"
+            if role != "guard":
+                problems.add(where, f"is used as {role}: In() is a guard")
+            elif state not in nodes:
+                problems.unknown(where, "state", state, nodes)
+            continue
         first = found.setdefault(name, role)
         if first != role:
             problems.add(

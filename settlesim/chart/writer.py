@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from settlesim.chart.definition import Invocation, Node, NodeKind, Transition
+from settlesim.chart.definition import Invocation, Node, NodeKind, Retry, Transition
 from settlesim.chart.strict_json import thaw
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["chart_to_dict"]
 
 _DEFAULT_SEMANTICS: Final[str] = "transitions"
+_PLAIN_RETRY: Final = Retry()
 _LISTS = ("conditions", "unless", "prepare", "before", "assign", "after")
 
 
@@ -35,10 +37,16 @@ def chart_to_dict(chart: Chart) -> dict[str, Any]:
     }
     if chart.semantics != _DEFAULT_SEMANTICS:
         record["semantics"] = chart.semantics
+    if chart.secret:
+        record["secret"] = list(chart.secret)
+    if chart.provenance:
+        record["provenance"] = thaw(chart.provenance)
     return record
 
 
 def _state(chart: Chart, node: Node) -> dict[str, Any]:
+    if node.kind is NodeKind.HISTORY:
+        return _history(node)
     record: dict[str, Any] = {
         "name": node.local_name,
         "tags": list(node.tags),
@@ -53,9 +61,20 @@ def _state(chart: Chart, node: Node) -> dict[str, Any]:
     }
     children = [_state(chart, chart.node(child)) for child in node.children]
     record["parallel" if node.kind is NodeKind.PARALLEL else "children"] = children
-    if node.initial is not None:
+    if node.initial_states:
+        record["initial"] = list(node.initial_states)
+    elif node.initial is not None:
         record["initial"] = chart.node(node.initial).local_name
     return {key: value for key, value in record.items() if value}
+
+
+def _history(node: Node) -> dict[str, Any]:
+    record: dict[str, Any] = {"name": node.local_name, "history": node.history}
+    if node.default:
+        record["default"] = list(node.default)
+    if node.label is not None:
+        record["label"] = node.label
+    return record
 
 
 def _invocation(invocation: Invocation) -> dict[str, Any]:
@@ -68,7 +87,21 @@ def _invocation(invocation: Invocation) -> dict[str, Any]:
     }
     if not invocation.effect:
         record["effect"] = False
+    if invocation.retry:
+        record["retry"] = [_retry(each) for each in invocation.retry]
     return record
+
+
+def _retry(retry: Retry) -> dict[str, Any]:
+    """Return what differs from a retry that says nothing, and how often it calls at most."""
+    record = {field.name: getattr(retry, field.name) for field in fields(retry)}
+    record["errors"] = list(retry.errors)
+    default = {field.name: getattr(_PLAIN_RETRY, field.name) for field in fields(retry)}
+    return {
+        key: value
+        for key, value in record.items()
+        if key == "attempts" or (tuple(value) if key == "errors" else value) != default[key]
+    }
 
 
 def _seconds(seconds: float) -> str:
@@ -80,7 +113,10 @@ def _targets(transitions: Iterable[Transition]) -> list[dict[str, Any]]:
 
 
 def _target(transition: Transition) -> dict[str, Any]:
-    record: dict[str, Any] = {"dest": transition.dest}
+    dests = transition.dests
+    record: dict[str, Any] = {"dest": list(dests) if transition.more else transition.dest}
+    if transition.internal:
+        record["internal"] = True
     for key in _LISTS:
         if getattr(transition, key):
             record[key] = list(getattr(transition, key))

@@ -17,6 +17,7 @@ from typing import Final
 from settlesim import display
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.report import CODES, Finding, Report, Severity, Verdict
+from settlesim.chart.retry import longest_waits
 from settlesim.chart.validation import ancestors, describe
 from settlesim.check.loops import Loop, find_loops, longest_run
 from settlesim.check.runs import ChartRuns, RunPhase, all_runs, names
@@ -62,7 +63,8 @@ def check_chart(chart: Chart, *, limit: int | None = None) -> Report:
         *_tags(chart),
         *_initial(chart),
         *_delays(chart),
-        *_differences(chart),
+        *_retries(chart),
+        *(_differences(chart) if chart.semantics == "transitions" else ()),
     ]
     if not found.complete:
         findings.append(Finding("SET901", f"chart {shorten(chart.name)}", found.cut))
@@ -187,6 +189,8 @@ def _unreachable(found: ChartRuns) -> Iterator[Finding]:
         return
     reached = _reached(found)
     for node in found.chart.states:
+        if node.kind is NodeKind.HISTORY:
+            continue  # it is never active
         if node.name not in reached and (node.parent is None or node.parent in reached):
             yield Finding("SET201", f"state {shorten(node.name)}", "no run ever enters it")
 
@@ -275,6 +279,19 @@ def _delays(chart: Chart) -> Iterator[Finding]:
                     f"state {shorten(node.name)}",
                     f"after {delay.seconds:g} s is beyond the deadline of one event, "
                     f"{_DEADLINE:g} s",
+                )
+
+
+def _retries(chart: Chart) -> Iterator[Finding]:
+    for node in chart.states:
+        for invocation in node.invoke:
+            waits = sum(sum(longest_waits(retry)) for retry in invocation.retry)
+            if waits > _DEADLINE:
+                yield Finding(
+                    "SET208",
+                    f"state {shorten(node.name)}",
+                    f"the retries of service {shorten(invocation.src)} wait for {waits:g} s, which "
+                    f"is beyond the deadline of one event, {_DEADLINE:g} s",
                 )
 
 

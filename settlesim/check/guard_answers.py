@@ -199,7 +199,7 @@ class Oracle:
         self._asked: dict[tuple[Question, int], bool] = {}
         self._said: dict[tuple[str, int], _Said] = {}
         self._held: dict[tuple[Refused, int], bool] = {}
-        self._conjunctions: dict[tuple[int, str], Refused] = {}
+        self._conjunctions: dict[tuple[tuple[str, ...], tuple[str, ...], str], Refused] = {}
         self._changes = 0  # how many assigns have run: each may change what a guard says
 
     def holds(self, index: int, transition: Transition, event: Event) -> bool:
@@ -209,12 +209,13 @@ class Oracle:
         ----------
         index : the transition's position in ``chart.edges``
         """
-        answers = self._conjunctions.get((index, event.name))
+        key = transition.conditions, transition.unless, event.name
+        answers = self._conjunctions.get(key)
         if answers is None:
             wanted = [(name, True) for name in transition.conditions]
             wanted += [(name, False) for name in transition.unless]
             answers = tuple(((name, event.name), value) for name, value in wanted)
-            self._conjunctions[index, event.name] = answers
+            self._conjunctions[key] = answers
         self.work.spend(1)
         if self._by_transition:
             return self._all_of(answers, event)

@@ -31,8 +31,8 @@ from settlesim.check.guard_answers import (
     Valuation,
     WorkCount,
 )
-from settlesim.machine.builder import build_machine
-from settlesim.machine.program import Fired, Program
+from settlesim.machine.fired import Fired
+from settlesim.machine.program import Program
 from settlesim.settling.macrostep import (
     FiredStep,
     Position,
@@ -162,7 +162,7 @@ class _Explorer:
         self.oracle = Oracle(work)
         assigns = [name for name, role in chart.roles.items() if role == "assign"]
         open_ = chart.bind(dict.fromkeys(assigns, self.oracle.change))
-        self.program = Program(open_, build_machine(open_, self.oracle.holds))
+        self.program = Program(open_, self.oracle.holds)
         self.activities = activities_of(self.program)
 
     def start(self) -> RunPoint:
@@ -173,29 +173,26 @@ class _Explorer:
     def hops(self, place: RunPoint) -> Iterator[Hop]:
         """Return everything that can happen at a place."""
         if place.phase is RunPhase.REST:
-            yield from self._events(place.position.configuration)
+            yield from self._events(place.position)
             if not place.starting:  # an instance that is not saved here has no timers
-                yield from self._timers(place.position.configuration)
+                yield from self._timers(place.position)
         elif place.phase is RunPhase.RUN:
             yield from self._internal(place)
         elif place.phase is RunPhase.WAIT:
             yield from self._completions(place)
 
-    def _events(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
-        for event in self.program.accepts(configuration):
-            for found in self._fire(Position(configuration), event):
+    def _events(self, position: Position) -> Iterator[Hop]:
+        for event in self.program.accepts(position.configuration):
+            for found in self._fire(position, event):
                 if found.result is not None:
-                    yield self._hop(
-                        Position(configuration), found.result, found, event, None, event=event
-                    )
+                    yield self._hop(position, found.result, found, event, None, event=event)
 
-    def _timers(self, configuration: tuple[str, ...]) -> Iterator[Hop]:
+    def _timers(self, position: Position) -> Iterator[Hop]:
         """Let pass the delays of the nodes in which an instance rests.
 
         Those of one node began together, so none passes after one that surely left the node.
         """
-        position = Position(configuration)
-        active = self.program.active(configuration)
+        active = self.program.active(position.configuration)
         for node in (each for each in self.chart.states if each.after and each.name in active):
             for delay in sorted(node.after, key=lambda each: each.seconds):
                 left = True
@@ -211,7 +208,11 @@ class _Explorer:
     def _fire(self, position: Position, trigger: str) -> Iterator[Valuation[Fired | None]]:
         def run() -> Fired | None:
             fired = self.program.fire(
-                position.configuration, self.chart.context, trigger, Event(trigger)
+                position.configuration,
+                self.chart.context,
+                trigger,
+                Event(trigger),
+                position.history,
             )
             self._count(position, fired)
             return fired
@@ -307,7 +308,7 @@ class _Explorer:
             yield place._replace(phase=RunPhase.WAIT, position=position)
             return
         rests = self.program.rests(configuration)
-        at_rest = RunPoint(RunPhase.REST, Position(configuration))
+        at_rest = RunPoint(RunPhase.REST, Position(configuration, history=position.history))
         if place.starting and not place.worked and self.chart.is_initial(configuration):
             if not (rests or not position.delays):
                 yield place._replace(phase=RunPhase.WAIT, position=position)

@@ -1,4 +1,4 @@
-"""Which chart a command is about: one of the gallery, a JSON file, or a Python attribute."""
+"""Which chart a command is about: one of the gallery, a file, or a Python attribute."""
 
 from __future__ import annotations
 
@@ -9,23 +9,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from settlesim.chart import Chart
 from settlesim.chart.problems import nearest
-from settlesim.chart.reader import chart_from_attribute, chart_from_file
+from settlesim.chart.reader import chart_from_attribute
 from settlesim.errors import ReadError, shorten
 
-__all__ = ["CHART_HELP", "Source", "chart_argument", "find_chart"]
+if TYPE_CHECKING:
+    from settlesim.formats import ImportedChart
+
+__all__ = [
+    "CHART_HELP",
+    "Source",
+    "chart_argument",
+    "echo_import",
+    "find_chart",
+    "named_chart_argument",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_SUFFIXES: Final = frozenset((".json", ".scxml", ".xml", ".mmd", ".mermaid", ".yaml", ".yml"))
+
 CHART_HELP: Final = """\b
     CHART is the name of a gallery chart (see `settlesim gallery`), the
-    path of a JSON file, or module:attribute; modules of the current
+    path of a file (settlesim, XState or Step Functions JSON, SCXML,
+    Mermaid, sismic YAML), or module:attribute; modules of the current
     folder can be imported."""
 
 
@@ -60,12 +73,12 @@ def find_chart(text: str) -> Source:
         module = text.partition(":")[0].removesuffix(".py").replace(os.sep, ".").lstrip(".")
         attribute = text.partition(":")[2] or "NAME"
         raise click.BadParameter(f"a Python file is named as a module: try {module}:{attribute}")
-    if path.is_file() or path.suffix == ".json":
-        return Source(chart_from_file(path), "file")
+    if path.is_file() or path.suffix in _SUFFIXES:
+        return Source(_from_file(path), "file")
     if ":" not in text and Path(f"{text.replace('.', os.sep)}.py").is_file():
         raise click.BadParameter(f"for the module {text}, name the chart in it: {text}:NAME")
     if path.is_dir():
-        raise click.BadParameter(f"{shorten(text)} is a folder; give a chart's JSON file")
+        raise click.BadParameter(f"{shorten(text)} is a folder; give a chart's file")
     if ":" in text:
         return Source(_from_python(text), "python")
     known = ", ".join(CHARTS)
@@ -74,6 +87,22 @@ def find_chart(text: str) -> Source:
     )
     close = nearest(text, CHARTS)
     raise click.BadParameter(f"{message}; did you mean {close!r}?" if close else f"{message}.")
+
+
+def _from_file(path: Path) -> Chart:
+    from settlesim.formats import import_chart
+
+    found = import_chart(path)
+    echo_import(path, found)
+    return found.chart
+
+
+def echo_import(path: Path, found: ImportedChart) -> None:
+    """Say what a file is and what was made of it, where it is no chart of ours."""
+    if found.is_foreign:
+        click.echo(f"Note: {path} is {found.format}.", err=True)
+        for sentence in found.sentences:
+            click.echo(f"  {sentence}", err=True)
 
 
 def _from_python(text: str) -> Chart:
@@ -114,13 +143,16 @@ def _plain_notes() -> Iterator[None]:
 
 def chart_argument(function: F) -> F:
     """Give a command the argument CHART, a `Source`, with shell completion."""
+    return named_chart_argument("source", "CHART")(function)
+
+
+def named_chart_argument(name: str, metavar: str) -> Callable[[F], F]:
+    """Give a command one of several charts as an argument, each a `Source`."""
 
     def convert(ctx: click.Context, param: click.Parameter, value: str) -> Source:
         return find_chart(value)
 
-    return click.argument(
-        "source", metavar="CHART", callback=convert, shell_complete=complete_chart
-    )(function)
+    return click.argument(name, metavar=metavar, callback=convert, shell_complete=complete_chart)
 
 
 def complete_chart(

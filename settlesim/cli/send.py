@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import click
 
 from settlesim.chart import Chart
+from settlesim.chart.event import external_events
 from settlesim.chart.snapshot import key_flaw
 from settlesim.chart.strict_json import MAX_BYTES, decode
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
@@ -21,7 +22,6 @@ from settlesim.cli.stand_ins import parse_json
 from settlesim.cli.store_options import (
     check_event,
     deduplication_option,
-    external_events,
     queue_store,
     store_option,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from settlesim.chart import Chart, TransitionKind
+from settlesim.chart import Chart
 from settlesim.chart.problems import nearest
 from settlesim.cli.output import quoted
 from settlesim.errors import InvalidValueError, shorten
@@ -26,7 +26,6 @@ __all__ = [
     "counted",
     "deduplication_option",
     "duration",
-    "external_events",
     "parse_duration",
     "queue_names",
     "queue_option",
@@ -134,13 +133,6 @@ def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
 
 
 # --- events ---------------------------------------------------------------------------------
-
-
-def external_events(chart: Chart) -> tuple[str, ...]:
-    """Return the events that a transition of the chart names, in document order."""
-    return tuple(
-        dict.fromkeys(edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL)
-    )
 
 
 def check_event(chart: Chart, name: str, known: Iterable[str]) -> str | None:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 _ONE: Final = {
+    "charts": "chart",
     "dead_letters": "dead letter",
     "deduplication": "deduplication id",
     "instances": "instance",
+    "least_versions": "least version",
     "marks": "mark",
     "messages": "message",
     "parked": "parked group",

@@ -1,14 +1,18 @@
 """Charts as machines of `transitions`: built, imported and sketched. Only this imports it."""
 
 from settlesim.machine.builder import machine_of
+from settlesim.machine.from_markup import chart_from_markup
 from settlesim.machine.from_transitions import Imported, LeftOutWarning, import_machine
 from settlesim.machine.machine import NestedSettleMachine, SettleMachine
+from settlesim.machine.state_objects import state_of_object
 
 __all__ = [
     "Imported",
     "LeftOutWarning",
     "NestedSettleMachine",
     "SettleMachine",
+    "chart_from_markup",
     "import_machine",
     "machine_of",
+    "state_of_object",
 ]

@@ -7,12 +7,14 @@ that call the chart's functions with ``(context, event)`` and check what comes b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from transitions import EventData
 
 from settlesim.chart import Chart, Event, Node, NodeKind, Transition
+from settlesim.chart.functions import asked_state, takes_active
 from settlesim.chart.strict_json import FrozenDict, merge
 from settlesim.errors import (
     FunctionFailedError,
@@ -24,7 +26,7 @@ from settlesim.errors import (
 from settlesim.machine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
 from settlesim.machine.transitions_log import quietly
 
-__all__ = ["apply", "build_machine", "machine_of"]
+__all__ = ["apply", "build_machine", "holds", "leaves_of", "machine_of", "placed", "without_states"]
 
 
 def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
@@ -48,7 +50,9 @@ def build_machine(
     ----------
     ask
         Says in place of its guards whether a transition may fire; it is given its position in
-        ``chart.edges`` as well. None for the chart's own guards.
+        ``chart.edges`` as well. None for the chart's own guards. ``In(state)`` is not asked:
+        the machine knows. A guard that is given the active states has them in its name, so
+        that it may say something else in other states.
     """
     with quietly:
         return _build(chart, ask)
@@ -75,19 +79,9 @@ def _build(
     for index, edge in enumerate(chart.edges):
         spec = _transition(edge, adapters)
         if ask is not None and edge.guards:
-            spec["conditions"], spec["unless"] = [_asking(ask, index, edge)], []
+            spec["conditions"], spec["unless"] = [adapters.asking(ask, index, edge)], []
         machine.add_transition(**spec, edge=f"e{index}")
     return machine
-
-
-def _asking(
-    ask: Callable[[int, Transition, Event], bool], index: int, edge: Transition
-) -> Callable[[EventData], bool]:
-    def check(event_data: EventData) -> bool:
-        instance: Any = event_data.model
-        return ask(index, edge, instance.event)
-
-    return check
 
 
 def _state(chart: Chart, node: Node, adapters: _Adapters, nested: bool) -> dict[str, Any]:
@@ -125,27 +119,71 @@ def _transition(edge: Transition, adapters: _Adapters) -> dict[str, Any]:
 
 
 _PLAIN = frozenset((bool, dict, type(None)))
+_NOTHING: Mapping[str, Any] = {}
 
 
 class _Adapters:
     """Makes callbacks of `transitions` out of the functions of a chart, one for each name."""
 
     def __init__(self, chart: Chart) -> None:
+        self._chart = chart
         self._chart_name = chart.name
         self._functions = chart.functions
         self._made: dict[str, Callable[[EventData], Any]] = {}
+        self._active: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def guard(self, name: str) -> Callable[[EventData], bool]:
         """Return the callback that asks the guard `name`."""
         if name not in self._made:
-            self._made[name] = _named(_guard(name, self._function(name)), name)
+            state = asked_state(name)
+            if state is None:
+                function = self._function(name)
+                check = _guard(name, function, self._options(function))
+            else:
+                check = self._in_state(state)
+            self._made[name] = _named(check, name)
         return self._made[name]
+
+    def asking(
+        self, ask: Callable[[int, Transition, Event], bool], index: int, edge: Transition
+    ) -> Callable[[EventData], bool]:
+        """Return a condition that asks for all guards of a transition but ``In(state)``."""
+        wanted = [self.guard(name) for name in edge.conditions if asked_state(name)]
+        refused = [self.guard(name) for name in edge.unless if asked_state(name)]
+        open_ = without_states(edge)
+        moving = {name for name in open_.guards if takes_active(self._functions.get(name))}
+
+        def check(event_data: EventData) -> bool:
+            if not all(each(event_data) for each in wanted):
+                return False
+            if any(each(event_data) for each in refused):
+                return False
+            it: Any = event_data.model
+            asked = placed(open_, moving, leaves_of(it.state)) if moving else open_
+            return not asked.guards or ask(index, asked, it.event)
+
+        return check
+
+    def active(self, instance: Any) -> tuple[str, ...]:
+        """Return the names of all active states, in document order."""
+        leaves = tuple(leaves_of(instance.state))
+        if leaves not in self._active:
+            self._active[leaves] = self._chart.active(leaves)
+        return self._active[leaves]
+
+    def _in_state(self, state: str) -> Callable[[EventData], bool]:
+        def check(event_data: EventData) -> bool:
+            return state in self.active(event_data.model)
+
+        return check
 
     def assigns(self, names: Iterable[str]) -> list[Callable[[EventData], None]]:
         """Return the callbacks that run the assigns `names`."""
         for name in names:
             if name not in self._made:
-                self._made[name] = _named(_assign(name, self._function(name)), name)
+                function = self._function(name)
+                run = _assign(name, function, self._options(function))
+                self._made[name] = _named(run, name)
         return [self._made[name] for name in names]
 
     def _function(self, name: str) -> Callable[..., Any]:
@@ -157,42 +195,101 @@ class _Adapters:
 
         return unbound if function is None else function
 
+    def _options(self, function: object) -> Callable[[Any], Mapping[str, Any]]:
+        if not takes_active(function):
+            return _no_options
+        return lambda instance: {"active": self.active(instance)}
+
+
+def without_states(edge: Transition) -> Transition:
+    """Return the transition without the guards ``In(state)``."""
+    return replace(
+        edge,
+        conditions=tuple(name for name in edge.conditions if not asked_state(name)),
+        unless=tuple(name for name in edge.unless if not asked_state(name)),
+    )
+
+
+def placed(edge: Transition, moving: Container[str], leaves: Iterable[str]) -> Transition:
+    """Return the transition with the active states in the names of guards that look at them."""
+    place = f" in {', '.join(leaves)}"
+
+    def names(of: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name + place if name in moving else name for name in of)
+
+    return replace(edge, conditions=names(edge.conditions), unless=names(edge.unless))
+
 
 def _named(callback: Callable[[EventData], Any], name: str) -> Callable[[EventData], Any]:
     callback.__name__ = name  # the markup, and so the picture, shows it
     return callback
 
 
-def _guard(name: str, function: Callable[..., Any]) -> Callable[[EventData], bool]:
+def _guard(
+    name: str, function: Callable[..., Any], options: Callable[[Any], Mapping[str, Any]]
+) -> Callable[[EventData], bool]:
     def check(event_data: EventData) -> bool:
-        instance: Any = event_data.model
-        result = _call(name, "guard", function, instance.context, instance.event)
-        if result is True or result is False:
-            return result
-        raise FunctionFailedError(
-            function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
-        )
+        it: Any = event_data.model
+        return holds(name, function, it.context, it.event, options(it))
 
     return check
 
 
-def _assign(name: str, function: Callable[..., Any]) -> Callable[[EventData], None]:
+def holds(
+    name: str,
+    function: Callable[..., Any],
+    context: FrozenDict,
+    event: Event,
+    options: Mapping[str, Any],
+) -> bool:
+    """Return what one guard says; the options are those of `apply`.
+
+    Raises
+    ------
+    FunctionFailedError
+        The function raised, is a coroutine, or returned anything but True or False.
+    """
+    result = _call(name, "guard", function, context, event, options=options)
+    if result is True or result is False:
+        return result
+    raise FunctionFailedError(
+        function=name, role="guard", reason=f"returned {shorten(result, 40)}, not True or False"
+    )
+
+
+def _assign(
+    name: str, function: Callable[..., Any], options: Callable[[Any], Mapping[str, Any]]
+) -> Callable[[EventData], None]:
     def run(event_data: EventData) -> None:
-        instance: Any = event_data.model
-        instance.context = apply(name, function, instance.context, instance.event)
+        it: Any = event_data.model
+        it.context = apply(name, function, it.context, it.event, options(it))
 
     return run
 
 
-def apply(name: str, function: Callable[..., Any], context: FrozenDict, event: Event) -> FrozenDict:
+def _no_options(instance: object) -> Mapping[str, Any]:
+    return _NOTHING
+
+
+def apply(
+    name: str,
+    function: Callable[..., Any],
+    context: FrozenDict,
+    event: Event,
+    options: Mapping[str, Any],
+) -> FrozenDict:
     """Return the context after one assign.
+
+    Parameters
+    ----------
+    options : ``{"active": names}`` for a function that has a parameter ``active``; else empty
 
     Raises
     ------
     FunctionFailedError
         The function raised, is a coroutine, or returned what is no mapping of strict JSON.
     """
-    changes = _call(name, "assign", function, context, event)
+    changes = _call(name, "assign", function, context, event, options=options)
     if changes is None:
         return context
     try:
@@ -204,10 +301,16 @@ def apply(name: str, function: Callable[..., Any], context: FrozenDict, event: E
 
 
 def _call(
-    name: str, role: str, function: Callable[..., Any], context: FrozenDict, event: Event
+    name: str,
+    role: str,
+    function: Callable[..., Any],
+    context: FrozenDict,
+    event: Event,
+    *,
+    options: Mapping[str, Any],
 ) -> Any:
     try:
-        result = function(context, event)
+        result = function(context, event, **options)
     except UnboundFunctionError:
         raise
     except Exception as error:
@@ -225,3 +328,10 @@ def _call(
             reason="is asynchronous: only a service may wait; make it a plain function",
         )
     return result
+
+
+def leaves_of(state: Any) -> Iterable[str]:
+    """Return the leaves of the nested lists that `transitions` makes of parallel states."""
+    if isinstance(state, str):
+        return (state,)
+    return [leaf for region in state for leaf in leaves_of(region)]

@@ -3,10 +3,12 @@
 What is carried over
 --------------------
 States with their nesting, regions, tags and labels; transitions with their triggers,
-internal and reflexive ones included; the initial state; and the **names** of callbacks and
-conditions. The functions themselves take other arguments in `transitions`: bind functions
-``(context, event)`` to the names. A state's name is joined by dots, whatever the machine
-joins by.
+internal and reflexive ones included; the initial state; the callbacks of the machine that run
+around transitions; and the **names** of callbacks and conditions. A condition ``is_<state>``
+becomes the guard ``In(state)``. The functions themselves take other arguments in
+`transitions`: bind functions ``(context, event)`` to the names, or give the model, whose
+methods are then wrapped (`settlesim.machine.model_methods`). A state's name is joined by dots,
+whatever the machine joins by.
 
 What does this module not do
 ----------------------------
@@ -16,7 +18,8 @@ state, which `transitions` finds when it is triggered, is a `DefinitionError` he
 Notes
 -----
 A machine raises on an event that its state has no transition for, unless it ignores all
-invalid triggers; to a chart such an event is IGNORED.
+invalid triggers; to a chart such an event is IGNORED. Neither the queue of a machine nor the
+states of its models are part of a chart: an instance takes one event at a time.
 """
 
 from __future__ import annotations
@@ -33,24 +36,18 @@ from transitions.extensions.nesting import HierarchicalMachine, NestedState
 from transitions.extensions.states import Error, Volatile
 
 from settlesim.chart import Chart, read_chart
+from settlesim.chart.event import event_name
 from settlesim.errors import DefinitionError, Problem, shorten
 from settlesim.machine.callback_names import CallbackNames
+from settlesim.machine.declarations import Declared, Path, differences
 from settlesim.machine.machine import NestedSettleMachine, SettleMachine
 
-__all__ = ["Imported", "LeftOutWarning", "import_machine"]
+__all__ = ["AUTOMATIC", "Imported", "LeftOutWarning", "import_machine"]
 
-_AUTO: Final = "the automatic transitions (to_<state>): declare the ones that are meant"
+AUTOMATIC: Final = "the automatic transitions (to_<state>): declare the ones that are meant"
+"""What is said of automatic transitions that are left out."""
 _MAX_LINES: Final = 20
-_MACHINE_CALLBACKS: Final = (
-    "prepare_event",
-    "before_state_change",
-    "after_state_change",
-    "finalize_event",
-    "on_exception",
-    "on_final",
-)
-
-_Path = tuple[str, ...]
+_NOT_CARRIED: Final = ("finalize_event", "on_exception")
 
 
 class LeftOutWarning(UserWarning):
@@ -66,8 +63,10 @@ class Imported:
     """A sentence for each thing that the chart does not have; empty where it has all."""
 
 
-def import_machine(machine: Machine, *, name: str | None = None) -> Imported:
-    """Read a chart from a machine of `transitions`, and say what it can not carry.
+def import_machine(
+    machine: Machine, *, name: str | None = None, automatic: bool | None = None
+) -> Imported:
+    """Read a chart from a machine of `transitions`, and say what it cannot carry.
 
     Parameters
     ----------
@@ -75,12 +74,15 @@ def import_machine(machine: Machine, *, name: str | None = None) -> Imported:
         Flat, nested, with graph, locked or asynchronous; it is not changed. A machine that
         was made from a chart gives that chart.
     name : the chart's name; that of the machine by default
+    automatic
+        Whether its automatic transitions (``to_<state>``) are transitions of the chart. By
+        default they are not, and that is said; with False it is not said.
 
     Raises
     ------
     DefinitionError
-        What a chart refuses: a destination that is no state, a dot in a state's name, tags
-        that are no list, regions that reach into each other.
+        What a chart refuses: a destination that is no state, a dot in a state's name,
+        regions that reach into each other.
 
     Examples
     --------
@@ -94,16 +96,16 @@ def import_machine(machine: Machine, *, name: str | None = None) -> Imported:
     """
     if isinstance(machine, (SettleMachine, NestedSettleMachine)) and machine.chart is not None:
         return Imported(machine.chart, ())
-    return _Reader(machine, name or machine.name.removesuffix(": ") or "chart").read()
+    return _Reader(machine, name or machine.name.removesuffix(": ") or "chart", automatic).read()
 
 
 @read_chart.register
-def _(source: Machine) -> Chart:
-    found = import_machine(source)
-    lost = [each for each in found.left_out if each != _AUTO]
-    if lost:
-        more = len(lost) - _MAX_LINES
-        lines = lost[:_MAX_LINES] + [f"... and {more} more: see import_machine"] * (more > 0)
+def _(source: Machine, *, automatic: bool | None = None) -> Chart:
+    found = import_machine(source, automatic=automatic)
+    if found.left_out:
+        more = len(found.left_out) - _MAX_LINES
+        lines = list(found.left_out[:_MAX_LINES])
+        lines += [f"... and {more} more: see import_machine"] * (more > 0)
         text = "\n".join(f"  - {each}" for each in lines)
         # Two frames up: between the caller and this function stands the dispatcher.
         warnings.warn(f"left out of the chart:\n{text}", LeftOutWarning, stacklevel=3)
@@ -114,39 +116,62 @@ def _plain(name: Any) -> Any:
     return name.name if isinstance(name, enum.Enum) else name
 
 
+def _trigger_text(trigger: object) -> Any:
+    """Return what a trigger is called by: a text, unless somebody gave something else."""
+    return event_name(trigger)
+
+
+def _in(path: Path) -> str:
+    return f"In({'.'.join(path)})"
+
+
+def _is_inside(path: Path, scope: Path) -> bool:
+    return len(path) > len(scope) and path[: len(scope)] == scope
+
+
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(shorten(each) for each in names)
 
 
 class _Reader:
-    """Reads one machine; what it can not carry over goes to `left_out`."""
+    """Reads one machine; what it cannot carry over goes to `left_out`."""
 
-    def __init__(self, machine: Machine, name: str) -> None:
+    def __init__(self, machine: Machine, name: str, automatic: bool | None) -> None:
         self.machine = machine
         self.name = name
+        self.automatic = automatic
         self.left_out: list[str] = []
+        self.problems: list[Problem] = []
         self.states = dict(_walk(machine.states))
         self.scopes = list(self._scopes())
-        self.triggers: dict[str, list[_Path]] = {}
-        """Every trigger with the scopes that declare it, the innermost first."""
-        for scope, events in self.scopes:
-            for trigger in map(_plain, events):
-                self.triggers.setdefault(trigger, []).append(scope)
-        self.functions = CallbackNames(machine, self.triggers, self.left_out)
+        triggers = {_trigger_text(each) for _, events in self.scopes for each in events}
+        self.functions = CallbackNames(machine, triggers, self.left_out)
         self.separator: str | None = None
         if isinstance(machine, HierarchicalMachine):
             self.separator = machine.state_cls.separator
+        self.empty = next(
+            name
+            for name in ("unnamed", *(f"unnamed_{i}" for i in range(len(triggers))))
+            if name not in triggers
+        )
+        """What the empty trigger is called, which is an event to a machine."""
 
     def read(self) -> Imported:
         """Return the chart with what was left out."""
         self._refuse_dots()
+        declared = self._declared()
         specs = [self._state((name,), state) for name, state in self.machine.states.items()]
-        transitions = self._transitions()
+        transitions = self._transitions(declared)
         self._features()
-        self._machine_options()
+        for key in _NOT_CARRIED:
+            if getattr(self.machine, key):
+                self.left_out.append(f"{key} of the machine: a chart has no callback for that")
         initial = self._initial()
+        if self.problems:
+            raise DefinitionError(problems=tuple(self.problems), chart=self.name)
         chart = Chart(specs, transitions, initial, name=self.name)
         self._check_start(chart)
+        self.left_out.extend(differences(declared, self.states))
         self.left_out.extend(self.functions.sentences())
         return Imported(chart, tuple(dict.fromkeys(self.left_out)))
 
@@ -163,26 +188,41 @@ class _Reader:
                     "has a dot in its name, and in a chart dots join parent and child: rename it",
                 )
 
-    def _state(self, path: _Path, state: State) -> dict[str, Any]:
+    def _state(self, path: Path, state: State) -> dict[str, Any]:
         where = f"state {shorten('.'.join(path))}"
         spec: dict[str, Any] = {"name": path[-1]}
         for key in ("tags", "label"):
             value = getattr(state, key, None)
             if value:
                 spec[key] = value
+        tags = spec.get("tags")
+        if isinstance(tags, str) and not tags.isidentifier():
+            self.left_out.append(
+                f"that the tags of {where} are the text {shorten(tags)}: in the chart it is one "
+                "tag, write a list"
+            )
         for key in ("on_enter", "on_exit", "on_final"):
             names = self.functions.names(getattr(state, key, None) or (), f"{key} of {where}")
             if names:
                 spec[key] = names
-        if not isinstance(state, NestedState) or not state.states:
+        inside = getattr(state, "states", None)
+        if len(path) == 1 and (state.final or inside) and self.machine.on_final:
+            names = self.functions.names(self.machine.on_final, "on_final of the machine")
+            spec["on_final"] = [*spec.get("on_final", ()), *names]
+        if not inside:
             return {**spec, "final": bool(state.final)}
+        return {**spec, **self._inside(path, state, where)}
+
+    def _inside(self, path: Path, state: Any, where: str) -> dict[str, Any]:
+        """Return the children of a state, and the ones that are entered with it."""
         if state.final:
             self.left_out.append(f"the mark final of {where}: it is so when all inside it is")
-        initial = [] if state.initial is None else state.initial
+        initial = state.initial or []
         names = [_plain(each) for each in (initial if isinstance(initial, list) else [initial])]
         order = list(state.states)
         if len(names) > 1 and set(names) == set(order):
             order = names  # regions are entered in the order of `initial`
+        spec: dict[str, Any] = {}
         spec["children"] = [self._state((*path, name), state.states[name]) for name in order]
         if names:
             spec["initial"] = names if len(names) > 1 else names[0]
@@ -201,89 +241,181 @@ class _Reader:
         if any(isinstance(state, Error) for _, state in states):
             self.left_out.append("the errors of dead ends: tag such states, or give them a way on")
         for name in dict.fromkeys(each for _, state in states for each in _foreign(type(state))):
-            self.left_out.append(f"what the class {name} of the states does")
+            self.left_out.append(f"what the class {name} of the states does: bind it as callbacks")
 
     # --- transitions ----------------------------------------------------------------------
 
-    def _scopes(self) -> Iterator[tuple[_Path, Mapping[str, Any]]]:
+    def _scopes(self) -> Iterator[tuple[Path, Mapping[Any, Any]]]:
         """Return every place with transitions, the outermost last: inner ones go first."""
         for path, state in sorted(self.states.items(), key=lambda item: -len(item[0])):
             if isinstance(state, NestedState):
                 yield path, state.events
         yield (), self.machine.events
 
-    def _transitions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def _declared(self) -> list[Declared]:
+        """Return what can fire; automatic transitions and dead ones are left out."""
+        found: list[Declared] = []
         ends: dict[str, None] = {}
         for scope, events in self.scopes:
             for trigger, event in events.items():
-                for transition in (each for out in event.transitions.values() for each in out):
-                    source = self._full(scope, transition.source)
-                    state = self.states.get(tuple(source.split(".")))
-                    if self._is_auto(_plain(trigger), transition):
-                        self.left_out.append(_AUTO)
-                    elif state is not None and state.final and not getattr(state, "states", None):
-                        ends[source] = None
+                mine = [
+                    Declared(
+                        scope,
+                        self._trigger(trigger),
+                        self._full(scope, each.source),
+                        None if each.dest is None else self._full(scope, each.dest),
+                        each,
+                    )
+                    for source in event.transitions.values()
+                    for each in self._without_automatic(scope, _trigger_text(trigger), source)
+                ]
+                for each in mine if not scope else self._known_inside(scope, trigger, mine):
+                    state = self.states.get(each.source)
+                    if state is not None and state.final and not getattr(state, "states", None):
+                        ends[".".join(each.source)] = None
                     else:
-                        self._note_order(scope, _plain(trigger), source)
-                        found.append(self._transition(scope, _plain(trigger), transition))
+                        found.append(each)
         if ends:
             self.left_out.append(f"the ways out of {_quoted(ends)}: a final state is the end")
         return found
 
-    def _full(self, scope: _Path, name: str) -> str:
-        return ".".join((*scope, *(name.split(self.separator) if self.separator else (name,))))
+    def _trigger(self, trigger: object) -> str:
+        text = _trigger_text(trigger)
+        if not isinstance(text, str):
+            self._refuse(f"trigger {shorten(trigger)}", "is no text; an event has a name")
+        if text == "":
+            self.left_out.append(f"the empty trigger: in the chart it is the event {self.empty!r}")
+            return self.empty
+        return str(text)
 
-    def _is_auto(self, trigger: str, transition: Transition) -> bool:
-        dest = transition.dest
+    def _full(self, scope: Path, name: str) -> Path:
+        return (*scope, *(name.split(self.separator) if self.separator else (name,)))
+
+    def _without_automatic(
+        self, scope: Path, trigger: Any, transitions: Iterable[Transition]
+    ) -> Iterator[Transition]:
+        """Leave out the one automatic transition; a second one that looks like it was declared."""
+        seen = scope != () or not self.machine.auto_transitions or bool(self.automatic)
+        for each in transitions:
+            if seen or not self._is_automatic(trigger, each):
+                yield each
+                continue
+            seen = True
+            if self.automatic is None:
+                self.left_out.append(AUTOMATIC)
+
+    def _is_automatic(self, trigger: Any, transition: Transition) -> bool:
         attribute = self.machine.model_attribute
         prefix = "to_" if attribute == "state" else f"to_{attribute}_"
         return (
-            self.machine.auto_transitions
-            and trigger in {f"to_{dest}", f"{prefix}{dest}"}
+            trigger in {f"to_{transition.dest}", f"{prefix}{transition.dest}"}
+            and not (self.separator and self.separator in transition.source)
             and not (transition.conditions or transition.prepare)
             and not (transition.before or transition.after or getattr(transition, "label", None))
         )
 
-    def _note_order(self, scope: _Path, trigger: str, source: str) -> None:
-        """Name where `transitions` lets an inner declaration go before, or alone."""
-        for inner in self.triggers[trigger]:
-            if len(inner) <= len(scope) or inner[: len(scope)] != scope:
-                continue
-            path = tuple(source.split("."))
-            shared = len(_shared(inner, path))
-            below = shared == len(inner) < len(path)
-            beside = shared < min(len(inner), len(path)) and self._is_parallel(path[:shared])
-            if below or beside:
+    def _known_inside(
+        self, scope: Path, trigger: object, mine: list[Declared]
+    ) -> Iterator[Declared]:
+        """Leave out what never fires, and refuse what fails, in the words that were written."""
+        inside = shorten(".".join(scope))
+        where = f"transition {shorten(_trigger_text(trigger))} inside {inside}"
+        never: list[Transition] = []
+        for each in mine:
+            if each.source not in self.states:
+                if each.source[len(scope) :] in self.states:
+                    never.append(each.transition)
+                else:
+                    self._unknown(where, "source", each.transition.source, scope)
+            elif each.dest is not None and each.dest not in self.states:
+                self._unknown(where, "destination", each.transition.dest, scope)
+            else:
+                yield each
+        if never:
+            sources = {each.source for each in never}
+            inner = sum(_is_inside(path, scope) for path in self.states)
+            star = len(sources) == inner and all(each.dest == each.source for each in never)
+            written = "'*' to '='" if star else _quoted(sorted(sources))
+            self.left_out.append(
+                f"{where} from {written}, which never fires in the machine: names inside a state "
+                "begin below it; declare it outside"
+            )
+
+    def _unknown(self, where: str, what: str, name: Any, scope: Path) -> None:
+        known = [path[len(scope) :] for path in self.states if _is_inside(path, scope)]
+        self.problems.append(
+            Problem(
+                where,
+                f"unknown {what} {shorten(name)}; names inside a state begin below it, and known "
+                f"are {_quoted('.'.join(each) for each in known)}",
+            )
+        )
+
+    def _transitions(self, declared: Iterable[Declared]) -> list[dict[str, Any]]:
+        specs = []
+        prepared: set[tuple[Path, str, Path]] = set()
+        for each in declared:
+            spec = self._transition(each)
+            key = (each.scope, each.trigger, each.source)
+            if key not in prepared:  # the machine prepares once, before the first of them
+                prepared.add(key)
+                spec["prepare"] = [*self._around("prepare_event"), *spec.get("prepare", ())]
+            specs.append({name: value for name, value in spec.items() if value != []})
+            if spec.get("prepare") and (spec.get("conditions") or spec.get("unless")):
                 self.left_out.append(
-                    f"the order of trigger {shorten(trigger)}: it is declared inside "
-                    f"{shorten('.'.join(inner))} and outside of it for {shorten(source)}; the "
-                    "machine tries the inner declaration first, the chart the innermost source "
-                    "of every region"
+                    f"what {_quoted(spec['prepare'])} (prepare) changes when no guard holds: "
+                    "an ignored event changes nothing in a chart"
                 )
+        return specs
 
-    def _is_parallel(self, path: _Path) -> bool:
-        initial = getattr(self.states.get(path), "initial", None)
-        return isinstance(initial, list) and len(initial) > 1
+    def _around(self, key: str) -> list[str]:
+        return self.functions.names(getattr(self.machine, key), f"{key} of the machine")
 
-    def _transition(self, scope: _Path, trigger: str, transition: Transition) -> dict[str, Any]:
-        source = self._full(scope, transition.source)
-        where = f"transition {shorten(trigger)} from {shorten(source)}"
+    def _transition(self, each: Declared) -> dict[str, Any]:
+        transition = each.transition
+        source = ".".join(each.source)
+        where = f"transition {shorten(each.trigger)} from {shorten(source)}"
         spec: dict[str, Any] = {
-            "trigger": trigger,
+            "trigger": each.trigger,
             "source": source,
-            "dest": None if transition.dest is None else self._full(scope, transition.dest),
+            "dest": None if each.dest is None else ".".join(each.dest),
         }
-        for key, target in (("conditions", True), ("unless", False)):
-            conditions = [each.func for each in transition.conditions if each.target is target]
-            if conditions:
-                spec[key] = self.functions.names(conditions, f"{key} of {where}", guard=True)
+        spec |= self._guards(transition, where)
         for key in ("prepare", "before", "after"):
-            names = self.functions.names(getattr(transition, key), f"{key} of {where}")
-            if names:
-                spec[key] = names
+            spec[key] = self.functions.names(getattr(transition, key), f"{key} of {where}")
+        spec["before"] = [*self._around("before_state_change"), *spec["before"]]
+        spec["after"] = [*spec["after"], *self._around("after_state_change")]
         label = getattr(transition, "label", None)
         return spec if label is None else {**spec, "label": label}
+
+    def _guards(self, transition: Transition, where: str) -> dict[str, list[str]]:
+        """Return the conditions; what asks for the active state becomes ``In(state)``."""
+        guards: dict[str, list[str]] = {"conditions": [], "unless": []}
+        for each in transition.conditions:
+            key = "conditions" if each.target else "unless"
+            path = self._asked_state(each.func)
+            state: Any = None if path is None else self.states[path]
+            if path is None or (key == "unless" and state.states and not state.initial):
+                guards[key] += self.functions.names([each.func], f"{key} of {where}", guard=True)
+            elif not getattr(state, "states", None):
+                guards[key].append(_in(path))
+            elif key == "conditions":  # it holds where nothing inside is active
+                guards[key].append(_in(path))
+                guards["unless"] += [_in((*path, child)) for child in state.states]
+            # Else it never stands in the way: something inside is always active.
+        return guards
+
+    def _asked_state(self, condition: object) -> Path | None:
+        """Return the state of a condition ``is_<state>`` which the machine puts on a model."""
+        attribute = self.machine.model_attribute
+        prefix = "is_" if attribute == "state" else f"is_{attribute}_"
+        if not isinstance(condition, str) or not condition.startswith(prefix):
+            return None
+        if any(hasattr(type(model), condition) for model in self.machine.models):
+            return None  # a model's own method is not written over
+        name = condition.removeprefix(prefix)
+        path = tuple(name.split("_")) if self.separator == "_" else (name,)
+        return path if path in self.states else None
 
     # --- the start ------------------------------------------------------------------------
 
@@ -291,7 +423,7 @@ class _Reader:
         initial = self.machine.initial
         if initial is None:
             return None
-        shared = _shared(*(self._full((), leaf).split(".") for leaf in _leaves(initial)))
+        shared = _shared(*(self._full((), leaf) for leaf in _leaves(initial)))
         if not shared:
             self._refuse(
                 "initial", "the machine starts in several states at once, and none is around them"
@@ -300,7 +432,7 @@ class _Reader:
 
     def _check_start(self, chart: Chart) -> None:
         """Refuse a list as initial that is not what entering one state leads to."""
-        named = [self._full((), leaf) for leaf in _leaves(self.machine.initial)]
+        named = [".".join(self._full((), leaf)) for leaf in _leaves(self.machine.initial)]
         leaves = {leaf for name in named for leaf in chart.enter(name)}
         if leaves != set(chart.initial_configuration):
             self._refuse(
@@ -308,24 +440,17 @@ class _Reader:
                 f"the machine starts in {_quoted(named)}, and entering {shorten(chart.initial)} "
                 f"leads to {_quoted(chart.initial_configuration)}",
             )
-
-    # --- the machine ----------------------------------------------------------------------
-
-    def _machine_options(self) -> None:
-        machine = self.machine
-        for key in _MACHINE_CALLBACKS:
-            if getattr(machine, key):
-                self.left_out.append(f"{key} of the machine: a chart has no callbacks of its own")
-        if machine.has_queue:
-            self.left_out.append("the queue of the machine: an instance takes one event at a time")
-        if machine.ignore_invalid_triggers is not None:
-            self.left_out.append("ignore_invalid_triggers: a chart always ignores them")
-        models = sum(1 for each in machine.models if each is not machine)
-        if models:
-            self.left_out.append(f"{models} model(s): their states and methods stay with them")
+        entering = [
+            name for name in chart.active(chart.initial_configuration) if chart.node(name).on_enter
+        ]
+        if entering:
+            self.left_out.append(
+                f"that on_enter of {_quoted(entering)} does not run at the start: in a chart it "
+                "does, as whenever it is entered"
+            )
 
 
-def _walk(states: Mapping[str, State], scope: _Path = ()) -> Iterator[tuple[_Path, State]]:
+def _walk(states: Mapping[str, State], scope: Path = ()) -> Iterator[tuple[Path, State]]:
     for name, state in states.items():
         yield (*scope, name), state
         if isinstance(state, NestedState):
@@ -340,7 +465,7 @@ def _leaves(initial: Any) -> Iterator[str]:
         yield _plain(initial)
 
 
-def _shared(*paths: Iterable[str]) -> _Path:
+def _shared(*paths: Iterable[str]) -> Path:
     """Return what all paths begin with."""
     found = []
     for parts in zip(*paths, strict=False):

@@ -38,11 +38,6 @@ from transitions.extensions.states import Tags
 
 from settlesim.chart import Chart, Event
 from settlesim.chart.strict_json import FrozenDict
-from settlesim.errors import (
-    DefinitionError,
-    Problem,
-    shorten,
-)
 from settlesim.machine.graph import NestedSettleGraph, SettleGraph
 
 if TYPE_CHECKING:
@@ -83,11 +78,10 @@ class Instance:
 # --- states -------------------------------------------------------------------------------
 
 
-def _tag_list(name: object, tags: object) -> list[str]:
-    """Refuse a text, of which `transitions` would test every substring; copy a list."""
+def _tag_list(tags: object) -> list[str]:
+    """Take a text, of which `transitions` would test every part, for one tag; copy a list."""
     if isinstance(tags, str):
-        problem = Problem(f"state {shorten(name)}", f"tags are {tags!r}; a list of names is needed")
-        raise DefinitionError(problems=(problem,))
+        return [tags]
     return list(tags) if isinstance(tags, Iterable) else []
 
 
@@ -95,7 +89,7 @@ class SettleState(Tags, State):
     """A state with tags; at module level, so that its machine pickles."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["tags"] = _tag_list(args[0] if args else kwargs.get("name"), kwargs.get("tags", ()))
+        kwargs["tags"] = _tag_list(kwargs.get("tags", ()))
         super().__init__(*args, **kwargs)
 
 
@@ -108,7 +102,7 @@ class NestedSettleState(Tags, NestedState):
     separator = "."
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["tags"] = _tag_list(args[0] if args else kwargs.get("name"), kwargs.get("tags", ()))
+        kwargs["tags"] = _tag_list(kwargs.get("tags", ()))
         super().__init__(*args, **kwargs)
 
     def enter(self, event_data: EventData) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from settlesim.chart import (
     EVENTLESS,
@@ -21,28 +21,27 @@ from settlesim.chart import (
     Transition,
     TransitionKind,
 )
+from settlesim.chart.functions import takes_active
 from settlesim.chart.outcome import Outcome
-from settlesim.chart.strict_json import FrozenDict
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
-from settlesim.machine.builder import apply, machine_of
-from settlesim.machine.machine import Instance, NestedSettleMachine, SettleMachine
+from settlesim.machine.builder import apply, build_machine, leaves_of, machine_of
+from settlesim.machine.fired import NO_HISTORY, Fired, History
+from settlesim.machine.machine import Instance, NestedSettleMachine
+from settlesim.machine.scxml import Ask, ScxmlRules
 from settlesim.machine.transitions_log import quietly
 
-__all__ = ["Fired", "Program", "check_snapshot", "outcome_of", "program_of"]
+__all__ = [
+    "Program",
+    "check_snapshot",
+    "frozen_history",
+    "history_of",
+    "is_over",
+    "outcome_of",
+    "program_of",
+]
 
 _FINAL: Final = frozenset(("final",))
-
-
-class Fired(NamedTuple):
-    """What one trigger did."""
-
-    configuration: tuple[str, ...]
-    """The active leaves afterwards, in document order."""
-    context: FrozenDict
-    edges: tuple[int, ...]
-    """Positions in ``chart.edges``, in the order in which they fired."""
-    exited: tuple[str, ...]
-    entered: tuple[str, ...]
 
 
 class Program:
@@ -52,15 +51,14 @@ class Program:
     ----------
     chart
         Its guards and assigns have to be bound only where they are called.
-    machine
-        One that was built for this program; None for that of the chart.
+    ask
+        Says in place of its guards whether a transition may fire; it is given its position in
+        ``chart.edges`` as well. None for the chart's own guards.
     """
 
-    def __init__(
-        self, chart: Chart, machine: SettleMachine | NestedSettleMachine | None = None
-    ) -> None:
+    def __init__(self, chart: Chart, ask: Ask | None = None) -> None:
         self.chart = chart
-        machine = machine_of(chart) if machine is None else machine
+        self._scxml = ScxmlRules(chart, ask) if chart.semantics == "scxml" else None
         self._order = {node.name: index for index, node in enumerate(chart.states)}
         self._sources: dict[str, set[str]] = {}
         for edge in chart.edges:
@@ -73,7 +71,12 @@ class Program:
         self._active: dict[tuple[str, ...], frozenset[str]] = {}
         self._rest: dict[tuple[str, ...], frozenset[str | None]] = {}
         self._begins: dict[tuple[str, ...], bool] = {}
-        if isinstance(machine, NestedSettleMachine):
+        machine = None
+        if self._scxml is None:
+            machine = machine_of(chart) if ask is None else build_machine(chart, ask)
+        if machine is None:
+            self.nested = True
+        elif isinstance(machine, NestedSettleMachine):
             self.nested = True
             self._machine = machine
             self._owner: int | None = None
@@ -93,15 +96,27 @@ class Program:
     # --- one microstep --------------------------------------------------------------------
 
     def fire(
-        self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
+        self,
+        configuration: tuple[str, ...],
+        context: FrozenDict,
+        trigger: str,
+        event: Event,
+        history: History = NO_HISTORY,
     ) -> Fired | None:
         """Run what `trigger` enables in this configuration; None where nothing fires.
+
+        Parameters
+        ----------
+        event : what guards and assigns see
+        history : what the chart's history states stand for
 
         Raises
         ------
         FunctionFailedError
             A guard or an assign failed; nothing has changed.
         """
+        if self._scxml is not None:
+            return self._scxml.fire(configuration, context, trigger, event, history)
         sources = self._sources.get(trigger)
         if sources is None:
             return None
@@ -134,7 +149,7 @@ class Program:
         if not instance.fired:
             return None
         return Fired(
-            tuple(sorted(_leaves(instance.state), key=self._order.__getitem__)),
+            tuple(sorted(leaves_of(instance.state), key=self._order.__getitem__)),
             instance.context,
             tuple(self._edge_numbers[edge] for edge in instance.fired),
             tuple(instance.exited),
@@ -160,6 +175,8 @@ class Program:
         The nodes' ``on_enter`` run, outermost first. `transitions` would not run them; here
         a new instance enters its first nodes as it enters all others (SCXML 1.0, 3.2).
         """
+        if self._scxml is not None:
+            return self._scxml.start(event)
         configuration = self.chart.initial_configuration
         entered = self.chart.active(configuration)
         context = self.chart.context
@@ -167,12 +184,21 @@ class Program:
             for function in self.chart.node(name).on_enter:
                 if function not in self.chart.functions:
                     raise UnboundFunctionError(chart=self.chart.name, names=[function])
-                context = apply(function, self.chart.functions[function], context, event)
+                call = self.chart.functions[function]
+                options = {"active": entered} if takes_active(call) else {}
+                context = apply(function, call, context, event, options)
         return Fired(configuration, context, (), (), entered)
 
     def sources(self, trigger: str) -> frozenset[str]:
         """Return the nodes with a transition under this trigger."""
+        if self._scxml is not None:
+            return frozenset(self._scxml.sources(trigger))
         return frozenset(self._sources.get(trigger, ()))
+
+    def raises_done(self, name: str) -> bool:
+        """Whether it is an internal event that a node has finished."""
+        takes_any = self._scxml is not None and self._scxml.takes_any
+        return takes_any or bool(self.chart.node(name).on_done)
 
     # --- questions ------------------------------------------------------------------------
 
@@ -219,6 +245,8 @@ class Program:
         Guards are not asked. Innermost sources come first, as they are tried.
         """
         active = self.active(configuration)
+        if self._scxml is not None:
+            return self._scxml.accepts(active)
         found: dict[str, list[Transition]] = {}
         for edge in self.chart.edges:
             if edge.source in active and edge.kind is TransitionKind.EXTERNAL:
@@ -233,6 +261,8 @@ class Program:
         leaves = tuple(configuration)
         if len(set(leaves)) != len(leaves) or any(leaf not in self.chart for leaf in leaves):
             return False
+        if any(self.chart.node(leaf).kind is NodeKind.HISTORY for leaf in leaves):
+            return False
         active = self.active(leaves)
         roots = [name for name in active if self.chart.node(name).parent is None]  # none: no leaves
         if len(roots) != 1 or leaves != tuple(sorted(leaves, key=self._order.__getitem__)):
@@ -242,7 +272,8 @@ class Program:
     def _is_legal_node(self, node: Node, active: frozenset[str], leaves: tuple[str, ...]) -> bool:
         inside = sum(child in active for child in node.children)
         if node.kind is NodeKind.PARALLEL:
-            return inside == len(node.children) and node.name not in leaves
+            regions = self.chart.structure.regions(node.name)
+            return inside == len(regions) and node.name not in leaves
         if node.kind is NodeKind.COMPOUND:
             return inside == 1 if node.name not in leaves else node.initial is None and not inside
         return node.name in leaves
@@ -250,10 +281,13 @@ class Program:
     def finished(self, configuration: tuple[str, ...], entered: Iterable[str]) -> tuple[str, ...]:
         """Return the nodes around newly entered final leaves of which all leaves are final.
 
-        Innermost first. This is `transitions`' notion of a final compound node, under which
-        its ``on_final`` callbacks run; SCXML 1.0 (section 3.7) wants a final child.
+        With the semantics of SCXML they come in the order in which they finish, and a final child
+        finishes a compound node (SCXML 1.0, section 3.7). Else innermost first, by the notion of
+        `transitions`, under which its ``on_final`` callbacks run.
         """
         chart = self.chart
+        if self._scxml is not None:
+            return chart.structure.finished(tuple(entered), self.active(configuration))
         final = {leaf for leaf in configuration if chart.node(leaf).kind is NodeKind.FINAL}
         found: dict[str, None] = {}
         for leaf in entered:
@@ -267,13 +301,6 @@ class Program:
                 found[parent] = None
                 parent = chart.node(parent).parent
         return tuple(found)
-
-
-def _leaves(state: Any) -> Iterable[str]:
-    """Return the leaves of the nested lists that `transitions` makes of parallel states."""
-    if isinstance(state, str):
-        return (state,)
-    return [leaf for region in state for leaf in _leaves(region)]
 
 
 def program_of(chart: Chart) -> Program:
@@ -290,12 +317,18 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     Raises
     ------
     ChartMismatchError
-        It is of another chart or version, or of nodes where this chart can not rest.
+        It is of another chart, version or definition, or of nodes where this chart can not rest.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
     if (snapshot.chart, snapshot.version) != (chart.name, chart.version):
-        reason = "an instance stays with the chart and version that it began with"
+        reason = "an instance stays with the chart and version that it began with, until a step of "
+        reason += "the chart's migrations leads it on"
+    elif snapshot.fingerprint not in (None, chart.fingerprint):
+        reason = f"it was edited without a new version (fingerprint {snapshot.fingerprint}, now "
+        reason += f"{chart.fingerprint})"
+    elif snapshot.history_states and not _is_remembered(chart, snapshot):
+        reason = "its history states remember what they cannot here"
     elif program.may_begin(snapshot.configuration):
         return
     elif program.is_legal(snapshot.configuration):
@@ -308,6 +341,33 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
         current=f"{chart.name} version {chart.version}",
         reason=reason,
     )
+
+
+def _is_remembered(chart: Chart, snapshot: Snapshot) -> bool:
+    """Whether history states may stand for what a snapshot says they do."""
+    for name, states in snapshot.history_states.items():
+        node = chart.node(name) if name in chart else None
+        if node is None or node.history is None:
+            return False
+        inside = f"{node.parent}."
+        if not all(each in chart and each.startswith(inside) for each in states):
+            return False
+        if not chart.structure.can_be_remembered(node, states):
+            return False
+    return True
+
+
+def history_of(snapshot: Snapshot) -> History:
+    """Return what the history states of an instance stand for."""
+    if not snapshot.history_states:
+        return NO_HISTORY
+    return tuple((name, tuple(states)) for name, states in snapshot.history_states.items())
+
+
+def frozen_history(history: History) -> FrozenDict:
+    """Return what history states stand for as a snapshot keeps it."""
+    record = {name: list(states) for name, states in history}
+    return freeze_object(record, where="history_states")
 
 
 def is_over(program: Program, configuration: tuple[str, ...]) -> bool:

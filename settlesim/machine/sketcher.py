@@ -13,6 +13,7 @@ from typing import Any, Final
 from settlesim.chart import (
     DEFAULT_TAGS,
     Chart,
+    Invocation,
     Node,
     NodeKind,
     SettlingTags,
@@ -31,7 +32,7 @@ from settlesim.machine.sketch import (
     xml_text,
 )
 
-__all__ = ["sketch_of"]
+__all__ = ["sketch_of", "text_rows"]
 
 MAX_LINE: Final = 40
 """After how many characters a name goes on in the next line."""
@@ -88,6 +89,9 @@ class _Reader:
         self._conditions = conditions
         self._details = details
         self._tags: SettlingTags = DEFAULT_TAGS if chart is None else chart.settling_tags
+        by_rule = None if chart is None else chart.provenance.get("settled_by_rule")
+        names = by_rule if isinstance(by_rule, list) else ()
+        self._assumed = frozenset(name for name in names if isinstance(name, str))
 
     def read(
         self, states: Iterable[Mapping[str, Any]], parent: str | None, rest: Rest | None = None
@@ -107,7 +111,12 @@ class _Reader:
         own = self._own_rest(state.get("tags", ()))
         id_ = f"n{len(self.vertices)}"
         label = (node.label if node is not None else state.get("label")) or str(state["name"])
-        rows = (*_lines(label, "name"), *self._rows(state, node))
+        if node is not None and node.history is not None:
+            self._history(node, id_, parent)
+            return
+        rows = (*text_rows(label, "name"), *self._rows(state, node))
+        if name in self._assumed:
+            rows += (LabelRow((LabelText("settled by rule", "word"),)),)
         inside = state.get("children") or ()
         initial = state.get("initial")
         kind = NodeKind.FINAL if state.get("final") else NodeKind.ATOMIC
@@ -125,6 +134,16 @@ class _Reader:
                 id_, name, label, kind, rest, parent, children, start, rows
             )
 
+    def _history(self, node: Node, id_: str, parent: str | None) -> None:
+        """Note a history state: an H, with an asterisk if it is deep (UML 2.5, 14.2.3.7)."""
+        letter = "H*" if node.history == "deep" else "H"
+        rows = [LabelRow((LabelText(letter, "name"),))]
+        if node.label is not None:
+            rows += text_rows(node.label, "word")
+        self.vertices[node.name] = Vertex(
+            id_, node.name, letter, node.kind, None, parent, (), None, tuple(rows), node.default
+        )
+
     def _own_rest(self, tags: Iterable[object]) -> Rest | None:
         names = [str(tag) for tag in tags]
         if any(name in self._tags.rejected for name in names):
@@ -133,14 +152,14 @@ class _Reader:
 
     def _rows(self, state: Mapping[str, Any], node: Node | None) -> Iterator[LabelRow]:
         for invocation in node.invoke if node is not None else ():
-            first, *others = _lines(invocation.src, "service", "gear")
-            limit = invocation.timeout
-            if limit is not None and not others:
-                first = LabelRow((*first.runs, LabelText(f"≤ {limit:g} s", "limit")), first.icon)
+            first, *others = text_rows(invocation.src, "service", "gear")
+            limits = list(_limits(invocation))
+            if len(limits) == 1 and not others:
+                first = LabelRow((*first.runs, LabelText(limits.pop(), "limit")), first.icon)
             yield first
             yield from others
-            if limit is not None and others:
-                yield LabelRow((LabelText(f"≤ {limit:g} s", "limit"),))
+            if limits:
+                yield LabelRow((LabelText(", ".join(limits), "limit"),))
         if not self._details:
             return
         if node is None and state.get("timeout"):
@@ -148,7 +167,7 @@ class _Reader:
         for key, word in (("on_enter", "enter"), ("on_exit", "exit"), ("on_final", "final")):
             names = getattr(node, key) if node is not None else state.get(key, ())
             if names:
-                yield from _lines(f"{word} / {', '.join(map(str, names))}", "assign")
+                yield from text_rows(f"{word} / {', '.join(map(str, names))}", "assign")
 
     def arc(self, transition: Mapping[str, Any]) -> Arc:
         """Return an arc; one that is not in the chart has no id yet."""
@@ -168,7 +187,7 @@ class _Reader:
             )
         dest = transition.get("dest")
         rows = tuple(self._arc_rows(made))
-        return Arc(edge, source, str(dest or source), dest is None, made.kind, rows)
+        return Arc(edge, source, str(dest or source), dest is None, made.kind, rows, made.more)
 
     def _arc_rows(self, made: Transition) -> Iterator[LabelRow]:
         head = list(self._trigger_rows(made))
@@ -178,12 +197,14 @@ class _Reader:
             guard = f"[{' and '.join(parts)}]"
         joins = len(head) == 1 and len(head[0].runs[0].text) + len(guard) <= MAX_LINE // 2
         if guard and joins:
-            yield LabelRow((*head[0].runs, *_lines(guard, "guard")[0].runs), head[0].icon)
+            yield LabelRow((*head[0].runs, *text_rows(guard, "guard")[0].runs), head[0].icon)
         else:
             yield from head
-            yield from _lines(guard, "guard")
+            yield from text_rows(guard, "guard")
+        if made.internal and made.dest is not None:
+            yield LabelRow((LabelText(f"stays in {made.source.rpartition('.')[2]}", "word"),))
         if self._details and made.assigns:
-            yield from _lines(f"/ {', '.join(made.assigns)}", "assign")
+            yield from text_rows(f"/ {', '.join(made.assigns)}", "assign")
 
     def _trigger_rows(self, made: Transition) -> Iterator[LabelRow]:
         icons: dict[TransitionKind, Icon] = {
@@ -194,14 +215,14 @@ class _Reader:
         }
         icon = icons.get(made.kind)
         if made.label is not None:
-            yield from _lines(made.label, "event", icon)
+            yield from text_rows(made.label, "event", icon)
         elif made.kind is TransitionKind.EXTERNAL:
-            yield from _lines(made.trigger, "event")
+            yield from text_rows(made.trigger, "event")
         elif made.kind is TransitionKind.EVENTLESS:
             if not made.guards or not self._conditions:
                 yield LabelRow((LabelText("always", "word"),))
         else:
-            yield from _lines(self._reserved_word(made), "word", icon)
+            yield from text_rows(self._reserved_word(made), "word", icon)
 
     def _reserved_word(self, made: Transition) -> str:
         if made.kind is TransitionKind.FINISHED or self._chart is None:
@@ -218,7 +239,16 @@ class _Reader:
         return f"{triggers[made.trigger]} {word}"
 
 
-def _lines(text: str, role: Role, icon: Icon | None = None) -> list[LabelRow]:
+def _limits(invocation: Invocation) -> Iterator[str]:
+    """Yield how long a service may take, and how often it is called."""
+    if invocation.timeout is not None:
+        yield f"≤ {invocation.timeout:g} s"
+    if invocation.retry:
+        calls = 1 + sum(each.attempts - 1 for each in invocation.retry)
+        yield f"≤ {calls} calls"
+
+
+def text_rows(text: str, role: Role, icon: Icon | None = None) -> list[LabelRow]:
     """Return rows of at most `MAX_LINE` characters; the sign stands in the first."""
     text = xml_text(text)
     lines = [""]

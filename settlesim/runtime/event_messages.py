@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from settlesim.chart import Event
-from settlesim.chart.event import external_event
+from settlesim.chart.event import EventName, external_event
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Message
@@ -15,7 +15,9 @@ __all__ = [
     "DelayPassed",
     "StartRequest",
     "event_body",
+    "event_id_given",
     "event_id_of",
+    "event_in_body",
     "event_of",
     "start_body",
 ]
@@ -55,7 +57,7 @@ def start_body() -> JSONValue:
     return {"start": True}
 
 
-def event_body(event: str, data: JSONValue = None) -> JSONValue:
+def event_body(event: EventName, data: JSONValue = None) -> JSONValue:
     """Return the body of the message that brings an event to a worker.
 
     Raises
@@ -64,20 +66,26 @@ def event_body(event: str, data: JSONValue = None) -> JSONValue:
         The name is reserved, or the data is no strict JSON.
     """
     checked = external_event(event, data)
-    return {"event": checked.name} if data is None else {"event": event, "data": checked.data}
+    return (
+        {"event": checked.name} if data is None else {"event": checked.name, "data": checked.data}
+    )
 
 
 def event_of(message: Message) -> Event | DelayPassed | StartRequest:
-    """Return what a message brings.
+    """Return what a message brings; raises as `event_in_body`."""
+    return event_in_body(message.body, where=f"the body of message {message.id}")
+
+
+def event_in_body(body: JSONValue, *, where: str) -> Event | DelayPassed | StartRequest:
+    """Return what the body of a message says.
 
     Raises
     ------
     InvalidValueError
-        Its body is of no form that a worker knows.
+        It is of no form that a worker knows.
     InvalidEventError
         The event's name is reserved, or none.
     """
-    body = message.body
     if isinstance(body, dict):
         fields = set(body)
         if "event" in fields and fields <= {"event", "data"}:
@@ -88,11 +96,10 @@ def event_of(message: Message) -> Event | DelayPassed | StartRequest:
             delay, token = body["timer"], body["token"]
             if isinstance(delay, str) and isinstance(token, int):
                 return DelayPassed(delay, token)
-    raise InvalidValueError(
-        where=f"the body of message {message.id}",
-        reason=f'is {shorten(body, 60)}; {{"event": NAME, "data": JSON}} or {{"start": true}} '
-        "is needed",
+    reason = (
+        f'is {shorten(body, 60)}; {{"event": NAME, "data": JSON}} or {{"start": true}} is needed'
     )
+    raise InvalidValueError(where=where, reason=reason)
 
 
 def event_id_of(message: Message) -> str:
@@ -102,6 +109,9 @@ def event_id_of(message: Message) -> str:
     that begins so is told from it by another one.
     """
     given = message.deduplication_id
-    if given is None:
-        return f"#{message.first_id}"
+    return f"#{message.first_id}" if given is None else event_id_given(given)
+
+
+def event_id_given(given: str) -> str:
+    """Return the id of an event to which its sender gave an id."""
     return f"#{given}" if given.startswith("#") else given

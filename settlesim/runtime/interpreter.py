@@ -16,17 +16,32 @@ snapshot, and the second commit is refused. A FIFO queue in front of it is the r
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
 from settlesim.argument_checks import check_count
-from settlesim.chart import Chart, Event, Snapshot, Transition
+from settlesim.chart import Chart, Event, Snapshot, Transition, chart_to_json, read_chart
+from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue
-from settlesim.errors import InvalidValueError, shorten
+from settlesim.errors import (
+    InvalidValueError,
+    SettlesimError,
+    newer_version,
+    shorten,
+)
 from settlesim.machine.program import check_snapshot, program_of
-from settlesim.ports import Clock, DurableTimer, QueueStore, Store
+from settlesim.ports import (
+    ChartDefinition,
+    ChartStore,
+    Clock,
+    DurableTimer,
+    QueueStore,
+    Store,
+)
 from settlesim.runtime.asyncio_driver import AsyncioDriver
 from settlesim.runtime.clock import RealClock
 from settlesim.runtime.coroutines import run_anywhere
@@ -37,13 +52,31 @@ from settlesim.runtime.transactions import Keeping
 from settlesim.settling.macrostep import activities_of
 from settlesim.settling.settlement import Elapsed, Settlement
 from settlesim.settling.settling import MAX_MICROSTEPS
+from settlesim.versions import Carried, chain_of
 
-__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "ServiceCall"]
+__all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "Loaded", "OnEdited", "ServiceCall"]
+
+OnEdited = Literal["refuse", "warn"]
 
 SERVICE_TIMEOUT: Final = 60.0
 """Seconds that a service may take where its chart says nothing."""
 DEADLINE: Final = 300.0
 """Seconds that one event may take altogether."""
+_LOGGER: Final = logging.getLogger("settlesim.versions")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An instance as the store has it, and as the chart goes on from it."""
+
+    stored: Snapshot | None
+    """None for an instance that was never saved."""
+    snapshot: Snapshot | None
+    """In the words of the chart's version."""
+    timers: Sequence[DurableTimer] = ()
+    """As the store has them; none where no version of the chart has delays."""
+    carried: Carried | None = None
+    """Where `snapshot` is not what the store has."""
 
 
 class Interpreter:
@@ -66,6 +99,10 @@ class Interpreter:
         types and messages of their errors, and in which order they came, so that an event can be
         run again later. False where services answer with secrets. The context still has what the
         chart's assigns put there, and an error that ends an event is told with its message.
+    on_edited
+        What becomes of an instance that this version of the chart saved when it had another
+        definition: ``"refuse"`` it, or ``"warn"`` and go on from it, for development, where a
+        notebook defines its chart again and again.
 
     Raises
     ------
@@ -75,7 +112,14 @@ class Interpreter:
         The first argument is no chart, or the second no store.
     InvalidValueError
         A time-out or a deadline that is no finite number of seconds above 0, or no whole
-        number of microsteps above 0.
+        number of microsteps above 0; an `on_edited` that is neither.
+    LeastVersionError
+        The store wants a later version of the chart.
+
+    Notes
+    -----
+    An instance that an earlier version of the chart saved is carried to this one by the chart's
+    `migrations` when its next event is settled, in the same write; to read it changes nothing.
 
     Examples
     --------
@@ -98,6 +142,7 @@ class Interpreter:
         deadline: float = DEADLINE,
         max_microsteps: int = MAX_MICROSTEPS,
         record_answers: bool = True,
+        on_edited: OnEdited = "refuse",
     ) -> None:
         given: tuple[object, object] = (chart, store)  # types are not checked for everybody
         if not isinstance(given[0], Chart) or not isinstance(given[1], Store):
@@ -107,6 +152,9 @@ class Interpreter:
             )
         chart.require("guard", "assign", "service")
         _check_limits(service_timeout, deadline, max_microsteps)
+        if on_edited not in get_args(OnEdited):
+            reason = f"is {shorten(on_edited, 40)}; possible: 'refuse', 'warn'"
+            raise InvalidValueError(where="on_edited", reason=reason)
         self.chart = chart
         self.store = store
         self.clock: Clock = RealClock() if clock is None else clock
@@ -117,12 +165,22 @@ class Interpreter:
         self._program = program_of(chart)
         self.delays = frozenset(activities_of(self._program).delays)
         """The ids of the chart's delays."""
+        self.chain = chain_of(chart)
+        """The steps from earlier versions of the chart."""
+        self.on_edited: OnEdited = on_edited
         self._timers = store.timers if isinstance(store, QueueStore) else None
+        self._charts = store if isinstance(store, ChartStore) else None
+        self._definition = ChartDefinition(
+            chart.name, chart.version, chart.fingerprint, chart_to_json(chart)
+        )
+        self._told: set[str | None] = set()
+        if self._charts is not None:
+            self._charts.check_version(chart.name, chart.version)
 
     # --- one event ------------------------------------------------------------------------
 
     async def settle(
-        self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
+        self, key: str, event: EventName, data: JSONValue = None, event_id: str | None = None
     ) -> Settlement:
         """Bring one event to a settled node and save the instance there.
 
@@ -130,7 +188,8 @@ class Interpreter:
         ----------
         key : names the instance; one that was never saved is started first, and what its start
             did is saved even if the event is ignored or rejected
-        event : a name that is not reserved
+        event : a name that is not reserved, or a member of an enum: its value if that is a text,
+            else its name
         data : strict JSON
         event_id : the same whenever this event is repeated; part of a service's idempotency
             key
@@ -150,7 +209,7 @@ class Interpreter:
         StoreError
             The store could not read or write.
         """
-        return await self._settle(key, Event(event, data), event_id)
+        return await self._settle(key, Event(event_name(event), data), event_id)
 
     async def elapsed(
         self,
@@ -221,10 +280,10 @@ class Interpreter:
     ) -> Settlement:
         check_key(key)
         driver = self.driver(key, event_id)
-        snapshot, timers = self.load_with_timers(key)
-        keeping = self.keeping(timers, event_id=event_id)
+        loaded = self.load_current(key)
+        keeping = self.keeping(loaded, event_id=event_id)
         settlement, transaction = await self.settle_from(
-            snapshot, event, driver, key=key, keeping=keeping
+            loaded.snapshot, event, driver, key=key, keeping=keeping
         )
         if settlement.saved:
             self.store.commit(transaction)
@@ -271,37 +330,116 @@ class Interpreter:
             watch=watch,
         )
 
-    def load_with_timers(self, key: str) -> tuple[Snapshot | None, Sequence[DurableTimer]]:
-        """Return the instance's state, and its timers where the chart has delays.
+    def load_current(self, key: str) -> Loaded:
+        """Return the instance in the words of the chart's version, and its timers.
 
-        The state first: a timer that is there afterwards was started by the settlement that was
-        loaded, or by a later one, and then the commit is refused.
+        The state is read first: a timer that is there afterwards was started by the settlement
+        that was loaded, or by a later one, and then the commit is refused.
+
+        Raises
+        ------
+        ChartMismatchError
+            Another chart or version saved it, and no step leads on from there; or it would start
+            in an earlier version than the newest one that the store has seen.
         """
-        snapshot = self.store.load(key)
-        if self._timers is None or not self.delays:
-            return snapshot, ()
-        return snapshot, self._timers(key)
+        stored = self.store.load(key)
+        timers: Sequence[DurableTimer] = ()
+        if self._timers is not None and self.chain.delays:
+            timers = self._timers(key)
+        if stored is None:
+            self._check_new(key)
+            return Loaded(None, None, timers)
+        chart = self.chart
+        if (stored.chart, stored.version, stored.fingerprint) == (
+            chart.name,
+            chart.version,
+            chart.fingerprint,
+        ):
+            return Loaded(stored, stored, timers)
+        carried = self.chain.carry(
+            stored,
+            key=key,
+            timers=[each.delay for each in timers],
+            known=self._known_charts,
+            edited=self.on_edited == "warn",
+        )
+        self._tell_of(stored, key)
+        if carried.version != chart.version:
+            return Loaded(stored, carried.snapshot, timers, carried)
+        return Loaded(stored, carried.snapshot, timers)
+
+    def _check_new(self, key: str) -> None:
+        """Refuse to start an instance in an earlier version than the newest one."""
+        if self._charts is None:
+            return
+        newest = self._charts.newest_version(self.chart.name)
+        if newest is not None and newest > self.chart.version:
+            raise newer_version(key, self.chart.name, self.chart.version, newest)
+
+    def _known_charts(self) -> dict[str, Chart]:
+        """Return the definitions of this chart that the store knows, by their fingerprints."""
+        found: dict[str, Chart] = {}
+        for each in self._charts.charts(self.chart.name) if self._charts is not None else ():
+            try:
+                found[each.definition.fingerprint] = read_chart(each.definition.text)
+            except SettlesimError:  # of a version of settlesim that knows other keys
+                continue
+        return found
+
+    def _tell_of(self, stored: Snapshot, key: str) -> None:
+        """Say once that an instance is taken as it is, though its chart may be another one."""
+        steps = self.chain.charts
+        expected = steps.get(stored.version, self.chart)
+        if stored.fingerprint == expected.fingerprint or stored.fingerprint in self._told:
+            return
+        self._told.add(stored.fingerprint)
+        if stored.fingerprint is None:
+            _LOGGER.warning(
+                "instance %r was saved before fingerprints were: it is taken as one of this "
+                "definition of %s version %s, and so are all others without a fingerprint",
+                key,
+                stored.chart,
+                stored.version,
+            )
+            return
+        _LOGGER.warning(
+            "instance %r was saved by another definition of %s version %s, and is taken as it is: "
+            "%s",
+            key,
+            stored.chart,
+            stored.version,
+            self.chain.edit(stored, expected, self._known_charts()),
+        )
 
     def keeping(
         self,
-        timers: Sequence[DurableTimer],
+        loaded: Loaded,
         *,
         event_id: str | None,
         consumed: str | None = None,
         mark: str | None = None,
     ) -> Keeping:
         """Return what a transaction has beside the new state."""
+        carried = loaded.carried
+        if carried is not None:
+            unknown = carried.lost
+        else:
+            ids = (each.delay for each in loaded.timers)
+            unknown = tuple(each for each in ids if each not in self.delays)
         return Keeping(
             timers=self._timers is not None,
-            unknown_delays=tuple(each.delay for each in timers if each.delay not in self.delays),
+            unknown_delays=unknown,
             answers=self.record_answers,
             event_id=event_id,
             consumed=consumed,
             mark=mark,
+            definition=self._definition,
+            stored=loaded.stored,
+            carried=carried,
         )
 
     def settle_sync(
-        self, key: str, event: str, data: JSONValue = None, event_id: str | None = None
+        self, key: str, event: EventName, data: JSONValue = None, event_id: str | None = None
     ) -> Settlement:
         """Do what `settle` does, also where an event loop runs already (Jupyter).
 
@@ -316,7 +454,10 @@ class Interpreter:
     # --- reading without an event ---------------------------------------------------------
 
     def load(self, key: str) -> Snapshot | None:
-        """Return the instance's last settled state, or None for one that was never saved."""
+        """Return the instance's last settled state, or None for one that was never saved.
+
+        It is as it was saved, also by an earlier version of the chart.
+        """
         check_key(key)
         return self.store.load(key)
 
@@ -331,7 +472,8 @@ class Interpreter:
         ChartMismatchError
             It was saved by another chart or version, or is in nodes where this one cannot rest.
         """
-        snapshot = self.load(key)
+        check_key(key)
+        snapshot = self.load_current(key).snapshot
         if snapshot is None:
             return self._program.accepts(self.chart.initial_configuration)
         check_snapshot(self._program, snapshot, key)

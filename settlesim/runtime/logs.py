@@ -31,6 +31,7 @@ OUTCOMES: Final = {
     "done": logging.INFO,
     "ignored": logging.INFO,
     "repeated": logging.INFO,
+    "dropped": logging.INFO,
     "stale": logging.INFO,
     "failed": logging.WARNING,
     "lost": logging.WARNING,
@@ -58,7 +59,8 @@ def log_settlement(
     ----------
     outcome
         That of the settlement, or what else became of the message: ``repeated``, ``stale`` (a
-        delay whose node was left), ``failed``, ``dead``, ``lost`` or ``released``.
+        delay whose node was left), ``dropped`` (by a step to another version of the chart),
+        ``failed``, ``dead``, ``lost`` or ``released``.
     revision : of the instance afterwards, where it is known
     seconds : from the reception on
     """

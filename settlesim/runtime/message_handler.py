@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from settlesim.chart import Event, Snapshot
+from settlesim.chart import Event, Snapshot, external_event
 from settlesim.errors import (
     ChartMismatchError,
     EventRepeatedError,
@@ -27,7 +27,7 @@ from settlesim.ports import DurableTimer, Message, Queue, QueueStore, digest_of
 from settlesim.runtime.blame import Blame, blame_of
 from settlesim.runtime.driver import Settled
 from settlesim.runtime.event_messages import DelayPassed, StartRequest, event_id_of, event_of
-from settlesim.runtime.interpreter import Interpreter
+from settlesim.runtime.interpreter import Interpreter, Loaded
 from settlesim.runtime.leases import Lease, Leases
 from settlesim.runtime.logs import log_settlement
 from settlesim.runtime.store_calls import StoreCalls
@@ -45,14 +45,19 @@ class _StoppedError(Exception):
     """The worker stops, and the services did not end in time."""
 
 
+_NOTHING: Final = Loaded(None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What the store says before an event is settled."""
 
-    snapshot: Snapshot | None
-    timers: Sequence[DurableTimer] = ()
+    loaded: Loaded = _NOTHING
+    began: Event | Elapsed | None = None
+    """What the session begins with, in the words of the chart's version; None to start."""
     over: str = ""
-    """Why the event only has to be consumed: it is ``repeated``, or a delay that is ``stale``."""
+    """Why the event only has to be consumed: it is ``repeated``, a delay that is ``stale``, or
+    ``dropped`` by a step to this version of the chart."""
     revision: int | None = None
     reused: bool = False
     """It is ``repeated`` by its id only: another body was settled under it."""
@@ -146,8 +151,8 @@ class Handler:
             if look.over:
                 await self._pass_by(case, look)
                 return
-            self.tell_of_unknown_delays(look.timers)
-            settled = await self._run(case, event, look)
+            self.tell_of_unknown_delays(look.loaded.timers)
+            settled = await self._run(case, look)
             if isinstance(settled, BaseException):
                 if blame_of(settled) is not Blame.EVENT:
                     raise settled
@@ -166,16 +171,35 @@ class Handler:
         mark = self.store.mark(key, case.event_id) if case.marked else None
         if mark is not None:
             reused = mark.digest not in (None, digest_of(case.message.body))
-            return _Look(None, over="repeated", revision=mark.revision, reused=reused)
-        snapshot, timers = self.interpreter.load_with_timers(key)
+            return _Look(over="repeated", revision=mark.revision, reused=reused)
+        loaded = self.interpreter.load_current(key)
         if isinstance(event, DelayPassed):
-            if event.delay not in self.interpreter.delays:
-                timers = self.store.timers(key)
-            if not any((each.token, each.delay) == (event.token, event.delay) for each in timers):
-                return _Look(None, over="stale")  # its node was left, or it is a duplicate
-            if event.delay not in self.interpreter.delays:
-                raise self._mismatch(key, snapshot, event.delay)
-        return _Look(snapshot, timers)
+            return self._look_at_delay(key, loaded, event)
+        if isinstance(event, StartRequest):
+            return _Look(loaded)
+        name = self.interpreter.chain.event(event.name, case.message.version)
+        if name is None:
+            return _Look(over="dropped")
+        if name != event.name:
+            event = external_event(name, event.data)
+            case.name = name
+        return _Look(loaded, event)
+
+    def _look_at_delay(self, key: str, loaded: Loaded, event: DelayPassed) -> _Look:
+        """Find the timer of a delay that has passed: its delay may have another id by now."""
+        timers = loaded.timers or self.store.timers(key)
+        delay = next((each.delay for each in timers if each.token == event.token), None)
+        if delay is None:
+            return _Look(over="stale")  # its node was left, or it is a duplicate
+        carried = loaded.carried
+        if carried is not None:
+            if delay in carried.dropped:
+                return _Look(over="dropped")
+            if delay not in carried.lost:
+                delay = dict(carried.renamed).get(delay, delay)
+        if delay not in self.interpreter.delays:
+            raise self._mismatch(key, loaded.stored, delay)
+        return _Look(loaded, Elapsed(delay))
 
     def _mismatch(self, key: str, snapshot: Snapshot | None, delay: str) -> ChartMismatchError:
         chart = self.interpreter.chart
@@ -195,7 +219,8 @@ class Handler:
         -------
         found : whether there is such a timer
         """
-        unknown = [each for each in timers if each.delay not in self.interpreter.delays]
+        known = self.interpreter.chain.delays
+        unknown = [each for each in timers if each.delay not in known]
         for timer in unknown:
             if timer.delay in self._unknown_delays:
                 continue
@@ -235,7 +260,7 @@ class Handler:
             if not isinstance(error, EventRepeatedError):
                 raise
             look = await self.calls(self._look, case, Event("repeated"))  # a duplicate was faster
-            known = look if look.over else _Look(None, over="repeated", revision=error.revision)
+            known = look if look.over else _Look(over="repeated", revision=error.revision)
             await self._pass_by(case, known)
         else:
             settlement = settled.settlement
@@ -244,9 +269,7 @@ class Handler:
 
     # --- settling, and the lease meanwhile --------------------------------------------------
 
-    async def _run(
-        self, case: _Case, event: Event | DelayPassed | StartRequest, look: _Look
-    ) -> Settled | BaseException:
+    async def _run(self, case: _Case, look: _Look) -> Settled | BaseException:
         """Settle in a task of its own, which ends when the message cannot be kept.
 
         Returns
@@ -259,7 +282,7 @@ class Handler:
         if lease.lost is not None:
             raise lease.lost
         self.leases.begin(lease)
-        work = asyncio.ensure_future(self._caught(case, event, look))
+        work = asyncio.ensure_future(self._caught(case, look))
         self._running.add(work)
         lease.on_lost = work.cancel
         try:
@@ -278,16 +301,11 @@ class Handler:
             return asyncio.CancelledError("the event was cancelled, and not by the worker")
         return work.result()
 
-    async def _caught(
-        self, case: _Case, event: Event | DelayPassed | StartRequest, look: _Look
-    ) -> Settled | BaseException:
+    async def _caught(self, case: _Case, look: _Look) -> Settled | BaseException:
         """Settle; whatever the chart's functions raise is returned, but for Ctrl-C."""
-        began: Event | Elapsed | None = None
-        if not isinstance(event, StartRequest):
-            began = event.elapsed if isinstance(event, DelayPassed) else event
         key = case.message.group_id
         keeping = self.interpreter.keeping(
-            look.timers,
+            look.loaded,
             event_id=case.event_id,
             consumed=case.message.receipt,
             mark=case.event_id if case.marked else None,
@@ -295,7 +313,7 @@ class Handler:
         driver = self.interpreter.driver(key, case.event_id, self.leases.watch)
         try:
             return await self.interpreter.settle_from(
-                look.snapshot, began, driver, key=key, keeping=keeping
+                look.loaded.snapshot, look.began, driver, key=key, keeping=keeping
             )
         except KeyboardInterrupt:
             raise

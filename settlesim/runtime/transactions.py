@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from settlesim.chart import Snapshot
 from settlesim.chart.outcome import Outcome
+from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.errors import InvalidValueError
 from settlesim.machine.program import is_over, program_of
-from settlesim.ports import Timer, Timers, Transaction
+from settlesim.ports import ChartDefinition, Timer, Timers, Transaction
 from settlesim.settling.macrostep import activities_of
 from settlesim.settling.settlement import Call, Settlement
 
 if TYPE_CHECKING:
     from settlesim.runtime.driver import Passed
+    from settlesim.versions import Carried
 
 __all__ = ["Keeping", "record_of", "transaction_of"]
 
@@ -36,6 +39,13 @@ class Keeping(NamedTuple):
     """The receipt of the message that brought the event."""
     mark: str | None = None
     """The id under which the store is to know a duplicate."""
+    definition: ChartDefinition | None = None
+    """The chart, for a store that keeps a list of charts."""
+    stored: Snapshot | None = None
+    """The state that the store has, where the session began with another one: in the words of
+    another version, or without a fingerprint."""
+    carried: Carried | None = None
+    """What the steps to this version of the chart made of it."""
 
 
 def transaction_of(
@@ -48,6 +58,7 @@ def transaction_of(
     passed : what `drive` returned; None where something else drove the session
     """
     saved = settlement.saved
+    before = settlement.before if keeping.stored is None else keeping.stored
     return Transaction(
         settlement.key,
         settlement.after if saved else None,
@@ -57,8 +68,14 @@ def transaction_of(
         mark=keeping.mark,
         timers=_timers_of(settlement, keeping, passed) if saved and keeping.timers else None,
         record=record_of(settlement, keeping, passed),
-        before=settlement.before if settlement.before.revision else None,
+        definition=keeping.definition if saved else None,
+        before=before if before.revision else None,
+        secret=_secret(settlement),
     )
+
+
+def _secret(settlement: Settlement) -> tuple[str, ...]:
+    return () if settlement.chart is None else settlement.chart.secret
 
 
 def _is_final(settlement: Settlement) -> bool:
@@ -74,18 +91,28 @@ def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) 
     """Return what becomes of the timers; None, which leaves them alone, for a chart without."""
     chart = settlement.chart
     assert chart is not None
-    if not activities_of(program_of(chart)).delays:
+    carried = keeping.carried
+    if carried is None and not activities_of(program_of(chart)).delays:
         return None
     ran = {} if passed is None else passed.seconds
-    started = (
+    started = tuple(
         Timer(delay.id, max(0.0, delay.seconds - ran.get((delay.id, delay.number), 0.0)))
         for delay in settlement.timers
     )
-    return Timers(tuple(started), settlement.kept + keeping.unknown_delays)
+    kept = settlement.kept + keeping.unknown_delays
+    if carried is None:
+        return Timers(started, kept)
+    # Delays that no earlier version had begin now, if their state was not left.
+    new = tuple(Timer(id_, carried.started[id_]) for id_ in kept if id_ in carried.started)
+    kept = tuple(id_ for id_ in kept if id_ not in carried.started)
+    return Timers(new + started, kept, carried.renamed)
 
 
 def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
     """Return what a store remembers of a settlement, beside the state that it saved.
+
+    Values of fields that the chart names as secret are hidden, and so are the messages of errors
+    then, which may hold them.
 
     Where the settlement has a start that worked, `start` has its outcome and says how many of the
     `calls` are its.
@@ -96,13 +123,14 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
     ``cut``; where it is still too large, it has the event by its name and the beginning of its id
     alone.
     """
+    secret = _secret(settlement)
     record: dict[str, Any] = {
         "event": settlement.event.to_dict(),
         "event_id": keeping.event_id,
         "outcome": settlement.outcome.value,
         "path": [list(leaves) for leaves in settlement.path],
         "edges": list(settlement.edges),
-        "calls": [_call(call, keeping.answers) for call in settlement.calls],
+        "calls": [_call(call, keeping.answers, errors=not secret) for call in settlement.calls],
     }
     start = settlement.start
     if start is not None and start.worked:
@@ -110,7 +138,7 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
     if passed is not None and passed.delays:
         record["delays"] = [{"id": id_, "after": calls} for id_, calls in passed.delays]
     try:
-        return freeze_object(record, where="record")
+        return freeze_object(hide(record, secret), where="record")
     except InvalidValueError:
         pass
     record |= {"calls": [_call(call, False) for call in settlement.calls], "cut": True}
@@ -121,18 +149,19 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
         "cut": True,
     }
     try:
-        return freeze_object(record, where="record")
+        return freeze_object(hide(record, secret), where="record")
     except InvalidValueError:
         return freeze_object(short, where="record")
 
 
-def _call(call: Call, answers: bool) -> dict[str, Any]:
+def _call(call: Call, answers: bool, *, errors: bool = True) -> dict[str, Any]:
     """Return a call as the record has it: result and message of the error are answers."""
+    whole = call.error is None or (answers and errors)
     record = {
         "service": call.service,
         "invocation": call.invocation,
         "status": call.status.value,
         "seconds": call.seconds,
-        "error": call.error if answers or call.error is None else call.error.partition(":")[0],
+        "error": call.error if whole else str(call.error).partition(":")[0],
     }
     return record | {"result": call.result} if answers else record

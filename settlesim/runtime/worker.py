@@ -33,7 +33,7 @@ from settlesim.chart import Chart
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import MAX_VISIBILITY, Clock, Queue, QueueStore
 from settlesim.runtime.coroutines import run_anywhere
-from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT, Interpreter
+from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT, Interpreter, OnEdited
 from settlesim.runtime.leases import Leases
 from settlesim.runtime.logs import LOGGER
 from settlesim.runtime.message_handler import Handler
@@ -79,6 +79,9 @@ class Worker:
     record_answers
         Whether the list of settlements has what services answered, see `Interpreter`. False where
         services answer with secrets.
+    on_edited
+        What becomes of an instance that this version of the chart saved when it had another
+        definition, see `Interpreter`.
 
     Raises
     ------
@@ -89,6 +92,8 @@ class Worker:
     InvalidValueError
         The queue belongs to another store, or its timers to another chart; a number that is
         out of its range; a service that may take longer than its event.
+    LeastVersionError
+        The store wants a later version of the chart.
 
     Notes
     -----
@@ -99,7 +104,10 @@ class Worker:
     deadline, counts towards `queue.max_receives`. A store that is damaged, was closed, or cannot
     be used again ends the worker.
 
-    Events of instances that another version of the chart saved are left to its workers.
+    An instance that an earlier version saved is carried to this one by the chart's `migrations`
+    when its next event is settled, in the same write, and its waiting events and timers with it.
+    Events of instances of versions from which no step leads here, and of later ones, are left to
+    other workers; so are those that start an instance, once the store has seen a later version.
 
     Examples
     --------
@@ -133,6 +141,7 @@ class Worker:
         grace: float = _GRACE,
         logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
         record_answers: bool = True,
+        on_edited: OnEdited = "refuse",
     ) -> None:
         _check_kinds(chart, store, queue)
         self.chart = chart if services is None else chart.bind(services)
@@ -153,6 +162,7 @@ class Worker:
             deadline=deadline,
             max_microsteps=max_microsteps,
             record_answers=record_answers,
+            on_edited=on_edited,
         )
         self._check()
         self.clock = self.interpreter.clock

@@ -8,8 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from settlesim.errors import ChartMismatchError, StoreError
-from settlesim.machine.program import check_snapshot, program_of
-from settlesim.ports import ChartVersion, Message
+from settlesim.ports import ChartQueue, ChartVersion, Message
 from settlesim.runtime.leases import Lease
 from settlesim.runtime.message_handler import MAX_BACKOFF, Handler
 
@@ -38,8 +37,9 @@ class Serving:
     ) -> None:
         self.handler = handler
         self.chart = handler.interpreter.chart
-        self.chart_version = ChartVersion(self.chart.name, self.chart.version)
-        self.delays = sorted(handler.interpreter.delays)
+        chain = handler.interpreter.chain
+        self.chart_version = ChartVersion(self.chart.name, self.chart.version, chain.versions)
+        self.delays = sorted(chain.delays)
         self.queue = handler.queue
         self.clock = handler.clock
         self.calls = handler.calls
@@ -150,16 +150,28 @@ class Serving:
         return not left
 
     def _refuse_other_versions(self) -> None:
-        """Raise for the first instance of another chart version that has messages."""
+        """Raise for the first instance that is left to other workers and has messages.
+
+        That may be one that does not exist yet, and has to start in a later version.
+        """
+        name, version, migrates = self.chart_version
         store = self.handler.store
-        program = program_of(self.chart)
         for key in store.keys():  # noqa: SIM118  # a store is no mapping
             snapshot = store.load(key)
-            if snapshot is None or (snapshot.chart, snapshot.version) == self.chart_version:
+            if snapshot is None or (
+                snapshot.chart == name and snapshot.version in (version, *migrates)
+            ):
                 continue
             left, others = self.queue.left({key})
             if left > others:
-                check_snapshot(program, snapshot, key)
+                self.handler.interpreter.load_current(key)
+        waiting = self.queue.waiting_messages() if isinstance(self.queue, ChartQueue) else ()
+        for message in waiting:
+            key = message.group_id
+            if not message.dead and store.load(key) is None:
+                left, others = self.queue.left({key})
+                if left > others:
+                    self.handler.interpreter.load_current(key)
 
     def _trouble(self, error: StoreError) -> None:
         """Note that the store could not be used, if it may be well again later."""

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from settlesim.chart import EVENTLESS, Delay, Event, Invocation
 from settlesim.chart.strict_json import FrozenDict
-from settlesim.machine.program import Fired, Program
+from settlesim.machine.fired import NO_HISTORY, Fired, History
+from settlesim.machine.program import Program
 
 __all__ = [
     "Activities",
@@ -41,6 +42,8 @@ class Position(NamedTuple):
     """The ids of the delays that have not passed."""
     internal: tuple[str, ...] = ()
     """Reserved triggers that wait, oldest first."""
+    history: History = NO_HISTORY
+    """What the history states stand for."""
 
 
 class FiredStep(NamedTuple):
@@ -102,7 +105,8 @@ def after_firing(
         activities.kept(position.invocations, fired.exited) + activities.invocations_of(entered),
         activities.kept(position.delays, fired.exited) + activities.delays_of(entered),
         position.internal
-        + tuple(f"done.state.{name}" for name in finished if program.chart.node(name).on_done),
+        + tuple(f"done.state.{name}" for name in finished if program.raises_done(name)),
+        fired.history,
     )
 
 
@@ -117,13 +121,15 @@ def next_internal(
     """
     configuration = position.configuration
     if not program.eventless_sources.isdisjoint(program.active(configuration)):
-        fired = program.fire(configuration, context, EVENTLESS, event)
+        fired = program.fire(configuration, context, EVENTLESS, event, position.history)
         if fired is not None:
             return FiredStep(EVENTLESS, fired, after_firing(program, activities, position, fired))
     while position.internal:
         trigger, *rest = position.internal
         position = position._replace(internal=tuple(rest))
-        fired = program.fire(position.configuration, context, trigger, Event(trigger))
+        fired = program.fire(
+            position.configuration, context, trigger, Event(trigger), position.history
+        )
         if fired is not None:
             return FiredStep(trigger, fired, after_firing(program, activities, position, fired))
     return None

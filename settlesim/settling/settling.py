@@ -36,6 +36,7 @@ from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart.event import EventName
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze
 from settlesim.errors import (
@@ -47,7 +48,15 @@ from settlesim.errors import (
     StalledError,
     error_message,
 )
-from settlesim.machine.program import Fired, Program, check_snapshot, outcome_of, program_of
+from settlesim.machine.fired import Fired
+from settlesim.machine.program import (
+    Program,
+    check_snapshot,
+    frozen_history,
+    history_of,
+    outcome_of,
+    program_of,
+)
 from settlesim.settling.invocations import Running
 from settlesim.settling.macrostep import (
     Position,
@@ -114,7 +123,7 @@ class Settling:
         self,
         chart: Chart | Program,
         snapshot: Snapshot | None,
-        event: Event | Elapsed | str | None,
+        event: Event | Elapsed | EventName | None,
         *,
         key: str = "",
         max_microsteps: int = MAX_MICROSTEPS,
@@ -141,11 +150,18 @@ class Settling:
         self._last = self.event
         self._max_microsteps = max_microsteps
         self._microsteps: list[Microstep] = []
-        self._running = Running(self._program, self.event)
+        revision = 0 if snapshot is None else snapshot.revision
+        self._running = Running(
+            self._program, self.event, f"{chart.name} {key} {revision} {self.event.name}"
+        )
         self._applied = False
         if snapshot is None:
             self.before = Snapshot(
-                chart.name, chart.version, chart.initial_configuration, chart.context
+                chart.name,
+                chart.version,
+                chart.initial_configuration,
+                chart.context,
+                fingerprint=chart.fingerprint,
             )
             if elapsed is None:
                 self._guarded(self._enter)
@@ -154,14 +170,15 @@ class Settling:
             check_snapshot(self._program, snapshot, key)
             self.before = snapshot
         self._context = self.before.context
-        self._position = Position(self.before.configuration)
+        self._position = Position(self.before.configuration, history=history_of(self.before))
         if snapshot is None or event is None:
             # nothing of a new one can have passed; one that exists is not started again
             self.settlement = self._settle(Outcome.IGNORED)
             return
         if self._running.activities.delays:
-            self._running.rest_in(self._program.active(snapshot.configuration), elapsed)
-        self._guarded(self._apply)
+            active = self._program.active(snapshot.configuration)
+            self._running.rest_in(active, elapsed)
+        self._guarded(lambda: self._apply(elapsed))
 
     def __repr__(self) -> str:
         if self.settlement is not None:
@@ -188,8 +205,12 @@ class Settling:
 
     @property
     def delays(self) -> tuple[PendingDelay, ...]:
-        """The delays that run, in the order in which they were started."""
-        return tuple(self._running.delays.values())
+        """The delays that run, in the order in which they were started.
+
+        Those of nodes come first, then the waits before a service that failed is called again.
+        """
+        waits = (delay for delay, _ in self._running.waiting.values())
+        return (*self._running.delays.values(), *waits)
 
     @property
     def configuration(self) -> tuple[str, ...]:
@@ -227,7 +248,11 @@ class Settling:
             encode(self._context),
             encode(self._last.to_dict()) if self._program.eventless_sources else "",
             tuple(sorted(running.starts.items())),
-            tuple((each.id, each.number, encode(each.context)) for each in self.pending),
+            tuple(
+                (each.id, each.number, each.attempt, encode(each.context)) for each in self.pending
+            ),
+            running.retries(),
+            self.delays,
             tuple(running.resting.items()),
             len(self._microsteps),
         )
@@ -259,6 +284,7 @@ class Settling:
                 raise FunctionFailedError(
                     function=pending.service, role="service", reason=str(error)
                 ) from None
+            self._leave(id)
             self._running.end(pending, CallStatus.DONE, seconds, result=result)
             trigger = self._running.activities.invocations[id].done_trigger
             self._fire(trigger, Event(trigger, result))
@@ -275,6 +301,8 @@ class Settling:
         timeout: bool = False,
     ) -> None:
         """Say that a service failed, or that its time is up.
+
+        Where its `retry` says so it is pending again, at once or after one of `delays`.
 
         Parameters
         ----------
@@ -300,6 +328,9 @@ class Settling:
         def run() -> None:
             status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
             self._running.end(pending, status, seconds, error=text)
+            if self._running.retry(pending, kind):
+                return
+            self._leave(id)
             trigger = self._running.activities.invocations[id].error_trigger
             data = freeze({"type": kind, "message": message})
             if not self._fire(trigger, Event(trigger, data)):
@@ -321,6 +352,8 @@ class Settling:
             As `done`.
         """
         self._check_alive()
+        if self._running.call_again(id):
+            return
         if id not in self._running.delays:
             raise KeyError(f"no delay {id!r} runs")
         del self._running.delays[id]
@@ -353,11 +386,12 @@ class Settling:
         self._check_alive()
         if id_ not in self._running.pending:
             raise KeyError(f"no service of invocation {id_!r} runs")
-        pending = self._running.pending.pop(id_)
-        position = self._position
-        left = tuple(each for each in position.invocations if each != id_)
-        self._position = Position(position.configuration, left, position.delays, position.internal)
-        return pending
+        return self._running.pending.pop(id_)
+
+    def _leave(self, id_: str) -> None:
+        """Note that a service has ended for good."""
+        left = tuple(each for each in self._position.invocations if each != id_)
+        self._position = self._position._replace(invocations=left)
 
     def _enter(self) -> None:
         """Enter the first nodes of a new instance."""
@@ -369,16 +403,28 @@ class Settling:
         self._running.update(self._position, fired, self._context)
         self._run_on()
 
-    def _apply(self) -> None:
-        """Apply the event to a configuration that is at rest."""
+    def _apply(self, elapsed: str | None = None) -> None:
+        """Apply the event to a configuration that is at rest.
+
+        Parameters
+        ----------
+        elapsed : the delay whose event it is; that of a node which is not active is ignored
+        """
         self._applied = True
+        active = self._program.active(self._position.configuration)
+        if elapsed is not None and not self._running.may_pass(elapsed, active):
+            self.settlement = self._settle(Outcome.IGNORED)
+            return
         if not self._fire(self.event.name, self.event):
             self.settlement = self._settle(Outcome.IGNORED)
             return
         self._run_on()
 
     def _fire(self, trigger: str, event: Event) -> bool:
-        fired = self._program.fire(self._position.configuration, self._context, trigger, event)
+        position = self._position
+        fired = self._program.fire(
+            position.configuration, self._context, trigger, event, position.history
+        )
         if fired is None:
             return False
         self._last = event
@@ -417,7 +463,7 @@ class Settling:
                     self._position = self._position._replace(internal=())
                 break
             self._step(*step)
-        if self._running.pending:
+        if self._running.busy:
             return
         configuration = self._position.configuration
         if self._program.rests(configuration):
@@ -480,6 +526,8 @@ class Settling:
             configuration=self._position.configuration,
             context=self._context,
             revision=self.before.revision + saved,
+            fingerprint=self._program.chart.fingerprint,
+            history_states=frozen_history(self._position.history),
         )
 
     def _settle(self, outcome: Outcome) -> Settlement:

@@ -193,10 +193,9 @@ class CompiledChart:
         """
         if snapshot is not None:
             check_snapshot(self._program, snapshot, "")
-            return self._state(snapshot.configuration, snapshot.context)
-        chart = self.chart
+            return self._state(snapshot)
         if self._starts_at_rest():
-            return self._state(chart.initial_configuration, chart.context)
+            return self._state(self._first())
         found = self._state_numbers.get("new")
         return self._add_state("new", None) if found is None else found
 
@@ -214,14 +213,17 @@ class CompiledChart:
             )
         )
 
-    def _state(self, configuration: tuple[str, ...], context: FrozenDict) -> int:
-        text = _canonical([list(configuration), context])
+    def _first(self) -> Snapshot:
+        chart = self.chart
+        return Snapshot(chart.name, chart.version, chart.initial_configuration, chart.context)
+
+    def _state(self, snapshot: Snapshot) -> int:
+        parts: list[JSONValue] = [list(snapshot.configuration), snapshot.context]
+        if snapshot.history_states:
+            parts.append(snapshot.history_states)
+        text = _canonical(parts)
         found = self._state_numbers.get(text)
-        if found is None:
-            chart = self.chart
-            snapshot = Snapshot(chart.name, chart.version, configuration, context, 1)
-            found = self._add_state(text, snapshot)
-        return found
+        return self._add_state(text, replace(snapshot, revision=1)) if found is None else found
 
     def _add_state(self, text: str, snapshot: Snapshot | None) -> int:
         number = self._state_numbers[text] = len(self._states)
@@ -243,7 +245,7 @@ class CompiledChart:
         """Return the state; for a new instance, that of one which was saved where it begins."""
         if self._states[state] is not None:
             return state
-        return self._state(self.chart.initial_configuration, self.chart.context)
+        return self._state(self._first())
 
     def may_begin(self, state: int) -> bool:
         """Whether an event may find an instance in this state."""
@@ -343,6 +345,7 @@ class CompiledChart:
             _canonical(event.data),
             pending.id,
             str(pending.number),
+            str(pending.attempt),
             _canonical(pending.context),
         )
         found = self._answers.get(key)

@@ -10,6 +10,7 @@ it may. Situations that were met before are not gone on from, so the result is a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from copy import copy
 from itertools import combinations
@@ -22,7 +23,7 @@ from settlesim.errors import (
     SettleError,
     error_message,
 )
-from settlesim.settling.settlement import Answer, Elapsed, Pending, Settlement
+from settlesim.settling.settlement import Answer, Elapsed, Pending, PendingDelay, Settlement
 from settlesim.settling.settling import Settling
 from settlesim.sim.program_nodes import (
     Branch,
@@ -177,7 +178,8 @@ class ProgramBuilder:
                 given_up = [
                     GivenUp(each.service, each.id, each.number)
                     for each in running
-                    if each not in left_running and each.id != option.branch.activity
+                    if each not in left_running
+                    and _clock(option.branch) != (each.id, each.number, each.attempt)
                 ]
                 taken += [
                     (option._replace(branch=option.branch._replace(given_up=some)), number)
@@ -218,10 +220,24 @@ class ProgramBuilder:
         for pending in settling.pending:
             found += self._of_service(pending, left)
         for delay in settling.delays:
-            seconds = nanoseconds(delay.seconds)
-            branch = Branch(Kind.DELAY, activity=delay.id, number=delay.number)
-            found.append(_Option(branch, Window(seconds, seconds if self._known_time else None)))
+            text = f"{delay.seconds:g} s"
+            if delay.retries is not None:
+                service = self._table.activities.invocations[delay.retries].src
+                text = f"the wait before {service} is called again"
+            branch = Branch(Kind.DELAY, activity=delay.id, number=delay.number, text=text)
+            found.append(_Option(branch, self._window_of_delay(delay)))
         return found
+
+    def _window_of_delay(self, delay: PendingDelay) -> Window:
+        """Return how long a delay takes; the chance in the wait before a retry may be any."""
+        least = most = delay.seconds
+        if delay.retries is not None:
+            retries = self._table.activities.invocations[delay.retries].retry
+            jitter = max(each.jitter for each in retries)
+            least *= 1 - jitter
+            most = math.inf if jitter == 1 else most / (1 - jitter)
+        bounded = self._known_time and math.isfinite(most)
+        return Window(nanoseconds(least), nanoseconds(most) if bounded else None)
 
     def _of_service(self, pending: Pending, left: int) -> list[_Option]:
         answer = self._table._answer(self._state, self._event, pending)
@@ -231,7 +247,7 @@ class ProgramBuilder:
         if self._known_time:
             at_limit = Window(nanoseconds(limit), nanoseconds(limit))
             any_time = Window(0, nanoseconds(limit))
-        base = Branch(Kind.CALL, -1, pending.service, pending.id, pending.number)
+        base = Branch(Kind.CALL, -1, pending.service, pending.id, pending.number, pending.attempt)
         effect = self._table._effects[pending.id]
         late = Answer.late(limit)
         found = []
@@ -250,6 +266,12 @@ class ProgramBuilder:
             failed = base._replace(kind=Kind.FAIL)
             if errors is None:
                 found.append(_Option(failed, any_time, FAILURE))
+                invocation = self._table.activities.invocations[pending.id]
+                if any(retry.errors for retry in invocation.retry):
+                    self.doubts.append(
+                        f"a retry of {pending.service} asks for the error, and which errors there "
+                        f"are is not said: give errors={{{pending.service!r}: [...]}}"
+                    )
             for error in errors or ():
                 raised = Answer(error=error.exception())
                 found.append(_Option(failed._replace(text=error.words), any_time, raised))
@@ -329,7 +351,7 @@ class ProgramBuilder:
         """Begin to measure what was started, and forget what has ended."""
         settling = session.settling
         delays = [_clock_of_delay(each.id, each.number) for each in settling.delays]
-        services = [(each.id, each.number) for each in settling.pending]
+        services = [(each.id, each.number, each.attempt) for each in settling.pending]
         outside = [_clock_of_delay(each.id, each.number) for each in settling.delays_outside]
         timed = [*delays, *services] if self._known_time else delays
         kept = [*timed, *outside]
@@ -376,7 +398,7 @@ class ProgramBuilder:
         durable = self._table.durable
         return TableNode(
             ProgramNodeKind.SAVE,
-            state=self._table._state(after.configuration, after.context),
+            state=self._table._state(after),
             outcome=settlement.outcome,
             only_start=settlement.only_start_saved,
             started=self._started(session, settlement),
@@ -406,11 +428,11 @@ def _subsets(given_up: Sequence[GivenUp]) -> list[tuple[GivenUp, ...]]:
 def _clock(branch: Branch) -> Clock:
     if branch.kind is Kind.DELAY:
         return _clock_of_delay(branch.activity, branch.number)
-    return branch.activity, branch.number
+    return branch.activity, branch.number, branch.attempt
 
 
 def _clock_of_delay(id_: str, number: int) -> Clock:
-    return f"after.{id_}", number  # a service and a delay may have one id
+    return f"after.{id_}", number, 1  # a service and a delay may have one id
 
 
 def _told(error: Exception) -> str:

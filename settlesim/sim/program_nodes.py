@@ -49,12 +49,14 @@ class Branch(NamedTuple):
     """The id of the invocation or of the delay."""
     number: int = 0
     """The ordinal of this start of it for this event, from 1."""
+    attempt: int = 1
+    """The ordinal of the call that this is of its start: more than 1 where it is retried."""
     effect: bool = False
     """Whether it has changed the world outside."""
     works: bool = True
     """Of a CALL: whether the service comes back, and does not raise."""
     text: str = ""
-    """Which error it is, where the scenario names it."""
+    """Which error it is, where the scenario names it; what passes, of a delay."""
     given_up: tuple[GivenUp, ...] = ()
     """The services that it ends and that have had their effect all the same."""
 

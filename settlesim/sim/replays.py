@@ -260,10 +260,8 @@ class _Player:
 
 def _waits_for(table: CompiledChart, node: TableNode) -> str:
     """Name the services and delays that run."""
-    delays = table.activities.delays
     names = {
-        (branch.kind is Kind.DELAY, branch.activity): branch.service
-        or f"{delays[branch.activity].seconds:g} s"
+        (branch.kind is Kind.DELAY, branch.activity): branch.service or branch.text
         for branch in node.branches
         if branch.activity
     }
@@ -275,7 +273,6 @@ def _inside(table: CompiledChart, node: TableNode | None) -> tuple[str, ...]:
         return ()
     if node.kind is ProgramNodeKind.SAVE:
         return table.configuration(node.state)
-    found = (
-        table.activities.node_of(branch.activity) for branch in node.branches if branch.activity
-    )
+    ids = (branch.activity.removesuffix(".retry") for branch in node.branches if branch.activity)
+    found = map(table.activities.node_of, ids)
     return tuple(dict.fromkeys(found))

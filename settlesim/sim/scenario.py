@@ -16,6 +16,7 @@ Rules
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -525,7 +526,7 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
     read_before = all(isinstance(each, Arrival) for each in events)  # by `replace`
     if read_before and len({each.key for each in events}) == keys:
         return tuple(events)
-    if keys > 1 and not all(isinstance(each, str) for each in events):
+    if keys > 1 and not all(isinstance(each, (str, enum.Enum)) for each in events):
         raise _refusal("keys", "names a number of instances, and the events have keys already")
     return tuple(
         _message(each, f"events[{index}]", f"{name}-{number}")
@@ -535,7 +536,7 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
 
 
 def _message(spec: object, where: str, key: str) -> Arrival:
-    if isinstance(spec, str):
+    if isinstance(spec, (str, enum.Enum)):
         spec = (key, spec)
     if not isinstance(spec, (tuple, list)) or not 2 <= len(spec) <= 3:
         raise _refusal(where, f"is {shorten(spec)}; 'E', (key, 'E') or (key, 'E', data) is needed")

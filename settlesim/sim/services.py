@@ -129,7 +129,15 @@ def _value(chart: Chart, pending: Pending, limit: float, clock: _HandClock) -> J
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _Loop)
     key = f"{chart.name}:simulated:{pending.event.name}:{pending.id}:{pending.number}"
-    call = ServiceCall(pending.service, pending.context, pending.event, pending.input, key, clock)
+    call = ServiceCall(
+        pending.service,
+        pending.context,
+        pending.event,
+        pending.input,
+        key,
+        clock,
+        pending.attempt,
+    )
     loop.outside, loop.watched = "", True
     try:
         service = coroutine_of(call.service, chart.functions[call.service](call))

@@ -119,7 +119,8 @@ def _completed(
     if branch.kind is Kind.CALL:
         return f"{branch.service} {_call_ends(model, branch.works, *effects)}"
     if branch.kind is Kind.DELAY:
-        return f"{model.table.activities.delays[branch.activity].seconds:g} s have passed"
+        verb = "have" if branch.text.endswith(" s") else "has"
+        return f"{branch.text} {verb} passed"
     return _failure(branch)
 
 

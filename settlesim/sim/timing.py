@@ -30,12 +30,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 __all__ = ["ANY", "EVENT", "START", "Clock", "Window", "Zone", "nanoseconds"]
 
-Clock: TypeAlias = tuple[str, int]
-"""The id of a service, or the trigger of a delay, and the number of its start."""
+Clock: TypeAlias = tuple[str, int, int]
+"""The id of a service, or the trigger of a delay, the number of its start, and its attempt."""
 Bound: TypeAlias = int | None
 """Of a difference of two clocks, in nanoseconds; None for no bound."""
 
-EVENT: Final[Clock] = ("", 0)
+EVENT: Final[Clock] = ("", 0, 0)
 """The age of the event itself."""
 
 

@@ -9,10 +9,10 @@ from settlesim.argument_checks import MAX_NAME, check_seconds, check_text
 from settlesim.chart.snapshot import Snapshot, check_key, history_flaw
 from settlesim.chart.strict_json import FrozenDict, freeze
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.ports import Send, Timer, Timers, Transaction
+from settlesim.ports import ChartDefinition, Rewrite, Send, Timer, Timers, Transaction
 from settlesim.store.entries import OWN_FIELDS
 
-__all__ = ["check_key", "check_message", "check_transaction"]
+__all__ = ["check_key", "check_message", "check_rewrite", "check_transaction"]
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:
@@ -30,7 +30,7 @@ def check_message(body: object, group_id: object, deduplication_id: object) -> N
         check_text(deduplication_id, where="deduplication_id", most=MAX_NAME)
 
 
-def check_transaction(transaction: Transaction) -> None:
+def check_transaction(transaction: Transaction) -> None:  # a list of checks
     """Refuse a transaction that no store could keep and read back.
 
     Raises
@@ -65,7 +65,9 @@ def check_transaction(transaction: Transaction) -> None:
     if transaction.sends:
         _check_sends(transaction.sends)
     if transaction.timers is not None:
-        _check_timers(transaction)
+        _check_timers(transaction.timers, snapshot)
+    if transaction.definition is not None:
+        _check_definition(transaction.definition, snapshot)
     if transaction.record is not None:
         _check_record(transaction.record)
 
@@ -129,11 +131,42 @@ def _check_sends(sends: object) -> None:
         check_message(send.body, send.group_id, send.deduplication_id)
 
 
-def _check_timers(transaction: Transaction) -> None:
-    timers = transaction.timers
+def _check_definition(definition: object, snapshot: Snapshot | None) -> None:
+    if not isinstance(definition, ChartDefinition):
+        reason = f"is {shorten(definition, 40)}, no ChartDefinition"
+        raise InvalidValueError(where="definition", reason=reason)
+    check_text(definition.fingerprint, where="fingerprint")
+    check_text(definition.text, where="the definition of a chart")
+    name = definition.chart, definition.version
+    if snapshot is not None and name != (snapshot.chart, snapshot.version):
+        reason = f"is of {name[0]} version {name[1]}, and the state of {snapshot.chart} version "
+        raise InvalidValueError(where="definition", reason=f"{reason}{snapshot.version}")
+
+
+def check_rewrite(rewrite: Rewrite) -> None:
+    """Refuse to put an instance into words that no store could keep.
+
+    Raises
+    ------
+    InvalidValueError
+        As `check_transaction`; or the revision changes.
+    """
+    if not isinstance(rewrite, Rewrite):
+        raise InvalidValueError(where="rewrites", reason=f"has {shorten(rewrite, 40)}, no Rewrite")
+    if rewrite.after.revision != rewrite.before.revision:
+        reason = f"goes from revision {rewrite.before.revision} to {rewrite.after.revision}; "
+        reason += "nothing happens to an instance that is put into other words"
+        where = f"the rewrite of instance {shorten(rewrite.key, 60)}"
+        raise InvalidValueError(where=where, reason=reason)
+    expected, timers = rewrite.after.revision - 1, rewrite.timers
+    check_transaction(Transaction(rewrite.key, rewrite.after, expected, timers=timers))
+
+
+def _check_timers(timers: object, snapshot: Snapshot | None) -> None:
     if not isinstance(timers, Timers):
         raise InvalidValueError(where="timers", reason=f"is {shorten(timers, 40)}, no Timers")
     names = list(timers.kept)
+    _check_renamed(timers.renamed)
     for timer in timers.started:
         if not isinstance(timer, Timer):
             raise InvalidValueError(where="timers", reason=f"has {shorten(timer, 40)}, no Timer")
@@ -144,9 +177,18 @@ def _check_timers(transaction: Transaction) -> None:
     if len(set(names)) < len(names):
         reason = f"name one timer twice: {', '.join(shorten(name, 40) for name in names)}"
         raise InvalidValueError(where="timers", reason=reason)
-    if timers.started and transaction.snapshot is None:
+    if timers.started and snapshot is None:
         reason = "start with a node that is entered, and this transaction saves no state"
         raise InvalidValueError(where="timers", reason=reason)
+
+
+def _check_renamed(renamed: tuple[tuple[str, str], ...]) -> None:
+    for side in zip(*renamed, strict=True):
+        for name in side:
+            check_text(name, where="the id of a timer")
+        if len(set(side)) < len(side):
+            reason = f"rename one timer twice: {shorten(renamed, 200)}"
+            raise InvalidValueError(where="timers", reason=reason)
 
 
 def _check_record(record: object) -> None:

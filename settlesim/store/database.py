@@ -28,7 +28,13 @@ from settlesim.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from settlesim.store.schema import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION, TABLES
+from settlesim.store.schema import (
+    ADDED_COLUMNS,
+    ADDED_TABLES,
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    TABLES,
+)
 
 __all__ = ["Database", "Execute", "open_connection"]
 
@@ -130,12 +136,15 @@ class Database:
             if found != "wal":
                 reason = f"its file system allows no write-ahead log, only mode {found!r}"
                 raise StoreUnavailableError(path=self.path, reason=reason)
-        for table, columns in ADDED_COLUMNS.items():
-            if _missing(connection, table, columns):
-                self._retry(lambda: connection.execute("BEGIN IMMEDIATE"))
-                for column in _missing(connection, table, columns):  # others may have been first
-                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
-                connection.execute("COMMIT")
+        if version < SCHEMA_VERSION or _missing(connection):
+            self._retry(lambda: connection.execute("BEGIN IMMEDIATE"))
+            for table, column, kind in _missing(connection):  # others may have been first
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            if _has_tables(connection):
+                for statement in ADDED_TABLES.values():
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            connection.execute("COMMIT")
 
     # --- transactions -----------------------------------------------------------------------
     # Work is passed as a function, not done in a ``with`` block: Python can deliver an interrupt
@@ -180,6 +189,15 @@ class Database:
         """Return what one statement that only reads finds."""
         return self._alone(
             lambda execute: self._retry(lambda: execute(statement, values).fetchall())
+        )
+
+    def changes(self) -> tuple[int, int]:
+        """Return what is another value after each change, whoever made it; cheap to ask."""
+        return self._alone(
+            lambda execute: (
+                int(execute("PRAGMA data_version").fetchone()[0]),
+                self._connection.total_changes,
+            )
         )
 
     def _alone(self, work: Callable[[Execute], T]) -> T:
@@ -336,10 +354,22 @@ def _code(error: sqlite3.Error) -> int:
     return -1 if code is None else code & 0xFF
 
 
-def _missing(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[str]:
-    """Return the columns that a table does not have; none where there is no such table."""
-    found = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
-    return [each for each in columns if found and each not in found]
+def _missing(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Return table, name and type of the columns that an older file does not have.
+
+    A table that is missing itself is damage, and has none.
+    """
+    missing = []
+    for table, columns in ADDED_COLUMNS.items():
+        found = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+        missing += [(table, name, kind) for name, kind in columns if found and name not in found]
+    return missing
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    """Whether the database has the tables of a store."""
+    found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'instances'"
+    return connection.execute(found).fetchone() is not None
 
 
 def _connect(name: str, *, uri: bool) -> sqlite3.Connection:

@@ -379,6 +379,29 @@ def _deduplication(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     yield from _sound_rows(execute, table, [], check)
 
 
+def _charts(execute: Execute, table: TableLaws) -> Iterator[Damage]:
+    """Find rows that are no chart."""
+
+    def check(row: Row) -> None:
+        check_text(row["chart"], where="its chart")
+        check_text(row["fingerprint"], where="its fingerprint")
+        if not isinstance(decode(row["definition"]), dict):
+            raise _FlawError("its definition is no JSON object")
+
+    yield from _sound_rows(execute, table, [], check)
+
+
+def _least_versions(execute: Execute, table: TableLaws) -> Iterator[Damage]:
+    """Find rows that cannot be read."""
+
+    def check(row: Row) -> None:
+        check_text(row["chart"], where="its chart")
+        if row["version"] < 0:
+            raise _FlawError(f"its version is {row['version']}, and 0 or more is needed")
+
+    yield from _sound_rows(execute, table, [], check)
+
+
 LAWS: Final[dict[str, Law]] = {
     "instances": _instances,
     "settlements": _settlements,
@@ -389,5 +412,7 @@ LAWS: Final[dict[str, Law]] = {
     "parked": _parked,
     "dead_letters": _dead_letters,
     "deduplication": _deduplication,
+    "charts": _charts,
+    "least_versions": _least_versions,
 }
 """The laws of each table."""

@@ -45,7 +45,7 @@ _PRUNED_EACH: Final = 2
 """How many old deduplication ids are looked at for one that is added."""
 _COLUMNS: Final = (
     "id, queue, group_id, ordered, body, deduplication_id, sent_at, visible_at, in_flight, "
-    "receives, answered, failures, errors, timer, first_id"
+    "receives, answered, failures, errors, timer, first_id, version"
 )
 
 
@@ -67,6 +67,7 @@ class MessageRow(NamedTuple):
     errors: str
     timer: int | None
     first_id: int | None
+    version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,10 @@ class Mailbox:
                 return earlier
         number = self._execute(
             "INSERT INTO messages(queue, group_id, ordered, body, deduplication_id, sent_at,"
-            " visible_at, in_flight, receives, answered, failures, errors, timer)"
-            " VALUES(?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, '[]', ?)",
+            " visible_at, in_flight, receives, answered, failures, errors, timer, version)"
+            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, 0, '[]', ?7, ifnull("
+            " (SELECT version FROM instances WHERE key = ?2),"
+            " (SELECT max(version) FROM charts WHERE chart = ?1)))",
             (queue, group_id, ordered, encode(body), deduplication_id, self._now, timer),
         ).lastrowid
         assert number is not None
@@ -306,7 +309,10 @@ class Mailbox:
             )
         letter = message._replace(in_flight=0)
         marks = ", ".join("?" * (len(letter) + 2))
-        self._execute(f"INSERT INTO dead_letters VALUES({marks})", (*letter, self._now, reason))
+        self._execute(
+            f"INSERT INTO dead_letters({_COLUMNS}, died_at, reason) VALUES({marks})",
+            (*letter, self._now, reason),
+        )
         self._remove(message)
         self._renew_id(message)
 
@@ -426,14 +432,36 @@ def _as_row(_: sqlite3.Cursor, values: tuple[Any, ...]) -> MessageRow:
     return MessageRow(*values)
 
 
-def letters(execute: Execute, queue: str, ids: Iterable[int] | None = None) -> list[Any]:
-    """Return the rows of a queue's dead letters, in the order in which they were accepted."""
-    chosen = "" if ids is None else " AND id IN (SELECT value FROM json_each(?))"
-    values = (queue,) if ids is None else (queue, json.dumps(sorted(set(ids))))
-    statement = (
-        f"SELECT {_COLUMNS}, died_at, reason FROM dead_letters WHERE queue = ?{chosen} ORDER BY id"
-    )
-    return execute(statement, values).fetchall()
+def letters(
+    execute: Execute,
+    queue: str,
+    ids: Iterable[int] | None = None,
+    *,
+    event: tuple[str, str] | None = None,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Any]:
+    """Return the rows of a queue's dead letters, in the order in which they were accepted.
+
+    Parameters
+    ----------
+    ids : only these; None for all
+    event : only those with this group id and deduplication id
+    after : only those with a greater id
+    limit : how many are returned at most; None for all
+    """
+    conditions: dict[str, tuple[Any, ...]] = {"queue = ?": (queue,), "id > ?": (after,)}
+    if ids is not None:
+        chosen = json.dumps(sorted(set(ids)))
+        conditions["id IN (SELECT value FROM json_each(?))"] = (chosen,)
+    if event is not None:
+        conditions["group_id = ? AND deduplication_id = ?"] = event
+    values = [value for each in conditions.values() for value in each]
+    return execute(
+        f"SELECT {_COLUMNS}, died_at, reason FROM dead_letters"
+        f" WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?",
+        (*values, -1 if limit is None else limit),
+    ).fetchall()
 
 
 def _body(row: MessageRow, source: str) -> JSONValue:
@@ -463,6 +491,7 @@ def message_of(receipt: Receipt, row: MessageRow, *, source: str) -> Message:
         receives=receipt.receives,
         failures=row.failures,
         sent_at=row.sent_at,
+        version=row.version,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
 from hashlib import sha256
@@ -10,7 +11,13 @@ from typing import Any, Final, Literal, get_args
 from settlesim.argument_checks import MAX_NAME, check_count, check_seconds, check_text
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
-from settlesim.ports import MAX_VISIBILITY, ChartVersion, Message
+from settlesim.ports import (
+    MAX_VISIBILITY,
+    ChartVersion,
+    DurableTimer,
+    Message,
+    WaitingMessage,
+)
 from settlesim.store.checks import check_message
 from settlesim.store.database import Execute
 from settlesim.store.entries import DeadLetter, ParkedGroup, QueueStatus
@@ -39,11 +46,6 @@ _MAX_TEXT: Final = 1000
 """Characters of an error's text that are kept with a message."""
 _WINDOW: Final = 10
 """From how many receivable messages a standard queue chooses the next one."""
-
-# Groups whose instance another chart version saved; `?` twice: chart and version.
-_FOREIGN: Final = (
-    "EXISTS (SELECT 1 FROM instances WHERE key = group_id AND NOT (chart = ? AND version = ?))"
-)
 
 
 class SqlQueue(ABC):
@@ -173,8 +175,9 @@ class SqlQueue(ABC):
         ----------
         visibility_timeout : seconds; None for the queue's own
         chart_version
-            The chart version that the consumer has: groups whose instance was saved by
-            another one are left to others. None for all groups.
+            The chart version that the consumer has: groups whose instance was saved by one
+            that it has not and cannot migrate are left to others; so are groups without an
+            instance where the store has seen a later version. None for all groups.
 
         Raises
         ------
@@ -205,7 +208,7 @@ class SqlQueue(ABC):
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM heads WHERE queue = ? AND visible_at <= ?"
             f"{_for(chart_version)}) OR EXISTS"
             " (SELECT 1 FROM heads WHERE queue = ? AND visible_at > ?)",
-            (self.name, now, *(chart_version or ()), self.name, now + MAX_VISIBILITY),
+            (self.name, now, *_values(chart_version), self.name, now + MAX_VISIBILITY),
         )
         return bool(rows)
 
@@ -245,7 +248,7 @@ class SqlQueue(ABC):
         select = (
             f"SELECT message, sent_at, visible_at FROM heads WHERE queue = ?{_for(chart_version)}"
         )
-        values = (self.name, *(chart_version or ()))
+        values = (self.name, *_values(chart_version))
         # Those that were never hidden go by their ids, whatever the clock said when they were
         # sent; the others by the time when they became visible again.
         fresh = execute(f"{select} AND visible_at = 0 ORDER BY message LIMIT ?", (*values, most))
@@ -411,8 +414,8 @@ class SqlQueue(ABC):
                 "SELECT sent_at FROM messages WHERE queue = ? ORDER BY id LIMIT 1", (name,)
             ).fetchone()
             versions = execute(
-                "SELECT chart, version, count(*) FROM messages JOIN instances ON key = group_id"
-                " WHERE queue = ? GROUP BY chart, version ORDER BY chart, version",
+                "SELECT chart, instances.version, count(*) FROM messages JOIN instances"
+                " ON key = group_id WHERE queue = ? GROUP BY 1, 2 ORDER BY 1, 2",
                 (name,),
             ).fetchall()
             return QueueStatus(
@@ -469,7 +472,7 @@ class SqlQueue(ABC):
             times = [
                 *execute(
                     f"SELECT min(visible_at) FROM heads WHERE queue = ?{_for(chart_version)}",
-                    (self.name, *(chart_version or ())),
+                    (self.name, *_values(chart_version)),
                 ).fetchone(),
                 *execute(
                     f"SELECT min(due) FROM timers WHERE chart = ? AND sent = 0{_only(delays)}",
@@ -479,6 +482,43 @@ class SqlQueue(ABC):
             return min((max(time - now, 0.0) for time in times if time is not None), default=None)
 
         return self.store.database.read(look)
+
+    def waiting_messages(self) -> tuple[WaitingMessage, ...]:
+        """Return all messages and dead letters, in the order in which they were accepted.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        rows = self.store.database.rows(
+            "SELECT id, group_id, body, version, dead FROM"
+            " (SELECT id, group_id, body, version, 0 AS dead FROM messages WHERE queue = ?1"
+            " UNION ALL SELECT id, group_id, body, version, 1 FROM dead_letters WHERE queue = ?1)"
+            " ORDER BY id",
+            (self.name,),
+        )
+        return tuple(
+            WaitingMessage(number, group, json.loads(body), version, bool(dead))
+            for number, group, body, version, dead in rows
+        )
+
+    def chart_timers(self) -> tuple[DurableTimer, ...]:
+        """Return the timers that run for instances of the chart, by key, the oldest first.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        rows = self.store.database.rows(
+            "SELECT key, delay, token, due, sent FROM timers WHERE chart = ? ORDER BY key, token",
+            (self.chart,),
+        )
+        return tuple(
+            DurableTimer(key, delay, token, due, bool(sent))
+            for key, delay, token, due, sent in rows
+        )
 
     def waiting(self, group_id: str) -> int:
         """Return how many messages a group has, those in flight included.
@@ -514,25 +554,32 @@ class SqlQueue(ABC):
         StoreError
             The store could not read.
         """
-        foreign = "0" if chart_version is None else _FOREIGN
+        foreign = "0" if chart_version is None else _foreign(chart_version)
         ((left, others),) = self.store.database.rows(
             "SELECT count(*), count(*) FILTER (WHERE NOT (hex(group_id) IN"
             f" (SELECT value FROM json_each(?)) OR {foreign}))"
             " FROM messages WHERE queue = ? AND NOT (ordered = 1 AND EXISTS (SELECT 1 FROM parked"
             " WHERE parked.queue = messages.queue AND parked.group_id = messages.group_id))",
-            (hex_list(sorted(groups)), *(chart_version or ()), self.name),
+            (hex_list(sorted(groups)), *_values(chart_version), self.name),
         )
         return left, others
 
-    def dead_letters(self) -> tuple[DeadLetter, ...]:
+    def dead_letters(self, *, after: int = 0, limit: int | None = None) -> tuple[DeadLetter, ...]:
         """Return the messages that were put aside, in the order in which they were accepted.
+
+        Parameters
+        ----------
+        after : the `id` of the last one of the page before
+        limit : how many are returned at most; None for all
 
         Raises
         ------
         StoreError
             The store could not read.
         """
-        rows = self.store.database.read(lambda execute: letters(execute, self.name))
+        rows = self.store.database.read(
+            lambda execute: letters(execute, self.name, after=after, limit=limit)
+        )
         return tuple(letter_of(row, source=self.store.source) for row in rows)
 
     def parked(self) -> tuple[ParkedGroup, ...]:
@@ -852,8 +899,30 @@ def _merged(
     return [*found, *(message for message, _, _ in [*fresh[::-1], *again[::-1]])]
 
 
+def _foreign(chart_version: ChartVersion) -> str:
+    """Return the condition of groups that are left to others, with the places of `_values`.
+
+    An instance is there and not of one of these versions; or none is there, and the store has
+    seen a later version, in which it will start.
+    """
+    versions = ", ".join("?" * (1 + len(chart_version.migrates)))
+    return (
+        "(NOT EXISTS (SELECT 1 FROM instances WHERE key = group_id AND chart = ?"
+        f" AND instances.version IN ({versions})) AND (EXISTS (SELECT 1 FROM instances"
+        " WHERE key = group_id) OR EXISTS (SELECT 1 FROM charts WHERE chart = ?"
+        " AND charts.version > ?)))"
+    )
+
+
+def _values(chart_version: ChartVersion | None) -> tuple[str | int, ...]:
+    if chart_version is None:
+        return ()
+    chart, version, migrates = chart_version
+    return chart, version, *migrates, chart, version
+
+
 def _for(chart_version: ChartVersion | None) -> str:
-    return "" if chart_version is None else f" AND NOT {_FOREIGN}"
+    return "" if chart_version is None else f" AND NOT {_foreign(chart_version)}"
 
 
 def _only(delays: Collection[str] | None) -> str:

@@ -10,15 +10,35 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ADDED_COLUMNS", "APPLICATION_ID", "SCHEMA_VERSION", "TABLES"]
+__all__ = ["ADDED_COLUMNS", "ADDED_TABLES", "APPLICATION_ID", "SCHEMA_VERSION", "TABLES"]
 
 APPLICATION_ID: Final = 0x5E771E51
 """SQLite keeps it in the file's header, so that another program's database is told."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Counted up when an older version of this library could not read the tables any more."""
 
-ADDED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {"instances": ("fingerprint", "history")}
-"""The last columns of a table that a file may lack: whoever opens it adds them, as TEXT."""
+ADDED_COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "instances": (("fingerprint", "TEXT"), ("history", "TEXT")),
+    "messages": (("version", "INTEGER"),),
+    "dead_letters": (("version", "INTEGER"),),
+}
+"""The last columns of a table, with their types, that an older file may lack: whoever opens it adds
+them."""
+ADDED_TABLES: Final[dict[str, str]] = {
+    "charts": """CREATE TABLE IF NOT EXISTS charts(
+    chart TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    definition TEXT NOT NULL,        -- as read_chart reads it
+    since REAL NOT NULL,             -- when it saved the first instance
+    PRIMARY KEY(chart, version, fingerprint)
+) WITHOUT ROWID""",
+    "least_versions": """CREATE TABLE IF NOT EXISTS least_versions(
+    chart TEXT PRIMARY KEY,
+    version INTEGER NOT NULL         -- charts of earlier ones may not use the store
+) WITHOUT ROWID""",
+}
+"""The tables that an older file may lack: whoever opens it makes them."""
 
 _MESSAGE: Final = """
     queue TEXT NOT NULL,
@@ -85,7 +105,9 @@ CREATE TABLE timers(
 CREATE INDEX timers_by_due ON timers(chart, sent, due);
 
 CREATE TABLE messages(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,{_MESSAGE});
+    id INTEGER PRIMARY KEY AUTOINCREMENT,{_MESSAGE},
+    version INTEGER                  -- of the chart, as the sender met it; NULL: not known
+);
 CREATE INDEX messages_by_group ON messages(queue, group_id, id);
 CREATE INDEX messages_in_flight ON messages(queue, group_id) WHERE in_flight = 1;
 
@@ -111,7 +133,8 @@ CREATE TABLE parked(
 CREATE TABLE dead_letters(
     id INTEGER PRIMARY KEY,{_MESSAGE},
     died_at REAL NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    version INTEGER
 );
 CREATE INDEX dead_letters_by_queue ON dead_letters(queue, id);
 
@@ -126,4 +149,6 @@ CREATE TABLE deduplication(
     PRIMARY KEY(queue, scope, id)
 ) WITHOUT ROWID;
 CREATE INDEX deduplication_by_end ON deduplication(until);
+
+{"".join(f"{table};" for table in ADDED_TABLES.values())}
 """

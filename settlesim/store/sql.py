@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
 
 from settlesim.argument_checks import check_count, check_seconds, check_text
+from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.strict_json import FrozenDict, encode, freeze_object
 from settlesim.errors import (
     EventRepeatedError,
     InvalidValueError,
+    LeastVersionError,
     StoreDamagedError,
     VersionConflictError,
+    newer_version,
     shorten,
 )
-from settlesim.ports import DurableTimer, Mark, Transaction, digest_of
-from settlesim.store.checks import check_key, check_transaction
+from settlesim.ports import (
+    ChartDefinition,
+    DurableTimer,
+    Mark,
+    Rewrite,
+    StoredChart,
+    Timers,
+    Transaction,
+    digest_of,
+)
+from settlesim.store.checks import check_key, check_rewrite, check_transaction
 from settlesim.store.database import Database, Execute
 from settlesim.store.entries import PastSettlement, StoredInstance
 from settlesim.store.messages import Deduplication, Mailbox
 from settlesim.store.receipts import read_receipt
 
-__all__ = ["HISTORY", "MARK_WINDOW", "PAGE", "SqlStore", "hex_list", "snapshot_of"]
+__all__ = [
+    "HISTORY",
+    "MARK_WINDOW",
+    "PAGE",
+    "SqlStore",
+    "hex_list",
+    "snapshot_of",
+]
 
 HISTORY: Final = 10
 """How many settlements of each instance are remembered."""
@@ -35,6 +54,7 @@ PAGE: Final = 100
 """How many instances or settlements a page has."""
 
 _INSTANCE: Final = "chart, version, configuration, context, fingerprint, history, revision"
+_NEWEST: Final = "SELECT max(version) FROM charts WHERE chart = ?"
 _PRUNED_EACH: Final = 2
 """How many old marks are forgotten for one that is added: so there are never many too many."""
 
@@ -73,6 +93,8 @@ class SqlStore:
         """How many settlements of each instance are remembered."""
         self.mark_window = mark_window
         """For how many seconds the id of an event that was settled is remembered."""
+        self._written_charts: set[tuple[str, int, str]] = set()
+        """Charts that are known to be in the store: name, version and fingerprint."""
         self.deduplication: dict[str, Deduplication] = {}
         """How the queues that were opened on this store remember ids, by their names."""
 
@@ -173,6 +195,7 @@ class SqlStore:
         if transaction.consumed is not None:
             read_receipt(transaction.consumed)
         self.database.write(lambda execute: self._apply(execute, transaction))
+        self._note_written(transaction.definition)
 
     def _apply(self, execute: Execute, transaction: Transaction) -> None:
         now, key, snapshot = self.now(), transaction.key, transaction.snapshot
@@ -184,6 +207,10 @@ class SqlStore:
             if message is not None and transaction.mark is not None:
                 digest = digest_of(json.loads(message.body))
         self._compare(execute, key, transaction.expected, transaction.before)
+        if transaction.definition is not None and snapshot is not None:
+            if not transaction.expected:
+                self._check_newest(execute, key, transaction.definition)
+            self._add_chart(execute, transaction.definition, now)
         if snapshot is not None:
             execute(
                 f"INSERT INTO instances({_INSTANCE}, key, final, saved_at)"
@@ -200,7 +227,8 @@ class SqlStore:
         if transaction.record is not None and self.history:
             self._add_settlement(execute, transaction, transaction.record, now)
         if transaction.timers is not None:
-            self._change_timers(execute, transaction, now)
+            chart = "" if snapshot is None else snapshot.chart
+            _change_timers(execute, key, chart, transaction.timers, now)
         for send in transaction.sends:
             mailbox.accept(
                 send.queue,
@@ -256,7 +284,7 @@ class SqlStore:
     def _add_settlement(
         self, execute: Execute, transaction: Transaction, record: FrozenDict, now: float
     ) -> None:
-        key, snapshot = transaction.key, transaction.snapshot
+        key, snapshot, secret = transaction.key, transaction.snapshot, transaction.secret
         execute(
             "INSERT INTO settlements(key, revision, at, record, snapshot) VALUES(?, ?, ?, ?, ?)",
             (
@@ -264,7 +292,7 @@ class SqlStore:
                 _revision(transaction),
                 now,
                 encode(record),
-                None if snapshot is None else encode(snapshot.to_dict()),
+                None if snapshot is None else encode(hide_in_snapshot(snapshot, secret).to_dict()),
             ),
         )
         execute(
@@ -274,21 +302,148 @@ class SqlStore:
             (key, self.history),
         )
 
-    def _change_timers(self, execute: Execute, transaction: Transaction, now: float) -> None:
-        """End, keep and start timers as the transaction says."""
-        timers, snapshot, key = transaction.timers, transaction.snapshot, transaction.key
-        assert timers is not None
-        execute(
-            "DELETE FROM timers WHERE key = ?"
-            " AND hex(delay) NOT IN (SELECT value FROM json_each(?))",
-            (key, hex_list(timers.kept)),
+    # --- charts ---------------------------------------------------------------------------------
+
+    def charts(self, name: str | None = None) -> tuple[StoredChart, ...]:
+        """Return the charts that have saved instances, by name, version and time.
+
+        Raises as `load`.
+
+        Parameters
+        ----------
+        name : of the chart; None for all
+        """
+        rows = self.database.rows(
+            "SELECT chart, version, fingerprint, definition, since FROM charts"
+            " WHERE chart = ?1 OR ?1 IS NULL ORDER BY chart, version, since, fingerprint",
+            (name,),
         )
-        for timer in timers.started:
-            assert snapshot is not None  # check_transaction has seen to it
-            execute(
-                "INSERT OR REPLACE INTO timers(key, chart, delay, due, sent) VALUES(?, ?, ?, ?, 0)",
-                (key, snapshot.chart, timer.id, now + timer.seconds),
+        return tuple(StoredChart(ChartDefinition(*row), since) for *row, since in rows)
+
+    def newest_version(self, name: str) -> int | None:
+        """Return the newest version of a chart that has saved an instance; None for none.
+
+        Raises as `load`.
+        """
+        ((found,),) = self.database.rows(_NEWEST, (name,))
+        return None if found is None else int(found)
+
+    def least_version(self, name: str) -> int:
+        """Return the least version of a chart that may use the store; 0 where any may.
+
+        Raises as `load`.
+        """
+        rows = self.database.rows("SELECT version FROM least_versions WHERE chart = ?", (name,))
+        return rows[0][0] if rows else 0
+
+    def check_version(self, name: str, version: int) -> None:
+        """Refuse a version of a chart below the least one.
+
+        Raises
+        ------
+        LeastVersionError
+            It is below.
+        StoreDamagedError, StoreUnavailableError
+            As `load`.
+        """
+        least = self.least_version(name)
+        if version < least:
+            raise LeastVersionError(chart=name, version=version, least=least, store=self.source)
+
+    def require_version(self, name: str, version: int) -> None:
+        """Refuse earlier versions of a chart from now on; 0 takes that back.
+
+        Raises
+        ------
+        InvalidValueError
+            The version is no whole number from 0.
+        StoreDamagedError, StoreUnavailableError
+            As `commit`.
+        """
+        check_text(name, where="the name of a chart")
+        if type(version) is not int or version < 0:
+            reason = f"is {shorten(version, 40)}; a whole number from 0 is needed"
+            raise InvalidValueError(where="version", reason=reason)
+        statement = "INSERT OR REPLACE INTO least_versions VALUES(?, ?)"
+        self.database.write(lambda execute: execute(statement, (name, version)))
+
+    def instance_versions(self, name: str) -> dict[int, int]:
+        """Return how many instances of a chart each version has saved last; raises as `load`."""
+        return dict(
+            self.database.rows(
+                "SELECT version, count(*) FROM instances WHERE chart = ? GROUP BY version"
+                " ORDER BY version",
+                (name,),
             )
+        )
+
+    def rewrite(
+        self, rewrites: Sequence[Rewrite], definition: ChartDefinition | None = None
+    ) -> tuple[str, ...]:
+        """Put instances into other words, each if it is in its state `before`, in one write.
+
+        Parameters
+        ----------
+        definition : the chart in whose words they are afterwards
+
+        Returns
+        -------
+        keys : of those that were left alone, since another writer was first
+
+        Raises
+        ------
+        InvalidValueError
+            A rewrite that no store could keep, or that changes the revision; nothing was
+            written.
+        StoreDamagedError, StoreUnavailableError
+            As `commit`.
+        """
+        for each in rewrites:
+            check_rewrite(each)
+
+        def write(execute: Execute) -> tuple[str, ...]:
+            now = self.now()
+            left = [each.key for each in rewrites if not self._rewrite(execute, each, now)]
+            if definition is not None and len(left) < len(rewrites):
+                self._add_chart(execute, definition, now)
+            return tuple(left)
+
+        left = self.database.write(write)
+        if len(left) < len(rewrites):
+            self._note_written(definition)
+        return left
+
+    def _rewrite(self, execute: Execute, rewrite: Rewrite, now: float) -> bool:
+        """Put one instance into other words; say whether it was as it had to be."""
+        try:
+            self._compare(execute, rewrite.key, rewrite.before.revision, rewrite.before)
+        except VersionConflictError:
+            return False
+        execute(
+            "UPDATE instances SET chart = ?, version = ?, configuration = ?, context = ?,"
+            " fingerprint = ?, history = ?, revision = ?, final = ? WHERE key = ?",
+            (*_columns(rewrite.after), rewrite.final, rewrite.key),
+        )
+        if rewrite.timers is not None:
+            _change_timers(execute, rewrite.key, rewrite.after.chart, rewrite.timers, now)
+        return True
+
+    def _check_newest(self, execute: Execute, key: str, definition: ChartDefinition) -> None:
+        """Refuse to start an instance in an earlier version than the newest one."""
+        (newest,) = execute(_NEWEST, (definition.chart,)).fetchone()
+        if newest is not None and newest > definition.version:
+            raise newer_version(key, definition.chart, definition.version, newest)
+
+    def _add_chart(self, execute: Execute, chart: ChartDefinition, now: float) -> None:
+        name = chart.chart, chart.version, chart.fingerprint
+        if name not in self._written_charts:
+            values = (*name, chart.text, now)
+            execute("INSERT OR IGNORE INTO charts VALUES(?, ?, ?, ?, ?)", values)
+
+    def _note_written(self, chart: ChartDefinition | None) -> None:
+        """Remember, once the write is done, that a chart need not be written again."""
+        if chart is not None:
+            self._written_charts.add((chart.chart, chart.version, chart.fingerprint))
 
     # --- what a reader may ask ------------------------------------------------------------------
 
@@ -306,13 +461,14 @@ class SqlStore:
         return tuple(self._past(row) for row in rows)
 
     def settlements_since(
-        self, cursor: int = 0, *, limit: int = PAGE
+        self, cursor: int = 0, *, key: str | None = None, limit: int = PAGE
     ) -> tuple[PastSettlement, ...]:
-        """Return what happened after a settlement, in the whole store, oldest first.
+        """Return what happened after a settlement, oldest first.
 
         Parameters
         ----------
         cursor : the `number` of the last settlement that was seen; 0 for the beginning
+        key : only what happened to this instance; None for the whole store
         limit : how many are returned at most
 
         Returns
@@ -328,16 +484,23 @@ class SqlStore:
         """
         check_cursor(cursor)
         check_count(limit, where="limit")
+        only = "" if key is None else " AND key = ?"
         rows = self.database.rows(
             "SELECT key, number, revision, at, snapshot, record FROM settlements"
-            " WHERE number > ? ORDER BY number LIMIT ?",
-            (cursor, limit),
+            f" WHERE number > ?{only} ORDER BY number LIMIT ?",
+            (cursor, *(() if key is None else (key,)), limit),
         )
         return tuple(self._past(row) for row in rows)
+
+    def last_settlement(self) -> int:
+        """Return the number of the store's last settlement, 0 where there is none."""
+        ((number,),) = self.database.rows("SELECT coalesce(max(number), 0) FROM settlements")
+        return int(number)
 
     def find(
         self,
         *,
+        key: str | None = None,
         chart: str | None = None,
         state: str | None = None,
         version: int | None = None,
@@ -348,6 +511,7 @@ class SqlStore:
 
         Parameters
         ----------
+        key : of the one instance that is looked for; None for all
         chart, version : of the chart that saved them; None for any
         state : active in them, itself or by a state within it; None for any
         after : the last key of the page before
@@ -362,6 +526,7 @@ class SqlStore:
         """
         check_count(limit, where="limit")
         wanted = {
+            "key = ?": key,
             "chart = ?": chart,
             "version = ?": version,
             "key > ?": after,
@@ -518,6 +683,23 @@ def check_cursor(cursor: object) -> None:
     if type(cursor) is not int or cursor < 0:
         reason = f"is {shorten(cursor, 40)}; a whole number from 0 is needed"
         raise InvalidValueError(where="cursor", reason=reason)
+
+
+def _change_timers(execute: Execute, key: str, chart: str, timers: Timers, now: float) -> None:
+    """Rename, end, keep and start timers of an instance."""
+    # First all out of the way: two may have changed places. No delay's id ends with a space.
+    aside = [(old, f"{old} ") for old, _ in timers.renamed]
+    for old, new in [*aside, *((f"{old} ", new) for old, new in timers.renamed)]:
+        execute("UPDATE timers SET delay = ? WHERE key = ? AND delay = ?", (new, key, old))
+    execute(
+        "DELETE FROM timers WHERE key = ? AND hex(delay) NOT IN (SELECT value FROM json_each(?))",
+        (key, hex_list(timers.kept)),
+    )
+    for timer in timers.started:
+        execute(
+            "INSERT OR REPLACE INTO timers(key, chart, delay, due, sent) VALUES(?, ?, ?, ?, 0)",
+            (key, chart, timer.id, now + timer.seconds),
+        )
 
 
 def _revision(transaction: Transaction) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, NoReturn
@@ -14,11 +15,19 @@ from tinydb import TinyDB
 from tinydb.storages import Storage
 from tinydb.table import Table
 
-from settlesim.argument_checks import check_count, check_seconds
+from settlesim.argument_checks import check_count, check_seconds, check_text
+from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.chart.snapshot import Snapshot
-from settlesim.errors import InvalidValueError, StoreUnavailableError, shorten
-from settlesim.ports import Transaction
-from settlesim.store.checks import check_key, check_transaction
+from settlesim.errors import (
+    InvalidValueError,
+    LeastVersionError,
+    StoreUnavailableError,
+    VersionConflictError,
+    newer_version,
+    shorten,
+)
+from settlesim.ports import ChartDefinition, Rewrite, StoredChart, Transaction
+from settlesim.store.checks import check_key, check_rewrite, check_transaction
 from settlesim.store.entries import PastSettlement, StoredInstance
 from settlesim.store.tinydb_content import Content, read_content
 from settlesim.store.wall import wall_clock
@@ -189,6 +198,9 @@ class TinyStore:
         VersionConflictError
             The instance is at another revision, or not in the state `before`; nothing was
             written.
+        ChartMismatchError
+            It starts an instance, and a later version of its chart has saved some; nothing was
+            written.
         StoreDamagedError
             The file is not what a TinyStore wrote; it was not changed.
         StoreUnavailableError
@@ -204,12 +216,18 @@ class TinyStore:
         with self._changing() as content:
             content.compare(key, expected, transaction.before)
             now = self.now()
+            if snapshot is not None and transaction.definition is not None:
+                newest = content.newest_version(snapshot.chart)
+                if not expected and newest is not None and newest > snapshot.version:
+                    raise newer_version(key, snapshot.chart, snapshot.version, newest)
+                content.add_chart(transaction.definition, now)
             if snapshot is not None:
                 content.save(StoredInstance(key, snapshot, transaction.final, now))
             if transaction.record is not None and self.history:
                 revision = expected if snapshot is None else snapshot.revision
                 number = content.last + 1
-                past = PastSettlement(key, number, revision, now, snapshot, transaction.record)
+                shown = snapshot and hide_in_snapshot(snapshot, transaction.secret)
+                past = PastSettlement(key, number, revision, now, shown, transaction.record)
                 content.remember(past, self.history)
 
     def delete(self, key: str, expected: int) -> None:
@@ -226,6 +244,110 @@ class TinyStore:
         with self._changing() as content:
             content.compare(key, expected)
             content.remove({key})
+
+    # --- charts -----------------------------------------------------------------------------
+
+    def charts(self, name: str | None = None) -> tuple[StoredChart, ...]:
+        """Return the charts that have saved instances, by name, version and time.
+
+        Raises as `load`.
+
+        Parameters
+        ----------
+        name : of the chart; None for all
+        """
+        found = self._content(self._file()).charts
+        wanted = (each for each in found if name in (None, each.definition.chart))
+        return tuple(sorted(wanted, key=_by_name_version_and_time))
+
+    def newest_version(self, name: str) -> int | None:
+        """Return the newest version of a chart that has saved an instance; None for none.
+
+        Raises as `load`.
+        """
+        return self._content(self._file()).newest_version(name)
+
+    def least_version(self, name: str) -> int:
+        """Return the least version of a chart that may use the store; 0 where any may.
+
+        Raises as `load`.
+        """
+        return self._content(self._file()).least_versions.get(name, 0)
+
+    def check_version(self, name: str, version: int) -> None:
+        """Refuse a version of a chart below the least one.
+
+        Raises
+        ------
+        LeastVersionError
+            It is below.
+        StoreDamagedError, StoreUnavailableError
+            As `load`.
+        """
+        least = self.least_version(name)
+        if version < least:
+            raise LeastVersionError(chart=name, version=version, least=least, store=self.path)
+
+    def require_version(self, name: str, version: int) -> None:
+        """Refuse earlier versions of a chart from now on; 0 takes that back.
+
+        Raises
+        ------
+        InvalidValueError
+            The version is no whole number from 0.
+        StoreDamagedError, StoreUnavailableError
+            As `commit`.
+        """
+        check_text(name, where="the name of a chart")
+        _check_whole(version, where="version")
+        with self._changing() as content:
+            content.require_version(name, version)
+
+    def instance_versions(self, name: str) -> dict[int, int]:
+        """Return how many instances of a chart each version has saved last; raises as `load`."""
+        found = [each.snapshot for each in self._content(self._file()).instances.values()]
+        return dict(sorted(Counter(each.version for each in found if each.chart == name).items()))
+
+    def rewrite(
+        self, rewrites: Sequence[Rewrite], definition: ChartDefinition | None = None
+    ) -> tuple[str, ...]:
+        """Put instances into other words, each if it is in its state `before`, in one write.
+
+        Parameters
+        ----------
+        definition : the chart in whose words they are afterwards
+
+        Returns
+        -------
+        keys : of those that were left alone, since another writer was first
+
+        Raises
+        ------
+        InvalidValueError
+            A rewrite that no store could keep, that changes the revision, or that has timers;
+            nothing was written.
+        StoreDamagedError, StoreUnavailableError
+            As `commit`.
+        """
+        for each in rewrites:
+            check_rewrite(each)
+            if each.timers is not None:
+                reason = "has timers, which a TinyStore cannot keep; a SqliteStore can"
+                where = f"the rewrite of instance {shorten(each.key, 60)}"
+                raise InvalidValueError(where=where, reason=reason)
+        left = []
+        with self._changing() as content:
+            for each in rewrites:
+                try:
+                    content.compare(each.key, each.before.revision, each.before)
+                except VersionConflictError:
+                    left.append(each.key)
+                    continue
+                saved_at = content.instances[each.key].saved_at
+                content.save(StoredInstance(each.key, each.after, each.final, saved_at))
+            if definition is not None and len(left) < len(rewrites):
+                content.add_chart(definition, self.now())
+        return tuple(left)
 
     def prune(
         self, *, final: bool = True, older_than: float, dry_run: bool = False
@@ -326,6 +448,11 @@ class TinyStore:
                 content.data = content.encoded()
                 replace_file(path, content.data, sync=self.sync == "full")
                 self._known = content
+
+
+def _by_name_version_and_time(chart: StoredChart) -> tuple[str, int, float, str]:
+    definition = chart.definition
+    return definition.chart, definition.version, chart.since, definition.fingerprint
 
 
 def check_no_journal(path: str) -> None:

@@ -20,10 +20,11 @@ well; tables and fields that are not ours are kept.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from settlesim.chart.snapshot import Snapshot, key_flaw
 from settlesim.chart.strict_json import decode, encode, freeze_object
@@ -35,7 +36,7 @@ from settlesim.errors import (
     VersionConflictError,
     shorten,
 )
-from settlesim.ports import digest_of
+from settlesim.ports import ChartDefinition, StoredChart, digest_of
 from settlesim.store.entries import OWN_FIELDS, PastSettlement, StoredInstance
 
 __all__ = ["Content", "find_flaws", "read_content"]
@@ -46,7 +47,12 @@ FORMAT: Final = 3
 META: Final = "meta"
 INSTANCES: Final = "instances"
 SETTLEMENTS: Final = "settlements"
+CHARTS: Final = "charts"
+LEAST_VERSIONS: Final = "least_versions"
 QUEUE_TABLES: Final = ("messages", "deduplication", "dead_letters", "parked", "timers", "marks")
+
+
+_T = TypeVar("_T")
 
 
 class _FlawError(Exception):
@@ -68,6 +74,8 @@ class Content:
     """From the key of an instance to the id of its document."""
     settlements: dict[int, PastSettlement] = field(default_factory=dict)
     """By number, in order."""
+    charts: list[StoredChart] = field(default_factory=list)
+    least_versions: dict[str, int] = field(default_factory=dict)
     last: int = 0
     """The greatest number that a settlement ever had."""
     changed: bool = False
@@ -83,6 +91,8 @@ class Content:
             dict(self.instances),
             dict(self.ids),
             dict(self.settlements),
+            list(self.charts),
+            dict(self.least_versions),
             self.last,
         )
 
@@ -116,6 +126,36 @@ class Content:
             old.pop(field_of_ours, None)
         self.instances_json[number] = {**old, **instance.to_dict()}
         self.instances[key], self.ids[key] = instance, number
+        self.changed = True
+
+    def newest_version(self, name: str) -> int | None:
+        """Return the newest version of a chart that has saved an instance."""
+        found = [each.definition.version for each in self.charts if each.definition.chart == name]
+        return max(found, default=None)
+
+    def add_chart(self, definition: ChartDefinition, now: float) -> None:
+        """Note that a chart has saved an instance, unless that is known."""
+        if any(_names(each.definition) == _names(definition) for each in self.charts):
+            return
+        self.charts.append(StoredChart(definition, now))
+        table = dict(self.tables.get(CHARTS, {}))
+        table[str(max(map(int, table), default=0) + 1)] = {
+            "chart": definition.chart,
+            "version": definition.version,
+            "fingerprint": definition.fingerprint,
+            "since": now,
+            "definition": json.loads(definition.text),
+        }
+        self.tables[CHARTS] = table
+        self.changed = True
+
+    def require_version(self, name: str, version: int) -> None:
+        """Note the least version of a chart."""
+        self.least_versions[name] = version
+        self.tables[LEAST_VERSIONS] = {
+            str(number): {"chart": chart, "version": least}
+            for number, (chart, least) in enumerate(sorted(self.least_versions.items()), 1)
+        }
         self.changed = True
 
     def remember(self, past: PastSettlement, history: int) -> None:
@@ -154,6 +194,10 @@ class Content:
             else:
                 parts.append(f"  {encode(name)}:{encode(table)}")
         return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+
+
+def _names(definition: ChartDefinition) -> tuple[str, int, str]:
+    return definition.chart, definition.version, definition.fingerprint
 
 
 def _is_same(one: Snapshot, other: Snapshot) -> bool:
@@ -234,8 +278,19 @@ def _read_documents(content: Content, found: Mapping[str, Any], flaws: list[str]
     def add_settlement(number: int, document: dict[str, Any]) -> None:
         content.settlements[number] = _settlement(number, document)
 
-    for table, add in ((INSTANCES, partial(_add_instance, content)), (SETTLEMENTS, add_settlement)):
-        for number, document in _documents(found, table):
+    def add_least_version(number: int, document: dict[str, Any]) -> None:
+        where = f"document {number} of table {LEAST_VERSIONS!r}"
+        chart = _field(document, "chart", str, where)
+        content.least_versions[chart] = _field(document, "version", int, where)
+
+    for table, add in (
+        (INSTANCES, partial(_add_instance, content)),
+        (SETTLEMENTS, add_settlement),
+        (CHARTS, partial(_add_chart, content)),
+        (LEAST_VERSIONS, add_least_version),
+    ):
+        optional: dict[str, Any] = {CHARTS: {}, LEAST_VERSIONS: {}}  # of an older file
+        for number, document in _documents({**optional, **found}, table):
             try:
                 add(number, document)
             except (_FlawError, InvalidValueError) as error:
@@ -320,6 +375,24 @@ def _settlement(number: int, document: dict[str, Any]) -> PastSettlement:
     record = {name: value for name, value in document.items() if name not in OWN_FIELDS}
     frozen = freeze_object(record, where=where)
     return PastSettlement(key, number, revision, _number(document, "at", where), snapshot, frozen)
+
+
+def _add_chart(content: Content, number: int, document: dict[str, Any]) -> None:
+    where = f"document {number} of table {CHARTS!r}"
+    definition = ChartDefinition(
+        _field(document, "chart", str, where),
+        _field(document, "version", int, where),
+        _field(document, "fingerprint", str, where),
+        encode(_field(document, "definition", dict, where)),
+    )
+    content.charts.append(StoredChart(definition, _number(document, "since", where)))
+
+
+def _field(document: dict[str, Any], name: str, kind: type[_T], where: str) -> _T:
+    value = document.get(name)
+    if type(value) is not kind:
+        raise _FlawError(f"{where}: {name!r} is {shorten(value, 40)}, no {kind.__name__}")
+    return value
 
 
 def _key(document: dict[str, Any], where: str) -> str:

@@ -12,7 +12,13 @@ from typing import Any, Final
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.database import open_connection
 from settlesim.store.laws import LAWS, Damage, TableLaws
-from settlesim.store.schema import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION, TABLES
+from settlesim.store.schema import (
+    ADDED_COLUMNS,
+    ADDED_TABLES,
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    TABLES,
+)
 from settlesim.store.suffixes import store_kind
 from settlesim.store.tinydb import check_no_journal
 from settlesim.store.tinydb_content import find_flaws
@@ -154,10 +160,17 @@ def _check_schema(connection: sqlite3.Connection, path: str) -> list[Damage]:
     damages = []
     for (kind, name), columns in wanted.items():
         without = columns[: len(columns) - len(ADDED_COLUMNS.get(name, ()))]
+        if version < SCHEMA_VERSION and (kind, name) not in found and name in _added_names():
+            continue
         if found.get((kind, name)) not in (columns, without):
             reason = f"it has no {kind} {name}, or one with other columns"
             damages.append(Damage(None, None, reason))
     return damages
+
+
+def _added_names() -> set[str]:
+    """Return the names of the tables that an older file may lack, and of their indexes."""
+    return {name for table in ADDED_TABLES for name in (table, f"sqlite_autoindex_{table}_1")}
 
 
 def _schema(connection: sqlite3.Connection) -> dict[tuple[str, str], list[Any]]:
@@ -179,6 +192,8 @@ def _tables(connection: sqlite3.Connection) -> list[TableLaws]:
     found = []
     for name in LAWS:
         info = connection.execute(f'PRAGMA table_info("{name}")').fetchall()
+        if not info:  # an older file may lack it
+            continue
         columns = {column: kind.lower() for _, column, kind, *_ in info}
         keys = [column for *_, column in sorted((at, column) for _, column, *_, at in info if at)]
         optional = {column for _, column, _, needed, *_ in info if not needed}

@@ -5,7 +5,8 @@ and pytest runs the rest:
 
 - `StoreContract` for a `settlesim.ports.Store`,
 - `QueueStoreContract` for a `settlesim.ports.QueueStore`,
-- `QueueContract` for a `settlesim.ports.Queue` that keeps its groups in order.
+- `QueueContract` for a `settlesim.ports.Queue` that keeps its groups in order,
+- `EngineContract` for a `settlesim.engines.Engine`.
 
 The tests call nothing but the methods of the ports, so a class passes or fails by what it does,
 whatever it is derived from. They need pytest and Hypothesis: ``pip install settlesim[testing]``.
@@ -40,6 +41,7 @@ pytest.register_assert_rewrite(
     *(
         f"{__name__}.{_name}"
         for _name in (
+            "engine_contract",
             "openers",
             "queue_contract",
             "queue_machine",
@@ -50,6 +52,7 @@ pytest.register_assert_rewrite(
     )
 )
 
+from settlesim.testing.engine_contract import EngineContract, Work, engine_chart  # noqa: E402
 from settlesim.testing.manual_time import ManualTime  # noqa: E402
 from settlesim.testing.openers import Opened, QueueBench, QueueOpener, StoreOpener  # noqa: E402
 from settlesim.testing.queue_contract import QueueContract  # noqa: E402
@@ -60,6 +63,7 @@ from settlesim.testing.store_contract import StoreContract  # noqa: E402
 from settlesim.testing.store_machine import StoreMachine  # noqa: E402
 
 __all__ = [
+    "EngineContract",
     "ManualTime",
     "Opened",
     "QueueBench",
@@ -71,4 +75,6 @@ __all__ = [
     "StoreContract",
     "StoreMachine",
     "StoreOpener",
+    "Work",
+    "engine_chart",
 ]

@@ -1,5 +1,6 @@
 """Values in, pictures out: no notebook is needed, no network, no font, no program."""
 
+from settlesim.view.chart.chart_diff import draw_diff
 from settlesim.view.chart.diagram import draw, draw_settlement
 from settlesim.view.chart.settling_graph import draw_settling_graph
 from settlesim.view.chart.tables import report_html, settlement_html
@@ -14,6 +15,7 @@ __all__ = [
     "Picture",
     "draw",
     "draw_comparison",
+    "draw_diff",
     "draw_settlement",
     "draw_settling_graph",
     "grid",

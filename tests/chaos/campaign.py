@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -169,20 +171,43 @@ class Campaign:
         group[index] = self._start_sender(index) if sender else self._start_worker(index)
 
     def _freeze(self) -> None:
-        """Stop a worker in the middle of a service for longer than its lease, and let it go on."""
+        """Stop a worker in the middle of a service until another one has its message.
+
+        It is told so when it continues: no kill comes before that.
+        """
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            # One of the library's, which writes down what is refused to it.
+        told = f"seed {self.plan.seed}: no worker lost its lease"
+        while True:
+            assert time.monotonic() < end, told
+            # One of the library's, which writes down what it receives and what is refused to it.
             process = self._dice.choice(self._workers[:-1])
             os.kill(process, signal.SIGSTOP)
-            if phase_of(self.folder, process) == "in service":
+            held = self._held_by(process)
+            if held and phase_of(self.folder, process) == "in service":
                 break
             os.kill(process, signal.SIGCONT)
             time.sleep(0.005)
-        # Long enough for another one to take the message and to settle it.
-        time.sleep(self.plan.visibility * 2)
+        while held == self._held_by(process):
+            assert time.monotonic() < end, told
+            time.sleep(0.02)
         os.kill(process, signal.SIGCONT)
+        while all(line["process"] != process for line in read(self.folder / "refused")):
+            assert time.monotonic() < end, told
+            time.sleep(0.02)
         self.outcome.freezes += 1
+
+    def _held_by(self, process: int) -> set[int]:
+        """Return the messages that a worker of the library was the last one to receive."""
+        receptions = {
+            line["message"]: line["receives"]
+            for line in read(self.folder / "received")
+            if line["process"] == process
+        }
+        marks = ", ".join("?" * len(receptions))
+        statement = f"SELECT id, receives FROM messages WHERE in_flight AND id IN ({marks})"
+        with closing(sqlite3.connect(self.folder / STORE)) as store:
+            rows = store.execute(statement, list(receptions)).fetchall()
+        return {message for message, receives in rows if receptions[message] == receives}
 
     def _drain(self) -> None:
         """Wait until the queue is empty."""

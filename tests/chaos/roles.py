@@ -167,6 +167,7 @@ class WatchedStore(SqliteStore):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.phase = tools(os.getpid())[1]
+        self.received = Ledger(folder / "received")
         super().__init__(folder / STORE)
 
     def load(self, key: str) -> Snapshot | None:
@@ -200,12 +201,32 @@ class WatchedQueue(FifoQueue):
         found = super().receive(max_messages, visibility_timeout, chart_version=chart_version)
         if found:
             self.store.phase.enter("received")
+        process = os.getpid()
+        for message in found:
+            self.store.received.add(process=process, message=message.id, receives=message.receives)
         return found
 
     def change_visibility(self, receipt: str, seconds: float) -> None:
         """Extend the lease, if it has not ended."""
         with noted(self.store.folder):
             super().change_visibility(receipt, seconds)
+
+    def release(self, receipt: str, retry_in: float = 0.0) -> None:
+        """Make the message visible again, if nobody else has it."""
+        with noted(self.store.folder):
+            super().release(receipt, retry_in)
+
+    def fail(
+        self,
+        receipt: str,
+        error: BaseException | str,
+        retry_in: float = 0.0,
+        *,
+        final: bool = False,
+    ) -> bool:
+        """Count a failure, if nobody else has the message."""
+        with noted(self.store.folder):
+            return super().fail(receipt, error, retry_in, final=final)
 
 
 def work(folder: Path, *, visibility: float, concurrency: int, command: bool) -> None:

@@ -48,7 +48,7 @@ def test_killed_workers_and_senders_lose_double_and_reorder_nothing(
     assert outcome.kills == sum(outcome.phases.values()) == 60, told
     assert outcome.between >= outcome.kills / 3, told
     assert outcome.freezes == 3, told
-    assert sum(outcome.refused.values()) > 0, told  # a frozen worker came back and was told so
+    assert sum(outcome.refused.values()) >= 3, told  # each came back and was told so
     assert outcome.repeated_sends >= outcome.sent / 10, told
     assert outcome.settled > outcome.kills, told
     assert outcome.dead > 0, told

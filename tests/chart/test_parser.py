@@ -389,8 +389,8 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
             "state 'a': is parallel and has an initial child; all are entered",
         ),
         (
-            [{"name": "a", "tags": "settled"}],
-            "state 'a': tags are 'settled'; a list of names is needed, such as ['settled']",
+            [{"name": "a", "tags": {"settled": True}}],
+            "state 'a': tags are {'settled': True}; a list of names is needed, such as ['settled']",
         ),
         ([{"name": "a", "tags": [5]}], "state 'a': the tag 5 is of type int; a name is text"),
         ([{"name": "a", "label": ""}], "state 'a': the label is empty"),
@@ -433,7 +433,7 @@ def problems_of(states: object, transitions: object = (), **keys: Any) -> list[s
         (
             [{"name": "a", "always": {"zzz": "a"}}],
             "state 'a' always: unknown key 'zzz'; known are after, assign, before, conditions, "
-            "dest, label, prepare, unless",
+            "dest, internal, label, prepare, unless",
         ),
         (
             [{"name": "a", "on_enter": 5}],
@@ -516,9 +516,11 @@ def test_words_of_other_statecharts_are_known_in_a_state(
 
 
 def test_a_word_that_means_nothing_here_is_answered_with_all_keys() -> None:
-    """A history node has no counterpart."""
-    (problem,) = problems_of([{"name": "a", "type": "history"}])
+    """A choice node has no counterpart; a history state has."""
+    (problem,) = problems_of([{"name": "a", "type": "choice"}])
     assert "unknown key 'type'; known are after, always, children," in problem
+    (problem,) = problems_of([{"name": "a", "type": "history"}])
+    assert "unknown key 'type'; did you mean 'history'?" in problem
 
 
 @pytest.mark.parametrize("seconds", ["x", "nan", "inf", -1, 0, True, None, 10**400, 2e9, "1e999"])
@@ -619,3 +621,17 @@ def test_a_transition_without_a_source_is_a_problem(source: Any) -> None:
     """It would vanish without a word."""
     with pytest.raises(DefinitionError, match="has no source"):
         Chart(["a"], [{"trigger": "GO", "source": source, "dest": "a"}], "a")
+
+
+@pytest.mark.parametrize("nothing", [None, False, "", []])
+def test_an_initial_that_is_false_is_no_initial_child(nothing: object) -> None:
+    """As `transitions` has it, in which people write False."""
+    spec = {"name": "p", "children": ["x", "y"], "initial": nothing}
+    assert Chart([spec], (), "p") == Chart([{"name": "p", "children": ["x", "y"]}], (), "p")
+    assert Chart([{"name": "a", "initial": nothing}], (), "a") == Chart(["a"], (), "a")
+
+
+def test_tags_as_a_text_are_one_tag() -> None:
+    """Where one name is possible, a list of names is too, and the other way round."""
+    chart = Chart([{"name": "a", "tags": "settled"}], (), "a")
+    assert chart.node("a").tags == ("settled",)

@@ -25,7 +25,7 @@ def test_all_problems_are_found_at_once() -> None:
     """An author corrects a chart in one go."""
     with pytest.raises(DefinitionError) as caught:
         Chart(
-            ["idle", {"name": "busy", "tags": "settled"}],
+            ["idle", {"name": "busy", "tags": 5}],
             [["GO", "idel", "busy"], ["GO", "busy", "Idle"]],
             "bussy",
             name="lamp",
@@ -33,7 +33,7 @@ def test_all_problems_are_found_at_once() -> None:
         )
     assert str(caught.value) == (
         "chart 'lamp' has 5 problems:\n"
-        "  - state 'busy': tags are 'settled'; a list of names is needed, such as ['settled']\n"
+        "  - state 'busy': tags are 5; a list of names is needed, such as ['settled']\n"
         "  - version: is 0; a whole number from 1 to 9007199254740991 is needed\n"
         "  - transition 'GO' from 'idel' to 'busy': unknown source 'idel'; did you mean 'idle'?\n"
         "  - transition 'GO' from 'busy' to 'Idle': unknown destination 'Idle'; did you mean "
@@ -249,10 +249,11 @@ def test_one_name_is_one_kind_of_function() -> None:
             "version: is <int>; a whole number from 1 to 9007199254740991 is needed",
         ),
         ({"on_reject": "keep"}, "on_reject: is 'keep'; 'discard' or 'persist' is needed"),
+        ({"secret": "pin"}, "secret: is 'pin'; a list of the names of context fields is needed"),
+        ({"secret": [1]}, "secret: is [1]; a list of the names of context fields is needed"),
         ({"on_reject": []}, "on_reject: is []; 'discard' or 'persist' is needed"),
-        ({"semantics": "scxml"}, "semantics: 'scxml' is not there yet; only 'transitions' is"),
-        ({"semantics": "xstate"}, "semantics: is 'xstate'; 'transitions' is needed"),
-        ({"semantics": None}, "semantics: is None; 'transitions' is needed"),
+        ({"semantics": "xstate"}, "semantics: is 'xstate'; 'transitions' or 'scxml' is needed"),
+        ({"semantics": None}, "semantics: is None; 'transitions' or 'scxml' is needed"),
         ({"context": [1]}, "context: is [1]; a dict with string keys is needed"),
         (
             {"context": {"a": float("nan")}},
@@ -307,3 +308,12 @@ def test_nobody_reads_more_than_a_thousand_problems() -> None:
     with pytest.raises(DefinitionError) as caught:
         Chart([1] * 100_000, initial="a")
     assert caught.value.more == 1_000
+
+
+def test_a_start_in_one_region_is_refused() -> None:
+    """`transitions` would leave the other regions out, and the configuration is none."""
+    regions = ["l", {"name": "r", "children": ["1", "2"]}]
+    assert problems_of([{"name": "p", "parallel": regions}], [], initial="p.r.2") == [
+        "initial: 'p.r.2' is in one region of the parallel node 'p', and all are entered: start in "
+        "'p'"
+    ]

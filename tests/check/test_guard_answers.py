@@ -353,3 +353,46 @@ def test_work_that_is_spent_is_refused() -> None:
     work.spend(2)
     with pytest.raises(OutOfWorkError):
         work.spend(1)
+
+
+# --- guards that look at the active states --------------------------------------------------
+
+
+def _two_steps(**first: object) -> Chart:
+    """From a through b, where only the guard decides, to c; b is no place to rest."""
+    return Chart(
+        [{"name": "a", "tags": ["settled"]}, "b", {"name": "c", "tags": ["settled"]}],
+        [
+            {"trigger": "GO", "source": "a", "dest": "b", **first},
+            {"source": "b", "dest": "c", **first},
+        ],
+        "a",
+    )
+
+
+def test_in_is_answered_and_not_left_open() -> None:
+    """What holds by the shape of the chart needs no assumption."""
+    assert _two_steps(conditions="In(a)").check().verdict is Verdict.REFUTED
+    assert _two_steps(unless="In(c)").check().verdict is Verdict.PROVED
+    assert _two_steps(conditions="In(b)").check().verdict is Verdict.PROVED  # GO is never taken
+
+
+def test_a_guard_that_looks_at_the_active_states_may_change_its_mind() -> None:
+    """In another state it is another question; of the context alone it is the same one."""
+    chart = Chart(
+        [
+            {"name": "a", "tags": ["settled"]},
+            {"name": "x", "always": [{"dest": "y", "conditions": "look"}, "a"]},
+            {"name": "y", "always": [{"dest": "x", "unless": "look"}, "a"]},
+        ],
+        [["GO", "a", "x"]],
+        "a",
+    )
+    assert chart.check().verdict is Verdict.PROVED
+
+    def look(context: object, event: object, active: tuple[str, ...]) -> bool:
+        return "x" in active
+
+    report = chart.bind({"look": look}).check()
+    assert report.verdict is Verdict.REFUTED
+    assert "states x -> y: nothing ends this cycle" in str(report)

@@ -22,7 +22,7 @@ def test_a_whole_store_is_said_to_be_whole(here: Path, run: Run, name: str) -> N
         run("settle", "count", key, "COUNT", "--store", name)
     result = run("verify", "--store", name)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"{name} is whole: 2 instances, 3 settlements\n"
+    assert result.stdout == f"{name} is whole: 1 chart, 2 instances, 3 settlements\n"
 
 
 def test_what_is_in_a_store_is_counted_in_words(here: Path, run: Run) -> None:
@@ -45,7 +45,7 @@ def test_tables_of_others_are_counted_by_their_names(here: Path, run: Run) -> No
     content["notes"] = {"1": {"n": 1}, "2": {"n": 2}}
     (here / "s.json").write_text(json.dumps(content))
     assert run("verify", "--store", "s.json").stdout == (
-        "s.json is whole: 1 instance, 1 settlement, 2 documents of 'notes'\n"
+        "s.json is whole: 1 chart, 1 instance, 1 settlement, 2 documents of 'notes'\n"
     )
 
 

@@ -199,6 +199,76 @@ def test_enum_states_and_triggers_are_read_by_name() -> None:
         assert chart.initial == "RED"
 
 
+class _Order(enum.StrEnum):
+    START = "start"
+
+
+def test_triggers_that_are_texts_are_read_by_value() -> None:
+    """As the machine answers to them."""
+    model = _Model()
+    machine = quiet(states=["a", "b"], transitions=[[_Order.START, "a", "b"]])
+    machine.add_model(model)
+    assert machine.events["start"].trigger(model)
+    assert ways(import_machine(machine).chart) == [("start", "a", "b")]
+
+
+def test_the_empty_trigger_is_an_event_with_a_name() -> None:
+    """In a chart of ours it is eventless; a machine waits for it."""
+    machine = quiet(states=["a", "b"], transitions=[["", "a", "b"], ["unnamed", "b", "a"]])
+    found = import_machine(machine)
+    assert ways(found.chart) == [("unnamed_0", "a", "b"), ("unnamed", "b", "a")]
+    assert found.left_out == ("the empty trigger: in the chart it is the event 'unnamed_0'",)
+    with pytest.raises(DefinitionError, match="trigger None: is no text"):
+        import_machine(quiet(states=["a"], transitions=[[None, "a", "a"]]))
+
+
+# --- conditions that ask for the active state ------------------------------------------------
+
+
+def test_a_condition_that_asks_for_the_state_becomes_in() -> None:
+    """`is_loaded` is put on models by the machine: nothing has to be bound."""
+    states = ["a", {"name": "p", "parallel": ["l", {"name": "r", "children": ["1", "2"]}]}]
+    go = ["GO", "a", "p", ["is_a"], ["is_p_r_1"]]
+    found = import_machine(quiet(HierarchicalMachine, states=states, transitions=[go]))
+    (transition,) = found.chart.transitions
+    assert (transition.conditions, transition.unless) == (("In(a)",), ("In(p.r.1)",))
+    assert found.left_out == ()
+    flat = quiet(
+        states=["a_b"], initial="a_b", model_attribute="mode",
+        transitions=[["GO", "a_b", "a_b", ["is_mode_a_b", "is_a_b"]]],
+    )  # fmt: skip
+    assert import_machine(flat).chart.transitions[0].conditions == (
+        "In(a.b)".replace(".", "_"),
+        "is_a_b",
+    )
+
+
+def test_a_state_with_children_is_asked_for_without_them() -> None:
+    """To `transitions` a machine is in a state only where nothing inside is active."""
+    states: list[Any] = [
+        {"name": "p", "initial": "x", "children": ["x"]},
+        {"name": "q", "children": ["y"]},
+    ]
+    ask = [["ON", "p", "q", ["is_p"], ["is_p"]], ["OFF", "q", "p", [], ["is_q"]]]
+    found = import_machine(quiet(HierarchicalMachine, states=states, transitions=ask, initial="p"))
+    on, off = found.chart.transitions
+    assert (on.conditions, on.unless) == (("In(p)",), ("In(p.x)",))
+    assert (off.conditions, off.unless) == ((), ("is_q",))
+    assert found.left_out[0].startswith("the functions 'is_q'")
+
+
+def test_a_method_of_the_model_is_not_taken_for_the_machines_own() -> None:
+    """`transitions` does not write over it."""
+
+    class Own(_Model):
+        def is_a(self) -> bool:
+            return False
+
+    machine = quiet(states=["a"], transitions=[["GO", "a", "a", "is_a"]])
+    machine.add_model(Own())
+    assert import_machine(machine).chart.transitions[0].conditions == ("is_a",)
+
+
 def test_tags_and_labels_are_kept() -> None:
     """Of states with tags, and of transitions of a graph machine."""
 
@@ -217,16 +287,21 @@ def test_tags_and_labels_are_kept() -> None:
     assert found.chart.transitions[0].label == "go on"
 
 
-def test_tags_that_are_a_text_are_refused() -> None:
-    """In `transitions` every part of the text would be a tag."""
+def test_tags_that_are_a_text_are_one_tag() -> None:
+    """In `transitions` every part of the text is a tag: that is worth a word if it has parts."""
 
     @add_state_features(Tags)
     class Tagged(Machine):
         pass
 
-    machine = quiet(Tagged, states=[{"name": "a", "tags": "settled"}])
-    with pytest.raises(DefinitionError, match="tags are 'settled'; a list of names is needed"):
-        import_machine(machine)
+    machine = quiet(
+        Tagged, states=[{"name": "a", "tags": "settled"}, {"name": "b", "tags": "x, y"}]
+    )
+    found = import_machine(machine)
+    assert found.chart.node("a").tags == ("settled",)
+    assert found.left_out == (
+        "that the tags of state 'b' are the text 'x, y': in the chart it is one tag, write a list",
+    )
 
 
 def test_callbacks_and_conditions_are_carried_over_by_name() -> None:
@@ -261,7 +336,7 @@ def test_callbacks_and_conditions_are_carried_over_by_name() -> None:
         *(("look",), ("lift",), ("put",)),
     )
     assert dict(chart.functions) == {}
-    assert found.left_out == (
+    assert found.left_out[1:] == (
         "the functions 'bye', 'note', 'end', 'is_ready', 'is_open', 'is_late', 'look', 'lift', "
         "'put': they take EventData; bind functions (context, event) to these names",
     )
@@ -344,8 +419,15 @@ def test_a_start_in_all_regions_is_a_start_in_the_parallel_node(initial: object)
 
 def test_a_start_deep_inside_is_kept() -> None:
     """The name of the initial state is written with dots."""
-    chart = read_chart(quiet(HierarchicalMachine, states=PARALLEL[1:], initial="p_r_2"))
-    assert chart.initial == "p.r.2"
+    states: Any = [{"name": "p", "children": [{"name": "r", "children": ["1", "2"]}]}]
+    assert read_chart(quiet(HierarchicalMachine, states=states, initial="p_r_2")).initial == "p.r.2"
+
+
+def test_a_start_in_one_region_alone_is_refused() -> None:
+    """The machine leaves the other regions out, which is no configuration of a chart."""
+    machine = quiet(HierarchicalMachine, states=PARALLEL[1:], initial="p_r_2")
+    with pytest.raises(DefinitionError, match="in one region of the parallel node 'p'"):
+        import_machine(machine)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +506,7 @@ def test_what_transitions_would_find_late_is_found(transition: list[str], fact: 
 
 
 def test_automatic_transitions_are_left_out_and_named_once() -> None:
-    """Alone they are worth no warning: hardly anybody means them."""
+    """An event that the machine took and the chart ignores is a loss; who wants them says so."""
     for machine in (
         Machine(None, ["a", "b"], "a", [["GO", "a", "b"]]),
         Machine(None, ["a", "b"], "a", [["GO", "a", "b"]], model_attribute="mode"),
@@ -434,7 +516,10 @@ def test_automatic_transitions_are_left_out_and_named_once() -> None:
         found = import_machine(machine)
         assert found.left_out == (_AUTO,)
         assert ways(found.chart) == [("GO", "a", "b")]
-        assert read_chart(machine) == found.chart
+        with pytest.warns(LeftOutWarning, match="the automatic transitions"):
+            assert read_chart(machine) == found.chart
+        assert read_chart(machine, automatic=False) == found.chart
+        assert len(ways(read_chart(machine, automatic=True))) == 5
     nested = HierarchicalMachine(None, NESTED, "a")
     assert {trigger for trigger, _, _ in ways(import_machine(nested).chart)} == {"GO", "ALL"}
 
@@ -447,30 +532,64 @@ def test_a_transition_that_only_looks_automatic_is_kept() -> None:
     assert import_machine(machine).left_out == ()
 
 
-def test_everything_that_a_machine_does_beside_its_states_is_named() -> None:
-    """One sentence each."""
+def test_a_declared_transition_to_a_state_is_kept_beside_the_automatic_one() -> None:
+    """Flat and nested; the automatic one from elsewhere is still left out."""
+    for cls in (Machine, HierarchicalMachine):
+        machine = cls(None, ["a", "b"], "a", [["to_b", "a", "b"]])
+        found = import_machine(machine)
+        assert ways(found.chart) == [("to_b", "a", "b")]
+        assert found.left_out == (_AUTO,)
+    machine = HierarchicalMachine(None, ["a", {"name": "p", "children": ["x", "y"]}], "a")
+    machine.add_transition("to_a", "p_x", "a")
+    assert ways(import_machine(machine).chart) == [("to_a", "p.x", "a")]
+
+
+def test_callbacks_of_the_machine_become_those_of_its_transitions() -> None:
+    """In the order of `transitions`; the event is prepared once, before the first candidate."""
+    machine = quiet(
+        states=["a", {"name": "b", "final": True}],
+        transitions=[
+            ["GO", "a", "b", "is_open", None, "lift", "put", "look"],
+            ["GO", "a", "a"],
+        ],
+        prepare_event="every",
+        before_state_change="leave",
+        after_state_change="arrive",
+        on_final="end",
+    )
+    chart = import_machine(machine).chart
+    first, second = chart.transitions
+    assert (first.prepare, first.before, first.after) == (
+        *(("every", "look"), ("leave", "lift"), ("put", "arrive")),
+    )
+    assert (second.prepare, second.before, second.after) == ((), ("leave",), ("arrive",))
+    assert chart.node("b").on_final == ("end",)
+
+
+def test_what_a_machine_does_and_no_chart_can_is_named() -> None:
+    """One sentence each; a queue, models and ignored triggers are no loss."""
     machine = quiet(
         states=["a"],
-        prepare_event=note,
-        before_state_change="note",
-        after_state_change=[note],
         finalize_event=note,
         on_exception=note,
-        on_final=note,
         queued=True,
         ignore_invalid_triggers=True,
     )
     machine.add_model([_Model(), _Model()])
     assert import_machine(machine).left_out == (
-        "prepare_event of the machine: a chart has no callbacks of its own",
-        "before_state_change of the machine: a chart has no callbacks of its own",
-        "after_state_change of the machine: a chart has no callbacks of its own",
-        "finalize_event of the machine: a chart has no callbacks of its own",
-        "on_exception of the machine: a chart has no callbacks of its own",
-        "on_final of the machine: a chart has no callbacks of its own",
-        "the queue of the machine: an instance takes one event at a time",
-        "ignore_invalid_triggers: a chart always ignores them",
-        "2 model(s): their states and methods stay with them",
+        "finalize_event of the machine: a chart has no callback for that",
+        "on_exception of the machine: a chart has no callback for that",
+    )
+
+
+def test_what_prepare_changes_for_an_ignored_event_is_named() -> None:
+    """In a chart an event that no transition takes changes nothing."""
+    machine = quiet(
+        states=["a"], transitions=[["GO", "a", "a", "is_open", None, None, None, "look"]]
+    )
+    assert import_machine(machine).left_out[0] == (
+        "what 'look' (prepare) changes when no guard holds: an ignored event changes nothing in a "
+        "chart"
     )
 
 
@@ -503,7 +622,7 @@ def test_the_features_of_states_are_named() -> None:
         "the retries of state 'b': count them in the context",
         "the volatile objects of the states: keep data in the context",
         "the errors of dead ends: tag such states, or give them a way on",
-        "what the class _Loud of the states does",
+        "what the class _Loud of the states does: bind it as callbacks",
     )
     assert found.chart.node("a").tags == ("accepted",)
 
@@ -530,7 +649,7 @@ def test_a_callback_that_triggers_is_left_out() -> None:
     states = [{"name": "a", "on_enter": ["GO", "to_b", "note"]}, "b"]
     found = import_machine(Machine(None, states, "a", [["GO", "a", "b"]]))
     assert found.chart.node("a").on_enter == ("note",)
-    assert found.left_out[:2] == (
+    assert found.left_out[1:3] == (
         "on_enter of state 'a' triggers 'GO': say it with a transition in 'always'",
         "on_enter of state 'a' triggers 'to_b': say it with a transition in 'always'",
     )
@@ -604,15 +723,15 @@ def test_an_order_that_is_the_same_is_not_named() -> None:
 
 def test_reading_warns_once_at_the_callers_line() -> None:
     """Everything in one warning."""
-    machine = quiet(states=["a"], queued=True, ignore_invalid_triggers=False)
+    machine = quiet(states=["a"], finalize_event=note, on_exception=note)
     with pytest.warns(LeftOutWarning) as caught:
         read_chart(machine)
     assert len(caught) == 1
     assert caught[0].filename == __file__
     assert str(caught[0].message) == (
         "left out of the chart:\n"
-        "  - the queue of the machine: an instance takes one event at a time\n"
-        "  - ignore_invalid_triggers: a chart always ignores them"
+        "  - finalize_event of the machine: a chart has no callback for that\n"
+        "  - on_exception of the machine: a chart has no callback for that"
     )
 
 
@@ -721,7 +840,8 @@ def test_a_nested_machine_reads_as_the_transitions_of_its_chart(chart: Chart) ->
     )
     read = import_machine(machine).chart
     assert [node.name for node in read.states] == [node.name for node in chart.states]
-    assert sorted(ways(read), key=repr) == sorted(ways(chart), key=repr)
+    expected = [(trigger or "unnamed", *rest) for trigger, *rest in ways(chart)]
+    assert sorted(ways(read), key=repr) == sorted(expected, key=repr)
 
 
 class _SlashState(NestedState):
@@ -730,3 +850,125 @@ class _SlashState(NestedState):
 
 class _SlashMachine(HierarchicalMachine):
     state_cls = _SlashState
+
+
+# --- declared inside a state -----------------------------------------------------------------
+
+
+def test_what_never_fires_inside_a_state_is_left_out_in_the_words_that_were_written() -> None:
+    """`transitions` looks for full names below the state, and finds nothing."""
+    inside = [{"trigger": "again", "source": "*", "dest": "="}, ["go", "a_b", "c"]]
+    star = {"name": "a", "initial": "b", "children": ["b", "c"], "transitions": inside}
+    machine = quiet(HierarchicalMachine, states=[star])
+    found = import_machine(machine)
+    assert found.chart.transitions == ()
+    end = (
+        "which never fires in the machine: names inside a state begin below it; declare it outside"
+    )
+    assert found.left_out == (
+        f"transition 'again' inside 'a' from '*' to '=', {end}",
+        f"transition 'go' inside 'a' from 'a_b', {end}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("transition", "fact"),
+    [
+        (["go", "x", "a"], "unknown destination 'a'"),
+        (["go", "z", "x"], "unknown source 'z'"),
+    ],
+)
+def test_an_unknown_name_inside_a_state_is_refused_as_it_was_written(
+    transition: list[str], fact: str
+) -> None:
+    """With what is known there."""
+    states = ["a", {"name": "p", "children": ["x", "y"], "transitions": [transition]}]
+    with pytest.raises(DefinitionError) as caught:
+        import_machine(quiet(HierarchicalMachine, states=states))
+    assert str(caught.value.problems[0]) == (
+        f"transition 'go' inside 'p': {fact}; names inside a state begin below it, and known are "
+        "'x', 'y'"
+    )
+
+
+def _two_levels(**x: Any) -> Any:
+    """Declared inside p, between states inside x."""
+    inner = {"name": "x", "initial": "1", "children": ["1", "2"], **x}
+    outer = {"name": "p", "initial": "x", "children": [inner]}
+    outer["transitions"] = [["GO", "x_1", "x_2"]]
+    return quiet(HierarchicalMachine, states=[outer], initial="p")
+
+
+def test_a_state_that_only_the_machine_leaves_and_enters_is_named() -> None:
+    """Where nobody can see it, nothing is said."""
+    assert import_machine(_two_levels()).left_out == ()
+    sentence = import_machine(_two_levels(on_exit="bye")).left_out[0]
+    assert sentence == (
+        "that transition 'GO' inside 'p' from 'x.1' to 'x.2' leaves 'p.x' in the machine and "
+        "enters it again: in the chart it stays; declare it inside 'p.x'"
+    )
+    said: list[str] = []
+    model = _Model()
+    model.bye = lambda: said.append("bye")  # type: ignore[attr-defined]
+    machine = _two_levels(on_exit="bye")
+    machine.add_model(model)
+    machine.trigger_event(model, "GO")
+    assert said == ["bye"]
+
+
+def test_regions_that_only_the_machine_loses_are_named() -> None:
+    """It ends in one region of two."""
+    regions = [{"name": name, "initial": "1", "children": ["1", "2"]} for name in "lr"]
+    outer: dict[str, Any] = {"name": "p", "initial": "x"}
+    outer["children"] = [{"name": "x", "parallel": regions}]
+    outer["transitions"] = [["GO", "x_l_1", "x_l_2"]]
+    machine = quiet(HierarchicalMachine, states=[outer], initial="p")
+    (sentence,) = import_machine(machine).left_out
+    assert "takes the machine out of the other regions of 'p.x'" in sentence
+    assert _after(machine, ["p_x_l_1", "p_x_r_1"]) == "p_x_l_2"
+    assert _after_in_chart(machine, "p.x.l.1", "p.x.r.1") == ("p.x.l.2", "p.x.r.1")
+
+
+def test_one_name_on_two_levels_is_named() -> None:
+    """`transitions` mixes them up."""
+    inner = {"name": "p", "initial": "1", "children": ["1", "2"]}
+    outer = {
+        "name": "p",
+        "initial": "p",
+        "children": [inner],
+        "transitions": [["GO", "p_1", "p_2"]],
+    }
+    found = import_machine(quiet(HierarchicalMachine, states=[outer], initial="p"))
+    assert "'p' is the name of two states" in found.left_out[0]
+
+
+def test_what_is_declared_inside_regions_and_may_fire_twice_is_named() -> None:
+    """The machine tries it once per region."""
+    regions = [{"name": name, "initial": "1", "children": ["1", "2", "3"]} for name in "lr"]
+    ways_ = [["GO", "l_1", "l_2"], ["GO", "l_2", "l_3"]]
+    state = {"name": "p", "parallel": regions, "transitions": ways_}
+    machine = quiet(HierarchicalMachine, states=[state], initial="p")
+    (sentence,) = import_machine(machine).left_out
+    assert sentence.startswith("that the machine tries trigger 'GO', declared inside 'p', once for")
+    assert _after(machine, ["p_l_1", "p_r_1"]) == ["p_l_3", "p_r_1"]
+    assert _after_in_chart(machine, "p.l.1", "p.r.1") == ("p.l.2", "p.r.1")
+    once = {"name": "p", "parallel": regions, "transitions": ways_[:1]}
+    assert import_machine(quiet(HierarchicalMachine, states=[once], initial="p")).left_out == ()
+
+
+def test_a_last_region_that_alone_makes_the_machine_final_is_named() -> None:
+    """In `transitions` 0.9 it decides for all, or the machine fails."""
+    regions: list[Any] = ["l", {"name": "r", "initial": "1", "children": ["1"]}]
+    regions[1]["children"].append({"name": "2", "final": True})
+    machine = quiet(HierarchicalMachine, states=[{"name": "p", "parallel": regions}], initial="p")
+    (sentence,) = import_machine(machine).left_out
+    assert sentence.startswith("that the machine takes 'p' for final, or fails, when its last")
+
+
+def test_callbacks_of_the_first_states_are_named() -> None:
+    """A new instance enters them; `transitions` does not."""
+    found = import_machine(quiet(states=[{"name": "a", "on_enter": "hello"}]))
+    assert found.left_out[0] == (
+        "that on_enter of 'a' does not run at the start: in a chart it does, as whenever it is "
+        "entered"
+    )

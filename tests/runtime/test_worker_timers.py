@@ -430,7 +430,7 @@ def test_a_timer_whose_delay_the_chart_does_not_have_is_kept_and_told() -> None:
     pass_by(stage, 10)
     send(stage, "LOOK")
     edited(stage, order(after={}))
-    stage.run()
+    stage.run(on_edited="warn")
     pass_by(stage, 100)
     for count in (1, 2):
         stage.work(lambda worker: stage.clock.sleep(5))
@@ -463,10 +463,11 @@ def test_an_event_does_not_end_a_timer_whose_delay_the_chart_does_not_have() -> 
     stage.run()
     edited(stage, order(after={"60": "late"}))
     send(stage, "LOOK")
-    stage.run()
+    stage.run(on_edited="warn")
     assert [each.delay for each in stage.store.timers("k")] == ["held.0", "held.1"]
     assert len(warnings(stage)) == 1
-    Interpreter(stage.chart, stage.store, clock=stage.clock).settle_sync("k", "LOOK")
+    interpreter = Interpreter(stage.chart, stage.store, clock=stage.clock, on_edited="warn")
+    interpreter.settle_sync("k", "LOOK")
     assert [each.delay for each in stage.store.timers("k")] == ["held.0", "held.1"]
 
 
@@ -479,8 +480,8 @@ def test_a_timer_that_was_sent_waits_for_a_chart_that_has_its_delay() -> None:
     assert stage.queue.release_timers() == 1
     edited(stage, order(after={}))
     with pytest.raises(ChartMismatchError, match=r"'k' .* the delay 'held.0', which this chart"):
-        stage.run()
-    stage.work(lambda worker: stage.clock.sleep(600))
+        stage.run(on_edited="warn")
+    stage.work(lambda worker: stage.clock.sleep(600), on_edited="warn")
     assert set(stage.outcomes()[1:]) == {"released"}
     assert len(stage.outcomes()) < 25  # held back longer each time
     assert stage.queue.status().dead_letters == 0

@@ -30,17 +30,19 @@ def zone_orders(spans: Spans, parents: Parents) -> set[tuple[int, ...]]:
     def go_on(zone: Zone, pending: list[int], order: tuple[int, ...]) -> None:
         if not pending:
             found.add(order)
-        most = {(str(each), 1): spans[each][1] for each in pending}
+        most = {(str(each), 1, 1): spans[each][1] for each in pending}
         for each in pending:
-            after = zone.passed([((str(each), 1), Window(*spans[each]))], most)
+            after = zone.passed([((str(each), 1, 1), Window(*spans[each]))], most)
             if after is not None:
                 left = [other for other in pending if other != each]
                 new = started(each)
-                after = after.with_clocks([(str(n), 1) for n in left], [(str(n), 1) for n in new])
+                after = after.with_clocks(
+                    [(str(n), 1, 1) for n in left], [(str(n), 1, 1) for n in new]
+                )
                 go_on(after, left + new, (*order, each))
 
     first = started(None)
-    go_on(START.with_clocks([], [(str(each), 1) for each in first]), first, ())
+    go_on(START.with_clocks([], [(str(each), 1, 1) for each in first]), first, ())
     return found
 
 
@@ -79,13 +81,13 @@ def test_zones_allow_the_orders_that_some_durations_allow(data: st.DataObject) -
 
 def test_a_zone_knows_how_old_a_clock_is() -> None:
     """As tight as the other clocks make it; of what has no clock, nothing."""
-    zone = START.with_clocks([], [("a", 1), ("b", 1)])
-    assert zone.age(("a", 1)) == Window(0, 0)
-    after = zone.passed([(("a", 1), Window(2, 5))], {("a", 1): 5, ("b", 1): 4})
+    zone = START.with_clocks([], [("a", 1, 1), ("b", 1, 1)])
+    assert zone.age(("a", 1, 1)) == Window(0, 0)
+    after = zone.passed([(("a", 1, 1), Window(2, 5))], {("a", 1, 1): 5, ("b", 1, 1): 4})
     assert after is not None
-    assert after.age(("b", 1)) == after.age(EVENT) == Window(2, 4)
-    assert after.age(("c", 1)) == ANY
-    assert after.passed([(("b", 1), Window(9, 9))], {("b", 1): 4}) is None
+    assert after.age(("b", 1, 1)) == after.age(EVENT) == Window(2, 4)
+    assert after.age(("c", 1, 1)) == ANY
+    assert after.passed([(("b", 1, 1), Window(9, 9))], {("b", 1, 1): 4}) is None
     assert nanoseconds(0.1) + nanoseconds(0.2) == nanoseconds(0.3)
 
 

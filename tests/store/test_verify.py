@@ -18,7 +18,7 @@ import pytest
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import InvalidValueError, StoreError, StoreUnavailableError
-from settlesim.ports import Message, Timer, Timers, Transaction
+from settlesim.ports import ChartDefinition, Message, Timer, Timers, Transaction
 from settlesim.store import (
     FifoQueue,
     SqliteStore,
@@ -46,6 +46,8 @@ def commit(store: SqlStore | TinyStore, key: str, expected: int, **more: Any) ->
     """Save the next revision of an instance, with a record."""
     context = freeze_object({"n": expected}, where="context")
     snapshot = Snapshot("order", 1, ("paid",), context, expected + 1)
+    if isinstance(store, SqliteStore):
+        more = {"definition": ChartDefinition("order", 1, "f1", "{}"), **more}
     record = freeze_object({"event": {"name": "PAY"}, "outcome": "resolved"}, where="record")
     store.commit(Transaction(key, snapshot, expected, record=record, **more))
 
@@ -68,6 +70,7 @@ def fill(store: SqliteStore, time: Time) -> None:
     time.at += 2
     assert queue.release_timers() == 1
     StandardQueue(store, "any").send({"event": "PAY"}, "c")
+    store.require_version("order", 1)
 
 
 @pytest.fixture
@@ -106,6 +109,8 @@ def test_a_whole_store_is_whole_and_counted(path: Path) -> None:
         "parked": 1,
         "dead_letters": 1,
         "deduplication": 2,
+        "charts": 1,
+        "least_versions": 1,
     }
 
 

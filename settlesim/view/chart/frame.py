@@ -18,11 +18,16 @@ from settlesim.view.fonts import FAMILY, text_width
 from settlesim.view.graphviz.layout import Box, Layout
 from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.shapes import add, number, rectangle, serialise, text
+from settlesim.view.svg.text_fitting import cut
 
 __all__ = ["ChartFrame", "frame_chart"]
 
 _MARGIN: Final = 22.0
 _TITLE: Final = 30.0
+_NOTE: Final = 18.0
+_NOTE_SIZE: Final = 12.5
+_LONGEST_NOTE: Final = 816.0
+"""What a card has room for in a notebook's cell."""
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
 
 
@@ -34,6 +39,8 @@ class ChartFrame:
     title: str | None = None
     legend: bool = False
     alternative: str = ""
+    notes: tuple[str, ...] = ()
+    """Lines below the title."""
 
 
 def frame_chart(sketch: Sketch, layout: Layout, highlight: Highlight, frame: ChartFrame) -> str:
@@ -41,8 +48,14 @@ def frame_chart(sketch: Sketch, layout: Layout, highlight: Highlight, frame: Cha
     palette = frame.palette
     title = xml_text(frame.title) if frame.title else None
     items = entries(sketch, highlight) if frame.legend else []
-    top = _MARGIN + (_TITLE if title else 0)
-    inner = max(layout.width, text_width(title or "", 17, bold=True), 320.0 if items else 0.0)
+    notes = [cut(note, _NOTE_SIZE, _LONGEST_NOTE) for note in frame.notes]
+    top = _MARGIN + (_TITLE if title else 0) + _NOTE * len(notes)
+    inner = max(
+        layout.width,
+        text_width(title or "", 17, bold=True),
+        320.0 if items else 0.0,
+        *(text_width(note, _NOTE_SIZE) for note in notes),
+    )
     legend = height_of(items, inner)
     width = inner + 2 * _MARGIN
     height = top + layout.height + _MARGIN + legend
@@ -65,6 +78,9 @@ def frame_chart(sketch: Sketch, layout: Layout, highlight: Highlight, frame: Cha
     )
     if title:
         text(root, (_MARGIN, _MARGIN + 14), title, 17, palette.ink, font_weight="bold")
+    for index, note in enumerate(notes):
+        at = (_MARGIN, top - _NOTE * (len(notes) - index) + 6)
+        text(root, at, note, _NOTE_SIZE, palette.quiet)
     left = _MARGIN + (inner - layout.width) / 2
     chart = add(root, "g", class_="chart", transform=f"translate({number(left)} {number(top)})")
     paint(chart, sketch, layout, palette, highlight)

@@ -1,21 +1,38 @@
-"""What is highlighted, and the parts of a node: outline, badge, ring, the word "now"."""
+"""What is highlighted, and the parts of a node: outline, badge, ring, the word "now", marks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
 from settlesim.chart import NodeKind
-from settlesim.machine.sketch import Arc, Vertex
-from settlesim.view.graphviz.layout import Box
+from settlesim.machine.sketch import Arc, Icon, Vertex
+from settlesim.view.graphviz.layout import Box, Point
 from settlesim.view.svg.palette import Palette
-from settlesim.view.svg.shapes import SIGNS, Attribute, circle, octagon, rectangle, text
+from settlesim.view.svg.shapes import SIGNS, Attribute, add, circle, octagon, rectangle, text
 
-__all__ = ["RADIUS", "Highlight", "paint_badge", "paint_body", "paint_halo", "paint_now"]
+__all__ = [
+    "MARK_SIGNS",
+    "MARK_WORDS",
+    "RADIUS",
+    "Highlight",
+    "Mark",
+    "paint_badge",
+    "paint_body",
+    "paint_halo",
+    "paint_mark_sign",
+    "paint_now",
+]
 
 RADIUS: Final = 9.0
 """Of the corners of a node."""
+
+Mark = Literal["added", "removed", "changed"]
+"""What became of a state or a transition from one chart to another."""
+MARK_WORDS: Final[Mapping[Mark, str]] = {"added": "new", "removed": "gone", "changed": "changed"}
+MARK_SIGNS: Final[Mapping[Mark, Icon]] = {"added": "plus", "removed": "minus", "changed": "tilde"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,8 @@ class Highlight:
     """Names: the leaves of the configuration, and what is around them."""
     path: tuple[str, ...] = ()
     """Ids of edges, in the order in which they were taken."""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Of vertices and arcs, by their ids, where two charts are compared."""
 
     def steps(self, arc: Arc) -> str:
         """Return at which steps an edge was taken, such as ``1, 3``."""
@@ -56,6 +75,10 @@ def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -
         "stroke_width": width,
         "stroke_dasharray": dash or None,
     }
+    if vertex.kind is NodeKind.HISTORY:
+        radius = max(box.width, box.height) / 2
+        circle(parent, *box.centre, radius, fill=fill, stroke=line, stroke_width=1.3)
+        return
     final = vertex.kind is NodeKind.FINAL
     if final:
         look["stroke_width"] = 1.6
@@ -87,3 +110,10 @@ def paint_now(parent: ET.Element, box: Box, palette: Palette) -> None:
     y = pill.y + 8
     circle(parent, pill.x + 9, y, 2.4, fill=palette.active_ink)
     text(parent, (pill.x + 14, y + 3.6), "now", 10, palette.active_ink, font_weight="bold")
+
+
+def paint_mark_sign(parent: ET.Element, at: Point, mark: Mark, palette: Palette) -> None:
+    """Paint the sign of a mark in a circle around a point of an arrow."""
+    made = add(parent, "g", class_=f"mark {mark}")
+    circle(made, *at, 7.5, fill=getattr(palette, mark), stroke=palette.paper, stroke_width=1.5)
+    SIGNS[MARK_SIGNS[mark]](made, *at, palette.badge_ink)

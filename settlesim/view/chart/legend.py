@@ -9,11 +9,28 @@ from xml.etree import ElementTree as ET
 
 from settlesim.chart import NodeKind, TransitionKind
 from settlesim.machine.sketch import Icon, Rest, Sketch, Vertex
-from settlesim.view.chart.highlights import Highlight, paint_badge, paint_body, paint_halo
+from settlesim.view.chart.highlights import (
+    MARK_WORDS,
+    Highlight,
+    Mark,
+    paint_badge,
+    paint_body,
+    paint_halo,
+    paint_mark_sign,
+)
 from settlesim.view.fonts import text_width
 from settlesim.view.graphviz.layout import Box, Point
 from settlesim.view.svg.palette import Palette
-from settlesim.view.svg.shapes import SIGNS, Attribute, add, circle, polygon, stroke, text
+from settlesim.view.svg.shapes import (
+    SIGNS,
+    Attribute,
+    add,
+    circle,
+    polygon,
+    rectangle,
+    stroke,
+    text,
+)
 from settlesim.view.svg.text_fitting import in_lines
 
 __all__ = ["LegendEntry", "entries", "height_of", "paint_legend"]
@@ -42,12 +59,19 @@ class LegendEntry:
 
 def entries(sketch: Sketch, highlight: Highlight) -> list[LegendEntry]:
     """Return the signs that occur, in a fixed order."""
-    return [*_node_entries(sketch), *_arc_entries(sketch), *_highlight_entries(highlight)]
+    return [
+        *_diff_entries(sketch, highlight),
+        *_node_entries(sketch),
+        *_arc_entries(sketch),
+        *_highlight_entries(highlight),
+    ]
 
 
 def _node_entries(sketch: Sketch) -> Iterator[LegendEntry]:
     vertices = sketch.vertices.values()
-    leaves = [vertex for vertex in vertices if not vertex.children]
+    leaves = [
+        vertex for vertex in vertices if not vertex.children and vertex.kind is not NodeKind.HISTORY
+    ]
     rests = {vertex.rest for vertex in vertices}
     if sketch.initial is not None:
         yield LegendEntry("start", "start", _dot)
@@ -59,6 +83,11 @@ def _node_entries(sketch: Sketch) -> Iterator[LegendEntry]:
         yield LegendEntry("final", "final", _node("final", NodeKind.FINAL))
     if any(leaf.rest is None for leaf in leaves):
         yield LegendEntry("passing", "passing: never saved", _node(None))
+    history = {vertex.label for vertex in vertices if vertex.kind is NodeKind.HISTORY}
+    if "H" in history:
+        yield LegendEntry("shallow", "history: the child that was active before", _history("H"))
+    if "H*" in history:
+        yield LegendEntry("deep", "history: all that was active inside before", _history("H*"))
     if any(run.role == "service" for each in vertices for row in each.rows for run in row.runs):
         yield LegendEntry("service", "service runs", _sign("gear"))
     if any(vertex.kind is NodeKind.PARALLEL for vertex in vertices):
@@ -85,6 +114,19 @@ def _highlight_entries(highlight: Highlight) -> Iterator[LegendEntry]:
         yield LegendEntry("active", "active now", _active)
     if highlight.path:
         yield LegendEntry("taken", "path just taken", _taken)
+
+
+def _diff_entries(sketch: Sketch, highlight: Highlight) -> Iterator[LegendEntry]:
+    marks = set(highlight.marks.values())
+    for mark, word in MARK_WORDS.items():
+        if mark in marks:
+            yield LegendEntry(mark, word, _mark(mark))
+    roles = {run.role for each in sketch.vertices.values() for row in each.rows for run in row.runs}
+    if "stored" in roles:
+        yield LegendEntry("stored", "stored instances", _stored)
+    if "stranded" in roles:
+        words = "stranded: the new chart cannot go on with them"
+        yield LegendEntry("stranded", words, _stranded)
 
 
 def height_of(items: Sequence[LegendEntry], width: float) -> float:
@@ -131,6 +173,15 @@ def _node(rest: Rest | None, kind: NodeKind = NodeKind.ATOMIC) -> _Paint:
     return paint
 
 
+def _history(letter: str) -> _Paint:
+    def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
+        circle(parent, at[0] + 15, at[1], 9, fill=palette.paper, stroke=palette.line)
+        middle = (at[0] + 15, at[1] + 4)
+        text(parent, middle, letter, 10, palette.ink, font_weight="bold", text_anchor="middle")
+
+    return paint
+
+
 def _active(parent: ET.Element, at: Point, palette: Palette) -> None:
     small = add(parent, "g", transform=f"translate({at[0]:g} {at[1]:g}) scale(0.7)")
     box = Box(6, -8, 30, 16)
@@ -171,6 +222,25 @@ def _arrow(kind: TransitionKind, icon: Icon | None) -> _Paint:
             SIGNS[icon](parent, x + 5, y, colour if icon == "alert" else palette.quiet)
 
     return paint
+
+
+def _mark(mark: Mark) -> _Paint:
+    def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
+        paint_mark_sign(parent, (at[0] + 17, at[1]), mark, palette)
+
+    return paint
+
+
+def _stored(parent: ET.Element, at: Point, palette: Palette) -> None:
+    box = Box(at[0] + 5, at[1] - 8, 24, 16)
+    rectangle(parent, box, 8, fill=palette.paper, stroke=palette.line)
+    text(parent, (at[0] + 14, at[1] + 4), "n", 11, palette.ink, font_weight="bold")
+
+
+def _stranded(parent: ET.Element, at: Point, palette: Palette) -> None:
+    x, y = at
+    rectangle(parent, Box(x + 5, y - 8, 24, 16), 8, fill=palette.removed)
+    SIGNS["alert"](parent, x + 17, y, palette.badge_ink)
 
 
 def _taken(parent: ET.Element, at: Point, palette: Palette) -> None:

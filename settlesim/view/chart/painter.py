@@ -23,8 +23,10 @@ from settlesim.view.chart.highlights import (
     paint_badge,
     paint_body,
     paint_halo,
+    paint_mark_sign,
     paint_now,
 )
+from settlesim.view.fonts import text_width
 from settlesim.view.graphviz.layout import Box, Layout, Line, Point
 from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.placing import Placed, along, on_the_middle, place
@@ -51,6 +53,11 @@ _FACES: Final[dict[Role, dict[str, Attribute]]] = {
 }
 _DASHES: Final = {TransitionKind.ERROR: "7 4", TransitionKind.AFTER: "0.1 5"}
 """The third sign of a kind, after the word and the shape."""
+_PILLS: Final[dict[Role, str]] = {
+    "added": "added", "removed": "removed", "changed": "changed",
+    "stored": "line", "stranded": "removed",
+}  # fmt: skip
+"""The texts that stand on a fill, and its colour; with the line's colour it is only outlined."""
 _FADED: Final = 0.4
 
 
@@ -66,7 +73,10 @@ class _Painter:
             layout.boxes[vertex.id] for vertex in sketch.vertices.values() if vertex.children
         ]
         self.passed = {
-            end for arc in sketch.arcs if arc.id in highlight.path for end in (arc.source, arc.dest)
+            end
+            for arc in sketch.arcs
+            if arc.id in highlight.path
+            for end in (arc.source, arc.dest, *arc.more)
         }
 
     # --- nodes ----------------------------------------------------------------------------
@@ -77,6 +87,8 @@ class _Painter:
             words.append("active")
         if vertex.name in self.passed:
             words.append("passed")
+        if vertex.id in self.highlight.marks:
+            words.append(self.highlight.marks[vertex.id])
         return " ".join(words)
 
     def node(self, parent: ET.Element, vertex: Vertex) -> None:
@@ -86,7 +98,9 @@ class _Painter:
         ink = self.palette.ink
         if vertex.rest is not None:
             ink = getattr(self.palette, f"{vertex.rest}_ink")
-        self.rows(made, place(self.sketch.rows(vertex), box.spots, box.middle), ink)
+        gone = self.highlight.marks.get(vertex.id) == "removed"
+        placed = place(self.sketch.rows(vertex), box.spots, box.middle)
+        self.rows(made, placed, ink, struck=gone)
         paint_badge(made, box, vertex, self.palette)
         if vertex.name in self.highlight.active:
             paint_now(made, box, self.palette)
@@ -117,17 +131,25 @@ class _Painter:
             stroke_width=width,
             stroke_dasharray="6 5" if region else None,
         )
-        self.rows(
-            made, place(self.sketch.rows(vertex), box.spots, box.x + 14, left=True), palette.ink
-        )
+        gone = self.highlight.marks.get(vertex.id) == "removed"
+        placed = place(self.sketch.rows(vertex), box.spots, box.x + 14, left=True)
+        self.rows(made, placed, palette.ink, struck=gone)
         paint_badge(made, box, vertex, palette)
 
     # --- text -----------------------------------------------------------------------------
 
-    def rows(self, parent: ET.Element, placed: Iterable[Placed], ink: str) -> None:
-        """Write every piece of text, and the sign before it."""
+    def rows(
+        self, parent: ET.Element, placed: Iterable[Placed], ink: str, *, struck: bool = False
+    ) -> None:
+        """Write every piece of text, and the sign before it.
+
+        Parameters
+        ----------
+        struck : whether a line is drawn through all of it
+        """
         groups: dict[str, ET.Element] = {}
-        for run, at, _, row in placed:
+        for piece in placed:
+            run, at, _, row = piece
             icon = row.icon if run is row.runs[0] else None
             if row.arc is not None and row.arc not in groups:
                 groups[row.arc] = self.internal(parent, row.arc)
@@ -135,19 +157,41 @@ class _Painter:
             fill = ink if strong or ink != self.palette.ink else self.palette.quiet
             size = SIZES[run.role]
             look = dict(_FACES.get(run.role, {}))
+            gone = self.highlight.marks.get(row.arc or "") == "removed"
+            if (struck and run.role not in _PILLS) or gone or run.role == "was":
+                look["text_decoration"] = "line-through"
             if row.arc in self.highlight.path:
                 fill = self.palette.active_text
                 look["text_decoration"] = "underline"
             into = groups.get(row.arc or "", parent)
+            if run.role in _PILLS:
+                self.pill(into, piece, _PILLS[run.role])
+                continue
             if icon is not None:
                 sign = self.palette.rejected if icon == "alert" else fill
                 SIGNS[icon](into, at[0] - 10, at[1] - size * 0.34, sign)
             text(into, at, run.text, size, fill, **look)
 
+    def pill(self, parent: ET.Element, piece: Placed, name: str) -> None:
+        """Write a text on a fill of its own, with its sign."""
+        run, (x, y), measured, row = piece
+        icon = row.icon
+        width = text_width(run.text, SIZES[run.role], bold=True)
+        at = (x + (measured - width) / 2, y)
+        left, right = (21, 7) if icon is not None else (7, 7)
+        box = Box(at[0] - left, at[1] - 11.5, left + width + right, 15.5)
+        plain = name == "line"
+        fill = self.palette.paper if plain else getattr(self.palette, name)
+        ink = self.palette.ink if plain else self.palette.badge_ink
+        rectangle(parent, box, 7.75, fill=fill, stroke=getattr(self.palette, name))
+        if icon is not None:
+            SIGNS[icon](parent, at[0] - 11, at[1] - 3.9, ink)
+        text(parent, at, run.text, SIZES[run.role], ink, font_weight="bold")
+
     def internal(self, parent: ET.Element, id_: str) -> ET.Element:
         arc = next(arc for arc in self.sketch.arcs if arc.id == id_)
         taken = " taken" if id_ in self.highlight.path else ""
-        classes = f"edge {arc.kind.value} internal{taken}"
+        classes = f"edge {arc.kind.value} internal{taken}{self.mark_class(arc)}"
         return group(parent, id_, classes, arc_title(arc, self.highlight.steps(arc)))
 
     def paper_at(self, point: Point) -> str:
@@ -160,6 +204,9 @@ class _Painter:
         """Return colour, width and opacity of an arrow."""
         if arc.id in self.highlight.path:
             return self.palette.active, 3.2, None
+        mark = self.highlight.marks.get(arc.id)
+        if mark is not None:
+            return getattr(self.palette, mark), 1.4 if mark == "removed" else 2.4, None
         faded = _FADED if self.highlight.path else None
         if arc.kind is TransitionKind.ERROR:
             return self.palette.rejected, 1.4, faded
@@ -168,7 +215,7 @@ class _Painter:
     def arrow(self, parent: ET.Element, arc: Arc) -> None:
         line = self.layout.lines[arc.id]
         taken = arc.id in self.highlight.path
-        classes = f"edge {arc.kind.value}{' taken' if taken else ''}"
+        classes = f"edge {arc.kind.value}{' taken' if taken else ''}{self.mark_class(arc)}"
         made = group(parent, arc.id, classes, arc_title(arc, self.highlight.steps(arc)))
         colour, width, opacity = self.look(arc)
         if opacity is not None:
@@ -178,9 +225,29 @@ class _Painter:
         if dash is not None:
             look["stroke_dasharray"] = dash
         if arc.kind is TransitionKind.AFTER and not taken:
-            width = 2.0  # a row of dots needs body
+            width = max(width, 2.0)  # a row of dots needs body
         stroke(made, curve(line.points), colour, width, **look)
         self.head(made, line, arc, colour, taken)
+        for id_ in arc.branches:
+            branch = self.layout.lines[id_]
+            stroke(made, curve(branch.points), colour, width, **look)
+            self.head(made, branch, arc, colour, taken)
+        if arc.more:
+            x, y = self.layout.boxes[arc.fork].centre
+            circle(made, x, y, 4.5, fill=colour)
+
+    def defaults(self, parent: ET.Element, vertex: Vertex) -> None:
+        """Paint the arrows from a history state to what it stands for at first."""
+        for index, name in enumerate(vertex.default):
+            id_ = f"{vertex.id}_default_{index}"
+            line = self.layout.lines[id_]
+            made = group(parent, id_, "edge default", f"at first: {vertex.name} to {name}")
+            stroke(made, curve(line.points), self.palette.line, 1.2, stroke_dasharray="3 3")
+            polygon(made, line.head, fill=self.palette.line)
+
+    def mark_class(self, arc: Arc) -> str:
+        mark = self.highlight.marks.get(arc.id)
+        return "" if mark is None else f" {mark}"
 
     def head(self, parent: ET.Element, line: Line, arc: Arc, colour: str, taken: bool) -> None:
         if len(line.head) < 3:
@@ -221,7 +288,10 @@ class _Painter:
             )
             at = (patch.x + patch.width / 2, patch.y + patch.height / 2)
             rectangle(made, patch, 3, fill=self.paper_at(at), fill_opacity=0.85)
-        self.rows(made, placed, self.palette.ink)
+        mark = self.highlight.marks.get(arc.id)
+        self.rows(made, placed, self.palette.ink, struck=mark == "removed")
+        if mark is not None:
+            paint_mark_sign(made, _clear(line, placed), mark, self.palette)
         if taken and len(self.highlight.path) > 1:
             self.steps(made, line, self.highlight.steps(arc))
 
@@ -245,21 +315,31 @@ class _Painter:
         box = self.layout.boxes.get(id_)
         if box is not None:
             made = group(parent, id_, "port")
-            at = (box.x + box.width / 2, box.y + box.height / 2)
-            circle(made, at[0], at[1], 3, fill=self.palette.line)
+            circle(made, *box.centre, 3, fill=self.palette.line)
 
     def start(self, parent: ET.Element, id_: str) -> None:
         box = self.layout.boxes.get(id_)
         if box is None:
             return
         dot = group(parent, id_, "start", "start")
-        at = (box.x + box.width / 2, box.y + box.height / 2)
-        circle(dot, at[0], at[1], box.width / 2, fill=self.palette.ink)
+        circle(dot, *box.centre, box.width / 2, fill=self.palette.ink)
         line = self.layout.lines.get(f"{id_}_edge")
         if line is not None:
             made = group(parent, f"{id_}_edge", "edge start")
             stroke(made, curve(line.points), self.palette.ink, 1.4, stroke_linecap="round")
             polygon(made, line.head, fill=self.palette.ink)
+
+
+def _clear(line: Line, label: Iterable[Placed]) -> Point:
+    """Return a point near the beginning of an arrow where a sign does not cover its label."""
+    boxes = [
+        Box(x - (17 if row.icon else 0), y - 12, width + 17, 16).grown(7)
+        for _, (x, y), width, row in label
+    ]
+    places = [along(line.points, distance) for distance in (26, 12, 38, 50)]
+    return next(
+        (place for place in places if not any(box.holds(place) for box in boxes)), places[0]
+    )
 
 
 def paint(
@@ -282,6 +362,8 @@ def paint(
         painter.start(parent, id_)
     for vertex in groups:
         painter.port(parent, f"{vertex.id}_port")
+    for vertex in leaves:
+        painter.defaults(parent, vertex)
     for arc in sorted(arcs, key=lambda arc: arc.id in highlight.path):  # taken ones on top
         painter.arrow(parent, arc)
     for vertex in leaves:

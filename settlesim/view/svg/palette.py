@@ -37,6 +37,11 @@ class Palette(Colours):
     """Text on `active`."""
     badge_ink: str = "#ffffff"
     """Signs on a badge."""
+    added: str = "#1d5fad"
+    """What only the newer of two charts has."""
+    removed: str = "#b3470b"
+    """What only the older of two charts has, and who is stranded by that."""
+    changed: str = "#7a3db8"
     series: tuple[str, ...] = ("#1d5fad", "#7a3db8", "#5c6500", "#9c2670", "#0b6a88", "#6b5330")
     """Messages of a schedule, by turns; each also carries its number."""
 
@@ -63,6 +68,9 @@ _DARK: Final = Palette(
     active_text="#ffc58f",
     active_ink="#22140a",
     badge_ink="#10151b",
+    added="#79b8ff",
+    removed="#ff9e5e",
+    changed="#c8a3ff",
     series=("#79b8ff", "#c8a3ff", "#c3cc52", "#ff9bd0", "#5fcbe8", "#d9b98a"),
 )
 

@@ -1,4 +1,4 @@
-"""SVG elements and the signs that fonts lack: check, cross, gear, clock, alert, bull's-eye, swap.
+"""SVG elements and the signs that fonts lack, such as check, cross, gear, clock and plus.
 
 Everything is a presentation attribute, never CSS: painters other than browsers, and pages
 that take styles away, show the same.
@@ -164,6 +164,20 @@ def _swap(parent: ET.Element, x: float, y: float, colour: str) -> None:
     stroke(parent, path + back, colour, 1.5, stroke_linecap="round", stroke_linejoin="round")
 
 
+def _plus(parent: ET.Element, x: float, y: float, colour: str) -> None:
+    path = f"M{number(x - 3.8)},{number(y)}h7.6m-3.8,-3.8v7.6"
+    stroke(parent, path, colour, 2, stroke_linecap="round")
+
+
+def _minus(parent: ET.Element, x: float, y: float, colour: str) -> None:
+    stroke(parent, f"M{number(x - 3.8)},{number(y)}h7.6", colour, 2, stroke_linecap="round")
+
+
+def _tilde(parent: ET.Element, x: float, y: float, colour: str) -> None:
+    path = f"M{number(x - 4)},{number(y + 1)}c1.6,-4 3,-3 4,-1c1,2 2.4,3 4,-1"
+    stroke(parent, path, colour, 1.8, stroke_linecap="round")
+
+
 SIGNS: Final[Mapping[str, Callable[[ET.Element, float, float, str], None]]] = {
     "alert": _alert,
     "check": _check,
@@ -171,7 +185,10 @@ SIGNS: Final[Mapping[str, Callable[[ET.Element, float, float, str], None]]] = {
     "cross": _cross,
     "finish": _finish,
     "gear": _gear,
+    "minus": _minus,
+    "plus": _plus,
     "swap": _swap,
+    "tilde": _tilde,
 }
 """What draws a sign into a parent: around a point, about 10 units large."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from settlesim.chart import Chart, Event, TransitionKind
+from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue, decode
 from settlesim.errors import InvalidValueError, shorten
@@ -127,7 +128,7 @@ class ChartPanel(Panel):
         """What was settled while this panel looked, oldest first."""
         return tuple(each.settlement for each in self._stage.entries if each.settlement)
 
-    def send(self, event: str, data: JSONValue = None) -> None:
+    def send(self, event: EventName, data: JSONValue = None) -> None:
         """Send an event, accepted or not, as its button does; it may be on its way after that.
 
         Raises
@@ -138,7 +139,7 @@ class ChartPanel(Panel):
             Another event is on its way.
         """
         self._past = None
-        self._stage.send(Event(event, data), self._new_clock())
+        self._stage.send(Event(event_name(event), data), self._new_clock())
 
     def start(self) -> None:
         """Start the instance without an event, as the button does; one that exists ignores it.

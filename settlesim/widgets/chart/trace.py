@@ -15,6 +15,7 @@ first, and `Trace.differs` says so.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ from typing import Any
 from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import SettlesimError
-from settlesim.machine.program import Fired, Program
+from settlesim.machine.fired import NO_HISTORY, Fired, History
+from settlesim.machine.program import Program
 from settlesim.settling import Call, CallStatus, Microstep, Settlement
 from settlesim.settling.settlement import START_EVENT
 from settlesim.settling.settling import Settling
@@ -81,9 +83,10 @@ class _Recorder(Program):
         )
 
     def _written(self, name: str, role: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(context: FrozenDict, event: Event) -> Any:
+        @functools.wraps(function)  # so that its parameter `active` is seen
+        def call(context: FrozenDict, event: Event, **active: Any) -> Any:
             try:
-                answer = function(context, event)
+                answer = function(context, event, **active)
             except Exception as error:
                 self._note(role, Asked(name, error))
                 raise
@@ -106,11 +109,16 @@ class _Recorder(Program):
             raise
 
     def fire(
-        self, configuration: tuple[str, ...], context: FrozenDict, trigger: str, event: Event
+        self,
+        configuration: tuple[str, ...],
+        context: FrozenDict,
+        trigger: str,
+        event: Event,
+        history: History = NO_HISTORY,
     ) -> Fired | None:
         """Do what a program does, and write it down."""
         with self._attempt(Attempt(trigger, event, configuration, context)) as attempt:
-            attempt.fired = super().fire(configuration, context, trigger, event)
+            attempt.fired = super().fire(configuration, context, trigger, event, history)
         return attempt.fired
 
     def start(self, event: Event) -> Fired:
@@ -175,8 +183,16 @@ def _answer(again: Settling, microsteps: tuple[Microstep, ...], calls: list[Call
             again.elapsed(delay)
         elif calls and any(each.id == calls[0].invocation for each in again.pending):
             _repeat(again, calls.pop(0))
+        elif calls and (wait := _wait_before(again, calls[0])) is not None:
+            again.elapsed(wait)
         else:
             return
+
+
+def _wait_before(again: Settling, call: Call) -> str | None:
+    """Return the delay after which this service is called again; None where there is none."""
+    waits = (each.id for each in again.delays if each.retries == call.invocation)
+    return next(waits, None)
 
 
 def _repeat(again: Settling, call: Call) -> None:

@@ -1,0 +1,277 @@
+"""Which states a transition leaves and enters (SCXML 1.0, appendix D, "Algorithm").
+
+Everything here follows from the definition and from what history states remember. Nothing is
+executed, no guard is asked, and no set is iterated: the same question has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from settlesim.chart.definition import Node, NodeKind, Transition
+from settlesim.chart.validation import ancestors
+
+__all__ = ["NO_HISTORY", "HistoryStates", "Structure"]
+
+HistoryStates: TypeAlias = Mapping[str, Sequence[str]]
+"""By the name of a history state, the states that it stands for."""
+
+NO_HISTORY: Final[HistoryStates] = {}
+
+
+class Structure:
+    """The tree of a chart's states, in document order.
+
+    The functions are named after those of the algorithm in appendix D; each is asked about
+    transitions and a configuration, and answers with full names.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self._nodes = nodes
+        self.order: Mapping[str, int] = {name: index for index, name in enumerate(nodes)}
+        """The place of every state in the document."""
+        self.has_history = any(node.kind is NodeKind.HISTORY for node in nodes.values())
+
+    def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names without repetition, in document order."""
+        return tuple(sorted(dict.fromkeys(names), key=self.order.__getitem__))
+
+    def regions(self, name: str) -> tuple[str, ...]:
+        """Return the children of a state that can be active."""
+        return tuple(
+            child
+            for child in self._nodes[name].children
+            if self._nodes[child].kind is not NodeKind.HISTORY
+        )
+
+    def leaves(self, active: Collection[str]) -> tuple[str, ...]:
+        """Return the active states that have no active child, in document order."""
+        parents = {self._nodes[name].parent for name in active}
+        return self.in_order(name for name in active if name not in parents)
+
+    # --- starting -------------------------------------------------------------------------
+
+    def entered(self, name: str) -> tuple[str, ...]:
+        """Return the leaves at or below a state that are active when it has been entered."""
+        entering = _Entering(self, self._nodes, NO_HISTORY)
+        entering.add_down(name)
+        return self.leaves(entering.found)
+
+    def initial_configuration(self, name: str) -> tuple[str, ...]:
+        """Return the leaves that are active in a new instance which starts in `name`."""
+        entering = _Entering(self, self._nodes, NO_HISTORY)
+        entering.add_down(name)
+        entering.add_up(name, None)
+        return self.leaves(entering.found)
+
+    # --- one transition -------------------------------------------------------------------
+
+    def effective_targets(self, names: Iterable[str], history: HistoryStates) -> tuple[str, ...]:
+        """Return destinations with what its history states stand for in their place."""
+        found: dict[str, None] = {}
+        for name in names:
+            node = self._nodes[name]
+            stands_for = self.remembered(node, history) if node.history else (name,)
+            found |= dict.fromkeys(stands_for)
+        return tuple(found)
+
+    def domain(self, transition: Transition, history: HistoryStates) -> str | None:
+        """Return the state inside which a transition happens; None for the whole chart."""
+        source = transition.source
+        targets = self.effective_targets(transition.dests, history)
+        if transition.internal and all(
+            target == source or _is_inside(target, source) for target in targets
+        ):
+            return source
+        for name in ancestors(source)[1:]:
+            if self._nodes[name].kind is NodeKind.COMPOUND and all(
+                _is_inside(target, name) for target in targets
+            ):
+                return name
+        return None
+
+    def exit_set(
+        self, transition: Transition, active: Iterable[str], history: HistoryStates
+    ) -> frozenset[str]:
+        """Return the active states that one transition leaves."""
+        if transition.dest is None:
+            return frozenset()
+        domain = self.domain(transition, history)
+        return frozenset(name for name in active if domain is None or _is_inside(name, domain))
+
+    # --- several together -----------------------------------------------------------------
+
+    def entry_set(
+        self, transitions: Iterable[Transition], history: HistoryStates
+    ) -> tuple[str, ...]:
+        """Return the states that transitions enter together, in document order."""
+        entering = _Entering(self, self._nodes, history)
+        staying: list[str] = []
+        for transition in transitions:
+            if transition.dest is None:
+                continue
+            domain = self.domain(transition, history)
+            for name in transition.dests:
+                entering.add_down(name)
+            for name in self.effective_targets(transition.dests, history):
+                entering.add_up(name, domain)
+            if domain is not None and self._nodes[domain].kind is NodeKind.PARALLEL:
+                entering.add_regions(domain)  # all were left, and the parallel state stays
+            if domain is not None:
+                staying.append(domain)
+        for name in staying:  # an internal transition to its own source does not enter it again
+            entering.found.pop(name, None)
+        return self.in_order(entering.found)
+
+    def remember(
+        self, left: Iterable[str], active: Collection[str], history: HistoryStates
+    ) -> HistoryStates:
+        """Return what history states stand for after states were left."""
+        if not self.has_history:
+            return history
+        found = dict(history)
+        for name in left:
+            for child in self._nodes[name].children:
+                node = self._nodes[child]
+                if node.history == "shallow":
+                    found[child] = self.in_order(
+                        each for each in active if self._nodes[each].parent == name
+                    )
+                elif node.history == "deep":
+                    found[child] = tuple(
+                        leaf for leaf in self.leaves(active) if _is_inside(leaf, name)
+                    )
+        return {name: found[name] for name in self.in_order(found)}
+
+    def can_be_remembered(self, node: Node, states: Sequence[str]) -> bool:
+        """Whether a history state may have come to stand for these states inside its parent."""
+        parent = str(node.parent)
+        regions = self.regions(parent)
+        if node.history == "shallow":
+            together = self._nodes[parent].kind is NodeKind.PARALLEL
+            return (
+                tuple(states) == regions if together else len(states) == 1 and states[0] in regions
+            )
+        entering = _Entering(self, self._nodes, NO_HISTORY)
+        for name in states:
+            entering.add_down(name)
+        for name in states:
+            entering.add_up(name, None)
+        inside = tuple(each for each in entering.found if _is_inside(each, parent))
+        return self.leaves([parent, *inside]) == tuple(states)
+
+    def finished(self, entered: Sequence[str], active: Collection[str]) -> tuple[str, ...]:
+        """Return the compound and parallel states that entering final states has finished.
+
+        A compound state is finished when a final child is entered, a parallel one when all its
+        children are in a final state (SCXML 1.0, section 3.7); in the order in which they are.
+
+        Parameters
+        ----------
+        entered : in the order of entry
+        active : every state that is active afterwards
+        """
+        now = {name for name in active if name not in set(entered)}
+        found: dict[str, None] = {}
+        for name in entered:
+            now.add(name)
+            node = self._nodes[name]
+            if node.kind is not NodeKind.FINAL or node.parent is None:
+                continue
+            above: str | None = node.parent
+            if self._nodes[node.parent].kind is NodeKind.COMPOUND:
+                found[node.parent] = None
+                above = self._nodes[node.parent].parent
+            while (
+                above is not None
+                and above not in found
+                and self._nodes[above].kind is NodeKind.PARALLEL
+                and self._is_in_final_state(above, now)
+            ):
+                found[above] = None
+                above = self._nodes[above].parent
+        return tuple(found)
+
+    def _is_in_final_state(self, name: str, active: Collection[str]) -> bool:
+        node = self._nodes[name]
+        if node.kind is NodeKind.COMPOUND:
+            return any(
+                child in active and self._nodes[child].kind is NodeKind.FINAL
+                for child in node.children
+            )
+        if node.kind is NodeKind.PARALLEL:
+            return all(self._is_in_final_state(child, active) for child in self.regions(name))
+        return node.kind is NodeKind.FINAL and name in active
+
+    def remembered(self, node: Node, history: HistoryStates) -> Sequence[str]:
+        """Return what a history state stands for."""
+        if node.name in history:
+            return history[node.name]
+        if node.default:
+            return node.default
+        parent = self._nodes[str(node.parent)]
+        if parent.kind is NodeKind.PARALLEL:
+            return self.regions(parent.name)
+        return self.effective_targets(_initial_of(parent), NO_HISTORY)
+
+
+class _Entering:
+    """The states that are entered together, while they are collected."""
+
+    def __init__(
+        self, structure: Structure, nodes: Mapping[str, Node], history: HistoryStates
+    ) -> None:
+        self.found: dict[str, None] = {}
+        self._structure = structure
+        self._nodes = nodes
+        self._history = history
+        self._above: set[str] = set()  # of what is found
+
+    def add_down(self, name: str) -> None:
+        """Add a state and what is entered with it (``addDescendantStatesToEnter``)."""
+        node = self._nodes[name]
+        if node.kind is NodeKind.HISTORY:
+            targets = self._structure.remembered(node, self._history)
+            above = node.parent
+        else:
+            self._add(name)
+            above = name
+            if node.kind is NodeKind.PARALLEL:
+                self.add_regions(name)
+            targets = _initial_of(node) if node.kind is NodeKind.COMPOUND else ()
+        for target in targets:
+            self.add_down(target)
+        for target in self._structure.effective_targets(targets, self._history):
+            self.add_up(target, above)
+
+    def add_up(self, name: str, until: str | None) -> None:
+        """Add the states around one, below `until` (``addAncestorStatesToEnter``)."""
+        for above in ancestors(name)[1:]:
+            if above == until or (until is not None and not _is_inside(above, until)):
+                return
+            self._add(above)
+            if self._nodes[above].kind is NodeKind.PARALLEL:
+                self.add_regions(above)
+
+    def add_regions(self, name: str) -> None:
+        """Add the regions of a parallel state in which nothing is entered yet."""
+        for child in self._structure.regions(name):
+            if child not in self.found and child not in self._above:
+                self.add_down(child)
+
+    def _add(self, name: str) -> None:
+        if name not in self.found:
+            self.found[name] = None
+            self._above.update(ancestors(name)[1:])
+
+
+def _initial_of(node: Node) -> tuple[str, ...]:
+    if node.initial_states:
+        return node.initial_states
+    return () if node.initial is None else (node.initial,)
+
+
+def _is_inside(name: str, other: str) -> bool:
+    """Whether a state is below another one."""
+    return name.startswith(f"{other}.")

@@ -1,0 +1,28 @@
+"""What one microstep did, as a value."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+from settlesim.chart.strict_json import FrozenDict
+
+__all__ = ["NO_HISTORY", "Fired", "History"]
+
+History: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+"""What history states stand for, in document order: the name of each, and full names of states."""
+
+NO_HISTORY: Final[History] = ()
+
+
+class Fired(NamedTuple):
+    """What one trigger did."""
+
+    configuration: tuple[str, ...]
+    """The active leaves afterwards, in document order."""
+    context: FrozenDict
+    edges: tuple[int, ...]
+    """Positions in ``chart.edges``, in the order in which they fired."""
+    exited: tuple[str, ...]
+    entered: tuple[str, ...]
+    history: History = NO_HISTORY
+    """What history states stand for afterwards."""

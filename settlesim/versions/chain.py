@@ -1,0 +1,315 @@
+"""`Chain`: all steps that lead to a chart, and what they make of one instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from settlesim.chart import Chart, Snapshot
+from settlesim.chart.event import external_events
+from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of
+from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, names_of
+from settlesim.machine.program import program_of
+
+__all__ = ["Carried", "Chain", "chain_of"]
+
+_TOLD: Final = 10
+"""How many changes of an edited chart an error tells."""
+_KEPT: Final = 10_000
+"""How many configurations are remembered with where they lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An instance in the words of the chart's version, and its timers."""
+
+    snapshot: Snapshot
+    """With the revision that it had: nothing has happened to it."""
+    version: int
+    """The version that saved it."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """The timers whose delays have other ids now: the old one and the new one."""
+    dropped: tuple[str, ...] = ()
+    """The timers whose delays a step drops by name."""
+    lost: tuple[str, ...] = ()
+    """The timers whose delays no step names, and the later chart does not have."""
+    started: Mapping[str, float] = field(default_factory=dict)
+    """The delays, by id in seconds, that the chart has in the active states and no timer runs
+    for: they begin with the migration."""
+
+
+class Chain:
+    """The steps that lead to a chart from earlier versions.
+
+    Parameters
+    ----------
+    chart : with its `migrations`
+    """
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+        self.program = program_of(chart)
+        self._steps = {step.source.version: step for step in chart.migrations}
+        self.charts = {step.source.version: step.source for step in chart.migrations}
+        """The earlier versions that are known."""
+        self.versions = tuple(sorted(self._steps))
+        """The versions whose instances are carried here."""
+        self._events = frozenset(external_events(chart))
+        self._seconds = delays_of(chart)
+        self._fixed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
+
+        self.delays = frozenset(self._seconds) | {
+            id_
+            for step in chart.migrations
+            for id_ in delays_of(step.source)
+            if _leads_on(self.path(step.source.version), id_)
+        }
+        """The ids of the chart's delays, and of those of earlier versions that lead to one of them
+        or are dropped by name."""
+
+    def path(self, version: int) -> tuple[Migration, ...]:
+        """Return the steps from a version to the chart, in order; none where there are none."""
+        found: list[Migration] = []
+        while version in self._steps:
+            found.append(self._steps[version])
+            version = found[-1].to.version
+        return tuple(found)
+
+    # --- one instance -------------------------------------------------------------------------
+
+    def carry(
+        self,
+        snapshot: Snapshot,
+        *,
+        key: str = "",
+        timers: Iterable[str] = (),
+        known: Callable[[], Mapping[str, Chart]] = dict,
+        edited: bool = False,
+    ) -> Carried:
+        """Return an instance in the words of the chart; it is the same where it is of the chart.
+
+        Parameters
+        ----------
+        timers : the ids of the delays that run for it
+        known
+            Returns charts by their fingerprints, so that what was edited can be told in words.
+        edited
+            Whether an instance of a chart that was edited without a new version is taken as it is.
+
+        Raises
+        ------
+        ChartMismatchError
+            Another chart or a later version saved it.
+        ChartEditedError
+            The same version saved it, and had another definition.
+        MigrationError
+            No step leads on from its version, a step failed, or the instance would be where the
+            chart cannot rest.
+        """
+        self._check_known(snapshot, key, known, edited)
+        if snapshot.version == self.chart.version:
+            return Carried(replace(snapshot, fingerprint=self.chart.fingerprint), snapshot.version)
+        path = self.path(snapshot.version)
+        try:
+            return self._carry(snapshot, path, tuple(timers))
+        except StepError as error:
+            raise self._error(MigrationError, snapshot, key, str(error)) from error
+
+    def _carry(
+        self, snapshot: Snapshot, path: tuple[Migration, ...], timers: tuple[str, ...]
+    ) -> Carried:
+        configuration, context = snapshot.configuration, snapshot.context
+        history = snapshot.history_states
+        now: dict[str, str | None] = {each: each for each in timers}
+        lost: list[str] = []
+        fixed = self._fixed.get((snapshot.version, configuration))
+        for step in path:
+            for timer, delay in now.items():
+                if delay is not None and timer not in lost:
+                    try:
+                        now[timer] = step.delay(delay, context)
+                    except (KeyError, StopIteration):
+                        lost.append(timer)
+            history = step.carry_history(history, context)
+            if fixed is None:
+                configuration = step.carry(configuration, context)
+            context = step.carry_context(context)
+        configuration = self._rest(configuration, snapshot, path) if fixed is None else fixed
+        ids = {old: new for old, new in now.items() if new is not None and old not in lost}
+        return Carried(
+            Snapshot(
+                self.chart.name,
+                self.chart.version,
+                configuration,
+                context,
+                snapshot.revision,
+                fingerprint=self.chart.fingerprint,
+                history_states=history,
+            ),
+            snapshot.version,
+            tuple((old, new) for old, new in ids.items() if old != new),
+            tuple(old for old, new in now.items() if new is None),
+            tuple(lost),
+            self._started(configuration, ids.values()),
+        )
+
+    def _rest(
+        self, configuration: tuple[str, ...], snapshot: Snapshot, path: tuple[Migration, ...]
+    ) -> tuple[str, ...]:
+        """Return the configuration if the chart can rest there.
+
+        Raises
+        ------
+        StepError
+        """
+        flaw = self.flaw(configuration)
+        if flaw is not None:
+            raise StepError(flaw)
+        if len(self._fixed) < _KEPT and _is_fixed(snapshot.configuration, path):
+            self._fixed[snapshot.version, snapshot.configuration] = configuration
+        return configuration
+
+    def flaw(self, configuration: tuple[str, ...]) -> str | None:
+        """Say why an instance cannot rest in a configuration of the chart; None where it can."""
+        chart, leaves = self.chart, names_of(configuration)
+        gone = [leaf for leaf in configuration if leaf not in chart]
+        if gone:
+            return f"state {names_of(gone)} is not in version {chart.version}"
+        if not self.program.is_legal(configuration):
+            return f"{leaves} cannot be active together in version {chart.version}"
+        kinds = self.program.rest_kinds(configuration)
+        if None in kinds or ("rejected" in kinds and chart.on_reject == "discard"):
+            return f"{leaves} is not settled in version {chart.version}"
+        return None
+
+    def _started(self, configuration: tuple[str, ...], running: Iterable[str]) -> dict[str, float]:
+        """Return the delays of active states for which no timer runs."""
+        if not self._seconds:
+            return {}
+        active = self.program.active(configuration)
+        known = set(running)
+        return {
+            id_: seconds
+            for id_, seconds in self._seconds.items()
+            if id_ not in known and id_.rpartition(".")[0] in active
+        }
+
+    def _check_known(
+        self,
+        snapshot: Snapshot,
+        key: str,
+        known: Callable[[], Mapping[str, Chart]],
+        edited: bool,
+    ) -> None:
+        """Refuse an instance to which the steps say nothing."""
+        chart, version = self.chart, snapshot.version
+        if snapshot.chart != chart.name:
+            reason = "an instance stays with the chart that it began with"
+            raise self._error(ChartMismatchError, snapshot, key, reason)
+        if version > chart.version:
+            reason = (
+                f"this program knows the chart up to version {chart.version}: deploy the newer one"
+            )
+            raise self._error(ChartMismatchError, snapshot, key, reason)
+        if version != chart.version and version not in self._steps:
+            begin = ", ".join(map(str, self.versions)) or "none"
+            reason = (
+                f"no step leads on from version {version} (steps begin at: {begin}); "
+                f"add migration(<version {version}>, ...) to the chart's migrations"
+            )
+            raise self._error(MigrationError, snapshot, key, reason)
+        expected = chart if version == chart.version else self._steps[version].source
+        if edited or snapshot.fingerprint in (None, expected.fingerprint):
+            return
+        reason = self.edit(snapshot, expected, known())
+        raise self._error(
+            ChartEditedError,
+            snapshot,
+            key,
+            f"{reason}. Take the edit back, or give the chart a new version and a step",
+        )
+
+    def edit(self, snapshot: Snapshot, now: Chart, known: Mapping[str, Chart]) -> str:
+        """Say how the chart that saved an instance differs from the one of its version now."""
+        text = (
+            f"version {snapshot.version} was edited without a new version (fingerprint "
+            f"{snapshot.fingerprint}, now {now.fingerprint})"
+        )
+        before = known.get(snapshot.fingerprint or "")
+        changes = [] if before is None else [each.sentence for each in before.diff(now)]
+        more = f"; and {len(changes) - _TOLD} more" if len(changes) > _TOLD else ""
+        return f"{text}: {'; '.join(changes[:_TOLD])}{more}" if changes else text
+
+    def _error(
+        self, kind: type[ChartMismatchError], snapshot: Snapshot, key: str, reason: str
+    ) -> ChartMismatchError:
+        return kind(
+            key=key,
+            stored=f"{snapshot.chart} version {snapshot.version}",
+            current=f"{self.chart.name} version {self.chart.version}",
+            reason=reason,
+        )
+
+    # --- messages -------------------------------------------------------------------------------
+
+    def event(self, name: str, version: int | None = None) -> str | None:
+        """Return what an event that waits in a queue is called now.
+
+        Parameters
+        ----------
+        version : in whose words it was sent; None where nobody knows
+
+        Returns
+        -------
+        name : as it was where no step says anything of it; None where a step drops it
+        """
+        if version is not None and version in self._steps:
+            return self._follow(name, version)
+        if name in self._events:
+            return name
+        for earlier in reversed(self.versions):  # an old sender, or an old message
+            if name in self._steps[earlier].events:
+                return self._follow(name, earlier)
+        return name
+
+    def _follow(self, name: str, version: int) -> str | None:
+        found: str | None = name
+        for step in self.path(version):
+            if found is not None:
+                found = step.events.get(found, found)
+        return found
+
+    def knows(self, event: str) -> bool:
+        """Say whether a transition of the chart is for an event."""
+        return event in self._events
+
+
+def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:
+    """Whether the steps say what became of a delay, as far as that can be told without data."""
+    for step in path:
+        try:
+            found = step.delay(delay, None)
+        except KeyError:
+            return step.depends(delay.rpartition(".")[0])
+        if found is None:
+            return True
+        delay = found
+    return True
+
+
+def _is_fixed(configuration: tuple[str, ...], path: tuple[Migration, ...]) -> bool:
+    """Whether the way of a configuration is the same for every context."""
+    for step in path:
+        if not step.is_fixed(configuration):
+            return False
+        configuration = step.carry(configuration, NO_CONTEXT)
+    return True
+
+
+def chain_of(chart: Chart) -> Chain:
+    """Return the chain of a chart, built once."""
+    found: Chain | None = chart.cache.get("chain")
+    if found is None:
+        found = chart.cache["chain"] = Chain(chart)
+    return found
