@@ -27,6 +27,7 @@ from settlesim.engines.aws.outbox import Outbox
 from settlesim.engines.aws.resources import AwsResources
 from settlesim.engines.handling import HandledEvent, HandlerOptions, InstanceHandling
 from settlesim.engines.instance_record import InstanceRecord, WaitingArrival
+from settlesim.engines.protocol import EventStage, EventStatus
 from settlesim.errors import (
     EventRepeatedError,
     InvalidValueError,
@@ -267,7 +268,13 @@ def _done(
     if arrival is None or arrival.event_id is None:
         return None
     found = record.status_of(arrival.event_id)
-    return None if found is None else (arrival.event_id, found.to_dict())
+    if found is not None:
+        return arrival.event_id, found.to_dict()
+    revision = 0 if record.snapshot is None else record.snapshot.revision
+    # A step to this version of the chart says that the event means nothing any more.
+    return arrival.event_id, EventStatus(
+        record.key, arrival.event_id, EventStage.SETTLED, "dropped", revision
+    ).to_dict()
 
 
 class _Tools:
