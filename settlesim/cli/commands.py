@@ -16,9 +16,11 @@ from settlesim.cli.convert import convert
 from settlesim.cli.dead_letters import dead_letters, redrive, resume_command
 from settlesim.cli.draw import draw_command
 from settlesim.cli.find import find
+from settlesim.cli.freeze import freeze_command
 from settlesim.cli.gallery import gallery
 from settlesim.cli.lab import lab
 from settlesim.cli.log import log
+from settlesim.cli.migrate import migrate_command
 from settlesim.cli.prune import prune
 from settlesim.cli.send import send
 from settlesim.cli.settle import settle_command, start_command
@@ -51,7 +53,8 @@ program = CommandGroup(
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
     gallery, draw_command, check, convert, settle_command, start_command, send, work_command,
-    show, find, log, status, dead_letters, redrive, resume_command, verify, backup, prune,
+    show, find, log, status, dead_letters, redrive, resume_command, freeze_command,
+    migrate_command, verify, backup, prune,
     simulate, lab,
 ):  # fmt: skip
     program.add_command(_command)

@@ -1,15 +1,38 @@
 """Charts that change while their instances live: steps between versions, and what they come to."""
 
 from settlesim.chart.migration import Migration, Split, split
+from settlesim.versions.apply import Applied, Retirement, apply_migration, definition_of, retire
 from settlesim.versions.chain import Carried, Chain, chain_of
+from settlesim.versions.frozen import freeze_chart, frozen_charts
+from settlesim.versions.plan import (
+    Failure,
+    Loss,
+    MigrationPlan,
+    PathCount,
+    known_charts,
+    plan_migration,
+)
 from settlesim.versions.steps import migration
 
 __all__ = [
+    "Applied",
     "Carried",
     "Chain",
+    "Failure",
+    "Loss",
     "Migration",
+    "MigrationPlan",
+    "PathCount",
+    "Retirement",
     "Split",
+    "apply_migration",
     "chain_of",
+    "definition_of",
+    "freeze_chart",
+    "frozen_charts",
+    "known_charts",
     "migration",
+    "plan_migration",
+    "retire",
     "split",
 ]
