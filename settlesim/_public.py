@@ -22,7 +22,7 @@ from settlesim.runtime import Interpreter, RealClock, ServiceCall, SimulatedCloc
 from settlesim.settling import Call, Microstep, Settlement, Settling
 from settlesim.sim import Scenario, compare, explore, replay
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
-from settlesim.versions import migration
+from settlesim.versions import Rehearsal, migration, rehearse
 from settlesim.view import Picture
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Picture",
     "Queue",
     "RealClock",
+    "Rehearsal",
     "Report",
     "Scenario",
     "ServiceCall",
@@ -69,6 +70,7 @@ __all__ = [
     "import_chart",
     "migration",
     "read_chart",
+    "rehearse",
     "replay",
     "widgets",
 ]

@@ -14,7 +14,7 @@ from functools import singledispatch
 from importlib import import_module
 from typing import Any
 
-__all__ = ["check", "draw", "mimebundle", "panel", "settling_graph"]
+__all__ = ["check", "count_instances", "draw", "mimebundle", "panel", "settling_graph"]
 
 
 def _nobody(name: str, what: str) -> Callable[..., Any]:
@@ -45,6 +45,9 @@ check = singledispatch(_nobody("check", "be checked"))
 
 settling_graph = singledispatch(_nobody("settling_graph", "show a settling graph"))
 """``settling_graph(value)``: only the settled configurations and the ways between them."""
+
+count_instances = singledispatch(_nobody("count_instances", "count the instances of a store"))
+"""``count_instances(diff, store)``: how many instances are in which state of a diff's charts."""
 
 panel = singledispatch(_nobody("panel", "be shown live"))
 """``panel(value, **options)``: a live view of a value, for a notebook."""

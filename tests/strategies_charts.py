@@ -68,6 +68,14 @@ _EXTRAS: list[dict[str, Any]] = [
     {"conditions": ["yes"], "unless": ["is_even"], "assign": ["reset", "count"]},
     {"assign": ["count"]},
 ]
+_RETRIES: list[Any] = [
+    None,
+    None,
+    None,
+    2,
+    {"attempts": 3, "seconds": 0, "errors": ["OSError"]},
+    [{"errors": ["Busy"]}, {"attempts": 2, "seconds": 0.25, "jitter": 1, "seed": 7}],
+]
 _assigns = st.sampled_from(_ASSIGNS)
 
 
@@ -101,6 +109,7 @@ def _node(
         "on_done": draw(_targets(dests)),
         "on_error": draw(_targets(dests)),
         "timeout": draw(st.sampled_from([None, 1, 2.5])),
+        "retry": draw(st.sampled_from(_RETRIES)),
     }
     if draw(st.booleans()):
         spec["after"] = {"0.5": draw(_targets(dests)), "3": draw(_targets(dests))}

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from settlesim.chart import read_chart
-from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TRANSITION_KEYS
+from settlesim.chart.dialect import (
+    CHART_KEYS,
+    INVOKE_KEYS,
+    RETRY_KEYS,
+    STATE_KEYS,
+    TRANSITION_KEYS,
+)
 from settlesim.chart.parser import MAX_NESTING, MAX_NODES, MAX_TRANSITIONS
 from settlesim.gallery import count
 from settlesim.runtime import Worker
@@ -47,8 +53,9 @@ def test_every_python_block_has_its_output(text: str) -> None:
 
 def test_the_commands_print_what_stands_below_them(tmp_path: Path) -> None:
     """The JSON file is checked and settled as the document shows."""
-    (player, chart), (commands,) = blocks(CHARTS, "json"), blocks(CHARTS, "sh")
+    (player, shop, chart), (commands,) = blocks(CHARTS, "json"), blocks(CHARTS, "sh")
     assert read_chart(player).semantics == "scxml"
+    assert len(read_chart(shop).node("paying").invoke[0].retry) == 2
     (tmp_path / "door.json").write_text(chart, encoding="utf-8")
     printed = ""
     for command in commands.splitlines():
@@ -90,7 +97,7 @@ def test_the_page_of_the_durable_side_has_the_workers_settings() -> None:
     assert [name for name in (*FIELDS, *OUTCOMES) if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("keys", [CHART_KEYS, STATE_KEYS, INVOKE_KEYS, TRANSITION_KEYS])
+@pytest.mark.parametrize("keys", [CHART_KEYS, STATE_KEYS, INVOKE_KEYS, RETRY_KEYS, TRANSITION_KEYS])
 def test_every_key_of_a_chart_is_in_a_table(keys: tuple[str, ...]) -> None:
     """What the library reads is what the document lists."""
     firsts = [line.split("|")[1] for line in CHARTS.splitlines() if line.startswith("| `")]

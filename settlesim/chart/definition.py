@@ -18,6 +18,7 @@ __all__ = [
     "Invocation",
     "Node",
     "NodeKind",
+    "Retry",
     "SettlingTags",
     "Transition",
     "TransitionKind",
@@ -129,6 +130,26 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """When a service that failed is called again (Amazon States Language, "Retry")."""
+
+    attempts: int = 3
+    """How often the service is called at most, the first call included; 1 or more."""
+    seconds: float = 1.0
+    """The wait before the second call, >= 0."""
+    factor: float = 2.0
+    """What each wait is multiplied by for the next one, >= 1."""
+    max_seconds: float | None = None
+    """The longest wait, > 0; None for no limit."""
+    jitter: float = 0.0
+    """How much of a wait is left to chance, from 0 (nothing) to 1 (all of it)."""
+    seed: int = 0
+    """What chance is made from, together with the instance and the call."""
+    errors: tuple[str, ...] = ()
+    """The types of errors that it is about, as ``on_error`` sees them; empty for all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """An asynchronous service that runs while its node is active (SCXML 1.0, section 6.4)."""
 
@@ -146,6 +167,8 @@ class Invocation:
     """Seconds until the service counts as failed; None for the interpreter's default."""
     effect: bool = True
     """Whether the service changes the world outside, so that a second run would be seen."""
+    retry: tuple[Retry, ...] = ()
+    """Of these the first that is about an error says whether the service is called again."""
 
     @property
     def done_trigger(self) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "MAX_SECONDS",
     "NO_SECONDS",
     "POSITIONAL",
+    "RETRY_KEYS",
     "STATE_KEYS",
     "TARGET_KEYS",
     "TRANSITION_KEYS",
@@ -49,7 +50,16 @@ FUNCTIONS: Final = ("conditions", "unless", "prepare", "before", "assign", "afte
 TARGET_KEYS: Final = tuple(sorted(("dest", "internal", "label", *FUNCTIONS)))
 TRANSITION_KEYS: Final = tuple(sorted(("trigger", "source", *TARGET_KEYS)))
 HISTORY_KEYS: Final = ("name", "history", "default", "label")
-INVOKE_KEYS: Final = ("effect", "input", "on_done", "on_error", "src", "timeout")
+INVOKE_KEYS: Final = ("effect", "input", "on_done", "on_error", "retry", "src", "timeout")
+RETRY_KEYS: Final = (
+    "attempts",
+    "seconds",
+    "factor",
+    "max_seconds",
+    "jitter",
+    "seed",
+    "errors",
+)
 STATE_KEYS: Final = (
     "after",
     "always",

@@ -6,7 +6,7 @@ All that changes what a chart does: its name, initial state and context, settlin
 ``on_reject``; of each state its kind, initial child, tags, functions, services and delays; of each
 transition its destination, guards and functions, and the order in which those of one trigger are
 asked. What does not: the version, labels, the order of keys, of tags and of states that are not
-regions, and the functions that are bound.
+regions, what is secret, and the functions that are bound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from settlesim.chart.changes import Change
     from settlesim.chart.chart import Chart
 
-__all__ = ["ChartDiff", "InstanceCount", "InstanceCounts", "diff_charts"]
+__all__ = ["ChartDiff", "InstanceCount", "InstanceCounts", "InstanceFate", "diff_charts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,24 @@ class InstanceCount:
     stored: int
     stranded: int = 0
     """How many of them the newer chart cannot go on with, because of this state."""
+    moved: tuple[tuple[str, int], ...] = ()
+    """The states in which others of them go on, by the steps of the newer chart, with how many."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain JSON."""
+        return {"stored": self.stored, "stranded": self.stranded, "moved": dict(self.moved)}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFate:
+    """What becomes of one stored instance."""
+
+    leaves: tuple[str, ...]
+    """Where it is."""
+    blamed: tuple[str, ...] = ()
+    """Those of its leaves because of which it is stranded; none where it is not."""
+    after: tuple[str, ...] | None = None
+    """Where it goes on; None where that is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +64,27 @@ class InstanceCounts:
     by_state: Mapping[str, InstanceCount]
 
     @classmethod
-    def of(cls, instances: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> InstanceCounts:
-        """Count instances.
-
-        Parameters
-        ----------
-        instances
-            Of each the active leaves, and those of them because of which it is stranded; none
-            where it is not.
-        """
+    def of(cls, instances: Iterable[InstanceFate]) -> InstanceCounts:
+        """Count instances."""
         total = stranded = 0
-        found: dict[str, list[int]] = {}
-        for leaves, blamed in instances:
+        stored: dict[str, int] = {}
+        bad: dict[str, int] = {}
+        moved: dict[str, dict[str, int]] = {}
+        for fate in instances:
             total += 1
-            stranded += bool(blamed)
-            for leaf in leaves:
-                numbers = found.setdefault(leaf, [0, 0])
-                numbers[0] += 1
-                numbers[1] += leaf in blamed
-        counts = {leaf: InstanceCount(*found[leaf]) for leaf in sorted(found)}
+            stranded += bool(fate.blamed)
+            for leaf in fate.leaves:
+                stored[leaf] = stored.get(leaf, 0) + 1
+                bad[leaf] = bad.get(leaf, 0) + (leaf in fate.blamed)
+                if fate.after is not None and leaf not in fate.after:
+                    ways = moved.setdefault(leaf, {})
+                    for name in fate.after:
+                        if name not in fate.leaves:
+                            ways[name] = ways.get(name, 0) + 1
+        counts = {
+            leaf: InstanceCount(stored[leaf], bad[leaf], tuple(sorted(moved.get(leaf, {}).items())))
+            for leaf in sorted(stored)
+        }
         return cls(total, stranded, counts)
 
     def __str__(self) -> str:
@@ -74,10 +94,7 @@ class InstanceCounts:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON."""
-        states = {
-            name: {"stored": each.stored, "stranded": each.stranded}
-            for name, each in self.by_state.items()
-        }
+        states = {name: each.to_dict() for name, each in self.by_state.items()}
         return {"total": self.total, "stranded": self.stranded, "states": states}
 
 
@@ -169,6 +186,9 @@ class ChartDiff:
             for name, count in self.instances.by_state.items():
                 if count.stranded:
                     lines.append(f"- stranded in {name_words(name)}: {count.stranded}")
+                for after, number in count.moved:
+                    where = f"from {name_words(name)} to {name_words(after)}"
+                    lines.append(f"- moved {where}: {number}")
         return "\n".join(lines)
 
     def with_instances(self, instances: InstanceCounts) -> ChartDiff:

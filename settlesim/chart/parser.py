@@ -42,6 +42,7 @@ from settlesim.chart.dialect import (
 )
 from settlesim.chart.event import event_name, name_flaw
 from settlesim.chart.problems import Problems
+from settlesim.chart.retry import read_retry
 from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import InvalidValueError, shorten
 
@@ -362,6 +363,7 @@ class Parser:
             ),
             timeout=None if timeout is None else self._seconds(timeout, f"{where} timeout"),
             effect=flag_of(spec, "effect", where, self.problems, default=True),
+            retry=read_retry(spec.get("retry"), f"{where} retry", self.problems),
         )
 
     def _delays(self, specs: object, name: str, where: str) -> tuple[Delay, ...]:

@@ -45,7 +45,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "SET205": (Severity.WARNING, "untagged initial node"),
     "SET206": (Severity.WARNING, "external event on a node where the chart never rests"),
     "SET207": (Severity.NOTE, "delay on a settled node, which needs a worker to pass"),
-    "SET208": (Severity.WARNING, "delay longer than the deadline of one event"),
+    "SET208": (Severity.WARNING, "delay or retries longer than the deadline of one event"),
     "SET209": (Severity.WARNING, "transition that can never fire"),
     "SET301": (Severity.NOTE, "SCXML would leave and enter the source node again"),
     "SET302": (Severity.NOTE, "SCXML would enter the first child"),

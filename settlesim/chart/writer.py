@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from settlesim.chart.definition import Invocation, Node, NodeKind, Transition
+from settlesim.chart.definition import Invocation, Node, NodeKind, Retry, Transition
 from settlesim.chart.strict_json import thaw
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["chart_to_dict"]
 
 _DEFAULT_SEMANTICS: Final[str] = "transitions"
+_PLAIN_RETRY: Final = Retry()
 _LISTS = ("conditions", "unless", "prepare", "before", "assign", "after")
 
 
@@ -85,7 +87,21 @@ def _invocation(invocation: Invocation) -> dict[str, Any]:
     }
     if not invocation.effect:
         record["effect"] = False
+    if invocation.retry:
+        record["retry"] = [_retry(each) for each in invocation.retry]
     return record
+
+
+def _retry(retry: Retry) -> dict[str, Any]:
+    """Return what differs from a retry that says nothing, and how often it calls at most."""
+    record = {field.name: getattr(retry, field.name) for field in fields(retry)}
+    record["errors"] = list(retry.errors)
+    default = {field.name: getattr(_PLAIN_RETRY, field.name) for field in fields(retry)}
+    return {
+        key: value
+        for key, value in record.items()
+        if key == "attempts" or (tuple(value) if key == "errors" else value) != default[key]
+    }
 
 
 def _seconds(seconds: float) -> str:

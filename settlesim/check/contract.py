@@ -17,6 +17,7 @@ from typing import Final
 from settlesim import display
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.report import CODES, Finding, Report, Severity, Verdict
+from settlesim.chart.retry import longest_waits
 from settlesim.chart.validation import ancestors, describe
 from settlesim.check.loops import Loop, find_loops, longest_run
 from settlesim.check.migrations import frozen_findings, migration_findings
@@ -66,6 +67,7 @@ def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart
         *_tags(chart),
         *_initial(chart),
         *_delays(chart),
+        *_retries(chart),
         *(_differences(chart) if chart.semantics == "transitions" else ()),
         *migration_findings(chart, limit=limit),
         *frozen_findings(chart, tuple(known)),
@@ -283,6 +285,19 @@ def _delays(chart: Chart) -> Iterator[Finding]:
                     f"state {shorten(node.name)}",
                     f"after {delay.seconds:g} s is beyond the deadline of one event, "
                     f"{_DEADLINE:g} s",
+                )
+
+
+def _retries(chart: Chart) -> Iterator[Finding]:
+    for node in chart.states:
+        for invocation in node.invoke:
+            waits = sum(sum(longest_waits(retry)) for retry in invocation.retry)
+            if waits > _DEADLINE:
+                yield Finding(
+                    "SET208",
+                    f"state {shorten(node.name)}",
+                    f"the retries of service {shorten(invocation.src)} wait for {waits:g} s, which "
+                    f"is beyond the deadline of one event, {_DEADLINE:g} s",
                 )
 
 

@@ -22,7 +22,14 @@ from settlesim.errors import ReadError, shorten
 if TYPE_CHECKING:
     from settlesim.formats import ImportedChart
 
-__all__ = ["CHART_HELP", "Source", "chart_argument", "echo_import", "find_chart"]
+__all__ = [
+    "CHART_HELP",
+    "Source",
+    "chart_argument",
+    "echo_import",
+    "find_chart",
+    "named_chart_argument",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -136,13 +143,16 @@ def _plain_notes() -> Iterator[None]:
 
 def chart_argument(function: F) -> F:
     """Give a command the argument CHART, a `Source`, with shell completion."""
+    return named_chart_argument("source", "CHART")(function)
+
+
+def named_chart_argument(name: str, metavar: str) -> Callable[[F], F]:
+    """Give a command one of several charts as an argument, each a `Source`."""
 
     def convert(ctx: click.Context, param: click.Parameter, value: str) -> Source:
         return find_chart(value)
 
-    return click.argument(
-        "source", metavar="CHART", callback=convert, shell_complete=complete_chart
-    )(function)
+    return click.argument(name, metavar=metavar, callback=convert, shell_complete=complete_chart)
 
 
 def complete_chart(

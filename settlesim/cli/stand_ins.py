@@ -14,7 +14,7 @@ from settlesim.cli.output import quoted
 from settlesim.cli.text import table
 from settlesim.errors import SettlesimError, shorten
 
-__all__ = ["bind_stubs", "parse_json", "stub_options"]
+__all__ = ["bind_stubs", "function_options", "parse_json", "stub_options"]
 
 Function = Callable[..., Any]
 
@@ -101,15 +101,31 @@ def stub_options(function: Function) -> Function:
         is_flag=True,
         help="Stand in for all that is not bound: services are done, guards true, assigns empty.",
     )
-    function = rest(function)
+    service = click.option(
+        "--service",
+        "service",
+        metavar="NAME=ANSWER",
+        multiple=True,
+        callback=_parse,
+        help="Let a service end immediately: done, done:JSON (its result), error or error:TEXT.",
+    )
+    return service(_function_options(rest(function)))
+
+
+def function_options(function: Function) -> Function:
+    """Give a command that runs no service the options that stand in for guards and assigns."""
+    rest = click.option(
+        "--stub",
+        is_flag=True,
+        help="Stand in for all that is not bound: guards are true, assigns empty.",
+    )
+    return _function_options(rest(function))
+
+
+def _function_options(function: Function) -> Function:
     for role, metavar, text in (
         ("assign", "NAME=JSON", "Let an assign make these changes of the context."),
         ("guard", "NAME=true|false", "Let a guard say this."),
-        (
-            "service",
-            "NAME=ANSWER",
-            "Let a service end immediately: done, done:JSON (its result), error or error:TEXT.",
-        ),
     ):
         option = click.option(
             f"--{role}", role, metavar=metavar, multiple=True, callback=_parse, help=text
@@ -119,7 +135,11 @@ def stub_options(function: Function) -> Function:
 
 
 def bind_stubs(
-    chart: Chart, stubs: Mapping[str, Mapping[str, Function]], *, rest: bool = False
+    chart: Chart,
+    stubs: Mapping[str, Mapping[str, Function]],
+    *,
+    rest: bool = False,
+    services: bool = True,
 ) -> Chart:
     """Return the chart with the stand-ins bound, over what it has.
 
@@ -127,6 +147,7 @@ def bind_stubs(
     ----------
     stubs : by role, then by name
     rest : whether to stand in for everything that is still missing, too
+    services : whether services have to be bound as well
 
     Raises
     ------
@@ -143,7 +164,7 @@ def bind_stubs(
     missing = {
         name: role
         for name, role in chart.roles.items()
-        if name not in functions and name not in chart.functions
+        if name not in functions and name not in chart.functions and (services or role != "service")
     }
     if missing and not rest:
         raise click.UsageError(_missing(chart, missing))

@@ -2,6 +2,7 @@
 
 Rules
 -----
+0. Which transitions fire is said by SCXML, as in all formats that are read.
 1. The root is the chart itself. It becomes a state of its own where the document lets it do
    what only a state can: be parallel, run a service, wait, be entered or left.
 2. Otherwise its transitions hold for every state of the first level, after their own.
@@ -11,7 +12,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from settlesim.chart.definition import RESERVED_PREFIXES
@@ -29,6 +30,7 @@ def is_wrapped(root: Draft) -> bool:
     return bool(
         root.kind == "parallel"
         or root.initial is None
+        or root.more_initial
         or root.invoke
         or root.always
         or root.after
@@ -49,9 +51,6 @@ def name_drafts(document: Document, losses: Losses) -> None:
     for draft in root.every():
         taken: set[str] = set()
         for child in draft.children:
-            if child.kind == "history" and not _HISTORY:
-                child.name = draft.name
-                continue
             local = _local_name(child.key, taken)
             taken.add(local)
             if local != child.key:
@@ -59,9 +58,6 @@ def name_drafts(document: Document, losses: Losses) -> None:
                 if child.label is None and child.key.strip():
                     child.label = child.key[:MAX_NAME_LENGTH]
             child.name = f"{draft.name}.{local}" if draft.name else local
-
-
-_HISTORY: Final = False
 
 
 def _local_name(key: str, taken: set[str]) -> str:
@@ -93,15 +89,26 @@ class _Assembler:
         """Return the whole."""
         root = self.document.root
         tops = [root] if self.wrapped else root.children
-        states = [self._state(draft) for draft in tops if draft.kind != "history"]
+        # A history state of the root would never remember anything, since the root is never left.
+        states = [self._state(draft) for draft in tops if self.wrapped or draft.kind != "history"]
         if not self.wrapped:
             for route in root.routes:
                 self._add_event("*", route, root)
         record: dict[str, Any] = {"states": states, "transitions": self.transitions}
         initial = root if self.wrapped else root.initial
         assert initial is not None
-        record["initial"] = initial.name
+        record["initial"] = self._always_at_first(initial).name
+        record["semantics"] = "scxml"
         return record
+
+    def _always_at_first(self, draft: Draft) -> Draft:
+        """Return what a history state of an unwrapped root stands for, for good."""
+        if draft.kind != "history" or self.wrapped or draft.parent is not self.document.root:
+            return draft
+        root_initial = self.document.root.initial
+        found = draft.initial or root_initial
+        assert found is not None  # else the root would be a state
+        return found if found.kind != "history" else self.document.root.children[0]
 
     # --- names of functions ---------------------------------------------------------------
 
@@ -117,6 +124,8 @@ class _Assembler:
                 uses.update(dict.fromkeys(("guard", each) for each in route.conditions))
                 uses.update(dict.fromkeys(("guard", each) for each in route.unless))
                 uses.update(dict.fromkeys(("action", each) for each in route.actions))
+        for name in self.document.asked:
+            uses.pop(("guard", name), None)
         found: dict[tuple[str, str], str] = {}
         taken: set[str] = set()
         for role, name in sorted(uses, key=lambda use: _ROLES.index(use[0])):
@@ -130,11 +139,17 @@ class _Assembler:
         return found
 
     def _named(self, role: str, names: Iterable[str]) -> list[str]:
-        return [self.functions[role, name] for name in names]
+        asked = self.document.asked
+        return [
+            f"In({asked[name].name})" if name in asked else self.functions[role, name]
+            for name in names
+        ]
 
     # --- states ---------------------------------------------------------------------------
 
     def _state(self, draft: Draft) -> dict[str, Any]:
+        if draft.kind == "history":
+            return self._history(draft)
         final = draft.kind == "final" and not draft.children
         record: dict[str, Any] = {
             "name": draft.name.rpartition(".")[2],
@@ -153,29 +168,32 @@ class _Assembler:
             record["on_done"] = [self._target(each, draft) for each in draft.on_done]
             for route in draft.routes:
                 self._add_event(draft.name, route, draft)
-        children = [self._state(each) for each in draft.children if each.kind != "history"]
+        children = [self._state(each) for each in draft.children]
         record["parallel" if draft.kind == "parallel" else "children"] = children
         if draft.kind != "parallel" and draft.initial is not None:
             record["initial"] = self._initial(draft, draft.initial)
         return {key: value for key, value in record.items() if value}
 
+    def _history(self, draft: Draft) -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "name": draft.name.rpartition(".")[2],
+            "history": "deep" if draft.deep else "shallow",
+        }
+        if draft.initial is not None:
+            record["default"] = [each.name for each in (draft.initial, *draft.more_initial)]
+        if draft.label is not None:
+            record["label"] = draft.label
+        return record
+
+    def _initial(self, draft: Draft, initial: Draft) -> str | list[str]:
+        if draft.more_initial:
+            return [each.name for each in (initial, *draft.more_initial)]
+        return initial.name.rpartition(".")[2] if initial.parent is draft else initial.name
+
     def _note_final(self, draft: Draft) -> None:
         kept = [*draft.all_routes(), *draft.invoke]
         for _ in kept:
             self.losses.add("final", draft.path)
-
-    def _initial(self, draft: Draft, initial: Draft) -> str:
-        """Return the child through which the default leads."""
-        child = initial
-        while child.parent is not draft:
-            assert child.parent is not None
-            child = child.parent
-        reached = child
-        while reached is not initial and reached.initial is not None:
-            reached = reached.initial
-        if reached is not initial:
-            self.losses.add("deep initial", f"{draft.path} to {initial.path}")
-        return child.name.rpartition(".")[2]
 
     def _invocation(self, service: Invoked, draft: Draft) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -200,13 +218,9 @@ class _Assembler:
     # --- transitions ----------------------------------------------------------------------
 
     def _add_event(self, source: str, route: Route, draft: Draft) -> None:
-        event = route.event
-        if "*" in event and (event == "*" or event.endswith(".*")):
-            self.losses.add("event descriptor", f"{event} of {draft.path or 'the root'}")
-            return
         self.transitions.append(
             {
-                "trigger": self._event_name(event, draft),
+                "trigger": self._event_name(route.event, draft),
                 "source": source,
                 **self._target(route, draft),
             }
@@ -220,7 +234,8 @@ class _Assembler:
         return name
 
     def _target(self, route: Route, draft: Draft) -> dict[str, Any]:
-        record: dict[str, Any] = {"dest": self._dest(route, draft)}
+        targets = [self._always_at_first(each) for each in route.targets]
+        record = self._dests(route, draft, targets)
         lists = (
             ("conditions", self._named("guard", route.conditions)),
             ("unless", self._named("guard", route.unless)),
@@ -231,44 +246,20 @@ class _Assembler:
             record["label"] = route.label
         return record
 
-    def _dest(self, route: Route, draft: Draft) -> str | None:
-        if not route.targets:
-            return None
-        target = self._one_target(route, draft)
-        if target is draft:
-            return self._self_target(route, draft)
-        if target.parent is None and not self.wrapped:
-            assert target.initial is not None  # else the root would be a state
-            return target.initial.name
-        if route.reenter and target.is_inside(draft) and draft.name:
-            self.losses.add("external to inside", f"{draft.path} to {target.path}")
-        return target.name
+    def _dests(self, route: Route, draft: Draft, targets: list[Draft]) -> dict[str, Any]:
+        names = [self._name_of(each) for each in targets]
+        if not names:
+            return {"dest": None}
+        inside = all(each is draft or each.is_inside(draft) for each in targets)
+        if route.reenter or not inside or not draft.name:
+            return {"dest": names[0] if len(names) == 1 else names}
+        if not draft.children:  # it is its own target: nothing is left or entered
+            return {"dest": None}
+        return {"dest": names[0] if len(names) == 1 else names, "internal": True}
 
-    def _self_target(self, route: Route, draft: Draft) -> str | None:
-        if route.reenter or draft.kind == "parallel":
-            return draft.name
-        return None if draft.initial is None else draft.initial.name
-
-    def _one_target(self, route: Route, draft: Draft) -> Draft:
-        """Return the one state that a chart of today can lead to."""
-        if len(route.targets) > 1:
-            self.losses.add("several targets", f"{draft.path} on {route.event or 'nothing'}")
-        target = _around(route.targets)
-        if target.kind == "history":
-            self.losses.add("history", target.path)
-            target = target.initial or target.parent or target
-        return target
-
-
-def _around(drafts: list[Draft]) -> Draft:
-    """Return the innermost draft that is all of these or around them."""
-    found = drafts[0]
-    for each in drafts[1:]:
-        above = [each, *each.above()]
-        found = next(one for one in _upwards(found) if one in above)
-    return found
-
-
-def _upwards(draft: Draft) -> Iterator[Draft]:
-    yield draft
-    yield from draft.above()
+    def _name_of(self, target: Draft) -> str:
+        """Return the name of a target; the root that is no state is where it starts."""
+        if target.name:
+            return target.name
+        assert target.initial is not None  # else the root would be a state
+        return self._always_at_first(target.initial).name

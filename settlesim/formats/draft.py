@@ -59,7 +59,10 @@ class Draft:
     """Of a history state: whether it restores what was inside the children too."""
     children: list[Draft] = field(default_factory=list)
     initial: Draft | None = None
-    """The child, or what is inside one, that is entered by default."""
+    """What is entered by default: a child, or what is inside one; of a history state, what it
+    stands for at first."""
+    more_initial: list[Draft] = field(default_factory=list)
+    """What is entered together with `initial`, in other regions."""
     routes: list[Route] = field(default_factory=list)
     always: list[Route] = field(default_factory=list)
     after: list[tuple[float, list[Route]]] = field(default_factory=list)
@@ -131,13 +134,21 @@ class Document:
     root: Draft
     format: str
     """What the file is, for people: ``XState v5 JSON``."""
-    semantics: Literal["scxml", "transitions"] = "scxml"
-    """Whose rules say which transitions fire."""
     name: str | None = None
     context: Any = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What else the chart says, by its keys."""
     notes: list[str] = field(default_factory=list)
     """Sentences about what was assumed."""
+    asked: dict[str, Draft] = field(default_factory=dict)
+    """The states that guards ask for, by what stands for the guard's name."""
     counted: int = 0
+
+    def asks_for(self, draft: Draft) -> str:
+        """Return what stands for the guard ``In(state)`` while the state has no name."""
+        name = f"\0{id(draft)}"  # no document has such a name
+        self.asked[name] = draft
+        return name
 
     def count(self) -> None:
         """Count a state; refuse more than a chart may have."""

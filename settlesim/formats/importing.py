@@ -14,6 +14,7 @@ from settlesim.chart.event import name_flaw
 from settlesim.chart.reader import MAX_FILE_BYTES, other_formats
 from settlesim.chart.report import counted_noun
 from settlesim.errors import DefinitionError, Problem, ReadError, shorten
+from settlesim.formats.asl import read_asl
 from settlesim.formats.assembly import assembled_record, name_drafts
 from settlesim.formats.draft import Document
 from settlesim.formats.losses import Loss, Losses
@@ -35,6 +36,7 @@ from settlesim.formats.settling_rule import (
     tagged,
 )
 from settlesim.formats.xstate import read_xstate
+from settlesim.machine.from_markup import chart_from_markup
 from settlesim.machine.from_transitions import LeftOutWarning
 
 __all__ = ["OVERLAY_SUFFIX", "ImportedChart", "import_chart"]
@@ -247,16 +249,26 @@ def _from_record(record: Mapping[str, Any], place: str, options: ReaderOptions) 
     losses = Losses()
     if kind == "settlesim":
         return ImportedChart(Chart.from_dict(record), FORMATS[kind], (), ())
+    if kind == "transitions":
+        machine = chart_from_markup(record, name=options.name or _given_name(record, options))
+        lost = tuple(Loss("machine", (), sentence) for sentence in machine.left_out)
+        return _settled(ImportedChart(machine.chart, FORMATS[kind], lost, ()), place, options)
     if kind not in _RECORD_READERS:
         raise ReadError(source=place, reason=f"{FORMATS[kind]} cannot be read from JSON or YAML")
     document = _RECORD_READERS[kind](record, options, losses)
     return _chart_of(document, place, options, losses)
 
 
+def _given_name(record: Mapping[str, Any], options: ReaderOptions) -> str | None:
+    """Return the name of the file for a machine that has none."""
+    return None if record.get("name") else options.file_name
+
+
 _RecordReader = Callable[[Mapping[str, Any], ReaderOptions, Losses], Document]
 _TextReader = Callable[[str, str, Losses], Document]
 
 _RECORD_READERS: Final[Mapping[FormatName, _RecordReader]] = {
+    "asl": read_asl,
     "xstate": read_xstate,
     "xstate4": lambda record, options, losses: read_xstate(record, options, losses, version=4),
     "xstate5": lambda record, options, losses: read_xstate(record, options, losses, version=5),
@@ -272,6 +284,7 @@ def _chart_of(
 ) -> ImportedChart:
     name_drafts(document, losses)
     record = assembled_record(document, losses)
+    record.update(document.settings)
     record["name"] = _chart_name(document, options)
     record["context"] = document.context or {}
     chart = Chart.from_dict(record)

@@ -47,16 +47,6 @@ KINDS: Final[Mapping[str, LossKind]] = {
     "output": LossKind(
         "output of a final state", "outputs of final states", "keep it in the context"
     ),
-    "history": LossKind(
-        "history state",
-        "history states",
-        "its transitions lead to the default target or the state around it",
-    ),
-    "several targets": LossKind(
-        "transition with several targets",
-        "transitions with several targets",
-        "it leads to the state around them",
-    ),
     "final": LossKind(
         "transition, service or delay of a final state",
         "transitions, services and delays of final states",
@@ -71,11 +61,6 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "event whose name is reserved or too long",
         "events whose names are reserved or too long",
         "send it by its new name",
-    ),
-    "event descriptor": LossKind(
-        "event descriptor with a wildcard",
-        "event descriptors with wildcards",
-        "name every event that is meant",
     ),
     "wildcard order": LossKind(
         "wildcard beside a guarded transition",
@@ -97,11 +82,6 @@ KINDS: Final[Mapping[str, LossKind]] = {
     ),
     "service detail": LossKind(
         "detail of a service", "details of services", "have the service do it itself"
-    ),
-    "external to inside": LossKind(
-        "transition that leaves its source to enter what is inside it",
-        "transitions that leave their source to enter what is inside it",
-        "the source stays active",
     ),
     "context": LossKind(
         "context that is no JSON object", "contexts that are no JSON objects", "give it as data"
@@ -131,17 +111,17 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "steps that run once per item",
         "it stands here as one service",
     ),
+    "branch failure": LossKind(
+        "failure of a branch",
+        "failures of branches",
+        "the other branches go on, and no state outside is entered",
+    ),
     "contract": LossKind("contract", "contracts", "write a test with it"),
     "priority": LossKind(
         "transition priority", "transition priorities", "the order of the document decides"
     ),
     "pseudo-state": LossKind(
         "choice, fork or join", "choices, forks and joins", "it is an ordinary state here"
-    ),
-    "deep initial": LossKind(
-        "initial state further inside",
-        "initial states further inside",
-        "the first level is entered by its own default",
     ),
     "initial transition": LossKind(
         "action of an initial transition",
@@ -156,6 +136,28 @@ KINDS: Final[Mapping[str, LossKind]] = {
     "time-out": LossKind(
         "time-out of a service", "time-outs of services", "have the service end in time"
     ),
+    "region to region": LossKind(
+        "transition from one region to another",
+        "transitions from one region to another",
+        "here the parallel state is left and entered, in XState it is not",
+    ),
+    "region order": LossKind(
+        "transition without a target around regions that take its event",
+        "transitions without a target around regions that take their event",
+        "here it fires as well, in XState it does not",
+    ),
+    "deep initial": LossKind(
+        "initial state further inside",
+        "initial states further inside",
+        "the first level is entered by its own default",
+    ),
+    "history": LossKind("history state", "history states", "the format has none"),
+    "several targets": LossKind(
+        "transition with several targets",
+        "transitions with several targets",
+        "the format knows one",
+    ),
+    "machine": LossKind("part of a machine", "parts of a machine"),
     "function order": LossKind(
         "function of prepare, after or on_final",
         "functions of prepare, after and on_final",
@@ -194,6 +196,8 @@ class Loss:
 
     kind: str
     places: tuple[str, ...]
+    sentence: str = ""
+    """What a reader of its own says, which has no kinds: it stands instead of the places."""
 
     @property
     def matters(self) -> bool:
@@ -201,6 +205,8 @@ class Loss:
         return KINDS[self.kind].matters
 
     def __str__(self) -> str:
+        if self.sentence:
+            return self.sentence
         kind = KINDS[self.kind]
         number = len(self.places)
         shown = ", ".join(self.places[:_MAX_PLACES])

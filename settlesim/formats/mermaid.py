@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from settlesim.chart.dialect import MAX_SECONDS
 from settlesim.chart.event import MAX_NAME_LENGTH
+from settlesim.chart.functions import asked_state
 from settlesim.chart.report import counted_noun
 from settlesim.errors import ReadError, shorten
 from settlesim.formats.draft import Document, Draft, Invoked, Route
@@ -108,7 +109,7 @@ class _Reader:
     def __init__(self, place: str, losses: Losses) -> None:
         self.place = place
         self.losses = losses
-        self.document = Document(Draft("machine"), "a Mermaid state diagram", "transitions")
+        self.document = Document(Draft("machine"), "a Mermaid state diagram")
         self.drafts: dict[str, Draft] = {}
         self.declared: set[str] = set()
         self.ends: dict[Draft, list[Route]] = {}
@@ -319,10 +320,24 @@ class _Reader:
         found = _LABEL.fullmatch(label)
         event, guard, actions = (found[1], found[2], found[3]) if found else (label, None, None)
         names = [name.strip() for name in (guard or "").split(" and ") if name.strip()]
-        route.conditions = tuple(name for name in names if not name.startswith("not "))
-        route.unless = tuple(name[4:].strip() for name in names if name.startswith("not "))
+        route.conditions = self._guards(each for each in names if not each.startswith("not "))
+        route.unless = self._guards(each[4:] for each in names if each.startswith("not "))
         route.actions = tuple(each.strip() for each in (actions or "").split(",") if each.strip())
         self._trigger(source, route, event.strip())
+
+    def _guards(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names, with what stands for ``In(state)``."""
+        found = []
+        for name in map(str.strip, names):
+            state = asked_state(name)
+            if state is None:
+                found.append(name)
+            elif state in self.drafts:
+                found.append(self.document.asks_for(self.drafts[state]))
+            else:
+                self.losses.add("guard", f"{name} in line {self.number}, which is no state's id")
+                found.append(f"in {state}")
+        return tuple(found)
 
     def _trigger(self, source: Draft, route: Route, event: str) -> None:
         delay = _AFTER.fullmatch(event)

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, Final, Literal
 
 from settlesim.errors import ReadError
+from settlesim.machine.from_markup import MARKUP_KEYS
 
 __all__ = ["FORMATS", "FormatName", "format_of_record", "format_of_text"]
 
@@ -34,11 +35,6 @@ _SUFFIXES: Final[Mapping[str, FormatName]] = {
     ".mermaid": "mermaid",
 }
 _MERMAID: Final = re.compile(r"^\s*stateDiagram(-v2)?\s*$", re.MULTILINE)
-_MARKUP_KEYS: Final = frozenset(
-    ("before_state_change", "after_state_change", "prepare_event", "finalize_event", "send_event",
-     "auto_transitions", "ignore_invalid_triggers", "queued", "models", "model_attribute",
-     "on_exception", "on_final", "model_override")
-)  # fmt: skip
 
 
 def format_of_record(record: Mapping[str, Any]) -> FormatName:
@@ -54,13 +50,9 @@ def format_of_record(record: Mapping[str, Any]) -> FormatName:
         isinstance(record.get("id"), str) or isinstance(record.get("on"), Mapping)
     ):
         return "xstate"  # a machine of one state
-    if isinstance(states, list) and _is_markup(record):
+    if isinstance(states, list) and not MARKUP_KEYS.isdisjoint(record):
         return "transitions"
     return "settlesim"
-
-
-def _is_markup(record: Mapping[str, Any]) -> bool:
-    return not _MARKUP_KEYS.isdisjoint(record)
 
 
 def format_of_text(text: str, path: str | None = None) -> FormatName | Literal["json", "yaml"]:

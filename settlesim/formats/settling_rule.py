@@ -20,8 +20,11 @@ REJECTED: Final = DEFAULT_TAGS.rejected[0]
 
 
 def has_settling_tags(chart: Chart) -> bool:
-    """Whether the document itself tags a state as settled or rejected."""
-    return any(not chart.settling_tags.all.isdisjoint(node.tags) for node in chart.states)
+    """Whether the document itself tags a state, one that is not final, as settled or rejected."""
+    return any(
+        node.kind is not NodeKind.FINAL and not chart.settling_tags.all.isdisjoint(node.tags)
+        for node in chart.states
+    )
 
 
 def resting_leaves(chart: Chart) -> list[str]:
@@ -34,7 +37,9 @@ def resting_leaves(chart: Chart) -> list[str]:
     busy = {node.name for node in chart.states if node.invoke}
     found = []
     for node in chart.states:
-        if not node.is_leaf or node.kind is NodeKind.FINAL or node.after or node.name in passing:
+        if not node.is_leaf or node.kind in (NodeKind.FINAL, NodeKind.HISTORY):
+            continue
+        if node.after or node.name in passing:
             continue
         if busy.isdisjoint(chart.active((node.name,)) if busy else ()):
             found.append(node.name)

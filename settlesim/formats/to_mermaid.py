@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from settlesim.chart import EVENTLESS, Chart, Node, NodeKind, Transition
+from settlesim.chart.functions import asked_state
 from settlesim.formats.losses import Losses
 from settlesim.formats.mermaid import TAG_CLASSES
 from settlesim.formats.to_xstate import note_settings
@@ -45,6 +46,7 @@ class _Writer:
         self.chart = chart
         self.losses = losses
         self.ids = self._ids()
+        self.is_plain = chart.semantics == "transitions"
 
     def text(self) -> str:
         chart = self.chart
@@ -83,6 +85,10 @@ class _Writer:
         around = None if parent is None else self.chart.node(parent)
         regions = around is not None and around.kind is NodeKind.PARALLEL
         nodes = [node for node in self.chart.states if node.parent == parent]
+        for node in nodes:
+            if node.kind is NodeKind.HISTORY:
+                self.losses.add("history", node.name)
+        nodes = [node for node in nodes if node.kind is not NodeKind.HISTORY]
         for index, node in enumerate(nodes):
             if regions and index:
                 yield f"{indent}--"
@@ -90,6 +96,8 @@ class _Writer:
             if node.children:
                 yield f"{indent}state {self.ids[node.name]} {{"
                 yield from self._scope(node.name, depth + 1)
+                if node.initial_states:
+                    self.losses.add("deep initial", node.name)
                 if node.initial is not None:
                     yield f"{indent}    [*] --> {self.ids[node.initial]}"
                 yield f"{indent}}}"
@@ -156,20 +164,31 @@ class _Writer:
                 self.losses.add("function order", f"{key} of {where}")
         if transition.label is not None:
             self.losses.add("description", f"label of {where}")
-        if transition.dest is None:
+        inside = transition.dest is not None and transition.dest.startswith(f"{transition.source}.")
+        if transition.dest is None or transition.internal or (inside and self.is_plain):
             self.losses.add("internal transition", where)
+        if transition.more:
+            self.losses.add("several targets", where)
+        if transition.dest is None:
             return
+        if self.chart.node(transition.dest).kind is NodeKind.HISTORY:
+            return  # named already
         if trigger != EVENTLESS and transition.trigger == trigger:
             self._note_trigger(trigger, transition)
         for name in (*transition.guards, *transition.assigns):
             self._note_name(name, where)
-        guards = [*transition.conditions, *(f"not {name}" for name in transition.unless)]
+        guards = [self._guard(name) for name in transition.conditions]
+        guards += [f"not {self._guard(name)}" for name in transition.unless]
         actions = [*transition.before, *transition.assign]
         words = [_escaped(trigger)] if trigger else []
         words += [f"[{' and '.join(map(_escaped, guards))}]"] if guards else []
         words += [f"/ {', '.join(map(_escaped, actions))}"] if actions else []
         arrow = f"{self.ids[transition.source]} --> {self.ids[transition.dest]}"
         yield f"{arrow} : {' '.join(words)}" if words else arrow
+
+    def _guard(self, name: str) -> str:
+        state = asked_state(name)
+        return name if state is None else f"In({self.ids[state]})"
 
     def _note_trigger(self, trigger: str, transition: Transition) -> None:
         """Name an event that would be read as a delay, an end or a label with more in it."""

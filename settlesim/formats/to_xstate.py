@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from settlesim.chart import DEFAULT_TAGS, EVENTLESS, Chart, Invocation, Node, NodeKind, Transition
+from settlesim.chart.functions import asked_state
 from settlesim.chart.strict_json import thaw
 from settlesim.formats.losses import Losses
 
@@ -32,6 +33,10 @@ def note_settings(chart: Chart, losses: Losses) -> None:
         losses.add("chart setting", f"on_reject {chart.on_reject!r}")
     if chart.settling_tags != DEFAULT_TAGS:
         losses.add("chart setting", "settling_tags")
+    if chart.semantics == "transitions" and any(node.children for node in chart.states):
+        losses.add("chart setting", "semantics 'transitions'")
+    if chart.secret:
+        losses.add("chart setting", "secret")
 
 
 class _Writer:
@@ -58,11 +63,16 @@ class _Writer:
         return {node.local_name: self._state(node) for node in nodes}
 
     def _state(self, node: Node) -> dict[str, Any]:
+        if node.kind is NodeKind.HISTORY:
+            return self._history(node)
+        if node.initial_states:
+            self.losses.add("deep initial", node.name)
         own = self.own.get(node.name, [])
         on: dict[str, Any] = {}
         for each in own:
             if each.trigger != EVENTLESS:
                 on.setdefault(each.trigger, []).append(self._transition(each))
+        self._note_wildcards(node, list(on))
         if node.label is not None:
             self.losses.add("description", f"label of {node.name}")
         for _ in node.on_final:
@@ -84,6 +94,18 @@ class _Writer:
         }
         return {key: value for key, value in state.items() if value}
 
+    def _history(self, node: Node) -> dict[str, Any]:
+        targets = [self._id_path(name) for name in node.default]
+        found: dict[str, Any] = {"type": "history", "history": node.history}
+        if targets:
+            found["target"] = targets[0] if len(targets) == 1 else targets
+        return found
+
+    def _note_wildcards(self, node: Node, events: list[str]) -> None:
+        """Name a wildcard that XState tries later, or not at all where an event is named."""
+        if any("*" in event for event in events) and not all("*" in event for event in events):
+            self.losses.add("wildcard order", node.name)
+
     def _invocation(self, invocation: Invocation) -> dict[str, Any]:
         where = f"{invocation.src} of {invocation.id.rpartition('.')[0]}"
         if invocation.timeout is not None:
@@ -104,11 +126,12 @@ class _Writer:
     def _transition(self, transition: Transition) -> dict[str, Any]:
         where = f"{transition.source} on {transition.trigger or 'nothing'}"
         record: dict[str, Any] = {}
-        if transition.dest is not None:
-            record["target"] = self._target(transition.source, transition.dest)
-            if transition.dest == transition.source:
+        targets = [self._target(transition.source, dest) for dest in transition.dests]
+        if targets:
+            record["target"] = targets[0] if len(targets) == 1 else targets
+            if self._reenters(transition):
                 record["reenter"] = True
-        guard = _guard(transition)
+        guard = self._guard(transition)
         if guard is not None:
             record["guard"] = guard
         actions = [*transition.before, *transition.assign]
@@ -121,6 +144,33 @@ class _Writer:
             self.losses.add("description", f"label of {where}")
         return record
 
+    def _reenters(self, transition: Transition) -> bool:
+        """Whether a source is left that XState would keep active without being told."""
+        source = transition.source
+        if self.chart.semantics == "transitions":
+            return transition.dest == source
+        inside = all(dest == source or dest.startswith(f"{source}.") for dest in transition.dests)
+        return inside and not transition.internal
+
+    def _guard(self, transition: Transition) -> Any:
+        guards = [self._one_guard(name) for name in transition.conditions]
+        guards += [
+            {"type": "not", "params": {"guards": [self._one_guard(name)]}}
+            for name in transition.unless
+        ]
+        if len(guards) > 1:
+            return {"type": "and", "params": {"guards": guards}}
+        return guards[0] if guards else None
+
+    def _one_guard(self, name: str) -> Any:
+        state = asked_state(name)
+        if state is None:
+            return name
+        return {"type": "xstate.stateIn", "params": {"state": self._id_path(state)}}
+
+    def _id_path(self, name: str) -> str:
+        return "#" + ".".join(map(_escaped, [self.chart.name, *name.split(".")]))
+
     def _target(self, source: str, dest: str) -> str:
         node = self.chart.node(dest)
         local = node.local_name
@@ -128,20 +178,11 @@ class _Writer:
             return _escaped(local)
         if dest.startswith(f"{source}."):
             return "".join(f".{_escaped(part)}" for part in dest[len(source) + 1 :].split("."))
-        parts = [self.chart.name, *dest.split(".")]
-        return "#" + ".".join(map(_escaped, parts))
+        return self._id_path(dest)
 
 
 def _escaped(key: str) -> str:
     return key.replace("\\", "\\\\").replace(".", "\\.")
-
-
-def _guard(transition: Transition) -> Any:
-    guards: list[Any] = list(transition.conditions)
-    guards += [{"type": "not", "params": {"guards": [name]}} for name in transition.unless]
-    if len(guards) > 1:
-        return {"type": "and", "params": {"guards": guards}}
-    return guards[0] if guards else None
 
 
 def _milliseconds(seconds: float) -> str:

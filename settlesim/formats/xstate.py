@@ -32,6 +32,7 @@ from settlesim.formats.boolean_guards import (
 from settlesim.formats.draft import Document, Draft, Invoked, Route
 from settlesim.formats.losses import Losses
 from settlesim.formats.reader_options import ReaderOptions
+from settlesim.formats.region_rules import note_region_rules
 
 __all__ = ["read_xstate", "xstate_version"]
 
@@ -138,6 +139,8 @@ class _Reader:
         for draft, inner in self.sources:
             self._connect(draft, inner)
         self.problems.raise_if_any()
+        note_region_rules(root, self.losses)
+        self._note_starts()
         context = self.record.get("context")
         if context is not None and not isinstance(context, dict):
             self.losses.add("context", "the root")
@@ -151,6 +154,18 @@ class _Reader:
         if isinstance(self.record.get("version"), str):
             self.losses.add("description", "version of the root")
         return self.document
+
+    def _note_starts(self) -> None:
+        """Say what is entered where the document names nothing."""
+        plain = [
+            draft.path
+            for draft in self.document.root.every()
+            if draft.children and draft.kind == "state" and draft.initial is None
+        ]
+        if plain:
+            self.document.notes.append(
+                f"no initial state is named in {', '.join(plain[:5])}: the first one is entered"
+            )
 
     # --- states ---------------------------------------------------------------------------
 
@@ -482,8 +497,11 @@ class _Reader:
         if isinstance(value, str):
             root = self.document.root
             target = self._by_id(value) if value.startswith("#") else _below(root, value)
-        if target is None:
-            self.losses.add("guard", f"in {shorten(value, 40)} of {place}")
+        if target is not None and target.kind != "history":
+            if target.parent is None:  # the machine is always in itself
+                return ALWAYS
+            return named(self.document.asks_for(target))
+        self.losses.add("guard", f"in {shorten(value, 40)} of {place}")
         return named(f"in {value if isinstance(value, str) else place}"[:MAX_NAME_LENGTH])
 
     def _actions(self, value: object, draft: Draft, where: str) -> list[str]:

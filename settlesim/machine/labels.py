@@ -44,6 +44,11 @@ _FACES: Final[Mapping[Role, str]] = {
     "was": "S",
 }
 
+_ON_A_FILL: Final[frozenset[Role]] = frozenset(
+    {"added", "removed", "changed", "stored", "stranded"}
+)
+"""These texts stand on a fill of their own, which is wider than they are."""
+
 _GAP: Final = '<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="4"></TD>'
 
 
@@ -95,6 +100,8 @@ def _row(row: LabelRow, colours: Colours, signs: bool) -> str:
         )
         cells.append(_GAP)
     cells.pop()
+    if row.runs[0].role in _ON_A_FILL:
+        cells = [_GAP, *cells, _GAP]
     if row.icon is not None and signs:
         cells.insert(0, '<TD FIXEDSIZE="TRUE" WIDTH="14" HEIGHT="12"></TD>')
     return (

@@ -24,8 +24,10 @@ class ServiceCall:
     input: JSONValue
     """What the chart's ``input`` says."""
     idempotency_key: str | None
-    """The same whenever this call is repeated; None where the event has no id."""
+    """The same whenever this call is repeated or retried; None where the event has no id."""
     clock: Clock
+    attempt: int = 1
+    """Counts the calls, from 1: more than one where it failed and the chart retries it."""
 
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` have passed on the interpreter's clock."""

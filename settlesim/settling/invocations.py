@@ -6,13 +6,18 @@ Rules
 2. A delay of a node in which the instance rests goes on between events, and while an event
    that does not leave the node is settled. It is no part of the session then: it passes
    outside, as an event of its own after this one.
-3. A delay that is started while an event is settled passes in the session for as long as
+3. A service that failed and is to be retried counts as running until it is called again: the
+   wait is a delay of the session. It is called with what it was called with at first.
+4. A delay that is started while an event is settled passes in the session for as long as
    something else keeps the session going, and outside from then on.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from settlesim.chart import Event
+from settlesim.chart.retry import wait_before
 from settlesim.chart.strict_json import FrozenDict, JSONValue
 from settlesim.machine.fired import Fired
 from settlesim.machine.program import Program
@@ -31,11 +36,24 @@ class Running:
         Of the session's chart.
     event
         The external event, for services to see.
+    name
+        Tells the session from all others, for the chance in the wait before a retry.
     """
 
-    __slots__ = ("_event", "activities", "calls", "delays", "pending", "resting", "starts")
+    __slots__ = (
+        "_event",
+        "_name",
+        "_retried",
+        "activities",
+        "calls",
+        "delays",
+        "pending",
+        "resting",
+        "starts",
+        "waiting",
+    )
 
-    def __init__(self, program: Program, event: Event) -> None:
+    def __init__(self, program: Program, event: Event, name: str = "") -> None:
         self.activities: Activities = activities_of(program)
         self.pending: dict[str, Pending] = {}
         """The services that run, in the order in which they were started."""
@@ -43,8 +61,12 @@ class Running:
         """The delays that run in the session, in the order in which they were started."""
         self.resting: dict[str, PendingDelay | None] = {}
         """The delays that run outside of it; None for one that an earlier event started."""
+        self.waiting: dict[str, tuple[PendingDelay, Pending]] = {}
+        """The services that are called again when a delay has passed, by its id."""
         self.calls: list[Call] = []
         self._event = event
+        self._name = name
+        self._retried: dict[tuple[str, int], int] = {}
         self.starts: dict[str, int] = {}
         """How often each service and each delay's trigger has been started."""
 
@@ -72,10 +94,11 @@ class Running:
 
     def update(self, position: Position, fired: Fired, context: FrozenDict) -> None:
         """Start and end services and delays after transitions have fired."""
-        if self.pending or self.delays or self.resting:
+        if self.pending or self.delays or self.resting or self.waiting:
             self._end_left(fired.exited)
+        waiting = {pending.id for _, pending in self.waiting.values()}
         for id_ in position.invocations:
-            if id_ not in self.pending:
+            if id_ not in self.pending and id_ not in waiting:
                 invocation = self.activities.invocations[id_]
                 self.pending[id_] = Pending(
                     id_,
@@ -96,6 +119,8 @@ class Running:
         node_of = self.activities.node_of
         for id_ in [each for each in self.pending if node_of(each) in exited]:
             self.end(self.pending.pop(id_), CallStatus.CANCELLED, 0.0)
+        for id_ in [id_ for id_, (_, each) in self.waiting.items() if node_of(each.id) in exited]:
+            del self.waiting[id_]
         for delays in (self.delays, self.resting):
             for id_ in [each for each in delays if node_of(each) in exited]:
                 del delays[id_]
@@ -118,9 +143,60 @@ class Running:
             Call(pending.service, pending.id, pending.input, status, result, error, seconds)
         )
 
+    def retry(self, pending: Pending, kind: str) -> bool:
+        """Call a service that failed again, at once or after a wait; False where nothing says so.
+
+        Parameters
+        ----------
+        kind : the type of the error, as ``on_error`` sees it
+        """
+        for index, retry in enumerate(self.activities.invocations[pending.id].retry):
+            if retry.errors and kind not in retry.errors:
+                continue
+            if pending.attempt == 1:
+                self._retried = {
+                    key: count for key, count in self._retried.items() if key[0] != pending.id
+                }
+            number = self._retried.get((pending.id, index), 0) + 1
+            if number >= retry.attempts:
+                return False
+            self._retried[pending.id, index] = number
+            again = replace(pending, attempt=pending.attempt + 1)
+            call = f"{self._name} {pending.id} {pending.number} {again.attempt}"
+            seconds = wait_before(retry, number, call)
+            if seconds:
+                id_ = (
+                    f"{pending.id}.retry"  # no delay of a node is called so: those end in a number
+                )
+                delay = PendingDelay(id_, self._count(id_), seconds, retries=pending.id)
+                self.waiting[id_] = (delay, again)
+            else:
+                self.pending[pending.id] = again
+            return True
+        return False
+
+    def retries(self) -> tuple[object, ...]:
+        """Return all that further retries depend on."""
+        waiting = tuple((id_, each.number, each.attempt) for id_, (_, each) in self.waiting.items())
+        return (tuple(sorted(self._retried.items())), waiting)
+
+    def call_again(self, id_: str) -> bool:
+        """Call the service that has waited for this delay; False where none has."""
+        if id_ not in self.waiting:
+            return False
+        _, pending = self.waiting.pop(id_)
+        self.pending[pending.id] = pending
+        return True
+
+    @property
+    def busy(self) -> bool:
+        """Whether a service runs, or is to be called again."""
+        return bool(self.pending or self.waiting)
+
     def stop(self) -> None:
         """Forget what runs in the session; it has ended."""
         self.pending.clear()
+        self.waiting.clear()
         self.delays.clear()
 
     def started(self) -> tuple[PendingDelay, ...]:

@@ -62,6 +62,8 @@ class Pending:
     """The context when the service was started."""
     event: Event
     """The external event that is being settled."""
+    attempt: int = 1
+    """Counts the calls of this start, from 1: more than one where it failed and is retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class PendingDelay:
     number: int
     """Counts the starts of this delay within this event, from 1."""
     seconds: float
+    retries: str | None = None
+    """The id of the invocation whose service is called again then; None for a delay of a node."""
 
 
 class Answer(NamedTuple):

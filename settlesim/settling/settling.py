@@ -149,7 +149,10 @@ class Settling:
         self._last = self.event
         self._max_microsteps = max_microsteps
         self._microsteps: list[Microstep] = []
-        self._running = Running(self._program, self.event)
+        revision = 0 if snapshot is None else snapshot.revision
+        self._running = Running(
+            self._program, self.event, f"{chart.name} {key} {revision} {self.event.name}"
+        )
         self._applied = False
         if snapshot is None:
             self.before = Snapshot(
@@ -191,8 +194,12 @@ class Settling:
 
     @property
     def delays(self) -> tuple[PendingDelay, ...]:
-        """The delays that run, in the order in which they were started."""
-        return tuple(self._running.delays.values())
+        """The delays that run, in the order in which they were started.
+
+        Those of nodes come first, then the waits before a service that failed is called again.
+        """
+        waits = (delay for delay, _ in self._running.waiting.values())
+        return (*self._running.delays.values(), *waits)
 
     @property
     def configuration(self) -> tuple[str, ...]:
@@ -241,6 +248,7 @@ class Settling:
                 raise FunctionFailedError(
                     function=pending.service, role="service", reason=str(error)
                 ) from None
+            self._leave(id)
             self._running.end(pending, CallStatus.DONE, seconds, result=result)
             trigger = self._running.activities.invocations[id].done_trigger
             self._fire(trigger, Event(trigger, result))
@@ -257,6 +265,8 @@ class Settling:
         timeout: bool = False,
     ) -> None:
         """Say that a service failed, or that its time is up.
+
+        Where its `retry` says so it is pending again, at once or after one of `delays`.
 
         Parameters
         ----------
@@ -282,6 +292,9 @@ class Settling:
         def run() -> None:
             status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
             self._running.end(pending, status, seconds, error=text)
+            if self._running.retry(pending, kind):
+                return
+            self._leave(id)
             trigger = self._running.activities.invocations[id].error_trigger
             data = freeze({"type": kind, "message": message})
             if not self._fire(trigger, Event(trigger, data)):
@@ -303,6 +316,8 @@ class Settling:
             As `done`.
         """
         self._check_alive()
+        if self._running.call_again(id):
+            return
         if id not in self._running.delays:
             raise KeyError(f"no delay {id!r} runs")
         del self._running.delays[id]
@@ -335,11 +350,12 @@ class Settling:
         self._check_alive()
         if id_ not in self._running.pending:
             raise KeyError(f"no service of invocation {id_!r} runs")
-        pending = self._running.pending.pop(id_)
-        position = self._position
-        left = tuple(each for each in position.invocations if each != id_)
-        self._position = position._replace(invocations=left)
-        return pending
+        return self._running.pending.pop(id_)
+
+    def _leave(self, id_: str) -> None:
+        """Note that a service has ended for good."""
+        left = tuple(each for each in self._position.invocations if each != id_)
+        self._position = self._position._replace(invocations=left)
 
     def _enter(self) -> None:
         """Enter the first nodes of a new instance."""
@@ -411,7 +427,7 @@ class Settling:
                     self._position = self._position._replace(internal=())
                 break
             self._step(*step)
-        if self._running.pending:
+        if self._running.busy:
             return
         configuration = self._position.configuration
         if self._program.rests(configuration):

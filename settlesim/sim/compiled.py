@@ -435,6 +435,7 @@ class CompiledChart:
             _canonical(event.data),
             pending.id,
             str(pending.number),
+            str(pending.attempt),
             _canonical(pending.context),
         )
         found = self._answers.get(key)
@@ -472,7 +473,11 @@ class _Session:
             settling._position,
             _canonical(settling.context),
             tuple(sorted(settling._running.starts.items())),
-            tuple((each.id, each.number, _canonical(each.context)) for each in settling.pending),
+            tuple(
+                (each.id, each.number, each.attempt, _canonical(each.context))
+                for each in settling.pending
+            ),
+            settling._running.retries(),
             tuple((*key, deadline - self._now) for key, deadline in self._deadlines.items()),
             len(settling.microsteps),
         )

@@ -127,7 +127,15 @@ def _value(chart: Chart, pending: Pending, limit: float) -> JSONValue:
     assert isinstance(loop, _Loop)
     clock = _HandClock()
     key = f"{chart.name}:simulated:{pending.event.name}:{pending.id}:{pending.number}"
-    call = ServiceCall(pending.service, pending.context, pending.event, pending.input, key, clock)
+    call = ServiceCall(
+        pending.service,
+        pending.context,
+        pending.event,
+        pending.input,
+        key,
+        clock,
+        pending.attempt,
+    )
     loop.outside, loop.watched = "", True
     try:
         service = coroutine_of(call.service, chart.functions[call.service](call))

@@ -4,6 +4,7 @@ from settlesim.chart.migration import Migration, Split, split
 from settlesim.versions.apply import Applied, Retirement, apply_migration, definition_of, retire
 from settlesim.versions.chain import Carried, Chain, chain_of
 from settlesim.versions.frozen import freeze_chart, frozen_charts
+from settlesim.versions.instance_counts import count_instances
 from settlesim.versions.plan import (
     Failure,
     Loss,
@@ -11,6 +12,12 @@ from settlesim.versions.plan import (
     PathCount,
     known_charts,
     plan_migration,
+)
+from settlesim.versions.rehearsal import (
+    Rehearsal,
+    RehearsalDifference,
+    RehearsedEvent,
+    rehearse,
 )
 from settlesim.versions.steps import migration
 
@@ -23,16 +30,21 @@ __all__ = [
     "Migration",
     "MigrationPlan",
     "PathCount",
+    "Rehearsal",
+    "RehearsalDifference",
+    "RehearsedEvent",
     "Retirement",
     "Split",
     "apply_migration",
     "chain_of",
+    "count_instances",
     "definition_of",
     "freeze_chart",
     "frozen_charts",
     "known_charts",
     "migration",
     "plan_migration",
+    "rehearse",
     "retire",
     "split",
 ]

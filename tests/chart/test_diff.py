@@ -325,6 +325,17 @@ def test_what_changes_no_meaning_is_not_told(name: str) -> None:
     assert str(diff).endswith("the same meaning")
 
 
+@pytest.mark.parametrize("name", [*MEANING, *NO_MEANING])
+def test_the_fingerprint_changes_with_what_is_told(name: str) -> None:
+    """And with nothing else: an edited chart is refused with sentences, never without.
+
+    The chart's name stands beside the fingerprint.
+    """
+    edit = MEANING[name][0] if name in MEANING else NO_MEANING[name]
+    counts = name in MEANING and name != "name"
+    assert (edited(edit).fingerprint != edited().fingerprint) is counts
+
+
 def test_a_renamed_state_is_recognised_as_a_hint() -> None:
     """A state that is gone, and a new one with the same transitions."""
 
@@ -427,6 +438,14 @@ def test_no_difference_has_no_direction(one: Chart, other: Chart) -> None:
     assert bool(one.diff(other)) == bool(other.diff(one))
 
 
+@settings(max_examples=100)
+@given(charts(), charts())
+def test_what_has_another_fingerprint_has_a_difference(one: Chart, other: Chart) -> None:
+    """One and the same idea of what a chart means."""
+    if one.name == other.name:
+        assert (one.fingerprint != other.fingerprint) is bool(one.diff(other))
+
+
 @settings(max_examples=60)
 @given(charts(), charts())
 def test_charts_without_a_difference_have_the_same_parts(one: Chart, other: Chart) -> None:
@@ -474,3 +493,60 @@ def test_the_words_are_the_same_in_every_process() -> None:
         for seed in ("0", "1", "77")
     }
     assert len(said) == 1
+
+
+def _player(
+    *,
+    history: str = "deep",
+    default: str | None = None,
+    dest: object = ("p.l.x", "p.r.y"),
+    internal: bool = False,
+    retry: object = None,
+    initial: str | None = None,
+) -> Chart:
+    """A chart with all that only the semantics of SCXML have, and a retry."""
+    regions = [
+        {"name": side, "children": ["x", "y"], "tags": ["settled"], "initial": initial}
+        for side in "lr"
+    ]
+    invoke = {"src": "work", "retry": retry, "on_done": "p", "on_error": "p"}
+    go = {"trigger": "T", "source": "p", "dest": dest, "internal": internal}
+    return Chart(
+        [
+            {
+                "name": "p",
+                "parallel": [
+                    {"name": "back", "history": history, "default": default},
+                    *regions,
+                ],
+            },
+            {"name": "s", "invoke": invoke},
+        ],
+        [go, ["S", "p", "s"], ["B", "s", "p.back"]],
+        "p",
+        semantics="scxml",
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"history": "shallow"}, "state p.back is now shallow history, no longer deep"),
+        ({"default": "l"}, "state p.back now stands for p.l at first, no longer for none"),
+        (
+            {"dest": ["p.l.x", "p.r.x"]},
+            "T of p now leads to p.l.x and p.r.x, no longer to p.l.x and p.r.y",
+        ),
+        ({"dest": "p.l.x"}, "T of p now leads to p.l.x, no longer to p.l.x and p.r.y"),
+        ({"internal": True}, "T of p now stays in its source"),
+        (
+            {"retry": {"attempts": 4, "errors": ["Busy"], "jitter": 1, "max_seconds": 9}},
+            "work of state s is now retried up to 4 calls after Busy, 1 s times 2 each time, at "
+            "most 9 s, 1 of it by chance (seed 0), no longer never",
+        ),
+    ],
+)
+def test_what_only_scxml_and_retries_have_is_told(keys: dict[str, Any], sentence: str) -> None:
+    """No change of meaning is left out."""
+    assert [str(each) for each in _player().diff(_player(**keys))] == [sentence]
+    assert not _player(**keys).diff(_player(**keys))

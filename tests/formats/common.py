@@ -8,99 +8,157 @@ from settlesim import Chart
 
 __all__ = ["common_to_mermaid", "common_to_xstate"]
 
+_Record = dict[str, Any]
+
 
 def common_to_xstate(chart: Chart) -> Chart:
     """Return the chart without what XState has no word for, in the order that it keeps."""
-    record = chart.to_dict()
-    for key in ("version", "on_reject", "settling_tags", "provenance"):
-        record.pop(key, None)
-    order = {node.name: index for index, node in enumerate(chart.states)}
-    record["states"] = [_state(each) for each in record["states"]]
-    moves = [_transition(each) for each in record["transitions"]]
-    first: dict[tuple[str, str], int] = {}
-    for index, each in enumerate(moves):
-        first.setdefault((each["source"], each["trigger"]), index)
-    moves.sort(key=lambda each: (order[each["source"]], first[each["source"], each["trigger"]]))
-    moves.sort(key=lambda each: each["trigger"] != "")  # eventless ones are the states' own
-    record["transitions"] = moves
-    first_level = chart.initial.split(".")[0]
-    return Chart.from_dict({**record, "initial": first_level})
+    return _Common(chart).chart()
 
 
 def common_to_mermaid(chart: Chart) -> Chart:
-    """Return what Mermaid has words for: no data, nothing that leaves nothing, ids for names."""
-    record = common_to_xstate(chart).to_dict()
-    record.pop("context")
-    ids = {node.name: node.name.replace(".", "_") for node in chart.states}
-    full = {
-        node.name: ".".join(ids[name] for name in reversed(_above(node.name)))
-        for node in chart.states
-    }
-    order = {name: index for index, name in enumerate(full)}
-    moves = sorted(record["transitions"], key=lambda each: order[each["source"]])
-    moves.sort(key=lambda each: each["trigger"] != "")
-    record["transitions"] = [
-        {**each, "source": full[each["source"]]} for each in _arrows(moves, full)
-    ]
-    record["states"] = [_drawn(each, "", ids, full) for each in record["states"]]
-    return Chart.from_dict({**record, "initial": full[record["initial"]]})
+    """Return what Mermaid draws: no data, no history, one target, ids for names."""
+    return _Drawn(chart).chart()
 
 
-def _above(name: str) -> list[str]:
+class _Common:
+    """Takes what another format cannot say out of a chart's mapping."""
+
+    drawn = False
+
+    def __init__(self, chart: Chart) -> None:
+        self.whole = chart
+        self.record = chart.to_dict()
+        self.order = {node.name: index for index, node in enumerate(chart.states)}
+
+    def chart(self) -> Chart:
+        record = self.record
+        for key in ("version", "on_reject", "settling_tags", "secret", "provenance"):
+            record.pop(key, None)
+        moves = self.routes(record["transitions"])
+        moves = [each for each in self.ordered(moves) if self.keeps(each, moves)]
+        moves.sort(key=lambda each: each["trigger"] != "")  # eventless ones are the states' own
+        record["transitions"] = moves
+        record["states"] = [self.state(each, "") for each in record["states"]]
+        record["initial"] = self.whole.initial.split(".")[0]
+        record["semantics"] = "scxml"
+        return Chart.from_dict(record)
+
+    def ordered(self, moves: list[_Record]) -> list[_Record]:
+        """Sort by state and, in it, by the first place of each event."""
+        first: dict[tuple[str, str], int] = {}
+        for index, each in enumerate(moves):
+            first.setdefault((each["source"], each["trigger"]), index)
+        return sorted(
+            moves,
+            key=lambda each: (
+                self.order[each["source"]],
+                first[each["source"], each["trigger"]],
+            ),
+        )
+
+    def keeps(self, move: _Record, moves: list[_Record]) -> bool:
+        """Whether a wildcard stands alone in its state: XState has an order of its own."""
+        beside = {each["trigger"] for each in moves if each["source"] == move["source"]} - {""}
+        return "*" not in move["trigger"] or len(beside) == 1
+
+    def state(self, record: _Record, prefix: str) -> _Record:
+        name = f"{prefix}{record['name']}"
+        found = {key: each for key, each in record.items() if key not in {"label", "on_final"}}
+        for key in ("children", "parallel"):
+            if key in found:
+                found[key] = [self.state(each, f"{name}.") for each in found[key]]
+        if "history" in found:
+            return found
+        if isinstance(found.get("initial"), list):
+            del found["initial"]
+        found["invoke"] = [
+            {
+                "src": each["src"],
+                "input": each["input"],
+                "on_done": self.routes(each["on_done"], name),
+                "on_error": self.routes(each["on_error"], name),
+            }
+            for each in found.get("invoke", [])
+        ]
+        delays = {key: self.routes(each, name) for key, each in found.get("after", {}).items()}
+        found["after"] = {key: each for key, each in delays.items() if each}
+        found["on_done"] = self.routes(found.get("on_done", []), name)
+        return found
+
+    def routes(self, records: list[_Record], source: str | None = None) -> list[_Record]:
+        return [self.route(each, source or each["source"]) for each in records]
+
+    def route(self, record: _Record, source: str) -> _Record:
+        left_out = {"label", "prepare", "after", "before", "assign", "internal"}
+        found = {key: each for key, each in record.items() if key not in left_out}
+        for key in ("conditions", "unless"):
+            if key in found:
+                found[key] = list(dict.fromkeys(found[key]))
+        actions = record.get("before", []) + record.get("assign", [])
+        dests = [each for each in [record["dest"]] if each is not None]
+        dests = record["dest"] if isinstance(record["dest"], list) else dests
+        inside = all(each == source or each.startswith(f"{source}.") for each in dests)
+        if record.get("internal") and inside:
+            if self.whole.node(source).is_leaf:
+                found["dest"] = None
+            else:
+                found["internal"] = True
+        return found | ({"assign": actions} if actions else {})
+
+
+def _full(chart: Chart, name: str) -> str:
+    """Return a state's path of names that hold for the whole diagram."""
     parts = name.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    above = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    return ".".join(_id(each) for each in above)
 
 
-def _arrows(records: list[dict[str, Any]], full: dict[str, str]) -> list[dict[str, Any]]:
-    return [{**each, "dest": full[each["dest"]]} for each in records if each["dest"] is not None]
+def _id(name: str) -> str:
+    return name if "." not in name else f"s_{name.replace('.', '_')}"
 
 
-def _drawn(
-    record: dict[str, Any], prefix: str, ids: dict[str, str], full: dict[str, str]
-) -> dict[str, Any]:
-    name = f"{prefix}{record['name']}"
-    found = {**record, "name": ids[name]}
-    found["tags"] = [tag for tag in record.get("tags", []) if tag != "info"]
-    if "initial" in found:
-        found["initial"] = ids[f"{name}.{found['initial']}"]
-    for key in ("children", "parallel"):
-        if key in found:
-            found[key] = [_drawn(each, f"{name}.", ids, full) for each in found[key]]
-    found["invoke"] = [
-        {"src": each["src"]} | {key: _arrows(each[key], full) for key in ("on_done", "on_error")}
-        for each in record.get("invoke", [])
-    ]
-    delays = {key: _arrows(each, full) for key, each in record.get("after", {}).items()}
-    found["after"] = {key: each for key, each in delays.items() if each}
-    found["on_done"] = _arrows(record.get("on_done", []), full)
-    return found
+class _Drawn(_Common):
+    """The same for Mermaid, where names hold for the whole diagram, and all are arrows."""
 
+    def chart(self) -> Chart:
+        self.record.pop("context")
+        return super().chart()
 
-def _state(record: dict[str, Any]) -> dict[str, Any]:
-    found = {key: value for key, value in record.items() if key not in {"label", "on_final"}}
-    for key in ("children", "parallel"):
-        if key in found:
-            found[key] = [_state(each) for each in found[key]]
-    found["invoke"] = [
-        {key: _targets(value) if key.startswith("on_") else value for key, value in each.items()
-         if key not in {"timeout", "effect"}}
-        for each in found.get("invoke", [])
-    ]  # fmt: skip
-    found["after"] = {key: _targets(value) for key, value in found.get("after", {}).items()}
-    found["on_done"] = _targets(found.get("on_done", []))
-    return found
+    def ordered(self, moves: list[_Record]) -> list[_Record]:
+        """Sort by state alone: arrows keep their order."""
+        found = sorted(moves, key=lambda each: self.order[each["was"]])
+        return [{key: each[key] for key in each if key != "was"} for each in found]
 
+    def keeps(self, move: _Record, moves: list[_Record]) -> bool:
+        return True
 
-def _targets(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [_transition(each) for each in records]
+    def state(self, record: _Record, prefix: str) -> _Record:
+        name = f"{prefix}{record['name']}"
+        found = super().state(record, prefix)
+        if "history" in found:
+            return found
+        found["name"] = _id(name)
+        found["tags"] = [tag for tag in found.get("tags", []) if tag != "info"]
+        for key in ("children", "parallel"):
+            if key in found:
+                found[key] = [each for each in found[key] if "history" not in each]
+        if "initial" in found:
+            found["initial"] = _id(f"{name}.{found['initial']}")
+        for each in found["invoke"]:
+            del each["input"]
+        return found
 
-
-def _transition(record: dict[str, Any]) -> dict[str, Any]:
-    found = {
-        key: value for key, value in record.items() if key not in {"label", "prepare", "after"}
-    }
-    actions = found.pop("before", []) + found.pop("assign", [])
-    for key in ("conditions", "unless"):
-        if key in found:
-            found[key] = list(dict.fromkeys(found[key]))
-    return found | ({"assign": actions} if actions else {})
+    def routes(self, records: list[_Record], source: str | None = None) -> list[_Record]:
+        found = []
+        for record in records:
+            where = source or record["source"]
+            each = self.route(record, where)
+            dest = each["dest"]
+            if not isinstance(dest, str) or "internal" in each:
+                continue
+            if self.whole.node(dest).history is not None:
+                continue
+            more = {} if source else {"source": _full(self.whole, where), "was": where}
+            found.append({**each, **more, "dest": _full(self.whole, dest)})
+        return found

@@ -11,7 +11,7 @@ __all__ = ["edge_lines", "state_lines", "tree"]
 
 
 def edge_lines(chart: Chart) -> list[str]:
-    """Return every transition: ``source -EVENT[guards]-> dest / assigns``."""
+    """Return every transition: ``source -EVENT[guards]-> dest / assigns``; ``~>`` is internal."""
     return [_edge(each) for each in chart.edges]
 
 
@@ -19,7 +19,9 @@ def _edge(edge: Transition) -> str:
     guards = " and ".join([*edge.conditions, *(f"not {name}" for name in edge.unless)])
     trigger = edge.trigger + (f"[{guards}]" if guards else "")
     actions = f" / {', '.join(edge.assigns)}" if edge.assigns else ""
-    return f"{edge.source} -{trigger}-> {edge.dest}{actions}"
+    arrow = "~>" if edge.internal else "->"
+    dests = " & ".join(edge.dests) or "None"
+    return f"{edge.source} -{trigger}{arrow} {dests}{actions}"
 
 
 def state_lines(chart: Chart) -> list[str]:

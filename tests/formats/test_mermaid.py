@@ -88,7 +88,7 @@ DIAGRAMS = [
         "a state is where it is declared, not where it is mentioned first",
         "[*] --> a\na --> c : E\nstate b {\nstate c\n}",
         ["a -E-> b.c"],
-        ["a", "b compound", "b.c"],
+        ["a", "b compound -> b.c", "b.c"],
     ),
     Diagram(
         "a choice asks what stands at its arrows",
@@ -115,7 +115,7 @@ DIAGRAMS = [
     ),
     Diagram("entities", "[*] --> a\na --> b : x#58;y#35;", ["a -x:y#-> b"]),
     Diagram("semicolons", "[*] --> a; a --> b : E; b --> a : F", ["a -E-> b", "b -F-> a"]),
-    Diagram("a block in one line", "[*] --> a\nstate a { b }", [], ["a compound", "a.b"]),
+    Diagram("a block in one line", "[*] --> a\nstate a { b }", [], ["a compound -> a.b", "a.b"]),
     Diagram(
         "comments, notes, styles and directives",
         "%%{init: {}}%%\n%% words\ndirection LR\n[*] --> a\nnote right of a\n  x --> y\nend note\n"

@@ -68,7 +68,7 @@ CASES = [
     Case(
         "relative target",
         tree(a={"on": {"E": ".c"}, "initial": "b", "states": {"b": {}, "c": {}}}),
-        ["a -E-> a.c"],
+        ["a -E~> a.c"],
     ),
     Case(
         "path through a sibling",
@@ -102,14 +102,122 @@ CASES = [
     Case(
         "self-target enters the initial child anew",
         tree(a={"on": {"E": "a"}, "initial": "b", "states": {"b": _on(F="c"), "c": {}}}),
-        ["a -E-> a.b", "a.b -F-> a.c"],
+        ["a -E~> a", "a.b -F-> a.c"],
     ),
     Case("v4: self-target is external", tree(a=_on(E="a")) | _V4, ["a -E-> a"]),
     Case("v4: unless internal", tree(a=_on(E={"target": "a", "internal": True})), ["a -E-> None"]),
     Case(
         "v4: a relative target is internal",
         tree(a={"on": {"E": ".b"}, "initial": "b", "states": {"b": {}}}) | _V4,
-        ["a -E-> a.b"],
+        ["a -E~> a.b"],
+    ),
+    Case(
+        "reenter into what is inside",
+        tree(
+            a={
+                "on": {"E": {"target": ".c", "reenter": True}},
+                "initial": "b",
+                "states": {"b": {}, "c": {}},
+            }
+        ),
+        ["a -E-> a.c"],
+    ),
+    Case(
+        "a parent's target is entered anew",
+        tree(a={"initial": "b", "states": {"b": _on(E="#m.a")}}),
+        ["a.b -E-> a"],
+    ),
+    # --- history, several targets, descriptors, regions
+    Case(
+        "shallow history",
+        tree(
+            a={"initial": "b", "on": {"E": "c"}, "states": {"b": {}, "h": {"type": "history"}}},
+            c=_on(E="a.h"),
+        ),
+        ["a -E-> c", "c -E-> a.h"],
+        ["a compound -> a.b", "a.b", "a.h history", "c"],
+    ),
+    Case(
+        "deep history with a target",
+        tree(
+            a={
+                "initial": "b",
+                "states": {"b": {}, "h": {"type": "history", "history": "deep", "target": "b"}},
+            },
+            c=_on(E="#m.a.h"),
+        ),
+        ["c -E-> a.h"],
+    ),
+    Case(
+        "history of the root, which is never left",
+        tree(a={}, b=_on(E="h"), h={"type": "history"}),
+        ["b -E-> a"],
+        ["a", "b"],
+    ),
+    Case(
+        "several targets",
+        tree(
+            a=_on(E={"target": ["p.q.y", "p.r.y"]}),
+            p={
+                "type": "parallel",
+                "states": {
+                    "q": {"initial": "x", "states": {"x": {}, "y": {}}},
+                    "r": {"initial": "x", "states": {"x": {}, "y": {}}},
+                },
+            },
+        ),
+        ["a -E-> p.q.y & p.r.y"],
+    ),
+    Case(
+        "wildcards come last, the longest first",
+        tree(a={"on": {"*": "b", "x.*": "c", "x.y": "a"}}, b={}, c={}),
+        ["a -x.y-> None", "a -x.*-> c", "a -*-> b"],
+    ),
+    Case(
+        "a wildcard beside a guarded transition",
+        tree(a={"on": {"E": {"target": "b", "guard": "g"}, "*": "b"}}, b={}),
+        ["a -E[g]-> b", "a -*-> b"],
+        lost={"wildcard order": 1},
+    ),
+    Case(
+        "from one region to another",
+        tree(
+            p={
+                "type": "parallel",
+                "states": {
+                    "q": {"initial": "x", "states": {"x": _on(E="#m.p.r.y"), "y": {}}},
+                    "r": {"initial": "x", "states": {"x": {}, "y": {}}},
+                },
+            }
+        ),
+        ["p.q.x -E-> p.r.y"],
+        lost={"region to region": 1},
+    ),
+    Case(
+        "two regions take one event, and one of them leaves",
+        tree(
+            p={
+                "type": "parallel",
+                "states": {
+                    "q": {"initial": "x", "states": {"x": _on(E="#m.c")}},
+                    "r": {"initial": "x", "states": {"x": _on(E="y"), "y": {}}},
+                },
+            },
+            c={},
+        ),
+        ["p.q.x -E-> c", "p.r.x -E-> p.r.y"],
+    ),
+    Case(
+        "a parallel state with an event of its regions",
+        tree(
+            p={
+                "type": "parallel",
+                "on": {"E": {"actions": "f"}, "F": {"target": "p"}},
+                "states": {"q": {"initial": "x", "states": {"x": _on(E="y"), "y": {}}}, "r": {}},
+            }
+        ),
+        ["p -E-> None / f", "p -F~> p", "p.q.x -E-> p.q.y"],
+        lost={"region order": 1},
     ),
     # --- guards
     Case("guard", tree(a=_on(E={"target": "b", "guard": "g"}), b={}), ["a -E[g]-> b"]),
@@ -168,6 +276,24 @@ CASES = [
             b={},
         ),
         ["a -E[not g]-> b", "a -E[not h]-> b"],
+    ),
+    Case(
+        "stateIn",
+        tree(
+            a=_on(
+                E={"target": "b", "guard": {"type": "xstate.stateIn", "params": {"state": "#m.b"}}}
+            ),
+            b={},
+        ),
+        ["a -E[In(b)]-> b"],
+    ),
+    Case("v4: in", tree(a=_on(E={"target": "b", "in": "#m.b"}), b={}), ["a -E[In(b)]-> b"]),
+    Case("in the machine itself", tree(a=_on(E={"target": "b", "in": "#m"}), b={}), ["a -E-> b"]),
+    Case(
+        "in no state",
+        tree(a=_on(E={"target": "b", "in": "#x"}), b={}),
+        ["a -E[in #x]-> b"],
+        lost={"guard": 1},
     ),
     Case(
         "guard that is no name",
@@ -319,7 +445,7 @@ CASES = [
     Case(
         "root with invoke",
         tree(a={}) | {"invoke": {"src": "s", "onError": ".a"}},
-        ["m -error.invoke.m.0-> m.a"],
+        ["m -error.invoke.m.0~> m.a"],
         ["m compound -> m.a", "m.a"],
     ),
     Case(
@@ -331,7 +457,7 @@ CASES = [
             "exit": "y",
             "after": {"1000": ".a"},
         },
-        ["m -[g]-> m.b", "m -after.m.0-> m.a"],
+        ["m -[g]~> m.b", "m -after.m.0~> m.a"],
     ),
     Case(
         "root without states",
@@ -342,15 +468,15 @@ CASES = [
     Case(
         "root without initial",
         {"id": "m", "states": {"a": {}}, "on": {"E": ".a"}},
-        ["m -E-> m.a"],
-        ["m compound", "m.a"],
+        ["m -E~> m.a"],
+        ["m compound -> m.a", "m.a"],
     ),
     # --- nesting
     Case(
         "compound without initial",
         tree(a={"states": {"b": {}}, "on": {"E": ".b"}}),
-        ["a -E-> a.b"],
-        ["a compound", "a.b"],
+        ["a -E~> a.b"],
+        ["a compound -> a.b", "a.b"],
     ),
     Case(
         "parallel",
@@ -429,6 +555,40 @@ CASES = [
         },
         ["a -E-> b"],
         ["a", "b final"],
+    ),
+    Case(
+        "v4: a definition with a delay, a guard and a service",
+        tree(
+            a={
+                "on": {
+                    "": [{"target": ["#m.b"], "cond": {"type": "xstate.guard", "name": "g"}}],
+                    "xstate.after(1000)#m.a": [{"target": ["#m.b"], "delay": 1000}],
+                    "done.invoke.m.a:invocation[0]": [{"target": ["#m.b"], "internal": False}],
+                },
+                "entry": [{"type": "xstate.send", "delay": 1000}],
+                "exit": [{"type": "xstate.cancel"}],
+                "invoke": [{"src": {"type": "s"}, "id": "m.a:invocation[0]"}],
+                "activities": [{"type": "xstate.invoke"}],
+            },
+            b={},
+        ),
+        ["a -[g]-> b", "a -done.invoke.a.0-> b", "a -after.a.0-> b"],
+    ),
+    Case(
+        "v5: a definition with a delay and an end",
+        tree(
+            a={
+                "initial": {"target": ["#m.a.c"], "source": "#m.a", "actions": []},
+                "on": {
+                    "xstate.after.1000.m.a": [{"target": ["#m.b"], "delay": 1000}],
+                    "xstate.done.state.m.a": [{"target": ["#m.b"], "reenter": False}],
+                },
+                "entry": [{"type": "xstate.raise"}],
+                "states": {"c": {"type": "final", "initial": {"target": [], "actions": []}}},
+            },
+            b={},
+        ),
+        ["a -after.a.0-> b", "a -done.state.a-> b"],
     ),
     Case(
         "descriptions and meta",

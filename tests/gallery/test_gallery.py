@@ -8,7 +8,7 @@ from settlesim.chart import Chart, Event
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import Verdict
 from settlesim.errors import RejectedError
-from settlesim.gallery import CHARTS, count, donut, order, signup
+from settlesim.gallery import CHARTS, count, donut, order, order_with_review, signup
 from settlesim.gallery.order import CardDeclinedError
 from settlesim.settling import CallStatus, Settling
 from tests.settling.driving import finish, finished
@@ -211,3 +211,22 @@ def test_a_settled_compound_lends_its_tag_and_its_events() -> None:
         eaten = finished(donut, "EAT", snapshot=snapshot)
         assert (eaten.outcome, eaten.after.configuration) == (Outcome.DONE, ("eaten",))
         assert finished(donut, "EAT", snapshot=eaten.after).outcome is Outcome.IGNORED
+
+
+def test_an_order_with_review_is_the_next_version_of_an_order() -> None:
+    """It is proved, it is shipped only when approved, and `paid` alone is gone."""
+    chart = order_with_review
+    assert (chart.name, chart.version) == (order.name, order.version + 1)
+    assert chart.check().verdict is Verdict.PROVED
+    assert not chart.check().findings
+    gone = [
+        each.state for each in order.diff(chart) if each.kind == "removed" and each.about == "state"
+    ]
+    assert gone == ["paid"]
+    reviewed = finished(chart, "PAY", {"charge": 20}).after
+    assert reviewed.configuration == ("review",)
+    assert finished(chart, "SHIP", snapshot=reviewed).outcome is Outcome.IGNORED
+    approved = finished(chart, Event("APPROVE", "ada"), snapshot=reviewed).after
+    assert approved.context["reviewer"] == "ada"
+    shipped = finished(chart, "SHIP", {"label": "x"}, snapshot=approved)
+    assert (shipped.outcome, shipped.after.configuration) == (Outcome.DONE, ("shipped",))

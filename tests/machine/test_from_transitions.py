@@ -419,8 +419,15 @@ def test_a_start_in_all_regions_is_a_start_in_the_parallel_node(initial: object)
 
 def test_a_start_deep_inside_is_kept() -> None:
     """The name of the initial state is written with dots."""
-    chart = read_chart(quiet(HierarchicalMachine, states=PARALLEL[1:], initial="p_r_2"))
-    assert chart.initial == "p.r.2"
+    states: Any = [{"name": "p", "children": [{"name": "r", "children": ["1", "2"]}]}]
+    assert read_chart(quiet(HierarchicalMachine, states=states, initial="p_r_2")).initial == "p.r.2"
+
+
+def test_a_start_in_one_region_alone_is_refused() -> None:
+    """The machine leaves the other regions out, which is no configuration of a chart."""
+    machine = quiet(HierarchicalMachine, states=PARALLEL[1:], initial="p_r_2")
+    with pytest.raises(DefinitionError, match="in one region of the parallel node 'p'"):
+        import_machine(machine)
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,8 @@ def _count_rows(diff: ChartDiff, state: str) -> Iterator[LabelRow]:
         yield LabelRow((LabelText(f"{count.stored - count.stranded:,} stored", "stored"),))
     if count.stranded:
         yield LabelRow((LabelText(f"{count.stranded:,} stranded", "stranded"),), "alert")
+    for after, number in count.moved:
+        yield LabelRow((LabelText(f"{number:,} go on in {after}", "stored"),))
 
 
 # --- transitions --------------------------------------------------------------------------
@@ -231,7 +233,7 @@ def _arcs(diff: ChartDiff, old: Sketch, new: Sketch) -> Iterator[tuple[Arc, Mark
 
 
 def _same_ends(was: Arc, now: Arc) -> bool:
-    return was.dest == now.dest and was.internal == now.internal
+    return (was.dest, was.more, was.internal) == (now.dest, now.more, now.internal)
 
 
 def _changed(diff: ChartDiff, pair: EdgePair) -> bool:

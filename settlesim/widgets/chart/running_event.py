@@ -21,7 +21,7 @@ from settlesim.ports import Clock
 from settlesim.runtime.asyncio_driver import AsyncioDriver
 from settlesim.runtime.driver import drive
 from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT
-from settlesim.settling.settlement import Pending
+from settlesim.settling.settlement import Pending, PendingDelay
 from settlesim.settling.settling import Settling
 from settlesim.widgets.base.paced_clock import PacedClock
 
@@ -89,7 +89,7 @@ class Flight:
         self.tell = tell
         self.settling = _Told(chart, snapshot, event, key=key)
         self.settling.tell = self._moved
-        self._started: dict[tuple[str, int], float] = {}
+        self._started: dict[tuple[str, int, int], float] = {}
         self._nodes: dict[str, str] = {}
         for node in chart.states:
             self._nodes |= dict.fromkeys((each.id for each in node.invoke), node.name)
@@ -112,22 +112,27 @@ class Flight:
         """Note when what is new was started."""
         now = self.now()
         for service in self.settling.pending:
-            self._started.setdefault((service.id, service.number), now)
+            self._started.setdefault(_begun(service), now)
         for delay in self.settling.delays:
-            self._started.setdefault((delay.id, -delay.number), now)
+            self._started.setdefault(_begun(delay), now)
 
     def activities(self) -> list[Activity]:
         """Return what runs now, services first, in the order in which they were started."""
         now = self.now()
         found = []
         for each in self.settling.pending:
-            since = now - self._started.get((each.id, each.number), now)
+            since = now - self._started.get(_begun(each), now)
             found.append(_service(each, self._nodes[each.id], since))
         for delay in self.settling.delays:
-            since = now - self._started.get((delay.id, -delay.number), now)
-            node = self._nodes[delay.id]
+            since = now - self._started.get(_begun(delay), now)
+            node = self._nodes[delay.retries or delay.id]
             found.append(Activity(delay.id, delay.number, None, node, since, delay.seconds))
         return found
+
+
+def _begun(each: Pending | PendingDelay) -> tuple[str, int, int]:
+    """Return what tells one start of a service or a delay from all others of the event."""
+    return each.id, each.number, each.attempt if isinstance(each, Pending) else 0
 
 
 def _service(each: Pending, node: str, since: float) -> Activity:
@@ -191,7 +196,7 @@ class ManualFlight(Flight):
         pending = next((each for each in self.settling.pending if each.id == id_), None)
         if pending is None:
             raise InvalidValueError(where=f"service {id_!r}", reason="does not run (any more)")
-        return round(self.time - self._started[pending.id, pending.number], 9)
+        return round(self.time - self._started[_begun(pending)], 9)
 
     def due(self) -> list[tuple[float, Activity]]:
         """Return when what runs is out of time or has passed, the earliest first."""

@@ -183,8 +183,16 @@ def _answer(again: Settling, microsteps: tuple[Microstep, ...], calls: list[Call
             again.elapsed(delay)
         elif calls and any(each.id == calls[0].invocation for each in again.pending):
             _repeat(again, calls.pop(0))
+        elif calls and (wait := _wait_before(again, calls[0])) is not None:
+            again.elapsed(wait)
         else:
             return
+
+
+def _wait_before(again: Settling, call: Call) -> str | None:
+    """Return the delay after which this service is called again; None where there is none."""
+    waits = (each.id for each in again.delays if each.retries == call.invocation)
+    return next(waits, None)
 
 
 def _repeat(again: Settling, call: Call) -> None:

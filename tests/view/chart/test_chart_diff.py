@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from settlesim import Chart, ChartDiff, gallery
-from settlesim.chart.diff import InstanceCounts
+from settlesim.chart.diff import InstanceCounts, InstanceFate
 from settlesim.errors import RenderError
 from settlesim.view.svg.palette import PALETTES, contrast
 from tests.strategies_charts import charts
@@ -145,25 +145,27 @@ def test_what_no_state_shows_stands_below_the_title() -> None:
 def test_stored_instances_stand_in_their_states() -> None:
     """Their number, and in words how many are stranded."""
     counts = InstanceCounts.of(
-        [(("open",), ())] * 1200
-        + [(("on_hold",), ("on_hold",))] * 30
-        + [(("paid",), ())] * 3
-        + [(("paid",), ("paid",))] * 2
-        + [(("elsewhere",), ("elsewhere",))]
+        [InstanceFate(("open",))] * 1200
+        + [InstanceFate(("on_hold",), ("on_hold",))] * 30
+        + [InstanceFate(("paid",), after=("review",))] * 3
+        + [InstanceFate(("paid",), ("paid",))] * 2
+        + [InstanceFate(("elsewhere",), ("elsewhere",))]
     )
     diff = order_diff().with_instances(counts)
     said = texts(diff.draw().svg)
-    for words in ("1,200 stored", "30 stranded", "3 stored", "2 stranded"):
+    for words in ("1,200 stored", "30 stranded", "3 stored", "2 stranded", "3 go on in review"):
         assert said.count(words) == 1
     assert "1 stored in states of neither chart: elsewhere" in said
     assert said[0] == "order, version 1 to version 2: 9 changes, 33 of 1236 instances stranded"
     assert "stranded in on_hold: 30" in str(diff)
-    assert diff.to_dict()["instances"]["states"]["paid"] == {"stored": 5, "stranded": 2}
+    assert "moved from paid to review: 3" in str(diff)
+    record = diff.to_dict()["instances"]["states"]["paid"]
+    assert record == {"stored": 5, "stranded": 2, "moved": {"review": 3}}
 
 
 def test_an_instance_in_two_regions_is_counted_once() -> None:
     """And stands in each of its leaves."""
-    counts = InstanceCounts.of([(("both.a", "both.b"), ("both.b",))])
+    counts = InstanceCounts.of([InstanceFate(("both.a", "both.b"), ("both.b",))])
     assert (counts.total, counts.stranded) == (1, 1)
     assert [counts.by_state[name].stranded for name in ("both.a", "both.b")] == [0, 1]
     assert str(counts) == "1 of 1 instance stranded"
@@ -176,7 +178,7 @@ def test_the_legend_has_what_occurs() -> None:
     assert "stored instances" not in said
     alone = gallery.count.diff(gallery.count).draw().svg
     assert not {"new", "gone", "changed"} & set(texts(alone))
-    stored = order_diff().with_instances(InstanceCounts.of([(("open",), ())])).draw().svg
+    stored = order_diff().with_instances(InstanceCounts.of([InstanceFate(("open",))])).draw().svg
     assert "stored instances" in texts(stored)
 
 

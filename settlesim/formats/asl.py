@@ -1,0 +1,340 @@
+"""Reads state machines of AWS Step Functions (Amazon States Language), as JSON or YAML.
+
+Source: the Amazon States Language specification (states-language.net), with JSONata.
+
+What is carried over
+--------------------
+Every state with its type, Next, End, Default and Catch: a Task runs a service, a Wait is a
+delay, a Choice asks guards that are called as their conditions read, a Pass goes on at once,
+the branches of a Parallel are regions. What Step Functions does with data between the states
+(paths, templates, Assign) is named as left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from settlesim.chart.dialect import MAX_SECONDS
+from settlesim.chart.event import MAX_NAME_LENGTH
+from settlesim.chart.problems import Problems
+from settlesim.errors import shorten
+from settlesim.formats.boolean_guards import Alternatives, all_of, any_of, named, negated
+from settlesim.formats.draft import Document, Draft, Invoked, Route
+from settlesim.formats.losses import Losses
+from settlesim.formats.reader_options import ReaderOptions
+
+__all__ = ["read_asl"]
+
+_TYPES: Final = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
+_DATA: Final = (
+    *("InputPath", "OutputPath", "ResultPath", "ResultSelector", "Assign", "Output", "Result"),
+    *("ItemsPath", "ItemSelector", "Error", "Cause", "ErrorPath", "CausePath"),
+)
+_DETAILS: Final = ("HeartbeatSeconds", "HeartbeatSecondsPath", "TimeoutSecondsPath", "Credentials")
+_SIGNS: Final = {
+    "Equals": "==",
+    "LessThan": "<",
+    "LessThanEquals": "<=",
+    "GreaterThan": ">",
+    "GreaterThanEquals": ">=",
+    "Matches": "matches",
+}
+_COMPARISON: Final = re.compile(r"(String|Numeric|Boolean|Timestamp)([A-Z]\w*?)(Path)?")
+_LAMBDA: Final = re.compile(r"arn:[\w-]+:lambda:[^:]*:[^:]*:function:(.+)")
+_SERVICE: Final = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:(?:aws-sdk:)?(.+)")
+_ANY_ERROR: Final = "States.ALL"
+
+
+def read_asl(record: Mapping[str, Any], options: ReaderOptions, losses: Losses) -> Document:
+    """Read a state machine.
+
+    Raises
+    ------
+    DefinitionError
+        A name that no state has, a value of the wrong shape.
+    """
+    return _Reader(record, options, losses).read()
+
+
+_State = Mapping[str, Any]
+_Drafts = dict[str, Draft]
+
+
+class _Reader:
+    def __init__(self, record: Mapping[str, Any], options: ReaderOptions, losses: Losses) -> None:
+        self.record = record
+        self.options = options
+        self.losses = losses
+        self.problems = Problems("state machine")
+        self.document = Document(Draft("machine"), "Amazon States Language")
+        self.ends: dict[Draft, Draft] = {}
+        """The final states that were added, by the state around them."""
+
+    def read(self) -> Document:
+        root = self.document.root
+        if isinstance(self.record.get("Comment"), str):
+            self.losses.add("description", "Comment of the state machine")
+        if "TimeoutSeconds" in self.record:
+            self.losses.add("time-out", "the state machine")
+        self._machine(root, self.record, "the state machine")
+        self.problems.raise_if_any()
+        if any("reject" in draft.tags for draft in root.every()):
+            self.document.settings["on_reject"] = "persist"
+            self.document.notes.append("a state of type Fail is rejected and final, and is saved")
+        return self.document
+
+    # --- states ---------------------------------------------------------------------------
+
+    def _machine(self, around: Draft, record: Mapping[str, Any], where: str) -> None:
+        """Read what has StartAt and States: the whole, or a branch."""
+        states = record.get("States")
+        if not isinstance(states, Mapping) or not states:
+            self.problems.add(where, f"States is {shorten(states, 60)}; an object of states")
+            return
+        drafts: _Drafts = {}
+        for name in states:
+            self.document.count()
+            drafts[str(name)] = around.add(str(name))
+        start = record.get("StartAt")
+        if start in drafts:
+            around.initial = drafts[start]
+        else:
+            self.problems.unknown(f"{where} StartAt", "state", start, drafts)
+        for name, state in states.items():
+            draft = drafts[str(name)]
+            if isinstance(state, Mapping):
+                self._state(draft, state, drafts)
+            else:
+                self.problems.add(draft.path, f"is {shorten(state, 60)}; an object is needed")
+
+    def _state(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        kind = state.get("Type")
+        if kind not in _TYPES:
+            self.problems.unknown(f"{draft.path} Type", "type", kind, _TYPES)
+            return
+        if state.get("Comment"):
+            self.losses.add("description", f"Comment of {draft.path}")
+        for key in _DATA:
+            if state.get(key) is not None:
+                self.losses.add("data path", f"{key} of {draft.path}")
+        if kind in ("Succeed", "Fail"):
+            self._ending(draft, kind)
+        else:
+            readers = {
+                "Choice": self._choice,
+                "Wait": self._wait,
+                "Pass": self._pass,
+                "Parallel": self._parallel,
+            }
+            readers.get(kind, self._task)(draft, state, drafts)
+
+    def _ending(self, draft: Draft, kind: str) -> None:
+        draft.kind = "final"
+        if kind == "Fail":
+            draft.tags.append("reject")
+            if draft.parent is not None and draft.parent.parent is not None:
+                self.losses.add("branch failure", draft.path)
+
+    def _wait(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        draft.after = [(self._seconds(draft, state), self._next(draft, state, drafts))]
+
+    def _pass(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        draft.always = self._next(draft, state, drafts)
+        if state.get("Parameters") is not None:
+            self.losses.add("data path", f"Parameters of {draft.path}")
+
+    def _next(self, draft: Draft, state: _State, drafts: _Drafts) -> list[Route]:
+        """Return what leads to the next state, or to the end of what is around."""
+        if state.get("End") is True:
+            return [Route(targets=[self._end(draft)])]
+        target = self._named(draft, state.get("Next"), drafts, "Next")
+        return [] if target is None else [Route(targets=[target])]
+
+    def _named(self, draft: Draft, name: object, drafts: _Drafts, key: str) -> Draft | None:
+        target = drafts.get(name) if isinstance(name, str) else None
+        if target is None:
+            self.problems.unknown(f"{draft.path} {key}", "state", name, drafts)
+        return target
+
+    def _end(self, draft: Draft) -> Draft:
+        """Return the final state beside this one, which Step Functions has no name for."""
+        around = draft.parent or self.document.root
+        if around not in self.ends:
+            key = "End"
+            while key in around.by_key:
+                key += "_"
+            self.document.count()
+            self.ends[around] = around.add(key, "final")
+        return self.ends[around]
+
+    def _parallel(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        branches = state.get("Branches")
+        if not isinstance(branches, list) or not branches:
+            self.problems.add(f"{draft.path} Branches", f"is {shorten(branches, 60)}; a list")
+            return
+        draft.kind = "parallel"
+        draft.on_done = self._next(draft, state, drafts)
+        for number, branch in enumerate(branches, 1):
+            self.document.count()
+            region = draft.add(f"Branch {number}")
+            if isinstance(branch, Mapping):
+                self._machine(region, branch, region.path)
+            else:
+                self.problems.add(region.path, f"is {shorten(branch, 60)}; an object is needed")
+        for key in ("Catch", "Retry"):
+            if state.get(key):
+                self.losses.add("branch failure", f"{key} of {draft.path}")
+        if state.get("Parameters") is not None or state.get("Arguments") is not None:
+            self.losses.add("data path", f"Parameters of {draft.path}")
+
+    # --- tasks ----------------------------------------------------------------------------
+
+    def _task(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        if state["Type"] == "Map":
+            self.losses.add("map", draft.path)
+            service = Invoked(draft.key[:MAX_NAME_LENGTH])
+        else:
+            service = Invoked(self._service_name(draft, state))
+            service.input = self._input(draft, service.src, state)
+        service.timeout = self._timeout(draft, state)
+        service.on_done = self._next(draft, state, drafts)
+        service.on_error = self._catch(draft, state.get("Catch"), drafts)
+        service.retry = self._retry(draft, state.get("Retry"))
+        for key in _DETAILS:
+            if key in state:
+                self.losses.add("service detail", f"{key} of {draft.path}")
+        draft.invoke = [service]
+
+    def _service_name(self, draft: Draft, state: Mapping[str, Any]) -> str:
+        resource = state.get("Resource")
+        if not isinstance(resource, str) or not resource.strip():
+            self.problems.add(f"{draft.path} Resource", f"is {shorten(resource)}; a text is needed")
+            return "unknown"
+        given = state.get("Parameters", state.get("Arguments"))
+        function = given.get("FunctionName") if isinstance(given, Mapping) else None
+        if resource.partition(".")[0].endswith(":lambda:invoke") and isinstance(function, str):
+            resource = function
+        found = _LAMBDA.fullmatch(resource) or _SERVICE.fullmatch(resource)
+        return (found[1] if found else resource)[:MAX_NAME_LENGTH]
+
+    def _input(self, draft: Draft, src: str, state: Mapping[str, Any]) -> Any:
+        for key in (src, draft.key):
+            if key in self.options.inputs:
+                return self.options.inputs[key]
+        given = state.get("Parameters", state.get("Arguments"))
+        if given is None or not _is_computed(given):
+            return given
+        self.losses.add("input", f"{src} of {draft.path}")
+        return None
+
+    def _timeout(self, draft: Draft, state: Mapping[str, Any]) -> float | None:
+        value = state.get("TimeoutSeconds")
+        if value is None:
+            return None
+        if isinstance(value, (int, float)) and 0 < value <= MAX_SECONDS:
+            return float(value)
+        self.losses.add("service detail", f"TimeoutSeconds of {draft.path}")
+        return None
+
+    def _catch(self, draft: Draft, value: object, drafts: _Drafts) -> list[Route]:
+        """Return a transition for each error that is caught, in order; the first that fits."""
+        found = []
+        for catcher in self._objects(draft, value, "Catch"):
+            target = self._named(draft, catcher.get("Next"), drafts, "Catch Next")
+            for key in ("ResultPath", "Assign", "Output"):
+                if key in catcher:
+                    self.losses.add("data path", f"Catch {key} of {draft.path}")
+            if target is None:
+                continue
+            for name in self._errors(draft, catcher):
+                guards = () if name == _ANY_ERROR else (f"error is {name}"[:MAX_NAME_LENGTH],)
+                found.append(Route(targets=[target], conditions=guards))
+        return found
+
+    def _retry(self, draft: Draft, value: object) -> list[dict[str, Any]]:
+        return [
+            {
+                "errors": self._errors(draft, each),
+                "attempts": each.get("MaxAttempts", 3),
+                "seconds": each.get("IntervalSeconds", 1),
+                "factor": each.get("BackoffRate", 2.0),
+                "longest": each.get("MaxDelaySeconds"),
+                "jitter": each.get("JitterStrategy") == "FULL",
+            }
+            for each in self._objects(draft, value, "Retry")
+        ]
+
+    def _objects(self, draft: Draft, value: object, key: str) -> list[Mapping[str, Any]]:
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+            self.problems.add(f"{draft.path} {key}", f"is {shorten(value, 60)}; a list of objects")
+            return []
+        return value
+
+    def _errors(self, draft: Draft, record: Mapping[str, Any]) -> list[str]:
+        names = record.get("ErrorEquals")
+        if isinstance(names, list) and names and all(isinstance(each, str) for each in names):
+            return [_ANY_ERROR] if _ANY_ERROR in names else names
+        self.problems.add(f"{draft.path} ErrorEquals", f"is {shorten(names)}; a list of names")
+        return []
+
+    # --- delays and choices ---------------------------------------------------------------
+
+    def _seconds(self, draft: Draft, state: Mapping[str, Any]) -> float:
+        value = state.get("Seconds")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if 0 <= value <= MAX_SECONDS:
+                return float(value) or 0.001
+            self.problems.add(
+                f"{draft.path} Seconds", f"is {shorten(value)}; a number in [0, {MAX_SECONDS:g}]"
+            )
+        elif draft.key in self.options.delays:
+            return float(self.options.delays[draft.key])
+        else:
+            self.losses.add("named delay", draft.path)
+        return 1.0
+
+    def _choice(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        for rule in self._objects(draft, state.get("Choices"), "Choices"):
+            target = self._named(draft, rule.get("Next"), drafts, "Choices Next")
+            if target is None:
+                continue
+            for conditions, unless in self._rule(draft, rule):
+                draft.always.append(Route(targets=[target], conditions=conditions, unless=unless))
+        if "Default" in state:
+            target = self._named(draft, state["Default"], drafts, "Default")
+            draft.always += [] if target is None else [Route(targets=[target])]
+
+    def _rule(self, draft: Draft, rule: Mapping[str, Any]) -> Alternatives:
+        for key, join in (("And", all_of), ("Or", any_of)):
+            if key in rule:
+                return join([self._rule(draft, each) for each in
+                             self._objects(draft, rule[key], key)])  # fmt: skip
+        if "Not" in rule and isinstance(rule["Not"], Mapping):
+            return negated(self._rule(draft, rule["Not"]))
+        if isinstance(rule.get("Condition"), str):
+            return named(rule["Condition"].strip("{}% ")[:MAX_NAME_LENGTH] or "condition")
+        variable = rule.get("Variable")
+        for key, value in rule.items():
+            if key.startswith("Is") and isinstance(value, bool):
+                asked = named(f"{variable} is {key[2:].lower()}"[:MAX_NAME_LENGTH])
+                return asked if value else negated(asked)
+            found = _COMPARISON.fullmatch(key)
+            if found is not None and found[2] in _SIGNS:
+                shown = value if found[3] else json.dumps(value, ensure_ascii=False)
+                return named(f"{variable} {_SIGNS[found[2]]} {shown}"[:MAX_NAME_LENGTH])
+        self.problems.add(f"{draft.path} Choices", f"{shorten(dict(rule), 60)} is no condition")
+        return named("unknown")
+
+
+def _is_computed(value: Any) -> bool:
+    """Whether a template has a path, an intrinsic function or a JSONata expression."""
+    if isinstance(value, Mapping):
+        return any(str(key).endswith(".$") or _is_computed(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(map(_is_computed, value))
+    return isinstance(value, str) and value.startswith("{%")

@@ -1,0 +1,222 @@
+"""State machines of Step Functions become charts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settlesim import Interpreter, MemoryStore, SimulatedClock, import_chart, read_chart
+from settlesim.errors import DefinitionError
+from tests.formats.lines import edge_lines, state_lines
+
+CHARGE = "arn:aws:lambda:eu-west-1:123456789012:function:charge"
+
+
+def machine(**states: Any) -> dict[str, Any]:
+    """Return a state machine that starts at the first state."""
+    return {"StartAt": next(iter(states)), "States": states}
+
+
+def _edges(**states: Any) -> list[str]:
+    return edge_lines(import_chart(machine(**states)).chart)
+
+
+def test_a_task_runs_a_service_and_goes_on() -> None:
+    """Its function is the service, its Catch what follows a failure."""
+    found = import_chart(
+        machine(
+            Pay={
+                "Type": "Task",
+                "Resource": CHARGE,
+                "TimeoutSeconds": 5,
+                "Parameters": {"currency": "EUR"},
+                "Next": "Done",
+                "Catch": [
+                    {"ErrorEquals": ["Declined", "States.Timeout"], "Next": "Failed"},
+                    {"ErrorEquals": ["States.ALL"], "Next": "Done"},
+                ],
+            },
+            Done={"Type": "Succeed"},
+            Failed={"Type": "Fail", "Error": "no", "Cause": "money"},
+        )
+    )
+    assert edge_lines(found.chart) == [
+        "Pay -done.invoke.Pay.0-> Done",
+        "Pay -error.invoke.Pay.0[error is Declined]-> Failed",
+        "Pay -error.invoke.Pay.0[error is States.Timeout]-> Failed",
+        "Pay -error.invoke.Pay.0-> Done",
+    ]
+    (service,) = found.chart.node("Pay").invoke
+    assert (service.src, service.timeout, service.input) == ("charge", 5.0, {"currency": "EUR"})
+    assert found.chart.node("Failed").tags == ("reject",)
+    assert found.chart.on_reject == "persist"
+    assert {loss.kind: len(loss.places) for loss in found.losses} == {"data path": 2}
+
+
+@pytest.mark.parametrize(
+    ("resource", "parameters", "name"),
+    [
+        (CHARGE, None, "charge"),
+        ("arn:aws:states:::sqs:sendMessage", None, "sqs:sendMessage"),
+        ("arn:aws:states:::aws-sdk:s3:getObject", None, "s3:getObject"),
+        ("arn:aws:states:::lambda:invoke", {"FunctionName": CHARGE}, "charge"),
+        ("arn:aws:states:::lambda:invoke.waitForTaskToken", {"FunctionName": "f"}, "f"),
+        ("arn:aws:states:eu-west-1:1:activity:hand", None, "activity:hand"),
+        ("whatever", None, "whatever"),
+    ],
+)
+def test_a_service_is_called_as_its_resource(resource: str, parameters: Any, name: str) -> None:
+    """Without what only says where it runs."""
+    state = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
+    chart = import_chart(machine(A=state)).chart
+    assert chart.node("A").invoke[0].src == name
+
+
+def test_end_leads_to_a_final_state() -> None:
+    """Which Step Functions has no name for; one that is called so keeps its name."""
+    found = import_chart(
+        machine(End={"Type": "Pass", "End": True}, B={"Type": "Task", "Resource": "r", "End": True})
+    )
+    assert edge_lines(found.chart) == ["End --> End_", "B -done.invoke.B.0-> End_"]
+    assert state_lines(found.chart) == ["End", "B", "End_ final"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines"),
+    [
+        ({"Variable": "$.n", "NumericGreaterThan": 5}, ["A -[$.n > 5]-> B"]),
+        ({"Variable": "$.s", "StringEquals": "x"}, ['A -[$.s == "x"]-> B']),
+        ({"Variable": "$.s", "StringMatches": "x*"}, ['A -[$.s matches "x*"]-> B']),
+        ({"Variable": "$.a", "NumericLessThanEqualsPath": "$.b"}, ["A -[$.a <= $.b]-> B"]),
+        ({"Variable": "$.b", "BooleanEquals": True}, ["A -[$.b == true]-> B"]),
+        ({"Variable": "$.b", "IsPresent": False}, ["A -[not $.b is present]-> B"]),
+        ({"Condition": "{% $n > 5 %}"}, ["A -[$n > 5]-> B"]),
+        (
+            {"Not": {"Variable": "$.n", "NumericLessThan": 1}},
+            ["A -[not $.n < 1]-> B"],
+        ),
+        (
+            {"Or": [{"Variable": "$.a", "IsNull": True}, {"Variable": "$.b", "IsNull": True}]},
+            ["A -[$.a is null]-> B", "A -[$.b is null]-> B"],
+        ),
+        (
+            {"And": [{"Variable": "$.a", "IsNull": True}, {"Variable": "$.b", "IsNull": True}]},
+            ["A -[$.a is null and $.b is null]-> B"],
+        ),
+    ],
+)
+def test_a_choice_asks_guards_that_are_called_as_they_read(
+    rule: dict[str, Any], lines: list[str]
+) -> None:
+    """Joined ones are spelled out; Default comes last."""
+    choice = {"Type": "Choice", "Choices": [{**rule, "Next": "B"}], "Default": "C"}
+    ends = {"B": {"Type": "Succeed"}, "C": {"Type": "Succeed"}}
+    assert _edges(A=choice, **ends) == [*lines, "A --> C"]
+
+
+def test_a_wait_is_a_delay() -> None:
+    """Of seconds; one that is computed is named, and can be given."""
+    record = machine(
+        A={"Type": "Wait", "Seconds": 10, "Next": "B"},
+        B={"Type": "Wait", "TimestampPath": "$.t", "End": True},
+    )
+    found = import_chart(record)
+    assert [node.after[0].seconds for node in found.chart.states if node.after] == [10, 1]
+    assert [loss.kind for loss in found.losses] == ["named delay"]
+    given = import_chart(record, delays={"B": 60})
+    assert (given.chart.node("B").after[0].seconds, given.losses) == (60, ())
+
+
+def test_branches_are_regions() -> None:
+    """The next state follows when all have ended."""
+    found = import_chart(
+        machine(
+            Both={
+                "Type": "Parallel",
+                "Branches": [
+                    machine(L={"Type": "Task", "Resource": "l", "End": True}),
+                    machine(R={"Type": "Wait", "Seconds": 1, "End": True}),
+                ],
+                "Next": "Done",
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}],
+            },
+            Done={"Type": "Succeed"},
+        )
+    )
+    assert state_lines(found.chart) == [
+        "Both parallel",
+        "Both.Branch 1 compound -> Both.Branch 1.L",
+        "Both.Branch 1.L",
+        "Both.Branch 1.End final",
+        "Both.Branch 2 compound -> Both.Branch 2.R",
+        "Both.Branch 2.R",
+        "Both.Branch 2.End final",
+        "Done final",
+    ]
+    assert "Both -done.state.Both-> Done" in edge_lines(found.chart)
+    assert [loss.kind for loss in found.losses] == ["branch failure"]
+
+
+def test_what_step_functions_does_with_data_is_named() -> None:
+    """And a Map is one service."""
+    found = import_chart(
+        machine(
+            A={
+                "Type": "Task",
+                "Resource": "r",
+                "Parameters": {"x.$": "$.x"},
+                "ResultPath": "$.y",
+                "HeartbeatSeconds": 5,
+                "Next": "B",
+            },
+            B={"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": {}, "Next": "C"},
+            C={"Type": "Pass", "Result": {"n": 1}, "End": True, "Comment": "c"},
+        )
+    )
+    assert {loss.kind: len(loss.places) for loss in found.losses} == {
+        "data path": 3,
+        "input": 1,
+        "service detail": 1,
+        "map": 1,
+        "description": 1,
+    }
+    assert found.chart.node("B").invoke[0].src == "B"
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ({"A": {"Type": "Pass", "Next": "X"}}, "A Next: unknown state 'X'"),
+        ({"A": {"Type": "Taks"}}, "A Type: unknown type 'Taks'; did you mean 'Task'?"),
+        ({"A": {"Type": "Task", "End": True}}, "A Resource: is None; a text is needed"),
+        ({"A": {"Type": "Choice", "Choices": [{"Next": "A"}]}}, "is no condition"),
+        ({"A": {"Type": "Wait", "Seconds": -1, "End": True}}, "A Seconds: is -1"),
+        ({"A": {"Type": "Parallel", "Branches": [], "End": True}}, "A Branches: is []; a list"),
+        ({"A": 7}, "A: is 7; an object is needed"),
+    ],
+)
+def test_a_state_machine_that_is_wrong_is_refused_with_the_place(
+    states: dict[str, Any], words: str
+) -> None:
+    """As any other chart is."""
+    with pytest.raises(DefinitionError) as caught:
+        import_chart({"StartAt": "A", "States": states})
+    assert words in str(caught.value)
+
+
+def test_a_state_machine_runs() -> None:
+    """It starts by itself, and ends in its final state."""
+
+    async def charge(call: Any) -> dict[str, int]:
+        return {"receipt": 7}
+
+    chart = read_chart(
+        machine(
+            Pay={"Type": "Task", "Resource": CHARGE, "Next": "Rest"},
+            Rest={"Type": "Wait", "Seconds": 30, "Next": "Done"},
+            Done={"Type": "Succeed"},
+        )
+    ).bind({"charge": charge})
+    interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())
+    assert interpreter.settle_sync("k", "GO").after.configuration == ("Done",)
