@@ -222,7 +222,8 @@ class Chain:
             ChartEditedError,
             snapshot,
             key,
-            f"{reason}. Take the edit back, or give the chart a new version and a step",
+            f"{reason}. Take the edit back, or give the chart a new version and a step; while you "
+            'develop, on_edited="warn" goes on from it',
         )
 
     def edit(self, snapshot: Snapshot, now: Chart, known: Mapping[str, Chart]) -> str:
