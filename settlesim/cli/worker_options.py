@@ -124,6 +124,7 @@ def worker_options(function: Callable[..., Any]) -> Callable[..., Any]:
         settings = WorkerSettings(**{name: values.pop(name) for name in names})
         return function(settings=settings, **values)
 
+    decorated: Callable[..., Any] = command
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
