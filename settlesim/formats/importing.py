@@ -27,6 +27,7 @@ from settlesim.formats.recognition import (
     format_of_record,
     format_of_text,
 )
+from settlesim.formats.scxml import read_scxml
 from settlesim.formats.settling_rule import (
     REJECTED,
     SETTLED,
@@ -35,6 +36,7 @@ from settlesim.formats.settling_rule import (
     resting_leaves,
     tagged,
 )
+from settlesim.formats.sismic import read_sismic
 from settlesim.formats.xstate import read_xstate
 from settlesim.machine.from_markup import chart_from_markup
 from settlesim.machine.from_transitions import LeftOutWarning
@@ -269,11 +271,15 @@ _TextReader = Callable[[str, str, Losses], Document]
 
 _RECORD_READERS: Final[Mapping[FormatName, _RecordReader]] = {
     "asl": read_asl,
+    "sismic": read_sismic,
     "xstate": read_xstate,
     "xstate4": lambda record, options, losses: read_xstate(record, options, losses, version=4),
     "xstate5": lambda record, options, losses: read_xstate(record, options, losses, version=5),
 }
-_TEXT_READERS: Final[Mapping[str, _TextReader]] = {"mermaid": read_mermaid}
+_TEXT_READERS: Final[Mapping[str, _TextReader]] = {
+    "mermaid": read_mermaid,
+    "scxml": read_scxml,
+}
 
 
 # --- from a document to a chart -----------------------------------------------------------

@@ -44,6 +44,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "conditions that are no names",
         "write a guard and name it in `conditions`",
     ),
+    "expression": LossKind(
+        "condition that is code",
+        "conditions that are code",
+        "bind a guard to its text",
+    ),
     "output": LossKind(
         "output of a final state", "outputs of final states", "keep it in the context"
     ),
@@ -156,6 +161,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "transition with several targets",
         "transitions with several targets",
         "the format knows one",
+    ),
+    "event prefix": LossKind(
+        "event that begins like another one",
+        "events that begin like others",
+        "SCXML takes its name for theirs, too",
     ),
     "machine": LossKind("part of a machine", "parts of a machine"),
     "function order": LossKind(
