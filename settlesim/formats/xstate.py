@@ -406,8 +406,6 @@ class _Reader:
         specs = value if isinstance(value, list) else [value]
         if forbids and value == []:
             return []
-        if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-            specs = [{"target": value}] if len(value) > 1 else value
         found = []
         for spec in specs:
             if isinstance(spec, (str, Mapping)):

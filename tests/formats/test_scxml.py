@@ -95,7 +95,8 @@ DOCUMENTS = [
         "functions and code",
         '<state id="a"><onentry><script>f()</script><script>x = 1</script></onentry>'
         '<onexit><assign location="x" expr="1"/><log expr="x"/></onexit>'
-        '<transition event="E"><script>call("g h");</script><raise event="x"/></transition></state>',
+        '<transition event="E"><script>call("g h");</script><raise event="x"/></transition>'
+        "</state>",
         ["a -E-> None / g h"],
         lost={"script": 2, "sent event": 1, "description": 1},
     ),

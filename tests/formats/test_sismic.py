@@ -118,7 +118,6 @@ def test_a_statechart_that_is_wrong_is_refused_with_the_place(text: str, words: 
 )
 def test_yaml_that_is_none_is_refused(text: str, words: str) -> None:
     """Aliases too: a few of them can stand for gigabytes."""
-    with pytest.raises(
-        ReadError, match=words.replace("(", r"\(").replace("*", r"\*").replace(")", r"\)")
-    ):
+    with pytest.raises(ReadError) as caught:
         import_chart(text)
+    assert words in caught.value.reason
