@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from settlesim.chart.definition import EVENTLESS, Delay, Invocation, Node, NodeKind, Transition
+from settlesim.chart.definition import (
+    EVENTLESS,
+    Delay,
+    Invocation,
+    Node,
+    NodeKind,
+    Retry,
+    Transition,
+)
 from settlesim.chart.edge_pairs import EdgeGroup, paired_delays, paired_invocations
 from settlesim.chart.renames import likely_renames
 from settlesim.chart.strict_json import JSONValue
@@ -164,9 +172,12 @@ def _of_state(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
 
     if was.kind is not now.kind:
         yield changed(f"{subject} is now {_kind(now)}, no longer {_kind(was)}")
-    if was.initial != now.initial and NodeKind.COMPOUND is was.kind is now.kind:
-        inside = [name_words(each.initial) if each.initial else "no child" for each in (now, was)]
+    starts = [each.initial_states or (each.initial,) for each in (was, now)]
+    if starts[0] != starts[1] and NodeKind.COMPOUND is was.kind is now.kind:
+        inside = [" and ".join(map(name_words, filter(None, each))) for each in reversed(starts)]
+        inside = [each or "no child" for each in inside]
         yield changed(f"{subject} now starts in {inside[0]}, no longer in {inside[1]}")
+    yield from map(changed, _history_sentences(was, now, subject))
     yield from _of_regions(was, now, subject)
     yield from _of_tags(old, new, was, now)
     for attribute, where in (
@@ -180,6 +191,16 @@ def _of_state(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
             yield changed(sentence)
     yield from _of_services(was, now)
     yield from _of_delays(was, now)
+
+
+def _history_sentences(was: Node, now: Node, subject: str) -> Iterator[str]:
+    if was.history is None or now.history is None:
+        return
+    if was.history != now.history:
+        yield f"{subject} is now {now.history} history, no longer {was.history}"
+    if was.default != now.default:
+        defaults = [_names(each.default) for each in (now, was)]
+        yield f"{subject} now stands for {defaults[0]} at first, no longer for {defaults[1]}"
 
 
 def _of_regions(was: Node, now: Node, subject: str) -> Iterator[Change]:
@@ -259,6 +280,22 @@ def _service_sentences(name: str, was: Invocation, now: Invocation) -> Iterator[
         yield f"{service} may now take {limits[0]}, no longer {limits[1]}"
     if was.effect != now.effect:
         yield f"{service} now counts as a service {'with' if now.effect else 'without'} effect"
+    if was.retry != now.retry:
+        retries = [_retries(each) for each in (now, was)]
+        yield f"{service} is now retried {retries[0]}, no longer {retries[1]}"
+
+
+def _retries(invocation: Invocation) -> str:
+    """Say when a service is called again."""
+    return ", then ".join(map(_retry, invocation.retry)) or "never"
+
+
+def _retry(retry: Retry) -> str:
+    errors = f" after {' or '.join(map(name_words, retry.errors))}" if retry.errors else ""
+    most = "" if retry.max_seconds is None else f", at most {_seconds(retry.max_seconds)}"
+    chance = f", {retry.jitter:g} of it by chance (seed {retry.seed})" if retry.jitter else ""
+    wait = f"{_seconds(retry.seconds)} times {retry.factor:g} each time{most}{chance}"
+    return f"up to {retry.attempts} calls{errors}, {wait}"
 
 
 def _of_delays(was: Node, now: Node) -> Iterator[Change]:
@@ -340,9 +377,11 @@ def _of_group(old: Chart, new: Chart, group: EdgeGroup) -> Iterator[Change]:
 
 
 def _edge_sentences(subject: str, was: Transition, now: Transition) -> Iterator[str]:
-    if was.dest != now.dest:
+    if was.dests != now.dests:
         dests = [_dest(each, guards=False) for each in (now, was)]
         yield f"{subject} now leads to {dests[0]}, no longer to {dests[1]}"
+    if was.internal != now.internal:
+        yield f"{subject} now {'stays in' if now.internal else 'leaves'} its source"
     guards = _verb(subject, "requires", _guards(was), _guards(now))
     if guards:
         yield guards
@@ -377,7 +416,7 @@ def _functions(edge: Transition) -> str:
 def _dest(edge: Transition | None, *, guards: bool = True) -> str:
     if edge is None:
         return "nothing"
-    dest = "itself, internally" if edge.dest is None else name_words(edge.dest)
+    dest = " and ".join(map(name_words, edge.dests)) or "itself, internally"
     return f"{dest}{_if(edge)}" if guards else dest
 
 

@@ -43,7 +43,8 @@ class EdgePair:
         """Whether both charts have the transition, with other guards or functions."""
         if self.old is None or self.new is None:
             return False
-        return _plain(replace(self.old, dest=None)) != _plain(replace(self.new, dest=None))
+        was, now = (_plain(replace(each, dest=None, more=())) for each in (self.old, self.new))
+        return was != now
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,8 @@ def _all_of(edge: _Edge) -> Transition:
     return _plain(edge[1])
 
 
-def _dest_of(edge: _Edge) -> str | None:
-    return edge[1].dest
+def _dest_of(edge: _Edge) -> tuple[str, ...]:
+    return edge[1].dests
 
 
 def _group(

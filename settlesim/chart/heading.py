@@ -65,7 +65,25 @@ def read_initial(
         problems.unknown("initial", "state", start, nodes)
     elif nodes[start].kind is NodeKind.HISTORY:
         problems.add("initial", f"{shorten(start)} is a history state, which is never active")
+    elif not scxml:
+        _refuse_a_region(start, nodes, problems)
     return start if isinstance(start, str) else ""
+
+
+def _refuse_a_region(start: str, nodes: Mapping[str, Node], problems: Problems) -> None:
+    """Note a start inside one region: `transitions` would leave the others out."""
+    region: str = start
+    while region in nodes:
+        parent = nodes[region].parent
+        if parent is None:
+            return
+        if nodes[parent].kind is NodeKind.PARALLEL:
+            problems.add(
+                "initial",
+                f"{shorten(start)} is in one region of the parallel node {shorten(parent)}, and "
+                f"all are entered: start in {shorten(parent)}",
+            )
+        region = parent
 
 
 def read_version(version: object, problems: Problems) -> int:

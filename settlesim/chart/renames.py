@@ -67,9 +67,9 @@ def _features(chart: Chart, node: Node, common: Collection[str]) -> set[str]:
     for edge in chart.edges:
         trigger = edge.trigger.replace(node.name, "")
         if edge.source == node.name:
-            dest = edge.dest if edge.dest in common else "elsewhere"
-            found.add(f"{trigger} to {dest}")
-        elif edge.dest == node.name:
+            for dest in edge.dests or (None,):
+                found.add(f"{trigger} to {dest if dest in common else 'elsewhere'}")
+        elif node.name in edge.dests:
             source = edge.source if edge.source in common else "elsewhere"
             found.add(f"{edge.trigger} from {source}")
     return found

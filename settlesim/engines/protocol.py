@@ -149,6 +149,8 @@ class EngineStatus:
     """For how many seconds the oldest event has waited; None also where none waits."""
     timers: int | None = None
     """Delays that run."""
+    paused: int | None = None
+    """Events that the engine does not try any more until a person lets it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -158,6 +160,7 @@ class EngineStatus:
             "dead_letters": self.dead_letters,
             "parked": self.parked,
             "timers": self.timers,
+            "paused": self.paused,
         }
 
 

@@ -108,9 +108,12 @@ class _SketchMixin(Graph):
         if title:
             graph.graph_attr.update(label=plain_label(title), labelloc="t")
         self._vertices(sketch, None, graph)
+        self._forks(sketch, None, graph)
         self._start(sketch, None, graph)
         for arc in (each for each in sketch.arcs if not each.internal):
             self._arc(sketch, arc, graph, labels)
+        for vertex in sketch.vertices.values():
+            self._defaults(sketch, vertex, graph)
         graph.draw = partial(self.draw, graph)  # as transitions does
         return graph
 
@@ -138,6 +141,7 @@ class _SketchMixin(Graph):
                     self._start(sketch, vertex, inside)
                 if vertex.kind is NodeKind.PARALLEL:
                     self._align(sketch, vertex, inside)
+                self._forks(sketch, vertex.name, inside)
                 if any(
                     _from_inside(sketch, arc) for arc in sketch.arcs if arc.source == vertex.name
                 ):
@@ -146,6 +150,11 @@ class _SketchMixin(Graph):
     def _look(self, vertex: Vertex, style: str) -> dict[str, str]:
         """Return shape and colours of a leaf: rounded is settled, dashed is passing."""
         colours = self.colours
+        if vertex.kind is NodeKind.HISTORY:
+            return {
+                "shape": "circle", "style": "filled", "fillcolor": colours.paper,
+                "color": colours.line, "margin": "0.02", **self._state_style(style),
+            }  # fmt: skip
         look = {"style": "rounded,dashed,filled", "fillcolor": colours.paper, "color": colours.line}
         if vertex.rest is not None:
             corner = "" if vertex.rest == "rejected" else "rounded,"
@@ -224,6 +233,24 @@ class _SketchMixin(Graph):
             color=colour, fillcolor=colour, **{"class": kind},
         )  # fmt: skip
 
+    def _defaults(self, sketch: Sketch, vertex: Vertex, graph: graphviz.Digraph) -> None:
+        """Draw the arrows from a history state to what it stands for at first."""
+        for index, name in enumerate(vertex.default):
+            ends = {"lhead": _cluster(sketch, name)} if sketch.vertices[name].children else {}
+            graph.edge(
+                vertex.id,
+                sketch.entry(name),
+                id=f"{vertex.id}_default_{index}",
+                **{"class": "edge default"},
+                **ends,
+            )
+
+    def _forks(self, sketch: Sketch, parent: str | None, graph: graphviz.Digraph) -> None:
+        """Draw the points where arrows fork: in the state around source and destinations."""
+        for arc in sketch.arcs:
+            if arc.more and _around(sketch, arc) == parent:
+                self._point(arc.fork, "fork", graph)
+
     # --- arcs -----------------------------------------------------------------------------
 
     def _is_taken(self, arc: Arc) -> bool:
@@ -243,7 +270,16 @@ class _SketchMixin(Graph):
             attributes["color"] = self.colours.rejected
         if self._is_taken(arc):
             attributes.update(color=self.colours.active, penwidth="2.5")
-        graph.edge(tail, head, **attributes)
+        if not arc.more:
+            graph.edge(tail, head, **attributes)
+            return
+        attributes.pop("lhead", None)
+        graph.edge(tail, arc.fork, **{**attributes, "arrowhead": "none"})
+        shared = {"arrowhead": arrow, "style": line, "class": attributes["class"]}
+        shared |= {key: attributes[key] for key in ("color", "penwidth") if key in attributes}
+        for id_, dest in arc.branches.items():
+            ends = {"lhead": _cluster(sketch, dest)} if sketch.vertices[dest].children else {}
+            graph.edge(arc.fork, sketch.entry(dest), id=id_, **shared, **ends)
 
 
 class SettleGraph(_SketchMixin):
@@ -255,6 +291,12 @@ class NestedSettleGraph(_SketchMixin, NestedGraph):
 
 
 # --- ends of an arc -----------------------------------------------------------------------
+
+
+def _around(sketch: Sketch, arc: Arc) -> str | None:
+    """Return the innermost state around all ends of an arc; None where there is none."""
+    others = [set(sketch.above(end)) for end in (arc.dest, *arc.more)]
+    return next((each for each in sketch.above(arc.source) if all(each in o for o in others)), None)
 
 
 def _from_inside(sketch: Sketch, arc: Arc) -> bool:

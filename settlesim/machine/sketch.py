@@ -80,6 +80,8 @@ class Vertex:
     children: tuple[str, ...]
     initial: str | None
     rows: tuple[LabelRow, ...]
+    default: tuple[str, ...] = ()
+    """What a history state stands for at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,19 @@ class Arc:
     """Whether the transition leaves nothing: it is a line in its state, and `dest` is `source`."""
     kind: TransitionKind
     rows: tuple[LabelRow, ...]
+    more: tuple[str, ...] = ()
+    """Further destinations; the arrow forks then."""
+
+    @property
+    def fork(self) -> str:
+        """The id of the point where the arrow forks."""
+        return f"{self.id}_fork"
+
+    @property
+    def branches(self) -> dict[str, str]:
+        """The destinations behind the fork, by the ids of their arrows; empty where it has none."""
+        dests = (self.dest, *self.more) if self.more else ()
+        return {f"{self.id}_{index}": dest for index, dest in enumerate(dests)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +155,10 @@ class Sketch:
     def narrowed(self, active: Iterable[str], taken: Iterable[Arc]) -> Sketch:
         """Return the part around the active states: they, what they may do, where it leads."""
         keep = {name for leaf in active if leaf in self.vertices for name in self.above(leaf)}
-        keep.update(end for arc in taken for end in (arc.source, arc.dest))
+        keep.update(end for arc in taken for end in (arc.source, arc.dest, *arc.more))
         arcs = tuple(arc for arc in self.arcs if arc.source in keep)
-        keep.update(each for arc in arcs for each in self._shown_with(arc.dest))
+        ends = [end for arc in arcs for end in (arc.dest, *arc.more)]
+        keep.update(each for end in ends for each in self._shown_with(end))
         keep = {name for leaf in sorted(keep) for name in self.above(leaf)}
         return Sketch(
             {
@@ -158,6 +174,8 @@ class Sketch:
         """Yield a destination and what is entered with it."""
         yield name
         vertex = self.vertices[name]
+        for default in vertex.default:
+            yield from self._shown_with(default)
         for child in vertex.children if vertex.initial is None else (vertex.initial,):
             yield from self._shown_with(child)
 
@@ -173,6 +191,7 @@ def _without(vertex: Vertex, keep: set[str]) -> Vertex:
         children=tuple(child for child in vertex.children if child in keep),
         initial=vertex.initial if vertex.initial in keep else None,
         rows=vertex.rows,
+        default=vertex.default,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from settlesim.chart import (
     DEFAULT_TAGS,
     Chart,
+    Invocation,
     Node,
     NodeKind,
     SettlingTags,
@@ -110,6 +111,9 @@ class _Reader:
         own = self._own_rest(state.get("tags", ()))
         id_ = f"n{len(self.vertices)}"
         label = (node.label if node is not None else state.get("label")) or str(state["name"])
+        if node is not None and node.history is not None:
+            self._history(node, id_, parent)
+            return
         rows = (*text_rows(label, "name"), *self._rows(state, node))
         if name in self._assumed:
             rows += (LabelRow((LabelText("settled by rule", "word"),)),)
@@ -130,6 +134,16 @@ class _Reader:
                 id_, name, label, kind, rest, parent, children, start, rows
             )
 
+    def _history(self, node: Node, id_: str, parent: str | None) -> None:
+        """Note a history state: an H, with an asterisk if it is deep (UML 2.5, 14.2.3.7)."""
+        letter = "H*" if node.history == "deep" else "H"
+        rows = [LabelRow((LabelText(letter, "name"),))]
+        if node.label is not None:
+            rows += text_rows(node.label, "word")
+        self.vertices[node.name] = Vertex(
+            id_, node.name, letter, node.kind, None, parent, (), None, tuple(rows), node.default
+        )
+
     def _own_rest(self, tags: Iterable[object]) -> Rest | None:
         names = [str(tag) for tag in tags]
         if any(name in self._tags.rejected for name in names):
@@ -139,13 +153,13 @@ class _Reader:
     def _rows(self, state: Mapping[str, Any], node: Node | None) -> Iterator[LabelRow]:
         for invocation in node.invoke if node is not None else ():
             first, *others = text_rows(invocation.src, "service", "gear")
-            limit = invocation.timeout
-            if limit is not None and not others:
-                first = LabelRow((*first.runs, LabelText(f"≤ {limit:g} s", "limit")), first.icon)
+            limits = list(_limits(invocation))
+            if len(limits) == 1 and not others:
+                first = LabelRow((*first.runs, LabelText(limits.pop(), "limit")), first.icon)
             yield first
             yield from others
-            if limit is not None and others:
-                yield LabelRow((LabelText(f"≤ {limit:g} s", "limit"),))
+            if limits:
+                yield LabelRow((LabelText(", ".join(limits), "limit"),))
         if not self._details:
             return
         if node is None and state.get("timeout"):
@@ -173,7 +187,7 @@ class _Reader:
             )
         dest = transition.get("dest")
         rows = tuple(self._arc_rows(made))
-        return Arc(edge, source, str(dest or source), dest is None, made.kind, rows)
+        return Arc(edge, source, str(dest or source), dest is None, made.kind, rows, made.more)
 
     def _arc_rows(self, made: Transition) -> Iterator[LabelRow]:
         head = list(self._trigger_rows(made))
@@ -187,6 +201,8 @@ class _Reader:
         else:
             yield from head
             yield from text_rows(guard, "guard")
+        if made.internal and made.dest is not None:
+            yield LabelRow((LabelText(f"stays in {made.source.rpartition('.')[2]}", "word"),))
         if self._details and made.assigns:
             yield from text_rows(f"/ {', '.join(made.assigns)}", "assign")
 
@@ -221,6 +237,15 @@ class _Reader:
         triggers = {each.done_trigger: each.src for each in node.invoke}
         triggers.update((each.error_trigger, each.src) for each in node.invoke)
         return f"{triggers[made.trigger]} {word}"
+
+
+def _limits(invocation: Invocation) -> Iterator[str]:
+    """Yield how long a service may take, and how often it is called."""
+    if invocation.timeout is not None:
+        yield f"≤ {invocation.timeout:g} s"
+    if invocation.retry:
+        calls = 1 + sum(each.attempts - 1 for each in invocation.retry)
+        yield f"≤ {calls} calls"
 
 
 def text_rows(text: str, role: Role, icon: Icon | None = None) -> list[LabelRow]:

@@ -95,7 +95,7 @@ class AsyncioDriver:
             service = self._new.pop()
             assert isinstance(service, Pending)
             left, limit = self._seconds_left(), self._limit(service)
-            answer = await self._call(service, min(limit, left), own_task=False)
+            answer = await self.call(service, min(limit, left), own_task=False)
             if answer.timed_out and left < limit:
                 raise TimeoutError
             return service, answer
@@ -137,9 +137,9 @@ class AsyncioDriver:
         if isinstance(activity, PendingDelay):
             await self.clock.sleep(activity.seconds)
             return Answer()
-        return await self._call(activity, self._limit(activity), own_task=True)
+        return await self.call(activity, self._limit(activity), own_task=True)
 
-    async def _call(self, service: Pending, limit: float, *, own_task: bool) -> Answer:
+    async def call(self, service: Pending, limit: float, *, own_task: bool) -> Answer:
         """Run a service; its failure is an answer, a cancellation of the event is none.
 
         A task of its own is cancelled by itself, or by the driver, which then reads no answer.

@@ -493,3 +493,60 @@ def test_the_words_are_the_same_in_every_process() -> None:
         for seed in ("0", "1", "77")
     }
     assert len(said) == 1
+
+
+def _player(
+    *,
+    history: str = "deep",
+    default: str | None = None,
+    dest: object = ("p.l.x", "p.r.y"),
+    internal: bool = False,
+    retry: object = None,
+    initial: str | None = None,
+) -> Chart:
+    """A chart with all that only the semantics of SCXML have, and a retry."""
+    regions = [
+        {"name": side, "children": ["x", "y"], "tags": ["settled"], "initial": initial}
+        for side in "lr"
+    ]
+    invoke = {"src": "work", "retry": retry, "on_done": "p", "on_error": "p"}
+    go = {"trigger": "T", "source": "p", "dest": dest, "internal": internal}
+    return Chart(
+        [
+            {
+                "name": "p",
+                "parallel": [
+                    {"name": "back", "history": history, "default": default},
+                    *regions,
+                ],
+            },
+            {"name": "s", "invoke": invoke},
+        ],
+        [go, ["S", "p", "s"], ["B", "s", "p.back"]],
+        "p",
+        semantics="scxml",
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"history": "shallow"}, "state p.back is now shallow history, no longer deep"),
+        ({"default": "l"}, "state p.back now stands for p.l at first, no longer for none"),
+        (
+            {"dest": ["p.l.x", "p.r.x"]},
+            "T of p now leads to p.l.x and p.r.x, no longer to p.l.x and p.r.y",
+        ),
+        ({"dest": "p.l.x"}, "T of p now leads to p.l.x, no longer to p.l.x and p.r.y"),
+        ({"internal": True}, "T of p now stays in its source"),
+        (
+            {"retry": {"attempts": 4, "errors": ["Busy"], "jitter": 1, "max_seconds": 9}},
+            "work of state s is now retried up to 4 calls after Busy, 1 s times 2 each time, at "
+            "most 9 s, 1 of it by chance (seed 0), no longer never",
+        ),
+    ],
+)
+def test_what_only_scxml_and_retries_have_is_told(keys: dict[str, Any], sentence: str) -> None:
+    """No change of meaning is left out."""
+    assert [str(each) for each in _player().diff(_player(**keys))] == [sentence]
+    assert not _player(**keys).diff(_player(**keys))

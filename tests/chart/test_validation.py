@@ -308,3 +308,12 @@ def test_nobody_reads_more_than_a_thousand_problems() -> None:
     with pytest.raises(DefinitionError) as caught:
         Chart([1] * 100_000, initial="a")
     assert caught.value.more == 1_000
+
+
+def test_a_start_in_one_region_is_refused() -> None:
+    """`transitions` would leave the other regions out, and the configuration is none."""
+    regions = ["l", {"name": "r", "children": ["1", "2"]}]
+    assert problems_of([{"name": "p", "parallel": regions}], [], initial="p.r.2") == [
+        "initial: 'p.r.2' is in one region of the parallel node 'p', and all are entered: start in "
+        "'p'"
+    ]

@@ -233,7 +233,7 @@ def _arcs(diff: ChartDiff, old: Sketch, new: Sketch) -> Iterator[tuple[Arc, Mark
 
 
 def _same_ends(was: Arc, now: Arc) -> bool:
-    return was.dest == now.dest and was.internal == now.internal
+    return (was.dest, was.more, was.internal) == (now.dest, now.more, now.internal)
 
 
 def _changed(diff: ChartDiff, pair: EdgePair) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from settlesim.chart import NodeKind
 from settlesim.machine.sketch import REST_CLASSES, Arc, Sketch, Vertex
 
 __all__ = ["alternative", "arc_title", "kind_words", "shortened_list", "vertex_title"]
@@ -11,6 +12,8 @@ __all__ = ["alternative", "arc_title", "kind_words", "shortened_list", "vertex_t
 
 def kind_words(vertex: Vertex) -> list[str]:
     """Return the classes that say what a vertex is."""
+    if vertex.kind is NodeKind.HISTORY:
+        return ["history"]
     words = [vertex.kind.value, REST_CLASSES[vertex.rest]]
     if any(run.role == "service" for row in vertex.rows for run in row.runs):
         words.append("service")
@@ -19,13 +22,16 @@ def kind_words(vertex: Vertex) -> list[str]:
 
 def vertex_title(vertex: Vertex) -> str:
     """Return the tooltip of a node: its full name, and what it is."""
+    if vertex.kind is NodeKind.HISTORY:
+        return f"{vertex.name}: {'deep' if vertex.label == 'H*' else 'shallow'} history"
     return f"{vertex.name}: {vertex.kind.value}, {REST_CLASSES[vertex.rest]}"
 
 
 def arc_title(arc: Arc, steps: str = "") -> str:
     """Return the tooltip of an arrow: its label, from where to where, and when it was taken."""
     words = " ".join(run.text for row in arc.rows for run in row.runs)
-    title = f"{words}: {arc.source} to {arc.dest}" if words else f"{arc.source} to {arc.dest}"
+    way = f"{arc.source} to {' and '.join((arc.dest, *arc.more))}"
+    title = f"{words}: {way}" if words else way
     return f"{title}, step {steps}" if steps else title
 
 

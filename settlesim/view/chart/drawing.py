@@ -134,6 +134,7 @@ class Drawing:
         places = {*layout.boxes, *layout.lines}
         wanted = [vertex.id for vertex in self.sketch.vertices.values()]
         wanted += [arc.id for arc in self.sketch.arcs if not arc.internal]
+        wanted += [id_ for arc in self.sketch.arcs for id_ in arc.branches]
         missing = [id_ for id_ in wanted if id_ not in places]
         if missing:
             raise RenderError(f"Graphviz left out {len(missing)} parts of the chart")

@@ -75,6 +75,10 @@ def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -
         "stroke_width": width,
         "stroke_dasharray": dash or None,
     }
+    if vertex.kind is NodeKind.HISTORY:
+        radius = max(box.width, box.height) / 2
+        circle(parent, *box.centre, radius, fill=fill, stroke=line, stroke_width=1.3)
+        return
     final = vertex.kind is NodeKind.FINAL
     if final:
         look["stroke_width"] = 1.6

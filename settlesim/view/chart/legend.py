@@ -69,7 +69,9 @@ def entries(sketch: Sketch, highlight: Highlight) -> list[LegendEntry]:
 
 def _node_entries(sketch: Sketch) -> Iterator[LegendEntry]:
     vertices = sketch.vertices.values()
-    leaves = [vertex for vertex in vertices if not vertex.children]
+    leaves = [
+        vertex for vertex in vertices if not vertex.children and vertex.kind is not NodeKind.HISTORY
+    ]
     rests = {vertex.rest for vertex in vertices}
     if sketch.initial is not None:
         yield LegendEntry("start", "start", _dot)
@@ -81,6 +83,11 @@ def _node_entries(sketch: Sketch) -> Iterator[LegendEntry]:
         yield LegendEntry("final", "final", _node("final", NodeKind.FINAL))
     if any(leaf.rest is None for leaf in leaves):
         yield LegendEntry("passing", "passing: never saved", _node(None))
+    history = {vertex.label for vertex in vertices if vertex.kind is NodeKind.HISTORY}
+    if "H" in history:
+        yield LegendEntry("shallow", "history: the child that was active before", _history("H"))
+    if "H*" in history:
+        yield LegendEntry("deep", "history: all that was active inside before", _history("H*"))
     if any(run.role == "service" for each in vertices for row in each.rows for run in row.runs):
         yield LegendEntry("service", "service runs", _sign("gear"))
     if any(vertex.kind is NodeKind.PARALLEL for vertex in vertices):
@@ -162,6 +169,15 @@ def _node(rest: Rest | None, kind: NodeKind = NodeKind.ATOMIC) -> _Paint:
         box = Box(2, -11, 36, 24)
         paint_body(small, box, _vertex(rest, kind), palette)
         paint_badge(small, box, _vertex(rest, kind), palette)
+
+    return paint
+
+
+def _history(letter: str) -> _Paint:
+    def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
+        circle(parent, at[0] + 15, at[1], 9, fill=palette.paper, stroke=palette.line)
+        middle = (at[0] + 15, at[1] + 4)
+        text(parent, middle, letter, 10, palette.ink, font_weight="bold", text_anchor="middle")
 
     return paint
 

@@ -51,7 +51,11 @@ def mermaid_of(
     lines += _region(sketch, None, 1)
     if sketch.initial is not None:
         lines.append(f"    [*] --> {sketch.vertices[sketch.initial].id}")
-    lines += [f"    {_arrow(sketch, arc, highlight)}" for arc in sketch.arcs if not arc.internal]
+    lines += [f"    state {arc.fork} <<fork>>" for arc in sketch.arcs if arc.more]
+    for arc in (each for each in sketch.arcs if not each.internal):
+        lines += [f"    {line}" for line in _arrows(sketch, arc, highlight)]
+    for vertex in sketch.vertices.values():
+        lines += [f"    {vertex.id} --> {sketch.vertices[name].id}" for name in vertex.default]
     lines += [f"    {line}" for line in _styles(sketch, highlight, palette)]
     return "\n".join(lines) + "\n"
 
@@ -63,9 +67,10 @@ def _region(sketch: Sketch, parent: str | None, depth: int) -> Iterator[str]:
     for vertex in sketch.vertices.values():
         if vertex.parent != parent:
             continue
-        if parallel and not first:
-            yield f"{indent}--"
-        first = False
+        if vertex.kind is not NodeKind.HISTORY:  # which is in the region that it stands before
+            if parallel and not first:
+                yield f"{indent}--"
+            first = False
         yield f'{indent}state "{_label(sketch, vertex)}" as {vertex.id}'
         if vertex.children:
             yield f"{indent}state {vertex.id} {{"
@@ -88,18 +93,25 @@ def _rows(rows: tuple[LabelRow, ...]) -> str:
     )
 
 
-def _arrow(sketch: Sketch, arc: Arc, highlight: Highlight) -> str:
-    ends = f"{sketch.vertices[arc.source].id} --> {sketch.vertices[arc.dest].id}"
+def _arrows(sketch: Sketch, arc: Arc, highlight: Highlight) -> Iterator[str]:
+    to = arc.fork if arc.more else sketch.vertices[arc.dest].id
+    ends = f"{sketch.vertices[arc.source].id} --> {to}"
     label = _rows(arc.rows)
     steps = highlight.steps(arc)
     if steps:  # Mermaid can not style an arrow
         label = f"{label} {escape_label(f'(step {steps})')}".lstrip()
-    return f"{ends} : {label}" if label else ends
+    yield f"{ends} : {label}" if label else ends
+    for dest in arc.branches.values():
+        yield f"{arc.fork} --> {sketch.vertices[dest].id}"
 
 
 def _styles(sketch: Sketch, highlight: Highlight, palette: Palette) -> Iterator[str]:
     """Yield the classes that occur, and what has them; only leaves can have one."""
-    leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
+    leaves = [
+        vertex
+        for vertex in sketch.vertices.values()
+        if not vertex.children and vertex.kind is not NodeKind.HISTORY
+    ]
     for rest, name in REST_CLASSES.items():
         ids = [leaf.id for leaf in leaves if leaf.rest == rest]
         if ids:

@@ -73,7 +73,10 @@ class _Painter:
             layout.boxes[vertex.id] for vertex in sketch.vertices.values() if vertex.children
         ]
         self.passed = {
-            end for arc in sketch.arcs if arc.id in highlight.path for end in (arc.source, arc.dest)
+            end
+            for arc in sketch.arcs
+            if arc.id in highlight.path
+            for end in (arc.source, arc.dest, *arc.more)
         }
 
     # --- nodes ----------------------------------------------------------------------------
@@ -225,6 +228,22 @@ class _Painter:
             width = max(width, 2.0)  # a row of dots needs body
         stroke(made, curve(line.points), colour, width, **look)
         self.head(made, line, arc, colour, taken)
+        for id_ in arc.branches:
+            branch = self.layout.lines[id_]
+            stroke(made, curve(branch.points), colour, width, **look)
+            self.head(made, branch, arc, colour, taken)
+        if arc.more:
+            x, y = self.layout.boxes[arc.fork].centre
+            circle(made, x, y, 4.5, fill=colour)
+
+    def defaults(self, parent: ET.Element, vertex: Vertex) -> None:
+        """Paint the arrows from a history state to what it stands for at first."""
+        for index, name in enumerate(vertex.default):
+            id_ = f"{vertex.id}_default_{index}"
+            line = self.layout.lines[id_]
+            made = group(parent, id_, "edge default", f"at first: {vertex.name} to {name}")
+            stroke(made, curve(line.points), self.palette.line, 1.2, stroke_dasharray="3 3")
+            polygon(made, line.head, fill=self.palette.line)
 
     def mark_class(self, arc: Arc) -> str:
         mark = self.highlight.marks.get(arc.id)
@@ -296,16 +315,14 @@ class _Painter:
         box = self.layout.boxes.get(id_)
         if box is not None:
             made = group(parent, id_, "port")
-            at = (box.x + box.width / 2, box.y + box.height / 2)
-            circle(made, at[0], at[1], 3, fill=self.palette.line)
+            circle(made, *box.centre, 3, fill=self.palette.line)
 
     def start(self, parent: ET.Element, id_: str) -> None:
         box = self.layout.boxes.get(id_)
         if box is None:
             return
         dot = group(parent, id_, "start", "start")
-        at = (box.x + box.width / 2, box.y + box.height / 2)
-        circle(dot, at[0], at[1], box.width / 2, fill=self.palette.ink)
+        circle(dot, *box.centre, box.width / 2, fill=self.palette.ink)
         line = self.layout.lines.get(f"{id_}_edge")
         if line is not None:
             made = group(parent, f"{id_}_edge", "edge start")
@@ -345,6 +362,8 @@ def paint(
         painter.start(parent, id_)
     for vertex in groups:
         painter.port(parent, f"{vertex.id}_port")
+    for vertex in leaves:
+        painter.defaults(parent, vertex)
     for arc in sorted(arcs, key=lambda arc: arc.id in highlight.path):  # taken ones on top
         painter.arrow(parent, arc)
     for vertex in leaves:

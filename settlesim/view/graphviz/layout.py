@@ -43,6 +43,11 @@ class Box:
     middle: float = 0.0
     """The x of the middle of the label."""
 
+    @property
+    def centre(self) -> Point:
+        """The point in the middle."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
     def holds(self, point: Point) -> bool:
         """Whether a point lies inside."""
         inside = self.x <= point[0] <= self.x + self.width

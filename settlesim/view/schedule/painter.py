@@ -24,6 +24,7 @@ __all__ = ["paint_strip"]
 
 _SIZE: Final = 11.0
 _WORDS: Final = {
+    Kind.DELAY: "delay passed",
     Kind.CRASH: "crash",
     Kind.CONFLICT: "save refused",
     Kind.SKIP: "nothing to save",
@@ -31,6 +32,7 @@ _WORDS: Final = {
     Kind.GIVE_BACK: "given back",
     Kind.TIMEOUT: "out of time",
 }
+_HARMLESS: Final = frozenset({Kind.SKIP, Kind.DELAY})
 
 
 class _Painter:
@@ -306,6 +308,9 @@ class _Painter:
             circle(parent, x, y, 8, fill=palette.paper)
             SIGNS["clock"](parent, x, y, palette.rejected)
             self.word(parent, x - 8, y - 11, "time-out", palette.rejected, room=70)
+        elif step.kind is Kind.DUE:
+            circle(parent, x, y, 8, fill=palette.paper)
+            SIGNS["clock"](parent, x, y, palette.quiet)
         elif step.kind is Kind.DUPLICATE:
             self.twice(parent, x, y, step.message)
 
@@ -319,7 +324,7 @@ class _Painter:
         elif kind is Kind.CONFLICT and store is not None:
             badge(parent, (x, store - 10), "cross", palette.rejected, palette)
         if kind in _WORDS:
-            colour = palette.quiet if kind is Kind.SKIP else palette.rejected
+            colour = palette.quiet if kind in _HARMLESS else palette.rejected
             words, left = _WORDS[kind], x - 6
             if kind is Kind.CONFLICT:  # beside its arrow
                 left = self.beside(words, x, 6)

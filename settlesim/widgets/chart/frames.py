@@ -111,7 +111,7 @@ def _candidate(edge: Transition, index: int, attempt: Attempt) -> dict[str, Any]
     verdict = "fires" if fires else "guard says no" if refused else "not reached"
     return {
         "edge": f"e{index}",
-        "text": f"{edge.source} \N{RIGHTWARDS ARROW} {edge.dest or edge.source}",
+        "text": f"{edge.source} \N{RIGHTWARDS ARROW} {' and '.join(edge.dests) or edge.source}",
         "guards": guards,
         "verdict": verdict,
     }

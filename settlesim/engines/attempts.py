@@ -1,0 +1,68 @@
+"""How often an event is tried, for engines whose broker does not count failures."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from settlesim.errors import error_message
+from settlesim.runtime.blame import Blame, blame_of
+from settlesim.runtime.driver import Settled
+
+__all__ = ["MAX_BACKOFF", "FailedEvent", "error_text", "settle_with_attempts"]
+
+MAX_BACKOFF: Final = 60.0
+"""Seconds between two attempts at most."""
+_ERRORS: Final = 10
+"""How many errors are kept."""
+
+
+class FailedEvent(NamedTuple):
+    """An event that could not be settled."""
+
+    errors: tuple[str, ...]
+    """Of the attempts, the oldest first; the last few."""
+    failures: int
+    """How many attempts failed."""
+
+
+def error_text(error: BaseException) -> str:
+    """Return an error as dead letters have it."""
+    return f"{type(error).__name__}: {error_message(error)}"
+
+
+async def settle_with_attempts(
+    attempt: Callable[[], Awaitable[Settled]],
+    *,
+    max_failures: int,
+    backoff: float,
+    pause: Callable[[float], Awaitable[object]],
+    passes: tuple[type[Exception], ...] = (),
+) -> Settled | FailedEvent:
+    """Try to settle an event until it is settled or has failed too often.
+
+    Parameters
+    ----------
+    attempt : settles the event, from the same state each time
+    backoff : seconds before the second attempt, twice as long before each further one
+    pause : waits in the engine's way
+    passes : errors of the engine itself, which end the attempts
+
+    Raises
+    ------
+    StoreError
+        The event is not to blame: it can be settled later.
+    """
+    errors: list[str] = []
+    while True:
+        try:
+            return await attempt()
+        except passes:
+            raise
+        except Exception as error:
+            if blame_of(error) is not Blame.EVENT:
+                raise
+            errors.append(error_text(error))
+        if len(errors) >= max_failures:
+            return FailedEvent(tuple(errors[-_ERRORS:]), len(errors))
+        await pause(min(backoff * 2.0 ** (len(errors) - 1), MAX_BACKOFF))

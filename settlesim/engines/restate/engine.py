@@ -1,0 +1,467 @@
+"""`RestateEngine`: a chart on a Restate server, as the engine that callers know."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final, Self
+
+import hypercorn.asyncio
+import hypercorn.config
+import restate
+
+from settlesim.argument_checks import check_seconds
+from settlesim.chart import Chart
+from settlesim.chart.strict_json import JSONValue
+from settlesim.engines.event_ids import new_event_id
+from settlesim.engines.handling import HandlerOptions
+from settlesim.engines.instance_record import CALM, InstanceRecord, letter_of_id
+from settlesim.engines.protocol import (
+    Accepted,
+    DeadEvent,
+    EngineStatus,
+    EventStage,
+    EventStatus,
+    NotPromisedError,
+    Promise,
+)
+from settlesim.engines.restate.client import RestateClient
+from settlesim.engines.restate.handlers import RECORD, virtual_object
+from settlesim.errors import InvalidValueError, StoreUnavailableError
+from settlesim.runtime.event_messages import event_body
+from settlesim.store.checks import check_message
+from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
+from settlesim.store.wall import wall_clock
+
+__all__ = ["RestateEngine"]
+
+_POLL: Final = 0.05
+"""Seconds between two looks at an instance; longer and longer, up to the next."""
+_MAX_POLL: Final = 0.5
+_PAGE: Final = 200
+
+
+class RestateEngine:
+    """Runs a chart on a Restate server: its instances are virtual objects.
+
+    Parameters
+    ----------
+    chart : with all its functions bound
+    client : how the server is reached; None for one on this machine, with its default ports
+    options : how events are handled
+    works
+        Whether this process serves the handlers while the engine is entered. False for one that
+        only accepts events and reads, where others serve them.
+    bind : address and port on which the handlers are served, such as ``127.0.0.1:9080``
+    uri : how the server reaches them; None for ``http://`` and `bind`
+    service : name of the Restate service; None for the chart's name
+
+    Raises
+    ------
+    UnboundFunctionError
+        Functions that the chart names are not bound.
+    InvalidValueError
+        `bind` is no address with a port, or the service's name is none that Restate takes.
+
+    Notes
+    -----
+    A server accepts events of a service that was registered once, which an engine that works does
+    whenever it is entered. `find`, `dead_letters`, `parked` and `status` ask the server's tables,
+    by its admin interface; the others want the ingress only, and `load` and `settlements` too.
+    """
+
+    name: Final = "restate"
+    promises: Final = frozenset({Promise.REDRIVE_IN_PLACE, Promise.FINISHED_CALLS_KEPT})
+
+    def __init__(
+        self,
+        chart: Chart,
+        client: RestateClient | None = None,
+        *,
+        options: HandlerOptions | None = None,
+        works: bool = True,
+        bind: str = "127.0.0.1:9080",
+        uri: str | None = None,
+        service: str | None = None,
+    ) -> None:
+        self.chart = chart
+        self.client = RestateClient() if client is None else client
+        self.options = HandlerOptions() if options is None else options
+        self.works = works
+        if not re.fullmatch(r".+:[0-9]{1,5}", bind):
+            raise InvalidValueError(where="bind", reason=f"is {bind!r}; ADDRESS:PORT is needed")
+        self.bind = bind
+        self.uri = f"http://{bind}" if uri is None else uri
+        self._object = virtual_object(chart, self.options, name=service)
+        self.service = str(self._object.name)
+        self._serving: asyncio.Task[Any] | None = None
+        self._stop = asyncio.Event()
+        self._entered = False
+
+    @property
+    def remembers(self) -> float:
+        """For how many seconds the server knows the id of a settled event."""
+        return self.options.remembers
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        key: str,
+        event: str,
+        data: JSONValue = None,
+        *,
+        event_id: str | None = None,
+        expected: int | None = None,
+    ) -> Accepted:
+        """Accept an event; the server has written it when this returns.
+
+        Raises
+        ------
+        InvalidEventError, InvalidValueError
+            As `settlesim.engines.Engine.send`.
+        NotPromisedError
+            `expected` is given.
+        StoreUnavailableError
+            The server cannot be reached, or refuses it.
+        """
+        if expected is not None:
+            raise self._not_promised(Promise.EXPECTED_REVISION)
+        body = event_body(event, data)
+        assert isinstance(body, dict)
+        given = new_event_id() if event_id is None else event_id
+        check_message(body, key, given)
+        try:
+            new = await self.client.send(self.service, key, "send", {**body, "id": given}, given)
+        except TimeoutError as error:
+            raise StoreUnavailableError(path=self.client.ingress, reason=str(error)) from None
+        return Accepted(key, given, new)
+
+    async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
+        """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds."""
+        check_seconds(wait, where="wait")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        # Where it is not known yet, an attached request would wait for nothing.
+        status, output = await self.client.output(self.service, key, "send", event_id)
+        if status == 470 and wait and not self._stop.is_set():
+            status, output = await self._attached(key, event_id, end - loop.time())
+        if status == 404:
+            return None
+        if status == 470:
+            return EventStatus(key, event_id, EventStage.WAITING)
+        if status != 200:  # somebody cancelled or killed the invocation
+            return EventStatus(key, event_id, EventStage.DEAD, errors=(str(output),))
+        async for _ in self._looks(end):
+            found = (await self._record(key)).status_of(event_id)
+            if found is None:
+                return _from_output(key, event_id, output)
+            if found.stage is not EventStage.WAITING:
+                break
+        return found
+
+    async def _attached(self, key: str, event_id: str, seconds: float) -> tuple[int, Any]:
+        """Wait for the end of an invocation, or that the engine is left."""
+        waiting = asyncio.create_task(
+            self.client.output(self.service, key, "send", event_id, wait=max(seconds, 0.001))
+        )
+        left = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([waiting, left], return_when=asyncio.FIRST_COMPLETED)
+            return await waiting if waiting.done() else (470, None)
+        finally:
+            waiting.cancel()
+            left.cancel()
+            await asyncio.wait([waiting, left])
+
+    async def _looks(self, end: float) -> AsyncIterator[None]:
+        """Say when to look, once at least, until a time or until the engine is left."""
+        loop, pause = asyncio.get_running_loop(), _POLL
+        while True:
+            yield
+            left = end - loop.time()
+            if left <= 0 or self._stop.is_set():
+                return
+            try:
+                async with asyncio.timeout(min(pause, left)):
+                    await self._stop.wait()
+            except TimeoutError:
+                pause = min(2 * pause, _MAX_POLL)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def load(self, key: str) -> StoredInstance | None:
+        """Return an instance in its last settled state; None for one that was never saved."""
+        return (await self._record(key)).instance()
+
+    async def find(
+        self, *, state: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[StoredInstance]:
+        """List the chart's instances, sorted by their keys, a page at a time."""
+        found: list[StoredInstance] = []
+        async for record in self._records(after=after):
+            instance = record.instance()
+            if instance is not None and (state is None or instance.is_in(state)):
+                found.append(instance)
+            if len(found) >= limit:
+                break
+        return found
+
+    async def settlements(
+        self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
+    ) -> Sequence[PastSettlement]:
+        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
+
+        Raises
+        ------
+        NotPromisedError
+            No key is given.
+        """
+        check_seconds(wait, where="wait")
+        if key is None:
+            raise self._not_promised(Promise.FOLLOW_ALL)
+        found: Sequence[PastSettlement] = ()
+        async for _ in self._looks(asyncio.get_running_loop().time() + wait):
+            found = (await self._record(key)).settlements(cursor, limit)
+            if found:
+                break
+        return found
+
+    async def latest(self, key: str | None = None) -> int:
+        """Return the number of the last settlement of an instance, 0 where there is none.
+
+        Raises
+        ------
+        NotPromisedError
+            No key is given.
+        """
+        if key is None:
+            raise self._not_promised(Promise.FOLLOW_ALL)
+        return (await self._record(key)).number
+
+    async def _record(self, key: str) -> InstanceRecord:
+        found = await self._rows(f"service_key = {_text(key)}", limit=1)
+        text = found[0]["value_utf8"] if found else None
+        return InstanceRecord.from_text(key, text, source=self._source)
+
+    async def _records(
+        self, *, after: str | None = None, calm: bool = True
+    ) -> AsyncIterator[InstanceRecord]:
+        """Give the records of instances sorted by their keys.
+
+        Parameters
+        ----------
+        calm : whether those are wanted too that have nothing waiting, dead or halted
+        """
+        while True:
+            conditions = ["true" if after is None else f"service_key > {_text(after)}"]
+            if not calm:
+                conditions.append(f"value_utf8 NOT LIKE {_text(CALM + '%')}")
+            page = await self._rows(" AND ".join(conditions), limit=_PAGE)
+            for row in page:
+                yield InstanceRecord.from_text(
+                    row["service_key"], row["value_utf8"], source=self._source
+                )
+            if len(page) < _PAGE:
+                return
+            after = page[-1]["service_key"]
+
+    async def _rows(self, condition: str, *, limit: int) -> list[dict[str, Any]]:
+        return await self.client.query(
+            f"SELECT service_key, value_utf8 FROM state WHERE service_name = {_text(self.service)}"
+            f" AND key = '{RECORD}' AND {condition} ORDER BY service_key LIMIT {limit}"
+        )
+
+    @property
+    def _source(self) -> str:
+        return f"Restate service {self.service}"
+
+    # --- what could not be settled ------------------------------------------------------------
+
+    async def dead_letters(
+        self, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[DeadEvent]:
+        """List the dead letters, a page at a time; `after` is the last `id` of the page before."""
+        cursor = None if after is None else letter_of_id(after)
+        found: list[DeadEvent] = []
+        if cursor is not None:
+            letters = (await self._record(cursor.key)).letters()
+            found = [each for each in letters if _number(each) > cursor.number]
+        key = None if cursor is None else cursor.key
+        async for record in self._records(after=key, calm=False):
+            if len(found) >= limit:
+                break
+            found += record.letters()
+        return found[:limit]
+
+    async def retry(self, letter: str) -> bool:
+        """Let a dead letter be settled again; say whether there is one.
+
+        Under the policy ``halt`` it comes to its old place.
+        """
+        found = letter_of_id(letter)
+        if found is None:
+            return False
+        number, key = found
+        if not any(each.id == letter for each in (await self._record(key)).letters()):
+            return False
+        return bool(await self.client.call(self.service, key, "retry", number))
+
+    async def parked(self, *, after: str | None = None, limit: int = 100) -> Sequence[ParkedGroup]:
+        """List the instances that wait until they are resumed, sorted by their keys."""
+        found: list[ParkedGroup] = []
+        async for record in self._records(after=after, calm=False):
+            parked = record.parked()
+            if parked is not None:
+                found.append(parked)
+            if len(found) >= limit:
+                break
+        return found
+
+    async def resume(self, key: str) -> bool:
+        """Let a parked instance go on; say whether it was parked."""
+        if (await self._record(key)).parked() is None:
+            return False
+        return bool(await self.client.call(self.service, key, "resume"))
+
+    async def status(self) -> EngineStatus:
+        """Return how much waits, as the server's tables say."""
+        rows = await self.client.query(
+            "SELECT target_handler_name AS handler, status, count(*) AS number,"
+            " min(created_at) AS oldest"
+            f" FROM sys_invocation WHERE target_service_name = {_text(self.service)}"
+            " AND status <> 'completed' GROUP BY target_handler_name, status"
+        )
+        sent = [each for each in rows if each["handler"] == "send"]
+        timers = [each for each in rows if each["handler"] == "elapsed"]
+        waiting, dead, parked = sum(each["number"] for each in sent), 0, 0
+        async for record in self._records(calm=False):
+            waiting += len(record.waiting)
+            dead += len(record.dead)
+            parked += record.halted is not None
+        return EngineStatus(
+            waiting=waiting,
+            dead_letters=dead,
+            parked=parked,
+            oldest=max((_age(each["oldest"]) for each in sent), default=None),
+            timers=sum(each["number"] for each in timers),
+            paused=sum(each["number"] for each in rows if each["status"] == "paused"),
+        )
+
+    # --- working ------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Return if the server accepts events, and the handlers are served where they should.
+
+        Raises
+        ------
+        StoreUnavailableError
+            It does not, or they are not.
+        """
+        await self.client.check()
+        if self.works and (self._serving is None or self._serving.done()):
+            raise StoreUnavailableError(path=self.uri, reason="the handlers are not served")
+
+    async def ended(self) -> None:
+        """Wait until the handlers are not served any more."""
+        if self._serving is None:
+            await self._stop.wait()
+        else:
+            await asyncio.shield(self._serving)
+
+    async def __aenter__(self) -> Self:
+        """Serve the handlers, and register them.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The server cannot be reached, or cannot reach the handlers.
+        RuntimeError
+            The engine was entered before and not left.
+        """
+        if self._entered:
+            raise RuntimeError(f"{self!r} runs already")
+        self._entered = True
+        self._stop.clear()
+        if self.works:
+            self._serving = asyncio.create_task(self._serve())
+            try:
+                await self._listens(self._serving)
+                await self.client.register(self.uri)
+            except BaseException:
+                await self.__aexit__()
+                raise
+        return self
+
+    async def _listens(self, serving: asyncio.Task[Any]) -> None:
+        """Return when connections to the handlers are accepted."""
+        host, _, port = self.bind.rpartition(":")
+        while not serving.done():
+            try:
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            except OSError:
+                await asyncio.sleep(_POLL)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
+        error = None if serving.cancelled() else serving.exception()
+        raise StoreUnavailableError(path=self.uri, reason=f"the handlers cannot be served: {error}")
+
+    async def _serve(self) -> None:
+        config = hypercorn.config.Config()
+        config.bind = [self.bind]
+        config.accesslog = None
+        config.errorlog = None
+        config.graceful_timeout = 1.0
+        await hypercorn.asyncio.serve(
+            restate.app([self._object]), config, shutdown_trigger=self._stop.wait
+        )
+
+    async def __aexit__(self, *error: Any) -> None:
+        """End the handlers; the server calls them again elsewhere, or when they are back."""
+        self._stop.set()
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            await asyncio.wait([serving])
+            if not serving.cancelled():
+                serving.exception()
+        await self.client.close()
+        self._entered = False
+
+    def _not_promised(self, promise: Promise) -> NotPromisedError:
+        return NotPromisedError(engine=self.name, promise=promise.value)
+
+    def __repr__(self) -> str:
+        return f"RestateEngine({self.chart.name!r}, {self.client.ingress!r})"
+
+
+def _text(value: str) -> str:
+    """Return a text as SQL has it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _age(at: str) -> float:
+    """Return for how many seconds a time of the server's tables is past."""
+    return max(0.0, wall_clock() - datetime.fromisoformat(at).timestamp())
+
+
+def _number(letter: DeadEvent) -> int:
+    found = letter_of_id(letter.id)
+    return 0 if found is None else found.number
+
+
+def _from_output(key: str, event_id: str, output: Any) -> EventStatus | None:
+    """Return what the handler said of an event that the record does not have any more."""
+    if not isinstance(output, dict) or output.get("stage") == EventStage.WAITING.value:
+        return None
+    return EventStatus(
+        key,
+        event_id,
+        EventStage(output["stage"]),
+        output["outcome"],
+        output["revision"],
+        errors=tuple(output["errors"]),
+    )
