@@ -206,7 +206,7 @@ class _Assembler:
             "on_error": [self._target(each, draft) for each in service.on_error],
         }
         if service.retry:
-            self.losses.add("retry", f"{service.src} of {draft.path}")
+            record["retry"] = service.retry
         return {key: value for key, value in record.items() if value not in (None, [])}
 
     def _after(self, draft: Draft) -> dict[str, Any]:

@@ -53,8 +53,8 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "output of a final state", "outputs of final states", "keep it in the context"
     ),
     "final": LossKind(
-        "transition, service or delay of a final state",
-        "transitions, services and delays of final states",
+        "part of a final state that could do something",
+        "parts of final states that could do something",
         "a final state is the end",
     ),
     "reserved event": LossKind(
@@ -110,7 +110,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "paths, templates and assignments of data",
         "write it as an assign",
     ),
-    "retry": LossKind("retry of a service", "retries of services", "have the service retry"),
+    "retry": LossKind(
+        "retry of every error but a time-out",
+        "retries of every error but a time-out",
+        "here a time-out is retried, too",
+    ),
     "map": LossKind(
         "step that runs once per item",
         "steps that run once per item",
