@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from settlesim.chart import Chart, Snapshot
-from settlesim.chart.event import external_events
+from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of
 from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, names_of
 from settlesim.machine.program import program_of
@@ -282,7 +282,7 @@ class Chain:
 
     def knows(self, event: str) -> bool:
         """Say whether a transition of the chart is for an event."""
-        return event in self._events
+        return has_transition(self.chart, event)
 
 
 def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:
