@@ -28,6 +28,7 @@ from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import (
+    ChartMismatchError,
     InvalidValueError,
     newer_version,
     shorten,
