@@ -24,7 +24,8 @@ from functools import cached_property
 from types import MappingProxyType, NoneType
 from typing import Any, Final, NamedTuple
 
-from settlesim.chart import Chart, Snapshot, TransitionKind, external_event
+from settlesim.chart import Chart, Snapshot, external_event
+from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
@@ -290,8 +291,10 @@ class Scenario:
     @property
     def unknown_events(self) -> tuple[str, ...]:
         """Say of each event that the chart does not know that it is ignored."""
-        known = _events_of(self.chart)
-        names = dict.fromkeys(each.event for each in self.events if each.event not in known)
+        known = external_events(self.chart)
+        names = dict.fromkeys(
+            each.event for each in self.events if not has_transition(self.chart, each.event)
+        )
         return tuple(
             f"chart {self.chart.name!r} has no event {shorten(name, 60)}, which is ignored; "
             f"{_hint(name, known)}"
@@ -512,12 +515,6 @@ def _start(start: object, chart: Chart) -> Snapshot | None:
     except ChartMismatchError as error:
         raise _refusal("start", error.reason) from None
     return start
-
-
-def _events_of(chart: Chart) -> list[str]:
-    """Return the events that the chart knows from outside, each once, in its order."""
-    external = (each.trigger for each in chart.edges if each.kind is TransitionKind.EXTERNAL)
-    return list(dict.fromkeys(external))
 
 
 def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
