@@ -19,6 +19,7 @@ PACKAGES = [
     "settlesim.errors",
     "settlesim.formats",
     "settlesim.gallery",
+    "settlesim.http",
     "settlesim.machine",
     "settlesim.ports",
     "settlesim.progress",

@@ -297,6 +297,105 @@ class Chart:
         bound._set("functions", MappingProxyType({**self.functions, **functions}))
         return bound
 
+    # --- charts made of this one ----------------------------------------------------------
+
+    def replace(
+        self,
+        *,
+        states: object = None,
+        transitions: object = None,
+        initial: object = None,
+        name: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        on_reject: OnReject | None = None,
+        settling_tags: SettlingTags | Mapping[str, Any] | None = None,
+        semantics: Semantics | None = None,
+        secret: Sequence[str] | None = None,
+    ) -> Chart:
+        """Return a new chart, this one with other parts; None leaves a part as it is.
+
+        The functions stay bound under the names that the new chart uses. Steps from earlier
+        versions do not come along.
+
+        Parameters
+        ----------
+        states, transitions, initial, name, context, version
+            As `Chart` takes them.
+        on_reject, settling_tags, semantics, secret
+            As `Chart` takes them.
+
+        Raises
+        ------
+        DefinitionError
+            Everything that is wrong with the new chart.
+
+        Examples
+        --------
+        >>> lamp = Chart(["off", "on"], [["PUSH", "off", "on"]], "off", name="lamp")
+        >>> lamp.replace(version=2, initial="on")
+        Chart('lamp', version=2, 2 nodes, 1 transitions)
+        """
+        given = {
+            "states": states,
+            "transitions": transitions,
+            "initial": initial,
+            "name": name,
+            "context": context,
+            "version": version,
+            "on_reject": on_reject,
+            "settling_tags": settling_tags,
+            "semantics": semantics,
+            "secret": secret,
+        }
+        changes = {key: value for key, value in given.items() if value is not None}
+        made = Chart.from_dict({**self.to_dict(), **changes})
+        kept = {key: value for key, value in self.functions.items() if key in made.roles}
+        return made.bind({**kept, **made.functions})
+
+    def tagged(self, *states: str, tag: str | None = None) -> Chart:
+        """Return a new chart, this one with a tag on some states.
+
+        Parameters
+        ----------
+        states : full names
+        tag
+            By default the first of those that make a state settled: ``settled``, unless the
+            chart names its own.
+
+        Raises
+        ------
+        DefinitionError
+            A name is no state of the chart, or the tag cannot stand there.
+
+        Examples
+        --------
+        >>> lamp = Chart(["off", "on"], [["PUSH", "off", "on"], ["PUSH", "on", "off"]], "off")
+        >>> lamp.tagged("off", "on").check().verdict.name
+        'PROVED'
+        """
+        problems = Problems(self.name)
+        for name in states:
+            if name not in self:
+                problems.unknown("tagged", "state", name, self._nodes)
+        if tag is None:
+            tag = next(iter(self.settling_tags.resolved), "settled")
+        problems.raise_if_any()
+
+        def marked(records: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:
+            found = []
+            for record in records:
+                full, own = prefix + record["name"], dict(record)
+                if full in states and tag not in record.get("tags", ()):
+                    own["tags"] = [*record.get("tags", ()), tag]
+                for key in ("children", "parallel"):
+                    if key in record:
+                        own[key] = marked(record[key], f"{full}.")
+                found.append(own)
+            return found
+
+        return self.replace(states=marked(self.to_dict()["states"], ""))
+
     def require(self, *wanted: str) -> None:
         """Refuse to run while functions of the wanted roles are not bound.
 

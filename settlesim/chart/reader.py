@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,13 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 
 
 @singledispatch
-def read_chart(source: object, *, automatic: bool | None = None) -> Chart:
+def read_chart(
+    source: object,
+    *,
+    automatic: bool | None = None,
+    model: object = None,
+    attributes: Mapping[str, str] | Iterable[str] | None = None,
+) -> Chart:
     """Read a chart.
 
     Parameters
@@ -45,6 +51,12 @@ def read_chart(source: object, *, automatic: bool | None = None) -> Chart:
     automatic
         Of a machine: whether its automatic transitions (``to_<state>``) become transitions of
         the chart. By default they are left out, and that is said; with False it is not said.
+    model
+        Of a machine: an instance of its model, or the class, whose methods become guards and
+        assigns of the chart.
+    attributes
+        Of a model: which attributes are kept in the context, names or keys of the context by
+        name. Their first values are those of the model.
 
     Raises
     ------

@@ -23,6 +23,7 @@ from settlesim.cli.log import log
 from settlesim.cli.prune import prune
 from settlesim.cli.rehearse import rehearse_command
 from settlesim.cli.send import send
+from settlesim.cli.serve import serve_command
 from settlesim.cli.settle import settle_command, start_command
 from settlesim.cli.show import show
 from settlesim.cli.simulate import simulate
@@ -53,6 +54,7 @@ program = CommandGroup(
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
     gallery, draw_command, diff, check, convert, settle_command, start_command, send, work_command,
+    serve_command,
     show, find, log, status, dead_letters, redrive, resume_command, verify, backup, prune,
     rehearse_command, simulate, lab,
 ):  # fmt: skip

@@ -19,6 +19,7 @@ from settlesim.cli.command_group import Command
 from settlesim.cli.output import escaped
 from settlesim.cli.stand_ins import bind_stubs, stub_options
 from settlesim.cli.store_options import queue_store, store_option
+from settlesim.cli.worker_options import WorkerSettings, worker_options
 from settlesim.runtime import Worker
 from settlesim.runtime.logs import JSONLines
 
@@ -133,58 +134,7 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
 @chart_argument
 @store_option(exists=False, queues=True)
 @click.option("--until-empty", is_flag=True, help="End as soon as nothing waits.")
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="How many keys are worked on at the same time.",
-)
-@click.option(
-    "--policy",
-    type=click.Choice(["skip", "halt"]),
-    default="skip",
-    show_default=True,
-    help="What a key does after a dead letter: go on, or wait.",
-)
-@click.option(
-    "--visibility",
-    type=click.FloatRange(0, 43_200, min_open=True),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="When an event of a worker that is gone becomes visible again.",
-)
-@click.option(
-    "--max-failures",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="After how many failures an event is a dead letter.",
-)
-@click.option(
-    "--max-receives",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="After how many receptions without a result an event is a dead letter.",
-)
-@click.option(
-    "--deadline",
-    type=click.FloatRange(0, min_open=True),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one event may take altogether.",
-)
-@click.option(
-    "--grace",
-    type=click.FloatRange(0),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long services have to end when the worker is stopped.",
-)
+@worker_options
 @click.option(
     "--log",
     "log",
@@ -199,40 +149,16 @@ def work_command(
     source: Source,
     path: str,
     until_empty: bool,
-    concurrency: int,
-    policy: Literal["skip", "halt"],
-    visibility: float,
-    max_failures: int,
-    max_receives: int,
-    deadline: float,
-    grace: float,
+    settings: WorkerSettings,
     log: Literal["text", "json", "off"],
     stub: bool,
     **stubs: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Work until stopped, or until nothing waits."""
-    from settlesim.runtime import Worker
-    from settlesim.store import FifoQueue
-
     chart = bind_stubs(source.chart, stubs, rest=stub)
     counted = Counted(log)
     with queue_store(path) as store:
-        worker = Worker(
-            chart,
-            store,
-            FifoQueue(
-                store,
-                chart.name,
-                policy=policy,
-                max_failures=max_failures,
-                max_receives=max_receives,
-            ),
-            concurrency=concurrency,
-            visibility_timeout=visibility,
-            deadline=deadline,
-            grace=grace,
-            logger=counted.logger,
-        )
+        worker = settings.worker(chart, store, counted.logger)
         if not until_empty and log == "text":  # else nobody could tell it from one that hangs
             click.echo(f"Waiting for events of {chart.name} in {path}; Ctrl-C stops.", err=True)
         try:

@@ -20,15 +20,36 @@ class CallbackNames:
     ----------
     triggers : the triggers of the machine, which a chart does not call
     left_out : where to say what was left out or renamed
+    is_method
+        Whether a name is a method of the model, which a trigger does not write over. With a
+        model, a name that is made up here is no loss: what it stands for is bound.
     """
 
-    def __init__(self, machine: Machine, triggers: Collection[str], left_out: list[str]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        triggers: Collection[str],
+        left_out: list[str],
+        is_method: Callable[[str], bool] | None = None,
+    ) -> None:
         self._machine = machine
         self._triggers = triggers
+        self._is_method = is_method
+        self.callbacks: dict[str, Any] = {}
+        """What the machine has under each name: a name, or a function."""
+        self.uses: dict[str, set[str]] = {}
+        """Where each guard stands: in ``conditions``, in ``unless``."""
         self._left_out = left_out
         self._names: dict[object, str] = {}
         self._found: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
+
+    def guard_names(self, callbacks: Iterable[Any], key: str, where: str) -> list[str]:
+        """Return the names of conditions that stand under a key of a transition."""
+        names = self.names(callbacks, f"{key} of {where}", guard=True)
+        for name in names:
+            self.uses.setdefault(name, set()).add(key)
+        return names
 
     def names(self, callbacks: Iterable[Any], where: str, *, guard: bool = False) -> list[str]:
         """Return the names of callbacks; one that is a trigger of the machine is left out."""
@@ -36,7 +57,7 @@ class CallbackNames:
         for callback in callbacks:
             if not isinstance(callback, str):
                 name = self._name_of(callback, where)
-            elif callback in self._triggers and not guard:
+            elif callback in self._triggers and not guard and not self._of_model(callback):
                 self._left_out.append(
                     f"{where} triggers {shorten(callback)}: say it with a transition in 'always'"
                 )
@@ -44,6 +65,7 @@ class CallbackNames:
             else:
                 name = callback
             self._found[name] = None
+            self.callbacks.setdefault(name, callback)
             if self._is_async(callback):
                 self._waiting[name] = None
             names.append(name)
@@ -74,12 +96,15 @@ class CallbackNames:
         free, number = name, 1
         while free in self._found or free == "unnamed":
             free, number = f"{name}_{number}", number + 1
-        if free != name:
+        if free != name and self._is_method is None:
             self._left_out.append(
                 f"the name of a function in {where}: in the chart it is {shorten(free)}"
             )
         self._names[key] = free
         return free
+
+    def _of_model(self, name: str) -> bool:
+        return self._is_method is not None and self._is_method(name)
 
     def _is_async(self, callback: Any) -> bool:
         if isinstance(callback, str):

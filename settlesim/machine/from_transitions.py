@@ -41,6 +41,7 @@ from settlesim.errors import DefinitionError, Problem, shorten
 from settlesim.machine.callback_names import CallbackNames
 from settlesim.machine.declarations import Declared, Path, differences
 from settlesim.machine.machine import NestedSettleMachine, SettleMachine
+from settlesim.machine.model_methods import Attributes, ModelMethods
 
 __all__ = ["AUTOMATIC", "Imported", "LeftOutWarning", "import_machine"]
 
@@ -64,7 +65,12 @@ class Imported:
 
 
 def import_machine(
-    machine: Machine, *, name: str | None = None, automatic: bool | None = None
+    machine: Machine,
+    *,
+    name: str | None = None,
+    automatic: bool | None = None,
+    model: object = None,
+    attributes: Attributes | None = None,
 ) -> Imported:
     """Read a chart from a machine of `transitions`, and say what it cannot carry.
 
@@ -77,6 +83,11 @@ def import_machine(
     automatic
         Whether its automatic transitions (``to_<state>``) are transitions of the chart. By
         default they are not, and that is said; with False it is not said.
+    model
+        An instance, or its class, whose methods become functions of the chart.
+    attributes
+        Which of the model's attributes are kept in the context: names, or keys of the context
+        by name. Their first values are those of the model.
 
     Raises
     ------
@@ -96,12 +107,20 @@ def import_machine(
     """
     if isinstance(machine, (SettleMachine, NestedSettleMachine)) and machine.chart is not None:
         return Imported(machine.chart, ())
-    return _Reader(machine, name or machine.name.removesuffix(": ") or "chart", automatic).read()
+    methods = None if model is None else ModelMethods(machine, model, attributes)
+    name = name or machine.name.removesuffix(": ") or "chart"
+    return _Reader(machine, name, automatic, methods).read()
 
 
 @read_chart.register
-def _(source: Machine, *, automatic: bool | None = None) -> Chart:
-    found = import_machine(source, automatic=automatic)
+def _(
+    source: Machine,
+    *,
+    automatic: bool | None = None,
+    model: object = None,
+    attributes: Attributes | None = None,
+) -> Chart:
+    found = import_machine(source, automatic=automatic, model=model, attributes=attributes)
     if found.left_out:
         more = len(found.left_out) - _MAX_LINES
         lines = list(found.left_out[:_MAX_LINES])
@@ -136,16 +155,20 @@ def _quoted(names: Iterable[str]) -> str:
 class _Reader:
     """Reads one machine; what it cannot carry over goes to `left_out`."""
 
-    def __init__(self, machine: Machine, name: str, automatic: bool | None) -> None:
+    def __init__(
+        self, machine: Machine, name: str, automatic: bool | None, methods: ModelMethods | None
+    ) -> None:
         self.machine = machine
         self.name = name
         self.automatic = automatic
+        self.methods = methods
         self.left_out: list[str] = []
         self.problems: list[Problem] = []
         self.states = dict(_walk(machine.states))
         self.scopes = list(self._scopes())
         triggers = {_trigger_text(each) for _, events in self.scopes for each in events}
-        self.functions = CallbackNames(machine, triggers, self.left_out)
+        is_method = None if methods is None else methods.has
+        self.functions = CallbackNames(machine, triggers, self.left_out, is_method)
         self.separator: str | None = None
         if isinstance(machine, HierarchicalMachine):
             self.separator = machine.state_cls.separator
@@ -169,11 +192,30 @@ class _Reader:
         initial = self._initial()
         if self.problems:
             raise DefinitionError(problems=tuple(self.problems), chart=self.name)
-        chart = Chart(specs, transitions, initial, name=self.name)
+        context = {} if self.methods is None else self.methods.context()
+        chart = Chart(specs, transitions, initial, name=self.name, context=context)
         self._check_start(chart)
         self.left_out.extend(differences(declared, self.states))
-        self.left_out.extend(self.functions.sentences())
+        if self.methods is None:
+            self.left_out.extend(self.functions.sentences())
+        else:
+            chart = self._bound(chart, self.methods)
         return Imported(chart, tuple(dict.fromkeys(self.left_out)))
+
+    def _is_method(self, name: str) -> bool:
+        return self.methods is not None and self.methods.has(name)
+
+    def _bound(self, chart: Chart, methods: ModelMethods) -> Chart:
+        """Bind the model's methods; of each that cannot be, say what has to be written."""
+        functions = {}
+        for name, callback in self.functions.callbacks.items():
+            uses = self.functions.uses.get(name, ())
+            found = methods.wrap(name, callback, chart.roles.get(name, "assign"), uses)
+            if isinstance(found, str):
+                self.left_out.append(found)
+            elif name in chart.roles:
+                functions[name] = found
+        return chart.bind(functions)
 
     def _refuse(self, where: str, message: str) -> None:
         raise DefinitionError(problems=(Problem(where, message),), chart=self.name)
@@ -202,7 +244,8 @@ class _Reader:
                 "tag, write a list"
             )
         for key in ("on_enter", "on_exit", "on_final"):
-            names = self.functions.names(getattr(state, key, None) or (), f"{key} of {where}")
+            callbacks = [*(getattr(state, key, None) or ()), *self._own_callback(key, path, state)]
+            names = self.functions.names(callbacks, f"{key} of {where}")
             if names:
                 spec[key] = names
         inside = getattr(state, "states", None)
@@ -212,6 +255,13 @@ class _Reader:
         if not inside:
             return {**spec, "final": bool(state.final)}
         return {**spec, **self._inside(path, state, where)}
+
+    def _own_callback(self, key: str, path: Path, state: State) -> Iterator[str]:
+        """Return the method ``on_enter_<state>`` of the model, which a machine finds by itself."""
+        name = f"{key}_{(self.separator or '').join(path)}"
+        dynamic = key in self.machine.state_cls.dynamic_methods
+        if dynamic and self._is_method(name) and name not in getattr(state, key):
+            yield name
 
     def _inside(self, path: Path, state: Any, where: str) -> dict[str, Any]:
         """Return the children of a state, and the ones that are entered with it."""
@@ -396,7 +446,7 @@ class _Reader:
             path = self._asked_state(each.func)
             state: Any = None if path is None else self.states[path]
             if path is None or (key == "unless" and state.states and not state.initial):
-                guards[key] += self.functions.names([each.func], f"{key} of {where}", guard=True)
+                guards[key] += self.functions.guard_names([each.func], key, where)
             elif not getattr(state, "states", None):
                 guards[key].append(_in(path))
             elif key == "conditions":  # it holds where nothing inside is active
@@ -411,7 +461,8 @@ class _Reader:
         prefix = "is_" if attribute == "state" else f"is_{attribute}_"
         if not isinstance(condition, str) or not condition.startswith(prefix):
             return None
-        if any(hasattr(type(model), condition) for model in self.machine.models):
+        owners = [type(model) for model in self.machine.models]
+        if self._is_method(condition) or any(hasattr(owner, condition) for owner in owners):
             return None  # a model's own method is not written over
         name = condition.removeprefix(prefix)
         path = tuple(name.split("_")) if self.separator == "_" else (name,)

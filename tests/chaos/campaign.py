@@ -171,30 +171,41 @@ class Campaign:
         group[index] = self._start_sender(index) if sender else self._start_worker(index)
 
     def _freeze(self) -> None:
-        """Stop a worker in the middle of a service until another one has its message.
+        """Freeze a worker until another one has its message, and wait until it was told so.
 
-        It is told so when it continues: no kill comes before that.
+        No kill comes before that.
         """
         end = time.monotonic() + PATIENCE
-        told = f"seed {self.plan.seed}: no worker lost its lease"
-        while True:
+        told = f"seed {self.plan.seed}: no worker that was frozen was refused anything"
+        while (process := self._stop_until_overtaken()) is None:
             assert time.monotonic() < end, told
-            # One of the library's, which writes down what it receives and what is refused to it.
-            process = self._dice.choice(self._workers[:-1])
-            os.kill(process, signal.SIGSTOP)
-            held = self._held_by(process)
-            if held and phase_of(self.folder, process) == "in service":
-                break
-            os.kill(process, signal.SIGCONT)
             time.sleep(0.005)
-        while held == self._held_by(process):
-            assert time.monotonic() < end, told
-            time.sleep(0.02)
-        os.kill(process, signal.SIGCONT)
         while all(line["process"] != process for line in read(self.folder / "refused")):
             assert time.monotonic() < end, told
             time.sleep(0.02)
         self.outcome.freezes += 1
+
+    def _stop_until_overtaken(self) -> int | None:
+        """Stop a worker in a service until its message is another one's, and let it continue.
+
+        None where it was in no service, or nobody could get the message: a process that is
+        stopped within a write holds the lock of the database.
+        """
+        # One of the library's, which writes down what it receives and what is refused to it.
+        process = self._dice.choice(self._workers[:-1])
+        os.kill(process, signal.SIGSTOP)
+        try:
+            held = self._held_by(process)
+            if not held or phase_of(self.folder, process) != "in service":
+                return None
+            end = time.monotonic() + self.plan.visibility * 5
+            while held == self._held_by(process):
+                if time.monotonic() > end:
+                    return None
+                time.sleep(0.02)
+            return process
+        finally:
+            os.kill(process, signal.SIGCONT)
 
     def _held_by(self, process: int) -> set[int]:
         """Return the messages that a worker of the library was the last one to receive."""

@@ -455,3 +455,56 @@ def test_an_error_of_a_mapping_names_the_chart() -> None:
         with pytest.raises(DefinitionError) as caught:
             Chart.from_dict({"name": name})
         assert caught.value.chart == shown
+
+
+# --- charts made of a chart --------------------------------------------------------------------
+
+
+def _stay(context: FrozenDict, event: Event) -> bool:
+    return True
+
+
+def _lamp() -> Chart:
+    record = {"trigger": "PUSH", "source": "off", "dest": "on", "conditions": "stay"}
+    return Chart(["off", {"name": "on", "children": ["dim"]}], [record], "off").bind(
+        {"stay": _stay}
+    )
+
+
+def test_replace_changes_the_given_parts_and_keeps_the_functions() -> None:
+    """The chart itself stays as it is."""
+    lamp = _lamp()
+    other = lamp.replace(version=2, name="torch", context={"n": 1}, on_reject="persist")
+    assert (other.version, other.name, other.on_reject) == (2, "torch", "persist")
+    assert other.context == {"n": 1}
+    assert dict(other.functions) == {"stay": _stay}
+    assert lamp == _lamp()
+    assert other.replace(version=1, name="chart", context={}, on_reject="discard") == lamp
+
+
+def test_replaced_transitions_may_bring_functions_and_drop_others() -> None:
+    """A function that the new chart does not name is not kept."""
+    other = _lamp().replace(transitions=[["PUSH", "off", "on", [_stay]]])
+    assert dict(other.functions) == {"_stay": _stay}
+    with pytest.raises(DefinitionError, match="unknown destination 'of'"):
+        _lamp().replace(transitions=[["PUSH", "on", "of"]])
+
+
+def test_tagged_makes_states_settled() -> None:
+    """By full name, inside others too, once; with the chart's own tag or another."""
+    lamp = _lamp().tagged("off", "on.dim").tagged("off")
+    assert [(node.name, node.tags) for node in lamp.states] == [
+        ("off", ("settled",)),
+        ("on", ()),
+        ("on.dim", ("settled",)),
+    ]
+    assert dict(lamp.functions) == {"stay": _stay}
+    own = _lamp().replace(settling_tags={"resolved": ["rest"]}).tagged("off")
+    assert own.node("off").tags == ("rest",)
+    assert _lamp().tagged("off", tag="reject").rest_of("off") == "rejected"
+
+
+def test_tagging_what_is_no_state_is_refused() -> None:
+    """With the nearest name."""
+    with pytest.raises(DefinitionError, match="unknown state 'onn'; did you mean 'on'"):
+        _lamp().tagged("onn")

@@ -1,0 +1,125 @@
+"""The options of commands that run a worker."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from settlesim.chart import Chart
+
+if TYPE_CHECKING:
+    from settlesim.runtime import Worker
+    from settlesim.store import SqliteStore
+
+__all__ = ["WorkerSettings", "worker_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a person says of a worker and its queue."""
+
+    concurrency: int
+    policy: Literal["skip", "halt"]
+    visibility: float
+    max_failures: int
+    max_receives: int
+    deadline: float
+    grace: float
+
+    def worker(self, chart: Chart, store: SqliteStore, logger: logging.Logger) -> Worker:
+        """Return the worker of a chart, on the queue of its name."""
+        from settlesim.runtime import Worker
+        from settlesim.store import FifoQueue
+
+        queue = FifoQueue(
+            store,
+            chart.name,
+            policy=self.policy,
+            max_failures=self.max_failures,
+            max_receives=self.max_receives,
+        )
+        return Worker(
+            chart,
+            store,
+            queue,
+            concurrency=self.concurrency,
+            visibility_timeout=self.visibility,
+            deadline=self.deadline,
+            grace=self.grace,
+            logger=logger,
+        )
+
+
+_OPTIONS = (
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        default=10,
+        show_default=True,
+        help="How many keys are worked on at the same time.",
+    ),
+    click.option(
+        "--policy",
+        type=click.Choice(["skip", "halt"]),
+        default="skip",
+        show_default=True,
+        help="What a key does after a dead letter: go on, or wait.",
+    ),
+    click.option(
+        "--visibility",
+        type=click.FloatRange(0, 43_200, min_open=True),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="When an event of a worker that is gone becomes visible again.",
+    ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="After how many failures an event is a dead letter.",
+    ),
+    click.option(
+        "--max-receives",
+        type=click.IntRange(1),
+        default=10,
+        show_default=True,
+        help="After how many receptions without a result an event is a dead letter.",
+    ),
+    click.option(
+        "--deadline",
+        type=click.FloatRange(0, min_open=True),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long one event may take altogether.",
+    ),
+    click.option(
+        "--grace",
+        type=click.FloatRange(0),
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long services have to end when the worker is stopped.",
+    ),
+)
+
+
+def worker_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a worker, as `settings`."""
+
+    @functools.wraps(function)
+    def command(**values: Any) -> Any:
+        names = WorkerSettings.__dataclass_fields__
+        settings = WorkerSettings(**{name: values.pop(name) for name in names})
+        return function(settings=settings, **values)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,151 @@
+"""How instances, events and settlements are written as JSON; secret values are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from settlesim.chart import Chart, Snapshot
+from settlesim.chart.secrets import hide, hide_in_snapshot
+from settlesim.engines import DeadEvent, EventStatus
+from settlesim.store.entries import PastSettlement, StoredInstance
+from settlesim.widgets.chart.page_state import accepted
+
+__all__ = [
+    "chart_resource",
+    "fits",
+    "instance_resource",
+    "letter_resource",
+    "settlement_resource",
+    "snapshot_resource",
+    "state_value",
+    "status_resource",
+    "tags_of",
+]
+
+
+def state_value(configuration: tuple[str, ...]) -> Any:
+    """Return active leaves as XState writes a state's value.
+
+    Examples
+    --------
+    >>> state_value(("even",))
+    'even'
+    >>> state_value(("mixing.dry.sifting", "mixing.wet.whisking"))
+    {'mixing': {'dry': 'sifting', 'wet': 'whisking'}}
+    """
+    tree: dict[str, Any] = {}
+    for leaf in configuration:
+        inside = tree
+        for part in leaf.split("."):
+            inside = inside.setdefault(part, {})
+    return _collapsed(tree)
+
+
+def _collapsed(tree: Mapping[str, Any]) -> Any:
+    if len(tree) == 1:
+        ((name, inside),) = tree.items()
+        if not inside:
+            return name
+    return {name: _collapsed(inside) if inside else {} for name, inside in tree.items()}
+
+
+def fits(chart: Chart, snapshot: Snapshot) -> bool:
+    """Whether this version of the chart saved the snapshot, so that its states are known."""
+    return (snapshot.chart, snapshot.version) == (chart.name, chart.version) and all(
+        leaf in chart for leaf in snapshot.configuration
+    )
+
+
+def tags_of(chart: Chart, configuration: tuple[str, ...]) -> list[str]:
+    """Return the tags of all active states, each once."""
+    active = [chart.node(name) for name in chart.active(configuration)]
+    return list(dict.fromkeys(tag for node in active for tag in node.tags))
+
+
+def snapshot_resource(chart: Chart, snapshot: Snapshot) -> dict[str, Any]:
+    """Return a state as JSON."""
+    known = fits(chart, snapshot)
+    shown = hide_in_snapshot(snapshot, chart.secret)
+    return {
+        "chart": snapshot.chart,
+        "version": snapshot.version,
+        "revision": snapshot.revision,
+        "value": state_value(snapshot.configuration),
+        "configuration": list(snapshot.configuration),
+        "tags": tags_of(chart, snapshot.configuration) if known else [],
+        "context": shown.context,
+    }
+
+
+def instance_resource(chart: Chart, instance: StoredInstance) -> dict[str, Any]:
+    """Return an instance as JSON, with the events that it takes."""
+    snapshot = instance.snapshot
+    known = fits(chart, snapshot)
+    return {
+        "key": instance.key,
+        **snapshot_resource(chart, snapshot),
+        "final": instance.final,
+        "saved_at": instance.saved_at,
+        "accepts": accepted(chart, snapshot.configuration) if known else {},
+    }
+
+
+def status_resource(chart: Chart, status: EventStatus) -> dict[str, Any]:
+    """Return how far an event is, as JSON."""
+    found = status.to_dict()
+    if status.snapshot is not None:
+        found["state"] = snapshot_resource(chart, status.snapshot)
+    if chart.secret:
+        found["errors"] = [error.partition(":")[0] for error in status.errors]
+    return found
+
+
+def letter_resource(chart: Chart, letter: DeadEvent) -> dict[str, Any]:
+    """Return a dead letter as JSON."""
+    found = letter.to_dict()
+    if chart.secret:
+        found["data"] = hide(letter.data, chart.secret)
+        found["errors"] = [error.partition(":")[0] for error in letter.errors]
+    return found
+
+
+def settlement_resource(chart: Chart, past: PastSettlement) -> dict[str, Any]:
+    """Return a settlement as JSON, with the steps that a page can show."""
+    record = hide(past.record, chart.secret)
+    event = record.get("event") or {}
+    found = {
+        "key": past.key,
+        "number": past.number,
+        "revision": past.revision,
+        "at": past.at,
+        "event": {"type": event.get("name"), "data": event.get("data")},
+        "event_id": record.get("event_id"),
+        "outcome": past.outcome,
+        "calls": record.get("calls", []),
+        "steps": _steps(chart, record),
+    }
+    if past.snapshot is not None:
+        found["state"] = snapshot_resource(chart, past.snapshot)
+        if fits(chart, past.snapshot):
+            found["accepts"] = accepted(chart, past.snapshot.configuration)
+    return found
+
+
+def _steps(chart: Chart, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the transitions of each microstep, and what was active after it."""
+    path, edges = record.get("path", []), [f"e{edge}" for edge in record.get("edges", [])]
+    steps = [leaves for leaves in path[1:] if all(leaf in chart for leaf in leaves)]
+    if len(steps) == len(edges):
+        taken = [[edge] for edge in edges]
+    else:  # several transitions in one microstep: which of them is not recorded
+        taken = [[] for _ in steps[1:]] + [edges]
+    return [
+        {"edges": each, "active": list(chart.active(tuple(leaves)))}
+        for each, leaves in zip(taken, steps, strict=False)
+    ]
+
+
+def chart_resource(chart: Chart) -> dict[str, Any]:
+    """Return a chart as JSON."""
+    return {"name": chart.name, "version": chart.version, "definition": chart.to_dict()}
