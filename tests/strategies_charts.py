@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import sqrt
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ __all__ = [
     "charts",
     "flat_charts",
     "scxml_records",
+    "timed_charts",
 ]
 
 TRIGGERS = ("A", "B", "C")
@@ -49,8 +51,21 @@ async def _work(call: Any) -> Any:
     return call.input
 
 
+def _note(context: FrozenDict, event: Event) -> Mapping[str, Any]:
+    return {"last": event.name}
+
+
+def _is_declined(context: FrozenDict, event: Event) -> bool:
+    return isinstance(event.data, dict) and event.data.get("type") == "DeclinedError"
+
+
+def _noted_delay(context: FrozenDict, event: Event) -> bool:
+    return str(context.get("last")).startswith("after.")
+
+
 GUARDS = {"yes": _yes, "no": _no, "is_even": _is_even}
 ASSIGNS = {"count": _count, "reset": _reset}
+_TIMED = {"note": _note, "is_declined": _is_declined, "noted_delay": _noted_delay}
 FUNCTIONS: dict[str, Callable[..., Any]] = {**GUARDS, **ASSIGNS, "work": _work}
 """A function for every name that a generated chart may use."""
 
@@ -316,6 +331,65 @@ def charts(
     if semantics is None and nested is None:
         return ours | scxml
     return scxml if semantics == "scxml" else ours
+
+
+@st.composite
+def timed_charts(draw: st.DrawFn) -> Chart:
+    """Charts in which it shows what came last, and with which error: services are unbound.
+
+    Each invocation has a service of its own: ``service0``, ``service1``, ... No two delays are
+    alike, so that nothing happens at the same time by chance.
+    """
+    record = draw(chart_records(resting=True))
+    record["states"].append({"name": "s9", "tags": ["settled"]})
+    services = delays = 0
+    nodes = list(record["states"])
+    for node in nodes:  # grows while it is gone through
+        nodes += [*node.get("children", ()), *node.get("parallel", ())]
+        for seconds, targets in list(node.get("after", {}).items()):
+            _noting(draw, targets)
+            _forward(draw, node["name"], targets)
+            delays += 1
+            long = _DELAYS[seconds] * (1 + 0.013 * sqrt(delays * delays + delays + 1))
+            node["after"][f"{long:.6f}"] = node["after"].pop(seconds)
+        if "invoke" in node:
+            invoke = node["invoke"]
+            invoke["src"] = f"service{services}"
+            invoke["timeout"] = None
+            services += 1
+            for targets in (invoke["on_done"], invoke["on_error"]):
+                _noting(draw, targets)
+                _forward(draw, node["name"], targets)
+            if draw(st.booleans()):
+                first = dict(invoke["on_error"][0])
+                first["conditions"] = [*first.get("conditions", []), "is_declined"]
+                invoke["on_error"] = [first, *invoke["on_error"]]
+        if "always" in node and draw(st.booleans()):
+            node["always"][0] = {**node["always"][0], "conditions": ["noted_delay"]}
+    chart = Chart.from_dict(record)
+    known = {**FUNCTIONS, **_TIMED}
+    return chart.bind({name: known[name] for name in chart.roles if name in known})
+
+
+def _forward(draw: st.DrawFn, name: str, targets: list[dict[str, Any]]) -> None:
+    """Let most transitions lead on: a chart that runs in circles takes long, and shows little."""
+    for place, target in enumerate(targets):
+        dest = target["dest"]
+        if dest is None or dest.rpartition(".")[2] > name or draw(st.integers(0, 5)) == 0:
+            continue
+        inside = f"{dest[:-1]}b" if name.endswith("a") else None
+        targets[place] = {**target, "dest": inside if "." in dest else "s9"}
+
+
+_DELAYS = {"0.5": 7.0, "3": 20.0, "60": 60.0, "90": 90.0}
+"""How long the delays of timed charts are, about."""
+
+
+def _noting(draw: st.DrawFn, targets: list[dict[str, Any]]) -> None:
+    """Let some transitions note what triggered them."""
+    for place, target in enumerate(targets):
+        if draw(st.booleans()):
+            targets[place] = {**target, "assign": [*target.get("assign", []), "note"]}
 
 
 @st.composite

@@ -118,7 +118,7 @@ def _counts(found: Exploration) -> str:
 
 
 def _endings(found: Exploration) -> list[str]:
-    events = [each.event for each in found.scenario.events]
+    events = [each.event for each in found.scenario.messages]
     labels = labels_of(found.endings, events)
     whole = found.interleavings
     rows = [

@@ -14,6 +14,7 @@ Rules
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 from settlesim.chart import Event
@@ -69,6 +70,13 @@ class Running:
         self._retried: dict[tuple[str, int], int] = {}
         self.starts: dict[str, int] = {}
         """How often each service and each delay's trigger has been started."""
+
+    def copy(self) -> Running:
+        """Return the same services, delays and calls, to go on from here by themselves."""
+        other = copy(self)
+        for name in ("pending", "delays", "resting", "waiting", "calls", "starts", "_retried"):
+            setattr(other, name, getattr(self, name).copy())
+        return other
 
     def may_pass(self, id_: str, active: frozenset[str]) -> bool:
         """Whether there is such a delay, and it belongs to an active node."""

@@ -30,14 +30,15 @@ begun with `Elapsed` in the place of an external event.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from copy import copy
 from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.event import EventName
 from settlesim.chart.outcome import Outcome
-from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze
+from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze
 from settlesim.errors import (
     FunctionFailedError,
     InvalidValueError,
@@ -185,6 +186,16 @@ class Settling:
         waits = [*self._running.pending, *self._running.delays]
         return f"<Settling {self.event.name} in {' + '.join(self.configuration)}: {waits} pending>"
 
+    def copy(self) -> Settling:
+        """Return a session that goes on from here by itself.
+
+        A simulator answers one of them in one way and the other in another.
+        """
+        other = copy(self)
+        other._microsteps = list(self._microsteps)
+        other._running = self._running.copy()
+        return other
+
     # --- what it waits for ----------------------------------------------------------------
 
     @property
@@ -220,6 +231,31 @@ class Settling:
     def calls(self) -> tuple[Call, ...]:
         """The service calls that have ended so far."""
         return tuple(self._running.calls)
+
+    @property
+    def delays_outside(self) -> tuple[PendingDelay, ...]:
+        """The delays that it started and that go on when it has ended, if it is saved."""
+        return self._running.started()
+
+    def situation(self) -> tuple[Hashable, ...]:
+        """Return all that what comes next depends on, but for the answers that it waits for."""
+        running, start = self._running, self.start
+        return (
+            self._applied,
+            None if start is None else (start.outcome, encode(start.snapshot.to_dict())),
+            bool(running.calls),
+            self._position,
+            encode(self._context),
+            encode(self._last.to_dict()) if self._program.eventless_sources else "",
+            tuple(sorted(running.starts.items())),
+            tuple(
+                (each.id, each.number, each.attempt, encode(each.context)) for each in self.pending
+            ),
+            running.retries(),
+            self.delays,
+            tuple(running.resting.items()),
+            len(self._microsteps),
+        )
 
     # --- answers --------------------------------------------------------------------------
 

@@ -1,153 +1,78 @@
-"""`Table`: a chart compiled to whole numbers, for the simulator.
+"""`CompiledChart`: a chart compiled to whole numbers, for the simulator.
 
 Theory of operation
 -------------------
 What an event does to an instance depends on nothing but the instance's configuration and
-context, the event, and what the services answer. So each pair of configuration and context
-is given a number, a *state*, and each handling of an event from a state is a small tree, a
-*program*: services to call, then one leaf. Trees are shared wherever they are equal, so two
-states in which an event does the same have the same program.
+context, the event, what the services answer, and the order in which services and delays
+complete. So each pair of configuration and context is given a number, a *state*, and each
+handling of an event from a state is a small graph, a *program*: nodes that wait, with a branch
+for everything that may complete there, and leaves that save. Programs are shared wherever they are
+equal, so two states in which an event does the same have the same program.
 
-A program is made by driving `settlesim.settling.Settling` itself, one answer at a time; a
-branch is made by replaying the answers so far. There is no second engine.
+A program is made by driving `settlesim.settling.Settling` itself, one completion at a time; a
+branch is a copy of the session that is answered differently. There is no second engine.
 
 Rules
 -----
-1. Services that run side by side come back in the order in which they were started.
-2. Delays take simulated time and services none, so a delay passes only where no service is
-   pending, the earliest deadline first.
-3. A service that raises is followed into ``on_error``. It counts as having had no effect.
-   Where failures from outside are looked at, each call may fail in two ways: with an error,
-   and by running out of time. Ways in which the chart does the same are one.
-4. An event that comes to no settled node (stalled, a guard that raises, a service that
-   failed without ``on_error``) ends in a `NodeKind.ERROR` leaf.
+1. While several services and delays run, each of them may complete next, unless what is known of
+   time forbids it (`settlesim.sim.timing`).
+2. A service that raises is followed into ``on_error``. It counts as having had no effect.
+   Where failures from outside are looked at, each call may fail with each error that it may raise,
+   and by running out of time. Failures after which the chart does the same are one.
+3. An event that comes to no settled state (stalled, a guard that raises, a service that
+   failed without ``on_error``, a deadline that passes for certain) ends in a
+   `ProgramNodeKind.ERROR` leaf.
+4. What cannot be told ends in a `ProgramNodeKind.UNKNOWN` leaf, or is one of the `doubts` of its
+   program: then nothing is proved.
 5. A new instance is a state of its own unless starting it does nothing: entering the first
-   states may run services. A start that worked is saved even if the event is ignored or
-   rejected.
+   states may run services and start delays. A start that worked is saved even if the event is
+   ignored or rejected.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
-from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue, freeze
-from settlesim.errors import FunctionFailedError, SettleError, UnboundFunctionError, error_message
+from settlesim.errors import UnboundFunctionError
 from settlesim.machine.program import Program, check_snapshot, program_of
-from settlesim.settling.settlement import Answer, Pending, Settlement
-from settlesim.settling.settling import Settling
+from settlesim.runtime.interpreter import DEADLINE
+from settlesim.settling.macrostep import activities_of
+from settlesim.settling.settlement import Answer, Elapsed, Pending
+from settlesim.sim.assumptions import Assumptions
+from settlesim.sim.program_builder import FAILURE, ProgramBuilder
+from settlesim.sim.program_nodes import ProgramNodeKind, TableNode
 
-__all__ = [
-    "FAILURE",
-    "CompiledChart",
-    "Perform",
-    "ProgramNodeKind",
-    "TableNode",
-    "merged",
-]
+__all__ = ["CompiledChart", "Perform", "durable_delays"]
 
-
-class ProgramNodeKind(enum.Enum):
-    """What a program does next."""
-
-    CALL = "call"
-    """A service runs."""
-    SAVE = "save"
-    """The instance is saved in `TableNode.state`."""
-    SKIP = "skip"
-    """Ignored or rejected, and no start to keep: there is nothing to save."""
-    ERROR = "error"
-    """The event comes to no settled node; `TableNode.text` says why."""
-
-
-class TableNode(NamedTuple):
-    """One node of a program."""
-
-    kind: ProgramNodeKind
-    service: str = ""
-    invocation: str = ""
-    """The id of the invocation."""
-    number: int = 0
-    """The how-manieth start of this invocation for this event, from 1. Of an error: how many
-    failures from outside led to it."""
-    effect: bool = False
-    """Whether the call changes the world outside."""
-    works: bool = True
-    """Whether the service comes back, and does not raise."""
-    done: int = -1
-    """The node after the service came back, or raised by itself."""
-    error: int | None = None
-    """The node after an error from outside; None where none is looked at, or where it leads
-    to the same as an error of the service itself."""
-    timeout: int | None = None
-    """The node after a time-out; None where none is looked at, or where it leads to the same
-    as an error."""
-    state: int = -1
-    """What is saved."""
-    outcome: Outcome | None = None
-    text: str = ""
-    """The message of an error."""
-    only_start: bool = False
-    """Whether the event was ignored or rejected, and the start of a new instance is saved."""
-
+_FOREVER: Final = 1e9
+"""Seconds: the time-out where a service is run although it is said to take another time."""
+_UNNAMED: Final = {"type": type(FAILURE.error).__name__, "message": str(FAILURE.error)}
+"""What a chart sees of an error that nobody has named."""
 
 Perform = Callable[[Pending], Answer]
 """Runs a service for the simulator."""
 
-FAILURE: Final = Answer(error=RuntimeError("fails in the simulation"))
-"""A failure that the simulation brings about; the other is a time-out."""
 
-
-def merged(nodes: Sequence[TableNode], call: TableNode) -> TableNode:
-    """Return a call without the failures that lead to the same as another way out of it.
-
-    `nodes` has the trees below it.
-    """
-    error, timeout, done = call.error, call.timeout, call.done
-    if timeout is not None and error is not None and _alike(nodes, timeout, error):
-        timeout = None
-    if not call.works:
-        if timeout is not None and _alike(nodes, timeout, done):
-            timeout = None
-        if error is not None and _alike(nodes, error, done):
-            error = None
-    return call._replace(error=error, timeout=timeout)
-
-
-def _alike(nodes: Sequence[TableNode], one: int, other: int) -> bool:
-    """Whether two trees do the same, but for the words of their errors."""
-    pairs = [(one, other)]
-    while pairs:
-        one, other = pairs.pop()
-        if one == other:
-            continue
-        if min(one, other) < 0:
-            return False
-        first, second = nodes[one], nodes[other]
-        if first.kind is ProgramNodeKind.ERROR is second.kind:
-            if bool(first.number) is not bool(second.number):
-                return False
-            continue
-        if _bare(first) != _bare(second):
-            return False
-        for left, right in (
-            (first.done, second.done),
-            (first.error, second.error),
-            (first.timeout, second.timeout),
-        ):
-            pairs.append((-1 if left is None else left, -1 if right is None else right))
-    return True
-
-
-def _bare(node: TableNode) -> TableNode:
-    """Return a node without the numbers of those below it."""
-    return node._replace(done=-1, error=None, timeout=None)
+def durable_delays(chart: Chart) -> tuple[str, ...]:
+    """Return the ids of the delays that may go on while an instance rests."""
+    return tuple(
+        delay.id
+        for node in chart.states
+        if node.after
+        and any(
+            (each.name == node.name or each.name.startswith(f"{node.name}."))
+            and each.is_leaf
+            and chart.rest_of(each.name) is not None
+            for each in chart.states
+        )
+        for delay in node.after
+    )
 
 
 class CompiledChart:
@@ -162,23 +87,25 @@ class CompiledChart:
         Runs every other service, once per state, event and invocation.
     failures : how many failures of services a program has branches for
     service_timeout : seconds, the time-out of invocations that name none
+    deadline : seconds that one event may take
+    assumptions : what is known of time and of errors
 
     Raises
     ------
     UnboundFunctionError
         A guard or an assign is not bound; or a service that `results` does not name.
     InvalidValueError
-        A result that strict JSON can not carry.
+        A result that strict JSON cannot carry.
 
     Examples
     --------
     >>> from settlesim.gallery import order
     >>> results = {"charge_card": {"charge": 1}, "refund_card": None, "print_label": {"label": 2}}
     >>> table = CompiledChart(order, results=results)
-    >>> call = table.node(table.program(table.start(), "PAY"))
-    >>> call.service
+    >>> [branch] = table.node(table.program(table.start(), "PAY")).branches
+    >>> branch.service
     'charge_card'
-    >>> table.configuration(table.node(call.done).state)
+    >>> table.configuration(table.node(branch.after).state)
     ('paid',)
     """
 
@@ -190,19 +117,28 @@ class CompiledChart:
         *,
         failures: int = 0,
         service_timeout: float = 60.0,
+        deadline: float = DEADLINE,
+        assumptions: Assumptions | None = None,
     ) -> None:
         chart.require("guard", "assign")
         self.chart = chart
         self.failures = failures
-        self._service_timeout = service_timeout
+        self.service_timeout = service_timeout
+        self.deadline = deadline
+        self.assumptions = Assumptions() if assumptions is None else assumptions
         self._results = {
             name: freeze(value, where=f"the result of {name!r}")
             for name, value in (results or {}).items()
         }
         self.perform = perform
         self._require_services()
-        self._program: Program = program_of(chart)
+        self._readers: dict[str, None] = {}
+        """The functions that looked at an error which nobody has named."""
+        self._program: Program = program_of(self._watched() if failures else chart)
         self._effects = {each.id: each.effect for node in chart.states for each in node.invoke}
+        self.durable = durable_delays(chart)
+        """The ids of the delays that may go on while an instance rests."""
+        self.activities = activities_of(self._program)
         self._states: list[Snapshot | None] = []
         self._state_texts: list[str] = []
         self._state_numbers: dict[str, int] = {}
@@ -211,7 +147,8 @@ class CompiledChart:
         self._node_numbers: dict[TableNode, int] = {}
         self._programs: dict[tuple[int, str, str], int] = {}
         self._answers: dict[tuple[str, ...], Answer] = {}
-        self._errors: dict[int, dict[str, None]] = {}
+        self._errors: dict[int, dict[tuple[str, str], None]] = {}
+        self._doubts: dict[int, dict[str, None]] = {}
 
     def _require_services(self) -> None:
         chart = self.chart
@@ -223,6 +160,26 @@ class CompiledChart:
         ]
         if missing:
             raise UnboundFunctionError(chart=chart.name, names=missing)
+
+    def _watched(self) -> Chart:
+        """Return the chart with functions that say when they look at an unnamed error."""
+
+        def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(context: FrozenDict, event: Event) -> Any:
+                if event.data == _UNNAMED and event.name.startswith("error.invoke."):
+                    event = _UnnamedError(event, lambda: self._readers.update({name: None}))
+                return function(context, event)
+
+            return call
+
+        chart = self.chart
+        return chart.bind(
+            {
+                name: watched(name, function)
+                for name, function in chart.functions.items()
+                if chart.roles[name] != "service"
+            }
+        )
 
     # --- states ---------------------------------------------------------------------------
 
@@ -251,7 +208,9 @@ class CompiledChart:
             program.may_begin(chart.initial_configuration)
             and program.eventless_sources.isdisjoint(active)
             and not program.finished(chart.initial_configuration, active)
-            and not any(node.on_enter or node.on_final or node.invoke for node in nodes)
+            and not any(
+                node.on_enter or node.on_final or node.invoke or node.after for node in nodes
+            )
         )
 
     def _first(self) -> Snapshot:
@@ -304,23 +263,24 @@ class CompiledChart:
         return self._nodes[number]
 
     def node_text(self, number: int) -> str:
-        """Return a digest of the whole tree below a node, the same in every process."""
+        """Return a digest of everything below a node, the same in every process."""
         stack = [number]
         while stack:
             node = self._nodes[stack[-1]]
-            ways = (node.done, node.error, node.timeout)
-            below = [each for each in ways if each is not None and each >= 0]
-            unknown = [each for each in below if self._node_texts[each] is None]
+            unknown = [
+                branch.after for branch in node.branches if self._node_texts[branch.after] is None
+            ]
             if unknown:
                 stack.extend(unknown)
                 continue
-            texts = [self._node_texts[each] for each in below]
-            if node.timeout is not None:
-                texts[-1] = f"timeout {texts[-1]}"
+            branches = [
+                [branch.kind.value, self._node_texts[branch.after], *branch[2:]]
+                for branch in node.branches
+            ]
             state = self._state_texts[node.state] if node.kind is ProgramNodeKind.SAVE else ""
             outcome = "" if node.outcome is None else node.outcome.value
-            own = [*node[1:6], state, outcome, node.text]
-            whole = _canonical([node.kind.value, own, texts]).encode()
+            own = [state, outcome, node.text, node.started, node.kept]
+            whole = _canonical([node.kind.value, own, branches]).encode()
             self._node_texts[stack.pop()] = hashlib.sha256(whole).hexdigest()
         return self._node_texts[number] or ""
 
@@ -333,89 +293,39 @@ class CompiledChart:
             A name that no external event may have, or data that is no strict JSON.
         """
         key = (state, event, "" if data is None else _canonical(data))
-        found = self._programs.get(key)
-        if found is None:
-            built = self._build(state, external_event(event, data), (), self.failures, {})
-            found = self._programs[key] = built
-        return found
+        if key not in self._programs:
+            self._programs[key] = self._made(state, external_event(event, data))
+        return self._programs[key]
 
-    def errors(self, number: int) -> tuple[str, ...]:
-        """Return the errors that the service of a call raises by itself."""
+    def program_of_delay(self, state: int, delay: str) -> int:
+        """Return the first node of what follows when a delay of a settled state has passed."""
+        elapsed = Elapsed(delay)
+        key = (state, elapsed.event.name, "")
+        if key not in self._programs:
+            self._programs[key] = self._made(state, elapsed)
+        return self._programs[key]
+
+    def errors(self, number: int) -> tuple[tuple[str, str], ...]:
+        """Return the services that fail by themselves at a node, with their errors."""
         return tuple(self._errors.get(number, ()))
 
-    def _build(
-        self,
-        state: int,
-        event: Event,
-        answers: tuple[Answer, ...],
-        left: int,
-        known: dict[tuple[object, ...], int],
-    ) -> int:
-        """Make the tree that follows `answers`; `left` failures may still happen in it.
+    def doubts(self, number: int) -> tuple[str, ...]:
+        """Return why nothing is proved where a program runs; `number` is its first node."""
+        return tuple(self._doubts.get(number, ()))
 
-        `known` has the trees of the event so far: an error and a time-out mostly lead to the
-        same, and would double the work at every call.
-        """
-        calls: list[tuple[TableNode, Answer]] = []
-        here: tuple[object, ...] | None = None
-        try:
-            session = _Session(self._program, self._states[state], event)
-            for each in answers:
-                session.give(each)
-            if session.settlement is None:
-                here = (left, *session.situation())
-                if here in known:
-                    return known[here]
-            while session.settlement is None:
-                pending = session.pending[0]
-                answer = self._answer(state, event, pending)
-                call = self._call(pending, answer)
-                if left:
-                    limit = self._service_timeout if pending.timeout is None else pending.timeout
-                    error, timeout = (
-                        self._build(state, event, (*answers, each), left - 1, known)
-                        for each in (FAILURE, Answer.late(limit))
-                    )
-                    call = call._replace(error=error, timeout=timeout)
-                calls.append((call, answer))
-                answers = (*answers, answer)
-                session.give(answer)
-            leaf = self._leaf(session)
-        except SettleError as error_:
-            failed = self.failures - left
-            leaf = TableNode(ProgramNodeKind.ERROR, number=failed, text=str(error_))
-        number = self._intern(leaf)
-        for call, answer in reversed(calls):
-            number = self._intern(merged(self._nodes, call._replace(done=number)))
-            if answer.error is not None:
-                self._errors.setdefault(number, {})[_told(answer.error)] = None
-        if here is not None:
-            known[here] = number
+    def _made(self, state: int, event: Event | Elapsed) -> int:
+        self._readers.clear()
+        builder = ProgramBuilder(self, state, event)
+        number = builder.build()
+        doubts = dict.fromkeys(builder.doubts)
+        for name in self._readers:
+            doubts[
+                f"{name} looks at the error of a service, and which errors there are is not said: "
+                "give errors={service: [...]}"
+            ] = None
+        if doubts:
+            self._doubts.setdefault(number, {}).update(doubts)
         return number
-
-    def _call(self, pending: Pending, answer: Answer) -> TableNode:
-        works = answer.error is None
-        return TableNode(
-            ProgramNodeKind.CALL,
-            pending.service,
-            pending.id,
-            pending.number,
-            effect=works and self._effects[pending.id],
-            works=works,
-        )
-
-    def _leaf(self, session: _Session) -> TableNode:
-        settlement = session.settlement
-        assert settlement is not None
-        if not settlement.saved:
-            return TableNode(ProgramNodeKind.SKIP, outcome=settlement.outcome)
-        state = self._state(settlement.after)
-        return TableNode(
-            ProgramNodeKind.SAVE,
-            state=state,
-            outcome=settlement.outcome,
-            only_start=settlement.only_start_saved,
-        )
 
     def _intern(self, node: TableNode) -> int:
         number = self._node_numbers.get(node)
@@ -441,77 +351,25 @@ class CompiledChart:
         found = self._answers.get(key)
         if found is None:
             assert self.perform is not None  # the constructor has refused everything else
+            if pending.service in self.assumptions.durations:
+                pending = replace(pending, timeout=_FOREVER)
             found = self._answers[key] = self.perform(pending)
         return found
 
 
-class _Session:
-    """A `Settling` whose delays pass by themselves, where nothing else is pending."""
+class _UnnamedError(Event):
+    """An error event that tells when its data is looked at."""
 
-    def __init__(self, program: Program, snapshot: Snapshot | None, event: Event) -> None:
-        self._settling = Settling(program, snapshot, event)
-        self._now = 0.0
-        self._deadlines: dict[tuple[str, int], float] = {}
-        self._wait()
+    __slots__ = ("_told",)
 
-    @property
-    def settlement(self) -> Settlement | None:
-        return self._settling.settlement
+    def __init__(self, event: Event, told: Callable[[], object]) -> None:
+        super().__init__(event.name, event.data)
+        object.__setattr__(self, "_told", told)
 
-    @property
-    def pending(self) -> tuple[Pending, ...]:
-        return self._settling.pending
-
-    def situation(self) -> tuple[object, ...]:
-        """Return all that what comes next depends on, but for what services answer."""
-        settling = self._settling
-        start = settling.start
-        return (
-            settling._applied,
-            None if start is None else _canonical([start.outcome.value, start.snapshot.to_dict()]),
-            bool(settling.calls),
-            settling._position,
-            _canonical(settling.context),
-            tuple(sorted(settling._running.starts.items())),
-            tuple(
-                (each.id, each.number, each.attempt, _canonical(each.context))
-                for each in settling.pending
-            ),
-            settling._running.retries(),
-            tuple((*key, deadline - self._now) for key, deadline in self._deadlines.items()),
-            len(settling.microsteps),
-        )
-
-    def give(self, answer: Answer) -> None:
-        """Answer the first pending service, and let pass what delays follow."""
-        first = self._settling.pending[0].id
-        if answer.error is None:
-            self._settling.done(first, answer.value)
-        elif isinstance(answer.error, FunctionFailedError):
-            raise answer.error
-        else:
-            self._settling.failed(first, answer.error, timeout=answer.timed_out)
-        self._wait()
-
-    def _wait(self) -> None:
-        settling = self._settling
-        while True:
-            running = {}
-            for each in settling.delays:
-                key = (each.id, each.number)
-                running[key] = self._deadlines.get(key, self._now + each.seconds)
-            self._deadlines = running
-            if settling.settlement is not None or settling.pending:
-                return
-            first = min(running, key=running.__getitem__)
-            self._now = running[first]
-            settling.elapsed(first[0])
-
-
-def _told(error: Exception) -> str:
-    """Name an error, with its message where it has one."""
-    text = error_message(error)
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+    def __getattribute__(self, name: str) -> Any:
+        if name == "data":
+            object.__getattribute__(self, "_told")()
+        return super().__getattribute__(name)
 
 
 def _canonical(value: JSONValue) -> str:

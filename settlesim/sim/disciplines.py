@@ -18,6 +18,7 @@ __all__ = [
     "DISCIPLINES",
     "IN_FLIGHT",
     "STATUSES",
+    "UNSENT",
     "VISIBLE",
     "Discipline",
 ]
@@ -26,8 +27,10 @@ VISIBLE: Final = 0
 IN_FLIGHT: Final = 1
 DELETED: Final = 2
 DEAD: Final = 3
-STATUSES: Final = ("visible", "in flight", "deleted", "dead")
-"""The names of the four."""
+UNSENT: Final = 4
+"""Of the message of a timer that is not due."""
+STATUSES: Final = ("visible", "in flight", "deleted", "dead", "not sent")
+"""The names of the statuses."""
 
 Rule = Callable[[Sequence[int], Sequence[int]], "list[int]"]
 

@@ -55,9 +55,9 @@ class Exploration:
 
     Notes
     -----
-    Every order of the steps of *different* handlers is in it. Inside of one handler there is
-    one order: services that run side by side, in parallel regions, come back in the order in
-    which they were started.
+    Every order of the steps of different handlers is in it, and every order in which services and
+    delays complete that run at the same time in one handler; unless the scenario says what is
+    known of time, with `timing` or `durations`.
 
     What a service does to the world is part of an ending only if the chart says that it has
     an effect. In the gallery ``counter()`` has none, so that its endings are what is counted;
@@ -90,6 +90,8 @@ class Exploration:
     _serial: Serial = field(repr=False)
     _walked: Mapping[EndingIdentity, Schedule] = field(repr=False, default_factory=dict)
     """Ways to the outcomes that only walks have met."""
+    _doubts: tuple[str, ...] = field(repr=False, default=())
+    """Why nothing is proved although the search was complete."""
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
@@ -107,19 +109,21 @@ class Exploration:
         walked = ""
         if self._walked:
             walked = "endings were met by walking, and a way to one may not be the shortest"
-        reasons = dict.fromkeys((self.reason, walked, self._serial.reason))
+        reasons = dict.fromkeys((self.reason, walked, *self._doubts, self._serial.reason))
         return "; ".join(each for each in reasons if each)
 
     @property
     def note(self) -> str:
         """What has to be known about the result; empty where there is nothing.
 
-        The `gaps`, and the services that failed by themselves, with their errors.
+        The `gaps`, events that the chart does not know, and the services that failed by themselves,
+        with their errors.
         """
         failing = [
             f"{service} fails by itself ({error})" for service, error in self._model.moves.failing
         ]
-        return "; ".join(each for each in (self.gaps, *failing) if each)
+        parts = (self.gaps, *self.scenario.unknown_events, *failing)
+        return "; ".join(each for each in parts if each)
 
     # --- the verdict ----------------------------------------------------------------------
 
@@ -134,14 +138,14 @@ class Exploration:
         answers = [self.allowed(ending) for ending in self.endings]
         if False in answers:
             return Verdict.REFUTED
-        if self.complete and None not in answers:
+        if self.complete and None not in answers and not self._doubts:
             return Verdict.PROVED
         return Verdict.UNDETERMINED
 
     @property
     def holds(self) -> Criterion | None:
         """The strongest criterion that was proved; None where none was."""
-        if not self.complete:
+        if not self.complete or self._doubts:
             return None
         if all(ending.fifo for ending in self.endings):
             return Criterion.FIFO
@@ -229,7 +233,9 @@ class Exploration:
             (self.interleavings, "interleaving"),
             (self.states, "state"),
         )
-        words = (f"{count:,} {noun}{'s' if count != 1 else ''}" for count, noun in counts)
+        words = [f"{count:,} {noun}{'s' if count != 1 else ''}" for count, noun in counts]
+        if self.verdict is Verdict.PROVED and len(self.endings) > 1:
+            words[0] += ", both allowed" if len(self.endings) == 2 else ", all allowed"
         return f"{self.verdict.value}: {', '.join(words)}{more}"
 
     def __repr__(self) -> str:
@@ -245,8 +251,6 @@ def explore(
     table: CompiledChart | None = None,
 ) -> Exploration:
     """Look at every interleaving of the handlers of a scenario.
-
-    Services side by side in one handler come back in the order in which they were started.
 
     Parameters
     ----------
@@ -313,6 +317,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
     except KeyboardInterrupt:
         reason = INTERRUPTED
     totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
+    doubts = (*model.moves.gaps, *model.moves.doubts)
     serializable = scenario.criterion is Criterion.SERIALIZABLE
     serial = Serial(model, MOST if serializable or not reason else FEW)
     try:
@@ -331,6 +336,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         model,
         serial,
         {each: way.schedule for each, way in walked.items()},
+        doubts,
     )
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from settlesim.chart.strict_json import thaw
 from settlesim.errors import SimulationError, shorten
-from settlesim.sim.compiled import ProgramNodeKind
 from settlesim.sim.model import Model
+from settlesim.sim.program_nodes import ProgramNodeKind
 from settlesim.sim.replays import replay
 from settlesim.sim.scenario import Faults, Scenario
 
@@ -61,6 +61,8 @@ def _check_plain(scenario: Scenario) -> None:
         "it has protections": bool(scenario.protections),
         "it has monitors": bool(scenario.monitors),
         "it has a limit of receives": scenario.max_receives is not None,
+        "it has a deployment": scenario.old is not None,
+        "it has timers": len(scenario.messages) > len(scenario.events),
         f"it has {len(scenario.events)} events, a process each; Spin has {_MAX_PROCESSES}": (
             len(scenario.events) > _MAX_PROCESSES
         ),
@@ -126,8 +128,8 @@ class _Tables:
 
     def _last(self, node: int, state: int) -> int:
         leaf = self._model.table.node(node)
-        while leaf.kind is ProgramNodeKind.CALL:
-            leaf = self._model.table.node(leaf.done)
+        while leaf.kind is ProgramNodeKind.WAIT:
+            leaf = self._model.table.node(leaf.branches[0].after)
         return leaf.state if leaf.kind is ProgramNodeKind.SAVE else state
 
     def _state(self, state: int) -> int:
@@ -142,11 +144,16 @@ class _Tables:
             return found
         node = self._model.table.node(number)
         if node.kind is ProgramNodeKind.ERROR:
-            raise _refusal(f"an event comes to no settled node ({node.text})")
-        if node.effect:
-            raise _refusal(f"service {node.service!r} has an effect outside")
-        if node.kind is ProgramNodeKind.CALL:
-            kind, after = 0, self._node(node.done)
+            raise _refusal(f"an event comes to no settled state ({node.text})")
+        if node.kind is ProgramNodeKind.UNKNOWN:
+            raise _refusal(node.text)
+        if len(node.branches) > 1:
+            raise _refusal("services or delays of one handler run at the same time")
+        for branch in node.branches:
+            if branch.effect or branch.given_up:
+                raise _refusal(f"service {branch.service!r} has an effect outside")
+        if node.kind is ProgramNodeKind.WAIT:
+            kind, after = 0, self._node(node.branches[0].after)
         elif node.kind is ProgramNodeKind.SAVE:
             kind, after = 1, self._state(node.state)
         else:
@@ -215,6 +222,9 @@ def to_pytest(scenario: Scenario, schedule: Schedule | str, chart: str) -> str:
         raise SimulationError(
             where="chart", reason=f"is {shorten(chart)}; 'package.module:name' is needed"
         )
+    if scenario.old is not None:
+        reason = "has two versions of its chart, and a test is written for one"
+        raise SimulationError(where="scenario", reason=reason)
     played = replay(scenario, schedule)
     if played.ending is None:
         raise SimulationError(
@@ -274,6 +284,7 @@ def _arguments(scenario: Scenario) -> list[str]:
         found.append(f"max_receives={scenario.max_receives}")
     if scenario.results is not None:
         found.append(f"results={thaw(scenario.results)!r}")
+    found += _assumptions(scenario)
     start = scenario.start
     if start is not None:
         leaves = start.configuration
@@ -282,4 +293,15 @@ def _arguments(scenario: Scenario) -> list[str]:
                 where="start", reason="only a node can be written into a test, no whole snapshot"
             )
         found.append(f"start={leaves[0]!r}")
+    return found
+
+
+def _assumptions(scenario: Scenario) -> list[str]:
+    """Return what the scenario assumes of time and of errors, as source text."""
+    record = scenario.to_dict()
+    found = [f"{name}={record[name]!r}" for name in ("durations", "errors") if record[name]]
+    if scenario.timing != "any":
+        found.append(f"timing={scenario.timing!r}")
+    if len(scenario.messages) > len(scenario.events):
+        found.append(f"timers={scenario.timers}")
     return found

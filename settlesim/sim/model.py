@@ -36,12 +36,13 @@ from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.sim.compiled import CompiledChart
-from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, VISIBLE
+from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, UNSENT, VISIBLE
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import MessagePhase, Moves, Shared
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.services import Services
 from settlesim.sim.terms import Step
+from settlesim.sim.two_versions import TwoVersionChart
 
 __all__ = ["EndingIdentity", "Model", "State", "table_for"]
 
@@ -75,13 +76,24 @@ class Gate(NamedTuple):
 
 def table_for(scenario: Scenario) -> CompiledChart:
     """Return a table for the scenario's chart, results and failures."""
-    chart = scenario.chart
+    chart, old = scenario.chart, scenario.old
+    if old is not None:
+        return TwoVersionChart(
+            chart,
+            old,
+            scenario.results,
+            (Services(chart), Services(old)),
+            failures=scenario.faults.service_failures,
+            service_timeout=SERVICE_TIMEOUT,
+            assumptions=scenario.assumptions,
+        )
     return CompiledChart(
         chart,
         scenario.results,
         Services(chart),
         failures=scenario.faults.service_failures,
         service_timeout=SERVICE_TIMEOUT,
+        assumptions=scenario.assumptions,
     )
 
 
@@ -108,8 +120,10 @@ class Model:
         self.scenario = scenario
         self.table = table_for(scenario) if table is None else table
         self.instances = scenario.instances
-        self.key_of = tuple(self.instances.index(each.key) for each in scenario.events)
-        self.size = len(scenario.events)
+        self.key_of = tuple(self.instances.index(each.key) for each in scenario.messages)
+        self.events = len(scenario.events)
+        """How many of the messages are events; those of timers come after them."""
+        self.size = len(scenario.messages)
         self._rule = DISCIPLINES[scenario.queue].rule
         self.moves = Moves(scenario, self.table, self.key_of)
         self._lay_out()
@@ -136,16 +150,30 @@ class Model:
             self._budgets.append((position, (1 << bits) - 1))
             position += bits
         self._status_at = position
+        self._timers_at = position + 2 * self.events
+        places = (self.events + 1) * self.moves.width
+        self._timer_bits = 3 + places.bit_length()
+        """Of a timer's message: three for its status, then its place in the queue."""
         self._units = [1 << shift for shift, _ in self._budgets]
 
     def _start(self) -> State:
         state = self.table.start(self.scenario.start)
-        phases = [self._phase(MessagePhase(index, VISIBLE, 0, ())) for index in range(self.size)]
+        whole = [
+            MessagePhase(index, VISIBLE if index < self.events else UNSENT, 0, ())
+            for index in range(self.size)
+        ]
+        phases = [self._phase(each) for each in whole]
         queue = sum(
             number << shift
             for number, (shift, _) in zip(self.scenario.faults, self._budgets, strict=True)
         )
-        shared = [self._share(Shared(key, state)) for key in range(len(self.instances))]
+        queue += sum(self._bits(each) for each in whole[self.events :])
+        begun = self.scenario.start
+        active = () if begun is None else self.table.chart.active(begun.configuration)
+        timers = self.moves.timers_at_first(active)
+        shared = [
+            self._share(Shared(key, state, timers=timers)) for key in range(len(self.instances))
+        ]
         return (*phases, queue, *shared)
 
     def services_together(self) -> AbstractContextManager[None]:
@@ -160,12 +188,18 @@ class Model:
         if number is None:
             number = self._phase_numbers[phase] = len(self.phases)
             self.phases.append(phase)
-            status = phase.status << self._status_at + 2 * phase.message
-            self._weights.append(status + len(phase.deliveries))
+            self._weights.append(self._bits(phase) + len(phase.deliveries))
             self.receives.append({})
             for mask, table in self._tables.items():
                 table.append({} if self._may_move(phase, mask) else None)
         return number
+
+    def _bits(self, phase: MessagePhase) -> int:
+        """Return what the queue number has of a message."""
+        timer = phase.message - self.events
+        if timer < 0:
+            return phase.status << self._status_at + 2 * phase.message
+        return phase.status + 8 * phase.place << self._timers_at + self._timer_bits * timer
 
     def _share(self, shared: Shared) -> int:
         number = self._shared_numbers.get(shared)
@@ -174,9 +208,13 @@ class Model:
             self.shared.append(shared)
         return number
 
-    @staticmethod
-    def _may_move(phase: MessagePhase, mask: int) -> bool:
-        return bool(phase.deliveries) or (phase.status == DELETED and bool(mask & 4))
+    def _may_move(self, phase: MessagePhase, mask: int) -> bool:
+        return (
+            bool(phase.deliveries)
+            or phase.message in self.moves.firsts
+            or phase.status == UNSENT
+            or (phase.status == DELETED and bool(mask & 4))
+        )
 
     def _table(self, mask: int) -> list[dict[int, tuple[Triple, ...]] | None]:
         table = self._tables.get(mask)
@@ -190,8 +228,31 @@ class Model:
 
     def statuses(self, queue: int) -> list[int]:
         """Return the status of every message."""
-        queue >>= self._status_at
-        return [queue >> 2 * index & 3 for index in range(self.size)]
+        found = [queue >> self._status_at + 2 * index & 3 for index in range(self.events)]
+        if self.size > self.events:
+            queue >>= self._timers_at
+            timers = range(self.size - self.events)
+            found += [queue >> self._timer_bits * index & 7 for index in timers]
+        return found
+
+    def in_order(self, queue: int) -> list[int]:
+        """Return the messages in the order in which they stand in the queue."""
+        found = [((index, 1, 0), index) for index in range(self.events)]
+        for index in range(self.events, self.size):
+            shift = self._timers_at + self._timer_bits * (index - self.events)
+            if queue >> shift & 7 != UNSENT:
+                place = (queue >> shift & (1 << self._timer_bits) - 1) >> 3
+                found.append(((place // self.moves.width, 0, place % self.moves.width), index))
+        return [index for _, index in sorted(found)]
+
+    def _receivable(self, queue: int, statuses: list[int]) -> tuple[int, ...]:
+        """Return the messages that the discipline hands out now."""
+        if self.size == self.events:
+            return tuple(self._rule(statuses, self.key_of))
+        order = self.in_order(queue)
+        ordered = [statuses[index] for index in order]
+        chosen = self._rule(ordered, [self.key_of[index] for index in order])
+        return tuple(order[place] for place in chosen)
 
     def gate(self, queue: int) -> Gate:
         """Return what a queue number allows."""
@@ -208,12 +269,12 @@ class Model:
             for index, (shift, field) in enumerate(self._budgets)
         )
         free = scenario.queue == "direct" or queue & self._busy_mask < scenario.workers
-        receivable = tuple(self._rule(statuses, self.key_of)) if free else ()
+        receivable = self._receivable(queue, statuses) if free else ()
         everyone = bool(scenario.faults.expiries or scenario.faults.duplicates)
         active = tuple(
             (index, self.size + 1 + self.key_of[index])
             for index, status in enumerate(statuses)
-            if everyone or status == IN_FLIGHT
+            if everyone or status in {IN_FLIGHT, UNSENT} or index in self.moves.firsts
         )
         ends = not receivable and not queue & self._busy_mask
         return Gate(receivable, active, self._table(mask), mask, ends)
@@ -309,7 +370,8 @@ class Model:
             [each.number, self.moves.node_text(each.node), each.version]
             for each in phase.deliveries
         ]
-        return encode([phase.message, phase.status, phase.receives, deliveries])
+        place = [phase.place] if phase.message >= self.events else []
+        return encode([phase.message, phase.status, phase.receives, deliveries, *place])
 
     def shared_text(self, number: int) -> str:
         """Return what a shared part is, as text that is the same in every process."""
@@ -319,5 +381,18 @@ class Model:
         rest: list[Sequence[object]] = [shared.handled, shared.saved, shared.dead]
         state = self.table.state_text(shared.state)
         return encode(
-            [shared.key, state, shared.version, [list(each) for each in rest], effects, names]
+            [
+                shared.key,
+                state,
+                shared.version,
+                [list(each) for each in rest],
+                effects,
+                names,
+                *([shared.deployed] if self.moves.firsts else []),
+                *(
+                    [[list(each) for each in shared.timers], shared.received]
+                    if shared.timers
+                    else []
+                ),
+            ]
         )

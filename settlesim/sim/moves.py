@@ -20,30 +20,44 @@ Rules
    good. A visibility time-out brings the message back while the handler goes on.
 9. A message that comes back after `max_receives` receives is a dead letter.
 10. The effect of a service shows when it comes back; a service that fails or runs out of
-    time has none.
+    time has none, and neither has one whose state is left before it comes back, unless the
+    scenario says that a time-out may come after the effect.
+11. While several services and delays run in a handler, each of them may complete next.
+12. A save starts the delays of the state that it saves, and ends those of states that were left.
+    One that runs may be due at any point: its message then enters the queue, before the events of
+    its instance that were never received. A message whose delay was ended since it was sent is
+    only deleted.
+13. Where a later version of the chart takes over at some point, what is received before is handled
+    by the earlier version to its end, what is received from then on by the later one. Instances
+    are independent, so each has such a point of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from settlesim.chart.outcome import Outcome
 from settlesim.errors import SimulationError
-from settlesim.sim.compiled import CompiledChart, ProgramNodeKind, TableNode
-from settlesim.sim.disciplines import DEAD, DELETED, IN_FLIGHT, VISIBLE
+from settlesim.sim.compiled import CompiledChart
+from settlesim.sim.disciplines import DEAD, DELETED, IN_FLIGHT, UNSENT, VISIBLE
 from settlesim.sim.monitors import MONITORS
+from settlesim.sim.program_nodes import Branch, GivenUp, ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.terms import Kind, Step
+from settlesim.sim.timing import nanoseconds
+from settlesim.sim.two_versions import TwoVersionChart
 
 __all__ = [
     "DONE",
     "START",
+    "START_OLD",
     "CallIdentity",
     "Delivery",
     "MessagePhase",
     "Moves",
     "PoisonError",
+    "RunningTimer",
     "Shared",
 ]
 
@@ -51,6 +65,8 @@ START: Final = -1
 """Instead of a program's node: received, nothing loaded."""
 DONE: Final = -2
 """Instead of a program's node: only the delete is left."""
+START_OLD: Final = -3
+"""As `START`, received by a worker that has the earlier version of the chart."""
 
 _CRASH, _EXPIRE, _DUPLICATE, _FAIL = 1, 2, 4, 8  # the bits of a mask, in the order of Faults
 _FAULTS: Final = {
@@ -86,6 +102,22 @@ class MessagePhase(NamedTuple):
     receives: int
     deliveries: tuple[Delivery, ...]
     """In the order of their numbers."""
+    place: int = 0
+    """Of a timer's message: where it stands in the queue, see `Moves.place_of`."""
+
+
+class RunningTimer(NamedTuple):
+    """What is kept of one delay of one instance."""
+
+    status: int = 0
+    """0: it does not run; 1: it runs; 2: its message was sent."""
+    sent: int = 0
+    """How many messages it has sent so far."""
+    rank: int = 0
+    """Started before or with those of the same or a higher rank; 0 where nobody reads it."""
+    least: int = 0
+    """How long it ran from there on, in nanoseconds; 0 where nobody reads it."""
+    most: int = 0
 
 
 class Shared(NamedTuple):
@@ -105,6 +137,12 @@ class Shared(NamedTuple):
     """The calls that had an effect, in order: positions in `Moves.calls`."""
     seen: int = 0
     """The anomalies so far, a bit each."""
+    timers: tuple[RunningTimer, ...] = ()
+    """By the position of the delay in `CompiledChart.durable`."""
+    received: int = 0
+    """The last event that was received, from 1, where a FIFO queue has timers."""
+    deployed: bool = False
+    """Whether the later version of the chart has taken over, where there are two."""
 
 
 class CallIdentity(NamedTuple):
@@ -130,11 +168,30 @@ class Moves:
         self.calls: list[CallIdentity] = []
         self.failing: dict[tuple[str, str], None] = {}
         """The services that were met which fail by themselves, with their errors."""
+        self.doubts: dict[str, None] = {}
+        """Why nothing is proved: what was met that the model cannot be sure of."""
+        self.gaps: dict[str, None] = {}
+        """What was met beyond which nothing is known at all."""
+        self.size = len(scenario.events)
+        """How many of the messages are events; those of timers come after them."""
+        self._messages = scenario.messages
+        self._timed = bool(table.durable)
+        self._known_time = scenario.assumptions.known
+        per_key = len(table.durable) * scenario.timers
+        self.timer_of = [
+            divmod(index % per_key, scenario.timers)
+            for index in range(len(self._messages) - self.size)
+        ]
+        """Of a timer's message: the position of its delay, and which of its messages it is."""
+        self.width = per_key + 1
         self._call_numbers: dict[CallIdentity, int] = {}
         self._earlier = [
             tuple(other for other in range(index) if key_of[other] == key)
-            for index, key in enumerate(key_of)
+            for index, key in enumerate(key_of[: self.size])
         ]
+        self._two = table if isinstance(table, TwoVersionChart) else None
+        self.firsts = frozenset(key_of.index(key) for key in key_of) if self._two else frozenset()
+        """The messages that carry the step of a deployment: the first one of each instance."""
         self._direct = scenario.queue == "direct"
         self._fifo = scenario.queue.startswith("fifo_")
         cas, fence, inbox, idempotent = (
@@ -153,13 +210,13 @@ class Moves:
         self._blocks = self._waiting(key_of) if watched else [False] * len(key_of)
 
     def _waiting(self, key_of: tuple[int, ...]) -> list[bool]:
-        """Say for every message whether later ones wait for it."""
-        size = len(key_of)
+        """Say for every message whether later events wait for it."""
+        size, timers = self.size, [False] * (len(key_of) - self.size)
         if self.scenario.queue == "fifo_global":
-            return [index + 1 < size for index in range(size)]
+            return [index + 1 < size for index in range(size)] + timers
         if self.scenario.queue == "fifo_group":
-            return [key_of[index] in key_of[index + 1 :] for index in range(size)]
-        return [False] * size
+            return [key_of[index] in key_of[index + 1 : size] for index in range(size)] + timers
+        return [False] * len(key_of)
 
     @staticmethod
     def fault_of(kind: Kind) -> int | None:
@@ -168,7 +225,8 @@ class Moves:
 
     def node_text(self, node: int) -> str:
         """Return a node of a program, as text that is the same in every process."""
-        return {START: "start", DONE: "done"}.get(node) or self.table.node_text(node)
+        names = {START: "start", DONE: "done", START_OLD: "start old"}
+        return names.get(node) or self.table.node_text(node)
 
     # --- receive and load -----------------------------------------------------------------
 
@@ -180,11 +238,17 @@ class Moves:
         after = phase._replace(
             status=IN_FLIGHT,
             receives=number,
-            deliveries=(*phase.deliveries, Delivery(number, START)),
+            deliveries=(*phase.deliveries, Delivery(number, self._begun(shared))),
         )
+        if self._timed and self._fifo and shared.received <= phase.message < self.size:
+            shared = shared._replace(received=phase.message + 1)
         if not self._direct:
             return Step(Kind.RECEIVE, phase.message + 1, number), after, shared
         return self._load(after, len(after.deliveries) - 1, shared)
+
+    def _begun(self, shared: Shared) -> int:
+        """Return where a delivery begins: by which version of the chart it is handled."""
+        return START_OLD if self._two is not None and not shared.deployed else START
 
     def _load(self, phase: MessagePhase, place: int, shared: Shared) -> Move:
         number = phase.deliveries[place].number
@@ -193,8 +257,19 @@ class Moves:
             shared = self._seen(shared, "dirty read")
         if self._inbox and phase.message in shared.handled:
             return step, self._at(phase, place, Delivery(number, DONE)), shared
-        event = self.scenario.events[phase.message]
-        node = self.table.program(shared.state, event.event, event.data)
+        if phase.message < self.size:
+            event = self._messages[phase.message]
+            if self._two is None:
+                node = self.table.program(shared.state, event.event, event.data)
+            else:
+                by_old = phase.deliveries[place].node == START_OLD
+                node = self._two.program(shared.state, event.event, event.data, by_old=by_old)
+        else:
+            delay, turn = self.timer_of[phase.message - self.size]
+            if shared.timers[delay][:2] != (2, turn + 1):  # its state was left since
+                return step, self._at(phase, place, Delivery(number, DONE)), shared
+            node = self.table.program_of_delay(shared.state, self.table.durable[delay])
+        self.doubts.update(dict.fromkeys(self.table.doubts(node)))
         return step, self._at(phase, place, Delivery(number, node, shared.version)), shared
 
     # --- everything else ------------------------------------------------------------------
@@ -202,9 +277,14 @@ class Moves:
     def of(self, phase: MessagePhase, shared: Shared, mask: int) -> Iterator[Move]:
         """Return every move but a receive; `mask` says which faults are left."""
         message = phase.message + 1
+        if phase.status == UNSENT:
+            yield from self._due(phase, shared)
+            return
+        if phase.message in self.firsts and not shared.deployed:
+            yield Step(Kind.DEPLOY, message), phase, shared._replace(deployed=True)
         for place, delivery in enumerate(phase.deliveries):
             number = delivery.number
-            if delivery.node == START:
+            if delivery.node in {START, START_OLD}:
                 yield self._load(phase, place, shared)
             elif delivery.node == DONE:
                 yield Step(Kind.DELETE, message, number), self._delete(phase, place), shared
@@ -225,23 +305,26 @@ class Moves:
         delivery = phase.deliveries[place]
         node = self.table.node(delivery.node)
         message, number = phase.message + 1, delivery.number
-        if node.kind is ProgramNodeKind.CALL:
-            yield (
-                Step(Kind.CALL, message, number),
-                self._at(phase, place, delivery._replace(node=node.done)),
-                self._called(phase, delivery, node, shared),
-            )
-            if not node.works:
-                errors = self.table.errors(delivery.node)
-                self.failing.update({(node.service, each): None for each in errors})
-            ways = ((Kind.FAIL, node.error), (Kind.TIMEOUT, node.timeout))
-            for kind, below in ways if mask & _FAIL else ():
-                if below is not None:
-                    after = self._at(phase, place, delivery._replace(node=below))
-                    yield Step(kind, message, number), after, shared
+        if node.kind is ProgramNodeKind.WAIT:
+            choices = dict.fromkeys(Kind, 0)
+            for branch in node.branches:
+                choices[branch.kind] += 1
+                if branch.kind.is_fault and not mask & _FAIL:
+                    continue
+                step = Step(branch.kind, message, number, choices[branch.kind])
+                after = self._at(phase, place, delivery._replace(node=branch.after))
+                yield step, after, self._completed(phase, delivery, branch, shared)
+            self.failing.update(dict.fromkeys(self.table.errors(delivery.node)))
+        elif node.kind is ProgramNodeKind.UNKNOWN:
+            self.gaps[f"{self._messages[phase.message].event}: {node.text}"] = None
         elif node.kind is ProgramNodeKind.SKIP:
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
+        elif node.kind is ProgramNodeKind.STRANDED:
+            after, kept = self._back(phase, place, shared)
+            if after.status == VISIBLE:  # nobody who may have it can handle it
+                after, kept = after._replace(status=DEAD), self._buried(kept, phase.message, DEAD)
+            yield Step(Kind.GIVE_BACK, message, number), after, kept
         elif node.kind is ProgramNodeKind.ERROR:
             self._check_poison(phase, node)
             step = Step(Kind.GIVE_BACK, message, number)
@@ -253,11 +336,11 @@ class Moves:
             yield Step(Kind.SAVE, message, number), self._finish(phase, place), saved
 
     def _check_poison(self, phase: MessagePhase, node: TableNode) -> None:
-        if not self._direct and self.scenario.max_receives is None and not node.number:
-            event = self.scenario.events[phase.message].event
+        if not self._direct and self.scenario.max_receives is None and not node.failures:
+            event = self._messages[phase.message].event
             raise PoisonError(
                 where=f"event {event}",
-                reason=f"comes to no settled node where it may be handled ({node.text}); the "
+                reason=f"comes to no settled state where it may be handled ({node.text}); the "
                 "message would come back as often as it is handled there. Give max_receives.",
             )
 
@@ -320,16 +403,22 @@ class Moves:
             return shared
         return shared._replace(dead=_with(shared.dead, message))
 
-    def _called(
-        self, phase: MessagePhase, delivery: Delivery, node: TableNode, shared: Shared
+    def _completed(
+        self, phase: MessagePhase, delivery: Delivery, branch: Branch, shared: Shared
     ) -> Shared:
-        if delivery.version != shared.version:
+        if branch.kind is Kind.CALL and delivery.version != shared.version:
             shared = self._seen(shared, "stale read")
-        if not node.effect:
-            return shared
-        identity = CallIdentity(node.service, phase.message)
+        calls = list(branch.given_up)
+        if branch.effect:
+            calls.insert(0, GivenUp(branch.service, branch.activity, branch.number))
+        for call in calls:
+            shared = self._effect(phase, call, shared)
+        return shared
+
+    def _effect(self, phase: MessagePhase, done: GivenUp, shared: Shared) -> Shared:
+        identity = CallIdentity(done.service, phase.message)
         if self._identity:
-            identity = identity._replace(invocation=node.invocation, number=node.number)
+            identity = identity._replace(invocation=done.activity, number=done.number)
         call = self._call_numbers.get(identity)
         if call is None:
             call = self._call_numbers[identity] = len(self.calls)
@@ -349,6 +438,7 @@ class Moves:
             if node.outcome is Outcome.IGNORED and not self._in_order(phase, shared):
                 shared = self._seen(shared, "ignored out of order")
             shared = self._watch_gap(phase, shared)
+        shared = self._timer_over(phase, shared)
         return self._handled_now(phase, shared)
 
     def _save(
@@ -363,7 +453,7 @@ class Moves:
                 shared = self._seen(shared, "duplicate apply")
             if node.outcome is Outcome.IGNORED and not self._in_order(phase, shared):
                 shared = self._seen(shared, "ignored out of order")
-            if any(other > phase.message for other in shared.handled):
+            if any(phase.message < other < self.size for other in shared.handled):
                 shared = self._seen(shared, "reordering")
             shared = self._watch_gap(phase, shared)
         shared = self._handled_now(phase, shared)._replace(state=node.state)
@@ -371,11 +461,82 @@ class Moves:
             shared = shared._replace(version=shared.version + 1)
         if self._saved and not node.only_start:
             shared = shared._replace(saved=_with(shared.saved, phase.message))
-        return shared
+        return self._timers_after(phase, node, shared) if self._timed else shared
+
+    # --- timers ---------------------------------------------------------------------------
+
+    def timers_at_first(self, active: Collection[str]) -> tuple[RunningTimer, ...]:
+        """Return the timers of an instance that begins with these states active."""
+        if not self._timed:
+            return ()
+        activities = self.table.activities
+        timers = [RunningTimer()] * len(self.table.durable)
+        for place, delay in enumerate(self.table.durable):
+            if activities.node_of(delay) in active:
+                most = nanoseconds(activities.delays[delay].seconds) if self._known_time else 0
+                timers[place] = self._started(place, RunningTimer(), (0, 0, most))
+        return tuple(timers)
+
+    def _started(self, delay: int, before: RunningTimer, how: tuple[int, int, int]) -> RunningTimer:
+        """Return a timer that runs from now on; `how` is its rank, and how long it runs."""
+        if before.sent >= self.scenario.timers:
+            name, most = self.table.durable[delay], self.scenario.timers
+            self.gaps[f"the delay {name} may come more than {most} times; give timers="] = None
+        return RunningTimer(1, before.sent, *how)
+
+    def place_of(self, phase: MessagePhase) -> tuple[int, int, int]:
+        """Return where a message stands in the queue, to be compared with other messages."""
+        if phase.message < self.size:
+            return phase.message, 1, 0
+        return phase.place // self.width, 0, phase.place % self.width
+
+    def _due(self, phase: MessagePhase, shared: Shared) -> Iterator[Move]:
+        """Send the message of a delay that has passed."""
+        delay, turn = self.timer_of[phase.message - self.size]
+        timer = shared.timers[delay]
+        if timer[:2] != (1, turn) or self._another_first(timer, shared):
+            return
+        sent = sum(each.sent for each in shared.timers)
+        after = phase._replace(status=VISIBLE, place=shared.received * self.width + sent)
+        timers = list(shared.timers)
+        timers[delay] = RunningTimer(2, turn + 1)
+        kept = shared._replace(timers=_ranked(timers))
+        yield Step(Kind.DUE, phase.message + 1), after, kept
+
+    def _another_first(self, timer: RunningTimer, shared: Shared) -> bool:
+        """Whether another timer of the instance is due before this one for certain."""
+        return any(
+            each.status == 1 and each.rank <= timer.rank and each.most < timer.least
+            for each in shared.timers
+        )
+
+    def _timer_over(self, phase: MessagePhase, shared: Shared) -> Shared:
+        """Forget the timer whose message was handled and changed nothing."""
+        if phase.message < self.size:
+            return shared
+        delay, turn = self.timer_of[phase.message - self.size]
+        timers = list(shared.timers)
+        if timers[delay][:2] == (2, turn + 1):
+            timers[delay] = RunningTimer(0, turn + 1)
+        return shared._replace(timers=tuple(timers))
+
+    def _timers_after(self, phase: MessagePhase, node: TableNode, shared: Shared) -> Shared:
+        timers = [
+            each if place in node.kept else RunningTimer(0, each.sent)
+            for place, each in enumerate(shared.timers)
+        ]
+        rank = 1 + max((each.rank for each in timers if each.status == 1), default=-1)
+        for started in node.started:
+            how = (rank if self._known_time else 0, started.least, started.most)
+            before = timers[started.delay]
+            timers[started.delay] = self._started(started.delay, before, how)
+        return shared._replace(timers=_ranked(timers))
 
     def _in_order(self, phase: MessagePhase, shared: Shared) -> bool:
         """Whether exactly the earlier events of the instance were handled before this one."""
-        done = [other for other in shared.handled if other != phase.message]
+        if phase.message >= self.size:
+            return True
+        done = [other for other in shared.handled if other != phase.message and other < self.size]
         return tuple(done) == self._earlier[phase.message]
 
     def _watch_gap(self, phase: MessagePhase, shared: Shared) -> Shared:
@@ -388,6 +549,14 @@ class Moves:
         if not self._handled:
             return shared
         return shared._replace(handled=_with(shared.handled, phase.message))
+
+
+def _ranked(timers: list[RunningTimer]) -> tuple[RunningTimer, ...]:
+    """Return timers with ranks that begin at 0 and leave none out."""
+    ranks = sorted({each.rank for each in timers if each.status == 1})
+    return tuple(
+        each._replace(rank=ranks.index(each.rank) if each.status == 1 else 0) for each in timers
+    )
 
 
 def _with(numbers: tuple[int, ...], number: int) -> tuple[int, ...]:

@@ -13,12 +13,13 @@ from typing import Any
 
 from settlesim import display
 from settlesim.errors import ReplayDivergedError, SimulationError, shorten
-from settlesim.sim.compiled import CompiledChart, ProgramNodeKind, TableNode
+from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
 from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import Model, State
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import MessagePhase
+from settlesim.sim.program_nodes import ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import FEW, MOST, Serial
@@ -29,6 +30,7 @@ from settlesim.sim.terms import (
     Ending,
     Frame,
     InstanceView,
+    Kind,
     MessageView,
     Step,
 )
@@ -193,6 +195,11 @@ class _Player:
     def _phases(self, state: State) -> list[MessagePhase]:
         return [self.model.phases[number] for number in state[: self.model.size]]
 
+    def _queued(self, state: State) -> list[MessagePhase]:
+        """Return the messages that were sent, in the order of the queue."""
+        phases = self._phases(state)
+        return [phases[index] for index in self.model.in_order(state[self.model.size])]
+
     def _frame(self, step: Step | None, text: str, anomalies: tuple[str, ...]) -> Frame:
         model, state = self.model, self.state
         shared = [model.shared[number] for number in state[model.size + 1 :]]
@@ -213,12 +220,12 @@ class _Player:
             messages=tuple(
                 MessageView(
                     phase.message + 1,
-                    self.scenario.events[phase.message].key,
-                    self.scenario.events[phase.message].event,
+                    self.scenario.messages[phase.message].key,
+                    self.scenario.messages[phase.message].event,
                     STATUSES[phase.status],
                     phase.receives,
                 )
-                for phase in self._phases(state)
+                for phase in self._queued(state)
             ),
             deliveries=self._deliveries(state),
             effects=tuple(
@@ -236,14 +243,14 @@ class _Player:
             for each in phase.deliveries:
                 who = (phase.message, each.number)
                 node = table.node(each.node) if each.node >= 0 else None
-                runs = node is not None and node.kind is ProgramNodeKind.CALL
+                waits = node is not None and node.kind is ProgramNodeKind.WAIT
                 found.append(
                     DeliveryView(
                         phase.message + 1,
                         each.number,
                         self.lanes[who],
                         self.loaded.get(who),
-                        node.service if node is not None and runs else None,
+                        _waits_for(table, node) if node is not None and waits else None,
                         phase.status == IN_FLIGHT and each.number == phase.receives,
                         _inside(table, node),
                     )
@@ -251,10 +258,21 @@ class _Player:
         return tuple(found)
 
 
+def _waits_for(table: CompiledChart, node: TableNode) -> str:
+    """Name the services and delays that run."""
+    names = {
+        (branch.kind is Kind.DELAY, branch.activity): branch.service or branch.text
+        for branch in node.branches
+        if branch.activity
+    }
+    return " + ".join(names.values())
+
+
 def _inside(table: CompiledChart, node: TableNode | None) -> tuple[str, ...]:
     if node is None:
         return ()
     if node.kind is ProgramNodeKind.SAVE:
         return table.configuration(node.state)
-    nodes = table.chart.states
-    return tuple(each.name for each in nodes for call in each.invoke if call.id == node.invocation)
+    ids = (branch.activity.removesuffix(".retry") for branch in node.branches if branch.activity)
+    found = map(table.activities.node_of, ids)
+    return tuple(dict.fromkeys(found))

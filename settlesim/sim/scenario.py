@@ -6,7 +6,10 @@ Rules
    fault that the discipline can not have, a protection that has nothing to hold on to.
 2. Messages arrive in the order in which `Scenario.events` names them, all of them before
    the first is received.
-3. Under ``direct`` there is no queue. Every handler starts when it likes, `workers` or not,
+3. A delay of a settled state is a timer: its message may enter the queue at any point after the
+   save that started it, before the events that were not received by then. It may also come after
+   everything else, so a run may end while one is running.
+4. Under ``direct`` there is no queue. Every handler starts when it likes, `workers` or not,
    and a handler that crashes takes its event with it.
 """
 
@@ -14,12 +17,15 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import NoneType
+from functools import cached_property
+from types import MappingProxyType, NoneType
 from typing import Any, Final, NamedTuple
 
 from settlesim.chart import Chart, Snapshot, TransitionKind, external_event
+from settlesim.chart.migration import Migration
 from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
@@ -31,6 +37,15 @@ from settlesim.errors import (
     shorten,
 )
 from settlesim.machine.program import check_snapshot, program_of
+from settlesim.settling.settlement import Elapsed
+from settlesim.sim.assumptions import (
+    TIMINGS,
+    Assumptions,
+    ServiceError,
+    read_durations,
+    read_errors,
+)
+from settlesim.sim.compiled import durable_delays
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.terms import Criterion
@@ -58,7 +73,14 @@ _KEYS: Final = (
     "criterion",
     "monitors",
     "results",
+    "timing",
+    "durations",
+    "errors",
+    "timers",
+    "old",
 )
+_TIMERS: Final = 4
+"""How often a timer may come where the scenario does not say so: at most as often as events."""
 
 
 class Arrival(NamedTuple):
@@ -94,8 +116,8 @@ class Scenario:
     chart
         Guards and assigns bound; services too, unless `results` names them.
     events
-        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival; events
-        that the chart knows.
+        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival. One that
+        the chart does not know is ignored, as by the interpreter; see `unknown_events`.
     workers : how many handlers may run at once; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
@@ -112,6 +134,26 @@ class Scenario:
     results
         What services return, by name; no such service is run. Needed for every service that
         awaits anything but `call.sleep`.
+    timing
+        What is assumed of time inside one handler: ``"any"``, services and delays that run there
+        complete in any order; or ``"simulated"``, services take the time of their `call.sleep`,
+        and delays that of the chart.
+    durations
+        How long services take, by name: seconds, or ``(least, most)``. Only orders of completion
+        are explored that some choice of durations allows. Delays then take their time exactly,
+        and services that are not named any time within their time-outs.
+    errors
+        What services may raise, by name: lists of exceptions. A `TimeoutError` among them says
+        that a service that is not waited for any more, since its time-out has passed or its state
+        was left, may have had its effect all the same. Services that are not named raise an error
+        that nobody knows. How often is said by ``service_failures``.
+    old
+        An earlier version of the chart, which workers have until `chart` takes over, at any point;
+        what they have received by then they handle to the end. `start` is in its words. None
+        where all workers have `chart`.
+    timers
+        How often each delay of a settled state may come, for each instance. None for as often as
+        the instance has events, up to 4. Where one could come more often, nothing is proved.
 
     Raises
     ------
@@ -142,6 +184,11 @@ class Scenario:
     criterion: Criterion
     monitors: tuple[str, ...]
     results: FrozenDict | None
+    timing: str
+    durations: Mapping[str, tuple[float, float]]
+    errors: Mapping[str, tuple[ServiceError, ...]]
+    timers: int
+    old: Chart | None
 
     def __init__(
         self,
@@ -158,9 +205,15 @@ class Scenario:
         criterion: Criterion | str = Criterion.FIFO,
         monitors: Collection[str] = (),
         results: Mapping[str, JSONValue] | None = None,
+        timing: str = "any",
+        durations: Mapping[str, float | tuple[float, float]] | None = None,
+        errors: Mapping[str, Iterable[Any]] | None = None,
+        timers: int | None = None,
+        old: Chart | None = None,
     ) -> None:
         set_ = object.__setattr__
         set_(self, "chart", _chart(chart))
+        set_(self, "old", _old(old, chart))
         _whole("keys", keys, 1)
         set_(self, "events", _messages(events, chart.name, keys))
         set_(self, "keys", len(self.instances))
@@ -171,19 +224,23 @@ class Scenario:
         set_(self, "monitors", _names("monitors", monitors, MONITORS))
         set_(self, "faults", _faults(faults))
         set_(self, "criterion", _criterion(criterion))
-        set_(self, "start", _start(start, chart))
+        set_(self, "start", _start(start, chart if old is None else old))
         if max_receives is not None:
             _whole("max_receives", max_receives, 1)
         set_(self, "max_receives", max_receives)
-        set_(self, "results", _results(results, chart))
+        set_(self, "results", _results(results, self._services()))
+        set_(self, "timing", _timing(timing))
+        set_(self, "durations", _by_service("durations", durations, self._services()))
+        set_(self, "errors", _by_service("errors", errors, self._services()))
+        if timers is None:
+            counts = Counter(each.key for each in self.events)
+            timers = min(max(counts.values()), _TIMERS)
+        _whole("timers", timers, 0)
+        set_(self, "timers", timers)
         self._check_sense()
 
     def _check_sense(self) -> None:
         queue, faults = self.queue, self.faults
-        known = _events_of(self.chart)
-        for index, each in enumerate(self.events):
-            if each.event not in known:
-                raise _unknown(f"events[{index}]", each.event, known)
         if queue == "direct":
             self._check_direct()
         if faults.duplicates and queue.startswith("fifo_"):
@@ -191,11 +248,23 @@ class Scenario:
                 "faults['duplicates']",
                 f"a FIFO queue delivers none of its own, and queue is {queue!r}",
             )
-        if faults.service_failures and "service" not in self.chart.roles.values():
+        if faults.service_failures and not self._services():
             raise _refusal(
                 "faults['service_failures']",
                 f"chart {self.chart.name!r} has no service that could fail",
             )
+        if self.errors and not faults.service_failures:
+            raise _refusal(
+                "errors",
+                "say what services raise, and not how often; give "
+                "faults={'service_failures': 1} as well",
+            )
+
+    def _services(self) -> list[str]:
+        """Return the services that a worker may call, of either version."""
+        charts = [self.chart, *([] if self.old is None else [self.old])]
+        roles = (item for chart in charts for item in chart.roles.items())
+        return list(dict.fromkeys(name for name, role in roles if role == "service"))
 
     def _check_direct(self) -> None:
         """Refuse what needs a queue."""
@@ -215,6 +284,37 @@ class Scenario:
     def instances(self) -> tuple[str, ...]:
         """The keys of the instances, in the order in which they are first named."""
         return tuple(dict.fromkeys(each.key for each in self.events))
+
+    @cached_property
+    def messages(self) -> tuple[Arrival, ...]:
+        """Every message there may be: the events, then those of the timers.
+
+        Each delay of a settled state has `timers` messages for each instance, since it may be
+        started anew. Such a message is there only when its delay has passed.
+        """
+        delays = durable_delays(self.chart)
+        return tuple(self.events) + tuple(
+            Arrival(key, Elapsed(delay).event.name)
+            for key in self.instances
+            for delay in delays
+            for _ in range(self.timers)
+        )
+
+    @property
+    def unknown_events(self) -> tuple[str, ...]:
+        """Say of each event that the chart does not know that it is ignored."""
+        known = _events_of(self.chart) + ([] if self.old is None else _events_of(self.old))
+        names = dict.fromkeys(each.event for each in self.events if each.event not in known)
+        return tuple(
+            f"chart {self.chart.name!r} has no event {shorten(name, 60)}, which is ignored; "
+            f"{_hint(name, known)}"
+            for name in names
+        )
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is known of time and of errors."""
+        return Assumptions(self.timing, self.durations, self.errors, self.timers)
 
     def replace(self, **changes: Any) -> Scenario:
         """Return this scenario with some parts changed."""
@@ -236,11 +336,21 @@ class Scenario:
             "criterion": self.criterion.value,
             "monitors": list(self.monitors),
             "results": thaw(self.results),
+            "timing": self.timing,
+            "durations": {name: list(window) for name, window in self.durations.items()},
+            "errors": {
+                name: [error._asdict() for error in errors] for name, errors in self.errors.items()
+            },
+            "timers": self.timers,
+            "old": None if self.old is None else self.old.to_dict(),
         }
 
     @classmethod
     def from_dict(
-        cls, record: Mapping[str, Any], functions: Mapping[str, Any] | None = None
+        cls,
+        record: Mapping[str, Any],
+        functions: Mapping[str, Any] | None = None,
+        migrations: Iterable[Migration] = (),
     ) -> Scenario:
         """Read a mapping such as `to_dict` writes.
 
@@ -248,6 +358,7 @@ class Scenario:
         ----------
         record : plain JSON
         functions : what to bind to the chart's names; without, only its shape is there
+        migrations : the steps that lead from the earlier version to the chart, where there is one
 
         Raises
         ------
@@ -260,6 +371,10 @@ class Scenario:
             if key not in _KEYS:
                 raise _unknown("scenario", key, _KEYS)
         rest = {**record, "chart": Chart.from_dict(record["chart"]).bind(functions or {})}
+        if record.get("old") is not None:
+            rest["chart"] = _bound(record["chart"], functions)
+            rest["old"] = _bound(record["old"], functions)
+            rest["chart"] = rest["chart"].with_migrations(*migrations)
         if not isinstance(rest.get("start"), (str, NoneType)):
             try:
                 rest["start"] = Snapshot.from_dict(rest["start"], source="start")
@@ -271,13 +386,14 @@ class Scenario:
 
     def _parts(self) -> str:
         record = self.to_dict()
-        del record["chart"]
+        del record["chart"], record["old"]
         return encode(record)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scenario):
             return NotImplemented
-        return self.chart == other.chart and self._parts() == other._parts()
+        charts = (self.chart, self.old) == (other.chart, other.old)
+        return charts and self._parts() == other._parts()
 
     def __hash__(self) -> int:
         return hash((self.chart, self._parts()))
@@ -292,6 +408,11 @@ class Scenario:
         parts += [f"{name}={n}" for name, n in self.faults._asdict().items() if n]
         if self.max_receives is not None:
             parts.append(f"max_receives={self.max_receives}")
+        if self.timing != "any":
+            parts.append(f"timing={self.timing}")
+        if self.old is not None:
+            parts.append(f"version {self.chart.version} takes over from {self.old.version}")
+        parts += [f"{name}={least:g}..{most:g}s" for name, (least, most) in self.durations.items()]
         return f"Scenario({', '.join(parts)})"
 
 
@@ -303,9 +424,12 @@ def _refusal(where: str, reason: str) -> SimulationError:
 
 
 def _unknown(where: str, name: object, known: Collection[str]) -> SimulationError:
+    return _refusal(where, f"unknown name {shorten(name)}; {_hint(name, known)}")
+
+
+def _hint(name: object, known: Collection[str]) -> str:
     close = nearest(name, known)
-    hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known) or 'none'}"
-    return _refusal(where, f"unknown name {shorten(name)}; {hint}")
+    return f"did you mean {close!r}?" if close else f"known are {', '.join(known) or 'none'}"
 
 
 def _whole(where: str, value: object, least: int) -> None:
@@ -339,16 +463,63 @@ def _chart(chart: object) -> Chart:
     return chart
 
 
-def _results(results: object, chart: Chart) -> FrozenDict | None:
+def _bound(record: Mapping[str, Any], functions: Mapping[str, Any] | None) -> Chart:
+    chart = Chart.from_dict(record)
+    return chart.bind({k: v for k, v in (functions or {}).items() if k in chart.roles})
+
+
+def _old(old: object, chart: Chart) -> Chart | None:
+    """Return the earlier version of the chart that it takes over from."""
+    if old is None:
+        return None
+    if not isinstance(old, Chart):
+        raise _refusal("old", f"is {shorten(old, 60)}; a Chart is needed")
+    if old.name != chart.name or old.version >= chart.version:
+        raise _refusal(
+            "old",
+            f"is {old.name!r} version {old.version}; an earlier version of {chart.name!r} than "
+            f"{chart.version} is needed",
+        )
+    for each in (old, chart):
+        delays = durable_delays(each)
+        if delays:
+            raise _refusal(
+                "old",
+                f"version {each.version} has delays in settled states ({', '.join(delays)}), and "
+                "a deployment is explored only without them",
+            )
+    return old
+
+
+def _results(results: object, services: list[str]) -> FrozenDict | None:
     if results is None:
         return None
     if not isinstance(results, Mapping):
         raise _refusal("results", f"is {shorten(results)}; a mapping from services is needed")
-    services = [name for name, role in chart.roles.items() if role == "service"]
     for name in results:
         if name not in services:
             raise _unknown("results", name, services)
     return freeze_object(dict(results), where="results")
+
+
+def _timing(timing: object) -> str:
+    if not isinstance(timing, str) or timing not in TIMINGS:
+        raise _unknown("timing", timing, TIMINGS)
+    return timing
+
+
+def _by_service(where: str, given: object, services: list[str]) -> Mapping[str, Any]:
+    """Return durations or errors by service."""
+    if given is None:
+        return MappingProxyType({})
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in services:
+                raise _unknown(where, name, services)
+    found = read_durations(given) if where == "durations" else read_errors(given)
+    if isinstance(found, str):
+        raise _refusal(where, found)
+    return MappingProxyType(found)
 
 
 def _faults(faults: object) -> Faults:

@@ -3,8 +3,9 @@
 ``r1 l1 c1 r2 l2 s2 d2 s1 d1``: the first message is received, loaded, a service comes back;
 the second is received, loaded, saved, deleted; and only then the first is saved and deleted.
 A number after a dot says which delivery of the message it is, where it is not the first:
-``l1.2``. Steps are named, not numbered, so a schedule stays readable, and stays valid where
-a step is added elsewhere.
+``l1.2``. A number after a colon says which of the services or delays that run is meant, in the
+order of their start, where it is not the first: ``c1:2``. Steps are named, not numbered, so a
+schedule stays readable, and stays valid where a step is added elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Schedule"]
 
-_STEP = re.compile(r"([a-z])([1-9][0-9]{0,3})(?:\.([1-9][0-9]{0,5}))?")
+_STEP = re.compile(r"([a-z])([1-9][0-9]{0,3})(?:\.([1-9][0-9]{0,5}))?(?::([1-9][0-9]{0,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,11 @@ class Schedule:
                 raise SimulationError(
                     where=f"step {position} of the schedule",
                     reason=f"{shorten(word)} is no step; one is a letter ({', '.join(letters)}), "
-                    "the number of a message and, after a dot, that of a delivery",
+                    "the number of a message, after a dot that of a delivery and, after a colon, "
+                    "which of several services or delays",
                 )
-            steps.append(Step(letters[match[1]], int(match[2]), int(match[3] or 1)))
+            numbers = (int(each or 1) for each in match.groups()[1:])
+            steps.append(Step(letters[match[1]], *numbers))
         return cls(tuple(steps))
 
     @property
@@ -74,7 +77,7 @@ class Schedule:
     @property
     def switches(self) -> int:
         """How often another handler goes on than the one before; faults do not count."""
-        actors = [(each.message, each.delivery) for each in self.steps if not each.kind.is_fault]
+        actors = [each.handler for each in self.steps if each.kind.is_of_handler]
         return sum(a != b for a, b in pairwise(actors))
 
     def __len__(self) -> int:

@@ -1,17 +1,18 @@
-"""What may come out: the endings of handling the events one by one.
+"""What is allowed: the endings of handling the events one after another.
 
 Theory of operation
 -------------------
 A serial run handles one message at a time from its receive to its delete, by the same rules
 as everything else (`settlesim.sim.moves`), without crashes, expiries and duplicates.
 Services may fail as often as the scenario says: that is the world's choice and no fault of
-the order. A message that is given back may be handled again.
+the order. So are the order in which services and delays of one handler complete, and when a
+timer is due: its message may come at any place. A message that is given back may be handled again.
 
-*FIFO-serial*: always the oldest message that is left. Without failing services that is one
-ending, the fold of the chart over the events in order of arrival. *Serializable*: any
-message. Instances do not know each other, so both are worked out for each instance alone,
-and an ending is allowed if each of its parts is; the failures that the parts need at least
-must not be more in all than the scenario has.
+*FIFO-serial*: always the oldest message that is left. Where no service fails, nothing runs beside
+a service, and no timer is due, that is one ending, the fold of the chart over the events in order
+of arrival. *Serializable*: any message. Instances do not know each other, so both are worked out
+for each instance alone, and an ending is allowed if each of its parts is; the failures that the
+parts need at least must not be more in all than the scenario has.
 
 The model has no real time, so *serializable* is the plain notion; FIFO-serial is what
 strict serializability becomes when the order of arrival takes the place of real time.
@@ -24,12 +25,15 @@ Herlihy and Wing, "Linearizability", TOPLAS 12(3), 1990 (locality: one object at
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from settlesim.chart.strict_json import FrozenDict
-from settlesim.sim.disciplines import DEAD, DELETED, VISIBLE
+from settlesim.sim.disciplines import DEAD, UNSENT, VISIBLE
 from settlesim.sim.model import EndingIdentity, Model
-from settlesim.sim.moves import DONE, START, MessagePhase, PoisonError, Shared
+from settlesim.sim.moves import MessagePhase, PoisonError, Shared
+from settlesim.sim.program_nodes import ProgramNodeKind
 
 __all__ = ["FEW", "MOST", "Serial", "SerialPart"]
 
@@ -46,6 +50,11 @@ class _Point(NamedTuple):
 
     phases: tuple[MessagePhase, ...]
     shared: Shared
+
+
+def _with(point: _Point, index: int, phase: MessagePhase, shared: Shared) -> _Point:
+    phases = point.phases
+    return _Point((*phases[:index], phase, *phases[index + 1 :]), shared)
 
 
 class SerialPart(NamedTuple):
@@ -124,9 +133,18 @@ class Serial:
             dead = tuple(each for each in outcome.dead if self._model.key_of[each] == key)
             least = part.get((outcome.states[key], outcome.effects[key], dead))
             if least is None:
-                return False
+                # where a serial run leads beyond what is known, it may be allowed all the same
+                return None if self._model.moves.gaps else False
             failures += least
         return failures <= self._budget
+
+    def allowed(self, *, fifo: bool) -> int | None:
+        """Return how many endings are allowed; None where that is not known.
+
+        Those that need more failing services than there are in all count too.
+        """
+        parts = None if self._model.moves.gaps else self._endings(fifo=fifo)
+        return None if parts is None else math.prod(map(len, parts))
 
     def _endings(self, *, fifo: bool) -> list[dict[_Part, int]] | None:
         if fifo not in self._known:
@@ -159,48 +177,93 @@ class Serial:
             tuple(model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key),
             model.shared[start[model.size + 1 + key]],
         )
-        if not fifo and 1 << len(first.phases) > self._most:
+        events = sum(each.message < model.events for each in first.phases)
+        if not fifo and 1 << events > self._most:
             return None  # so many sets of handled messages there are at least
         seen = {first: 0}
         waiting = [first]
         endings: dict[_Part, int] = {}
         for point in waiting:  # grows while it is gone through
-            left = [i for i, each in enumerate(point.phases) if each.status == VISIBLE]
+            left = self._left(point)
             if not left:
                 part = self._part(point)
                 endings[part] = min(seen[point], endings.get(part, seen[point]))
+            budget = self._budget - seen[point]
+            nexts = [(after, 0) for after in (*self._timers_due(point), *self._deployed(point))]
             for index in left[:1] if fifo else left:
-                for after, failures in self._handled(point, index, self._budget - seen[point]):
-                    total = seen[point] + failures
-                    if after not in seen or seen[after] > total:
-                        seen[after] = total
-                        waiting.append(after)
+                nexts += self._handled(point, index, budget)
+            for after, failures in nexts:
+                total = seen[point] + failures
+                if after not in seen or seen[after] > total:
+                    seen[after] = total
+                    waiting.append(after)
             if len(seen) > self._most:
                 return None
         return endings
 
+    def _left(self, point: _Point) -> list[int]:
+        """Return the messages that wait, in the order in which they stand in the queue.
+
+        One that came back is the oldest; messages of timers stand before the events that were not
+        received yet.
+        """
+        events = self._model.events
+
+        def place(index: int) -> tuple[int, int]:
+            phase = point.phases[index]
+            if phase.message >= events:
+                return 1, phase.place
+            return (0 if phase.receives else 2), phase.message
+
+        left = (i for i, each in enumerate(point.phases) if each.status == VISIBLE)
+        return sorted(left, key=place)
+
+    def _timers_due(self, point: _Point) -> Iterator[_Point]:
+        """Yield what is there when one of the timers is due."""
+        for index, phase in enumerate(point.phases):
+            if phase.status == UNSENT:
+                for _, after, shared in self._model.moves.of(phase, point.shared, 0):
+                    yield _with(point, index, after, shared)
+
+    def _deployed(self, point: _Point) -> Iterator[_Point]:
+        """Yield what is there when the later version of the chart takes over."""
+        for index, phase in enumerate(point.phases):
+            if phase.message in self._model.moves.firsts and not point.shared.deployed:
+                shared = point.shared._replace(deployed=True)
+                yield _with(point, index, phase, shared)
+
     def _handled(self, point: _Point, index: int, budget: int) -> list[tuple[_Point, int]]:
         """Handle one message from receive to delete; return where that leads."""
-        moves = self._model.moves
+        model, moves = self._model, self._model.moves
         _, phase, shared = moves.receive(point.phases[index], point.shared)
-        stack = [(phase, shared, 0)]
+        first = _with(point, index, phase, shared)
+        seen = {first: 0}
+        stack = [first]
         found = []
         while stack:
-            phase, shared, failures = stack.pop()
+            point = stack.pop()
+            phase, failures = point.phases[index], seen[point]
             if not phase.deliveries:
-                phases = (*point.phases[:index], phase, *point.phases[index + 1 :])
-                found.append((_Point(phases, shared), failures))
+                found.append((point, failures))
                 continue
             node = phase.deliveries[0].node
-            mask = 8 if failures < budget and node not in {START, DONE} else 0
-            for step, after, kept in moves.of(phase, shared, mask):
-                stack.append((after, kept, failures + step.kind.is_fault))
+            if node >= 0 and model.table.node(node).kind is ProgramNodeKind.STRANDED:
+                continue  # no order in which an instance is left behind is allowed
+            mask = 8 if failures < budget and node >= 0 else 0
+            nexts = [(each, failures) for each in self._timers_due(point)]
+            nexts += [
+                (_with(point, index, after, kept), failures + step.kind.is_fault)
+                for step, after, kept in moves.of(phase, point.shared, mask)
+            ]
+            for after, total in nexts:
+                if after not in seen or seen[after] > total:
+                    seen[after] = total
+                    stack.append(after)
         return found
 
     def _part(self, point: _Point) -> _Part:
         model = self._model
         calls = model.moves.calls
-        assert all(each.status in {DELETED, DEAD} for each in point.phases)
         return (
             model.table.as_saved(point.shared.state),
             tuple((calls[n].service, calls[n].message) for n in point.shared.effects),

@@ -88,8 +88,10 @@ class Services:
 
 async def _answer(chart: Chart, pending: Pending) -> Answer:
     limit = SERVICE_TIMEOUT if pending.timeout is None else pending.timeout
+    clock = _HandClock()
     try:
-        return _result(pending, _value(chart, pending, limit))
+        value = _value(chart, pending, limit, clock)
+        return _result(pending, value, clock.time)
     except _OutsideError as error:
         raise SimulationError(
             where=f"service {pending.service}",
@@ -97,11 +99,11 @@ async def _answer(chart: Chart, pending: Pending) -> Answer:
             f"results={{{pending.service!r}: ...}}",
         ) from None
     except _TimeIsUpError:
-        return Answer.late(limit)
+        return Answer.late(limit, seconds=limit)
     except asyncio.CancelledError:
-        return Answer(error=RuntimeError(SELF_CANCELLED))
+        return Answer(error=RuntimeError(SELF_CANCELLED), seconds=clock.time)
     except Exception as error:
-        return Answer(error=error)
+        return Answer(error=error, seconds=clock.time)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -112,20 +114,20 @@ async def _answer(chart: Chart, pending: Pending) -> Answer:
         ) from error
 
 
-def _result(pending: Pending, value: JSONValue) -> Answer:
+def _result(pending: Pending, value: JSONValue, seconds: float) -> Answer:
     try:
-        return Answer(None if value is None else freeze(value, where="the result"))
+        result = None if value is None else freeze(value, where="the result")
+        return Answer(result, seconds=seconds)
     except InvalidValueError as error:
         return Answer(
             error=FunctionFailedError(function=pending.service, role="service", reason=str(error))
         )
 
 
-def _value(chart: Chart, pending: Pending, limit: float) -> JSONValue:
+def _value(chart: Chart, pending: Pending, limit: float, clock: _HandClock) -> JSONValue:
     """Drive a service to its end."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _Loop)
-    clock = _HandClock()
     key = f"{chart.name}:simulated:{pending.event.name}:{pending.id}:{pending.number}"
     call = ServiceCall(
         pending.service,

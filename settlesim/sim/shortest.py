@@ -130,8 +130,8 @@ class _Search:
             actor = last
             if step.kind.is_fault:
                 cost += _FAULT
-            else:
-                actor = (step.message, step.delivery)
+            elif step.kind.is_of_handler:
+                actor = step.handler
                 cost += _SWITCH * (last not in {_NOBODY, actor})
             after = self._place(new, actor)
             known = self.costs.get(after)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
 from settlesim.chart.strict_json import FrozenDict
+from settlesim.settling.settlement import Elapsed
 from settlesim.sim.contexts import leaf_words, rest_words, telling_fields
 from settlesim.sim.disciplines import DEAD, DELETED
 from settlesim.sim.model import Model, State
 from settlesim.sim.moves import DONE
+from settlesim.sim.program_nodes import Branch, ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.serial import Serial
 from settlesim.sim.terms import Ending, Frame, InstanceView, Kind, Step
@@ -19,11 +22,17 @@ __all__ = ["message_names", "sentence_of", "step_text"]
 
 def message_names(scenario: Scenario) -> list[str]:
     """Return a name for every message: the event, with what is needed to tell it apart."""
-    events = scenario.events
+    events = scenario.messages
+    delays = {
+        Elapsed(delay.id).event.name: f"{delay.seconds:g} s in {node.name}"
+        for node in scenario.chart.states
+        for delay in node.after
+    }
     several = len(scenario.instances) > 1
     names = []
     for index, each in enumerate(events):
-        name = f"{each.event} of {each.key}" if several else each.event
+        event = delays.get(each.event, each.event)
+        name = f"{event} of {each.key}" if several else event
         twins = [other for other in events if (other.key, other.event) == (each.key, each.event)]
         if len(twins) > 1:
             number = sum(
@@ -49,16 +58,16 @@ def _saved(model: Model, before: int, after: int) -> str:
     return rest_words((configuration, context), changed)
 
 
-def step_text(
+def _text(
     model: Model,
     names: Sequence[str],
-    step: tuple[Kind, int, int],
+    step: Step,
     states: tuple[State, State],
     first_revision: int,
 ) -> str:
-    """Say what a step does, given the states before and after it."""
+    """Say what a step of a message does."""
     before, after = states
-    kind, message, number = step
+    kind, message, number, choice = step
     index = message - 1
     place = model.size + 1 + model.key_of[index]
     shared, kept = model.shared[before[place]], model.shared[after[place]]
@@ -66,16 +75,16 @@ def step_text(
     here = leaf_words(model.table.configuration(shared.state))
     program = dict(each[:2] for each in phase.deliveries).get(number, -1)
     node = model.table.node(program) if program >= 0 else None
-    service = "" if node is None else node.service
+    branch = _branch_of(node, kind, choice)
     if kind is Kind.RECEIVE:
         what = "is received" if number == 1 else f"is received for the {_ordinal(number)} time"
     elif kind is Kind.LOAD:
         what = f"{here} is loaded, revision {shared.version + first_revision}"
-        done = (number, DONE) in [each[:2] for each in new.deliveries]
-        what += "; the event is in it already" if done else ""
-    elif kind is Kind.CALL:
-        assert node is not None
-        what = f"{service} {_call_ends(model, node.works, shared.effects, kept.effects)}"
+        if (number, DONE) in [each[:2] for each in new.deliveries]:
+            stale = index >= model.events and phase.message not in shared.handled
+            what += "; its state was left since" if stale else "; the event is in it already"
+    elif branch is not None:
+        what = _completion(model, branch, (shared.effects, kept.effects))
     elif kind is Kind.SAVE:
         there = _saved(model, shared.state, kept.state)
         what = f"{there} is saved as revision {kept.version + first_revision}"
@@ -85,16 +94,57 @@ def step_text(
         assert node is not None
         assert node.outcome is not None
         what = f"is {node.outcome.value}; nothing is saved"
-    elif kind is Kind.CONFLICT:
-        what = "the save is refused: somebody else was first"
     elif kind is Kind.DELETE:
         late = new.status == phase.status and new.status != DELETED
         what = "the delete comes too late" if late else "is deleted"
     else:
-        what = _other(kind, service, "" if node is None else node.text)
-    if new.status == DEAD != phase.status:
+        what = _other(kind, node)
+    if new.status == DEAD != phase.status and not _strands(node):
         what += "; it goes to the dead letters"
     return f"{names[index]}: {what}"
+
+
+def step_text(
+    model: Model,
+    names: Sequence[str],
+    step: Step,
+    states: tuple[State, State],
+    first_revision: int,
+) -> str:
+    """Say what a step does, given the states before and after it."""
+    if step.kind is Kind.DEPLOY:
+        return _takes_over(model, step.message - 1)
+    return _text(model, names, step, states, first_revision)
+
+
+def _takes_over(model: Model, index: int) -> str:
+    text = f"version {model.scenario.chart.version} takes over"
+    return f"{model.instances[model.key_of[index]]}: {text}" if len(model.instances) > 1 else text
+
+
+def _strands(node: TableNode | None) -> bool:
+    """Whether a program leaves its message to others, since its version cannot go on."""
+    return node is not None and node.kind is ProgramNodeKind.STRANDED
+
+
+def _completion(
+    model: Model, branch: Branch, effects: tuple[tuple[int, ...], tuple[int, ...]]
+) -> str:
+    """Say what completes, fails or passes in a handler."""
+    what = _completed(model, branch, effects)
+    names = " and ".join(each.service for each in branch.given_up)
+    return f"{what}; {names} is given up, after it has had its effect" if names else what
+
+
+def _completed(
+    model: Model, branch: Branch, effects: tuple[tuple[int, ...], tuple[int, ...]]
+) -> str:
+    if branch.kind is Kind.CALL:
+        return f"{branch.service} {_call_ends(model, branch.works, *effects)}"
+    if branch.kind is Kind.DELAY:
+        verb = "have" if branch.text.endswith(" s") else "has"
+        return f"{branch.text} {verb} passed"
+    return _failure(branch)
 
 
 def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[int, ...]) -> str:
@@ -104,11 +154,33 @@ def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[
     return "is done, or was done before" if repeated else "is done"
 
 
-def _other(kind: Kind, service: str, text: str) -> str:
+def _branch_of(node: TableNode | None, kind: Kind, choice: int) -> Branch | None:
+    """Return the branch that a step takes; None where it takes none of a program."""
+    branches = [] if node is None else [branch for branch in node.branches if branch.kind is kind]
+    return branches[choice - 1] if branches else None
+
+
+def _failure(branch: Branch) -> str:
+    if not branch.service:
+        return branch.text
+    if branch.kind is Kind.FAIL:
+        return (
+            f"{branch.service} fails with {branch.text}"
+            if branch.text
+            else f"{branch.service} fails"
+        )
+    late = f"{branch.service} runs out of time"
+    return f"{late}, after it has had its effect" if branch.effect else late
+
+
+def _other(kind: Kind, node: TableNode | None) -> str:
+    text = "" if node is None else node.text
+    if _strands(node):
+        return f"is stranded: {text}; it waits for a worker that can handle it"
     return {
-        Kind.FAIL: f"{service} fails",
-        Kind.TIMEOUT: f"{service} runs out of time",
-        Kind.GIVE_BACK: f"comes to no settled node ({text})",
+        Kind.CONFLICT: "the save is refused: somebody else was first",
+        Kind.GIVE_BACK: f"comes to no settled state ({text})",
+        Kind.DUE: "it is due, and its message enters the queue",
         Kind.CRASH: "the worker crashes",
         Kind.EXPIRE: "its visibility time-out passes",
         Kind.DUPLICATE: "the queue delivers it again",
@@ -162,7 +234,7 @@ class _Story:
         for frame in self.frames:
             by_key: dict[str, list[int]] = {}
             for each in frame.deliveries:
-                key = frame.messages[each.message - 1].key
+                key = frame.key_of(each.message)
                 by_key.setdefault(key, []).append(each.message)
             for together in by_key.values():
                 if len(set(together)) > 1:
@@ -180,10 +252,10 @@ class _Story:
             step = frame.step
             assert step is not None  # only the first frame has none
             if step.kind is Kind.SAVE:
-                saved.append(step[1:])
+                saved.append(step.handler)
             name = self.names[step.message - 1]
-            if step.kind.is_fault or step.kind in {Kind.CONFLICT, Kind.GIVE_BACK}:
-                parts.append(_fault(frame, name, was_saved=step[1:] in saved))
+            if step.kind.is_fault or step.kind in _TOLD:
+                parts.append(_fault(frame, name, was_saved=step.handler in saved))
             parts += [self.anomaly(each, before, frame) for each in frame.anomalies]
             if _is_without_effect(frame, name) and "ignored out of order" not in frame.anomalies:
                 skipped = frame.text.partition(";")[0].replace(": is ", " was ", 1)
@@ -192,8 +264,8 @@ class _Story:
 
     def loaded(self, before: Frame, step: Step) -> str:
         """Name what the handler of a step had loaded."""
-        key = before.messages[step.message - 1].key
-        own = next((each for each in before.deliveries if each[:2] == step[1:]), None)
+        key = before.key_of(step.message)
+        own = next((each for each in before.deliveries if each[:2] == step.handler), None)
         found = (
             each
             for frame in self.frames
@@ -208,7 +280,7 @@ class _Story:
         step = frame.step
         assert step is not None
         name = self.names[step.message - 1]
-        key = frame.messages[step.message - 1].key
+        key = frame.key_of(step.message)
         old = next(each for each in before.store if each.key == key)
         new = next(each for each in frame.store if each.key == key)
         there, here, loaded = self.held(new), self.held(old), self.loaded(before, step)
@@ -231,7 +303,7 @@ class _Story:
 
     def ends(self, ending: Ending) -> str:
         """Say how it ends, and how it would in order of arrival."""
-        events = self.scenario.events
+        events = self.scenario.messages
         found, wanted = [], []
         for key, leaves, context in ending.store:
             services = [service for own, service, _ in ending.effects if own == key]
@@ -254,9 +326,14 @@ class _Story:
         if services:
             text += f" after {', '.join(services)}"
         if dead:
-            letters = "dead letter" if len(dead) == 1 else "dead letters"
-            text += f", with {', '.join(self.names[each - 1] for each in dead)} as {letters}"
+            letters = "as dead letter" if len(dead) == 1 else "as dead letters"
+            if self.scenario.old is not None:
+                letters = "stranded" if self.scenario.max_receives is None else "put aside"
+            text += f", with {', '.join(self.names[each - 1] for each in dead)} {letters}"
         return text
+
+
+_TOLD: Final = frozenset({Kind.CONFLICT, Kind.GIVE_BACK, Kind.DELAY, Kind.DUE, Kind.DEPLOY})
 
 
 def _is_without_effect(frame: Frame, name: str) -> bool:
@@ -278,7 +355,11 @@ def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
         return f"the queue delivered {name} a second time"
     if step.kind is Kind.CONFLICT:
         return f"the save of {name} was refused"
+    if step.kind is Kind.DEPLOY:
+        return frame.text
     what = frame.text.removeprefix(f"{name}: ")
-    if step.kind in {Kind.FAIL, Kind.TIMEOUT}:
+    if step.kind is Kind.DUE:
+        return f"{name} passed"
+    if step.kind in {Kind.FAIL, Kind.TIMEOUT, Kind.DELAY}:
         return f"for {name} {what}"
     return f"{name} {what}"

@@ -29,6 +29,8 @@ class Kind(enum.Enum):
     LOAD = "l"
     CALL = "c"
     """A service comes back, or raises by itself."""
+    DELAY = "a"
+    """A delay passes inside a handler (``after``)."""
     FAIL = "f"
     """A service fails with an error from outside; costs one of the service failures."""
     TIMEOUT = "t"
@@ -45,6 +47,10 @@ class Kind(enum.Enum):
     CRASH = "k"
     EXPIRE = "e"
     """The visibility time-out passes while the delivery goes on."""
+    DUE = "q"
+    """A delay of a settled state is due: its message enters the queue."""
+    DEPLOY = "v"
+    """The later version of the chart takes over: workers that receive from now on have it."""
     DUPLICATE = "u"
     """The queue delivers a message again that was deleted."""
 
@@ -52,6 +58,11 @@ class Kind(enum.Enum):
     def is_fault(self) -> bool:
         """Whether it costs some of a fault budget."""
         return self in _FAULTS
+
+    @property
+    def is_of_handler(self) -> bool:
+        """Whether a handler takes it: no fault, no end of a delay, and no deployment."""
+        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY}
 
 
 _FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
@@ -64,13 +75,27 @@ class Step(NamedTuple):
     message: int
     """The message, from 1, in order of arrival."""
     delivery: int = 1
-    """The how-manieth delivery of that message it belongs to, from 1."""
+    """The ordinal of the delivery of that message that it belongs to, from 1."""
+    choice: int = 1
+    """Which of several services or delays, or of several errors, from 1: in the order of their
+    start."""
+
+    @property
+    def handler(self) -> tuple[int, int]:
+        """Message and delivery."""
+        return self.message, self.delivery
 
     @property
     def name(self) -> str:
-        """Letter and message, and the delivery where it is not the first: ``r1``, ``s2.2``."""
+        """Letter and message, with delivery and choice where they are not the first.
+
+        Such as ``r1``, ``s2.2`` for a second delivery, and ``c1:2`` for the second of the services
+        that run.
+        """
         tail = "" if self.delivery == 1 else f".{self.delivery}"
-        return f"{self.kind.value}{self.message}{tail}"
+        return f"{self.kind.value}{self.message}{tail}" + (
+            "" if self.choice == 1 else f":{self.choice}"
+        )
 
 
 class InstanceView(NamedTuple):
@@ -103,7 +128,7 @@ class DeliveryView(NamedTuple):
     loaded: int | None
     """The revision that it loaded; None before."""
     service: str | None
-    """The service that runs now."""
+    """What it waits for: the service that runs now; several, and delays, are joined by ``+``."""
     owner: bool
     """Whether its receipt is still good: the newest, and the message is in flight."""
     inside: tuple[str, ...] = ()
@@ -122,11 +147,29 @@ class Frame:
     """What may come next, in a fixed order."""
     store: tuple[InstanceView, ...]
     messages: tuple[MessageView, ...]
+    """Those that were sent, in the order of the queue."""
     deliveries: tuple[DeliveryView, ...]
     effects: tuple[tuple[str, str, int], ...]
     """Key, service and message of every external effect so far, in order."""
     anomalies: tuple[str, ...]
     """The anomalies that this step brings, by name."""
+
+    def message(self, number: int) -> MessageView:
+        """Return a message by its number; a timer's is there only when it has been sent.
+
+        Raises
+        ------
+        KeyError
+            It is not there.
+        """
+        for each in self.messages:
+            if each.message == number:
+                return each
+        raise KeyError(f"there is no message {number} yet")
+
+    def key_of(self, number: int) -> str:
+        """Return the key of the instance that a message is for."""
+        return self.message(number).key
 
 
 class Criterion(enum.Enum):

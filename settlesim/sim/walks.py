@@ -74,10 +74,12 @@ def met(model: Model) -> dict[EndingIdentity, Met]:
     work = 0
     for _ in range(_WALKS):
         way = walk(model, choose)
+        work += way.work
+        if not model.may_end(way.state):  # what comes next is not known
+            continue
         found.setdefault(model.outcome(way.state), {})[Schedule(way.steps)] = Fraction(
             1, way.one_in
         )
-        work += way.work
         if work > _WORK:
             break
     return _summed(found)

@@ -327,7 +327,7 @@ def test_an_event_that_only_fails_out_of_order_is_a_cell_with_the_reason() -> No
     assert grid["none", "F---"].right
     cell = grid["none", "----"]
     assert (cell.right, cell.endings, cell.counterexample) == (False, 0, None)
-    assert "comes to no settled node" in cell.reason
+    assert "comes to no settled state" in cell.reason
     assert cell.exploration.verdict is Verdict.UNDETERMINED
     assert grid.commute is None
     assert "not found out" in grid.summary
@@ -344,7 +344,7 @@ def test_an_order_that_the_queue_does_not_allow_refuses_nothing() -> None:
         ("worked", True, True),
         ("ready", False, None),
     }
-    assert found.note.startswith("in a serial order event WORK comes to no settled node")
+    assert found.note.startswith("in a serial order event WORK comes to no settled state")
     assert found.note.endswith("only the order of arrival was compared")
 
 

@@ -13,28 +13,49 @@ from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import encode
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
 from settlesim.gallery import append_log, counter, donut, order, signup
-from settlesim.sim.compiled import CompiledChart, ProgramNodeKind
+from settlesim.sim import Kind
+from settlesim.sim.assumptions import Assumptions
+from settlesim.sim.compiled import CompiledChart
+from settlesim.sim.program_nodes import Branch, ProgramNodeKind
 from settlesim.sim.services import Services
 from tests.strategies_charts import TRIGGERS, charts
 
+SIMULATED = Assumptions(timing="simulated")
+
 
 def leaf(table: CompiledChart, state: int, event: str, data: Any = None) -> tuple[Any, list[str]]:
-    """Follow a program without failures; return its end and the services on the way."""
+    """Follow a program without failures, what was started first comes back first.
+
+    Return its end and the services on the way.
+    """
     node = table.node(table.program(state, event, data))
     services = []
-    while node.kind is ProgramNodeKind.CALL:
-        services.append(node.service)
-        node = table.node(node.done)
+    while node.kind is ProgramNodeKind.WAIT:
+        services += [node.branches[0].service] if node.branches[0].service else []
+        node = table.node(node.branches[0].after)
     return node, services
+
+
+def branch(node: Any, kind: Kind) -> Branch | None:
+    """Return the only way of a kind; None where there is none."""
+    found = [each for each in node.branches if each.kind is kind]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+def after(table: CompiledChart, node: Any, kind: Kind) -> Any:
+    """Return the node after the only way of a kind."""
+    found = branch(node, kind)
+    assert found is not None
+    return table.node(found.after)
 
 
 @given(charts(bound=True), st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=4))
 @settings(max_examples=30)
 def test_the_table_does_what_the_interpreter_does(chart: Chart, events: list[str]) -> None:
     """Configuration, context, outcome and error, event after event, for any chart."""
-    # the table has no deadline: it ends a loop by the number of its microsteps
-    interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock(), deadline=1e8)
-    table = CompiledChart(chart, perform=Services(chart))
+    interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())
+    table = CompiledChart(chart, perform=Services(chart), assumptions=SIMULATED)
     state = table.start()
     for event in events:
         node, services = leaf(table, state, event)
@@ -68,7 +89,7 @@ def test_the_table_does_what_the_interpreter_does(chart: Chart, events: list[str
 def test_the_gallery_runs_in_the_table(chart: Chart, events: list[str]) -> None:
     """With services that take time, on a simulated clock."""
     interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())
-    table = CompiledChart(chart, perform=Services(chart))
+    table = CompiledChart(chart, perform=Services(chart), assumptions=SIMULATED)
     state = table.start()
     for event in events:
         node, _ = leaf(table, state, event)
@@ -89,7 +110,8 @@ def test_an_event_may_carry_data() -> None:
         ["charge_card"],
     )
     first = table.node(table.program(table.start(), "PAY", {"card": "declined"}))
-    assert (first.works, first.effect) == (False, False)
+    [call] = first.branches
+    assert (call.works, call.effect) == (False, False)
 
 
 def test_results_stand_for_services_that_are_not_run() -> None:
@@ -126,10 +148,9 @@ def test_failures_branch_only_as_often_as_they_may_happen() -> None:
     """The failed call of an order leads to a rejection; without failures it has no branch."""
     table = CompiledChart(order, perform=Services(order), failures=1)
     call = table.node(table.program(table.start(), "PAY"))
-    assert call.error is not None
-    assert table.node(call.error).outcome is Outcome.REJECTED
+    assert after(table, call, Kind.FAIL).outcome is Outcome.REJECTED
     table = CompiledChart(order, perform=Services(order))
-    assert table.node(table.program(table.start(), "PAY")).error is None
+    assert branch(table.node(table.program(table.start(), "PAY")), Kind.FAIL) is None
 
 
 def test_equal_programs_are_one_program() -> None:
@@ -230,14 +251,17 @@ def test_a_time_out_is_a_branch_of_its_own_where_the_chart_tells_it_apart(
 ) -> None:
     """By a guard, by what is kept, or because only one of the two is taken."""
     table, call = call_of(failing(on_error, **functions))
-    assert call.timeout is not None
-    assert table.node_text(call.timeout) != table.node_text(call.error)
+    late, failed = branch(call, Kind.TIMEOUT), branch(call, Kind.FAIL)
+    assert late is not None
+    assert failed is not None
+    assert table.node_text(late.after) != table.node_text(failed.after)
 
 
 def test_a_time_out_is_what_the_interpreter_makes_of_one() -> None:
     """The same context, but for the hint that is for simulated clocks."""
     table, call = call_of(failing({"dest": "c", "assign": "keep"}, keep=keep))
-    kept = [table.context(table.node(each).state)["error"] for each in (call.error, call.timeout)]
+    ends = [after(table, call, kind) for kind in (Kind.FAIL, Kind.TIMEOUT)]
+    kept = [table.context(each.state)["error"] for each in ends]
     assert kept == [
         {"type": "RuntimeError", "message": "fails in the simulation"},
         {"type": "TimeoutError", "message": "did not end within 60 seconds"},
@@ -257,8 +281,8 @@ def test_a_chart_that_does_not_tell_them_apart_has_one_failing_branch() -> None:
     """Also where neither has an `on_error`: only the words of the error differ."""
     for on_error in ("c", None):
         _, call = call_of(failing(on_error))
-        assert call.error is not None
-        assert call.timeout is None
+        assert branch(call, Kind.FAIL) is not None
+        assert branch(call, Kind.TIMEOUT) is None
 
 
 def test_a_service_that_fails_by_itself_may_fail_otherwise() -> None:
@@ -269,13 +293,15 @@ def test_a_service_that_fails_by_itself_may_fail_otherwise() -> None:
 
     told_apart = failing([{"dest": "b", "conditions": "is_late"}, {"dest": "c"}], is_late=is_late)
     _, call = call_of(told_apart.bind({"work": declines}))
-    assert (call.works, call.error) == (False, None)
-    assert call.timeout is not None
+    assert [(each.kind, each.works) for each in call.branches] == [
+        (Kind.CALL, False),
+        (Kind.TIMEOUT, True),
+    ]
     table, call = call_of(failing("c").bind({"work": declines}))
-    assert (call.error, call.timeout) == (None, None)
+    assert [each.kind for each in call.branches] == [Kind.CALL]
     number = table.program(table.start(), "GO")
-    assert table.errors(number) == ("LookupError: no such card",)
-    assert table.errors(call.done) == ()
+    assert table.errors(number) == (("work", "LookupError: no such card"),)
+    assert table.errors(call.branches[0].after) == ()
 
 
 def test_many_failures_of_a_service_that_is_tried_again_are_no_explosion() -> None:
@@ -283,8 +309,9 @@ def test_many_failures_of_a_service_that_is_tried_again_are_no_explosion() -> No
     chart = failing("busy")
     table, call = call_of(chart, failures=30)
     length = 1
-    while call.error is not None:
-        assert call.timeout is None
-        call = table.node(call.error)
+    while branch(call, Kind.FAIL) is not None:
+        late = branch(call, Kind.TIMEOUT)
+        assert late is None or late.text == "the deadline of the event passes"
+        call = after(table, call, Kind.FAIL)
         length += 1
     assert length == 31

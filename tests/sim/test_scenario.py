@@ -11,7 +11,17 @@ from settlesim import Snapshot
 from settlesim.chart.strict_json import freeze_object
 from settlesim.errors import InvalidValueError, SimulationError
 from settlesim.gallery import append_log, counter, order, signup
-from settlesim.sim import Arrival, Criterion, Faults, Scenario, explore, random_walk, replay
+from settlesim.gallery.order import CardDeclinedError
+from settlesim.sim import (
+    Arrival,
+    Criterion,
+    Faults,
+    Scenario,
+    Verdict,
+    explore,
+    random_walk,
+    replay,
+)
 from settlesim.sim.export import to_promela
 
 _EMPTY = freeze_object({}, where="context")
@@ -30,8 +40,19 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("unknown name []", {"queue": []}),
     ("results: is 5; a mapping", {"results": 5}),
     ("results: is ['charge_card']; a mapping", {"results": ["charge_card"]}),
-    ("events[1]: unknown name 'PAYY'; did you mean 'PAY'", {"events": ["PAY", "PAYY"]}),
-    ("known are PAY, CANCEL, SHIP", {"events": ["NOTHING"]}),
+    ("timing: unknown name 'simulate'; did you mean 'simulated'", {"timing": "simulate"}),
+    ("timing: unknown name 5", {"timing": 5}),
+    ("durations: is 3; a mapping from services", {"durations": 3}),
+    ("durations: unknown name 'charge'; did you mean", {"durations": {"charge": 1}}),
+    ("of 'charge_card' is (3, 1); seconds are needed", {"durations": {"charge_card": (3, 1)}}),
+    ("of 'charge_card' is -1; seconds", {"durations": {"charge_card": -1}}),
+    ("of 'charge_card' is 'no'; seconds", {"durations": {"charge_card": "no"}}),
+    ("of 'charge_card' is nan", {"durations": {"charge_card": float("nan")}}),
+    ("of 'charge_card' is 'no'; a list of exceptions", {"errors": {"charge_card": "no"}}),
+    ("of 'charge_card' has 'no'; an exception is", {"errors": {"charge_card": ["no"]}}),
+    ("errors: unknown name 'bank'", {"errors": {"bank": []}}),
+    ("errors: say what services raise, and not how", {"errors": {"charge_card": [OSError()]}}),
+    ("timers: is -1; a whole number from 0", {"timers": -1}),
     ("start: it rests in charging, which is not settled here", {"start": "charging"}),
     ("start: it rests in printing", {"start": Snapshot("order", 1, ("printing",), _EMPTY, 1)}),
     ("stays with the chart", {"start": Snapshot("other", 1, ("new",), _EMPTY, 1)}),
@@ -161,10 +182,40 @@ def test_a_start_that_is_no_snapshot_is_refused(start: Any) -> None:
         Scenario.from_dict(record, order.functions)
 
 
-def test_another_chart_has_to_know_the_events() -> None:
-    """Also where a scenario is changed."""
-    with pytest.raises(SimulationError, match=r"events\[0\]: unknown name 'PAY'"):
-        Scenario(order, ["PAY"]).replace(chart=counter())
+def test_an_event_that_the_chart_does_not_know_is_ignored_and_told() -> None:
+    """As by the interpreter, also where a scenario is changed; with the nearest known name."""
+    [told] = Scenario(order, ["PAY", "PAYY"]).unknown_events
+    assert told == ("chart 'order' has no event 'PAYY', which is ignored; did you mean 'PAY'?")
+    found = explore(Scenario(order, ["PAY"]).replace(chart=counter()))
+    assert found.verdict is Verdict.PROVED
+    assert found.note == "chart 'counter' has no event 'PAY', which is ignored; known are INC"
+    assert [each.label for each in found.endings] == ["resting"]
+
+
+def test_errors_are_values() -> None:
+    """By class, message, and whether it is a time-out; as instances, classes or plain JSON."""
+    faults = {"service_failures": 1}
+    given = [CardDeclinedError("no"), OSError, TimeoutError(), {"type": "Odd", "message": "x"}]
+    scenario = Scenario(order, ["PAY"], faults=faults, errors={"charge_card": given})
+    assert [error.words for error in scenario.errors["charge_card"]] == [
+        "CardDeclinedError: no",
+        "OSError",
+        "TimeoutError",
+        "Odd: x",
+    ]
+    again = Scenario.from_dict(scenario.to_dict(), order.functions)
+    assert again == scenario
+    assert again.errors == scenario.errors
+
+
+def test_what_is_assumed_of_time_is_part_of_the_value() -> None:
+    """Written, read again, compared, and changed."""
+    scenario = Scenario(order, ["PAY"], durations={"charge_card": (2, 4), "print_label": 1})
+    assert dict(scenario.durations) == {"charge_card": (2.0, 4.0), "print_label": (1.0, 1.0)}
+    assert Scenario.from_dict(scenario.to_dict(), order.functions) == scenario
+    assert scenario.replace(timing="simulated") != scenario
+    assert "charge_card=2..4s" in repr(scenario)
+    assert "simulated" in repr(scenario.replace(timing="simulated"))
 
 
 def test_a_chart_with_too_many_states_for_promela_is_refused_on_the_way() -> None:

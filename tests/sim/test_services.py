@@ -266,7 +266,7 @@ def test_services_run_together_answer_alike() -> None:
     pending = Pending("busy.0", 1, "work", None, None, order.context, _event())
     with services.together():
         together = [services(pending) for _ in range(2)]
-    assert together == [services(pending)] * 2 == [Answer(1)] * 2
+    assert together == [services(pending)] * 2 == [Answer(1, seconds=1.0)] * 2
 
 
 async def waits_for_nothing(call: Any) -> int:

@@ -24,6 +24,7 @@ __all__ = ["paint_strip"]
 
 _SIZE: Final = 11.0
 _WORDS: Final = {
+    Kind.DELAY: "delay passed",
     Kind.CRASH: "crash",
     Kind.CONFLICT: "save refused",
     Kind.SKIP: "nothing to save",
@@ -31,6 +32,7 @@ _WORDS: Final = {
     Kind.GIVE_BACK: "given back",
     Kind.TIMEOUT: "out of time",
 }
+_HARMLESS: Final = frozenset({Kind.SKIP, Kind.DELAY})
 
 
 class _Painter:
@@ -298,14 +300,20 @@ class _Painter:
             badge(parent, at, "check", palette.quiet, palette)  # says nothing of the ending
         elif was != now == "dead":
             badge(parent, at, "cross", palette.rejected, palette)
-            left = self.beside("dead letter", x, 11)
-            self.word(parent, left, y + 4, "dead letter", palette.rejected, room=90)
+            what = "stranded" if "is stranded: " in self.strip.frames[index].text else "dead letter"
+            left = self.beside(what, x, 11)
+            self.word(parent, left, y + 4, what, palette.rejected, room=90)
         elif step.kind is Kind.DELETE:  # by an old receipt: it does nothing
             badge(parent, at, "cross", palette.line, palette)
         elif step.kind is Kind.EXPIRE:
             circle(parent, x, y, 8, fill=palette.paper)
             SIGNS["clock"](parent, x, y, palette.rejected)
             self.word(parent, x - 8, y - 11, "time-out", palette.rejected, room=70)
+        elif step.kind is Kind.DUE:
+            circle(parent, x, y, 8, fill=palette.paper)
+            SIGNS["clock"](parent, x, y, palette.quiet)
+        elif step.kind is Kind.DEPLOY:
+            badge(parent, (x, y), "plus", palette.added, palette)
         elif step.kind is Kind.DUPLICATE:
             self.twice(parent, x, y, step.message)
 
@@ -319,7 +327,7 @@ class _Painter:
         elif kind is Kind.CONFLICT and store is not None:
             badge(parent, (x, store - 10), "cross", palette.rejected, palette)
         if kind in _WORDS:
-            colour = palette.quiet if kind is Kind.SKIP else palette.rejected
+            colour = palette.quiet if kind in _HARMLESS else palette.rejected
             words, left = _WORDS[kind], x - 6
             if kind is Kind.CONFLICT:  # beside its arrow
                 left = self.beside(words, x, 6)

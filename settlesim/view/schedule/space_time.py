@@ -137,6 +137,8 @@ _IMPOSSIBLE: Final = {
     Kind.RECEIVE: "{} can not be received yet",
     Kind.LOAD: "the handler of {} can not load here",
     Kind.CALL: "no service of {} can be done here",
+    Kind.DELAY: "no delay of {} can pass here",
+    Kind.TIMEOUT: "no service of {} can run out of time here",
     Kind.FAIL: "no service of {} can fail here",
     Kind.SAVE: "{} can not be saved here",
     Kind.SKIP: "{} is not ignored or rejected here",
@@ -145,6 +147,8 @@ _IMPOSSIBLE: Final = {
     Kind.DELETE: "{} can not be deleted here",
     Kind.CRASH: "the worker of {} can not crash here",
     Kind.EXPIRE: "no time-out of {} can pass here",
+    Kind.DUE: "{} cannot be due here",
+    Kind.DEPLOY: "the later version cannot take over at {} here",
     Kind.DUPLICATE: "{} can not be delivered twice here",
 }
 """What can not be done, by what is done in the other schedule."""

@@ -27,6 +27,7 @@ __all__ = [
 HARMLESS = frozenset({"head-of-line blocking"})
 """Anomalies that make nothing wrong: the price of order. They have no flag."""
 _LOSING = {None, Kind.CRASH}
+_COMPLETING = {Kind.CALL, Kind.DELAY}
 _SAVING = {Kind.SAVE, Kind.SKIP, Kind.CONFLICT}
 
 
@@ -191,13 +192,13 @@ def _calls(
     frame: Frame,
 ) -> None:
     """Note the service that began, came back or was lost at this step of a delivery."""
-    own = frame.step is not None and frame.step[1:] == (work.message, work.delivery)
+    own = frame.step is not None and frame.step.handler == (work.message, work.delivery)
     kind = frame.step.kind if own and frame.step is not None else None
     if before is not None and before.service is not None:
         ended = now is None or kind not in {None, Kind.EXPIRE, Kind.DUPLICATE}
         how: Literal["done", "failed", "lost", "running"] = "running"
         if ended:
-            how = "done" if kind is Kind.CALL else "lost" if kind in _LOSING else "failed"
+            how = "done" if kind in _COMPLETING else "lost" if kind in _LOSING else "failed"
         last = work.calls.pop()
         work.calls.append(
             ServiceSpan(last.service, last.message, last.lane, last.begin, index, how)
@@ -217,7 +218,10 @@ def _expired(
         if frame.step is None or frame.step.kind is not Kind.EXPIRE:
             continue
         for work in works:
-            if frame.step[1:] == (work.message, work.delivery) and work.begin <= index <= work.end:
+            if (
+                frame.step.handler == (work.message, work.delivery)
+                and work.begin <= index <= work.end
+            ):
                 yield work.message, index, work.end
 
 
@@ -271,7 +275,7 @@ def _unseen(frames: Sequence[Frame], view: InstanceView, index: int) -> bool:
     step = frames[index].step
     if step is None:
         return False
-    own = (each for each in frames[index - 1].deliveries if each[:2] == step[1:])
+    own = (each for each in frames[index - 1].deliveries if each[:2] == step.handler)
     loaded = next((each.loaded for each in own), None)
     return loaded is not None and loaded < view.revision
 

@@ -25,15 +25,18 @@ _KINDS: Final = {
     Kind.RECEIVE: "receive",
     Kind.LOAD: "load",
     Kind.CALL: "service done",
+    Kind.DELAY: "delay passed",
     Kind.FAIL: "service failed",
     Kind.TIMEOUT: "service out of time",
     Kind.SAVE: "save",
     Kind.SKIP: "ignored or rejected: nothing to save",
-    Kind.GIVE_BACK: "no settled node: given back",
+    Kind.GIVE_BACK: "no settled state: released",
     Kind.CONFLICT: "save refused",
     Kind.DELETE: "delete",
     Kind.CRASH: "worker crashes",
     Kind.EXPIRE: "visibility time-out",
+    Kind.DUE: "timer due: its message is sent",
+    Kind.DEPLOY: "the later version takes over",
     Kind.DUPLICATE: "delivered twice",
 }
 """What the letters in the names of steps say."""
@@ -96,6 +99,8 @@ def step_signs(steps: Collection[Step]) -> Iterator[Sign]:
         yield _letter(kind.value, _KINDS[kind])
     if any(step.delivery > 1 for step in steps):
         yield _letter(".2", "second delivery")
+    if any(step.choice > 1 for step in steps):
+        yield _letter(":2", "second of those that run")
 
 
 def _letter(letter: str, words: str) -> Sign:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
+from settlesim.chart import Chart, NodeKind
 from settlesim.chart.report import Verdict
 from settlesim.sim.contexts import rest_words
 from settlesim.sim.scenario import Faults, Scenario
@@ -18,6 +19,7 @@ __all__ = [
     "Label",
     "about_words",
     "anomaly_words",
+    "assumption_words",
     "claim_words",
     "conditions_words",
     "count_words",
@@ -99,7 +101,42 @@ def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
         parts.append(f"at most {fault_words(scenario.faults)}")
     if scenario.max_receives is not None:
         parts.append(f"dead letter after {plural(scenario.max_receives, 'receive')}")
+    if scenario.old is not None:
+        versions = scenario.chart.version, scenario.old.version
+        parts.append(f"version {versions[0]} takes over from {versions[1]}")
+    parts += assumption_words(scenario)
     return parts
+
+
+def assumption_words(scenario: Scenario) -> list[str]:
+    """Say what is assumed of time and errors; nothing where it makes no difference."""
+    parts = []
+    if scenario.timing == "simulated":
+        parts.append("times as simulated")
+    elif not scenario.durations and _is_timed(scenario.chart):
+        parts.append("services and delays in any order")
+    for name, (least, most) in scenario.durations.items():
+        seconds = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+        parts.append(f"{name} takes {seconds} s")
+    for name, errors in scenario.errors.items():
+        kinds = " or ".join(dict.fromkeys(each.type for each in errors)) or "nothing"
+        parts.append(f"{name} raises {kinds}")
+    return parts
+
+
+def _is_timed(chart: Chart) -> bool:
+    """Whether the order in which services and delays complete may make a difference."""
+    nodes = chart.states
+    busy = sum(len(node.invoke) for node in nodes)
+    return any(node.after for node in nodes) or (
+        busy > 1
+        and any(
+            len(node.invoke) > 1
+            or node.kind is NodeKind.PARALLEL
+            or (node.invoke and node.children)
+            for node in nodes
+        )
+    )
 
 
 def claim_words(verdict: Verdict, criterion: Criterion) -> str:

@@ -89,13 +89,14 @@ def worker_pictures(chart: Chart) -> dict[str, Any] | None:
 def rows_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for every message: where it is, what may come next, or why nothing may."""
     frame, before = way.frame, way.before
+    was = {} if before is None else {each.message: each for each in before.messages}
     return [
         {
             "message": each.message,
             "name": names[each.message - 1],
             "key": each.key,
             "status": _status(way, each),
-            "changed": before is not None and before.messages[each.message - 1] != each,
+            "changed": before is not None and was.get(each.message) != each,
             "steps": [
                 _step(way, step, names) for step in frame.enabled if step.message == each.message
             ],
@@ -237,7 +238,7 @@ def loaded_by(way: Way, own: DeliveryView) -> InstanceView | None:
     """Return the instance as a handler has loaded it; None before it has."""
     if own.loaded is None:
         return None
-    key = way.scenario.events[own.message - 1].key
+    key = way.scenario.messages[own.message - 1].key
     load = Step(Kind.LOAD, own.message, own.delivery)
     frames = way.replay.frames[: way.at + 1]
     found = next((frame for frame in reversed(frames) if frame.step == load), None)

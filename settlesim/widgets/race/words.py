@@ -28,16 +28,19 @@ _WORDS: Final[dict[str, str]] = {
     "r": "receive",
     "l": "load what is stored",
     "c": "{service} comes back",
+    "a": "{service} passes",
+    "q": "its delay has passed",
     "f": "{service} fails",
     "t": "{service} runs out of time",
     "s": "save {inside}",
     "i": "nothing to save: go on",
-    "g": "no settled node: give it back",
+    "g": "no settled state: release it",
     "x": "try to save: refused",
     "d": "delete it from the queue",
     "k": "{who} {lane} crashes",
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
+    "v": "the later version takes over",
 }
 
 LETTERS: Final = ", ".join(f"{kind.value} {kind.name.lower().replace('_', ' ')}" for kind in Kind)
@@ -56,7 +59,7 @@ def step_words(frame: Frame, step: Step, who: str = "worker") -> str:
     ----------
     who : what works on a message, in one word
     """
-    own = next((each for each in frame.deliveries if each[:2] == step[1:]), None)
+    own = next((each for each in frame.deliveries if each[:2] == step.handler), None)
     words = _WORDS.get(step.kind.value, step.kind.name.lower().replace("_", " "))
     service, inside, lane = "the service", "", 1
     if own is not None:
@@ -85,7 +88,7 @@ def blocked(scenario: Scenario, frame: Frame, message: int, names: Sequence[str]
     message : from 1
     names : of all messages
     """
-    own = frame.messages[message - 1]
+    own = frame.message(message)
     if own.status != "visible" or _receivable(frame, message):
         return ""
     return _order(scenario, frame, message, names) or _hands(scenario, frame)
@@ -93,7 +96,7 @@ def blocked(scenario: Scenario, frame: Frame, message: int, names: Sequence[str]
 
 def _receivable(frame: Frame, message: int) -> bool:
     begins = {Kind.RECEIVE, Kind.LOAD}
-    new = frame.messages[message - 1].receives + 1
+    new = frame.message(message).receives + 1
     return any(
         step.message == message and step.delivery == new and step.kind in begins
         for step in frame.enabled
@@ -102,8 +105,8 @@ def _receivable(frame: Frame, message: int) -> bool:
 
 def _order(scenario: Scenario, frame: Frame, message: int, names: Sequence[str]) -> str:
     """Say what the queue discipline holds against a message."""
-    own = frame.messages[message - 1]
-    earlier = frame.messages[: message - 1]
+    own = frame.message(message)
+    earlier = frame.messages[: frame.messages.index(own)]
     if scenario.queue == "mutex":
         held = [each for each in frame.messages if each.key == own.key]
         busy = [each.message for each in held if each.status == "in flight"]
@@ -143,7 +146,7 @@ def absent(way: Way, error: ReplayDivergedError, names: Sequence[str]) -> str:
     """Say which step is not there where a way is now, and why."""
     [step] = Schedule.parse(error.step).steps
     text = f"{error.step} is not there"
-    if step.message <= len(names):
+    if any(each.message == step.message for each in way.frame.messages):
         why = blocked(way.scenario, way.frame, step.message, names)
         if why:
             return f"{text}: {why}"

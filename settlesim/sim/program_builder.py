@@ -1,0 +1,441 @@
+"""Makes the program of one event: every order of completion that time allows.
+
+Theory of operation
+-------------------
+`ProgramBuilder` drives a `Settling` by hand. Where it waits, every service and every delay that
+runs is let complete in a copy of its own, if a choice of durations allows that it is next
+(`settlesim.sim.timing`), and where failures are looked at, every service fails in each way in which
+it may. Situations that were met before are not gone on from, so the result is a graph and no tree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from copy import copy
+from itertools import combinations
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from settlesim.chart import Event
+from settlesim.errors import (
+    DeadlineExceededError,
+    FunctionFailedError,
+    SettleError,
+    error_message,
+)
+from settlesim.settling.settlement import Answer, Elapsed, Pending, PendingDelay, Settlement
+from settlesim.settling.settling import Settling
+from settlesim.sim.program_nodes import (
+    Branch,
+    GivenUp,
+    ProgramNodeKind,
+    StartedTimer,
+    TableNode,
+    merged,
+)
+from settlesim.sim.terms import Kind
+from settlesim.sim.timing import ANY, EVENT, START, Clock, Window, Zone, nanoseconds
+
+if TYPE_CHECKING:
+    from settlesim.sim.compiled import CompiledChart
+
+__all__ = ["FAILURE", "ProgramBuilder"]
+
+FAILURE: Final = Answer(error=RuntimeError("fails in the simulation"))
+"""A failure with an error that nobody has named."""
+_MOST: Final = 2_000
+"""How many situations one event may have inside of its handler."""
+
+
+class _Option(NamedTuple):
+    """Something that may complete next, before it is known where that leads."""
+
+    branch: Branch
+    window: Window
+    """How old what completes has to be."""
+    answer: Answer | None = None
+    """None for a delay."""
+
+
+_Asked: TypeAlias = "tuple[_Session, int]"
+_Growing: TypeAlias = Generator[_Asked, int | None, int | None]
+
+
+class _Session:
+    """A `Settling` with what is known of its time."""
+
+    def __init__(self, settling: Settling) -> None:
+        self.settling = settling
+        self.zone = START
+        self.began: dict[Clock, int] = {}
+        """When each thing that runs was started at the latest, in nanoseconds."""
+        self.latest = 0
+        """What time it is at the latest, if every service ends by its time-out."""
+
+    def copy(self) -> _Session:
+        other = copy(self)
+        other.settling = self.settling.copy()
+        other.began = dict(self.began)
+        return other
+
+    def situation(self) -> tuple[object, ...]:
+        return (*self.settling.situation(), self.zone, tuple(self.began.values()))
+
+    def give(self, option: _Option) -> None:
+        """Let something complete.
+
+        Raises
+        ------
+        SettleError
+            The event comes to no settled state by that.
+        """
+        settling, branch, answer = self.settling, option.branch, option.answer
+        if answer is None:
+            settling.elapsed(branch.activity)
+        elif answer.error is None:
+            settling.done(branch.activity, answer.value)
+        elif isinstance(answer.error, FunctionFailedError):
+            raise answer.error
+        else:
+            settling.failed(branch.activity, answer.error, timeout=answer.timed_out)
+
+
+class ProgramBuilder:
+    """Makes the program of one event from one state.
+
+    The graph below a situation is made by a generator that asks for those below the next
+    situations, so that a long program needs no deep recursion.
+    """
+
+    def __init__(self, table: CompiledChart, state: int, event: Event | Elapsed) -> None:
+        self.doubts: list[str] = []
+        self._table = table
+        self._assumed = table.assumptions
+        self._known_time = table.assumptions.known
+        self._state = state
+        self._given = event
+        self._event = event.event if isinstance(event, Elapsed) else event
+        self._made: dict[tuple[object, ...], int | None] = {}
+        """The graphs so far: what may happen in two orders mostly leads to the same."""
+        self._deadline = nanoseconds(table.deadline)
+
+    def build(self) -> int:
+        """Return the first node."""
+        table = self._table
+        try:
+            settling = Settling(table._program, table._states[self._state], self._given)
+        except SettleError as error:
+            return self._error(error, table.failures)
+        session = _Session(settling)
+        self._start_clocks(session)
+        stack = [self._grow(session, table.failures)]
+        value: int | None = None
+        while stack:
+            try:
+                asked = stack[-1].send(value)
+            except StopIteration as stop:
+                value = stop.value
+                stack.pop()
+            else:
+                stack.append(self._grow(*asked))
+                value = None
+        assert value is not None  # the first thing that completes is always possible
+        return value
+
+    def _grow(self, session: _Session, left: int) -> _Growing:
+        """Make the graph below a session; None where no choice of durations leads to it."""
+        settling = session.settling
+        if settling.settlement is not None:
+            return self._table._intern(self._leaf(session))
+        here = (left, *session.situation())
+        if here in self._made:
+            return self._made[here]
+        if len(self._made) >= _MOST:
+            text = f"inside its handler there are more than {_MOST:,} situations"
+            return self._table._intern(TableNode(ProgramNodeKind.UNKNOWN, text=text))
+        options = self._options(session, left)
+        zones = [self._passed(session, option, options) for option in options]
+        late = self._late_for_certain(session, options, zones, left)
+        at_deadline = self._deadline_branch(session, options, left)
+        possible = [each for each in zip(options, zones, strict=True) if each[1] is not None]
+        taken = []
+        for place, (option, zone) in enumerate(possible):
+            assert zone is not None
+            after = left - option.branch.kind.is_fault
+            child = session if place + 1 == len(possible) else session.copy()
+            running = [each for each in child.settling.pending if self._may_be_given_up(each)]
+            number: int | None
+            try:
+                child.give(option)
+            except SettleError as error:
+                left_running: tuple[Pending, ...] = ()
+                number = self._error(error, after)
+            else:
+                left_running = child.settling.pending
+                self._pass_on(child, option, zone)
+                number = yield child, after
+            if number is not None:
+                given_up = [
+                    GivenUp(each.service, each.id, each.number)
+                    for each in running
+                    if each not in left_running
+                    and _clock(option.branch) != (each.id, each.number, each.attempt)
+                ]
+                taken += [
+                    (option._replace(branch=option.branch._replace(given_up=some)), number)
+                    for some in _subsets(given_up)
+                ]
+        result = self._waiting(taken, at_deadline) if taken else late
+        self._made[here] = result
+        return result
+
+    def _may_be_given_up(self, pending: Pending) -> bool:
+        """Whether a service may have had its effect although nobody waits for it to come back."""
+        errors = self._assumed.errors.get(pending.service, ())
+        return self._table._effects[pending.id] and any(each.timeout for each in errors)
+
+    def _waiting(self, taken: Sequence[tuple[_Option, int]], at_deadline: Branch | None) -> int:
+        """Return the node that waits for these."""
+        branches = [option.branch._replace(after=number) for option, number in taken]
+        if at_deadline is not None:
+            branches.append(at_deadline)
+        found = merged(self._table._nodes, branches)
+        result = self._table._intern(TableNode(ProgramNodeKind.WAIT, found))
+        failing = [
+            (option.branch.service, _told(option.answer.error))
+            for option, _ in taken
+            if option.branch.kind is Kind.CALL
+            and option.answer is not None
+            and option.answer.error is not None
+        ]
+        if failing:
+            self._table._errors.setdefault(result, {}).update(dict.fromkeys(failing))
+        return result
+
+    # --- what may complete ----------------------------------------------------------------
+
+    def _options(self, session: _Session, left: int) -> list[_Option]:
+        settling = session.settling
+        found = []
+        for pending in settling.pending:
+            found += self._of_service(pending, left)
+        for delay in settling.delays:
+            text = f"{delay.seconds:g} s"
+            if delay.retries is not None:
+                service = self._table.activities.invocations[delay.retries].src
+                text = f"the wait before {service} is called again"
+            branch = Branch(Kind.DELAY, activity=delay.id, number=delay.number, text=text)
+            found.append(_Option(branch, self._window_of_delay(delay)))
+        return found
+
+    def _window_of_delay(self, delay: PendingDelay) -> Window:
+        """Return how long a delay takes; the chance in the wait before a retry may be any."""
+        least = most = delay.seconds
+        if delay.retries is not None:
+            retries = self._table.activities.invocations[delay.retries].retry
+            jitter = max(each.jitter for each in retries)
+            least *= 1 - jitter
+            most = math.inf if jitter == 1 else most / (1 - jitter)
+        bounded = self._known_time and math.isfinite(most)
+        return Window(nanoseconds(least), nanoseconds(most) if bounded else None)
+
+    def _of_service(self, pending: Pending, left: int) -> list[_Option]:
+        answer = self._table._answer(self._state, self._event, pending)
+        limit = self._limit(pending)
+        at_limit = ANY
+        any_time = ANY
+        if self._known_time:
+            at_limit = Window(nanoseconds(limit), nanoseconds(limit))
+            any_time = Window(0, nanoseconds(limit))
+        base = Branch(Kind.CALL, -1, pending.service, pending.id, pending.number, pending.attempt)
+        effect = self._table._effects[pending.id]
+        late = Answer.late(limit)
+        found = []
+        window = self._window(pending, answer)
+        if at_limit is ANY or window.least < at_limit.least:
+            works = answer.error is None
+            branch = base._replace(effect=works and effect, works=works)
+            most = window.most
+            if any_time.most is not None:
+                most = any_time.most if most is None else min(most, any_time.most)
+            found.append(_Option(branch, Window(window.least, most), answer))
+        if at_limit is not ANY and window.most is not None and window.most >= at_limit.least:
+            found.append(_Option(base._replace(works=False), at_limit, late))
+        if left:
+            errors = self._assumed.errors.get(pending.service)
+            failed = base._replace(kind=Kind.FAIL)
+            if errors is None:
+                found.append(_Option(failed, any_time, FAILURE))
+                invocation = self._table.activities.invocations[pending.id]
+                if any(retry.errors for retry in invocation.retry):
+                    self.doubts.append(
+                        f"a retry of {pending.service} asks for the error, and which errors there "
+                        f"are is not said: give errors={{{pending.service!r}: [...]}}"
+                    )
+            for error in errors or ():
+                raised = Answer(error=error.exception())
+                found.append(_Option(failed._replace(text=error.words), any_time, raised))
+            timed_out = base._replace(kind=Kind.TIMEOUT)
+            found.append(_Option(timed_out, at_limit, late))
+            if effect and any(error.timeout for error in errors or ()):
+                found.append(_Option(timed_out._replace(effect=True), at_limit, late))
+        return found
+
+    def _limit(self, pending: Pending) -> float:
+        return self._table.service_timeout if pending.timeout is None else pending.timeout
+
+    def _window(self, pending: Pending, answer: Answer) -> Window:
+        """Return how long a service takes, as far as that is known."""
+        given = self._assumed.durations.get(pending.service)
+        if given is not None:
+            return Window(nanoseconds(given[0]), nanoseconds(given[1]))
+        if self._assumed.timing == "simulated" and pending.service not in self._table._results:
+            seconds = nanoseconds(answer.seconds)
+            return Window(seconds, seconds)
+        return ANY
+
+    # --- time -----------------------------------------------------------------------------
+
+    def _passed(
+        self, session: _Session, option: _Option, options: Sequence[_Option], *, late: bool = False
+    ) -> Zone | None:
+        """Return the zone when `option` completes next; None where it cannot.
+
+        Parameters
+        ----------
+        late : whether the deadline of the event is left out of it
+        """
+        most: dict[Clock, int | None] = {}
+        for each in options:  # a service that is going to fail may run until its time-out
+            clock, bound = _clock(each.branch), each.window.most
+            known = most.get(clock, 0)
+            most[clock] = None if known is None or bound is None else max(known, bound)
+        windows = [(_clock(option.branch), option.window)]
+        if not late:
+            windows.append((EVENT, Window(0, self._deadline - 1)))
+        return session.zone.passed(windows, most)
+
+    def _late_for_certain(
+        self,
+        session: _Session,
+        options: Sequence[_Option],
+        zones: Sequence[Zone | None],
+        left: int,
+    ) -> int | None:
+        """Return the node after the deadline, where nothing completes before it."""
+        if any(zone is not None for zone in zones):
+            return None
+        late = (self._passed(session, option, options, late=True) for option in options)
+        if all(zone is None for zone in late):
+            return None
+        return self._late(session.settling.configuration, left)
+
+    def _pass_on(self, session: _Session, option: _Option, zone: Zone) -> None:
+        """Note what time it is after something has completed."""
+        began = session.began.get(_clock(option.branch), 0)
+        session.latest = began + self._longest(option)
+        session.zone = zone
+        self._start_clocks(session)
+
+    def _longest(self, option: _Option) -> int:
+        """Return how long something takes at most, if services end by their time-outs."""
+        if option.window.most is not None:
+            return option.window.most
+        if option.answer is None:
+            return option.window.least
+        invocation = self._table.activities.invocations[option.branch.activity]
+        limit = self._table.service_timeout if invocation.timeout is None else invocation.timeout
+        return nanoseconds(limit)
+
+    def _start_clocks(self, session: _Session) -> None:
+        """Begin to measure what was started, and forget what has ended."""
+        settling = session.settling
+        delays = [_clock_of_delay(each.id, each.number) for each in settling.delays]
+        services = [(each.id, each.number, each.attempt) for each in settling.pending]
+        outside = [_clock_of_delay(each.id, each.number) for each in settling.delays_outside]
+        timed = [*delays, *services] if self._known_time else delays
+        kept = [*timed, *outside]
+        new = [each for each in timed if each not in session.zone.clocks]
+        session.zone = session.zone.with_clocks(kept, new)
+        latest = min(session.latest, self._deadline) if self._table.failures else 0
+        session.began = {clock: session.began.get(clock, latest) for clock in [*services, *delays]}
+
+    def _deadline_branch(
+        self, session: _Session, options: Sequence[_Option], left: int
+    ) -> Branch | None:
+        """Return the branch on when the deadline of the event passes, where it may.
+
+        Like the time-out of a service it is one of the failures, but where it passes for certain.
+        """
+        ends: dict[Clock, int] = {}
+        for option in options:
+            clock = _clock(option.branch)
+            end = session.began.get(clock, 0) + self._longest(option)
+            ends[clock] = max(end, ends.get(clock, 0))
+        if not left or min(ends.values()) < self._deadline:
+            return None
+        after = self._late(session.settling.configuration, left - 1)
+        return Branch(Kind.TIMEOUT, after, text="the deadline of the event passes")
+
+    def _late(self, configuration: tuple[str, ...], left: int) -> int:
+        error = DeadlineExceededError(seconds=self._table.deadline, configuration=configuration)
+        return self._error(error, left)
+
+    # --- leaves ---------------------------------------------------------------------------
+
+    def _error(self, error: SettleError, left: int) -> int:
+        node = TableNode(
+            ProgramNodeKind.ERROR, text=str(error), failures=self._table.failures - left
+        )
+        return self._table._intern(node)
+
+    def _leaf(self, session: _Session) -> TableNode:
+        settlement = session.settling.settlement
+        assert settlement is not None
+        if not settlement.saved:
+            return TableNode(ProgramNodeKind.SKIP, outcome=settlement.outcome)
+        after = settlement.after
+        durable = self._table.durable
+        return TableNode(
+            ProgramNodeKind.SAVE,
+            state=self._table._state(after),
+            outcome=settlement.outcome,
+            only_start=settlement.only_start_saved,
+            started=self._started(session, settlement),
+            kept=tuple(durable.index(each) for each in settlement.kept if each in durable),
+        )
+
+    def _started(self, session: _Session, settlement: Settlement) -> tuple[StartedTimer, ...]:
+        found = []
+        for delay in settlement.timers:
+            place = self._table.durable.index(delay.id)
+            if not self._known_time:
+                found.append(StartedTimer(place))
+                continue
+            seconds, clock = nanoseconds(delay.seconds), _clock_of_delay(delay.id, delay.number)
+            age = session.zone.age(clock) if clock in session.zone.clocks else Window(0, 0)
+            most = seconds if age.most is None else age.most
+            found.append(StartedTimer(place, max(0, seconds - most), max(0, seconds - age.least)))
+        return tuple(found)
+
+
+def _subsets(given_up: Sequence[GivenUp]) -> list[tuple[GivenUp, ...]]:
+    """Return every choice of some of them, none first."""
+    sizes = range(len(given_up) + 1)
+    return [some for size in sizes for some in combinations(given_up, size)]
+
+
+def _clock(branch: Branch) -> Clock:
+    if branch.kind is Kind.DELAY:
+        return _clock_of_delay(branch.activity, branch.number)
+    return branch.activity, branch.number, branch.attempt
+
+
+def _clock_of_delay(id_: str, number: int) -> Clock:
+    return f"after.{id_}", number, 1  # a service and a delay may have one id
+
+
+def _told(error: Exception) -> str:
+    """Name an error, with its message where it has one."""
+    text = error_message(error)
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

@@ -1,0 +1,189 @@
+"""The law: whatever the real interpreter or worker does is explored, or nothing is proved."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as st
+
+from settlesim.chart import Chart
+from settlesim.errors import SimulationError
+from settlesim.sim import Exploration, Scenario, Verdict, explore
+from tests.sim.real_runs import (
+    LATE,
+    LATE_AFTER_EFFECT,
+    DeclinedError,
+    RealWorld,
+    Result,
+    replayed,
+    result_of,
+)
+from tests.strategies_charts import TRIGGERS, timed_charts
+
+ERRORS = [DeclinedError("no"), ValueError("odd"), TimeoutError()]
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)
+LIMIT = 3_000
+RUNS = 4  # real ones of each kind, for each chart
+
+EVENTS = st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=3)
+OPTIONS = st.fixed_dictionaries({"failures": st.integers(0, 2), "time": st.sampled_from("adn")})
+
+
+def seconds_of(name: str) -> float:
+    """How long a service takes where that is known; no two sums of these are alike."""
+    return 0.37 * sqrt(PRIMES[int(name.removeprefix("service")) % len(PRIMES)])
+
+
+def with_services(chart: Chart) -> Chart:
+    """Bind services that take their time and do nothing."""
+
+    def service(name: str) -> Any:
+        async def run(call: Any) -> Any:
+            await call.sleep(seconds_of(name))
+            return call.input
+
+        return run
+
+    names = [name for name, role in chart.roles.items() if role == "service"]
+    return chart.bind({name: service(name) for name in names})
+
+
+def services_of(chart: Chart) -> list[str]:
+    return [name for name, role in chart.roles.items() if role == "service"]
+
+
+def explored(chart: Chart, events: list[str], **options: Any) -> Exploration | None:
+    """What is explored of serial handlers; None where the scenario is refused."""
+    try:
+        scenario = Scenario(
+            with_services(chart),
+            [("k", each) for each in events if each in _known(chart)],
+            workers=1,
+            queue="fifo_group",
+            max_receives=1,
+            **options,
+        )
+    except SimulationError:
+        return None
+    return explore(scenario, LIMIT, progress=False)
+
+
+def _known(chart: Chart) -> set[str]:
+    return {each.trigger for each in chart.edges}
+
+
+def check(found: Exploration, real: Result) -> str:
+    """Hold a real result against what was explored."""
+    endings = {result_of(found.scenario, each) for each in found.endings}
+    if found.verdict is Verdict.PROVED or (found.complete and not found.gaps):
+        assert real in endings, (found.scenario, real, endings)
+        return "explored"
+    return "explored" if real in endings else "undetermined"
+
+
+def fates(budget: int, choose: random.Random) -> Callable[[], Any]:
+    """Return what gives every call its fate, failing at most so often."""
+    left = [budget]
+
+    def fate() -> Any:
+        if not left[0] or choose.random() < 0.6:
+            return None
+        left[0] -= 1
+        return choose.choice([*ERRORS[:2], LATE, LATE_AFTER_EFFECT])
+
+    return fate
+
+
+def law(chart: Chart, events: list[str], failures: int, time: str, seed: int) -> Counter[str]:
+    """Run the real interpreter and the real worker a few times, and compare."""
+    options: dict[str, Any] = {}
+    services = services_of(chart)
+    if failures and services:
+        options["faults"] = {"service_failures": failures}
+        options["errors"] = dict.fromkeys(services, ERRORS)
+    take: Callable[[str], float]
+    choose = random.Random(seed)
+    if time == "n":
+        options["timing"] = "simulated"
+        take = seconds_of
+    elif time == "d":
+        windows = {name: (seconds_of(name), 2 * seconds_of(name)) for name in services[::2]}
+        options["durations"] = windows
+
+        def take(name: str) -> float:
+            return choose.uniform(*windows.get(name, (0.0, 9.0)))
+
+    else:
+
+        def take(name: str) -> float:
+            return choose.uniform(0.0, 9.0)
+
+    found = explored(chart, events, **options)
+    counts: Counter[str] = Counter()
+    if found is None:
+        return counts
+    known = [each.event for each in found.scenario.events]
+    budget = failures if "errors" in options else 0
+    for turn in range(2 * RUNS):
+        world = RealWorld(chart, take, fates(budget, choose))
+        if turn % 2:
+            world.work(known, choose)
+        else:
+            world.interpret(known)
+        counts[check(found, world.result())] += 1
+    return counts
+
+
+def reverse_law(chart: Chart, events: list[str]) -> int:
+    """Let the real interpreter reach every serial ending that is explored of simulated time."""
+    found = explored(chart, events, timing="simulated")
+    if found is None:
+        return 0
+    serial = [each for each in found.endings if each.fifo]
+    for ending in serial:
+        real = replayed(found, ending, seconds_of)
+        assert real == result_of(found.scenario, ending), (found.scenario, found.way_to(ending))
+    return len(serial)
+
+
+@given(timed_charts(), EVENTS, OPTIONS, st.integers(0, 2**32))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+def test_what_the_real_code_does_is_explored_or_nothing_is_proved(
+    chart: Chart, events: list[str], options: dict[str, Any], seed: int
+) -> None:
+    """Delays, regions, errors of several kinds, nested states, timers; real clocks at random."""
+    note(chart.to_dict())
+    for what, number in law(chart, events, seed=seed, **options).items():
+        event(f"{what}: {number}")
+
+
+@given(timed_charts(), EVENTS)
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+def test_serial_endings_of_simulated_time_are_reached_by_the_real_interpreter(
+    chart: Chart, events: list[str]
+) -> None:
+    """Nothing is explored there that cannot be."""
+    reverse_law(chart, events)
+
+
+@pytest.mark.nightly
+def test_the_law_holds_for_two_thousand_charts(finding: Callable[[object], None]) -> None:
+    """The campaign: the same laws, with counts of what was compared."""
+    totals: Counter[str] = Counter()
+
+    @given(timed_charts(), EVENTS, OPTIONS, st.integers(0, 2**32))
+    @settings(max_examples=2_000, suppress_health_check=list(HealthCheck), database=None)
+    def campaign(chart: Chart, events: list[str], options: dict[str, Any], seed: int) -> None:
+        counts = law(chart, events, seed=seed, **options)
+        totals.update(counts)
+        totals["charts"] += bool(counts)
+        totals["serial endings reached"] += reverse_law(chart, events)
+
+    campaign()
+    finding(", ".join(f"{name}: {number:,}" for name, number in sorted(totals.items())))
