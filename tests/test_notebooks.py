@@ -43,7 +43,7 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """The map, draw, settle, two about the simulator, two to play with, and one for real."""
+    """The map, draw, settle, two about the simulator, two to play with, one for real, and change."""
     names = [path.stem for path in NOTEBOOKS]
     assert names == [
         "00_start_here",
@@ -54,6 +54,7 @@ def test_there_are_notebooks() -> None:
         "05_play",
         "06_be_the_scheduler",
         "07_for_real",
+        "08_change",
     ]
 
 
