@@ -5,11 +5,13 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
 
 import pytest
 
 import settlesim
+from settlesim.errors import MissingExtraError
 
 PACKAGES = [
     "settlesim",
@@ -66,6 +68,11 @@ def test_every_public_name_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", ["settlesim", *ALL_MODULES])
 def test_the_examples_in_docstrings_run(name: str) -> None:
     """Every example in a docstring gives what it says."""
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except MissingExtraError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
     failures, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert failures == 0

@@ -107,21 +107,17 @@ class Structure:
     ) -> tuple[str, ...]:
         """Return the states that transitions enter together, in document order."""
         entering = _Entering(self, self._nodes, history)
-        staying: list[str] = []
         for transition in transitions:
             if transition.dest is None:
                 continue
             domain = self.domain(transition, history)
+            entering.stays = domain
             for name in transition.dests:
                 entering.add_down(name)
             for name in self.effective_targets(transition.dests, history):
                 entering.add_up(name, domain)
             if domain is not None and self._nodes[domain].kind is NodeKind.PARALLEL:
                 entering.add_regions(domain)  # all were left, and the parallel state stays
-            if domain is not None:
-                staying.append(domain)
-        for name in staying:  # an internal transition to its own source does not enter it again
-            entering.found.pop(name, None)
         return self.in_order(entering.found)
 
     def remember(
@@ -226,6 +222,9 @@ class _Entering:
         self._structure = structure
         self._nodes = nodes
         self._history = history
+        self.stays: str | None = None
+        """The state that the transition of which states are added does not leave, so that it is
+        not entered: the source of an internal one."""
         self._above: set[str] = set()  # of what is found
 
     def add_down(self, name: str) -> None:
@@ -261,7 +260,7 @@ class _Entering:
                 self.add_down(child)
 
     def _add(self, name: str) -> None:
-        if name not in self.found:
+        if name not in self.found and name != self.stays:
             self.found[name] = None
             self._above.update(ancestors(name)[1:])
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from settlesim.chart import Snapshot
 from settlesim.chart.secrets import hide_in_snapshot
@@ -31,7 +31,7 @@ from settlesim.runtime.event_messages import (
 )
 from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
 
-__all__ = ["CALM", "InstanceRecord", "StartedTimer", "WaitingArrival"]
+__all__ = ["CALM", "InstanceRecord", "LetterId", "StartedTimer", "WaitingArrival", "letter_of_id"]
 
 CALM: Final = '{"calm": true'
 """What the text of a record begins with that has nothing waiting, dead or halted."""
@@ -40,6 +40,21 @@ _PAST: Final = 10
 """How many settlements are remembered."""
 _ENDED: Final = 100
 """How many events are remembered that were settled after they had waited."""
+
+
+class LetterId(NamedTuple):
+    """What the id of a dead letter says."""
+
+    number: int
+    key: str
+
+
+def letter_of_id(letter: str) -> LetterId | None:
+    """Return what an id says; None for a text that is no such id."""
+    number, colon, key = letter.partition(":")
+    if not colon or not key or not (number.isascii() and number.isdigit()) or len(number) > 18:
+        return None
+    return LetterId(int(number), key)
 
 
 @dataclass(slots=True)
@@ -98,6 +113,8 @@ class InstanceRecord:
     """How often in a row it did."""
     waking: bool = False
     """Whether a wake-up is on its way."""
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    """What still has to be delivered, where a broker and the record are not written as one."""
 
     # --- as text ------------------------------------------------------------------------------
 
@@ -125,6 +142,7 @@ class InstanceRecord:
             "mismatch": self.mismatch,
             "mismatches": self.mismatches,
             "waking": self.waking,
+            "outbox": self.outbox,
         }
         return json.dumps(written, ensure_ascii=False, allow_nan=False)
 
@@ -154,6 +172,21 @@ class InstanceRecord:
         if snapshot is not None:
             record.snapshot = Snapshot.from_dict(snapshot, source=where)
         return record
+
+    def fit(self, most: int) -> str:
+        """Return it as text of at most so many bytes; the oldest settlements are forgotten for it.
+
+        Raises
+        ------
+        InvalidValueError
+            It does not fit without them either.
+        """
+        while len((text := self.to_text()).encode()) > most:
+            if not self.past:
+                reason = f"is {len(text.encode())} bytes with all that waits; {most} is the limit"
+                raise InvalidValueError(where=f"the instance {self.key!r}", reason=reason)
+            del self.past[0]
+        return text
 
     # --- events -------------------------------------------------------------------------------
 

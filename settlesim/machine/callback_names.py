@@ -41,6 +41,8 @@ class CallbackNames:
         """Where each guard stands: in ``conditions``, in ``unless``."""
         self._left_out = left_out
         self._names: dict[object, str] = {}
+        self._guards: dict[str, bool] = {}
+        self._second: dict[str, str] = {}
         self._found: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
 
@@ -64,6 +66,8 @@ class CallbackNames:
                 continue
             else:
                 name = callback
+            if self._guards.setdefault(name, guard) is not guard:
+                name = self._second_name(name, where, guard=guard)
             self._found[name] = None
             self.callbacks.setdefault(name, callback)
             if self._is_async(callback):
@@ -102,6 +106,22 @@ class CallbackNames:
             )
         self._names[key] = free
         return free
+
+    def _second_name(self, name: str, where: str, *, guard: bool) -> str:
+        """Return the name of a function that is a guard here and an assign elsewhere."""
+        if name not in self._second:
+            kind = "guard" if guard else "assign"
+            free, number = f"{name}_{kind}", 1
+            while free in self._found or free in self._guards:
+                free, number = f"{name}_{kind}_{number}", number + 1
+            self._second[name] = free
+            self._guards[free] = guard
+            if self._is_method is None:
+                self._left_out.append(
+                    f"the name of {shorten(name)} in {where}: in the chart it is {shorten(free)}, "
+                    "for a guard and an assign have two names"
+                )
+        return self._second[name]
 
     def _of_model(self, name: str) -> bool:
         return self._is_method is not None and self._is_method(name)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from settlesim.chart import EVENTLESS, Chart, Event, NodeKind, Transition, TransitionKind
-from settlesim.chart.definition import ANY_EVENT
+from settlesim.chart.definition import ANY_EVENT, RESERVED_PREFIXES
 from settlesim.chart.functions import asked_state, takes_active
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.structure import HistoryStates, Structure
@@ -100,12 +100,18 @@ class ScxmlRules:
         return (*exact, *(each for each in self._wildcards if each != event and _fits(event, each)))
 
     def sources(self, event: str) -> dict[str, tuple[int, ...]]:
-        """Return by source the transitions that an event may trigger, in document order."""
+        """Return by source the transitions that an event may trigger, in document order.
+
+        What a state says of its own services, delays and end goes before a descriptor.
+        """
         triggers = self.descriptors(event)
         found = self._candidates.get(triggers)
         if found is None:
             edges: dict[str, list[int]] = {}
-            for index in sorted(each for name in triggers for each in self._by_trigger[name]):
+            indices = [each for name in triggers for each in self._by_trigger[name]]
+            if not event.startswith(RESERVED_PREFIXES):
+                indices.sort()  # else what a state says of its own services comes first
+            for index in indices:
                 edges.setdefault(self._chart.edges[index].source, []).append(index)
             found = self._candidates[triggers] = {
                 source: tuple(indices) for source, indices in edges.items()

@@ -27,9 +27,9 @@ from settlesim.settling.settlement import Answer, Elapsed, Pending, PendingDelay
 from settlesim.settling.settling import Settling
 from settlesim.sim.program_nodes import (
     Branch,
+    DelayStart,
     GivenUp,
     ProgramNodeKind,
-    StartedTimer,
     TableNode,
     merged,
 )
@@ -405,17 +405,17 @@ class ProgramBuilder:
             kept=tuple(durable.index(each) for each in settlement.kept if each in durable),
         )
 
-    def _started(self, session: _Session, settlement: Settlement) -> tuple[StartedTimer, ...]:
+    def _started(self, session: _Session, settlement: Settlement) -> tuple[DelayStart, ...]:
         found = []
         for delay in settlement.timers:
             place = self._table.durable.index(delay.id)
             if not self._known_time:
-                found.append(StartedTimer(place))
+                found.append(DelayStart(place))
                 continue
             seconds, clock = nanoseconds(delay.seconds), _clock_of_delay(delay.id, delay.number)
             age = session.zone.age(clock) if clock in session.zone.clocks else Window(0, 0)
             most = seconds if age.most is None else age.most
-            found.append(StartedTimer(place, max(0, seconds - most), max(0, seconds - age.least)))
+            found.append(DelayStart(place, max(0, seconds - most), max(0, seconds - age.least)))
         return tuple(found)
 
 

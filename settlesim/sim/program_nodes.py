@@ -9,7 +9,7 @@ from typing import NamedTuple
 from settlesim.chart.outcome import Outcome
 from settlesim.sim.terms import Kind
 
-__all__ = ["Branch", "GivenUp", "ProgramNodeKind", "StartedTimer", "TableNode", "merged"]
+__all__ = ["Branch", "DelayStart", "GivenUp", "ProgramNodeKind", "TableNode", "merged"]
 
 
 class ProgramNodeKind(enum.Enum):
@@ -63,7 +63,7 @@ class Branch(NamedTuple):
     """The services that it ends and that have had their effect all the same."""
 
 
-class StartedTimer(NamedTuple):
+class DelayStart(NamedTuple):
     """A delay of a settled state that a settlement starts."""
 
     delay: int
@@ -88,7 +88,7 @@ class TableNode(NamedTuple):
     """Of an error: how many failures from outside led to it."""
     only_start: bool = False
     """Whether the event was ignored or rejected, and the start of a new instance is saved."""
-    started: tuple[StartedTimer, ...] = ()
+    started: tuple[DelayStart, ...] = ()
     """Of a save: the delays that run on from here."""
     kept: tuple[int, ...] = ()
     """Of a save: the delays whose states were not left; positions in `CompiledChart.durable`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.engines.ministack_server import Ministack
 from tests.engines.restate_server import RestateServer, find_restate_server
 
 
@@ -40,3 +42,19 @@ def restate_server(
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    """Run an emulator of AWS; without one the test is skipped, but fails in CI."""
+    for module in ("boto3", "ministack", "hypercorn"):
+        if importlib.util.find_spec(module) is None:
+            if os.environ.get("CI"):
+                pytest.fail(f"no {module}: CI has to install it")
+            pytest.skip(f"no {module}: pip install settlesim[aws] ministack")
+    server = Ministack(tmp_path_factory.mktemp("ministack"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -29,13 +29,18 @@ def engine_class(name: str) -> Any:
     """Return the class of an engine, by its name in the table."""
     if name == "embedded":
         return EmbeddedEngine
-    pytest.importorskip("restate", reason="settlesim[restate] is not installed")
-    from settlesim.engines.restate import RestateEngine
+    if name == "Restate":
+        pytest.importorskip("restate", reason="settlesim[restate] is not installed")
+        from settlesim.engines.restate import RestateEngine
 
-    return RestateEngine
+        return RestateEngine
+    pytest.importorskip("boto3", reason="settlesim[aws] is not installed")
+    from settlesim.engines.aws import AwsEngine
+
+    return AwsEngine
 
 
-@pytest.mark.parametrize("name", ["embedded", "Restate"])
+@pytest.mark.parametrize("name", ["embedded", "Restate", "AWS"])
 def test_the_table_says_what_the_engine_says(name: str) -> None:
     """Every promise has its line, and a yes or a no for the engine."""
     promises = engine_class(name).promises

@@ -401,6 +401,26 @@ def test_two_functions_of_one_name_get_two_names() -> None:
     )
 
 
+def test_a_function_that_asks_and_acts_gets_a_second_name() -> None:
+    """In a chart one name is a guard or an assign; with the model both are bound."""
+
+    class Asking(_Model):
+        def look(self) -> bool:
+            return True
+
+    go = {"trigger": "GO", "source": "a", "dest": "a", "conditions": "look", "before": "look"}
+    machine = quiet(states=["a"], transitions=[go, {**go, "after": "look"}])
+    found = import_machine(machine)
+    first, second = found.chart.transitions
+    assert (first.conditions, first.before) == (("look",), ("look_assign",))
+    assert (second.before, second.after) == (("look_assign",), ("look_assign",))
+    assert found.left_out[0] == (
+        "the name of 'look' in before of transition 'GO' from 'a': in the chart it is "
+        "'look_assign', for a guard and an assign have two names"
+    )
+    assert set(import_machine(machine, model=Asking).chart.functions) == {"look", "look_assign"}
+
+
 # --- the start ----------------------------------------------------------------------------
 
 PARALLEL: list[Any] = [

@@ -217,6 +217,27 @@ def test_a_transition_between_regions_enters_the_parallel_state_again() -> None:
     ]
 
 
+def test_an_internal_transition_to_its_own_leaf_goes_with_one_that_leaves_it() -> None:
+    """The leaf is entered once, by the other; a history state that stands for it enters nothing."""
+    both = ["T", "p.l.l1", ["p.l.l1", "p.r.r1"]]
+    stay = {"trigger": "T", "source": "p.r.r1", "dest": "p.r.r1", "internal": True}
+    assert told(two_regions(both, stay), "T") == ["l1 r1", "l1 r1"]
+    regions = [
+        {"name": "l", "children": [{"name": "back", "history": "deep"}, "l1", "l2"]},
+        {"name": "r", "children": ["r1"]},
+    ]
+    chart = scxml(
+        [{"name": "p", "parallel": regions}, "out"],
+        [
+            {"trigger": "T", "source": "p.l.l1", "dest": "p.l.back", "internal": True},
+            ["T", "p.r.r1", "out"],
+            ["OUT", "p", "out"],
+            ["IN", "out", "p"],
+        ],
+    )
+    assert told(chart, "OUT", "IN", "T") == ["l1 r1", "out", "l1 r1", "out"]
+
+
 def test_several_destinations_are_entered_together() -> None:
     """One in each of two regions; a third region is entered by its first state."""
     chart = two_regions(

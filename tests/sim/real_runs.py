@@ -11,7 +11,7 @@ from typing import Any
 from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import encode
-from settlesim.errors import SettleError
+from settlesim.errors import DeadlineExceededError, SettleError
 from settlesim.sim import Ending, Exploration, Kind, Scenario
 
 Result = tuple[tuple[str, ...], str, tuple[str, ...], tuple[str, ...]]
@@ -38,6 +38,8 @@ class RealWorld:
         self.clock = SimulatedClock(1_000.0)
         self.effects: list[str] = []
         self.dead: list[str] = []
+        self.deadlines = 0
+        """How often the deadline of an event has passed."""
         self.store = MemoryStore(now=self.clock.now)
         names = [name for name, role in chart.roles.items() if role == "service"]
         self.chart = chart.bind({name: self._service(name, take, fail) for name in names})
@@ -74,7 +76,8 @@ class RealWorld:
         for event in events:
             try:
                 interpreter.settle_sync(KEY, event)
-            except SettleError:
+            except SettleError as error:
+                self.deadlines += isinstance(error, DeadlineExceededError)
                 self.dead.append(event)
 
     def elapse(self, delay: str) -> None:
@@ -101,6 +104,7 @@ class RealWorld:
         self._run(queue)
         for each in queue.dead_letters():
             body: Any = each.body
+            self.deadlines += "DeadlineExceededError" in str(each.errors)
             self.dead.append(body.get("event") or f"after.{body['timer']}")
 
     def _pass(self, choose: random.Random) -> None:

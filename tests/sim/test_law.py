@@ -87,17 +87,19 @@ def check(found: Exploration, real: Result) -> str:
     return "explored" if real in endings else "undetermined"
 
 
-def fates(budget: int, choose: random.Random) -> Callable[[], Any]:
-    """Return what gives every call its fate, failing at most so often."""
-    left = [budget]
+class Fates:
+    """Gives every call its fate, failing at most so often."""
 
-    def fate() -> Any:
-        if not left[0] or choose.random() < 0.6:
+    def __init__(self, budget: int, choose: random.Random) -> None:
+        self.left = budget
+        self._choose = choose
+
+    def __call__(self) -> Any:
+        """Return an error, or how the call is late; None where it comes back."""
+        if not self.left or self._choose.random() < 0.6:
             return None
-        left[0] -= 1
-        return choose.choice([*ERRORS[:2], LATE, LATE_AFTER_EFFECT])
-
-    return fate
+        self.left -= 1
+        return self._choose.choice([*ERRORS[:2], LATE, LATE_AFTER_EFFECT])
 
 
 def law(chart: Chart, events: list[str], failures: int, time: str, seed: int) -> Counter[str]:
@@ -131,12 +133,16 @@ def law(chart: Chart, events: list[str], failures: int, time: str, seed: int) ->
     known = [each.event for each in found.scenario.events]
     budget = failures if "errors" in options else 0
     for turn in range(2 * RUNS):
-        world = RealWorld(chart, take, fates(budget, choose))
+        fates = Fates(budget, choose)
+        world = RealWorld(chart, take, fates)
         if turn % 2:
             world.work(known, choose)
         else:
             world.interpret(known)
-        counts[check(found, world.result())] += 1
+        if world.deadlines > fates.left:  # that is one of the failures, and none is left
+            counts["deadline"] += 1
+        else:
+            counts[check(found, world.result())] += 1
     return counts
 
 

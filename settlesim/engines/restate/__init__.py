@@ -19,8 +19,9 @@ for _module in ("restate", "hypercorn", "httpx"):
             extra="restate", feature="the Restate engine", module=_module
         ) from None
 
+from settlesim.engines.handling import HandlerOptions  # noqa: E402
 from settlesim.engines.restate.client import RestateClient  # noqa: E402
 from settlesim.engines.restate.engine import RestateEngine  # noqa: E402
-from settlesim.engines.restate.handlers import HandlerOptions, virtual_object  # noqa: E402
+from settlesim.engines.restate.handlers import virtual_object  # noqa: E402
 
 __all__ = ["HandlerOptions", "RestateClient", "RestateEngine", "virtual_object"]

@@ -16,7 +16,8 @@ from settlesim.argument_checks import check_seconds
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
 from settlesim.engines.event_ids import new_event_id
-from settlesim.engines.instance_record import CALM, InstanceRecord
+from settlesim.engines.handling import HandlerOptions
+from settlesim.engines.instance_record import CALM, InstanceRecord, letter_of_id
 from settlesim.engines.protocol import (
     Accepted,
     DeadEvent,
@@ -27,7 +28,7 @@ from settlesim.engines.protocol import (
     Promise,
 )
 from settlesim.engines.restate.client import RestateClient
-from settlesim.engines.restate.handlers import RECORD, HandlerOptions, virtual_object
+from settlesim.engines.restate.handlers import RECORD, virtual_object
 from settlesim.errors import InvalidValueError, StoreUnavailableError
 from settlesim.runtime.event_messages import event_body
 from settlesim.store.checks import check_message
@@ -283,11 +284,12 @@ class RestateEngine:
         self, *, after: str | None = None, limit: int = 100
     ) -> Sequence[DeadEvent]:
         """List the dead letters, a page at a time; `after` is the last `id` of the page before."""
-        number, key = (-1, None) if after is None else (_letter(after) or (-1, None))
+        cursor = None if after is None else letter_of_id(after)
         found: list[DeadEvent] = []
-        if key is not None:
-            letters = (await self._record(key)).letters()
-            found = [each for each in letters if (_letter(each.id) or (0, ""))[0] > number]
+        if cursor is not None:
+            letters = (await self._record(cursor.key)).letters()
+            found = [each for each in letters if _number(each) > cursor.number]
+        key = None if cursor is None else cursor.key
         async for record in self._records(after=key, calm=False):
             if len(found) >= limit:
                 break
@@ -299,7 +301,7 @@ class RestateEngine:
 
         Under the policy ``halt`` it comes to its old place.
         """
-        found = _letter(letter)
+        found = letter_of_id(letter)
         if found is None:
             return False
         number, key = found
@@ -446,12 +448,9 @@ def _age(at: str) -> float:
     return max(0.0, wall_clock() - datetime.fromisoformat(at).timestamp())
 
 
-def _letter(letter: str) -> tuple[int, str] | None:
-    """Return number and key of a dead letter's id."""
-    number, colon, key = letter.partition(":")
-    if not colon or not key or not (number.isascii() and number.isdigit()) or len(number) > 18:
-        return None
-    return int(number), key
+def _number(letter: DeadEvent) -> int:
+    found = letter_of_id(letter.id)
+    return 0 if found is None else found.number
 
 
 def _from_output(key: str, event_id: str, output: Any) -> EventStatus | None:

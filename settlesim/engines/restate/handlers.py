@@ -16,39 +16,25 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import restate
 from restate.serde import BytesSerde
 from restate.server_context import DisconnectedException
 
-from settlesim.argument_checks import check_count, check_seconds
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
-from settlesim.engines.attempts import FailedEvent, error_text, settle_with_attempts
-from settlesim.engines.instance_record import InstanceRecord, StartedTimer, WaitingArrival
+from settlesim.engines.handling import HandlerOptions, InstanceHandling
+from settlesim.engines.instance_record import InstanceRecord, WaitingArrival
 from settlesim.engines.protocol import EventStage
 from settlesim.engines.restate.journal_driver import FinishedCalls, JournalDriver
-from settlesim.errors import (
-    ChartMismatchError,
-    InvalidEventError,
-    InvalidValueError,
-    error_message,
-    shorten,
-)
-from settlesim.machine.program import program_of
+from settlesim.errors import InvalidValueError, shorten
 from settlesim.runtime.asyncio_driver import AsyncioDriver
 from settlesim.runtime.clock import RealClock
-from settlesim.runtime.driver import Settled, settle
-from settlesim.runtime.event_messages import DelayPassed, StartRequest, event_in_body
-from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT
-from settlesim.runtime.service_call import key_prefix
-from settlesim.runtime.transactions import Keeping
-from settlesim.settling.macrostep import activities_of
+from settlesim.runtime.event_messages import DelayPassed
 
-__all__ = ["RECORD", "HandlerOptions", "virtual_object"]
+__all__ = ["RECORD", "virtual_object"]
 
 RECORD: Final = "record"
 """The name of the one value that an object has."""
@@ -57,35 +43,6 @@ _MARGIN: Final = 60.0
 """Seconds by which Restate is more patient with a handler than its deadline."""
 _WAKE: Final = 1.0
 _MAX_WAKE: Final = 60.0
-_PASSES: Final = (DisconnectedException, restate.TerminalError)
-"""What the SDK raises when an invocation cannot go on here, or was cancelled."""
-
-
-@dataclass(frozen=True)
-class HandlerOptions:
-    """How the events of a chart are handled."""
-
-    policy: Literal["skip", "halt"] = "skip"
-    """What an instance does after a dead letter: go on, or wait until it is resumed."""
-    max_failures: int = 3
-    """After how many failed attempts an event is a dead letter."""
-    backoff: float = 1.0
-    """Seconds before the second attempt, twice as long before each further one."""
-    service_timeout: float = SERVICE_TIMEOUT
-    """Seconds that a service may take where its chart says nothing."""
-    deadline: float = DEADLINE
-    """Seconds that one attempt may take altogether."""
-    remembers: float = 604_800.0
-    """Seconds for which the id of an event is known after it was settled."""
-    record_answers: bool = True
-    """Whether the list of settlements has what services answered."""
-
-    def __post_init__(self) -> None:
-        if self.policy not in ("skip", "halt"):
-            raise InvalidValueError(where="policy", reason=f"is {self.policy!r}; skip or halt")
-        check_count(self.max_failures, where="max_failures")
-        for name in ("backoff", "service_timeout", "deadline", "remembers"):
-            check_seconds(getattr(self, name), where=name)
 
 
 def virtual_object(
@@ -114,8 +71,8 @@ def virtual_object(
     Its handlers are `send` (an event: ``{"event": NAME, "data": JSON, "id": TEXT}``), `state` and
     `outcome` (shared, they read), `elapsed` (a delay), `wake`, `resume` and `retry`.
     """
-    chart.require("guard", "assign", "service")
     given = HandlerOptions() if options is None else options
+    handling = InstanceHandling(chart, given)
     service = chart.name if name is None else name
     if not re.fullmatch(_SERVICE, service):
         reason = (
@@ -138,7 +95,7 @@ def virtual_object(
             on_max_attempts="pause",
         ),
     )
-    handlers = _Handlers(chart, given, service=service)
+    handlers = _Handlers(handling, service=service)
     exclusive: tuple[Callable[..., Awaitable[Any]], ...] = (
         handlers.send,
         handlers.elapsed,
@@ -169,12 +126,9 @@ def _plain(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
 
 
 class _Handlers:
-    def __init__(self, chart: Chart, options: HandlerOptions, *, service: str) -> None:
-        self.chart = chart
-        self.options = options
+    def __init__(self, handling: InstanceHandling, *, service: str) -> None:
+        self.handling = handling
         self.service = service
-        self._program = program_of(chart)
-        self._delays = frozenset(activities_of(self._program).delays)
 
     # --- what Restate calls -------------------------------------------------------------------
 
@@ -234,6 +188,15 @@ class _Handlers:
         found = (await self._read(context)).status_of(str(request))
         return None if found is None else found.to_dict()
 
+    async def _settle_first(
+        self, context: Any, record: InstanceRecord, *, own: WaitingArrival | None = None
+    ) -> None:
+        tools = _Tools(context, self.handling)
+        handled = await self.handling.settle_first(record, tools, own=own)
+        for timer in handled.timers:
+            body = {"timer": timer.delay, "token": timer.token}
+            self._send(context, "elapsed", json.dumps(body).encode(), timer.seconds)
+
     # --- the record ---------------------------------------------------------------------------
 
     async def _read(self, context: Any) -> InstanceRecord:
@@ -263,119 +226,42 @@ class _Handlers:
             send_delay=timedelta(seconds=seconds) if seconds else None,
         )
 
-    # --- settling -----------------------------------------------------------------------------
 
-    async def _settle_first(
-        self, context: Any, record: InstanceRecord, *, own: WaitingArrival | None = None
-    ) -> None:
-        """Settle the first event that waits, if the instance is not halted.
+class _Tools:
+    """What an invocation has for handling one event."""
 
-        Parameters
-        ----------
-        own : the event that this invocation has brought
-        """
-        if record.halted is not None or not record.waiting:
-            return
-        arrival = record.waiting[0]
-        try:
-            event = event_in_body(arrival.body, where="the event")
-        except (InvalidEventError, InvalidValueError) as error:
-            failed = FailedEvent((error_text(error),), 1)
-            await self._put_aside(context, record, arrival, failed, "it is no event")
-            return
-        if isinstance(event, DelayPassed) and not record.has_timer(event):
-            record.dropped(arrival)
-            return
-        try:
-            found = await self._attempts(context, record, arrival, event)
-        except ChartMismatchError as error:
-            record.held(error_message(error))
-            return
-        if isinstance(found, FailedEvent):
-            reason = f"it failed {found.failures} times"
-            await self._put_aside(context, record, arrival, found, reason)
-            return
-        at = await context.time()
-        waited = arrival is not own
-        for timer in record.settled(arrival, found.transaction, at=at, waited=waited):
-            self._start(context, timer)
+    passes: Final = (DisconnectedException, restate.TerminalError)
+    """What the SDK raises when an invocation cannot go on here, or was cancelled."""
 
-    def _start(self, context: Any, timer: StartedTimer) -> None:
-        body = {"timer": timer.delay, "token": timer.token}
-        self._send(context, "elapsed", json.dumps(body).encode(), timer.seconds)
+    def __init__(self, context: Any, handling: InstanceHandling) -> None:
+        self._context = context
+        self._options = handling.options
+        self._functions = handling.chart.functions
+        self._finished: FinishedCalls = {}
 
-    async def _put_aside(
-        self,
-        context: Any,
-        record: InstanceRecord,
-        arrival: WaitingArrival,
-        failed: FailedEvent,
-        reason: str,
-    ) -> None:
-        at = await context.time()
-        record.failed(arrival, failed, reason, at=at, halt=self.options.policy == "halt")
-
-    async def _attempts(
-        self, context: Any, record: InstanceRecord, arrival: WaitingArrival, event: Any
-    ) -> Settled | FailedEvent:
-        if isinstance(event, DelayPassed):
-            if event.delay not in self._delays:
-                raise self._mismatch(record, event.delay)
-            event = event.elapsed
-        elif isinstance(event, StartRequest):
-            event = None
-        options, key, mark = self.options, record.key, arrival.mark
+    def driver(self, key_prefix: str, attempt: int) -> JournalDriver:
+        options = self._options
         calls = AsyncioDriver(
-            self.chart.functions,
+            self._functions,
             RealClock(),
             service_timeout=options.service_timeout,
             deadline=options.deadline,
-            key_prefix=key_prefix(self.chart.name, key, mark),
+            key_prefix=key_prefix,
         )
-        keeping = Keeping(
-            timers=True,
-            unknown_delays=tuple(each for each in record.timers if each not in self._delays),
-            answers=options.record_answers,
-            event_id=mark,
-        )
-        finished: FinishedCalls = {}
-        attempts = 0
-
-        async def attempt() -> Settled:
-            nonlocal attempts
-            attempts += 1
-            driver = JournalDriver(
-                context,
-                calls,
-                service_timeout=options.service_timeout,
-                deadline=options.deadline,
-                attempt=attempts,
-                finished=finished,
-            )
-            return await settle(
-                self._program, record.snapshot, event, driver, key=key, keeping=keeping
-            )
-
-        async def pause(seconds: float) -> None:
-            await context.sleep(timedelta(seconds=seconds))
-
-        return await settle_with_attempts(
-            attempt,
-            max_failures=options.max_failures,
-            backoff=options.backoff,
-            pause=pause,
-            passes=_PASSES,
+        return JournalDriver(
+            self._context,
+            calls,
+            service_timeout=options.service_timeout,
+            deadline=options.deadline,
+            attempt=attempt,
+            finished=self._finished,
         )
 
-    def _mismatch(self, record: InstanceRecord, delay: str) -> ChartMismatchError:
-        snapshot = record.snapshot
-        stored = "nobody" if snapshot is None else f"{snapshot.chart} version {snapshot.version}"
-        return ChartMismatchError(
-            key=record.key,
-            stored=stored,
-            current=f"{self.chart.name} version {self.chart.version}",
-            reason=f"it waits for the delay {delay!r}, which this chart does not have",
-        )
+    async def pause(self, seconds: float) -> None:
+        await self._context.sleep(timedelta(seconds=seconds))
+
+    async def now(self) -> float:
+        return float(await self._context.time())
 
 
 def _event(request: Any, invocation: str) -> tuple[JSONValue, str]:

@@ -1,0 +1,509 @@
+"""`AwsEngine`: a chart on SQS and DynamoDB, as the engine that callers know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Self, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from settlesim.argument_checks import check_count, check_seconds
+from settlesim.chart import Chart
+from settlesim.chart.strict_json import JSONValue
+from settlesim.engines.aws.instance_table import InstanceTable, StampedRecord, unavailable
+from settlesim.engines.aws.messages import deduplication_id
+from settlesim.engines.aws.queue_handler import QueueHandler
+from settlesim.engines.aws.resources import AwsResources
+from settlesim.engines.event_ids import new_event_id
+from settlesim.engines.handling import HandlerOptions
+from settlesim.engines.instance_record import letter_of_id
+from settlesim.engines.protocol import (
+    Accepted,
+    DeadEvent,
+    EngineStatus,
+    EventStage,
+    EventStatus,
+    NotPromisedError,
+    Promise,
+)
+from settlesim.errors import (
+    DeduplicationError,
+    StoreUnavailableError,
+    VersionConflictError,
+    error_message,
+)
+from settlesim.ports import digest_of
+from settlesim.runtime.event_messages import event_body
+from settlesim.runtime.logs import LOGGER
+from settlesim.store.checks import check_message
+from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
+from settlesim.store.wall import wall_clock
+
+__all__ = ["AwsEngine"]
+
+T = TypeVar("T")
+
+_POLL: Final = 0.05
+_MAX_POLL: Final = 0.5
+_CONFLICTS: Final = 10
+_RETRY: Final = 1
+"""Seconds after which messages that could not be handled are visible again."""
+
+
+class AwsEngine:
+    """Runs a chart on SQS, Lambda and DynamoDB.
+
+    Parameters
+    ----------
+    chart : with all its functions bound
+    resources : the table and queues
+    options : how events are handled; as those of the function, where it is a Lambda function
+    works
+        Whether this process receives and handles messages while the engine is entered. False
+        where a Lambda function does.
+    concurrency : how many batches this process handles at a time
+    long_poll : for how many whole seconds one reception waits for a message, from 0 to 20; the end
+        of the engine waits for it
+
+    Raises
+    ------
+    UnboundFunctionError
+        Functions that the chart names are not bound.
+    """
+
+    name: Final = "aws"
+    promises: Final = frozenset({Promise.REFUSE_REUSED_ID, Promise.REDRIVE_IN_PLACE})
+
+    def __init__(
+        self,
+        chart: Chart,
+        resources: AwsResources,
+        *,
+        options: HandlerOptions | None = None,
+        works: bool = False,
+        concurrency: int = 10,
+        long_poll: int = 1,
+    ) -> None:
+        check_count(concurrency, where="concurrency")
+        check_seconds(long_poll, where="long_poll", most=20)
+        self.chart = chart
+        self.resources = resources
+        self.handler = QueueHandler(chart, resources, options)
+        self.works = works
+        self.concurrency = concurrency
+        self.long_poll = int(long_poll)
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._entered = False
+
+    @property
+    def remembers(self) -> float:
+        """For how many seconds the table knows the id of a settled event."""
+        return self.handler.options.remembers
+
+    @property
+    def _table(self) -> InstanceTable:
+        return self.handler.table
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        key: str,
+        event: str,
+        data: JSONValue = None,
+        *,
+        event_id: str | None = None,
+        expected: int | None = None,
+    ) -> Accepted:
+        """Accept an event; SQS has it when this returns.
+
+        Raises
+        ------
+        InvalidEventError, InvalidValueError, DeduplicationError
+            As `settlesim.engines.Engine.send`.
+        NotPromisedError
+            `expected` is given.
+        StoreUnavailableError
+            AWS does not take it; the same call can be repeated with the same `event_id`.
+        """
+        if expected is not None:
+            raise NotPromisedError(engine=self.name, promise=Promise.EXPECTED_REVISION.value)
+        body = event_body(event, data)
+        given = new_event_id() if event_id is None else event_id
+        check_message(body, key, given)
+        self._table.check_instance_key(key)
+        return await asyncio.to_thread(self._send, key, body, given)
+
+    def _send(self, key: str, body: JSONValue, event_id: str) -> Accepted:
+        known = self._table.accept(key, event_id, body, now=wall_clock())
+        if known is not None and known.digest not in (None, digest_of(body)):
+            raise DeduplicationError(
+                queue=self.resources.queue_url, group_id=key, deduplication_id=event_id
+            )
+        if known is None or known.done is None:
+            # Also where it is known: whoever accepted it may have died before it was sent.
+            try:
+                name = deduplication_id(self.chart.name, key, event_id)
+                self.handler.outbox.send(key, body, event_id, name)
+            except (ClientError, BotoCoreError) as error:
+                raise unavailable(self.resources.queue_url, error) from error
+        return Accepted(key, event_id, known is None)
+
+    async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
+        """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds."""
+
+        def is_open(found: EventStatus | None) -> bool:
+            return found is not None and found.stage is EventStage.WAITING
+
+        return await self._until(lambda: self._status_of(key, event_id), is_open, wait)
+
+    def _status_of(self, key: str, event_id: str) -> EventStatus | None:
+        event = self._table.event(key, event_id)
+        if event is None:
+            return None
+        known = self._table.load(key).record.status_of(event_id)
+        if event.done is None:
+            waits = known is not None and known.stage is EventStage.WAITING
+            return known if waits else EventStatus(key, event_id, EventStage.WAITING)
+        if known is not None and known.stage.value == event.done["stage"]:
+            return known  # with its snapshot
+        return EventStatus(
+            key,
+            event_id,
+            EventStage(event.done["stage"]),
+            event.done["outcome"],
+            event.done["revision"],
+            errors=tuple(event.done["errors"]),
+        )
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def load(self, key: str) -> StoredInstance | None:
+        """Return an instance in its last settled state; None for one that was never saved."""
+        return (await asyncio.to_thread(self._table.load, key)).record.instance()
+
+    async def find(
+        self, *, state: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[StoredInstance]:
+        """List the chart's instances, sorted by their keys, a page at a time."""
+
+        def look() -> list[StoredInstance]:
+            found: list[StoredInstance] = []
+            for record in self._table.records(after=after):
+                instance = record.instance()
+                if instance is not None and (state is None or instance.is_in(state)):
+                    found.append(instance)
+                if len(found) >= limit:
+                    break
+            return found
+
+        return await asyncio.to_thread(look)
+
+    async def settlements(
+        self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
+    ) -> Sequence[PastSettlement]:
+        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
+
+        Raises
+        ------
+        NotPromisedError
+            No key is given.
+        """
+        known = self._one_instance(key)
+
+        def look() -> Sequence[PastSettlement]:
+            return self._table.load(known).record.settlements(cursor, limit)
+
+        return await self._until(look, lambda found: not found, wait)
+
+    async def latest(self, key: str | None = None) -> int:
+        """Return the number of the last settlement of an instance, 0 where there is none.
+
+        Raises
+        ------
+        NotPromisedError
+            No key is given.
+        """
+        known = self._one_instance(key)
+        return (await asyncio.to_thread(self._table.load, known)).record.number
+
+    def _one_instance(self, key: str | None) -> str:
+        if key is None:
+            raise NotPromisedError(engine=self.name, promise=Promise.FOLLOW_ALL.value)
+        return key
+
+    async def _until(
+        self, look: Callable[[], T], is_open: Callable[[T], bool], seconds: float
+    ) -> T:
+        """Return what a look finds, once it is not open any more or `seconds` have passed."""
+        check_seconds(seconds, where="wait")
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + seconds, _POLL
+        while True:
+            found = await asyncio.to_thread(look)
+            left = end - loop.time()
+            if not is_open(found) or left <= 0 or self._stop.is_set():
+                return found
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(pause, left)):
+                    await self._stop.wait()
+            pause = min(2 * pause, _MAX_POLL)
+
+    # --- what could not be settled --------------------------------------------------------------
+
+    async def dead_letters(
+        self, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[DeadEvent]:
+        """List the dead letters, a page at a time; `after` is the last `id` of the page before.
+
+        An event that nobody could even try, since its functions died of it, is in the queue for
+        dead letters only.
+        """
+
+        def look() -> list[DeadEvent]:
+            cursor = None if after is None else letter_of_id(after)
+            found: list[DeadEvent] = []
+            if cursor is not None:
+                letters = self._table.load(cursor.key).record.letters()
+                found = [each for each in letters if _number(each) > cursor.number]
+            key = None if cursor is None else cursor.key
+            for record in self._table.records(after=key, attention=True):
+                if len(found) >= limit:
+                    break
+                found += record.letters()
+            return found[:limit]
+
+        return await asyncio.to_thread(look)
+
+    async def retry(self, letter: str) -> bool:
+        """Let a dead letter be settled again; say whether there is one.
+
+        Under the policy ``halt`` it comes to its old place.
+        """
+        found = letter_of_id(letter)
+        if found is None:
+            return False
+
+        def change(read: StampedRecord) -> str | None:
+            ids = [each.event_id for each in read.record.letters() if each.id == letter]
+            return ids[0] if ids and read.record.retry(found.number) else None
+
+        return await asyncio.to_thread(self._change, found.key, change)
+
+    async def parked(self, *, after: str | None = None, limit: int = 100) -> Sequence[ParkedGroup]:
+        """List the instances that wait until they are resumed, sorted by their keys."""
+
+        def look() -> list[ParkedGroup]:
+            found: list[ParkedGroup] = []
+            for record in self._table.records(after=after, attention=True):
+                parked = record.parked()
+                if parked is not None:
+                    found.append(parked)
+                if len(found) >= limit:
+                    break
+            return found
+
+        return await asyncio.to_thread(look)
+
+    async def resume(self, key: str) -> bool:
+        """Let a parked instance go on; say whether it was parked."""
+
+        def change(read: StampedRecord) -> str | None:
+            halted, read.record.halted = read.record.halted, None
+            return None if halted is None else ""
+
+        return await asyncio.to_thread(self._change, key, change)
+
+    def _change(self, key: str, change: Callable[[StampedRecord], str | None]) -> bool:
+        """Change an instance, and wake it.
+
+        Parameters
+        ----------
+        change : returns the id of an event that waits again, empty for none; None for no change
+        """
+        for turn in range(1, _CONFLICTS + 1):
+            read = self._table.load(key)
+            undone = change(read)
+            if undone is None:
+                return False
+            record = read.record
+            if record.waiting and record.halted is None:
+                record.waking = True
+                self.handler.outbox.add_wake(record, due=None)
+            try:
+                written = self._table.write(read, now=wall_clock(), undone=undone or None)
+            except VersionConflictError:
+                if turn == _CONFLICTS:
+                    raise
+                continue
+            break
+        if written.record.outbox:
+            self.handler.outbox.send_all(written.record, now=wall_clock())
+            written.record.outbox = []
+            with contextlib.suppress(VersionConflictError):  # whoever was first sends it again
+                self._table.write(written, now=wall_clock())
+        return True
+
+    async def status(self) -> EngineStatus:
+        """Return how much waits; SQS counts about right only."""
+
+        def look() -> EngineStatus:
+            found = self._queue_attributes()
+            waiting = sum(int(found[each]) for each in found if each.startswith("Approx"))
+            dead = parked = 0
+            for record in self._table.records(attention=True):
+                waiting += len(record.waiting)
+                dead += len(record.dead)
+                parked += record.halted is not None
+            return EngineStatus(waiting=waiting, dead_letters=dead, parked=parked)
+
+        return await asyncio.to_thread(look)
+
+    def _queue_attributes(self) -> dict[str, str]:
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        try:
+            found = self.resources.sqs.get_queue_attributes(
+                QueueUrl=self.resources.queue_url, AttributeNames=names
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise unavailable(self.resources.queue_url, error) from error
+        return dict(found["Attributes"])
+
+    # --- working ------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Return if queue and table answer, and messages are received where they should.
+
+        Raises
+        ------
+        StoreUnavailableError
+            They do not, or are not.
+        """
+        await asyncio.to_thread(self._queue_attributes)
+        await asyncio.to_thread(self._table.keys, after=None, limit=1)
+        if self.works and (self._task is None or self._task.done()):
+            reason = "its messages are not received"
+            raise StoreUnavailableError(path=self.resources.queue_url, reason=reason)
+
+    async def ended(self) -> None:
+        """Wait until messages are not received any more."""
+        if self._task is None:
+            await self._stop.wait()
+        else:
+            await asyncio.shield(self._task)
+
+    async def __aenter__(self) -> Self:
+        """Begin to receive messages.
+
+        Raises
+        ------
+        RuntimeError
+            The engine was entered before and not left.
+        """
+        if self._entered:
+            raise RuntimeError(f"{self!r} runs already")
+        self._entered = True
+        self._stop.clear()
+        if self.works:
+            self._task = asyncio.create_task(self._receive())
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        """Let no event begin any more, and make visible again what does not end."""
+        self._stop.set()
+        task, self._task = self._task, None
+        if task is not None:
+            await asyncio.wait([task])
+        self._entered = False
+
+    async def _receive(self) -> None:
+        """Receive messages and handle each group of a batch in a task of its own."""
+        running: set[asyncio.Task[None]] = set()
+        logger = logging.getLogger(LOGGER)
+        try:
+            while not self._stop.is_set():
+                if len(running) >= self.concurrency * 10:
+                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                try:
+                    messages = await asyncio.to_thread(self._batch)
+                except (ClientError, BotoCoreError) as failure:
+                    logger.warning("no message can be received: %s", error_message(failure))
+                    await asyncio.sleep(_RETRY)
+                    continue
+                if not messages and not self.long_poll:
+                    await asyncio.sleep(_POLL)
+                groups: dict[str, list[dict[str, Any]]] = {}
+                for message in messages:
+                    groups.setdefault(message["attributes"]["MessageGroupId"], []).append(message)
+                for group in groups.values():
+                    task = asyncio.create_task(self._handle(group))
+                    running.add(task)
+                    task.add_done_callback(running.discard)
+        finally:
+            for task in running:
+                task.cancel()
+            if running:
+                await asyncio.wait(running)
+
+    def _batch(self) -> list[dict[str, Any]]:
+        """Return messages in the shape in which Lambda gives them."""
+        found = self.resources.sqs.receive_message(
+            QueueUrl=self.resources.queue_url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=self.long_poll,
+            AttributeNames=["All"],
+        )
+        return [
+            {
+                "messageId": each["MessageId"],
+                "receiptHandle": each["ReceiptHandle"],
+                "body": each["Body"],
+                "attributes": each["Attributes"],
+            }
+            for each in found.get("Messages", [])
+        ]
+
+    async def _handle(self, group: list[dict[str, Any]]) -> None:
+        left = list(group)
+
+        async def handled(message: Mapping[str, Any]) -> None:
+            del left[0]
+            await asyncio.to_thread(self._delete, message)
+
+        seconds = 0
+        try:
+            if await self.handler.handle_group(group, handled=handled):
+                seconds = _RETRY
+        finally:
+            for message in reversed(left):  # so that the first of them is not visible alone
+                await asyncio.shield(asyncio.to_thread(self._release, message, seconds))
+
+    def _delete(self, message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(ClientError, BotoCoreError):  # it is redelivered, and told
+            self.resources.sqs.delete_message(
+                QueueUrl=self.resources.queue_url, ReceiptHandle=message["receiptHandle"]
+            )
+
+    def _release(self, message: Mapping[str, Any], seconds: int) -> None:
+        with contextlib.suppress(ClientError, BotoCoreError):  # its visibility ends by itself
+            self.resources.sqs.change_message_visibility(
+                QueueUrl=self.resources.queue_url,
+                ReceiptHandle=message["receiptHandle"],
+                VisibilityTimeout=seconds,
+            )
+
+    def __repr__(self) -> str:
+        return f"AwsEngine({self.chart.name!r}, {self.resources.table!r})"
+
+
+def _number(letter: DeadEvent) -> int:
+    found = letter_of_id(letter.id)
+    return 0 if found is None else found.number

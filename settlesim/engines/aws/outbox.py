@@ -1,0 +1,141 @@
+"""`Outbox`: what a settlement sends, delivered after it was written and before its message ends.
+
+What has to be sent is written with the instance, as one. If the process dies before it was sent,
+the message is redelivered, or the next event of the instance comes, and then it is sent; what was
+sent twice has one name or deduplication id, and arrives once, or is told by its token.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from settlesim.engines.aws.instance_table import unavailable
+from settlesim.engines.aws.messages import deduplication_id, group_of, message_text
+from settlesim.engines.aws.resources import AwsResources
+from settlesim.engines.instance_record import InstanceRecord, StartedTimer
+from settlesim.errors import InvalidValueError
+
+__all__ = ["Outbox"]
+
+_SOON: Final = 1.0
+"""Seconds within which something due is sent now: a schedule has whole seconds."""
+_ATTRIBUTE: Final = 1000
+
+
+class Outbox:
+    """Sends what the records of a chart's instances have to send."""
+
+    def __init__(self, resources: AwsResources, chart: str) -> None:
+        self._resources = resources
+        self._chart = chart
+
+    # --- what is written with a record --------------------------------------------------------
+
+    def add_timer(self, record: InstanceRecord, timer: StartedTimer, *, now: float) -> None:
+        """Let a delay begin."""
+        body = {"timer": timer.delay, "token": timer.token}
+        record.outbox.append({"body": body, "due": now + timer.seconds})
+
+    def add_wake(self, record: InstanceRecord, *, due: float | None) -> None:
+        """Let the next event that waits be settled, now or later."""
+        wake = deduplication_id(record.key, str(record.accepted), str(record.number), str(due))
+        record.outbox.append({"body": None, "wake": wake, "due": due})
+
+    def add_letter(self, record: InstanceRecord) -> None:
+        """Let the last dead letter go to the queue for them."""
+        letter = record.dead[-1]
+        record.outbox.append(
+            {
+                "letter": letter["number"],
+                "event_id": letter["event_id"],
+                "body": letter["body"],
+                "error": letter["errors"][-1][:_ATTRIBUTE],
+                "failures": letter["failures"],
+            }
+        )
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def send_all(self, record: InstanceRecord, *, now: float) -> None:
+        """Send all that a record has to send.
+
+        Raises
+        ------
+        StoreUnavailableError
+            AWS does not take it.
+        InvalidValueError
+            A delay has to be scheduled, and there is no role for it.
+        """
+        try:
+            for item in record.outbox:
+                if "letter" in item:
+                    self._send_letter(record.key, item)
+                elif item["due"] is not None and item["due"] > now + _SOON:
+                    self._schedule(record.key, item)
+                else:
+                    self.send(record.key, item["body"], None, self._name(record.key, item))
+        except (ClientError, BotoCoreError) as error:
+            raise unavailable(self._resources.queue_url, error) from error
+
+    def send(self, key: str, body: Any, event_id: str | None, deduplication: str) -> None:
+        """Send a message to the chart's queue; raises what boto3 does."""
+        self._resources.sqs.send_message(
+            QueueUrl=self._resources.queue_url,
+            MessageBody=message_text(key, body, event_id),
+            MessageGroupId=group_of(key),
+            MessageDeduplicationId=deduplication,
+        )
+
+    def _name(self, key: str, item: dict[str, Any]) -> str:
+        if item["body"] is None:
+            return str(item["wake"])
+        body = item["body"]
+        return deduplication_id(self._chart, key, body["timer"], str(body["token"]))
+
+    def _schedule(self, key: str, item: dict[str, Any]) -> None:
+        role = self._resources.scheduler_role_arn
+        if role is None:
+            reason = "is not given, and a delay has to be scheduled"
+            raise InvalidValueError(where="scheduler_role_arn", reason=reason)
+        due = datetime.fromtimestamp(math.ceil(item["due"]), UTC)
+        try:
+            self._resources.scheduler.create_schedule(
+                Name=self._name(key, item),
+                GroupName=self._resources.scheduler_group,
+                ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                ActionAfterCompletion="DELETE",
+                Target={
+                    "Arn": self._resources.queue_arn,
+                    "RoleArn": role,
+                    "Input": message_text(key, item["body"]),
+                    "SqsParameters": {"MessageGroupId": group_of(key)},
+                },
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConflictException":  # it was made before
+                raise
+
+    def _send_letter(self, key: str, item: dict[str, Any]) -> None:
+        url = self._resources.dead_letter_queue_url
+        if url is None:
+            return
+        body = item["body"]
+        text = message_text(key, body, item["event_id"]) if isinstance(body, dict) else None
+        self._resources.sqs.send_message(
+            QueueUrl=url,
+            MessageBody=json.dumps(body) if text is None else text,
+            MessageGroupId=group_of(key),
+            MessageDeduplicationId=deduplication_id(
+                self._chart, key, str(item["letter"]), str(item["failures"]), item["error"]
+            ),
+            MessageAttributes={
+                "error": {"DataType": "String", "StringValue": item["error"]},
+                "failures": {"DataType": "Number", "StringValue": str(item["failures"])},
+            },
+        )

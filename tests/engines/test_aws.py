@@ -1,0 +1,46 @@
+"""The AWS engine keeps the contract of engines, on an emulator of SQS, DynamoDB and schedules."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from settlesim.chart import Chart
+from settlesim.engines import Engine
+from settlesim.testing import EngineContract
+from tests.engines.ministack_server import Ministack
+
+
+class TestAws(EngineContract):
+    """With messages that this process receives."""
+
+    server: Ministack
+
+    @pytest.fixture(autouse=True)
+    def _use(self, ministack: Ministack) -> None:
+        self.server = ministack
+
+    @asynccontextmanager
+    async def open_engine(
+        self,
+        folder: Path,
+        chart: Chart,
+        *,
+        policy: Literal["skip", "halt"] = "skip",
+        max_failures: int = 3,
+        works: bool = True,
+    ) -> AsyncIterator[Engine]:
+        from settlesim.engines.aws import AwsEngine
+        from settlesim.engines.aws.queue_handler import DEFAULTS
+
+        name = f"{chart.name}-{zlib.crc32(str(folder).encode()):x}"
+        options = replace(DEFAULTS, policy=policy, max_failures=max_failures, backoff=0.01)
+        resources = self.server.resources(name)
+        async with AwsEngine(chart, resources, options=options, works=works, long_poll=0) as engine:
+            yield engine

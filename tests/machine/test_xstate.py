@@ -1,0 +1,71 @@
+"""Charts with ``semantics="scxml"`` do what XState 5 does with the same charts.
+
+The oracle is XState itself, in Node: ``npm install xstate@5`` in a folder that the environment
+variable SETTLESIM_XSTATE names. Without it, what it did before is compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machine.xstate_charts import (
+    CHARTS,
+    RECORDED,
+    Trace,
+    cases,
+    difference,
+    digest,
+    in_xstate,
+)
+
+Made = list[tuple[dict[str, Any], Trace]]
+
+
+@pytest.fixture(scope="module")
+def made() -> Made:
+    """200 charts as XState takes them, each with what our engine did."""
+    return cases(range(CHARTS))
+
+
+def test_every_step_is_the_one_that_xstate_was_recorded_to_do(made: Made) -> None:
+    """The same configuration, context and services, after each event, answer and delay."""
+    recorded = json.loads(RECORDED.read_text())
+    wrong = [
+        seed
+        for seed, ((_, trace), line) in enumerate(zip(made, recorded, strict=True))
+        if digest(trace, trace.steps) != line
+    ]
+    assert wrong == []
+
+
+def test_every_step_is_the_one_that_xstate_does(made: Made) -> None:
+    """As above, and what is recorded is what XState does."""
+    node, folder = shutil.which("node"), os.environ.get("SETTLESIM_XSTATE", "")
+    if not node or not Path(folder, "node_modules", "xstate").exists():
+        if os.environ.get("CI"):
+            pytest.fail("CI installs Node and XState; SETTLESIM_XSTATE names its folder")
+        pytest.skip("needs node, and xstate in the folder that SETTLESIM_XSTATE names")
+    found = in_xstate(node, Path(folder), made)
+    pairs = list(zip(made, found, strict=True))
+    differs = [difference(trace, theirs) for (_, trace), theirs in pairs]
+    assert [each for each in differs if each] == []
+    recorded = [digest(trace, theirs) for (_, trace), theirs in pairs]
+    assert recorded == json.loads(RECORDED.read_text())
+
+
+def test_the_generated_charts_have_everything_and_are_mostly_compared_whole(made: Made) -> None:
+    """A comparison of nothing would hold as well."""
+    text = json.dumps([config for config, _ in made])
+    for word in ("history", "parallel", "always", "after", "invoke", "onDone", "final", "reenter"):
+        assert text.count(f'"{word}"') > 20, word
+    assert text.count('"*"') > 20
+    assert sum(trace.explained is None for _, trace in made) > 0.8 * CHARTS
+    assert sum(len(trace.steps) for _, trace in made) > 20 * CHARTS
+    services = {tuple(step["services"]) for _, trace in made for step in trace.steps}
+    assert max(map(len, services)) > 1
