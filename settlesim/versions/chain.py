@@ -167,12 +167,16 @@ class Chain:
         ------
         StepError
         """
-        flaw = flaw_of_rest(self.program, configuration)
+        flaw = self.flaw(configuration)
         if flaw is not None:
             raise StepError(flaw, stranded=True)
         if len(self._fixed) < _KEPT and _is_fixed(snapshot.configuration, path):
             self._fixed[snapshot.version, snapshot.configuration] = configuration
         return configuration
+
+    def flaw(self, configuration: tuple[str, ...]) -> str | None:
+        """Say why an instance cannot rest in a configuration of the chart; None where it can."""
+        return flaw_of_rest(self.program, configuration)
 
     def _started(self, configuration: tuple[str, ...], running: Iterable[str]) -> dict[str, float]:
         """Return the delays of active states for which no timer runs."""
@@ -218,7 +222,8 @@ class Chain:
             ChartEditedError,
             snapshot,
             key,
-            f"{reason}. Take the edit back, or give the chart a new version and a step",
+            f"{reason}. Take the edit back, or give the chart a new version and a step; while you "
+            'develop, on_edited="warn" goes on from it',
         )
 
     def edit(self, snapshot: Snapshot, now: Chart, known: Mapping[str, Chart]) -> str:

@@ -16,7 +16,6 @@ from settlesim.errors import (
     SettlesimError,
     shorten,
 )
-from settlesim.machine.program import flaw_of_rest
 from settlesim.ports import ChartQueue, ChartStore, StoredSnapshot
 from settlesim.progress import ProgressCallback, Reporter, StopFlag
 from settlesim.versions.chain import Chain, chain_of
@@ -285,7 +284,7 @@ class _Look:
             return
         lost: Sequence[str] = carried.lost
         if snapshot.version == self.chart.version:
-            flaw = flaw_of_rest(self.chain.program, snapshot.configuration)
+            flaw = self.chain.flaw(snapshot.configuration)
             if flaw is not None:
                 self.failures["stranded", flaw].append(key)
                 return
@@ -302,7 +301,7 @@ class _Look:
             self.losses["timer", old].append(key)
 
     def _fails(self, key: str, snapshot: Snapshot, error: ChartMismatchError) -> None:
-        flaw = flaw_of_rest(self.chain.program, snapshot.configuration)
+        flaw = self.chain.flaw(snapshot.configuration)
         kind, reason = _kind_of(error), error.reason
         if kind in ("no step", "edited") and flaw is not None:
             kind, reason = "stranded", flaw
