@@ -21,6 +21,8 @@ from settlesim.cli.text import plain, table
 from settlesim.errors import RenderError, SimulationError, shorten
 from settlesim.sim import Criterion, Ending, Exploration, Replay, Scenario, Verdict
 from settlesim.view.simulation.words import (
+    allowed_words,
+    claim_words,
     count_words,
     labels_of,
     plural,
@@ -62,7 +64,8 @@ def exploration_text(
     proof : the certificate, where it was asked for
     width : to how many characters the lines of the table are cut; None for not at all
     """
-    lines = [f"{found.verdict.name}: {_headline(found)}", _counts(found)]
+    claim = claim_words(found.verdict, found.scenario.criterion)
+    lines = [f"{found.verdict.name}: {claim}", _scenario(found.scenario), _counts(found)]
     if found.note:
         lines.append(f"Note: {plain(found.note)}.")
     if found.endings:
@@ -84,19 +87,6 @@ def _cut(lines: Sequence[str], width: int | None) -> list[str]:
     ]
 
 
-def _headline(found: Exploration) -> str:
-    order = "in order of arrival"
-    if found.scenario.criterion is Criterion.SERIALIZABLE:
-        order = "in some order"
-    claim = f"every interleaving ends as handled one by one, {order}"
-    what = {
-        Verdict.PROVED: claim,
-        Verdict.REFUTED: f"not {claim}",
-        Verdict.UNDETERMINED: f"it is not known whether {claim}",
-    }[found.verdict]
-    return f"{_scenario(found.scenario)}: {what}"
-
-
 def _scenario(scenario: Scenario) -> str:
     several = len(scenario.instances) > 1
     names = [f"{each.key}:{each.event}" if several else each.event for each in scenario.events]
@@ -110,7 +100,7 @@ def _counts(found: Exploration) -> str:
     return ", ".join(
         f"{least}{words}"
         for words in (
-            plural(len(found.endings), "ending"),
+            allowed_words(found),
             f"{count_words(found.interleavings)} interleaving{'s'[: found.interleavings != 1]}",
             plural(found.states, "state"),
         )
@@ -131,7 +121,7 @@ def _endings(found: Exploration) -> list[str]:
         )
         for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
     ]
-    head = ("interleavings", "share of them", "as one by one", "rests in", "effects")
+    head = ("interleavings", "share of them", "serial order", "is in", "effects")
     lines = table(_numbers_right([head, *rows], 2))
     rest = found.endings[_MOST:]
     if rest:
@@ -141,10 +131,10 @@ def _endings(found: Exploration) -> list[str]:
 
 
 def _mark(ending: Ending) -> str:
-    """Say in which order handling one by one would end so."""
+    """Say in which order handling one event after another gives an ending."""
     if ending.fifo:
-        return "in order of arrival"
-    names = {True: "in another order", False: "in no order", None: "not known"}
+        return "arrival order"
+    names = {True: "another order", False: "none", None: "not known"}
     return names[ending.serializable]
 
 
@@ -275,6 +265,9 @@ _OPTIONS: Final = {
     "faults['expiries']": "--expiries",
     "faults['duplicates']": "--duplicates",
     "faults['service_failures']": "--service-failures",
+    "errors": "--error",
+    "durations": "--duration",
+    "timers": "--timers",
 }
 """What the command line calls the parts of a scenario."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
@@ -297,6 +290,35 @@ def _data(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return found
 
 
+def _durations(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[float, float]]:
+    found = {}
+    for value in values:
+        service, equals, text = value.partition("=")
+        least, dots, most = text.partition("..")
+        try:
+            found[service] = (float(least), float(most if dots else least))
+        except ValueError:
+            equals = ""
+        if not service or not equals:
+            raise click.BadParameter(f"{shorten(value, 40)} is not SERVICE=SECONDS or =LEAST..MOST")
+    return found
+
+
+def _errors(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for value in values:
+        service, equals, text = value.partition("=")
+        kind, _, message = text.partition(":")
+        if not service or not equals or not kind:
+            raise click.BadParameter(f"{shorten(value, 40)} is not SERVICE=TYPE or =TYPE:MESSAGE")
+        found.setdefault(service, []).append({"type": kind, "message": message.strip()})
+    return found
+
+
 def _budget(name: str, text: str) -> Callable[[Any], Any]:
     return click.option(
         f"--{name}", metavar="N", type=click.IntRange(0, 1_000), default=0, help=text
@@ -314,9 +336,9 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     the last colon. They arrive in the order in which they stand here, and stand in the
     schedules by number: r2 receives the second one.
 
-    PROVED says that every interleaving ends as one by one in order of arrival would. Where
-    one does not, the shortest schedule that shows it is printed: fewest faults, then fewest
-    switches between handlers. --replay shows it step by step.
+    PROVED says that every schedule ends as handling the events one after another, in arrival
+    order. Where one does not, the shortest schedule that shows it is printed: fewest faults, then
+    fewest switches between handlers. --replay shows it step by step.
 
     A service runs once for each way to call it, on a simulated clock, to learn what it
     answers; --service, --guard, --assign and --stub stand in for functions, as in settle.
@@ -365,6 +387,36 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 @_budget("expiries", "How often a visibility time-out may pass.")
 @_budget("duplicates", "How often the queue may deliver again what was deleted.")
 @_budget("service-failures", "How often a service may fail.")
+@click.option(
+    "--error",
+    "errors",
+    metavar="SERVICE=TYPE",
+    multiple=True,
+    callback=_errors,
+    help="What a service may raise, or =TYPE:MESSAGE. With TimeoutError, one that is given up may "
+    "have had its effect.",
+)
+@click.option(
+    "--timing",
+    type=click.Choice(["any", "simulated"]),
+    default="any",
+    show_default=True,
+    help="Services and delays of one handler complete in any order, or as their sleeps say.",
+)
+@click.option(
+    "--duration",
+    "durations",
+    metavar="SERVICE=SECONDS",
+    multiple=True,
+    callback=_durations,
+    help="How long a service takes, or =LEAST..MOST.",
+)
+@click.option(
+    "--timers",
+    metavar="N",
+    type=click.IntRange(0, 1_000),
+    help="How often each delay of a settled state may come; as often as events, if not given.",
+)
 @click.option(
     "--max-receives",
     metavar="N",

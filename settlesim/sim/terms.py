@@ -178,7 +178,7 @@ class Criterion(enum.Enum):
     SERIALIZABLE = "serializable"
     """That of some serial order of whole handlers."""
     FIFO = "fifo"
-    """That of handling the events one by one, in order of arrival."""
+    """That of handling the events one after another, in arrival order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,8 @@ class Ending:
     probability: Fraction
     """How likely it is when each enabled step is equally likely."""
     fifo: bool | None
-    """Whether it is the ending of handling one by one in order of arrival; None where that is
-    not known."""
+    """Whether it is the ending of handling one after another, in arrival order; None where that
+    is not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
 

@@ -22,6 +22,7 @@ __all__ = [
     "headline",
     "in_words",
     "pairs",
+    "recorded_steps",
     "running_of",
     "sentence",
     "steps_of",
@@ -63,6 +64,24 @@ def steps_of(chart: Chart, microsteps: tuple[Microstep, ...]) -> list[dict[str, 
     return [
         {"edges": [f"e{edge}" for edge in step.edges], "active": list(chart.active(step.after))}
         for step in microsteps
+    ]
+
+
+def recorded_steps(chart: Chart, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what `steps_of` does, of a settlement as a store's list has it.
+
+    The record has the transitions of all microsteps in one list; where one microstep had several
+    of them, they all count as the last one's.
+    """
+    path = [leaves for leaves in record.get("path", ()) if all(leaf in chart for leaf in leaves)]
+    edges = [f"e{edge}" for edge in record.get("edges", ())]
+    after = path[1:]
+    taken = [[edge] for edge in edges]
+    if len(after) != len(edges):
+        taken = [[] for _ in after[1:]] + [edges]
+    return [
+        {"edges": each, "active": list(chart.active(tuple(leaves)))}
+        for each, leaves in zip(taken, after, strict=False)
     ]
 
 

@@ -466,7 +466,7 @@ def test_an_exploration_comes_with_its_endings() -> None:
     assert panel.search.state.status == "done"
     assert len(panel.parts["bars"]["labels"]) == 4
     press(panel, "shortest")
-    assert panel.verdict == "not in order of arrival"  # which FIFO does not allow
+    assert panel.verdict == "not in arrival order"  # which FIFO does not allow
 
 
 def test_an_end_of_many_events_is_judged_by_the_search() -> None:
@@ -476,8 +476,10 @@ def test_an_end_of_many_events_is_judged_by_the_search() -> None:
     path = " ".join(f"r{number} l{number} s{number} d{number}" for number in (2, 1, 3, 4, 5, 6, 7))
     assert replay(scenario, path).ending.serializable  # type: ignore[union-attr]
     panel = RacePanel(scenario, path=path)
-    assert panel.parts["verdict"]["text"].startswith("whether another order ends so is not known")
-    assert RacePanel(explore(scenario), path=path).verdict == "not in order of arrival"
+    assert panel.parts["verdict"]["text"].startswith(
+        "whether another order gives this ending is not known"
+    )
+    assert RacePanel(explore(scenario), path=path).verdict == "not in arrival order"
 
 
 def test_a_scenario_and_an_exploration_show_themselves_live() -> None:
