@@ -43,7 +43,7 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """The map, draw, settle, two about the simulator, two to play with, one for real, and change."""
+    """The map, draw, settle, two about the simulator, two to play with, for real, and change."""
     names = [path.stem for path in NOTEBOOKS]
     assert names == [
         "00_start_here",
