@@ -190,7 +190,7 @@ class Ending:
     effects: tuple[tuple[str, str, int], ...]
     """Key, service and message of every external effect, in order per key."""
     dead: tuple[int, ...]
-    """The messages in the dead-letter queue."""
+    """The messages in the dead-letter queue, and those that are stranded by a deployment."""
     interleavings: int
     """How many interleavings end so, exactly."""
     probability: Fraction
