@@ -16,6 +16,7 @@ from typing import Final
 
 from settlesim import display
 from settlesim.chart import Chart, NodeKind, TransitionKind
+from settlesim.chart.definition import ANY_EVENT
 from settlesim.chart.report import CODES, Finding, Report, Severity, Verdict
 from settlesim.chart.retry import longest_waits
 from settlesim.chart.validation import ancestors, describe
@@ -329,6 +330,12 @@ def _differences(chart: Chart) -> Iterator[Finding]:
             )
     events = {edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL}
     for event in sorted(events):
+        if event == ANY_EVENT or event.endswith(f".{ANY_EVENT}"):
+            yield Finding(
+                "SET303",
+                f"event {shorten(event)}",
+                "is the name of one event; with semantics='scxml' it would match others",
+            )
         wider = next((each for each in ancestors(event)[:0:-1] if each in events), None)
         if wider is not None:
             yield Finding(

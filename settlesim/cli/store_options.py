@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from settlesim.chart import Chart
+from settlesim.chart.event import has_transition
 from settlesim.chart.problems import nearest
 from settlesim.cli.output import quoted
 from settlesim.errors import InvalidValueError, shorten
@@ -151,7 +152,7 @@ def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
 def check_event(chart: Chart, name: str, known: Iterable[str]) -> str | None:
     """Say why an event is hardly meant for this chart; None where it may be."""
     events = tuple(known)
-    if name in events:
+    if name in events or has_transition(chart, name):
         return None
     close = nearest(name, events)
     hint = f"did you mean {close!r}?" if close else f"it has {', '.join(map(shorten, events))}."

@@ -24,7 +24,8 @@ from functools import cached_property
 from types import MappingProxyType, NoneType
 from typing import Any, Final, NamedTuple
 
-from settlesim.chart import Chart, Snapshot, TransitionKind, external_event
+from settlesim.chart import Chart, Snapshot, external_event
+from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.migration import Migration
 from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
@@ -303,8 +304,13 @@ class Scenario:
     @property
     def unknown_events(self) -> tuple[str, ...]:
         """Say of each event that the chart does not know that it is ignored."""
-        known = _events_of(self.chart) + ([] if self.old is None else _events_of(self.old))
-        names = dict.fromkeys(each.event for each in self.events if each.event not in known)
+        charts = [self.chart, *([] if self.old is None else [self.old])]
+        known = [name for chart in charts for name in external_events(chart)]
+        names = dict.fromkeys(
+            each.event
+            for each in self.events
+            if not any(has_transition(chart, each.event) for chart in charts)
+        )
         return tuple(
             f"chart {self.chart.name!r} has no event {shorten(name, 60)}, which is ignored; "
             f"{_hint(name, known)}"
@@ -563,12 +569,6 @@ def _start(start: object, chart: Chart) -> Snapshot | None:
     except ChartMismatchError as error:
         raise _refusal("start", error.reason) from None
     return start
-
-
-def _events_of(chart: Chart) -> list[str]:
-    """Return the events that the chart knows from outside, each once, in its order."""
-    external = (each.trigger for each in chart.edges if each.kind is TransitionKind.EXTERNAL)
-    return list(dict.fromkeys(external))
 
 
 def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from settlesim.chart import Chart, Snapshot
+from settlesim.chart.event import has_transition
 from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of
 from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError
 from settlesim.machine.program import flaw_of_rest, program_of
@@ -279,7 +280,7 @@ class Chain:
 
     def knows(self, event: str) -> bool:
         """Say whether a transition of the chart is for an event."""
-        return bool(self.program.sources(event))
+        return has_transition(self.chart, event)
 
 
 def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:
