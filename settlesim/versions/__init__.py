@@ -6,8 +6,8 @@ from settlesim.versions.chain import Carried, Chain, chain_of
 from settlesim.versions.frozen import freeze_chart, frozen_charts
 from settlesim.versions.instance_counts import count_instances
 from settlesim.versions.plan import (
-    Failure,
-    Loss,
+    MigrationFailure,
+    MigrationLoss,
     MigrationPlan,
     PathCount,
     known_charts,
@@ -25,9 +25,9 @@ __all__ = [
     "Applied",
     "Carried",
     "Chain",
-    "Failure",
-    "Loss",
     "Migration",
+    "MigrationFailure",
+    "MigrationLoss",
     "MigrationPlan",
     "PathCount",
     "Rehearsal",

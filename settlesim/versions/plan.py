@@ -21,9 +21,9 @@ from settlesim.progress import ProgressCallback, Reporter, StopFlag
 from settlesim.versions.chain import Chain, chain_of
 
 __all__ = [
-    "Failure",
     "FailureKind",
-    "Loss",
+    "MigrationFailure",
+    "MigrationLoss",
     "MigrationPlan",
     "PathCount",
     "known_charts",
@@ -65,7 +65,7 @@ class PathCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class MigrationFailure:
     """Instances that cannot be carried to the chart, for one reason."""
 
     kind: FailureKind
@@ -84,7 +84,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class MigrationLoss:
     """Messages or timers that mean nothing to the chart, and that no step names."""
 
     what: Literal["message", "dead letter", "timer"]
@@ -115,8 +115,8 @@ class MigrationPlan:
     """How many of them the version itself has saved."""
     paths: tuple[PathCount, ...]
     """Where the others go, the most frequent first."""
-    failures: tuple[Failure, ...]
-    losses: tuple[Loss, ...]
+    failures: tuple[MigrationFailure, ...]
+    losses: tuple[MigrationLoss, ...]
     renamed: Mapping[str, int] = field(default_factory=dict)
     """How many messages and timers go on under another name, by the old and the new one."""
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -333,13 +333,13 @@ class _Look:
             self.current,
             tuple(PathCount(*path, count) for path, count in self.paths.most_common()),
             tuple(
-                Failure(kind, reason, tuple(sorted(keys)))
+                MigrationFailure(kind, reason, tuple(sorted(keys)))
                 for (kind, reason), keys in sorted(
                     self.failures.items(), key=lambda item: (kinds.index(item[0][0]), item[0][1])
                 )
             ),
             tuple(
-                Loss(what, name, tuple(sorted(keys)))
+                MigrationLoss(what, name, tuple(sorted(keys)))
                 for (what, name), keys in sorted(self.losses.items())
             ),
             dict(sorted(self.renamed.items())),
