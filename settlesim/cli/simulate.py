@@ -382,7 +382,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     metavar="NAME,...",
     multiple=True,
     callback=_protections,
-    help="cas, fence, inbox, idempotent, or several with commas.",
+    help="cas, fence, inbox, idempotent, atomic, or several with commas.",
 )
 @_budget("crashes", "How often a worker may crash.")
 @_budget("expiries", "How often a visibility time-out may pass.")

@@ -12,18 +12,20 @@ Rules
 4. With ``inbox`` a save and a skip note the message with the instance, in one write. A
    handler that loads an instance which has its message goes straight to the delete.
 5. With ``idempotent`` a call has its effect once per event, invocation and number.
-6. An event that comes to no settled node is given back; under ``direct`` the caller gets
+6. With ``atomic`` a save or a skip deletes the message in the same write, as `settlesim.Worker`
+   does. It is refused where the receipt is not good: where a delete would do nothing.
+7. An event that comes to no settled node is given back; under ``direct`` the caller gets
    the error, and that is all.
-7. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
+8. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
    flight still (SQS API, DeleteMessage).
-8. A crash ends a handler at any point; the message comes back if the handler's receipt is
+9. A crash ends a handler at any point; the message comes back if the handler's receipt is
    good. A visibility time-out brings the message back while the handler goes on.
-9. A message that comes back after `max_receives` receives is a dead letter.
-10. The effect of a service shows when it comes back; a service that fails or runs out of
+10. A message that comes back after `max_receives` receives is a dead letter.
+11. The effect of a service shows when it comes back; a service that fails or runs out of
     time has none, and neither has one whose state is left before it comes back, unless the
     scenario says that a time-out may come after the effect.
-11. While several services and delays run in a handler, each of them may complete next.
-12. A save starts the delays of the state that it saves, and ends those of states that were left.
+12. While several services and delays run in a handler, each of them may complete next.
+13. A save starts the delays of the state that it saves, and ends those of states that were left.
     One that runs may be due at any point: its message then enters the queue, before the events of
     its instance that were never received. A message whose delay was ended since it was sent is
     only deleted.
@@ -198,6 +200,7 @@ class Moves:
             name in scenario.protections for name in ("cas", "fence", "inbox", "idempotent")
         )
         self._cas, self._fence, self._inbox, self._idempotent = cas, fence, inbox, idempotent
+        self._atomic = "atomic" in scenario.protections
         watched = set(scenario.monitors)
         self._watched = sum(MONITORS[name].bit for name in scenario.monitors)
         self._versions = cas or bool(watched & {"lost update", "stale read"})
@@ -317,7 +320,7 @@ class Moves:
             self.failing.update(dict.fromkeys(self.table.errors(delivery.node)))
         elif node.kind is ProgramNodeKind.UNKNOWN:
             self.gaps[f"{self._messages[phase.message].event}: {node.text}"] = None
-        elif node.kind is ProgramNodeKind.SKIP:
+        elif node.kind is ProgramNodeKind.SKIP and not self._receipt_refused(phase, place):
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
         elif node.kind is ProgramNodeKind.STRANDED:
@@ -329,7 +332,7 @@ class Moves:
             self._check_poison(phase, node)
             step = Step(Kind.GIVE_BACK, message, number)
             yield step, *self._back(phase, place, shared, lost=self._direct)
-        elif self._refused(phase, delivery, shared):
+        elif self._receipt_refused(phase, place) or self._refused(phase, delivery, shared):
             yield Step(Kind.CONFLICT, message, number), *self._back(phase, place, shared)
         else:
             saved = self._save(phase, delivery, node, shared)
@@ -343,6 +346,10 @@ class Moves:
                 reason=f"comes to no settled state where it may be handled ({node.text}); the "
                 "message would come back as often as it is handled there. Give max_receives.",
             )
+
+    def _receipt_refused(self, phase: MessagePhase, place: int) -> bool:
+        """Whether a write that deletes the message is refused."""
+        return self._atomic and self._delete(phase, place).status != DELETED
 
     def _refused(self, phase: MessagePhase, delivery: Delivery, shared: Shared) -> bool:
         return (self._cas and delivery.version != shared.version) or (
@@ -364,6 +371,8 @@ class Moves:
     def _finish(self, phase: MessagePhase, place: int) -> MessagePhase:
         if self._direct:
             return self._without(phase, place)._replace(status=DELETED)
+        if self._atomic:
+            return self._delete(phase, place)
         return self._at(phase, place, Delivery(phase.deliveries[place].number, DONE))
 
     @staticmethod

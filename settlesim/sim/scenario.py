@@ -58,6 +58,7 @@ PROTECTIONS: Final[Mapping[str, str]] = {
     "fence": "a save is refused where the message was received again since",
     "inbox": "what is saved names the messages that are in it; a repetition is only deleted",
     "idempotent": "a service that is called again for the same event has no second effect",
+    "atomic": "a save deletes the message in one write, refused where the receipt is not good",
 }
 """Every protection of the handler, with what it does."""
 
@@ -274,6 +275,7 @@ class Scenario:
             ("faults['duplicates']", "they need a queue", self.faults.duplicates),
             ("protections", "fence needs the receipts of a queue", "fence" in self.protections),
             ("protections", "inbox needs messages that come again", "inbox" in self.protections),
+            ("protections", "atomic needs messages to delete", "atomic" in self.protections),
             ("max_receives", "needs a queue", self.max_receives is not None),
         ):
             if given:

@@ -55,6 +55,7 @@ _PROTECTIONS: Final = {
     "fence": "fencing",
     "inbox": "inbox",
     "idempotent": "idempotent effects",
+    "atomic": "save and delete in one write",
 }
 _FAULTS: Final = (
     ("crash", "crashes"),
