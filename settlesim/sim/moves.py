@@ -29,6 +29,9 @@ Rules
     One that runs may be due at any point: its message then enters the queue, before the events of
     its instance that were never received. A message whose delay was ended since it was sent is
     only deleted.
+13. Where a later version of the chart takes over at some point, what is received before is handled
+    by the earlier version to its end, what is received from then on by the later one. Instances
+    are independent, so each has such a point of its own.
 """
 
 from __future__ import annotations
@@ -45,10 +48,12 @@ from settlesim.sim.program_nodes import Branch, GivenUp, ProgramNodeKind, TableN
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.terms import Kind, Step
 from settlesim.sim.timing import nanoseconds
+from settlesim.sim.two_versions import TwoVersionChart
 
 __all__ = [
     "DONE",
     "START",
+    "START_OLD",
     "CallIdentity",
     "Delivery",
     "MessagePhase",
@@ -62,6 +67,8 @@ START: Final = -1
 """Instead of a program's node: received, nothing loaded."""
 DONE: Final = -2
 """Instead of a program's node: only the delete is left."""
+START_OLD: Final = -3
+"""As `START`, received by a worker that has the earlier version of the chart."""
 
 _CRASH, _EXPIRE, _DUPLICATE, _FAIL = 1, 2, 4, 8  # the bits of a mask, in the order of Faults
 _FAULTS: Final = {
@@ -136,6 +143,8 @@ class Shared(NamedTuple):
     """By the position of the delay in `CompiledChart.durable`."""
     received: int = 0
     """The last event that was received, from 1, where a FIFO queue has timers."""
+    deployed: bool = False
+    """Whether the later version of the chart has taken over, where there are two."""
 
 
 class CallIdentity(NamedTuple):
@@ -182,6 +191,9 @@ class Moves:
             tuple(other for other in range(index) if key_of[other] == key)
             for index, key in enumerate(key_of[: self.size])
         ]
+        self._two = table if isinstance(table, TwoVersionChart) else None
+        self.firsts = frozenset(key_of.index(key) for key in key_of) if self._two else frozenset()
+        """The messages that carry the step of a deployment: the first one of each instance."""
         self._direct = scenario.queue == "direct"
         self._fifo = scenario.queue.startswith("fifo_")
         cas, fence, inbox, idempotent = (
@@ -216,7 +228,8 @@ class Moves:
 
     def node_text(self, node: int) -> str:
         """Return a node of a program, as text that is the same in every process."""
-        return {START: "start", DONE: "done"}.get(node) or self.table.node_text(node)
+        names = {START: "start", DONE: "done", START_OLD: "start old"}
+        return names.get(node) or self.table.node_text(node)
 
     # --- receive and load -----------------------------------------------------------------
 
@@ -228,13 +241,17 @@ class Moves:
         after = phase._replace(
             status=IN_FLIGHT,
             receives=number,
-            deliveries=(*phase.deliveries, Delivery(number, START)),
+            deliveries=(*phase.deliveries, Delivery(number, self._begun(shared))),
         )
         if self._timed and self._fifo and shared.received <= phase.message < self.size:
             shared = shared._replace(received=phase.message + 1)
         if not self._direct:
             return Step(Kind.RECEIVE, phase.message + 1, number), after, shared
         return self._load(after, len(after.deliveries) - 1, shared)
+
+    def _begun(self, shared: Shared) -> int:
+        """Return where a delivery begins: by which version of the chart it is handled."""
+        return START_OLD if self._two is not None and not shared.deployed else START
 
     def _load(self, phase: MessagePhase, place: int, shared: Shared) -> Move:
         number = phase.deliveries[place].number
@@ -245,7 +262,11 @@ class Moves:
             return step, self._at(phase, place, Delivery(number, DONE)), shared
         if phase.message < self.size:
             event = self._messages[phase.message]
-            node = self.table.program(shared.state, event.event, event.data)
+            if self._two is None:
+                node = self.table.program(shared.state, event.event, event.data)
+            else:
+                by_old = phase.deliveries[place].node == START_OLD
+                node = self._two.program(shared.state, event.event, event.data, by_old=by_old)
         else:
             delay, turn = self.timer_of[phase.message - self.size]
             if shared.timers[delay][:2] != (2, turn + 1):  # its state was left since
@@ -262,9 +283,11 @@ class Moves:
         if phase.status == UNSENT:
             yield from self._due(phase, shared)
             return
+        if phase.message in self.firsts and not shared.deployed:
+            yield Step(Kind.DEPLOY, message), phase, shared._replace(deployed=True)
         for place, delivery in enumerate(phase.deliveries):
             number = delivery.number
-            if delivery.node == START:
+            if delivery.node in {START, START_OLD}:
                 yield self._load(phase, place, shared)
             elif delivery.node == DONE:
                 yield Step(Kind.DELETE, message, number), self._delete(phase, place), shared
@@ -300,6 +323,11 @@ class Moves:
         elif node.kind is ProgramNodeKind.SKIP and not self._receipt_refused(phase, place):
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
+        elif node.kind is ProgramNodeKind.STRANDED:
+            after, kept = self._back(phase, place, shared)
+            if after.status == VISIBLE:  # nobody who may have it can handle it
+                after, kept = after._replace(status=DEAD), self._buried(kept, phase.message, DEAD)
+            yield Step(Kind.GIVE_BACK, message, number), after, kept
         elif node.kind is ProgramNodeKind.ERROR:
             self._check_poison(phase, node)
             step = Step(Kind.GIVE_BACK, message, number)
