@@ -57,7 +57,9 @@ def ancestors(name: str) -> list[str]:
 def describe(transition: Transition) -> str:
     """Name a transition in an error message."""
     trigger = shorten(transition.trigger) if transition.trigger != EVENTLESS else "eventless"
-    dest = " and ".join(map(shorten, transition.dests)) or "itself, internally"
+    dest = " and ".join(map(shorten, transition.dests[:3])) or "itself, internally"
+    if len(transition.dests) > 3:
+        dest += f" and {len(transition.dests) - 3} more"
     return f"transition {trigger} from {shorten(transition.source)} to {dest}"
 
 

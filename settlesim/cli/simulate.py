@@ -14,13 +14,15 @@ from click.core import ParameterSource
 
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import thaw
-from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command, Refusal
 from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
 from settlesim.cli.text import plain, table
 from settlesim.errors import RenderError, SimulationError, shorten
 from settlesim.sim import Criterion, Ending, Exploration, Replay, Scenario, Verdict
 from settlesim.view.simulation.words import (
+    allowed_words,
+    claim_words,
     count_words,
     labels_of,
     plural,
@@ -62,7 +64,8 @@ def exploration_text(
     proof : the certificate, where it was asked for
     width : to how many characters the lines of the table are cut; None for not at all
     """
-    lines = [f"{found.verdict.name}: {_headline(found)}", _counts(found)]
+    claim = claim_words(found.verdict, found.scenario.criterion)
+    lines = [f"{found.verdict.name}: {claim}", _scenario(found.scenario), _counts(found)]
     if found.note:
         lines.append(f"Note: {plain(found.note)}.")
     if found.endings:
@@ -84,19 +87,6 @@ def _cut(lines: Sequence[str], width: int | None) -> list[str]:
     ]
 
 
-def _headline(found: Exploration) -> str:
-    order = "in order of arrival"
-    if found.scenario.criterion is Criterion.SERIALIZABLE:
-        order = "in some order"
-    claim = f"every interleaving ends as handled one by one, {order}"
-    what = {
-        Verdict.PROVED: claim,
-        Verdict.REFUTED: f"not {claim}",
-        Verdict.UNDETERMINED: f"it is not known whether {claim}",
-    }[found.verdict]
-    return f"{_scenario(found.scenario)}: {what}"
-
-
 def _scenario(scenario: Scenario) -> str:
     several = len(scenario.instances) > 1
     names = [f"{each.key}:{each.event}" if several else each.event for each in scenario.events]
@@ -110,7 +100,7 @@ def _counts(found: Exploration) -> str:
     return ", ".join(
         f"{least}{words}"
         for words in (
-            plural(len(found.endings), "ending"),
+            allowed_words(found),
             f"{count_words(found.interleavings)} interleaving{'s'[: found.interleavings != 1]}",
             plural(found.states, "state"),
         )
@@ -131,7 +121,7 @@ def _endings(found: Exploration) -> list[str]:
         )
         for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
     ]
-    head = ("interleavings", "share of them", "as one by one", "rests in", "effects")
+    head = ("interleavings", "share of them", "serial order", "is in", "effects")
     lines = table(_numbers_right([head, *rows], 2))
     rest = found.endings[_MOST:]
     if rest:
@@ -141,10 +131,10 @@ def _endings(found: Exploration) -> list[str]:
 
 
 def _mark(ending: Ending) -> str:
-    """Say in which order handling one by one would end so."""
+    """Say in which order handling one event after another gives an ending."""
     if ending.fifo:
-        return "in order of arrival"
-    names = {True: "in another order", False: "in no order", None: "not known"}
+        return "arrival order"
+    names = {True: "another order", False: "none", None: "not known"}
     return names[ending.serializable]
 
 
@@ -275,6 +265,10 @@ _OPTIONS: Final = {
     "faults['expiries']": "--expiries",
     "faults['duplicates']": "--duplicates",
     "faults['service_failures']": "--service-failures",
+    "errors": "--error",
+    "durations": "--duration",
+    "timers": "--timers",
+    "old": "--old",
 }
 """What the command line calls the parts of a scenario."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
@@ -297,6 +291,35 @@ def _data(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return found
 
 
+def _durations(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[float, float]]:
+    found = {}
+    for value in values:
+        service, equals, text = value.partition("=")
+        least, dots, most = text.partition("..")
+        try:
+            found[service] = (float(least), float(most if dots else least))
+        except ValueError:
+            equals = ""
+        if not service or not equals:
+            raise click.BadParameter(f"{shorten(value, 40)} is not SERVICE=SECONDS or =LEAST..MOST")
+    return found
+
+
+def _errors(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for value in values:
+        service, equals, text = value.partition("=")
+        kind, _, message = text.partition(":")
+        if not service or not equals or not kind:
+            raise click.BadParameter(f"{shorten(value, 40)} is not SERVICE=TYPE or =TYPE:MESSAGE")
+        found.setdefault(service, []).append({"type": kind, "message": message.strip()})
+    return found
+
+
 def _budget(name: str, text: str) -> Callable[[Any], Any]:
     return click.option(
         f"--{name}", metavar="N", type=click.IntRange(0, 1_000), default=0, help=text
@@ -314,9 +337,9 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     the last colon. They arrive in the order in which they stand here, and stand in the
     schedules by number: r2 receives the second one.
 
-    PROVED says that every interleaving ends as one by one in order of arrival would. Where
-    one does not, the shortest schedule that shows it is printed: fewest faults, then fewest
-    switches between handlers. --replay shows it step by step.
+    PROVED says that every schedule ends as handling the events one after another, in arrival
+    order. Where one does not, the shortest schedule that shows it is printed: fewest faults, then
+    fewest switches between handlers. --replay shows it step by step.
 
     A service runs once for each way to call it, on a simulated clock, to learn what it
     answers; --service, --guard, --assign and --stub stand in for functions, as in settle.
@@ -359,12 +382,42 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     metavar="NAME,...",
     multiple=True,
     callback=_protections,
-    help="cas, fence, inbox, idempotent, or several with commas.",
+    help="cas, fence, inbox, idempotent, atomic, or several with commas.",
 )
 @_budget("crashes", "How often a worker may crash.")
 @_budget("expiries", "How often a visibility time-out may pass.")
 @_budget("duplicates", "How often the queue may deliver again what was deleted.")
 @_budget("service-failures", "How often a service may fail.")
+@click.option(
+    "--error",
+    "errors",
+    metavar="SERVICE=TYPE",
+    multiple=True,
+    callback=_errors,
+    help="What a service may raise, or =TYPE:MESSAGE. With TimeoutError, one that is given up may "
+    "have had its effect.",
+)
+@click.option(
+    "--timing",
+    type=click.Choice(["any", "simulated"]),
+    default="any",
+    show_default=True,
+    help="Services and delays of one handler complete in any order, or as their sleeps say.",
+)
+@click.option(
+    "--duration",
+    "durations",
+    metavar="SERVICE=SECONDS",
+    multiple=True,
+    callback=_durations,
+    help="How long a service takes, or =LEAST..MOST.",
+)
+@click.option(
+    "--timers",
+    metavar="N",
+    type=click.IntRange(0, 1_000),
+    help="How often each delay of a settled state may come; as often as events, if not given.",
+)
 @click.option(
     "--max-receives",
     metavar="N",
@@ -397,6 +450,11 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     type=click.IntRange(min=1),
     help="Find about this many states; beyond it nothing is proved.",
 )
+@click.option(
+    "--old",
+    metavar="OLD",
+    help="An earlier version of CHART, which workers have until CHART takes over, at any point.",
+)
 @stub_options
 @click.option("--replay", "schedule", metavar="STEPS", help="Follow one schedule instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
@@ -427,6 +485,7 @@ def simulate(
     service: Mapping[str, Callable[..., Any]],
     guard: Mapping[str, Callable[..., Any]],
     assign: Mapping[str, Callable[..., Any]],
+    old: str | None,
     schedule: str | None,
     as_json: bool,
     certificate: bool,
@@ -443,6 +502,8 @@ def simulate(
     chart = bind_stubs(source.chart, functions, rest=stub)
     faults = ("crashes", "expiries", "duplicates", "service_failures")
     budgets = {name: options.pop(name) for name in faults}
+    if old is not None:
+        options["old"] = _earlier(find_chart(old).chart, functions, rest=stub)
     with _in_words_of_options():
         named = _events(chart, events, data, several=keys > 1)
         scenario = Scenario(chart, named, keys=keys, faults=budgets, **options)
@@ -453,6 +514,17 @@ def simulate(
             drawing = (picture or "bars", output, theme)
             status = _explore(scenario, limit, drawing, as_json=as_json, certificate=certificate)
     click.get_current_context().exit(status)
+
+
+def _earlier(
+    chart: Chart, functions: Mapping[str, Mapping[str, Callable[..., Any]]], *, rest: bool
+) -> Chart:
+    """Return the earlier version of a chart, with those of the stand-ins that it names."""
+    own = {
+        role: {name: each for name, each in named.items() if chart.roles.get(name) == role}
+        for role, named in functions.items()
+    }
+    return bind_stubs(chart, own, rest=rest)
 
 
 @contextmanager

@@ -46,6 +46,16 @@ _COMPARISON: Final = re.compile(r"(String|Numeric|Boolean|Timestamp)([A-Z]\w*?)(
 _LAMBDA: Final = re.compile(r"arn:[\w-]+:lambda:[^:]*:[^:]*:function:(.+)")
 _SERVICE: Final = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:(?:aws-sdk:)?(.+)")
 _ANY_ERROR: Final = "States.ALL"
+_TASK_FAILED: Final = "States.TaskFailed"
+_TIMEOUT: Final = "TimeoutError"
+"""What a chart calls the error of a service that ran out of time."""
+_RETRY: Final = (
+    ("MaxAttempts", "attempts", 0, 999),
+    ("IntervalSeconds", "seconds", 0, MAX_SECONDS),
+    ("BackoffRate", "factor", 1, 1_000_000),
+    ("MaxDelaySeconds", "max_seconds", 1, MAX_SECONDS),
+)
+"""The keys of a retrier, what a chart calls them, and what they may be."""
 
 
 def read_asl(record: Mapping[str, Any], options: ReaderOptions, losses: Losses) -> Document:
@@ -255,17 +265,30 @@ class _Reader:
         return found
 
     def _retry(self, draft: Draft, value: object) -> list[dict[str, Any]]:
-        return [
-            {
-                "errors": self._errors(draft, each),
-                "attempts": each.get("MaxAttempts", 3),
-                "seconds": each.get("IntervalSeconds", 1),
-                "factor": each.get("BackoffRate", 2.0),
-                "longest": each.get("MaxDelaySeconds"),
-                "jitter": each.get("JitterStrategy") == "FULL",
-            }
-            for each in self._objects(draft, value, "Retry")
-        ]
+        return [self._retrier(draft, each) for each in self._objects(draft, value, "Retry")]
+
+    def _retrier(self, draft: Draft, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one entry of a chart's `retry`: Step Functions does not count the first call."""
+        found: dict[str, Any] = {"seconds": 1, "factor": 2}
+        for key, ours, low, high in _RETRY:
+            value = record.get(key)
+            number = value if isinstance(value, (int, float)) else None
+            if number is not None and number is not True and low <= number <= high:
+                found[ours] = number
+            elif value is not None:
+                self.problems.add(
+                    f"{draft.path} Retry {key}",
+                    f"is {shorten(value)}; a number in [{low}, {high:g}] is needed",
+                )
+        found["attempts"] = int(found.get("attempts", 3)) + 1
+        if record.get("JitterStrategy") == "FULL":
+            found["jitter"] = 1
+        names = self._errors(draft, record)
+        if _TASK_FAILED in names:
+            self.losses.add("retry", f"{_TASK_FAILED} of {draft.path}")
+        elif _ANY_ERROR not in names:
+            found["errors"] = [_TIMEOUT if name == "States.Timeout" else name for name in names]
+        return found
 
     def _objects(self, draft: Draft, value: object, key: str) -> list[Mapping[str, Any]]:
         if value is None:

@@ -17,11 +17,13 @@ from typing import Any, Final
 
 from settlesim.chart.definition import RESERVED_PREFIXES
 from settlesim.chart.event import MAX_NAME_LENGTH
+from settlesim.errors import ReadError
 from settlesim.formats.draft import Document, Draft, Invoked, Route
 from settlesim.formats.losses import Losses
 
 __all__ = ["assembled_record", "is_wrapped", "name_drafts"]
 
+_MAX_TARGETS: Final = 100
 _ROLES: Final = ("service", "guard", "action")
 
 
@@ -204,7 +206,7 @@ class _Assembler:
             "on_error": [self._target(each, draft) for each in service.on_error],
         }
         if service.retry:
-            self.losses.add("retry", f"{service.src} of {draft.path}")
+            record["retry"] = service.retry
         return {key: value for key, value in record.items() if value not in (None, [])}
 
     def _after(self, draft: Draft) -> dict[str, Any]:
@@ -234,7 +236,13 @@ class _Assembler:
         return name
 
     def _target(self, route: Route, draft: Draft) -> dict[str, Any]:
-        targets = [self._always_at_first(each) for each in route.targets]
+        targets = [self._always_at_first(each) for each in dict.fromkeys(route.targets)]
+        if len(targets) > _MAX_TARGETS:
+            raise ReadError(
+                source=self.document.format,
+                reason=f"a transition of {draft.path} has {len(targets)} targets; {_MAX_TARGETS} "
+                "is the limit",
+            )
         record = self._dests(route, draft, targets)
         lists = (
             ("conditions", self._named("guard", route.conditions)),

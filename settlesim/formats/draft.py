@@ -44,6 +44,7 @@ class Invoked:
     input: Any = None
     timeout: float | None = None
     retry: list[dict[str, Any]] = field(default_factory=list)
+    """As a chart has it."""
     on_done: list[Route] = field(default_factory=list)
     on_error: list[Route] = field(default_factory=list)
 

@@ -11,6 +11,7 @@ from settlesim.chart import Chart
 from settlesim.errors import DefinitionError, Problem, ReadError, shorten
 from settlesim.formats.losses import Loss, Losses
 from settlesim.formats.to_mermaid import chart_to_mermaid
+from settlesim.formats.to_scxml import chart_to_scxml
 from settlesim.formats.to_xstate import chart_to_xstate
 
 __all__ = ["EXPORTS", "ExportFormat", "ExportedChart", "export_chart"]
@@ -103,5 +104,6 @@ def _pretty(record: object) -> str:
 _WRITERS: Final[Mapping[ExportFormat, Callable[[Chart, Losses], str]]] = {
     "settlesim": lambda chart, losses: _pretty(chart.to_dict()),
     "xstate": lambda chart, losses: _pretty(chart_to_xstate(chart, losses)),
+    "scxml": chart_to_scxml,
     "mermaid": chart_to_mermaid,
 }

@@ -27,6 +27,7 @@ from settlesim.formats.recognition import (
     format_of_record,
     format_of_text,
 )
+from settlesim.formats.scxml import read_scxml
 from settlesim.formats.settling_rule import (
     REJECTED,
     SETTLED,
@@ -35,9 +36,15 @@ from settlesim.formats.settling_rule import (
     resting_leaves,
     tagged,
 )
+from settlesim.formats.sismic import read_sismic
 from settlesim.formats.xstate import read_xstate
 from settlesim.machine.from_markup import chart_from_markup
-from settlesim.machine.from_transitions import LeftOutWarning
+from settlesim.machine.from_transitions import (
+    Imported,
+    LeftOutWarning,
+    import_machine,
+    is_machine,
+)
 
 __all__ = ["OVERLAY_SUFFIX", "ImportedChart", "import_chart"]
 
@@ -46,7 +53,7 @@ OVERLAY_SUFFIX: Final = ".settlesim.json"
 
 _MAX_SHOWN: Final = 12
 
-Source = str | os.PathLike[str] | Mapping[str, Any]
+Source = str | os.PathLike[str] | Mapping[str, Any] | object
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ def import_chart(
     ----------
     source
         A file's path, a text, or a mapping: XState or Stately JSON, SCXML, Amazon States
-        Language, Mermaid ``stateDiagram-v2``, sismic YAML, or a chart of ours.
+        Language, Mermaid ``stateDiagram-v2``, sismic YAML, markup of `transitions`, or a chart
+        of ours; or a machine of `transitions`.
     format : what it is; by default that is told by what stands in it
     name : the chart's name; the document's by default
     settled
@@ -153,6 +161,8 @@ settled: off, on
         if (format or format_of_record(source)) != "settlesim":
             refuse_deep(source, source="mapping")
         return _from_record(source, "mapping", options)
+    if not isinstance(source, (str, os.PathLike)):
+        return _from_machine(source, options)
     text, place, path = _text_of(source)
     if path is not None:
         options = _with_overlay(path, options)
@@ -251,12 +261,27 @@ def _from_record(record: Mapping[str, Any], place: str, options: ReaderOptions) 
         return ImportedChart(Chart.from_dict(record), FORMATS[kind], (), ())
     if kind == "transitions":
         machine = chart_from_markup(record, name=options.name or _given_name(record, options))
-        lost = tuple(Loss("machine", (), sentence) for sentence in machine.left_out)
-        return _settled(ImportedChart(machine.chart, FORMATS[kind], lost, ()), place, options)
+        return _settled(_told(machine, FORMATS[kind]), place, options)
     if kind not in _RECORD_READERS:
         raise ReadError(source=place, reason=f"{FORMATS[kind]} cannot be read from JSON or YAML")
     document = _RECORD_READERS[kind](record, options, losses)
     return _chart_of(document, place, options, losses)
+
+
+def _from_machine(source: object, options: ReaderOptions) -> ImportedChart:
+    if not is_machine(source):
+        raise ReadError(
+            source=shorten(source, 60),
+            reason="is no chart: a file's path, a text, a mapping or a transitions machine can "
+            "be read",
+        )
+    machine = import_machine(source, name=options.name)
+    return _settled(_told(machine, "a machine of transitions"), type(source).__name__, options)
+
+
+def _told(machine: Imported, what: str) -> ImportedChart:
+    losses = tuple(Loss("machine", (), sentence) for sentence in machine.left_out)
+    return ImportedChart(machine.chart, what, losses, ())
 
 
 def _given_name(record: Mapping[str, Any], options: ReaderOptions) -> str | None:
@@ -269,11 +294,15 @@ _TextReader = Callable[[str, str, Losses], Document]
 
 _RECORD_READERS: Final[Mapping[FormatName, _RecordReader]] = {
     "asl": read_asl,
+    "sismic": read_sismic,
     "xstate": read_xstate,
     "xstate4": lambda record, options, losses: read_xstate(record, options, losses, version=4),
     "xstate5": lambda record, options, losses: read_xstate(record, options, losses, version=5),
 }
-_TEXT_READERS: Final[Mapping[str, _TextReader]] = {"mermaid": read_mermaid}
+_TEXT_READERS: Final[Mapping[str, _TextReader]] = {
+    "mermaid": read_mermaid,
+    "scxml": read_scxml,
+}
 
 
 # --- from a document to a chart -----------------------------------------------------------

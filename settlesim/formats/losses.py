@@ -44,12 +44,17 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "conditions that are no names",
         "write a guard and name it in `conditions`",
     ),
+    "expression": LossKind(
+        "condition that is code",
+        "conditions that are code",
+        "bind a guard to its text",
+    ),
     "output": LossKind(
         "output of a final state", "outputs of final states", "keep it in the context"
     ),
     "final": LossKind(
-        "transition, service or delay of a final state",
-        "transitions, services and delays of final states",
+        "part of a final state that could do something",
+        "parts of final states that could do something",
         "a final state is the end",
     ),
     "reserved event": LossKind(
@@ -105,7 +110,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "paths, templates and assignments of data",
         "write it as an assign",
     ),
-    "retry": LossKind("retry of a service", "retries of services", "have the service retry"),
+    "retry": LossKind(
+        "retry of every error but a time-out",
+        "retries of every error but a time-out",
+        "here a time-out is retried, too",
+    ),
     "map": LossKind(
         "step that runs once per item",
         "steps that run once per item",
@@ -156,6 +165,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "transition with several targets",
         "transitions with several targets",
         "the format knows one",
+    ),
+    "event prefix": LossKind(
+        "event that begins like another one",
+        "events that begin like others",
+        "SCXML takes its name for theirs, too",
     ),
     "machine": LossKind("part of a machine", "parts of a machine"),
     "function order": LossKind(

@@ -83,14 +83,20 @@ def _diagram(text: str, place: str) -> tuple[int, list[str]]:
     start, fence = 0, ""
     for index, line in enumerate(lines):
         opened = _FENCE.match(line)
-        if fence and line.strip() == fence:
+        if fence and _closes(line, fence):
             fence = ""
         elif opened and not fence:
             start, fence = index + 1, opened[1]
         elif _HEADER.fullmatch(line):
-            ends = (at for at in range(index, len(lines)) if fence and lines[at].strip() == fence)
-            return start + 1, lines[start : next(ends, len(lines))]
+            rest = range(index, len(lines) if fence else index)
+            end = next((at for at in rest if _closes(lines[at], fence)), len(lines))
+            return start + 1, lines[start:end]
     raise ReadError(source=place, reason="has no line `stateDiagram-v2`")
+
+
+def _closes(line: str, fence: str) -> bool:
+    """Whether a line ends a block of Markdown: the same sign, at least as often."""
+    return line.strip().startswith(fence) and not line.strip().strip(fence[0])
 
 
 @dataclass(eq=False, slots=True)

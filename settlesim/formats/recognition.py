@@ -34,6 +34,7 @@ _SUFFIXES: Final[Mapping[str, FormatName]] = {
     ".mmd": "mermaid",
     ".mermaid": "mermaid",
 }
+_XML: Final = re.compile(r"[\ufeff\s]*<(\?xml|!DOCTYPE|(\w+:)?scxml)\b")
 _MERMAID: Final = re.compile(r"^\s*stateDiagram(-v2)?\s*$", re.MULTILINE)
 
 
@@ -68,7 +69,7 @@ def format_of_text(text: str, path: str | None = None) -> FormatName | Literal["
         Neither its beginning nor the suffix of its file says it.
     """
     start = text.lstrip("\ufeff \t\r\n")[:1]
-    if start == "<":
+    if _XML.match(text):
         return "scxml"
     if start in {"{", "["}:
         return "json"
@@ -77,6 +78,8 @@ def format_of_text(text: str, path: str | None = None) -> FormatName | Literal["
         return _SUFFIXES[suffix]
     if _MERMAID.search(text):
         return "mermaid"
+    if start == "<":
+        return "scxml"
     if suffix == ".json":
         return "json"
     if suffix in {".yaml", ".yml"} or re.search(r"^\s*statechart\s*:", text, re.MULTILINE):

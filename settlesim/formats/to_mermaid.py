@@ -122,7 +122,7 @@ class _Writer:
         for each in node.invoke:
             if each.timeout is not None:
                 self.losses.add("time-out", f"{each.src} of {node.name}")
-            if each.input is not None or not each.effect:
+            if each.input is not None or each.retry or not each.effect:
                 self.losses.add("service detail", f"{each.src} of {node.name}")
         for _ in node.on_final:
             self.losses.add("function order", f"on_final of {node.name}")

@@ -110,6 +110,8 @@ class _Writer:
         where = f"{invocation.src} of {invocation.id.rpartition('.')[0]}"
         if invocation.timeout is not None:
             self.losses.add("time-out", where)
+        if invocation.retry:
+            self.losses.add("service detail", f"retry of {where}")
         if not invocation.effect:
             self.losses.add("service detail", f"effect of {where}")
         record = {

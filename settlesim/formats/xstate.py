@@ -183,6 +183,9 @@ class _Reader:
         states = record.get("states")
         if states in (None, []):
             return
+        if draft.kind == "final" and states:  # XState never enters them
+            self.losses.add("final", f"states of {where}")
+            return
         if not isinstance(states, Mapping):
             self.problems.add(where, f"states is {shorten(states, 60)}; an object is needed")
             return
@@ -211,8 +214,6 @@ class _Reader:
             )
         elif record.get("parallel") is True:  # v3, still met
             draft.kind = "parallel"
-        if draft.kind == "final" and record.get("states"):
-            self.problems.add(draft.path, "is final and has states inside; a final state has none")
 
     def _connect(self, draft: Draft, record: Mapping[str, Any]) -> None:
         self._initial(draft, record)
@@ -406,8 +407,6 @@ class _Reader:
         specs = value if isinstance(value, list) else [value]
         if forbids and value == []:
             return []
-        if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-            specs = [{"target": value}] if len(value) > 1 else value
         found = []
         for spec in specs:
             if isinstance(spec, (str, Mapping)):

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from settlesim.engines import Promise
 from settlesim.http.api import Api, json_response
 from settlesim.http.problems import ProblemError
+from settlesim.view.fonts import FILES
 from settlesim.widgets.base.assets import asset, script
 from settlesim.widgets.chart.page_state import accepted
 from settlesim.widgets.chart.parts import picture_part
@@ -22,11 +23,14 @@ __all__ = ["LivePage", "page_script", "page_style"]
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' "
-    "data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "data:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 _SHARED_SCRIPTS: Final = ("chart.js", "data_form.js")
 _OWN_SCRIPTS: Final = ("connection.js", "one_instance.js", "live_page.js")
 _SHARED_STYLES: Final = ("base.css", "chart.css", "chart_panel.css")
+_FONTS: Final = {path.name: path for path in FILES}
+"""The chart is measured with them; not every machine has them."""
 _HTML: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -65,6 +69,9 @@ class LivePage:
             text, media_type = page_script(), "text/javascript"
         elif name == "page.css":
             text, media_type = page_style(), "text/css"
+        elif name in _FONTS:
+            headers = {"Cache-Control": "max-age=86400"}
+            return Response(_FONTS[name].read_bytes(), media_type="font/ttf", headers=headers)
         else:
             raise ProblemError("not-found", "the page has no such file")
         return Response(text, media_type=media_type, headers={"Cache-Control": "no-cache"})

@@ -9,7 +9,7 @@ from settlesim.chart import Chart, Snapshot
 from settlesim.chart.secrets import hide, hide_in_snapshot
 from settlesim.engines import DeadEvent, EventStatus
 from settlesim.store.entries import PastSettlement, StoredInstance
-from settlesim.widgets.chart.page_state import accepted
+from settlesim.widgets.chart.page_state import accepted, recorded_steps
 
 __all__ = [
     "chart_resource",
@@ -123,27 +123,13 @@ def settlement_resource(chart: Chart, past: PastSettlement) -> dict[str, Any]:
         "event_id": record.get("event_id"),
         "outcome": past.outcome,
         "calls": record.get("calls", []),
-        "steps": _steps(chart, record),
+        "steps": recorded_steps(chart, record),
     }
     if past.snapshot is not None:
         found["state"] = snapshot_resource(chart, past.snapshot)
         if fits(chart, past.snapshot):
             found["accepts"] = accepted(chart, past.snapshot.configuration)
     return found
-
-
-def _steps(chart: Chart, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the transitions of each microstep, and what was active after it."""
-    path, edges = record.get("path", []), [f"e{edge}" for edge in record.get("edges", [])]
-    steps = [leaves for leaves in path[1:] if all(leaf in chart for leaf in leaves)]
-    if len(steps) == len(edges):
-        taken = [[edge] for edge in edges]
-    else:  # several transitions in one microstep: which of them is not recorded
-        taken = [[] for _ in steps[1:]] + [edges]
-    return [
-        {"edges": each, "active": list(chart.active(tuple(leaves)))}
-        for each, leaves in zip(taken, steps, strict=False)
-    ]
 
 
 def chart_resource(chart: Chart) -> dict[str, Any]:

@@ -29,7 +29,7 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from transitions import Machine, State, Transition
 from transitions.extensions.nesting import HierarchicalMachine, NestedState
@@ -43,7 +43,7 @@ from settlesim.machine.declarations import Declared, Path, differences
 from settlesim.machine.machine import NestedSettleMachine, SettleMachine
 from settlesim.machine.model_methods import Attributes, ModelMethods
 
-__all__ = ["AUTOMATIC", "Imported", "LeftOutWarning", "import_machine"]
+__all__ = ["AUTOMATIC", "Imported", "LeftOutWarning", "import_machine", "is_machine"]
 
 AUTOMATIC: Final = "the automatic transitions (to_<state>): declare the ones that are meant"
 """What is said of automatic transitions that are left out."""
@@ -62,6 +62,11 @@ class Imported:
     chart: Chart
     left_out: tuple[str, ...]
     """A sentence for each thing that the chart does not have; empty where it has all."""
+
+
+def is_machine(value: object) -> TypeGuard[Machine]:
+    """Whether this is a machine of `transitions`, of whatever class."""
+    return isinstance(value, Machine)
 
 
 def import_machine(

@@ -49,6 +49,8 @@ class Kind(enum.Enum):
     """The visibility time-out passes while the delivery goes on."""
     DUE = "q"
     """A delay of a settled state is due: its message enters the queue."""
+    DEPLOY = "v"
+    """The later version of the chart takes over: workers that receive from now on have it."""
     DUPLICATE = "u"
     """The queue delivers a message again that was deleted."""
 
@@ -59,8 +61,8 @@ class Kind(enum.Enum):
 
     @property
     def is_of_handler(self) -> bool:
-        """Whether a handler takes it: neither a fault nor the end of a delay."""
-        return self not in _FAULTS and self is not Kind.DUE
+        """Whether a handler takes it: no fault, no end of a delay, and no deployment."""
+        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY}
 
 
 _FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
@@ -176,7 +178,7 @@ class Criterion(enum.Enum):
     SERIALIZABLE = "serializable"
     """That of some serial order of whole handlers."""
     FIFO = "fifo"
-    """That of handling the events one by one, in order of arrival."""
+    """That of handling the events one after another, in arrival order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +190,14 @@ class Ending:
     effects: tuple[tuple[str, str, int], ...]
     """Key, service and message of every external effect, in order per key."""
     dead: tuple[int, ...]
-    """The messages in the dead-letter queue."""
+    """The messages in the dead-letter queue, and those that are stranded by a deployment."""
     interleavings: int
     """How many interleavings end so, exactly."""
     probability: Fraction
     """How likely it is when each enabled step is equally likely."""
     fifo: bool | None
-    """Whether it is the ending of handling one by one in order of arrival; None where that is
-    not known."""
+    """Whether it is the ending of handling one after another, in arrival order; None where that
+    is not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
 

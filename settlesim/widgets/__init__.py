@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from settlesim.widgets.race.queue_lab_panel import QueueLab, queue_lab
     from settlesim.widgets.race.race_panel import RacePanel
     from settlesim.widgets.step.step_panel import StepPanel
+    from settlesim.widgets.store.store_panel import StorePanel
 
-__all__ = ["ChartPanel", "QueueLab", "RacePanel", "StepPanel", "queue_lab"]
+__all__ = ["ChartPanel", "QueueLab", "RacePanel", "StepPanel", "StorePanel", "queue_lab"]
 
 _MODULES: Final = {
     "ChartPanel": "chart.chart_panel",
     "QueueLab": "race.queue_lab_panel",
     "RacePanel": "race.race_panel",
     "StepPanel": "step.step_panel",
+    "StorePanel": "store.store_panel",
     "queue_lab": "race.queue_lab_panel",
 }
 """Where each panel is; its module is loaded when the panel is asked for."""

@@ -25,9 +25,11 @@ def test_a_refuted_scenario_ends_with_status_1_and_its_shortest_schedule(run: Ru
     result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct")
     found = explore(Scenario(order, ["PAY", "CANCEL"], queue="direct"))
     assert result.exit_code == 1
-    assert result.stdout.startswith(
-        "REFUTED: order [PAY, CANCEL], no queue, a handler for each event"
-    )
+    assert result.stdout.splitlines()[:2] == [
+        "REFUTED: some schedules end differently from handling the events one after another, in "
+        "arrival order",
+        "order [PAY, CANCEL], no queue, a handler for each event",
+    ]
     assert "4 endings, 10 interleavings, 18 states" in result.stdout
     assert f"  {found.counterexample}" in result.stdout.splitlines()
     assert result.stderr == ""
@@ -78,6 +80,18 @@ def test_the_options_are_those_of_a_scenario(run: Run) -> None:
         "--max-receives", "1", "--json",
     )  # fmt: skip
     assert any(each["dead"] for each in json.loads(dead.stdout)["endings"])
+
+
+def test_a_deployment_is_simulated(run: Run) -> None:
+    """At any point the later version takes over; without a step it strands an order."""
+    later = "settlesim.gallery:order_with_review"
+    words = ("simulate", later, "PAY", "SHIP", "--queue", "fifo_group", "--old", "order")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "r1 v1 l1 c1 s1 d1 r2 l2 g2" in result.stdout
+    wrong = run(*words[:-1], later)
+    assert wrong.exit_code == 2
+    assert "--old" in wrong.stderr
 
 
 def test_events_may_be_of_an_instance_and_have_data(run: Run) -> None:
@@ -204,13 +218,14 @@ def test_a_chart_without_functions_is_simulated_with_stubs(parcel: str, run: Run
 
 
 def test_the_table_says_what_its_numbers_are(run: Run) -> None:
-    """A share is one of interleavings, and an order is one of handling one by one."""
+    """A share is one of interleavings, and an order is one of handling one after another."""
     lines = run("simulate", "order", "PAY", "CANCEL").stdout.splitlines()
     head = next(line for line in lines if line.startswith("interleavings"))
-    assert head.split("  ")[:3] == ["interleavings", "share of them", "as one by one"]
-    for words in ("in order of arrival", "in another order", "in no order"):
+    assert head.split("  ")[:3] == ["interleavings", "share of them", "serial order"]
+    for words in ("arrival order", "another order", "none"):
         assert any(words in line for line in lines)
-    assert "not every interleaving ends as handled one by one, in order of arrival" in lines[0]
+    claim = "some schedules end differently from handling the events one after another"
+    assert lines[0].startswith(f"REFUTED: {claim}, in arrival order")
 
 
 def test_a_schedule_that_does_not_end_has_status_3(run: Run) -> None:
@@ -379,7 +394,7 @@ def test_ctrl_c_in_the_middle_of_a_search_gives_what_is_known(here: Path) -> Non
     finally:
         process.kill()
     assert process.returncode == 3
-    assert printed.startswith(b"UNDETERMINED: append_log")
+    assert printed.startswith(b"UNDETERMINED: it is not known whether every schedule ends as ")
     assert b"Note: it was interrupted." in printed
     states = re.search(rb"at least ([0-9,]+) states", printed)
     assert states is not None
@@ -416,3 +431,87 @@ def _read(terminal: io.RawIOBase, until: bytes | None) -> bytes:
             break
         found += more
     return found
+
+
+SHOP = {
+    "initial": "new",
+    "states": [
+        {"name": "new", "tags": ["settled"]},
+        {
+            "name": "charging",
+            "invoke": {
+                "src": "charge",
+                "on_done": "paid",
+                "on_error": [{"dest": "blocked", "conditions": "declined"}, "new"],
+            },
+            "after": {"10": "gave_up"},
+        },
+        {"name": "paid", "tags": ["settled"]},
+        {"name": "blocked", "tags": ["settled"]},
+        {"name": "gave_up", "tags": ["settled"]},
+    ],
+    "transitions": [["PAY", "new", "charging"]],
+}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> str:
+    """A chart in which time and errors make a difference."""
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps(SHOP), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "endings"),
+    [
+        ([], {"paid", "gave_up"}),
+        (["--timing", "simulated", "--duration", "charge=1"], {"paid"}),
+        (["--duration", "charge=2..9"], {"paid"}),
+        (["--duration", "charge=11"], {"gave_up"}),
+        (["--duration", "charge=2..10.5"], {"paid", "gave_up"}),
+    ],
+)
+def test_what_is_known_of_time_is_said_by_options(
+    run: Run, shop: str, options: list[str], endings: set[str]
+) -> None:
+    """And the page says what was assumed."""
+    result = run("simulate", shop, "PAY", "--stub", *options, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert {each["store"][0]["configuration"][0] for each in found["endings"]} == endings
+    text = run("simulate", shop, "PAY", "--stub", *options).stdout
+    assumed = "charge takes" if "--duration" in options else "services and delays in any order"
+    assert assumed in text.splitlines()[1]
+    assert ("2 endings, both allowed" in text) is (len(endings) == 2)
+
+
+def test_what_a_service_raises_is_said_by_options(run: Run, shop: str) -> None:
+    """Type and message; where it is not said and a guard asks for it, nothing is proved."""
+    base = ["simulate", shop, "PAY", "--stub", "--guard", "declined=true"]
+    failing = [*base, "--service-failures", "1", "--duration", "charge=1"]
+    named = run(*failing, "--error", "charge=CardDeclinedError:no", "--json")
+    assert named.exit_code == 0
+    [error] = json.loads(named.stdout)["scenario"]["errors"]["charge"]
+    assert error == {"type": "CardDeclinedError", "message": "no", "timeout": False}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--duration", "charge", "is not SERVICE=SECONDS"),
+        ("--duration", "charge=long", "is not SERVICE=SECONDS"),
+        ("--duration", "charge=3..1", "--duration: of 'charge' is (3.0, 1.0)"),
+        ("--duration", "bank=3", "--duration: unknown name 'bank'"),
+        ("--error", "charge", "is not SERVICE=TYPE"),
+        ("--error", "charge=Odd", "--error: say what services raise"),
+        ("--timing", "none", "--timing"),
+    ],
+)
+def test_what_is_said_wrong_of_time_and_errors_ends_with_status_2(
+    run: Run, shop: str, option: str, value: str, told: str
+) -> None:
+    """With the option's own name."""
+    result = run("simulate", shop, "PAY", "--stub", option, value)
+    assert result.exit_code == 2
+    assert told in result.stderr

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from settlesim import Chart
+from settlesim.chart import NodeKind
 
-__all__ = ["common_to_mermaid", "common_to_xstate"]
+__all__ = ["common_to_mermaid", "common_to_scxml", "common_to_xstate"]
 
 _Record = dict[str, Any]
 
@@ -19,6 +20,11 @@ def common_to_xstate(chart: Chart) -> Chart:
 def common_to_mermaid(chart: Chart) -> Chart:
     """Return what Mermaid draws: no data, no history, one target, ids for names."""
     return _Drawn(chart).chart()
+
+
+def common_to_scxml(chart: Chart) -> Chart:
+    """Return what SCXML has words for: a default for every history state, events by prefix."""
+    return _Elements(chart).chart()
 
 
 class _Common:
@@ -40,9 +46,12 @@ class _Common:
         moves.sort(key=lambda each: each["trigger"] != "")  # eventless ones are the states' own
         record["transitions"] = moves
         record["states"] = [self.state(each, "") for each in record["states"]]
-        record["initial"] = self.whole.initial.split(".")[0]
+        record["initial"] = self.initial()
         record["semantics"] = "scxml"
         return Chart.from_dict(record)
+
+    def initial(self) -> str:
+        return self.whole.initial.split(".")[0]
 
     def ordered(self, moves: list[_Record]) -> list[_Record]:
         """Sort by state and, in it, by the first place of each event."""
@@ -161,4 +170,43 @@ class _Drawn(_Common):
                 continue
             more = {} if source else {"source": _full(self.whole, where), "was": where}
             found.append({**each, **more, "dest": _full(self.whole, dest)})
+        return found
+
+
+class _Elements(_Common):
+    """The same for SCXML, which keeps the order of transitions and takes events by prefix."""
+
+    def initial(self) -> str:
+        return self.whole.initial
+
+    def ordered(self, moves: list[_Record]) -> list[_Record]:
+        found = sorted(moves, key=lambda each: self.order[each["source"]])
+        names = {"A.b": "A_b", "A.*": "D.*"}
+        return [{**each, "trigger": names.get(each["trigger"], each["trigger"])} for each in found]
+
+    def keeps(self, move: _Record, moves: list[_Record]) -> bool:
+        return True
+
+    def state(self, record: _Record, prefix: str) -> _Record:
+        name = f"{prefix}{record['name']}"
+        found = super().state(record, prefix)
+        node = self.whole.node(name)
+        if node.history is not None and not node.default and node.parent is not None:
+            parent = self.whole.node(node.parent)
+            starts = parent.initial_states or (parent.initial,)
+            if parent.initial is None:
+                starts = tuple(
+                    child for child in parent.children if not self.whole.node(child).history
+                )
+            found["default"] = list(starts)
+        if node.initial_states:
+            found["initial"] = list(node.initial_states)
+        return found
+
+    def route(self, record: _Record, source: str) -> _Record:
+        found = super().route(record, source)
+        node = self.whole.node(source)
+        dests = found["dest"] if isinstance(found["dest"], list) else [found["dest"]]
+        if found.get("internal") and (source in dests or node.kind is NodeKind.PARALLEL):
+            del found["internal"]
         return found

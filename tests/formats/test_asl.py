@@ -73,6 +73,29 @@ def test_a_service_is_called_as_its_resource(resource: str, parameters: Any, nam
     assert chart.node("A").invoke[0].src == name
 
 
+def test_retries_are_carried_over() -> None:
+    """A chart counts the first call too, and calls a time-out by its type in Python."""
+    state = {
+        "Type": "Task",
+        "Resource": CHARGE,
+        "End": True,
+        "Retry": [
+            {"ErrorEquals": ["Busy", "States.Timeout"], "IntervalSeconds": 3, "MaxAttempts": 2},
+            {"ErrorEquals": ["States.ALL"], "JitterStrategy": "FULL", "MaxDelaySeconds": 60},
+        ],
+    }
+    found = import_chart(machine(A=state))
+    first, other = found.chart.node("A").invoke[0].retry
+    assert (first.attempts, first.seconds, first.factor) == (3, 3, 2)
+    assert (other.attempts, other.seconds, other.factor) == (4, 1, 2)
+    assert first.errors == ("Busy", "TimeoutError")
+    assert (other.jitter, other.max_seconds, other.errors) == (1, 60, ())
+    assert found.left_out == ()
+    state["Retry"] = [{"ErrorEquals": ["States.TaskFailed"], "BackoffRate": 0}]
+    with pytest.raises(DefinitionError, match="A Retry BackoffRate: is 0; a number in"):
+        import_chart(machine(A=state))
+
+
 def test_end_leads_to_a_final_state() -> None:
     """Which Step Functions has no name for; one that is called so keeps its name."""
     found = import_chart(

@@ -217,7 +217,6 @@ def test_the_picture_shows_what_the_rule_assumed() -> None:
         (tree(a={"invoke": 7}), "a invoke: is 7; an object is needed"),
         (tree(a=[]), "a: is []; an object is needed for a state"),
         ({"initial": "x", "states": {"a": {}}}, "initial: unknown state 'x'"),
-        (tree(a={"type": "final", "states": {"b": {}}}), "is final and has states inside"),
     ],
 )
 def test_a_configuration_that_is_wrong_is_refused_with_the_place(

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from transitions import Machine
 from transitions.extensions.markup import HierarchicalMarkupMachine, MarkupMachine
 
 from settlesim import import_chart, read_chart
+from settlesim.errors import ReadError
 from tests.formats.lines import edge_lines
 
 yaml = pytest.importorskip("yaml")
@@ -43,3 +45,19 @@ def test_what_its_reader_leaves_out_is_told_here_too() -> None:
         chart = read_chart(machine.markup)
     assert chart.provenance["left_out"] == list(import_chart(machine.markup).left_out)
     assert chart.provenance["left_out"]
+
+
+def test_a_machine_is_read_with_the_same_options() -> None:
+    """Tags, names and the rule hold for an object of the library, too."""
+    ways = [["push", "off", "on"], ["push", "on", "off"]]
+    lamp = Machine(states=["off", "on"], transitions=ways, initial="off", auto_transitions=False)
+    found = import_chart(lamp, settled=["off"], name="lamp")
+    assert found.format == "a machine of transitions"
+    assert [node.tags for node in found.chart.states] == [("settled",), ()]
+    assert import_chart(lamp).chart.provenance["settled_by_rule"] == ["off", "on"]
+
+
+def test_what_is_no_chart_at_all_is_refused() -> None:
+    """With what can be read."""
+    with pytest.raises(ReadError, match="is no chart: a file's path, a text, a mapping or a"):
+        import_chart(5)

@@ -159,6 +159,12 @@ def test_the_first_diagram_of_a_page_is_read() -> None:
     assert [node.name for node in read_chart(page).states] == ["a"]
 
 
+def test_a_page_may_begin_with_an_element_and_have_longer_fences() -> None:
+    """It is Markdown, and no XML."""
+    page = "<img src='x'>\n\n````mermaid\nstateDiagram-v2\n[*] --> a\n````\n\n### words\n"
+    assert [node.name for node in read_chart(page).states] == ["a"]
+
+
 def test_what_was_assumed_is_said() -> None:
     """No start, and arrows without a label."""
     found = import_chart("stateDiagram-v2\na --> b\nb --> a : E\n")

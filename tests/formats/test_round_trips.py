@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from settlesim import Chart, export_chart, import_chart
 from settlesim.formats.exporting import ExportFormat
-from tests.formats.common import common_to_mermaid, common_to_xstate
+from tests.formats.common import common_to_mermaid, common_to_scxml, common_to_xstate
 from tests.strategies_charts import chart_records, scxml_records
 
 
@@ -40,6 +40,15 @@ def test_mermaid_keeps_what_it_draws(record: dict[str, Any]) -> None:
     assert _again(made.text) == chart
 
 
+@settings(max_examples=100)
+@given(scxml_records(resting=True) | chart_records(resting=True))
+def test_scxml_keeps_what_both_can_say(record: dict[str, Any]) -> None:
+    """Ours to SCXML to ours is identity there: services, delays, history and functions too."""
+    chart = common_to_scxml(Chart.from_dict(record))
+    made = export_chart(chart, "scxml", strict=True)
+    assert _again(made.text) == chart
+
+
 IN_STATE: dict[str, Any] = {
     "name": "m",
     "initial": "p",
@@ -60,7 +69,7 @@ IN_STATE: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("format_", ["settlesim", "xstate", "mermaid"])
+@pytest.mark.parametrize("format_", ["settlesim", "xstate", "scxml", "mermaid"])
 def test_a_guard_that_asks_for_a_state_is_kept(format_: ExportFormat) -> None:
     """Each format says it in its own way."""
     chart = Chart.from_dict(IN_STATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from settlesim import import_chart
+from tests.formats.generated_xstate import generate
 from tests.formats.lines import edge_lines, state_lines
 from tests.formats.xstate_cases import CASES, Case
 
@@ -17,3 +18,24 @@ def test_a_configuration_becomes_the_chart_that_it_means(case: Case) -> None:
     if case.states is not None:
         assert state_lines(found.chart) == case.states
     assert {loss.kind: len(loss.places) for loss in found.losses} == case.lost
+
+
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_generated_configurations_have_the_transitions_that_they_were_made_with(first: int) -> None:
+    """Two hundred of them: targets in every notation, both versions; they are checked and drawn."""
+    for seed in range(first, first + 20):
+        made = generate(seed)
+        found = import_chart(made.config, format="xstate4" if made.version == 4 else None)
+        assert sorted(edge_lines(found.chart)) == sorted(made.edges), seed
+        assert found.format == f"XState v{made.version} JSON"
+        report = found.chart.check(limit=200)
+        assert report.places > 0
+        assert found.chart.draw(format="mermaid").mermaid.startswith("stateDiagram-v2")
+        if seed % 20 == 0:
+            assert found.chart.draw().svg.startswith("<svg")
+
+
+def test_the_reader_tells_the_versions_apart() -> None:
+    """By the keys of v4, which stand in every generated configuration of it."""
+    versions = {import_chart(generate(seed).config).format for seed in range(20)}
+    assert versions == {"XState v4 JSON", "XState v5 JSON"}

@@ -369,6 +369,13 @@ CASES = [
         lost={"final": 1},
     ),
     Case(
+        "states inside a final state",
+        tree(a=_on(E="b"), b={"type": "final", "states": {"c": {}}}),
+        ["a -E-> b"],
+        ["a", "b final"],
+        {"final": 1},
+    ),
+    Case(
         "onDone of a state",
         tree(a={"initial": "b", "onDone": "c", "states": {"b": {"type": "final"}}}, c={}),
         ["a -done.state.a-> c"],

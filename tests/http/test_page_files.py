@@ -43,9 +43,13 @@ def test_the_module_parses_and_the_linter_finds_nothing(tmp_path: Path) -> None:
     found = [
         (rule, message)
         for _, rule, message in findings(tmp_path)
-        if rule != "eslint(no-unused-vars)" or re.findall(r"'(\w+)'", message)[0] in own
+        if rule != "eslint(no-unused-vars)" or _defines(own, re.findall(r"'(\w+)'", message)[0])
     ]
     assert found == []
+
+
+def _defines(text: str, name: str) -> bool:
+    return re.search(rf"\b(function|class|const|let) {name}\b", text) is not None
 
 
 def test_the_style_sheet_is_the_panels_and_the_pages() -> None:

@@ -63,7 +63,6 @@ BOX = [settled("box", children=["one", "two"], initial="one")]
             ("pair.left.in", "pair.right.off"),
         ),
     ],
-    ids=str,
 )
 def test_a_state_stands_for_all_within_it(
     states: dict[Any, Any], old: str, new: tuple[str, ...]
@@ -194,7 +193,6 @@ def test_an_event_whose_name_has_another_meaning_now_is_told_by_its_version() ->
         ({"delays": {"open.1": None}}, "unknown delay 'open.1'; did you mean 'open.0'"),
         ({"delays": {"open.0": "open.7"}}, "unknown delay 'open.7'"),
     ],
-    ids=str,
 )
 def test_names_that_the_charts_do_not_have_are_refused(
     mappings: dict[str, Any], reason: str
@@ -213,7 +211,6 @@ def test_names_that_the_charts_do_not_have_are_refused(
         ({"events": {"PAY": 7}}, r"events\['PAY'\]: is 7; a new name, or None"),
         ({"delays": 7}, "delays: is 7"),
     ],
-    ids=str,
 )
 def test_what_is_no_mapping_of_names_is_refused(mappings: dict[str, Any], reason: str) -> None:
     """Before there is a step."""
@@ -260,7 +257,6 @@ def test_a_chain_that_does_not_lead_to_the_chart_is_refused() -> None:
         ({"context": lambda context: context["x"]}, {}, "failed in context with \"KeyError: 'x'"),
         ({}, {}, "state 'paid' is not in version 2"),
     ],
-    ids=str,
 )
 def test_an_instance_that_a_step_cannot_carry_is_named_with_the_step(
     mappings: dict[str, Any], context: dict[str, Any], reason: str

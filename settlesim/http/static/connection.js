@@ -46,7 +46,7 @@ function follow(url, handlers, connected) {
 const valueText = (value) => (typeof value === "string" ? value
   : Object.entries(value).map(([name, inside]) => (typeof inside === "object" && !Object.keys(inside).length ? name : `${name}.${valueText(inside)}`)).join(" + "));
 
-const timeText = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
+const timeText = (at) => new Date(at * 1000).toLocaleTimeString();
 
 function short(text, length) {
   return text.length > length ? `${text.slice(0, length - 1)}\u2026` : text;

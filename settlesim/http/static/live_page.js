@@ -153,8 +153,9 @@ class LivePage {
     } catch {
       return;
     }
-    const told = [["waiting", "waiting"], ["timers", "timers"], ["dead_letters", "dead letters"], ["parked", "parked"]]
-      .filter(([name]) => found[name] !== null).map(([name, words]) => `${found[name]} ${words}`);
+    const words = [["waiting", "waiting"], ["timers", "timer"], ["dead_letters", "dead letter"], ["parked", "parked"]];
+    const told = words.filter(([name]) => found[name] !== null)
+      .map(([name, word]) => `${found[name]} ${word}${found[name] === 1 || word === name ? "" : "s"}`);
     this.counts.textContent = told.join(", ");
     const trouble = Boolean(found.dead_letters || found.parked || found.dead_letters === null);
     if (trouble || !this.attention.hidden) await this.showAttention();
@@ -212,6 +213,7 @@ class LivePage {
     this.root.classList.toggle("has-key", key !== null);
     this.shown = new OneInstance(this, key);
     this.side.replaceChildren(...this.shown.elements);
+    this.shown.fit();
     this.shown.follow();
   }
 }

@@ -1,6 +1,7 @@
 /* One instance of the live page: its chart, its events, its context, and what happened. */
 
 const KEPT_EVENTS = 50;
+const READABLE = 0.75; // from here on the smallest text of a chart has nine pixels
 const WAIT_SECONDS = 20;
 
 /** The part of the page that shows one instance; without a key, the chart alone. */
@@ -20,9 +21,8 @@ class OneInstance {
     this.errors = h("div", { class: "errors" });
     this.context = h("table", { class: "context" });
     this.happened = h("ol", { class: "happened" });
-    const zoom = button("actual size", () => this.chart.zoom(this.chart.kind === "full" ? "fit" : "full"), { class: "quiet" });
+    const zoom = this.zoom = button("actual size", () => this.chart.zoom(this.chart.kind === "full" ? "fit" : "full"), { class: "quiet" });
     this.chart.zoomed = (kind) => { zoom.textContent = kind === "full" ? "fit" : "actual size"; };
-    zoom.hidden = !this.chart.wide;
     if (key === null) {
       this.elements = [h("div", { class: "bar" }, h("h2", {}, "The chart"), zoom), this.chart.element,
         h("p", { class: "hint" }, "Choose an instance from the list, or open one by its key.")];
@@ -36,6 +36,13 @@ class OneInstance {
         h("section", { class: "column" }, h("h3", {}, "What happened"), this.happened)),
     ];
     this.paint(null, []);
+  }
+
+  /** Show a chart that is much wider than its place in its own size, to be scrolled. */
+  fit() {
+    const part = this.chart.element.clientWidth / Number(this.chart.svg?.getAttribute("width"));
+    this.zoom.hidden = !(part < 1);
+    if (part < READABLE) this.chart.zoom("full");
   }
 
   follow() {

@@ -94,7 +94,7 @@ def _title(value: ProtectionGrid) -> str:
 def _key(value: ProtectionGrid) -> str:
     """Say what the check and the numbers are."""
     claim = claim_words(Verdict.PROVED, value.cells[0][0].exploration.scenario.criterion)
-    key = f"proved {claim}; a number is how many endings there are, right and wrong ones"
+    key = f"proved: {claim}; a number is how many endings there are, right and wrong ones"
     return key if _known(value, value.columns) else f"{key}; ?: neither proved nor refuted"
 
 

@@ -136,8 +136,9 @@ def _single_head(parent: ET.Element, panel: EndingColumn, palette: Palette) -> N
         return
     colour = _verdict(parent, (9, 16), panel.verdict, palette)
     word = panel.verdict.value.upper()
+    word = f"{word}:"
     text(parent, (26, 20.5), word, 13, colour, font_weight="bold")
-    left = 32 + text_width(word, 13, bold=True)
+    left = 30 + text_width(word, 13, bold=True)
     claim = cut(claim_words(panel.verdict, panel.scenario.criterion), 13, _INNER - left)
     text(parent, (left, 20.5), claim, 13, palette.ink)
     facts = f"{panel.met}, {panel.size()}, {panel.searched}"
@@ -264,7 +265,7 @@ def _notes(table: EndingTable, panels: Sequence[EndingColumn]) -> list[str]:
         ]
         if len(panels) > 1:
             claim = claim_words(Verdict.PROVED, first.scenario.criterion)
-            notes.insert(0, f"Proved or refuted is {claim}.")
+            notes.insert(0, f"Proved or refuted is that {claim}.")
             notes.append("Below each bar: how many interleavings end so, and their share.")
         if not any(row.sort == "right" for row in table.rows) and all(
             each.complete for each in panels

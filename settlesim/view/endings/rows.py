@@ -63,6 +63,8 @@ class EndingColumn:
     def met(self) -> str:
         """How many endings there are, or were met."""
         words = plural(len(self.endings), "ending")
+        if self.verdict is Verdict.PROVED and len(self.endings) > 1:
+            words += ", both allowed" if len(self.endings) == 2 else ", all allowed"
         return words if self.complete else f"{words} met"
 
     @property
@@ -231,7 +233,7 @@ def _panel_words(table: EndingTable, column: int, panel: EndingColumn) -> str:
     else:
         claim = claim_words(panel.verdict, panel.scenario.criterion)
         words = (
-            f"{panel.name}: {panel.verdict.value} {claim}; {panel.met}, {panel.size()}, "
+            f"{panel.name}: {panel.verdict.value}: {claim}; {panel.met}, {panel.size()}, "
             f"{panel.searched}"
         )
     said = []

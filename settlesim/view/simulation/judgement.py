@@ -15,10 +15,10 @@ __all__ = ["MEANINGS", "SIGN_OF", "Sort", "colour_of", "paint_sort", "sort_of"]
 Sort = Literal["right", "serial", "wrong", "unknown"]
 
 MEANINGS: Final[dict[Sort, str]] = {
-    "right": "as handled one by one, in order of arrival",
-    "serial": "as handled one by one, in another order",
-    "wrong": "not as handled one by one, in any order",
-    "unknown": "perhaps not as in order of arrival: the orders are too many to be tried",
+    "right": "as handling one after another, in arrival order",
+    "serial": "as handling one after another, in another order",
+    "wrong": "no serial order gives this ending",
+    "unknown": "whether a serial order gives this ending is not known",
 }
 SIGN_OF: Final[dict[Sort, str]] = {
     "right": "check",

@@ -9,6 +9,7 @@ from typing import Final
 from settlesim.chart import Chart, NodeKind
 from settlesim.chart.report import Verdict
 from settlesim.sim.contexts import rest_words
+from settlesim.sim.explore import Exploration
 from settlesim.sim.scenario import Faults, Scenario
 from settlesim.sim.terms import Criterion, Ending
 
@@ -18,6 +19,7 @@ __all__ = [
     "VERDICTS",
     "Label",
     "about_words",
+    "allowed_words",
     "anomaly_words",
     "assumption_words",
     "claim_words",
@@ -53,6 +55,7 @@ _PROTECTIONS: Final = {
     "fence": "fencing",
     "inbox": "inbox",
     "idempotent": "idempotent effects",
+    "atomic": "save and delete in one write",
 }
 _FAULTS: Final = (
     ("crash", "crashes"),
@@ -101,6 +104,9 @@ def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
         parts.append(f"at most {fault_words(scenario.faults)}")
     if scenario.max_receives is not None:
         parts.append(f"dead letter after {plural(scenario.max_receives, 'receive')}")
+    if scenario.old is not None:
+        versions = scenario.chart.version, scenario.old.version
+        parts.append(f"version {versions[0]} takes over from {versions[1]}")
     parts += assumption_words(scenario)
     return parts
 
@@ -137,10 +143,33 @@ def _is_timed(chart: Chart) -> bool:
 
 
 def claim_words(verdict: Verdict, criterion: Criterion) -> str:
-    """Say what a verdict is about: ``that every interleaving ends ...``."""
-    head = "whether" if verdict is Verdict.UNDETERMINED else "that"
-    order = "in order of arrival" if criterion is Criterion.FIFO else "in some order"
-    return f"{head} every interleaving ends as handled one by one, {order}"
+    """Say what a verdict says, in a sentence to stand after it.
+
+    Examples
+    --------
+    >>> claim_words(Verdict.PROVED, Criterion.FIFO)
+    'every schedule ends as handling the events one after another, in arrival order'
+    """
+    orders = {
+        (Criterion.FIFO, True): "in arrival order",
+        (Criterion.FIFO, False): "in arrival order",
+        (Criterion.SERIALIZABLE, True): "in some order",
+        (Criterion.SERIALIZABLE, False): "in any order",
+    }
+    order = orders[criterion, verdict is not Verdict.REFUTED]
+    serially = f"handling the events one after another, {order}"
+    if verdict is Verdict.REFUTED:
+        return f"some schedules end differently from {serially}"
+    claim = f"every schedule ends as {serially}"
+    return claim if verdict is Verdict.PROVED else f"it is not known whether {claim}"
+
+
+def allowed_words(found: Exploration) -> str:
+    """Say how many endings there are, and of several that all of them are allowed."""
+    words = plural(len(found.endings), "ending")
+    if found.verdict is not Verdict.PROVED or len(found.endings) == 1:
+        return words
+    return f"{words}, both allowed" if len(found.endings) == 2 else f"{words}, all allowed"
 
 
 def anomaly_words(anomalies: Iterable[str]) -> str:
@@ -149,7 +178,7 @@ def anomaly_words(anomalies: Iterable[str]) -> str:
 
 
 def events_words(scenario: Scenario) -> str:
-    """Name the events in order of arrival; of many the first."""
+    """Name the events in arrival order; of many the first."""
     events = [each.event for each in scenario.events]
     more = f" and {len(events) - 6} more" if len(events) > 6 else ""
     return ", ".join(events[:6]) + more

@@ -85,15 +85,17 @@ def bars_part(state: State) -> dict[str, Any] | None:
 
 
 _HOLDS: Final = {
-    Criterion.FIFO: "every ending is as in order of arrival",
-    Criterion.SERIALIZABLE: "every ending is as one by one, in some order",
-    None: "some endings are of no order at all",
+    Criterion.FIFO: "every schedule ends as in arrival order",
+    Criterion.SERIALIZABLE: "every schedule ends as in some serial order",
+    None: "no serial order gives some of the endings",
 }
 
 
 def _verdict(exploration: Exploration) -> dict[str, str]:
     """Say what an exploration has shown."""
-    if exploration.complete:
+    if exploration.complete and exploration.verdict is Verdict.UNDETERMINED:
+        text = f"{exploration.gaps}: this is what is known, and no proof"
+    elif exploration.complete:
         text = _HOLDS[exploration.holds]
     else:
         known = "this is what is known, and no proof"

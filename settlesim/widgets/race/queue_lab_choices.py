@@ -31,8 +31,8 @@ FAULT_WORDS: Final[Mapping[str, str]] = {
 """What each fault is, by the names of `Faults`."""
 
 _CRITERIA: Final = {
-    "fifo": "as one by one, in order of arrival",
-    "serializable": "as one by one, in any order",
+    "fifo": "as one after another, in arrival order",
+    "serializable": "as one after another, in any order",
 }
 MOST_EVENTS: Final = 12
 

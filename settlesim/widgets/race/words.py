@@ -40,6 +40,7 @@ _WORDS: Final[dict[str, str]] = {
     "k": "{who} {lane} crashes",
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
+    "v": "the later version takes over",
 }
 
 LETTERS: Final = ", ".join(f"{kind.value} {kind.name.lower().replace('_', ' ')}" for kind in Kind)
@@ -191,16 +192,16 @@ def judged(way: Way, known: Ending | None = None) -> dict[str, str]:
 def _judged(ending: Ending, anomalies: Sequence[str], more: bool) -> dict[str, str]:
     passed = f"on the way: {', '.join(anomalies)}" if anomalies else ""
     if ending.fifo:
-        sort, word, text = "right", "as FIFO", "it ends as in order of arrival"
+        sort, word, text = "right", "as FIFO", "it ends as in arrival order"
     elif ending.serializable:
-        sort, word = "serial", "not in order of arrival"
-        text = "serializable: it ends as one by one in another order"
+        sort, word = "serial", "not in arrival order"
+        text = "serializable: it ends as handling one after another, in another order"
     elif ending.serializable is None:
         sort, word = "unknown", "not as FIFO"
-        text = "whether another order ends so is not known: there are too many"
+        text = "whether another order gives this ending is not known"
     else:
         harm = [name for name in anomalies if name not in HARMLESS]
         sort, word = "wrong", f"forbidden: {', '.join(harm)}" if harm else "forbidden"
-        text, passed = "no order of one by one ends so", ""
+        text, passed = "no serial order gives this ending", ""
     parts = [text, passed, "a fault may come all the same" if more else ""]
     return {"sort": sort, "word": word, "text": "; ".join(each for each in parts if each)}

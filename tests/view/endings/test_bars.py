@@ -96,9 +96,9 @@ def test_right_serial_and_wrong_have_signs_of_their_own(standard: Exploration) -
     sorts = [each.attrib["class"].split()[1] for each in with_class(picture, "ending")]
     assert sorts == ["right", "serial", "wrong", "wrong"]
     for words in (
-        "as handled one by one, in order of arrival",
-        "as handled one by one, in another order",
-        "not as handled one by one, in any order",
+        "as handling one after another, in arrival order",
+        "as handling one after another, in another order",
+        "no serial order gives this ending",
     ):
         assert words in words_of(picture)
 
@@ -106,8 +106,9 @@ def test_right_serial_and_wrong_have_signs_of_their_own(standard: Exploration) -
 def test_alternative_has_the_numbers(standard: Exploration) -> None:
     """Counts, shares, verdict and states are said."""
     alt = outcomes(standard).alt
-    claim = "that every interleaving ends as handled one by one, in order of arrival"
-    assert f"refuted {claim}; 4 endings, {standard.interleavings} interleavings" in alt
+    claim = "some schedules end differently from handling the events one after another"
+    claim = f"{claim}, in arrival order"
+    assert f"refuted: {claim}; 4 endings, {standard.interleavings} interleavings" in alt
     for each in standard.endings:
         assert f"{each.interleavings} = " in alt
 
@@ -275,15 +276,16 @@ def test_text_stays_inside_and_is_large_enough() -> None:
 
 def test_verdict_stands_beside_its_claim(standard: Exploration, disciplines: Comparison) -> None:
     """What is proved or refuted is said, in the words of the criterion."""
-    claim = "that every interleaving ends as handled one by one"
-    assert f"REFUTED | {claim}, in order of arrival" in words_of(outcomes(standard))
+    claim = "every schedule ends as handling the events one after another"
+    refuted = "some schedules end differently from handling the events one after another"
+    assert f"REFUTED: | {refuted}, in arrival order" in words_of(outcomes(standard))
     weaker = explore(standard.scenario.replace(criterion=Criterion.SERIALIZABLE, queue="mutex"))
-    assert f"PROVED | {claim}, in some order" in words_of(outcomes(weaker))
-    assert f"Proved or refuted is {claim}, in order of arrival." in words_of(
+    assert f"PROVED: | {claim}, in some order" in words_of(outcomes(weaker))
+    assert f"Proved or refuted is that {claim}, in arrival order." in words_of(
         draw_comparison(disciplines)
     )
     cut = explore(scenario(order, ["PAY", "SHIP"], queue="fifo_group"), limit=5)
-    assert "UNDETERMINED | whether every interleaving" in words_of(outcomes(cut))
+    assert "UNDETERMINED: | it is not known whether every schedule" in words_of(outcomes(cut))
 
 
 def test_shares_are_said_to_be_of_interleavings(standard: Exploration) -> None:
@@ -316,7 +318,7 @@ def test_one_ending_has_one_badge_in_every_picture(standard: Exploration) -> Non
     assert early.ending is not None
     assert (early.ending.fifo, early.ending.serializable) == (False, True)
     for picture in (outcomes(standard), lanes(early), state_graph(standard)):
-        assert "as handled one by one, in another order" in words_of(picture)
+        assert "as handling one after another, in another order" in words_of(picture)
         assert PALETTES["light"].quiet in picture.svg
     assert "in another order" not in words_of(lanes(replay(standard.scenario, "r1 l1 c1 s1")))
 

@@ -114,7 +114,8 @@ def test_title_and_key_say_the_conditions_and_the_claim(needed: ProtectionGrid) 
     """How many workers, what a check proves, and what a number counts."""
     words = " ".join(words_of(grid(needed)))
     assert "order, PAY, SHIP, 2 workers: how many endings there are" in words
-    assert "proved that every interleaving ends as handled one by one, in order of arrival" in words
+    claim = "every schedule ends as handling the events one after another, in arrival order"
+    assert f"proved: {claim}" in words
     assert "a number is how many endings there are" in words
     letters = protection_grid(order, ["PAY"], 3, {"crash": {"crashes": 1}}, max_receives=2)
     assert "order, PAY, 3 workers, dead letter after 2 receives:" in grid(letters).alt

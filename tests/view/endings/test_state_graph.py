@@ -40,7 +40,7 @@ def test_every_state_and_step_is_drawn() -> None:
     assert len(last) == len(exploration.endings)
     assert "4 last states with 4 endings: " in picture.alt
     assert (
-        "refunded (charge_card, refund_card), as handled one by one, in order of arrival"
+        "refunded (charge_card, refund_card), as handling one after another, in arrival order"
         in picture.alt
     )
     assert sum(id_.startswith("state-") for id_ in found) == exploration.states

@@ -179,7 +179,7 @@ def test_a_fault_has_a_button_or_a_reason() -> None:
     [
         ("", "open", "it goes on"),
         ("l1 c1 s1 l2 c2 s2", "right", "as FIFO"),
-        ("l2 s2 l1 i1", "serial", "not in order of arrival"),
+        ("l2 s2 l1 i1", "serial", "not in arrival order"),
         ("l1 l2 c1 s1 s2", "wrong", "forbidden: lost update"),
     ],
 )

@@ -1,0 +1,194 @@
+"""kill -9 of a server whose clients try again: every event counts once and in order."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from settlesim.http.serving import listening_socket
+from settlesim.store import SqliteStore, verify_store
+from tests.chaos.charts import FOLDER
+from tests.chaos.ledger import read
+from tests.chaos.nursery import PATIENCE
+from tests.chaos.roles import CHART
+from tests.documents import ROOT
+
+CLIENTS = 6
+
+
+class Server:
+    """``settlesim serve`` on one port and one store, started anew as often as it was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with listening_socket("127.0.0.1", 0) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.store = folder / "store.db"
+        self.log = (folder / "server.log").open("ab")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        words = ["serve", CHART, "--store", str(self.store), "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "settlesim", *words, "--visibility", "1", "--log", "off"],
+            cwd=ROOT,
+            env={**os.environ, FOLDER: str(self.folder)},
+            stdout=subprocess.DEVNULL,
+            stderr=self.log,
+        )
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            assert self.process.poll() is None, (self.folder / "server.log").read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise AssertionError("the server does not answer")
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.kill()
+        self.log.close()
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """End it."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+def post(server: Server, key: str, number: int, wait: float, seconds: float) -> dict[str, Any]:
+    """Send an event until the server has said what became of it."""
+    data = {"key": key, "number": number, "seconds": seconds, "poison": False}
+    body = {"type": "ADD", "data": data}
+    headers = {"Idempotency-Key": f"{key}-{number}"}
+    end = time.monotonic() + 4 * PATIENCE
+    while time.monotonic() < end:
+        try:
+            answer = httpx.post(
+                f"{server.url}/machines/{key}/events",
+                params={"wait": wait},
+                json=body,
+                headers=headers,
+                timeout=30,
+            )
+        except httpx.TransportError:
+            time.sleep(0.05)
+            continue
+        assert answer.status_code in (200, 202, 503), answer.text
+        if answer.status_code != 503:
+            found: dict[str, Any] = answer.json()
+            return found
+    raise AssertionError(f"event {number} of {key} was never accepted")
+
+
+def client(server: Server, key: str, seed: int, stop: threading.Event) -> int:
+    """Send events of one instance, a fifth of them twice, until told to stop."""
+    dice = random.Random(f"{seed} {key}")
+    number = 0
+    while not stop.is_set():
+        seconds = dice.choice((0.0, 0.02, 0.2))
+        for _ in range(2 if dice.random() < 0.2 else 1):
+            post(server, key, number, dice.choice((0, 0, 0.1, 5)), seconds)
+        number += 1
+    return number
+
+
+def campaign(folder: Path, seed: int, kills: int) -> str:
+    """Kill the server so often, and compare what was applied with what was accepted."""
+    keys = [f"key{number}" for number in range(CLIENTS)]
+    with Server(folder) as server:
+        sent = under_kills(server, keys, seed, kills)
+        for key, count in sent.items():
+            last = f"{server.url}/machines/{key}/events/{key}-{count - 1}"
+            while httpx.get(last, params={"wait": 20}, timeout=60).json()["stage"] == "waiting":
+                pass
+        assert server.kill(signal.SIGTERM) == 0
+    effects = read(folder / "effects")
+    with SqliteStore(server.store) as store:
+        for key, count in sent.items():
+            found = store.load(key)
+            assert found is not None
+            assert list(found.context["log"]) == list(range(count)), key
+        assert store.queue_names() == []
+    assert verify_store(server.store).is_whole
+    different = {each["idempotency_key"] for each in effects}
+    assert len(different) == 2 * sum(sent.values())
+    return (
+        f"embedded behind HTTP: {kills} kills, {sum(sent.values())} events on {CLIENTS} keys, 0 "
+        f"lost, 0 doubled, 0 reordered; {len(effects) - len(different)} of {len(different)} "
+        "effects repeated"
+    )
+
+
+def under_kills(server: Server, keys: list[str], seed: int, kills: int) -> dict[str, int]:
+    """Kill the server while clients send, and return how many events each instance got."""
+    dice, stop = random.Random(seed), threading.Event()
+    with ThreadPoolExecutor(len(keys)) as clients:
+        running = {key: clients.submit(client, server, key, seed, stop) for key in keys}
+        try:
+            for _ in range(kills):
+                time.sleep(dice.uniform(0.05, 1.5))
+                server.kill()
+                server.start()
+        finally:
+            stop.set()
+        return {key: each.result(8 * PATIENCE) for key, each in running.items()}
+
+
+@pytest.fixture
+def seed() -> int:
+    """Another one each time; a failing run prints it, and CHAOS_SEED repeats it."""
+    given = os.environ.get("CHAOS_SEED")
+    return random.SystemRandom().randrange(1_000_000) if given is None else int(given)
+
+
+def test_a_killed_server_loses_doubles_and_reorders_nothing(
+    tmp_path: Path, seed: int, finding: Callable[[object], None]
+) -> None:
+    """Clients try again with the same Idempotency-Key."""
+    finding(campaign(tmp_path, seed, kills=5))
+
+
+@pytest.mark.nightly
+def test_a_server_that_is_killed_often_does_not_either(
+    tmp_path: Path, seed: int, finding: Callable[[object], None]
+) -> None:
+    """Thirty times."""
+    finding(campaign(tmp_path, seed, kills=30))
+
+
+def test_an_event_survives_a_kill_between_its_acceptance_and_its_end(tmp_path: Path) -> None:
+    """Accepted with 202, then kill -9: the next server settles it."""
+    with Server(tmp_path) as server:
+        accepted = post(server, "a", 0, wait=0, seconds=4.0)
+        assert accepted["status"] == "accepted"
+        server.kill()
+        server.start()
+        again = post(server, "a", 0, wait=30, seconds=4.0)
+        assert (again["status"], again["outcome"], again["new"]) == ("settled", "resolved", False)
+        assert server.kill(signal.SIGTERM) == 0
+    with SqliteStore(server.store) as store:
+        found = store.load("a")
+    assert found is not None
+    assert len(found.context["log"]) == 1
