@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from settlesim.chart.definition import RESERVED_PREFIXES, TransitionKind
+from settlesim.chart.definition import ANY_EVENT, RESERVED_PREFIXES, TransitionKind
 from settlesim.chart.strict_json import JSONValue, freeze
 from settlesim.errors import InvalidEventError, InvalidValueError
 
@@ -18,6 +18,8 @@ __all__ = [
     "event_name",
     "external_event",
     "external_events",
+    "has_transition",
+    "matches",
     "name_flaw",
 ]
 
@@ -105,3 +107,29 @@ def external_events(chart: Chart) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(edge.trigger for edge in chart.edges if edge.kind is TransitionKind.EXTERNAL)
     )
+
+
+def has_transition(chart: Chart, event: str) -> bool:
+    """Whether a transition of the chart, of whatever state, may be triggered by an event."""
+    names = external_events(chart)
+    if event in names or chart.semantics == "transitions":
+        return event in names
+    return any(matches(event, name) for name in names)
+
+
+def matches(event: str, descriptor: str) -> bool:
+    """Whether an event matches an event descriptor of SCXML (SCXML 1.0, section 3.12.1).
+
+    Only what ends with an asterisk matches more than one event.
+
+    Examples
+    --------
+    >>> matches("a.b", "a.*"), matches("a", "a.*"), matches("ab", "a.*"), matches("a.b", "a")
+    (True, True, False, False)
+    """
+    if descriptor in {event, ANY_EVENT}:
+        return True
+    prefix = descriptor.removesuffix(ANY_EVENT)
+    if prefix == descriptor or not prefix.endswith("."):
+        return False
+    return event.startswith(prefix) or event == prefix[:-1]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from settlesim.chart import Chart
+from settlesim.chart.event import has_transition
 from settlesim.chart.problems import nearest
 from settlesim.cli.output import quoted
 from settlesim.errors import InvalidValueError, shorten
@@ -26,6 +27,7 @@ __all__ = [
     "counted",
     "deduplication_option",
     "duration",
+    "edited_option",
     "parse_duration",
     "queue_names",
     "queue_option",
@@ -92,6 +94,18 @@ def queue_option(function: Function) -> Function:
     )(function)
 
 
+def edited_option(function: Function) -> Function:
+    """Give a command the option ``--on-edited``, as `on_edited`."""
+    return click.option(
+        "--on-edited",
+        type=click.Choice(["refuse", "warn"]),
+        default="refuse",
+        show_default=True,
+        help="What becomes of an instance that this version of the chart saved before it was "
+        "edited: refuse it, or, while you develop, go on from it.",
+    )(function)
+
+
 def deduplication_option(function: Function) -> Function:
     """Give a command the option ``--deduplication-scope``."""
     return click.option(
@@ -138,7 +152,7 @@ def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
 def check_event(chart: Chart, name: str, known: Iterable[str]) -> str | None:
     """Say why an event is hardly meant for this chart; None where it may be."""
     events = tuple(known)
-    if name in events:
+    if name in events or has_transition(chart, name):
         return None
     close = nearest(name, events)
     hint = f"did you mean {close!r}?" if close else f"it has {', '.join(map(shorten, events))}."

@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 
 from settlesim.chart import EVENTLESS, Chart, Event, NodeKind, Transition, TransitionKind
 from settlesim.chart.definition import ANY_EVENT, RESERVED_PREFIXES
+from settlesim.chart.event import matches
 from settlesim.chart.functions import asked_state, takes_active
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.structure import HistoryStates, Structure
@@ -97,7 +98,8 @@ class ScxmlRules:
         exact = [event] if event in self._by_trigger else []
         if event == EVENTLESS:
             return tuple(exact)
-        return (*exact, *(each for each in self._wildcards if each != event and _fits(event, each)))
+        wider = (each for each in self._wildcards if each != event and matches(event, each))
+        return (*exact, *wider)
 
     def sources(self, event: str) -> dict[str, tuple[int, ...]]:
         """Return by source the transitions that an event may trigger, in document order.
@@ -335,10 +337,3 @@ def _is_in(guard: str, active: tuple[str, ...]) -> bool | None:
     """Return what ``In(state)`` says; None for any other guard."""
     state = asked_state(guard)
     return None if state is None else state in active
-
-
-def _fits(event: str, descriptor: str) -> bool:
-    if descriptor == ANY_EVENT:
-        return True
-    prefix = descriptor.removesuffix(ANY_EVENT)
-    return event.startswith(prefix) or event == prefix[:-1]

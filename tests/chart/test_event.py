@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from settlesim.chart import Event, external_event
-from settlesim.chart.event import MAX_NAME_LENGTH, name_flaw
+from settlesim.chart import Chart, Event, external_event
+from settlesim.chart.event import MAX_NAME_LENGTH, has_transition, name_flaw
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import InvalidEventError
 
@@ -63,3 +65,18 @@ def test_data_that_json_can_not_carry_is_refused() -> None:
     with pytest.raises(InvalidEventError) as caught:
         external_event("GO", {"when": {1, 2}})
     assert str(caught.value).startswith("event 'GO' cannot be sent: data['when'] has {1, 2}")
+
+
+@pytest.mark.parametrize(
+    ("semantics", "known", "unknown"),
+    [
+        ("scxml", ["GO", "skip", "skip.one"], ["go", "skipped", "GO.now"]),
+        ("transitions", ["GO", "skip.*"], ["skip", "skip.one"]),
+    ],
+)
+def test_a_chart_has_a_transition_for_what_its_descriptors_match(
+    semantics: Any, known: list[str], unknown: list[str]
+) -> None:
+    """By the rules of SCXML; by those of `transitions` an asterisk is a letter."""
+    chart = Chart(["a"], [["GO", "a", "a"], ["skip.*", "a", "a"]], "a", semantics=semantics)
+    assert [name for name in known + unknown if has_transition(chart, name)] == known

@@ -325,3 +325,15 @@ def test_an_initial_node_with_something_pending_is_no_warning() -> None:
     for boot in boots:
         report = check_chart(chart_of([{"name": "a", **boot}, settled("b")]))
         assert (report.verdict, report.findings) == (Verdict.PROVED, ())
+
+
+def test_an_asterisk_in_an_event_is_named_where_it_is_a_letter() -> None:
+    """The library `transitions` knows no event descriptors; with the rules of SCXML it is one."""
+    transitions = [["x.*", "a", "b"], ["*", "a", "b"]]
+    states = [{"name": name, "tags": ["settled"]} for name in "ab"]
+    found = Chart(states, transitions, "a").check().findings
+    assert [(each.code, each.where) for each in found] == [
+        ("SET303", "event '*'"),
+        ("SET303", "event 'x.*'"),
+    ]
+    assert Chart(states, transitions, "a", semantics="scxml").check().findings == ()

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from settlesim.chart import Chart, Event, Snapshot, Transition
+from settlesim.chart.event import matches
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import SettlesimError
 from settlesim.machine.fired import NO_HISTORY, Fired, History
@@ -211,6 +212,12 @@ def candidates(chart: Chart, attempt: Attempt) -> list[tuple[int, Transition]]:
     found = [
         (index, edge)
         for index, edge in enumerate(chart.edges)
-        if edge.trigger == attempt.trigger and edge.source in active
+        if edge.source in active and _may_trigger(chart, attempt.trigger, edge)
     ]
     return sorted(found, key=lambda pair: -pair[1].source.count("."))
+
+
+def _may_trigger(chart: Chart, trigger: str, edge: Transition) -> bool:
+    if chart.semantics == "scxml" and trigger and edge.trigger:
+        return matches(trigger, edge.trigger)
+    return edge.trigger == trigger
