@@ -511,6 +511,16 @@ class ChartMismatchError(StoreError):
 class MigrationError(ChartMismatchError):
     """A stored instance cannot be carried to the chart's version by its steps."""
 
+    stranded: bool
+    """Whether the steps lead where the chart cannot rest; otherwise there is none, or it failed."""
+
+    def __init__(
+        self, *, key: str, stored: str, current: str, reason: str, stranded: bool = False
+    ) -> None:
+        super().__init__(key=key, stored=stored, current=current, reason=reason)
+        self.stranded = stranded
+        self._facts["stranded"] = stranded
+
 
 class ChartEditedError(ChartMismatchError):
     """A stored instance was saved by this version of the chart, which had another definition."""

@@ -76,6 +76,21 @@ def test_the_durable_commands_print_what_stands_below_them(tmp_path: Path) -> No
     assert printed in blocks(TEXTS["durable.md"], "text")
 
 
+def test_the_commands_for_versions_print_what_stands_below_them(tmp_path: Path) -> None:
+    """From the first diff to retirement, on the store that the page's first example writes."""
+    text = TEXTS["versions.md"]
+    (shop,), (commands,) = blocks(text, "py"), blocks(text, "sh")
+    (tmp_path / "shop.py").write_text(shop, encoding="utf-8")
+    assert run([sys.executable, "-c", examples(text)[0][0]], tmp_path).returncode == 0
+    printed = ""
+    for command in commands.splitlines():
+        done = run([sys.executable, "-m", *shlex.split(command)], tmp_path)
+        assert done.returncode == 0
+        printed += done.stdout
+    assert printed in blocks(text, "text")
+    assert (tmp_path / "diff.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_page_of_the_durable_side_has_the_workers_settings() -> None:
     """With their defaults, and every outcome and field of its log."""
     text = TEXTS["durable.md"]

@@ -43,8 +43,8 @@ def _source(cell: Notebook) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    """The map, draw, settle, two about the simulator, two to play with, one for real, and one for
-    a chart of one's own."""
+    """The map, draw, settle, two about the simulator, two to play with, one for real, one about
+    change, and one for a chart of one's own."""
     names = [path.stem for path in NOTEBOOKS]
     assert names == [
         "00_start_here",
@@ -55,6 +55,7 @@ def test_there_are_notebooks() -> None:
         "05_play",
         "06_be_the_scheduler",
         "07_for_real",
+        "08_change",
         "10_your_own_chart",
     ]
 

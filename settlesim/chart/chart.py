@@ -517,14 +517,18 @@ class Chart:
         """
         return display.panel(self, **options)
 
-    def check(self, *, limit: int | None = None) -> Report:
+    def check(self, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
         """Prove or refute that every event ends in a settled configuration.
+
+        Where the chart has `migrations`, every settled configuration, event and delay of the
+        versions where they begin is followed, too.
 
         Parameters
         ----------
         limit : how many places to visit; beyond it the verdict is UNDETERMINED
+        known : frozen versions of the chart, from which a step has to lead here
         """
-        report: Report = display.check(self, **_given(limit=limit))
+        report: Report = display.check(self, **_given(limit=limit), known=known)
         return report
 
     def settling_graph(self, *, limit: int | None = None) -> SettlingGraph:

@@ -37,7 +37,16 @@ Names: TypeAlias = str | tuple[str, ...]
 
 
 class StepError(Exception):
-    """Says why a step cannot carry an instance."""
+    """Says why a step cannot carry an instance.
+
+    Parameters
+    ----------
+    stranded : whether it leads where the later chart cannot rest
+    """
+
+    def __init__(self, reason: str, *, stranded: bool = False) -> None:
+        super().__init__(reason)
+        self.stranded = stranded
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +223,8 @@ class Migration:
             if name not in self.to:
                 raise StepError(
                     f"{self.name} leads to {shorten(name, 60)}, which version {self.to.version} "
-                    "does not have"
+                    "does not have",
+                    stranded=True,
                 )
             found.extend(self.to.enter(name))
         return self._ordered(found)

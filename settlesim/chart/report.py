@@ -51,6 +51,12 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "SET302": (Severity.NOTE, "SCXML would enter the first child"),
     "SET303": (Severity.NOTE, "SCXML matches events by prefix and with an asterisk"),
     "SET304": (Severity.NOTE, "SCXML wants a final child"),
+    "SET401": (Severity.ERROR, "an instance of an earlier version has no place to rest"),
+    "SET402": (Severity.ERROR, "an event of an earlier version is gone"),
+    "SET403": (Severity.ERROR, "a delay of an earlier version is gone"),
+    "SET404": (Severity.ERROR, "no step leads on from an earlier version"),
+    "SET405": (Severity.ERROR, "edited without a new version"),
+    "SET406": (Severity.WARNING, "a step that only a dry run over the instances can show"),
     "SET901": (Severity.WARNING, "the chart is too large to visit whole"),
 }
 """Every code with its severity and what it stands for."""

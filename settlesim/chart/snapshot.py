@@ -68,6 +68,7 @@ class Snapshot:
         flaw = _flaw(record)
         if flaw:
             raise StoreDamagedError(path=source, reason=flaw)
+        history = record.get("history_states")
         return cls(
             chart=record["chart"],
             version=record["version"],
@@ -75,9 +76,9 @@ class Snapshot:
             context=freeze_object(record["context"], where=f"context of {source}"),
             revision=record["revision"],
             fingerprint=record.get("fingerprint"),
-            history_states=freeze_object(
-                record.get("history_states") or {}, where=f"history_states of {source}"
-            ),
+            history_states=freeze_object(history, where=f"history_states of {source}")
+            if history
+            else _NO_HISTORY,
         )
 
 

@@ -11,7 +11,7 @@ graph and the chart are looked at.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from settlesim import display
@@ -21,6 +21,7 @@ from settlesim.chart.report import CODES, Finding, Report, Severity, Verdict
 from settlesim.chart.retry import longest_waits
 from settlesim.chart.validation import ancestors, describe
 from settlesim.check.loops import Loop, find_loops, longest_run
+from settlesim.check.migrations import frozen_findings, migration_findings
 from settlesim.check.runs import ChartRuns, RunPhase, all_runs, names
 from settlesim.errors import shorten
 from settlesim.settling.settling import MAX_MICROSTEPS
@@ -38,14 +39,17 @@ _IN_LIMBO_AT_START: Final = (
 
 
 @display.check.register
-def check_chart(chart: Chart, *, limit: int | None = None) -> Report:
+def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
     """Prove or refute that every event ends in a settled configuration.
 
-    No service runs, and no function of the chart is called; they need not be bound.
+    Where the chart has `migrations`, that is also shown of every settled configuration, event and
+    delay of the versions where they begin. No service runs, and no function of the chart is
+    called; they need not be bound.
 
     Parameters
     ----------
     limit : how many places to visit; beyond it the verdict is UNDETERMINED
+    known : frozen versions of the chart, from which a step has to lead here
 
     Returns
     -------
@@ -66,6 +70,8 @@ def check_chart(chart: Chart, *, limit: int | None = None) -> Report:
         *_delays(chart),
         *_retries(chart),
         *(_differences(chart) if chart.semantics == "transitions" else ()),
+        *migration_findings(chart, limit=limit),
+        *frozen_findings(chart, tuple(known)),
     ]
     if not found.complete:
         findings.append(Finding("SET901", f"chart {shorten(chart.name)}", found.cut))

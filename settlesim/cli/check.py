@@ -21,7 +21,8 @@ tags one. For a machine of transitions, @add_state_features(Tags) on its class a
     short_help="Prove or refute that every event ends in a settled configuration.",
     help=f"""Prove or refute that every event of CHART ends in a settled configuration.
 
-    No function of the chart runs, and none needs to be bound.
+    Where CHART has migrations, also that every settled configuration, event and delay of earlier
+    versions has its place in it. No function of the chart runs, and none needs to be bound.
 
     {CHART_HELP}
 
@@ -31,19 +32,29 @@ tags one. For a machine of transitions, @add_state_features(Tags) on its class a
 )
 @chart_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--frozen",
+    default="charts",
+    show_default=True,
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Where `settlesim freeze` has put earlier versions, from which steps have to lead here.",
+)
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     help="Visit at most this many places; beyond it nothing is proved.",
 )
-def check(source: Source, as_json: bool, strict: bool, limit: int | None) -> None:
+def check(source: Source, as_json: bool, frozen: str, strict: bool, limit: int | None) -> None:
     """Check a chart."""
     from settlesim.chart.report import Severity
     from settlesim.check import check_chart
     from settlesim.cli.text import json_page
+    from settlesim.versions.frozen import frozen_charts
 
-    report = check_chart(source.chart) if limit is None else check_chart(source.chart, limit=limit)
+    known = frozen_charts(source.chart.name, frozen)
+    report = check_chart(source.chart, limit=limit, known=known)
     click.echo(json_page(report.to_dict()) if as_json else str(report))
     if report.errors and not any(node.tags for node in source.chart.states):
         click.echo(_NO_TAGS, err=True)

@@ -17,9 +17,11 @@ from settlesim.cli.dead_letters import dead_letters, redrive, resume_command
 from settlesim.cli.diff import diff
 from settlesim.cli.draw import draw_command
 from settlesim.cli.find import find
+from settlesim.cli.freeze import freeze_command
 from settlesim.cli.gallery import gallery
 from settlesim.cli.lab import lab
 from settlesim.cli.log import log
+from settlesim.cli.migrate import migrate_command
 from settlesim.cli.prune import prune
 from settlesim.cli.rehearse import rehearse_command
 from settlesim.cli.send import send
@@ -54,8 +56,7 @@ program = CommandGroup(
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
     gallery, draw_command, diff, check, convert, settle_command, start_command, send, work_command,
-    serve_command,
-    show, find, log, status, dead_letters, redrive, resume_command, verify, backup, prune,
-    rehearse_command, simulate, lab,
+    serve_command, show, find, log, status, dead_letters, redrive, resume_command, freeze_command,
+    rehearse_command, migrate_command, verify, backup, prune, simulate, lab,
 ):  # fmt: skip
     program.add_command(_command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,7 +13,7 @@ from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import quoted
 from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
-from settlesim.cli.store_options import StorePath
+from settlesim.cli.store_options import StorePath, edited_option
 
 if TYPE_CHECKING:
     from settlesim.chart import Chart
@@ -75,6 +75,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 )
 @stub_options
 @click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
+@edited_option
 @click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
 def settle_command(
     *,
@@ -85,6 +86,7 @@ def settle_command(
     event_id: str | None,
     path: str | None,
     simulated: bool | None,
+    on_edited: Literal["refuse", "warn"],
     as_json: bool,
     stub: bool,
     **stubs: Mapping[str, Callable[..., Any]],
@@ -99,6 +101,7 @@ def settle_command(
         path,
         lambda interpreter: interpreter.settle_sync(key, event, data, event_id),
         simulated=simulated,
+        on_edited=on_edited,
         as_json=as_json,
     )
 
@@ -142,6 +145,7 @@ def settle_command(
 )
 @stub_options
 @click.option("--simulated/--real", default=None, help="Which clock services and delays use.")
+@edited_option
 @click.option("--json", "as_json", is_flag=True, help="Print the settlement as JSON.")
 def start_command(
     *,
@@ -150,6 +154,7 @@ def start_command(
     event_id: str | None,
     path: str | None,
     simulated: bool | None,
+    on_edited: Literal["refuse", "warn"],
     as_json: bool,
     stub: bool,
     **stubs: Mapping[str, Callable[..., Any]],
@@ -164,6 +169,7 @@ def start_command(
         path,
         lambda interpreter: interpreter.start_sync(key, event_id),
         simulated=simulated,
+        on_edited=on_edited,
         as_json=as_json,
     )
 
@@ -175,6 +181,7 @@ def _run(
     settle: Callable[[Interpreter], Settlement],
     *,
     simulated: bool,
+    on_edited: Literal["refuse", "warn"],
     as_json: bool,
 ) -> None:
     """Settle an event or a start, tell what it did, and end with the exit status for it."""
@@ -184,9 +191,8 @@ def _run(
 
     with _store(path) as store:
         keeps_timers = isinstance(store, QueueStore)
-        interpreter = Interpreter(
-            chart, store, clock=SimulatedClock() if simulated else RealClock()
-        )
+        clock = SimulatedClock() if simulated else RealClock()
+        interpreter = Interpreter(chart, store, clock=clock, on_edited=on_edited)
         settlement = settle(interpreter)
         ignored = settlement.outcome is Outcome.IGNORED
         events = list(interpreter.accepts(key)) if ignored else []

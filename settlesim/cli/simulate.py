@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import thaw
-from settlesim.cli.charts import CHART_HELP, Source, chart_argument
+from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command, Refusal
 from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
 from settlesim.cli.text import plain, table
@@ -268,6 +268,7 @@ _OPTIONS: Final = {
     "errors": "--error",
     "durations": "--duration",
     "timers": "--timers",
+    "old": "--old",
 }
 """What the command line calls the parts of a scenario."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
@@ -381,7 +382,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     metavar="NAME,...",
     multiple=True,
     callback=_protections,
-    help="cas, fence, inbox, idempotent, or several with commas.",
+    help="cas, fence, inbox, idempotent, atomic, or several with commas.",
 )
 @_budget("crashes", "How often a worker may crash.")
 @_budget("expiries", "How often a visibility time-out may pass.")
@@ -449,6 +450,11 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     type=click.IntRange(min=1),
     help="Find about this many states; beyond it nothing is proved.",
 )
+@click.option(
+    "--old",
+    metavar="OLD",
+    help="An earlier version of CHART, which workers have until CHART takes over, at any point.",
+)
 @stub_options
 @click.option("--replay", "schedule", metavar="STEPS", help="Follow one schedule instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
@@ -479,6 +485,7 @@ def simulate(
     service: Mapping[str, Callable[..., Any]],
     guard: Mapping[str, Callable[..., Any]],
     assign: Mapping[str, Callable[..., Any]],
+    old: str | None,
     schedule: str | None,
     as_json: bool,
     certificate: bool,
@@ -495,6 +502,8 @@ def simulate(
     chart = bind_stubs(source.chart, functions, rest=stub)
     faults = ("crashes", "expiries", "duplicates", "service_failures")
     budgets = {name: options.pop(name) for name in faults}
+    if old is not None:
+        options["old"] = _earlier(find_chart(old).chart, functions, rest=stub)
     with _in_words_of_options():
         named = _events(chart, events, data, several=keys > 1)
         scenario = Scenario(chart, named, keys=keys, faults=budgets, **options)
@@ -505,6 +514,17 @@ def simulate(
             drawing = (picture or "bars", output, theme)
             status = _explore(scenario, limit, drawing, as_json=as_json, certificate=certificate)
     click.get_current_context().exit(status)
+
+
+def _earlier(
+    chart: Chart, functions: Mapping[str, Mapping[str, Callable[..., Any]]], *, rest: bool
+) -> Chart:
+    """Return the earlier version of a chart, with those of the stand-ins that it names."""
+    own = {
+        role: {name: each for name, each in named.items() if chart.roles.get(name) == role}
+        for role, named in functions.items()
+    }
+    return bind_stubs(chart, own, rest=rest)
 
 
 @contextmanager

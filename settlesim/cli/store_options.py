@@ -27,6 +27,7 @@ __all__ = [
     "counted",
     "deduplication_option",
     "duration",
+    "edited_option",
     "parse_duration",
     "queue_names",
     "queue_option",
@@ -90,6 +91,18 @@ def queue_option(function: Function) -> Function:
     """Give a command the option ``--queue``, as `queue`."""
     return click.option(
         "--queue", metavar="NAME", help="Only this queue; a queue has the name of its chart."
+    )(function)
+
+
+def edited_option(function: Function) -> Function:
+    """Give a command the option ``--on-edited``, as `on_edited`."""
+    return click.option(
+        "--on-edited",
+        type=click.Choice(["refuse", "warn"]),
+        default="refuse",
+        show_default=True,
+        help="What becomes of an instance that this version of the chart saved before it was "
+        "edited: refuse it, or, while you develop, go on from it.",
     )(function)
 
 

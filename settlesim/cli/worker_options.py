@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from settlesim.chart import Chart
+from settlesim.cli.store_options import edited_option
 
 if TYPE_CHECKING:
     from settlesim.runtime import Worker
@@ -30,6 +31,7 @@ class WorkerSettings:
     max_receives: int
     deadline: float
     grace: float
+    on_edited: Literal["refuse", "warn"]
 
     def worker(self, chart: Chart, store: SqliteStore, logger: logging.Logger) -> Worker:
         """Return the worker of a chart, on the queue of its name."""
@@ -51,6 +53,7 @@ class WorkerSettings:
             visibility_timeout=self.visibility,
             deadline=self.deadline,
             grace=self.grace,
+            on_edited=self.on_edited,
             logger=logger,
         )
 
@@ -108,6 +111,7 @@ _OPTIONS = (
         metavar="SECONDS",
         help="How long services have to end when the worker is stopped.",
     ),
+    edited_option,
 )
 
 
@@ -120,6 +124,7 @@ def worker_options(function: Callable[..., Any]) -> Callable[..., Any]:
         settings = WorkerSettings(**{name: values.pop(name) for name in names})
         return function(settings=settings, **values)
 
+    decorated: Callable[..., Any] = command
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated

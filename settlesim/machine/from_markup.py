@@ -64,13 +64,14 @@ _STATE_KEYS: Final = frozenset(
 )
 _TIMEOUT: Final = frozenset(("timeout", "on_timeout"))
 _TRANSITION_KEYS: Final = frozenset((*POSITIONAL, "label"))
+_SEPARATORS: Final = ("_", ".", "/", "↦", "->", ">", ":", "-", " ")
 _OPTIONAL: Final = frozenset(("ignore_invalid_triggers",))
 
 
 def chart_from_markup(
     markup: Mapping[str, Any],
     *,
-    separator: str = "_",
+    separator: str | None = None,
     nested: bool | None = None,
     name: str | None = None,
 ) -> Imported:
@@ -79,7 +80,10 @@ def chart_from_markup(
     Parameters
     ----------
     markup : what ``MarkupMachine.markup`` returns, or the same as JSON or YAML has it
-    separator : what joins parent and child in the names of sources and destinations
+    separator
+        What joins parent and child in the names of sources and destinations. Markup does not
+        say it; by default it is the usual one under which most names are known: ``_``, then
+        ``.``, ``/``, ``↦`` and others.
     nested
         Whether the machine is hierarchical, so that ``"C_1"`` is a state inside ``"C"``; by
         default it is if a state has children.
@@ -103,15 +107,17 @@ def chart_from_markup(
     Chart('lamp', version=1, 2 nodes, 1 transitions)
     """
     problems = Problems(name or markup.get("name"))
-    reader = _Reader(problems, separator)
+    reader = _Reader(problems)
     states = reader.states(markup.get("states"), "states", 0)
     transitions = reader.transitions(markup.get("transitions"), "transitions")
     problems.raise_if_any()
     names = dict(_all_names(states))
     if nested is None:
         nested = any(each.get(key) for each, _ in names.values() for key in _CHILDREN)
+    if separator is None:
+        separator = _likely_separator(names, [*_ends(transitions), *_texts(markup.get("initial"))])
     if nested:
-        reader.refuse_separators(names)
+        reader.refuse_separators(names, separator)
     for key in sorted(map(str, set(markup) - MARKUP_KEYS - _KNOWN)):
         reader.left_out.append(f"the key {shorten(key)}: nothing here knows it")
     machine = _machine(markup, states, transitions, nested=nested, separator=separator)
@@ -135,10 +141,9 @@ _KNOWN: Final = frozenset(("states", "transitions", "initial", "name"))
 class _Reader:
     """Checks shapes, and copies: `transitions` writes into what it is given."""
 
-    def __init__(self, problems: Problems, separator: str) -> None:
+    def __init__(self, problems: Problems) -> None:
         self.problems = problems
         self.left_out: list[str] = []
-        self._separator = separator
         self._states = 0
         self._transitions = 0
 
@@ -224,13 +229,13 @@ class _Reader:
             for key in sorted(map(str, set(spec) - known))
         )
 
-    def refuse_separators(self, names: Mapping[str, Any]) -> None:
+    def refuse_separators(self, names: Mapping[str, Any], separator: str) -> None:
         """Refuse what `transitions` cannot build: a separator inside a name with children."""
         for name, (record, parts) in names.items():
-            if self._separator in parts[-1] and len(record) > 1:
+            if separator in parts[-1] and len(record) > 1:
                 self.problems.add(
                     f"state {shorten(name)}",
-                    f"has the separator {self._separator!r} in its name: say what joins parent "
+                    f"has the separator {separator!r} in its name: say what joins parent "
                     "and child with separator=",
                 )
         self.problems.raise_if_any()
@@ -245,6 +250,23 @@ class _Reader:
         self.problems.raise_if_any()
         if initial:
             machine.initial = initial
+
+
+def _likely_separator(names: Mapping[str, Any], ends: list[Any]) -> str:
+    """Return what joins parent and child where most ends of transitions are known by it."""
+    paths = [parts for _, parts in names.values()]
+
+    def known(separator: str) -> int:
+        full = {separator.join(parts) for parts in paths}
+        return sum(each in full for each in ends)
+
+    return max(_SEPARATORS, key=known)  # the first of several that are equally good
+
+
+def _ends(transitions: list[dict[str, Any]]) -> Iterator[Any]:
+    for each in transitions:
+        yield from as_list(each["source"])
+        yield each["dest"]
 
 
 def _texts(names: object) -> Iterator[Any]:

@@ -24,7 +24,7 @@ from settlesim.chart import (
 from settlesim.chart.functions import takes_active
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, freeze_object
-from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError
+from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError, names_of
 from settlesim.machine.builder import apply, build_machine, leaves_of, machine_of
 from settlesim.machine.fired import NO_HISTORY, Fired, History
 from settlesim.machine.machine import Instance, NestedSettleMachine
@@ -309,6 +309,20 @@ def program_of(chart: Chart) -> Program:
     if program is None:
         program = chart.cache["program"] = Program(chart)
     return program
+
+
+def flaw_of_rest(program: Program, configuration: tuple[str, ...]) -> str | None:
+    """Say why no instance can be saved in a configuration; None where one can."""
+    chart, leaves = program.chart, names_of(configuration)
+    gone = [leaf for leaf in configuration if leaf not in chart]
+    if gone:
+        return f"state {names_of(gone)} is not in version {chart.version}"
+    if not program.is_legal(configuration):
+        return f"{leaves} cannot be active together in version {chart.version}"
+    kinds = program.rest_kinds(configuration)
+    if None in kinds or ("rejected" in kinds and chart.on_reject == "discard"):
+        return f"{leaves} is not settled in version {chart.version}"
+    return None
 
 
 def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:

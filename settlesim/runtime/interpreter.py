@@ -23,19 +23,18 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from settlesim.argument_checks import check_count
-from settlesim.chart import Chart, Event, Snapshot, Transition, chart_to_json, read_chart
+from settlesim.chart import Chart, Event, Snapshot, Transition
 from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import (
+    ChartMismatchError,
     InvalidValueError,
-    SettlesimError,
     newer_version,
     shorten,
 )
 from settlesim.machine.program import check_snapshot, program_of
 from settlesim.ports import (
-    ChartDefinition,
     ChartStore,
     Clock,
     DurableTimer,
@@ -52,7 +51,7 @@ from settlesim.runtime.transactions import Keeping
 from settlesim.settling.macrostep import activities_of
 from settlesim.settling.settlement import Elapsed, Settlement
 from settlesim.settling.settling import MAX_MICROSTEPS
-from settlesim.versions import Carried, chain_of
+from settlesim.versions import Carried, chain_of, definition_of, known_charts
 
 __all__ = ["DEADLINE", "SERVICE_TIMEOUT", "Interpreter", "Loaded", "OnEdited", "ServiceCall"]
 
@@ -170,9 +169,7 @@ class Interpreter:
         self.on_edited: OnEdited = on_edited
         self._timers = store.timers if isinstance(store, QueueStore) else None
         self._charts = store if isinstance(store, ChartStore) else None
-        self._definition = ChartDefinition(
-            chart.name, chart.version, chart.fingerprint, chart_to_json(chart)
-        )
+        self._definition = definition_of(chart)
         self._told: set[str | None] = set()
         if self._charts is not None:
             self._charts.check_version(chart.name, chart.version)
@@ -376,15 +373,34 @@ class Interpreter:
         if newest is not None and newest > self.chart.version:
             raise newer_version(key, self.chart.name, self.chart.version, newest)
 
+    def check_event(self, loaded: Loaded, key: str, event: str) -> None:
+        """Refuse an event that a later version of the chart may know, and this one does not.
+
+        To this one it would be ignored, and lost.
+
+        Raises
+        ------
+        ChartMismatchError
+            The store has seen a later version.
+        """
+        if self._charts is None or self.chain.knows(event):
+            return
+        newest, chart = self._charts.newest_version(self.chart.name), self.chart
+        if newest is not None and newest > chart.version:
+            stored = loaded.stored
+            raise ChartMismatchError(
+                key=key,
+                stored="no version so far"
+                if stored is None
+                else f"{stored.chart} version {stored.version}",
+                current=f"{chart.name} version {chart.version}",
+                reason=f"it has no event {shorten(event, 60)}, and the store has seen version "
+                f"{newest}, which may have it",
+            )
+
     def _known_charts(self) -> dict[str, Chart]:
         """Return the definitions of this chart that the store knows, by their fingerprints."""
-        found: dict[str, Chart] = {}
-        for each in self._charts.charts(self.chart.name) if self._charts is not None else ():
-            try:
-                found[each.definition.fingerprint] = read_chart(each.definition.text)
-            except SettlesimError:  # of a version of settlesim that knows other keys
-                continue
-        return found
+        return {} if self._charts is None else known_charts(self._charts, self.chart.name)
 
     def _tell_of(self, stored: Snapshot, key: str) -> None:
         """Say once that an instance is taken as it is, though its chart may be another one."""

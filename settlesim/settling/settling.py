@@ -32,7 +32,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from copy import copy
-from dataclasses import replace
 from typing import Final
 
 from settlesim.chart import Chart, Event, Snapshot, external_event
@@ -520,12 +519,14 @@ class Settling:
         return outcome is not Outcome.IGNORED
 
     def _snapshot(self, saved: bool) -> Snapshot:
-        """Return where the instance is now; what else the snapshot before says stays."""
-        return replace(
-            self.before,
-            configuration=self._position.configuration,
-            context=self._context,
-            revision=self.before.revision + saved,
+        """Return where the instance is now."""
+        before = self.before
+        return Snapshot(  # all of its fields: `replace` would take longer
+            before.chart,
+            before.version,
+            self._position.configuration,
+            self._context,
+            before.revision + saved,
             fingerprint=self._program.chart.fingerprint,
             history_states=frozen_history(self._position.history),
         )

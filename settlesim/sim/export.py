@@ -61,6 +61,7 @@ def _check_plain(scenario: Scenario) -> None:
         "it has protections": bool(scenario.protections),
         "it has monitors": bool(scenario.monitors),
         "it has a limit of receives": scenario.max_receives is not None,
+        "it has a deployment": scenario.old is not None,
         "it has timers": len(scenario.messages) > len(scenario.events),
         f"it has {len(scenario.events)} events, a process each; Spin has {_MAX_PROCESSES}": (
             len(scenario.events) > _MAX_PROCESSES
@@ -221,6 +222,9 @@ def to_pytest(scenario: Scenario, schedule: Schedule | str, chart: str) -> str:
         raise SimulationError(
             where="chart", reason=f"is {shorten(chart)}; 'package.module:name' is needed"
         )
+    if scenario.old is not None:
+        reason = "has two versions of its chart, and a test is written for one"
+        raise SimulationError(where="scenario", reason=reason)
     played = replay(scenario, schedule)
     if played.ending is None:
         raise SimulationError(

@@ -42,6 +42,7 @@ from settlesim.sim.moves import MessagePhase, Moves, Shared
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.services import Services
 from settlesim.sim.terms import Step
+from settlesim.sim.two_versions import TwoVersionChart
 
 __all__ = ["EndingIdentity", "Model", "State", "table_for"]
 
@@ -75,7 +76,17 @@ class Gate(NamedTuple):
 
 def table_for(scenario: Scenario) -> CompiledChart:
     """Return a table for the scenario's chart, results and failures."""
-    chart = scenario.chart
+    chart, old = scenario.chart, scenario.old
+    if old is not None:
+        return TwoVersionChart(
+            chart,
+            old,
+            scenario.results,
+            (Services(chart), Services(old)),
+            failures=scenario.faults.service_failures,
+            service_timeout=SERVICE_TIMEOUT,
+            assumptions=scenario.assumptions,
+        )
     return CompiledChart(
         chart,
         scenario.results,
@@ -197,10 +208,10 @@ class Model:
             self.shared.append(shared)
         return number
 
-    @staticmethod
-    def _may_move(phase: MessagePhase, mask: int) -> bool:
+    def _may_move(self, phase: MessagePhase, mask: int) -> bool:
         return (
             bool(phase.deliveries)
+            or phase.message in self.moves.firsts
             or phase.status == UNSENT
             or (phase.status == DELETED and bool(mask & 4))
         )
@@ -263,7 +274,7 @@ class Model:
         active = tuple(
             (index, self.size + 1 + self.key_of[index])
             for index, status in enumerate(statuses)
-            if everyone or status in {IN_FLIGHT, UNSENT}
+            if everyone or status in {IN_FLIGHT, UNSENT} or index in self.moves.firsts
         )
         ends = not receivable and not queue & self._busy_mask
         return Gate(receivable, active, self._table(mask), mask, ends)
@@ -377,6 +388,7 @@ class Model:
                 [list(each) for each in rest],
                 effects,
                 names,
+                *([shared.deployed] if self.moves.firsts else []),
                 *(
                     [[list(each) for each in shared.timers], shared.received]
                     if shared.timers

@@ -12,21 +12,26 @@ Rules
 4. With ``inbox`` a save and a skip note the message with the instance, in one write. A
    handler that loads an instance which has its message goes straight to the delete.
 5. With ``idempotent`` a call has its effect once per event, invocation and number.
-6. An event that comes to no settled node is given back; under ``direct`` the caller gets
+6. With ``atomic`` a save or a skip deletes the message in the same write, as `settlesim.Worker`
+   does. It is refused where the receipt is not good: where a delete would do nothing.
+7. An event that comes to no settled node is given back; under ``direct`` the caller gets
    the error, and that is all.
-7. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
+8. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
    flight still (SQS API, DeleteMessage).
-8. A crash ends a handler at any point; the message comes back if the handler's receipt is
+9. A crash ends a handler at any point; the message comes back if the handler's receipt is
    good. A visibility time-out brings the message back while the handler goes on.
-9. A message that comes back after `max_receives` receives is a dead letter.
-10. The effect of a service shows when it comes back; a service that fails or runs out of
+10. A message that comes back after `max_receives` receives is a dead letter.
+11. The effect of a service shows when it comes back; a service that fails or runs out of
     time has none, and neither has one whose state is left before it comes back, unless the
     scenario says that a time-out may come after the effect.
-11. While several services and delays run in a handler, each of them may complete next.
-12. A save starts the delays of the state that it saves, and ends those of states that were left.
+12. While several services and delays run in a handler, each of them may complete next.
+13. A save starts the delays of the state that it saves, and ends those of states that were left.
     One that runs may be due at any point: its message then enters the queue, before the events of
     its instance that were never received. A message whose delay was ended since it was sent is
     only deleted.
+13. Where a later version of the chart takes over at some point, what is received before is handled
+    by the earlier version to its end, what is received from then on by the later one. Instances
+    are independent, so each has such a point of its own.
 """
 
 from __future__ import annotations
@@ -43,10 +48,12 @@ from settlesim.sim.program_nodes import Branch, GivenUp, ProgramNodeKind, TableN
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.terms import Kind, Step
 from settlesim.sim.timing import nanoseconds
+from settlesim.sim.two_versions import TwoVersionChart
 
 __all__ = [
     "DONE",
     "START",
+    "START_OLD",
     "CallIdentity",
     "Delivery",
     "MessagePhase",
@@ -60,6 +67,8 @@ START: Final = -1
 """Instead of a program's node: received, nothing loaded."""
 DONE: Final = -2
 """Instead of a program's node: only the delete is left."""
+START_OLD: Final = -3
+"""As `START`, received by a worker that has the earlier version of the chart."""
 
 _CRASH, _EXPIRE, _DUPLICATE, _FAIL = 1, 2, 4, 8  # the bits of a mask, in the order of Faults
 _FAULTS: Final = {
@@ -134,6 +143,8 @@ class Shared(NamedTuple):
     """By the position of the delay in `CompiledChart.durable`."""
     received: int = 0
     """The last event that was received, from 1, where a FIFO queue has timers."""
+    deployed: bool = False
+    """Whether the later version of the chart has taken over, where there are two."""
 
 
 class CallIdentity(NamedTuple):
@@ -180,12 +191,16 @@ class Moves:
             tuple(other for other in range(index) if key_of[other] == key)
             for index, key in enumerate(key_of[: self.size])
         ]
+        self._two = table if isinstance(table, TwoVersionChart) else None
+        self.firsts = frozenset(key_of.index(key) for key in key_of) if self._two else frozenset()
+        """The messages that carry the step of a deployment: the first one of each instance."""
         self._direct = scenario.queue == "direct"
         self._fifo = scenario.queue.startswith("fifo_")
         cas, fence, inbox, idempotent = (
             name in scenario.protections for name in ("cas", "fence", "inbox", "idempotent")
         )
         self._cas, self._fence, self._inbox, self._idempotent = cas, fence, inbox, idempotent
+        self._atomic = "atomic" in scenario.protections
         watched = set(scenario.monitors)
         self._watched = sum(MONITORS[name].bit for name in scenario.monitors)
         self._versions = cas or bool(watched & {"lost update", "stale read"})
@@ -213,7 +228,8 @@ class Moves:
 
     def node_text(self, node: int) -> str:
         """Return a node of a program, as text that is the same in every process."""
-        return {START: "start", DONE: "done"}.get(node) or self.table.node_text(node)
+        names = {START: "start", DONE: "done", START_OLD: "start old"}
+        return names.get(node) or self.table.node_text(node)
 
     # --- receive and load -----------------------------------------------------------------
 
@@ -225,13 +241,17 @@ class Moves:
         after = phase._replace(
             status=IN_FLIGHT,
             receives=number,
-            deliveries=(*phase.deliveries, Delivery(number, START)),
+            deliveries=(*phase.deliveries, Delivery(number, self._begun(shared))),
         )
         if self._timed and self._fifo and shared.received <= phase.message < self.size:
             shared = shared._replace(received=phase.message + 1)
         if not self._direct:
             return Step(Kind.RECEIVE, phase.message + 1, number), after, shared
         return self._load(after, len(after.deliveries) - 1, shared)
+
+    def _begun(self, shared: Shared) -> int:
+        """Return where a delivery begins: by which version of the chart it is handled."""
+        return START_OLD if self._two is not None and not shared.deployed else START
 
     def _load(self, phase: MessagePhase, place: int, shared: Shared) -> Move:
         number = phase.deliveries[place].number
@@ -242,7 +262,11 @@ class Moves:
             return step, self._at(phase, place, Delivery(number, DONE)), shared
         if phase.message < self.size:
             event = self._messages[phase.message]
-            node = self.table.program(shared.state, event.event, event.data)
+            if self._two is None:
+                node = self.table.program(shared.state, event.event, event.data)
+            else:
+                by_old = phase.deliveries[place].node == START_OLD
+                node = self._two.program(shared.state, event.event, event.data, by_old=by_old)
         else:
             delay, turn = self.timer_of[phase.message - self.size]
             if shared.timers[delay][:2] != (2, turn + 1):  # its state was left since
@@ -259,9 +283,11 @@ class Moves:
         if phase.status == UNSENT:
             yield from self._due(phase, shared)
             return
+        if phase.message in self.firsts and not shared.deployed:
+            yield Step(Kind.DEPLOY, message), phase, shared._replace(deployed=True)
         for place, delivery in enumerate(phase.deliveries):
             number = delivery.number
-            if delivery.node == START:
+            if delivery.node in {START, START_OLD}:
                 yield self._load(phase, place, shared)
             elif delivery.node == DONE:
                 yield Step(Kind.DELETE, message, number), self._delete(phase, place), shared
@@ -294,14 +320,19 @@ class Moves:
             self.failing.update(dict.fromkeys(self.table.errors(delivery.node)))
         elif node.kind is ProgramNodeKind.UNKNOWN:
             self.gaps[f"{self._messages[phase.message].event}: {node.text}"] = None
-        elif node.kind is ProgramNodeKind.SKIP:
+        elif node.kind is ProgramNodeKind.SKIP and not self._receipt_refused(phase, place):
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
+        elif node.kind is ProgramNodeKind.STRANDED:
+            after, kept = self._back(phase, place, shared)
+            if after.status == VISIBLE:  # nobody who may have it can handle it
+                after, kept = after._replace(status=DEAD), self._buried(kept, phase.message, DEAD)
+            yield Step(Kind.GIVE_BACK, message, number), after, kept
         elif node.kind is ProgramNodeKind.ERROR:
             self._check_poison(phase, node)
             step = Step(Kind.GIVE_BACK, message, number)
             yield step, *self._back(phase, place, shared, lost=self._direct)
-        elif self._refused(phase, delivery, shared):
+        elif self._receipt_refused(phase, place) or self._refused(phase, delivery, shared):
             yield Step(Kind.CONFLICT, message, number), *self._back(phase, place, shared)
         else:
             saved = self._save(phase, delivery, node, shared)
@@ -315,6 +346,10 @@ class Moves:
                 reason=f"comes to no settled state where it may be handled ({node.text}); the "
                 "message would come back as often as it is handled there. Give max_receives.",
             )
+
+    def _receipt_refused(self, phase: MessagePhase, place: int) -> bool:
+        """Whether a write that deletes the message is refused."""
+        return self._atomic and self._delete(phase, place).status != DELETED
 
     def _refused(self, phase: MessagePhase, delivery: Delivery, shared: Shared) -> bool:
         return (self._cas and delivery.version != shared.version) or (
@@ -336,6 +371,8 @@ class Moves:
     def _finish(self, phase: MessagePhase, place: int) -> MessagePhase:
         if self._direct:
             return self._without(phase, place)._replace(status=DELETED)
+        if self._atomic:
+            return self._delete(phase, place)
         return self._at(phase, place, Delivery(phase.deliveries[place].number, DONE))
 
     @staticmethod

@@ -23,6 +23,8 @@ class ProgramNodeKind(enum.Enum):
     """Ignored or rejected, and no start to keep: there is nothing to save."""
     ERROR = "error"
     """The event comes to no settled state; `TableNode.text` says why."""
+    STRANDED = "stranded"
+    """The later of two versions cannot go on from the instance; `TableNode.text` says why."""
     UNKNOWN = "unknown"
     """What comes next is not known; `TableNode.text` says why."""
 

@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple
 
 from settlesim.chart import Chart, Snapshot, external_event
 from settlesim.chart.event import external_events, has_transition
+from settlesim.chart.migration import Migration
 from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
@@ -57,6 +58,7 @@ PROTECTIONS: Final[Mapping[str, str]] = {
     "fence": "a save is refused where the message was received again since",
     "inbox": "what is saved names the messages that are in it; a repetition is only deleted",
     "idempotent": "a service that is called again for the same event has no second effect",
+    "atomic": "a save deletes the message in one write, refused where the receipt is not good",
 }
 """Every protection of the handler, with what it does."""
 
@@ -77,6 +79,7 @@ _KEYS: Final = (
     "durations",
     "errors",
     "timers",
+    "old",
 )
 _TIMERS: Final = 4
 """How often a timer may come where the scenario does not say so: at most as often as events."""
@@ -146,6 +149,10 @@ class Scenario:
         that a service that is not waited for any more, since its time-out has passed or its state
         was left, may have had its effect all the same. Services that are not named raise an error
         that nobody knows. How often is said by ``service_failures``.
+    old
+        An earlier version of the chart, which workers have until `chart` takes over, at any point;
+        what they have received by then they handle to the end. `start` is in its words. None
+        where all workers have `chart`.
     timers
         How often each delay of a settled state may come, for each instance. None for as often as
         the instance has events, up to 4. Where one could come more often, nothing is proved.
@@ -183,6 +190,7 @@ class Scenario:
     durations: Mapping[str, tuple[float, float]]
     errors: Mapping[str, tuple[ServiceError, ...]]
     timers: int
+    old: Chart | None
 
     def __init__(
         self,
@@ -203,9 +211,11 @@ class Scenario:
         durations: Mapping[str, float | tuple[float, float]] | None = None,
         errors: Mapping[str, Iterable[Any]] | None = None,
         timers: int | None = None,
+        old: Chart | None = None,
     ) -> None:
         set_ = object.__setattr__
         set_(self, "chart", _chart(chart))
+        set_(self, "old", _old(old, chart))
         _whole("keys", keys, 1)
         set_(self, "events", _messages(events, chart.name, keys))
         set_(self, "keys", len(self.instances))
@@ -216,14 +226,14 @@ class Scenario:
         set_(self, "monitors", _names("monitors", monitors, MONITORS))
         set_(self, "faults", _faults(faults))
         set_(self, "criterion", _criterion(criterion))
-        set_(self, "start", _start(start, chart))
+        set_(self, "start", _start(start, chart if old is None else old))
         if max_receives is not None:
             _whole("max_receives", max_receives, 1)
         set_(self, "max_receives", max_receives)
-        set_(self, "results", _results(results, chart))
+        set_(self, "results", _results(results, self._services()))
         set_(self, "timing", _timing(timing))
-        set_(self, "durations", _by_service("durations", durations, chart))
-        set_(self, "errors", _by_service("errors", errors, chart))
+        set_(self, "durations", _by_service("durations", durations, self._services()))
+        set_(self, "errors", _by_service("errors", errors, self._services()))
         if timers is None:
             counts = Counter(each.key for each in self.events)
             timers = min(max(counts.values()), _TIMERS)
@@ -240,7 +250,7 @@ class Scenario:
                 "faults['duplicates']",
                 f"a FIFO queue delivers none of its own, and queue is {queue!r}",
             )
-        if faults.service_failures and "service" not in self.chart.roles.values():
+        if faults.service_failures and not self._services():
             raise _refusal(
                 "faults['service_failures']",
                 f"chart {self.chart.name!r} has no service that could fail",
@@ -252,6 +262,12 @@ class Scenario:
                 "faults={'service_failures': 1} as well",
             )
 
+    def _services(self) -> list[str]:
+        """Return the services that a worker may call, of either version."""
+        charts = [self.chart, *([] if self.old is None else [self.old])]
+        roles = (item for chart in charts for item in chart.roles.items())
+        return list(dict.fromkeys(name for name, role in roles if role == "service"))
+
     def _check_direct(self) -> None:
         """Refuse what needs a queue."""
         for where, needs, given in (
@@ -259,6 +275,7 @@ class Scenario:
             ("faults['duplicates']", "they need a queue", self.faults.duplicates),
             ("protections", "fence needs the receipts of a queue", "fence" in self.protections),
             ("protections", "inbox needs messages that come again", "inbox" in self.protections),
+            ("protections", "atomic needs messages to delete", "atomic" in self.protections),
             ("max_receives", "needs a queue", self.max_receives is not None),
         ):
             if given:
@@ -289,9 +306,12 @@ class Scenario:
     @property
     def unknown_events(self) -> tuple[str, ...]:
         """Say of each event that the chart does not know that it is ignored."""
-        known = external_events(self.chart)
+        charts = [self.chart, *([] if self.old is None else [self.old])]
+        known = [name for chart in charts for name in external_events(chart)]
         names = dict.fromkeys(
-            each.event for each in self.events if not has_transition(self.chart, each.event)
+            each.event
+            for each in self.events
+            if not any(has_transition(chart, each.event) for chart in charts)
         )
         return tuple(
             f"chart {self.chart.name!r} has no event {shorten(name, 60)}, which is ignored; "
@@ -330,11 +350,15 @@ class Scenario:
                 name: [error._asdict() for error in errors] for name, errors in self.errors.items()
             },
             "timers": self.timers,
+            "old": None if self.old is None else self.old.to_dict(),
         }
 
     @classmethod
     def from_dict(
-        cls, record: Mapping[str, Any], functions: Mapping[str, Any] | None = None
+        cls,
+        record: Mapping[str, Any],
+        functions: Mapping[str, Any] | None = None,
+        migrations: Iterable[Migration] = (),
     ) -> Scenario:
         """Read a mapping such as `to_dict` writes.
 
@@ -342,6 +366,7 @@ class Scenario:
         ----------
         record : plain JSON
         functions : what to bind to the chart's names; without, only its shape is there
+        migrations : the steps that lead from the earlier version to the chart, where there is one
 
         Raises
         ------
@@ -354,6 +379,10 @@ class Scenario:
             if key not in _KEYS:
                 raise _unknown("scenario", key, _KEYS)
         rest = {**record, "chart": Chart.from_dict(record["chart"]).bind(functions or {})}
+        if record.get("old") is not None:
+            rest["chart"] = _bound(record["chart"], functions)
+            rest["old"] = _bound(record["old"], functions)
+            rest["chart"] = rest["chart"].with_migrations(*migrations)
         if not isinstance(rest.get("start"), (str, NoneType)):
             try:
                 rest["start"] = Snapshot.from_dict(rest["start"], source="start")
@@ -365,13 +394,14 @@ class Scenario:
 
     def _parts(self) -> str:
         record = self.to_dict()
-        del record["chart"]
+        del record["chart"], record["old"]
         return encode(record)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scenario):
             return NotImplemented
-        return self.chart == other.chart and self._parts() == other._parts()
+        charts = (self.chart, self.old) == (other.chart, other.old)
+        return charts and self._parts() == other._parts()
 
     def __hash__(self) -> int:
         return hash((self.chart, self._parts()))
@@ -388,6 +418,8 @@ class Scenario:
             parts.append(f"max_receives={self.max_receives}")
         if self.timing != "any":
             parts.append(f"timing={self.timing}")
+        if self.old is not None:
+            parts.append(f"version {self.chart.version} takes over from {self.old.version}")
         parts += [f"{name}={least:g}..{most:g}s" for name, (least, most) in self.durations.items()]
         return f"Scenario({', '.join(parts)})"
 
@@ -439,12 +471,39 @@ def _chart(chart: object) -> Chart:
     return chart
 
 
-def _results(results: object, chart: Chart) -> FrozenDict | None:
+def _bound(record: Mapping[str, Any], functions: Mapping[str, Any] | None) -> Chart:
+    chart = Chart.from_dict(record)
+    return chart.bind({k: v for k, v in (functions or {}).items() if k in chart.roles})
+
+
+def _old(old: object, chart: Chart) -> Chart | None:
+    """Return the earlier version of the chart that it takes over from."""
+    if old is None:
+        return None
+    if not isinstance(old, Chart):
+        raise _refusal("old", f"is {shorten(old, 60)}; a Chart is needed")
+    if old.name != chart.name or old.version >= chart.version:
+        raise _refusal(
+            "old",
+            f"is {old.name!r} version {old.version}; an earlier version of {chart.name!r} than "
+            f"{chart.version} is needed",
+        )
+    for each in (old, chart):
+        delays = durable_delays(each)
+        if delays:
+            raise _refusal(
+                "old",
+                f"version {each.version} has delays in settled states ({', '.join(delays)}), and "
+                "a deployment is explored only without them",
+            )
+    return old
+
+
+def _results(results: object, services: list[str]) -> FrozenDict | None:
     if results is None:
         return None
     if not isinstance(results, Mapping):
         raise _refusal("results", f"is {shorten(results)}; a mapping from services is needed")
-    services = [name for name, role in chart.roles.items() if role == "service"]
     for name in results:
         if name not in services:
             raise _unknown("results", name, services)
@@ -457,11 +516,10 @@ def _timing(timing: object) -> str:
     return timing
 
 
-def _by_service(where: str, given: object, chart: Chart) -> Mapping[str, Any]:
+def _by_service(where: str, given: object, services: list[str]) -> Mapping[str, Any]:
     """Return durations or errors by service."""
     if given is None:
         return MappingProxyType({})
-    services = [name for name, role in chart.roles.items() if role == "service"]
     if isinstance(given, Mapping):
         for name in given:
             if name not in services:

@@ -32,7 +32,8 @@ from typing import Final, NamedTuple
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.sim.disciplines import DEAD, UNSENT, VISIBLE
 from settlesim.sim.model import EndingIdentity, Model
-from settlesim.sim.moves import DONE, START, MessagePhase, PoisonError, Shared
+from settlesim.sim.moves import MessagePhase, PoisonError, Shared
+from settlesim.sim.program_nodes import ProgramNodeKind
 
 __all__ = ["FEW", "MOST", "Serial", "SerialPart"]
 
@@ -188,7 +189,7 @@ class Serial:
                 part = self._part(point)
                 endings[part] = min(seen[point], endings.get(part, seen[point]))
             budget = self._budget - seen[point]
-            nexts = [(after, 0) for after in self._timers_due(point)]
+            nexts = [(after, 0) for after in (*self._timers_due(point), *self._deployed(point))]
             for index in left[:1] if fifo else left:
                 nexts += self._handled(point, index, budget)
             for after, failures in nexts:
@@ -224,9 +225,16 @@ class Serial:
                 for _, after, shared in self._model.moves.of(phase, point.shared, 0):
                     yield _with(point, index, after, shared)
 
+    def _deployed(self, point: _Point) -> Iterator[_Point]:
+        """Yield what is there when the later version of the chart takes over."""
+        for index, phase in enumerate(point.phases):
+            if phase.message in self._model.moves.firsts and not point.shared.deployed:
+                shared = point.shared._replace(deployed=True)
+                yield _with(point, index, phase, shared)
+
     def _handled(self, point: _Point, index: int, budget: int) -> list[tuple[_Point, int]]:
         """Handle one message from receive to delete; return where that leads."""
-        moves = self._model.moves
+        model, moves = self._model, self._model.moves
         _, phase, shared = moves.receive(point.phases[index], point.shared)
         first = _with(point, index, phase, shared)
         seen = {first: 0}
@@ -239,7 +247,9 @@ class Serial:
                 found.append((point, failures))
                 continue
             node = phase.deliveries[0].node
-            mask = 8 if failures < budget and node not in {START, DONE} else 0
+            if node >= 0 and model.table.node(node).kind is ProgramNodeKind.STRANDED:
+                continue  # no order in which an instance is left behind is allowed
+            mask = 8 if failures < budget and node >= 0 else 0
             nexts = [(each, failures) for each in self._timers_due(point)]
             nexts += [
                 (_with(point, index, after, kept), failures + step.kind.is_fault)

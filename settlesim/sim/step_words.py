@@ -12,7 +12,7 @@ from settlesim.sim.contexts import leaf_words, rest_words, telling_fields
 from settlesim.sim.disciplines import DEAD, DELETED
 from settlesim.sim.model import Model, State
 from settlesim.sim.moves import DONE
-from settlesim.sim.program_nodes import Branch, TableNode
+from settlesim.sim.program_nodes import Branch, ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.serial import Serial
 from settlesim.sim.terms import Ending, Frame, InstanceView, Kind, Step
@@ -58,14 +58,14 @@ def _saved(model: Model, before: int, after: int) -> str:
     return rest_words((configuration, context), changed)
 
 
-def step_text(
+def _text(
     model: Model,
     names: Sequence[str],
     step: Step,
     states: tuple[State, State],
     first_revision: int,
 ) -> str:
-    """Say what a step does, given the states before and after it."""
+    """Say what a step of a message does."""
     before, after = states
     kind, message, number, choice = step
     index = message - 1
@@ -98,10 +98,33 @@ def step_text(
         late = new.status == phase.status and new.status != DELETED
         what = "the delete comes too late" if late else "is deleted"
     else:
-        what = _other(kind, "" if node is None else node.text)
-    if new.status == DEAD != phase.status:
+        what = _other(kind, node)
+    if new.status == DEAD != phase.status and not _strands(node):
         what += "; it goes to the dead letters"
     return f"{names[index]}: {what}"
+
+
+def step_text(
+    model: Model,
+    names: Sequence[str],
+    step: Step,
+    states: tuple[State, State],
+    first_revision: int,
+) -> str:
+    """Say what a step does, given the states before and after it."""
+    if step.kind is Kind.DEPLOY:
+        return _takes_over(model, step.message - 1)
+    return _text(model, names, step, states, first_revision)
+
+
+def _takes_over(model: Model, index: int) -> str:
+    text = f"version {model.scenario.chart.version} takes over"
+    return f"{model.instances[model.key_of[index]]}: {text}" if len(model.instances) > 1 else text
+
+
+def _strands(node: TableNode | None) -> bool:
+    """Whether a program leaves its message to others, since its version cannot go on."""
+    return node is not None and node.kind is ProgramNodeKind.STRANDED
 
 
 def _completion(
@@ -150,7 +173,10 @@ def _failure(branch: Branch) -> str:
     return f"{late}, after it has had its effect" if branch.effect else late
 
 
-def _other(kind: Kind, text: str) -> str:
+def _other(kind: Kind, node: TableNode | None) -> str:
+    text = "" if node is None else node.text
+    if _strands(node):
+        return f"is stranded: {text}; it waits for a worker that can handle it"
     return {
         Kind.CONFLICT: "the save is refused: somebody else was first",
         Kind.GIVE_BACK: f"comes to no settled state ({text})",
@@ -300,12 +326,14 @@ class _Story:
         if services:
             text += f" after {', '.join(services)}"
         if dead:
-            letters = "dead letter" if len(dead) == 1 else "dead letters"
-            text += f", with {', '.join(self.names[each - 1] for each in dead)} as {letters}"
+            letters = "as dead letter" if len(dead) == 1 else "as dead letters"
+            if self.scenario.old is not None:
+                letters = "stranded" if self.scenario.max_receives is None else "put aside"
+            text += f", with {', '.join(self.names[each - 1] for each in dead)} {letters}"
         return text
 
 
-_TOLD: Final = frozenset({Kind.CONFLICT, Kind.GIVE_BACK, Kind.DELAY, Kind.DUE})
+_TOLD: Final = frozenset({Kind.CONFLICT, Kind.GIVE_BACK, Kind.DELAY, Kind.DUE, Kind.DEPLOY})
 
 
 def _is_without_effect(frame: Frame, name: str) -> bool:
@@ -327,6 +355,8 @@ def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
         return f"the queue delivered {name} a second time"
     if step.kind is Kind.CONFLICT:
         return f"the save of {name} was refused"
+    if step.kind is Kind.DEPLOY:
+        return frame.text
     what = frame.text.removeprefix(f"{name}: ")
     if step.kind is Kind.DUE:
         return f"{name} passed"

@@ -49,6 +49,8 @@ class Kind(enum.Enum):
     """The visibility time-out passes while the delivery goes on."""
     DUE = "q"
     """A delay of a settled state is due: its message enters the queue."""
+    DEPLOY = "v"
+    """The later version of the chart takes over: workers that receive from now on have it."""
     DUPLICATE = "u"
     """The queue delivers a message again that was deleted."""
 
@@ -59,8 +61,8 @@ class Kind(enum.Enum):
 
     @property
     def is_of_handler(self) -> bool:
-        """Whether a handler takes it: neither a fault nor the end of a delay."""
-        return self not in _FAULTS and self is not Kind.DUE
+        """Whether a handler takes it: no fault, no end of a delay, and no deployment."""
+        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY}
 
 
 _FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
@@ -188,7 +190,7 @@ class Ending:
     effects: tuple[tuple[str, str, int], ...]
     """Key, service and message of every external effect, in order per key."""
     dead: tuple[int, ...]
-    """The messages in the dead-letter queue."""
+    """The messages in the dead-letter queue, and those that are stranded by a deployment."""
     interleavings: int
     """How many interleavings end so, exactly."""
     probability: Fraction

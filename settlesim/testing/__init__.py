@@ -4,8 +4,10 @@ A suite is a class of pytest tests. A subclass says how a store, or a queue in i
 and pytest runs the rest:
 
 - `StoreContract` for a `settlesim.ports.Store`,
+- `ChartStoreContract` for one that is a `settlesim.ports.ChartStore`, too,
 - `QueueStoreContract` for a `settlesim.ports.QueueStore`,
 - `QueueContract` for a `settlesim.ports.Queue` that keeps its groups in order,
+- `ChartQueueContract` for one that is a `settlesim.ports.ChartQueue`, too,
 - `EngineContract` for a `settlesim.engines.Engine`.
 
 The tests call nothing but the methods of the ports, so a class passes or fails by what it does,
@@ -42,6 +44,7 @@ pytest.register_assert_rewrite(
         f"{__name__}.{_name}"
         for _name in (
             "engine_contract",
+            "chart_store_contract",
             "openers",
             "queue_contract",
             "queue_machine",
@@ -52,6 +55,10 @@ pytest.register_assert_rewrite(
     )
 )
 
+from settlesim.testing.chart_store_contract import (  # noqa: E402
+    ChartQueueContract,
+    ChartStoreContract,
+)
 from settlesim.testing.engine_contract import EngineContract, Work, engine_chart  # noqa: E402
 from settlesim.testing.manual_time import ManualTime  # noqa: E402
 from settlesim.testing.openers import Opened, QueueBench, QueueOpener, StoreOpener  # noqa: E402
@@ -63,6 +70,8 @@ from settlesim.testing.store_contract import StoreContract  # noqa: E402
 from settlesim.testing.store_machine import StoreMachine  # noqa: E402
 
 __all__ = [
+    "ChartQueueContract",
+    "ChartStoreContract",
     "EngineContract",
     "ManualTime",
     "Opened",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from settlesim.chart import Chart, Snapshot
-from settlesim.chart.event import external_events, has_transition
+from settlesim.chart.event import has_transition
 from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of
-from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, names_of
-from settlesim.machine.program import program_of
+from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError
+from settlesim.machine.program import flaw_of_rest, program_of
 
 __all__ = ["Carried", "Chain", "chain_of"]
 
@@ -55,7 +55,7 @@ class Chain:
         """The earlier versions that are known."""
         self.versions = tuple(sorted(self._steps))
         """The versions whose instances are carried here."""
-        self._events = frozenset(external_events(chart))
+        self._paths = {version: self._path(version) for version in self._steps}
         self._seconds = delays_of(chart)
         self._fixed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
 
@@ -70,6 +70,9 @@ class Chain:
 
     def path(self, version: int) -> tuple[Migration, ...]:
         """Return the steps from a version to the chart, in order; none where there are none."""
+        return self._paths.get(version, ())
+
+    def _path(self, version: int) -> tuple[Migration, ...]:
         found: list[Migration] = []
         while version in self._steps:
             found.append(self._steps[version])
@@ -114,7 +117,9 @@ class Chain:
         try:
             return self._carry(snapshot, path, tuple(timers))
         except StepError as error:
-            raise self._error(MigrationError, snapshot, key, str(error)) from error
+            raise MigrationError(
+                key=key, **self._ends(snapshot), reason=str(error), stranded=error.stranded
+            ) from error
 
     def _carry(
         self, snapshot: Snapshot, path: tuple[Migration, ...], timers: tuple[str, ...]
@@ -165,23 +170,14 @@ class Chain:
         """
         flaw = self.flaw(configuration)
         if flaw is not None:
-            raise StepError(flaw)
+            raise StepError(flaw, stranded=True)
         if len(self._fixed) < _KEPT and _is_fixed(snapshot.configuration, path):
             self._fixed[snapshot.version, snapshot.configuration] = configuration
         return configuration
 
     def flaw(self, configuration: tuple[str, ...]) -> str | None:
         """Say why an instance cannot rest in a configuration of the chart; None where it can."""
-        chart, leaves = self.chart, names_of(configuration)
-        gone = [leaf for leaf in configuration if leaf not in chart]
-        if gone:
-            return f"state {names_of(gone)} is not in version {chart.version}"
-        if not self.program.is_legal(configuration):
-            return f"{leaves} cannot be active together in version {chart.version}"
-        kinds = self.program.rest_kinds(configuration)
-        if None in kinds or ("rejected" in kinds and chart.on_reject == "discard"):
-            return f"{leaves} is not settled in version {chart.version}"
-        return None
+        return flaw_of_rest(self.program, configuration)
 
     def _started(self, configuration: tuple[str, ...], running: Iterable[str]) -> dict[str, float]:
         """Return the delays of active states for which no timer runs."""
@@ -227,7 +223,8 @@ class Chain:
             ChartEditedError,
             snapshot,
             key,
-            f"{reason}. Take the edit back, or give the chart a new version and a step",
+            f"{reason}. Take the edit back, or give the chart a new version and a step; while you "
+            'develop, on_edited="warn" goes on from it',
         )
 
     def edit(self, snapshot: Snapshot, now: Chart, known: Mapping[str, Chart]) -> str:
@@ -244,12 +241,13 @@ class Chain:
     def _error(
         self, kind: type[ChartMismatchError], snapshot: Snapshot, key: str, reason: str
     ) -> ChartMismatchError:
-        return kind(
-            key=key,
-            stored=f"{snapshot.chart} version {snapshot.version}",
-            current=f"{self.chart.name} version {self.chart.version}",
-            reason=reason,
-        )
+        return kind(key=key, **self._ends(snapshot), reason=reason)
+
+    def _ends(self, snapshot: Snapshot) -> dict[str, str]:
+        return {
+            "stored": f"{snapshot.chart} version {snapshot.version}",
+            "current": f"{self.chart.name} version {self.chart.version}",
+        }
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -266,7 +264,7 @@ class Chain:
         """
         if version is not None and version in self._steps:
             return self._follow(name, version)
-        if name in self._events:
+        if self.knows(name):
             return name
         for earlier in reversed(self.versions):  # an old sender, or an old message
             if name in self._steps[earlier].events:

@@ -8,6 +8,7 @@ from settlesim import display
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.diff import ChartDiff, InstanceCounts, InstanceFate
 from settlesim.errors import ChartMismatchError
+from settlesim.machine.program import flaw_of_rest
 from settlesim.ports import Store
 from settlesim.versions.chain import Chain, chain_of
 
@@ -45,7 +46,7 @@ def _fate(chain: Chain, snapshot: Snapshot) -> InstanceFate:
         except ChartMismatchError:
             return InstanceFate(leaves, leaves)
         return InstanceFate(leaves, after=None if after == leaves else after)
-    if chain.flaw(leaves) is None:
+    if flaw_of_rest(chain.program, leaves) is None:
         return InstanceFate(leaves)
     chart = chain.chart
     alone = tuple(leaf for leaf in leaves if leaf not in chart or chart.rest_of(leaf) is None)

@@ -19,18 +19,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from settlesim import display
-from settlesim.chart import Chart, Event, Snapshot, read_chart
+from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.changes import name_words
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import counted_noun
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import ChartMismatchError, SettleError, SettlesimError, error_message
+from settlesim.machine.program import flaw_of_rest
 from settlesim.ports import ChartStore, digest_of
 from settlesim.progress import ProgressCallback, Reporter
 from settlesim.settling.settlement import START_EVENT, CallStatus, Elapsed, Settlement
 from settlesim.settling.settling import Settling
 from settlesim.store.entries import PastSettlement
 from settlesim.versions.chain import Chain, chain_of
+from settlesim.versions.plan import known_charts
 
 __all__ = ["Rehearsal", "RehearsalDifference", "RehearsedEvent", "SettlementStore", "rehearse"]
 
@@ -214,11 +216,8 @@ def rehearse(
 def _known_charts(chart: Chart, store: object) -> dict[str | None, Chart]:
     """Return the chart's definitions that the store, the steps and the caller know."""
     found: dict[str | None, Chart] = {}
-    for each in store.charts(chart.name) if isinstance(store, ChartStore) else ():
-        try:
-            found[each.definition.fingerprint] = read_chart(each.definition.text)
-        except SettlesimError:  # of a version of settlesim that knows other keys
-            continue
+    if isinstance(store, ChartStore):
+        found.update(known_charts(store, chart.name))
     for known in (*(step.source for step in chart.migrations), chart):
         found[known.fingerprint] = known
     return found
@@ -327,7 +326,7 @@ class _Rehearsing:
         chain = self._chain
         if chain.path(snapshot.version):
             return chain.carry(snapshot, edited=True).snapshot
-        flaw = chain.flaw(snapshot.configuration)
+        flaw = flaw_of_rest(chain.program, snapshot.configuration)
         if flaw is not None:
             raise ChartMismatchError(
                 key="", stored=str(snapshot.version), current=str(chain.chart.version), reason=flaw

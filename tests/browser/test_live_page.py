@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from settlesim import Chart, SqliteStore
+from settlesim import Chart, MemoryStore, SqliteStore
+from settlesim.engines import EmbeddedEngine, NotPromisedError, Promise
 from settlesim.testing import Work, engine_chart
 from tests.browser.watching import low_contrasts, watch_for_problems
 from tests.hostile import HOSTILE
@@ -28,6 +29,17 @@ pytestmark = pytest.mark.browser
 def a_server(folder: Path, chart: Chart, port: int = 0) -> Iterator[str]:
     with SqliteStore(folder / "store.db") as store, in_background(chart, store, port) as url:
         yield url
+
+
+class Narrow(EmbeddedEngine):
+    """Can only follow one instance at a time, as an engine on many machines."""
+
+    promises = EmbeddedEngine.promises - {Promise.FOLLOW_ALL}  # type: ignore[misc]
+
+    async def settlements(self, key: str | None = None, **more: Any) -> Any:
+        if key is None:
+            raise NotPromisedError(engine=self.name, promise=Promise.FOLLOW_ALL.value)
+        return await super().settlements(key, **more)
 
 
 def send(url: str, key: str, kind: str, data: Any = None) -> None:
@@ -148,4 +160,22 @@ def test_names_are_text_and_nothing_else(page: Page, tmp_path: Path) -> None:
             " /^(script|iframe|img|object|embed|image|use|foreignobject)$/i.test(each))"
         )
         assert tags == []
+    assert problems == []
+
+
+def test_it_serves_an_engine_that_cannot_follow_all(page: Page) -> None:
+    """The table looks again now and then; the chosen instance is followed."""
+    from playwright.sync_api import expect
+
+    problems = watch_for_problems(page)
+    chart = engine_chart(Work())
+    with MemoryStore() as store, in_background(chart, store, kind=Narrow) as url:
+        assert httpx.get(f"{url}/settlements").status_code == 501
+        page.goto(f"{url}/#/a")
+        expect(page.locator(".status .pill")).to_have_text("new, not saved yet")
+        send(url, "a", "ADD", 1)
+        expect(page.locator(".status .pill")).to_have_text("resolved")
+        send(url, "b", "ADD", 2)
+        expect(page.locator("table.instances tbody tr")).to_have_count(2)
+        expect(page.locator("header .pill")).to_have_text("live")
     assert problems == []

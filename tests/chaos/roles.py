@@ -22,6 +22,7 @@ from tests.chaos.charts import patient, tools
 from tests.chaos.contending import contend
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.phases import Phase
+from tests.chaos.version_roles import migrate, send_all, work_in_version
 
 __all__ = ["CHART", "ROLES", "STORE", "event_of", "is_poison", "repeats"]
 
@@ -259,4 +260,11 @@ def work(folder: Path, *, visibility: float, concurrency: int, command: bool) ->
         worker.run_sync()
 
 
-ROLES: dict[str, Callable[..., None]] = {"send": send, "work": work, "contend": contend}
+ROLES: dict[str, Callable[..., None]] = {
+    "send": send,
+    "work": work,
+    "contend": contend,
+    "send_all": send_all,
+    "work_in_version": work_in_version,
+    "migrate": migrate,
+}

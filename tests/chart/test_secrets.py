@@ -83,3 +83,20 @@ def test_the_log_does_not_say_them(caplog: pytest.LogCaptureFixture) -> None:
         Worker(shop(), store, queue).run_sync(until_empty=True)
     assert caplog.records
     assert all(CARD not in repr(vars(record)) for record in caplog.records)
+
+
+def test_panels_do_not_show_them() -> None:
+    """The context, the event's data, the record, and what an assign returned."""
+    from settlesim.widgets import ChartPanel, StepPanel
+
+    chart = shop()
+    settlement = Interpreter(chart, MemoryStore()).settle_sync("a", "PAY", {"card_number": CARD})
+    with StepPanel(settlement) as steps:
+        shown = repr(steps.parts) + repr(steps.twin())
+        assert CARD not in shown
+        assert HIDDEN in shown
+    with ChartPanel(chart) as panel:
+        panel.receive({"kind": "send", "event": "PAY", "data": f'{{"card_number": "{CARD}"}}'})
+        shown = repr({name: part for name, part in panel.parts.items() if name != "options"})
+        assert CARD not in shown
+        assert HIDDEN in shown

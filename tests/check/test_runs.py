@@ -19,7 +19,7 @@ from tests.settling.driving import chart_of, finished, settled
 GO = ["GO", "a", "b"]
 
 
-def codes(chart: Chart, **options: int) -> list[str]:
+def codes(chart: Chart, **options: Any) -> list[str]:
     """The codes that the check finds."""
     return [each.code for each in check_chart(chart, **options).findings]
 

@@ -82,6 +82,18 @@ def test_the_options_are_those_of_a_scenario(run: Run) -> None:
     assert any(each["dead"] for each in json.loads(dead.stdout)["endings"])
 
 
+def test_a_deployment_is_simulated(run: Run) -> None:
+    """At any point the later version takes over; without a step it strands an order."""
+    later = "settlesim.gallery:order_with_review"
+    words = ("simulate", later, "PAY", "SHIP", "--queue", "fifo_group", "--old", "order")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "r1 v1 l1 c1 s1 d1 r2 l2 g2" in result.stdout
+    wrong = run(*words[:-1], later)
+    assert wrong.exit_code == 2
+    assert "--old" in wrong.stderr
+
+
 def test_events_may_be_of_an_instance_and_have_data(run: Run) -> None:
     """KEY:EVENT names the instance; a declined card is rejected in every order."""
     two = run("simulate", "order", "a:PAY", "b:PAY", "--queue", "direct", "--json")

@@ -18,7 +18,14 @@ __all__ = ["in_background"]
 
 
 @contextmanager
-def in_background(chart: Chart, store: SqlStore, port: int = 0, **options: Any) -> Iterator[str]:
+def in_background(
+    chart: Chart,
+    store: SqlStore,
+    port: int = 0,
+    *,
+    kind: type[EmbeddedEngine] = EmbeddedEngine,
+    **options: Any,
+) -> Iterator[str]:
     """Serve a chart, and give the URL; the end is an orderly one."""
     listener = listening_socket("127.0.0.1", port)
     ready = threading.Event()
@@ -26,7 +33,7 @@ def in_background(chart: Chart, store: SqlStore, port: int = 0, **options: Any) 
 
     async def main() -> None:
         queue = FifoQueue(store, chart.name, max_failures=1)
-        engine = EmbeddedEngine(Worker(chart, store, queue, concurrency=10, poll=0.01))
+        engine = kind(Worker(chart, store, queue, concurrency=10, poll=0.01))
         app = create_app(engine, **options)
         stop = asyncio.Event()
         loops[:] = [asyncio.get_running_loop(), stop]

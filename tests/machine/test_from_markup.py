@@ -85,7 +85,7 @@ def test_markup_is_not_changed_and_nothing_is_imported() -> None:
 
 
 def test_another_separator_joins_parent_and_child() -> None:
-    """It is not in the markup, so it has to be said; names may then hold underscores."""
+    """It is not in the markup; names may then hold underscores."""
 
     class DotState(NestedState):
         separator = "/"
@@ -95,10 +95,11 @@ def test_another_separator_joins_parent_and_child() -> None:
 
     states: list[Any] = ["a", {"name": "my_p", "children": ["x_1"]}]
     machine = DotMachine(None, states, "a", [["GO", "a", "my_p/x_1"]], auto_transitions=False)
-    chart = chart_from_markup(markup_of(machine), separator="/").chart
-    assert ways(chart) == [("GO", "a", "my_p.x_1")]
+    for separator in ("/", None):  # the names of sources and destinations tell it
+        chart = chart_from_markup(markup_of(machine), separator=separator).chart
+        assert ways(chart) == [("GO", "a", "my_p.x_1")]
     with pytest.raises(DefinitionError, match="has the separator '_' in its name: say what joins"):
-        chart_from_markup(markup_of(machine))
+        chart_from_markup(markup_of(machine), separator="_")
 
 
 def test_names_that_join_parent_and_child_make_states_where_that_is_asked_for() -> None:

@@ -172,18 +172,15 @@ class Naive:
             self._save(world, handler)
         else:
             world.handlers.remove(handler)
-            newest = handler["token"] == world.receives[index]
-            stale_but_good = newest and world.status[index] == "visible"
-            if self._owner(world, handler) or (
-                stale_but_good and not self.queue.startswith("fifo_")
-            ):
+            if self._may_delete(world, handler):
                 world.status[index] = "deleted"
 
     def _save(self, world: World, handler: dict[str, Any]) -> None:
         index = handler["message"]
         old = "fence" in self.protections and handler["token"] != world.receives[index]
         stale = "cas" in self.protections and handler["version"] != world.version
-        if handler["saves"] is not None and (old or stale):
+        lost = "atomic" in self.protections and not self._may_delete(world, handler)
+        if lost or (handler["saves"] is not None and (old or stale)):
             world.handlers.remove(handler)
             self._back(world, handler)
             return
@@ -192,9 +189,17 @@ class Naive:
         if handler["saves"] is not None:
             world.state = handler["saves"]
             world.version += 1
-        if self.queue == "direct":
+        if self.queue == "direct" or "atomic" in self.protections:
             world.handlers.remove(handler)
             world.status[index] = "deleted"
+
+    def _may_delete(self, world: World, handler: dict[str, Any]) -> bool:
+        index = handler["message"]
+        newest = handler["token"] == world.receives[index]
+        stale_but_good = newest and world.status[index] == "visible"
+        return self._owner(world, handler) or (
+            stale_but_good and not self.queue.startswith("fifo_")
+        )
 
     def _failures(self, handler: dict[str, Any]) -> list[tuple[list[str], Any]]:
         if self.failures is None or not handler["calls"]:

@@ -66,7 +66,7 @@ class RealWorld:
             leaves, context = self.chart.initial_configuration, self.chart.context
         else:
             leaves, context = snapshot.configuration, snapshot.context
-        return leaves, encode(context), tuple(self.effects), tuple(self.dead)
+        return leaves, encode(context), tuple(self.effects), tuple(sorted(self.dead))
 
     # --- the interpreter ------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ def result_of(scenario: Scenario, ending: Ending) -> Result:
         leaves,
         encode(context),
         tuple(service for _, service, _ in ending.effects),
-        tuple(names[number - 1] for number in ending.dead),
+        tuple(sorted(names[number - 1] for number in ending.dead)),
     )
 
 

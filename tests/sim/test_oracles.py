@@ -251,7 +251,7 @@ def test_faults_and_protections_are_those_of_walking_every_interleaving(
 ) -> None:
     """Any combination that can be walked: two events, one fault of each of two kinds at most."""
     queue = data.draw(st.sampled_from(list(DISCIPLINES)))
-    names = ["cas", "fence", "inbox", "idempotent"]
+    names = ["cas", "fence", "inbox", "idempotent", "atomic"]
     kinds = ["crashes", "expiries", "duplicates"]
     if queue == "direct":
         names = ["cas", "idempotent"]

@@ -31,6 +31,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("faults['duplicates']: they need a", {"queue": "direct", "faults": {"duplicates": 1}}),
     ("fence needs the receipts", {"queue": "direct", "protections": ["fence"]}),
     ("inbox needs messages", {"queue": "direct", "protections": ["inbox"]}),
+    ("atomic needs messages", {"queue": "direct", "protections": ["atomic"]}),
     ("max_receives: needs a queue", {"queue": "direct", "max_receives": 2}),
     ("delivers none of its own", {"queue": "fifo_group", "faults": {"duplicates": 1}}),
     ("delivers none of its own", {"queue": "fifo_global", "faults": {"duplicates": 1}}),

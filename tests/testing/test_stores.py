@@ -9,10 +9,15 @@ from typing import cast
 from settlesim.ports import Queue, QueueStore
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, TinyStore
 from settlesim.store.sql import SqlStore
-from settlesim.testing import QueueStoreContract, StoreContract
+from settlesim.testing import (
+    ChartQueueContract,
+    ChartStoreContract,
+    QueueStoreContract,
+    StoreContract,
+)
 
 
-class InMemory(QueueStoreContract):
+class InMemory(ChartQueueContract, ChartStoreContract, QueueStoreContract):
     """One memory store."""
 
     reopens = False
@@ -43,7 +48,7 @@ class TestReopenedSqliteStore(TestSqliteStore):
     reopens = True
 
 
-class TestTinyStore(StoreContract):
+class TestTinyStore(ChartStoreContract, StoreContract):
     """One TinyStore that stays open."""
 
     reopens = False

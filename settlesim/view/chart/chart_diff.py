@@ -149,9 +149,12 @@ class _Merged:
         vertices, marks = _vertices(diff, old, new)
         arcs: list[Arc] = []
         for arc, mark in _arcs(diff, old, new):
-            arcs.append(replace(arc, id=f"e{len(arcs)}"))
+            made = replace(arc, id=f"e{len(arcs)}")
             if mark is not None:
-                marks[arcs[-1].id] = mark
+                marks[made.id] = mark
+                if made.internal:  # there is no arrow to put a sign on
+                    made = replace(made, rows=(_mark_row(mark), *made.rows))
+            arcs.append(made)
         return cls(Sketch(vertices, tuple(arcs), new.initial), Highlight(marks=marks))
 
 
@@ -174,9 +177,9 @@ def _vertices(
         rows = list(made.rows)
         if status != "same":
             marks[made.id] = status
-            rows.insert(0, LabelRow((LabelText(MARK_WORDS[status], status),), MARK_SIGNS[status]))
+            rows.insert(0, _mark_row(status))
         if status == "changed":
-            rows += _changed_rows(diff, name)
+            rows += _changed_rows(diff, name, wide=bool(made.children))
         rows += _count_rows(diff, name)
         vertices[name] = replace(made, rows=tuple(rows))
     return vertices, marks
@@ -195,11 +198,22 @@ def _children(parent: str | None, old: Sketch, new: Sketch) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.name for each in both if each.parent == parent))
 
 
-def _changed_rows(diff: ChartDiff, state: str) -> Iterator[LabelRow]:
-    """Say within a state what is changed in it, without its name."""
+def _mark_row(mark: Mark) -> LabelRow:
+    return LabelRow((LabelText(MARK_WORDS[mark], mark),), MARK_SIGNS[mark])
+
+
+def _changed_rows(diff: ChartDiff, state: str, *, wide: bool) -> Iterator[LabelRow]:
+    """Say within a state what is changed in it, without its name.
+
+    Parameters
+    ----------
+    wide : whether the lines need room behind them, as they do at the left of a group
+    """
     of_state = (each for each in diff if each.state == state)
     for line in _few([each.phrase for each in of_state if each.about in ("state", "service")]):
-        yield from text_rows(line, "word")
+        for row in text_rows(line, "word"):
+            text = row.runs[0].text + "\N{NO-BREAK SPACE}" * 4 * wide
+            yield LabelRow((LabelText(text, "word"),))
 
 
 def _count_rows(diff: ChartDiff, state: str) -> Iterator[LabelRow]:

@@ -158,7 +158,7 @@ class _Painter:
             size = SIZES[run.role]
             look = dict(_FACES.get(run.role, {}))
             gone = self.highlight.marks.get(row.arc or "") == "removed"
-            if (struck and run.role not in _PILLS) or gone or run.role == "was":
+            if run.role == "was" or (run.role not in _PILLS and (struck or gone)):
                 look["text_decoration"] = "line-through"
             if row.arc in self.highlight.path:
                 fill = self.palette.active_text

@@ -300,8 +300,9 @@ class _Painter:
             badge(parent, at, "check", palette.quiet, palette)  # says nothing of the ending
         elif was != now == "dead":
             badge(parent, at, "cross", palette.rejected, palette)
-            left = self.beside("dead letter", x, 11)
-            self.word(parent, left, y + 4, "dead letter", palette.rejected, room=90)
+            what = "stranded" if "is stranded: " in self.strip.frames[index].text else "dead letter"
+            left = self.beside(what, x, 11)
+            self.word(parent, left, y + 4, what, palette.rejected, room=90)
         elif step.kind is Kind.DELETE:  # by an old receipt: it does nothing
             badge(parent, at, "cross", palette.line, palette)
         elif step.kind is Kind.EXPIRE:
@@ -311,6 +312,8 @@ class _Painter:
         elif step.kind is Kind.DUE:
             circle(parent, x, y, 8, fill=palette.paper)
             SIGNS["clock"](parent, x, y, palette.quiet)
+        elif step.kind is Kind.DEPLOY:
+            badge(parent, (x, y), "plus", palette.added, palette)
         elif step.kind is Kind.DUPLICATE:
             self.twice(parent, x, y, step.message)
 

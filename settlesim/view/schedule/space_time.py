@@ -148,6 +148,7 @@ _IMPOSSIBLE: Final = {
     Kind.CRASH: "the worker of {} can not crash here",
     Kind.EXPIRE: "no time-out of {} can pass here",
     Kind.DUE: "{} cannot be due here",
+    Kind.DEPLOY: "the later version cannot take over at {} here",
     Kind.DUPLICATE: "{} can not be delivered twice here",
 }
 """What can not be done, by what is done in the other schedule."""

@@ -36,6 +36,7 @@ _KINDS: Final = {
     Kind.CRASH: "worker crashes",
     Kind.EXPIRE: "visibility time-out",
     Kind.DUE: "timer due: its message is sent",
+    Kind.DEPLOY: "the later version takes over",
     Kind.DUPLICATE: "delivered twice",
 }
 """What the letters in the names of steps say."""

@@ -55,6 +55,7 @@ _PROTECTIONS: Final = {
     "fence": "fencing",
     "inbox": "inbox",
     "idempotent": "idempotent effects",
+    "atomic": "save and delete in one write",
 }
 _FAULTS: Final = (
     ("crash", "crashes"),
@@ -103,6 +104,9 @@ def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
         parts.append(f"at most {fault_words(scenario.faults)}")
     if scenario.max_receives is not None:
         parts.append(f"dead letter after {plural(scenario.max_receives, 'receive')}")
+    if scenario.old is not None:
+        versions = scenario.chart.version, scenario.old.version
+        parts.append(f"version {versions[0]} takes over from {versions[1]}")
     parts += assumption_words(scenario)
     return parts
 

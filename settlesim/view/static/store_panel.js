@@ -56,7 +56,7 @@ function buildStorePanel(model, root, life, send) {
     where.textContent = chosen ? `in ${chosen.where}, revision ${chosen.revision}` : "";
     if (chart && chosen) chart.paint({ ...chosen, status: "rest", enabled: [], running: [], rate: 0 });
     showContext(context, chosen ? chosen.context : []);
-    happened.replaceChildren(...(chosen ? chosen.happened : []).map((each) => h("li", { value: each.number },
+    happened.replaceChildren(...(chosen ? chosen.happened : []).map((each) => h("li", {},
       h("strong", {}, `${each.event} ${each.outcome}`), h("div", { class: "hint" }, `${each.where || "as it was"}, revision ${each.revision}`))));
   });
   return errors;
@@ -64,8 +64,8 @@ function buildStorePanel(model, root, life, send) {
 
 /** Return what one queue holds. */
 function showQueue(queue, send) {
-  const counts = [["waiting", "waiting"], ["in flight", "in_flight"], ["timers", "timers"], ["dead letters", "dead_letters"]];
-  const words = counts.map(([name, part]) => `${queue[part]} ${name}`).join(", ");
+  const counts = [["waiting", "waiting", ""], ["in flight", "in_flight", ""], ["timer", "timers", "s"], ["dead letter", "dead_letters", "s"]];
+  const words = counts.map(([name, part, more]) => `${queue[part]} ${name}${queue[part] === 1 ? "" : more}`).join(", ");
   const letters = queue.letters.map((letter) => h("li", {}, `${letter.key}: `, h("code", {}, letter.body), " ",
     h("span", { class: "problem" }, letter.error), " ",
     button("put back", () => send("retry", { queue: queue.name, letter: letter.id }), { "aria-label": `put back ${letter.body} of ${letter.key}` })));

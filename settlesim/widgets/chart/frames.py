@@ -6,6 +6,7 @@ from typing import Any
 
 from settlesim.chart import EVENTLESS, Chart, Transition
 from settlesim.chart.outcome import Outcome
+from settlesim.chart.secrets import hide
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.errors import SettlesimError
 from settlesim.settling import Settlement
@@ -24,7 +25,7 @@ def frames_of(chart: Chart, value: Settling | Settlement, trace: Trace) -> list[
     told = "a new instance" if before.revision == 0 else f"revision {before.revision}"
     frames = [_frame("begin", f"before {what}", before.configuration, chart, note=f"{told} in ")]
     frames[0]["note"] += in_words(before.configuration)
-    frames[0]["context"] = changes(before.context, before.context)
+    frames[0]["context"] = changes(before.context, before.context, chart.secret)
     for attempt in trace.attempts:
         found = _attempt(chart, attempt)
         if found is not None:
@@ -66,18 +67,24 @@ def _attempt(chart: Chart, attempt: Attempt) -> dict[str, Any] | None:
     after = fired.configuration if fired is not None else attempt.configuration
     context = fired.context if fired is not None else attempt.context
     title = "enter the first nodes" if attempt.trigger == "start" else _title(chart, attempt)
-    data = attempt.event.data if attempt.trigger else None
+    data = hide(attempt.event.data, _secret(chart, attempt)) if attempt.trigger else None
     frame = _frame("step" if fired else "no step", title, after, chart)
     frame["edges"] = [f"e{edge}" for edge in fired.edges] if fired else []
     frame["data"] = None if data is None else text_of(data)
     frame["candidates"] = [_candidate(edge, index, attempt) for index, edge in possible]
     frame["ran"] = [_ran(chart, asked, attempt) for asked in attempt.assigns]
-    frame["context"] = changes(attempt.context, context)
+    frame["context"] = changes(attempt.context, context, chart.secret)
     frame["starts"] = [
         each.src for name in (fired.entered if fired else ()) for each in chart.node(name).invoke
     ]
     frame["note"] = _note(attempt, possible)
     return frame
+
+
+def _secret(chart: Chart, attempt: Attempt) -> tuple[str, ...]:
+    """Return the fields of an event's data that are not shown; an error's message may hold them."""
+    failed = chart.secret and attempt.event.name.startswith("error.")
+    return (*chart.secret, "message") if failed else chart.secret
 
 
 def _title(chart: Chart, attempt: Attempt) -> str:
@@ -139,7 +146,7 @@ def _ran(chart: Chart, asked: Asked, attempt: Attempt) -> dict[str, str]:
     elif not isinstance(asked.answer, dict):
         result = "changed nothing" if asked.answer is None else f"returned {asked.answer!r}"[:200]
     else:
-        result = text_of(asked.answer) if asked.answer else "changed nothing"
+        result = text_of(hide(asked.answer, chart.secret)) if asked.answer else "changed nothing"
     return {"name": asked.name, "place": place, "result": result}
 
 
@@ -153,7 +160,7 @@ def _end(chart: Chart, value: Settling | Settlement, trace: Trace) -> dict[str, 
     if waits:
         note = f"stable, but not settled: it waits for {', '.join(waits)}"
         frame = _frame("waits", "waits", value.configuration, chart, note=note)
-        frame["context"] = changes(value.before.context, value.context)
+        frame["context"] = changes(value.before.context, value.context, chart.secret)
         return frame
     try:
         value.elapsed("")  # says why it ended
@@ -161,7 +168,7 @@ def _end(chart: Chart, value: Settling | Settlement, trace: Trace) -> dict[str, 
         cause = error.__cause__ or error
         note = f"{type(cause).__name__}: {cause}. The instance is as it was."
     frame = _frame("failed", "error", value.before.configuration, chart, note=note)
-    frame["context"] = changes(value.before.context, value.before.context)
+    frame["context"] = changes(value.before.context, value.before.context, chart.secret)
     return frame
 
 
@@ -191,7 +198,7 @@ def _settled(chart: Chart, settlement: Settlement, trace: Trace) -> dict[str, An
         )
     kind = settlement.outcome.value
     frame = _frame(kind, settlement.outcome.name, last, chart, note=note)
-    frame["context"] = changes(settlement.before.context, settlement.after.context)
+    frame["context"] = changes(settlement.before.context, settlement.after.context, chart.secret)
     return frame
 
 

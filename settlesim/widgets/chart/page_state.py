@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from settlesim.chart import Chart, TransitionKind
 from settlesim.chart.outcome import Outcome
+from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import encode, freeze
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.settling import Microstep, Settlement
@@ -102,20 +103,30 @@ def _running(each: Activity) -> dict[str, Any]:
     }
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the context key by key: its value, and how it differs from before."""
+def changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], secret: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the context key by key: its value, and how it differs from before.
+
+    Parameters
+    ----------
+    secret : fields whose values are not shown; that they have changed is
+    """
     rows = []
+    hidden_before, hidden_after = hide(before, secret), hide(after, secret)
     for key, value in after.items():
         kind = "same"
         if key not in before:
             kind = "new"
         elif before[key] != value or type(before[key]) is not type(value):
             kind = "changed"
-        was = text_of(before[key]) if kind == "changed" else None
-        rows.append({"key": key, "value": text_of(value), "kind": kind, "was": was})
+        was = text_of(hidden_before[key]) if kind == "changed" else None
+        rows.append({"key": key, "value": text_of(hidden_after[key]), "kind": kind, "was": was})
     gone = [key for key in before if key not in after]
-    rows += [{"key": key, "value": "", "kind": "gone", "was": text_of(before[key])} for key in gone]
-    return rows
+    return rows + [
+        {"key": key, "value": "", "kind": "gone", "was": text_of(hidden_before[key])}
+        for key in gone
+    ]
 
 
 def text_of(value: Any) -> str:
@@ -138,7 +149,7 @@ def entry_of(chart: Chart, entry: PastEvent) -> dict[str, Any]:
             "where": in_words(entry.snapshot.configuration),
             "data": None,
         }
-    data = settlement.event.data
+    data = hide(settlement.event.data, chart.secret)
     return {
         "number": entry.number,
         "kind": settlement.outcome.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from settlesim.chart import Chart, TransitionKind
+from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.errors import RenderError
 from settlesim.widgets.base.live_svg import live_picture
 from settlesim.widgets.chart.instance import PastEvent, Stage
@@ -83,15 +84,15 @@ def context_part(stage: Stage, entry: PastEvent, *, past: bool) -> list[dict[str
     """Return the context key by key, with what the event has changed."""
     if stage.flight is not None and not past:
         settling = stage.flight.settling
-        return changes(settling.before.context, settling.context)
+        return changes(settling.before.context, settling.context, stage.chart.secret)
     settlement = entry.settlement
     before = settlement.before.context if settlement else entry.snapshot.context
-    return changes(before, entry.snapshot.context)
+    return changes(before, entry.snapshot.context, stage.chart.secret)
 
 
 def record_part(stage: Stage, entry: PastEvent) -> dict[str, Any]:
     """Return the instance's record as its store keeps it."""
     snapshot = entry.snapshot
     saved = snapshot.revision > 0
-    text = record_text(stage.key, snapshot) if saved else ""
+    text = record_text(stage.key, hide_in_snapshot(snapshot, stage.chart.secret)) if saved else ""
     return {"text": text, "where": repr(stage.store), "saved": saved}

@@ -40,6 +40,7 @@ _WORDS: Final[dict[str, str]] = {
     "k": "{who} {lane} crashes",
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
+    "v": "the later version takes over",
 }
 
 LETTERS: Final = ", ".join(f"{kind.value} {kind.name.lower().replace('_', ' ')}" for kind in Kind)

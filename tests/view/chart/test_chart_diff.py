@@ -86,7 +86,7 @@ def test_every_part_is_told_as_what_became_of_it() -> None:
             "on_hold",
             "HOLD: paid to on_hold",
             "RELEASE: on_hold to paid",
-            "NOTE: paid to paid",
+            "gone NOTE: paid to paid",
         },
         "changed": {
             "paid",
@@ -111,7 +111,7 @@ def test_marks_do_not_need_colour() -> None:
     struck = texts(svg, struck=True)
     assert sorted(struck) == ["HOLD", "NOTE", "RELEASE", "SHIP", "after 86400 s", "on_hold"]
     plain = texts(svg, struck=False)
-    assert [plain.count(word) for word in ("new", "gone", "changed")] == [1, 1, 1]
+    assert [plain.count(word) for word in ("new", "gone", "changed")] == [1, 2, 1]
     assert "now runs send_receipt on entry" in plain
     by_id = {each.get("id"): each for each in ET.fromstring(svg).iter()}
     marked = [

@@ -1,0 +1,294 @@
+"""`apply_migration` and `retire`: instances are put into the words of a chart, while others work.
+
+Theory of operation
+-------------------
+An instance is rewritten under compare-and-set on the state that was read, together with its
+timers, in one write of the store. So it is of one version or of the other, whoever is killed when;
+a worker that settled it meanwhile was first, and the instance is looked at again. Its revision
+stays: nothing has happened to it. Messages are left as they are: they are put into the chart's
+words when they are handled, since only then it is known that nobody else has them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from settlesim.chart import Chart, chart_to_json
+from settlesim.chart.report import counted_noun
+from settlesim.errors import ChartMismatchError, shorten
+from settlesim.machine.program import is_over
+from settlesim.ports import (
+    ChartDefinition,
+    ChartQueue,
+    ChartStore,
+    QueueStore,
+    Rewrite,
+    Timer,
+    Timers,
+)
+from settlesim.progress import ProgressCallback, Reporter, StopFlag
+from settlesim.versions.chain import Carried, Chain, chain_of
+from settlesim.versions.plan import known_charts, stored_instances
+
+__all__ = ["Applied", "Retirement", "apply_migration", "definition_of", "retire"]
+
+_BATCH: Final = 100
+"""How many instances are rewritten in one write: others wait for it meanwhile."""
+_EXAMPLES: Final = 3
+
+
+def definition_of(chart: Chart) -> ChartDefinition:
+    """Return what a store keeps of a chart."""
+    found: ChartDefinition | None = chart.cache.get("chart_definition")
+    if found is None:
+        text = chart_to_json(chart)
+        found = ChartDefinition(chart.name, chart.version, chart.fingerprint, text)
+        chart.cache["chart_definition"] = found
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply_migration` did."""
+
+    chart: str
+    version: int
+    migrated: int
+    """How many instances it has put into the words of the version."""
+    failed: tuple[tuple[str, tuple[str, ...]], ...]
+    """Why instances were left as they were, and the keys of those for each reason."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether no instance of an earlier version is left."""
+        return not self.failed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {
+            "chart": self.chart,
+            "version": self.version,
+            "ok": self.ok,
+            "migrated": self.migrated,
+            "failed": [
+                {"reason": reason, "count": len(keys), "keys": list(keys[:_EXAMPLES])}
+                for reason, keys in self.failed
+            ],
+        }
+
+    def __str__(self) -> str:
+        done = counted_noun(self.migrated, "instance")
+        lines = [f"{self.chart} version {self.version}: {done} migrated"]
+        for reason, keys in self.failed:
+            lines.append(f"FAILED  {counted_noun(len(keys), 'instance')}: {reason}")
+            lines.append(f"        {', '.join(shorten(each, 60) for each in keys[:_EXAMPLES])}")
+        return "\n".join(lines)
+
+
+def apply_migration(
+    chart: Chart,
+    store: ChartStore,
+    *,
+    batch: int = _BATCH,
+    progress: ProgressCallback | None = None,
+    stop: StopFlag | None = None,
+) -> Applied:
+    """Put every instance of an earlier version into the words of a chart.
+
+    It is safe beside workers of all versions, and may be ended at any moment and begun again: what
+    is done is done. An instance that cannot be carried is left as it is.
+
+    Parameters
+    ----------
+    batch : how many instances are rewritten in one write
+    progress, stop : as of `settlesim.progress.Reporter`
+
+    Raises
+    ------
+    LeastVersionError
+        The store wants a later version of the chart.
+    StoreError
+        The store cannot be read or written; what was written before is done.
+    Cancelled
+        `stop` was set.
+    """
+    store.check_version(chart.name, chart.version)
+    work = _Work(chart, store)
+    reporter = Reporter(progress, stop)
+    changed = True
+    while changed:  # until a pass over the store finds nothing more to do
+        work.failed.clear()
+        changed = False
+        total = work.migrated + sum(
+            count
+            for version, count in store.instance_versions(chart.name).items()
+            if version < chart.version
+        )
+        keys = (each.key for each in stored_instances(store, chart.name, before=chart.version))
+        while page := list(islice(keys, batch)):
+            changed = work.rewrite(page) or changed
+            reporter.report(work.migrated, max(total, work.migrated), "instances")
+    failed = tuple((reason, tuple(sorted(keys))) for reason, keys in sorted(work.failed.items()))
+    return Applied(chart.name, chart.version, work.migrated, failed)
+
+
+class _Work:
+    """Rewrites instances."""
+
+    def __init__(self, chart: Chart, store: ChartStore) -> None:
+        self.chart = chart
+        self.chain: Chain = chain_of(chart)
+        self.store = store
+        self.known = known_charts(store, chart.name)
+        self.timers = store.timers if isinstance(store, QueueStore) else None
+        self.migrated = 0
+        self.failed: dict[str, list[str]] = defaultdict(list)
+
+    def rewrite(self, keys: Sequence[str]) -> bool:
+        """Rewrite instances; say whether there were any that can be, or could be meanwhile."""
+        rewrites = [each for key in keys if (each := self._rewrite(key)) is not None]
+        if not rewrites:
+            return False
+        left = self.store.rewrite(rewrites, definition_of(self.chart))
+        self.migrated += len(rewrites) - len(left)
+        return True
+
+    def _rewrite(self, key: str) -> Rewrite | None:
+        # The state first: a timer that is there afterwards was started by the settlement that was
+        # read, or by a later one, and then the rewrite is refused.
+        before = self.store.load(key)
+        if before is None or (before.chart, before.version) == (
+            self.chart.name,
+            self.chart.version,
+        ):
+            return None
+        running = self.timers(key) if self.timers is not None and self.chain.delays else ()
+        ids = [each.delay for each in running]
+        try:
+            carried = self.chain.carry(before, key=key, timers=ids, known=lambda: self.known)
+        except ChartMismatchError as error:
+            self.failed[error.reason].append(key)
+            return None
+        timers = None if self.timers is None else self._timers(carried, ids)
+        over = is_over(self.chain.program, carried.snapshot.configuration)
+        runs_on = timers is not None and bool(timers.kept or timers.started)
+        return Rewrite(key, before, carried.snapshot, over and not runs_on, timers)
+
+    def _timers(self, carried: Carried, ids: Sequence[str]) -> Timers | None:
+        if not (ids or carried.started):
+            return None
+        names = dict(carried.renamed)
+        kept = tuple(names.get(id_, id_) for id_ in ids if id_ not in carried.dropped)
+        started = tuple(Timer(id_, seconds) for id_, seconds in carried.started.items())
+        return Timers(started, kept, carried.renamed)
+
+
+# --- retirement -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """What is left of the earlier versions of a chart."""
+
+    chart: str
+    least: int
+    """The version below which nothing should be left."""
+    instances: tuple[str, ...]
+    """The keys of instances that an earlier version saved last, sorted."""
+    timers: tuple[str, ...]
+    """The keys of instances with timers of an earlier version, sorted."""
+    messages: tuple[str, ...]
+    """The keys for which messages wait in the words of an earlier version, sorted."""
+    dead_letters: tuple[str, ...]
+    """The keys of dead letters in the words of an earlier version, sorted."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left."""
+        return not (self.instances or self.timers or self.messages or self.dead_letters)
+
+    def _left(self) -> dict[str, tuple[str, ...]]:
+        return {
+            "instance": self.instances,
+            "timer": self.timers,
+            "message": self.messages,
+            "dead letter": self.dead_letters,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON, with some of the keys."""
+        left = {
+            what: {"count": len(keys), "keys": list(keys[:_EXAMPLES])}
+            for what, keys in self._left().items()
+        }
+        return {"chart": self.chart, "least": self.least, "ok": self.ok, "left": left}
+
+    def __str__(self) -> str:
+        if self.ok:
+            return (
+                f"{self.chart}: nothing below version {self.least} is left, and the store refuses "
+                "earlier versions from now on"
+            )
+        lines = [f"{self.chart}: something below version {self.least} is left"]
+        for what, keys in self._left().items():
+            if keys:
+                shown = ", ".join(shorten(each, 60) for each in keys[:_EXAMPLES])
+                lines.append(f"LEFT  {counted_noun(len(keys), what)}: {shown}")
+        return "\n".join(lines)
+
+
+def retire(
+    chart: Chart, store: ChartStore, queue: ChartQueue | None = None, *, version: int
+) -> Retirement:
+    """Prove that nothing of a version or an earlier one is left; then refuse them for good.
+
+    Once that is proved, `store.require_version` sees to it that it stays so, and the steps from
+    these versions may go.
+
+    Parameters
+    ----------
+    queue : of the chart, where it has one
+    version : the latest one that is to be retired, below the chart's own
+
+    Returns
+    -------
+    retirement : what is left; the store refuses earlier versions where that is nothing
+
+    Raises
+    ------
+    InvalidValueError
+        The version is no whole number.
+    StoreError
+        The store cannot be read or written.
+    """
+    least = version + 1
+    earlier = {each for each in store.instance_versions(chart.name) if each < least}
+    instances = [
+        each.key
+        for each in stored_instances(store, chart.name, before=least)
+        if each.snapshot.version in earlier
+    ]
+    chain = chain_of(chart)
+    timers: list[str] = []
+    messages: dict[bool, list[str]] = {False: [], True: []}
+    if queue is not None:
+        old = set(instances)
+        timers = [each.key for each in queue.chart_timers() if each.key in old]
+        for message in queue.waiting_messages():
+            body = message.body
+            name = body.get("event") if isinstance(body, dict) else None
+            unknown = isinstance(name, str) and not chain.knows(name)
+            if unknown if message.version is None else message.version < least:
+                messages[message.dead].append(message.group_id)
+    found = Retirement(
+        chart.name,
+        least,
+        *(tuple(sorted(each)) for each in (instances, timers, messages[False], messages[True])),
+    )
+    if found.ok and store.least_version(chart.name) < least:
+        store.require_version(chart.name, least)
+    return found
