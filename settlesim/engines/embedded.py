@@ -204,12 +204,13 @@ class EmbeddedEngine:
     ) -> Sequence[PastSettlement]:
         """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
 
-        Without a key it is what happened in the whole store.
+        Of a store that several charts share, only what this chart saved and what nobody saved.
         """
+        chart = self.chart.name
 
         async def look() -> Sequence[PastSettlement]:
             return await asyncio.to_thread(
-                self.store.settlements_since, cursor, key=key, limit=limit
+                self.store.settlements_since, cursor, key=key, chart=chart, limit=limit
             )
 
         return await self._until(look, lambda found: not found, key, wait)

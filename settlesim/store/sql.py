@@ -461,7 +461,12 @@ class SqlStore:
         return tuple(self._past(row) for row in rows)
 
     def settlements_since(
-        self, cursor: int = 0, *, key: str | None = None, limit: int = PAGE
+        self,
+        cursor: int = 0,
+        *,
+        key: str | None = None,
+        chart: str | None = None,
+        limit: int = PAGE,
     ) -> tuple[PastSettlement, ...]:
         """Return what happened after a settlement, oldest first.
 
@@ -469,6 +474,7 @@ class SqlStore:
         ----------
         cursor : the `number` of the last settlement that was seen; 0 for the beginning
         key : only what happened to this instance; None for the whole store
+        chart : without what other charts saved; None for all
         limit : how many are returned at most
 
         Returns
@@ -484,11 +490,17 @@ class SqlStore:
         """
         check_cursor(cursor)
         check_count(limit, where="limit")
-        only = "" if key is None else " AND key = ?"
+        wanted = {
+            "number > ?": cursor,
+            "key = ?": key,
+            # one that saved nothing does not say whose it is
+            "(snapshot IS NULL OR json_extract(snapshot, '$.chart') = ?)": chart,
+        }
+        conditions = {text: value for text, value in wanted.items() if value is not None}
         rows = self.database.rows(
             "SELECT key, number, revision, at, snapshot, record FROM settlements"
-            f" WHERE number > ?{only} ORDER BY number LIMIT ?",
-            (cursor, *(() if key is None else (key,)), limit),
+            f" WHERE {' AND '.join(conditions)} ORDER BY number LIMIT ?",
+            (*conditions.values(), limit),
         )
         return tuple(self._past(row) for row in rows)
 

@@ -103,7 +103,7 @@ def check(case: Any, url: str) -> None:
 
 
 @pytest.mark.nightly
-@fuzzed(api, 20 * CASES)
+@fuzzed(api, 10 * CASES)
 def test_whatever_a_client_sends(case: Any, server: str) -> None:
     """As below, with many more cases, which are others each time."""
     check(case, server)

@@ -180,3 +180,17 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
     engine = EmbeddedEngine(Worker(count, store, FifoQueue(store, "count")))
     with pytest.raises(InvalidValueError):
         create_app(engine, **options)
+
+
+def test_an_instance_of_another_chart_is_refused() -> None:
+    """409: its events belong elsewhere; it is in no list of this chart."""
+
+    async def test(served: Served) -> None:
+        other = Worker(count, served.engine.store, FifoQueue(served.engine.store, "count"))
+        other.queue.send({"event": "COUNT"}, "c1")
+        await other.run(until_empty=True)
+        problem(await served.send("c1", "ADD", 1), 409, "chart-mismatch")
+        assert (await served.get("/machines")).json()["machines"] == []
+        assert (await served.get("/machines/c1")).json()["chart"] == "count"
+
+    ask(test)
