@@ -17,6 +17,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from settlesim.chart import Event
+from settlesim.chart.strict_json import encode
 from settlesim.errors import (
     DeadlineExceededError,
     FunctionFailedError,
@@ -33,6 +34,7 @@ from settlesim.sim.program_nodes import (
     TableNode,
     merged,
 )
+from settlesim.sim.services import KEY_MARK
 from settlesim.sim.terms import Kind
 from settlesim.sim.timing import ANY, EVENT, START, Clock, Window, Zone, nanoseconds
 
@@ -241,6 +243,7 @@ class ProgramBuilder:
 
     def _of_service(self, pending: Pending, left: int) -> list[_Option]:
         answer = self._table._answer(self._state, self._event, pending)
+        self._doubt_keys(pending, answer)
         limit = self._limit(pending)
         at_limit = ANY
         any_time = ANY
@@ -280,6 +283,14 @@ class ProgramBuilder:
             if effect and any(error.timeout for error in errors or ()):
                 found.append(_Option(timed_out._replace(effect=True), at_limit, late))
         return found
+
+    def _doubt_keys(self, pending: Pending, answer: Answer) -> None:
+        """Note an answer that only the simulation gives."""
+        if answer.value is not None and KEY_MARK in encode(answer.value):
+            self.doubts.append(
+                f"{pending.service} answers with its idempotency key, which is another one outside "
+                f"of the simulation: give results={{{pending.service!r}: ...}}"
+            )
 
     def _limit(self, pending: Pending) -> float:
         return self._table.service_timeout if pending.timeout is None else pending.timeout

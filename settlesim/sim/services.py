@@ -32,7 +32,10 @@ from settlesim.runtime.coroutines import coroutine_of, in_thread, loop_runs
 from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.settling.settlement import Answer, Pending
 
-__all__ = ["Services"]
+__all__ = ["KEY_MARK", "Services"]
+
+KEY_MARK: Final = ":simulated:"
+"""Part of every idempotency key here, and of no real one."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -128,7 +131,7 @@ def _value(chart: Chart, pending: Pending, limit: float, clock: _HandClock) -> J
     """Drive a service to its end."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _Loop)
-    key = f"{chart.name}:simulated:{pending.event.name}:{pending.id}:{pending.number}"
+    key = f"{chart.name}{KEY_MARK}{pending.event.name}:{pending.id}:{pending.number}"
     call = ServiceCall(
         pending.service,
         pending.context,

@@ -336,6 +336,19 @@ def test_a_failure_that_does_the_same_as_the_service_by_itself_is_counted_once()
     assert plain.interleavings == failing.interleavings == 1
 
 
+def test_an_answer_with_the_idempotency_key_proves_nothing() -> None:
+    """Outside of the simulation the key is another one, and so is what is saved."""
+
+    async def charge(call: Any) -> Any:
+        return {"charge": call.idempotency_key}
+
+    found = explore(Scenario(shop(charge), ["PAY"], queue="fifo_group", timing="simulated"))
+    assert found.verdict is Verdict.UNDETERMINED
+    assert found.note.startswith("charge answers with its idempotency key")
+    given = found.scenario.replace(results={"charge": {"charge": "of order 1"}})
+    assert explore(given).verdict is Verdict.PROVED
+
+
 # --- timers -------------------------------------------------------------------------------
 
 

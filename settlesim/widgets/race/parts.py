@@ -103,6 +103,23 @@ def rows_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
             "blocked": _blocked(way, each, names),
         }
         for each in frame.messages
+    ] + _timers_of(way, names)
+
+
+def _timers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row for every timer that runs: its message is in no queue yet."""
+    return [
+        {
+            "message": step.message,
+            "name": names[step.message - 1],
+            "key": way.scenario.messages[step.message - 1].key,
+            "status": "timer runs",
+            "changed": False,
+            "steps": [_step(way, step, names)],
+            "blocked": None,
+        }
+        for step in way.frame.enabled
+        if step.kind is Kind.DUE
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from settlesim import display
+from settlesim import Chart, display
 from settlesim.errors import ReplayDivergedError, SimulationError
 from settlesim.gallery import append_log, counter, donut, order
 from settlesim.sim import DISCIPLINES, Kind, Scenario, explore, replay
@@ -613,3 +613,22 @@ def test_every_discipline_can_be_entered_from_every_other() -> None:
         press(panel, "queue", name=queue)
         assert panel.scenario.queue == queue
     assert panel.errors == []
+
+
+def test_a_timer_that_runs_has_a_row_with_its_step() -> None:
+    """It is due when somebody presses it; then its message stands in the queue."""
+    chart = Chart(
+        [
+            {"name": "free", "tags": ["settled"]},
+            {"name": "held", "tags": ["settled"], "after": {"900": "free"}},
+        ],
+        [["HOLD", "free", "held"]],
+        "free",
+    )
+    panel = RacePanel(Scenario(chart, ["HOLD"], queue="fifo_group"), path="r1 l1 s1 d1")
+    timer = panel.parts["rows"][-1]
+    assert (timer["name"], timer["status"]) == ("900 s in held", "timer runs")
+    assert [each["name"] for each in timer["steps"]] == ["q2"]
+    press(panel, "take", step="q2")
+    assert panel.path == "r1 l1 s1 d1 q2"
+    assert panel.parts["rows"][-1]["status"] == "waits in the queue"
