@@ -6,7 +6,8 @@ executed, no guard is asked, and no set is iterated: the same question has the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from settlesim.chart.definition import Node, NodeKind, Transition
@@ -31,6 +32,11 @@ class Structure:
         self._nodes = nodes
         self.order: Mapping[str, int] = {name: index for index, name in enumerate(nodes)}
         """The place of every state in the document."""
+        self._last = dict(self.order)  # of every state the place of the last state inside it
+        for name in reversed(list(nodes)):
+            parent = nodes[name].parent
+            if parent is not None:
+                self._last[parent] = max(self._last[parent], self._last[name])
         self.has_history = any(node.kind is NodeKind.HISTORY for node in nodes.values())
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -92,13 +98,17 @@ class Structure:
         return None
 
     def exit_set(
-        self, transition: Transition, active: Iterable[str], history: HistoryStates
-    ) -> frozenset[str]:
-        """Return the active states that one transition leaves."""
+        self, transition: Transition, active: tuple[str, ...], history: HistoryStates
+    ) -> tuple[str, ...]:
+        """Return the active states that one transition leaves, in document order, as `active`."""
         if transition.dest is None:
-            return frozenset()
+            return ()
         domain = self.domain(transition, history)
-        return frozenset(name for name in active if domain is None or _is_inside(name, domain))
+        if domain is None:
+            return active
+        place = self.order.__getitem__
+        first = bisect_right(active, self.order[domain], key=place)
+        return active[first : bisect_right(active, self._last[domain], key=place)]
 
     # --- several together -----------------------------------------------------------------
 
@@ -168,26 +178,37 @@ class Structure:
         entered : in the order of entry
         active : every state that is active afterwards
         """
-        now = {name for name in active if name not in set(entered)}
-        found: dict[str, None] = {}
+        return tuple(name for _, names in self.finishing(entered, active) for name in names)
+
+    def finishing(
+        self, entered: Sequence[str], active: Collection[str]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield every state that is entered, with those that this finishes; as `finished`."""
+        new = set(entered)
+        now = {name for name in active if name not in new}
+        done: set[str] = set()
         for name in entered:
             now.add(name)
-            node = self._nodes[name]
-            if node.kind is not NodeKind.FINAL or node.parent is None:
-                continue
-            above: str | None = node.parent
-            if self._nodes[node.parent].kind is NodeKind.COMPOUND:
-                found[node.parent] = None
-                above = self._nodes[node.parent].parent
-            while (
-                above is not None
-                and above not in found
-                and self._nodes[above].kind is NodeKind.PARALLEL
-                and self._is_in_final_state(above, now)
-            ):
-                found[above] = None
-                above = self._nodes[above].parent
-        return tuple(found)
+            found = [each for each in self._finished_by(name, now, done) if each not in done]
+            done.update(found)
+            yield name, tuple(found)
+
+    def _finished_by(self, name: str, now: set[str], done: set[str]) -> Iterator[str]:
+        node = self._nodes[name]
+        if node.kind is not NodeKind.FINAL or node.parent is None:
+            return
+        above: str | None = node.parent
+        if self._nodes[node.parent].kind is NodeKind.COMPOUND:
+            yield node.parent
+            above = self._nodes[node.parent].parent
+        while (
+            above is not None
+            and above not in done
+            and self._nodes[above].kind is NodeKind.PARALLEL
+            and self._is_in_final_state(above, now)
+        ):
+            yield above
+            above = self._nodes[above].parent
 
     def _is_in_final_state(self, name: str, active: Collection[str]) -> bool:
         node = self._nodes[name]
@@ -197,7 +218,9 @@ class Structure:
                 for child in node.children
             )
         if node.kind is NodeKind.PARALLEL:
-            return all(self._is_in_final_state(child, active) for child in self.regions(name))
+            # states are entered in document order: the last region is the last to be final
+            regions = reversed(self.regions(name))
+            return all(self._is_in_final_state(child, active) for child in regions)
         return node.kind is NodeKind.FINAL and name in active
 
     def remembered(self, node: Node, history: HistoryStates) -> Sequence[str]:

@@ -48,6 +48,8 @@ class Source:
 
     chart: Chart
     origin: Literal["gallery", "file", "python"]
+    reference: str | None = None
+    """``module:attribute`` of a chart that can be imported."""
 
 
 def find_chart(text: str) -> Source:
@@ -67,7 +69,7 @@ def find_chart(text: str) -> Source:
     from settlesim.gallery import CHARTS
 
     if text in CHARTS:
-        return Source(CHARTS[text], "gallery")
+        return Source(CHARTS[text], "gallery", f"settlesim.gallery:CHARTS[{text!r}]")
     path = Path(text)
     if path.suffix == ".py" or text.partition(":")[0].endswith(".py"):
         module = text.partition(":")[0].removesuffix(".py").replace(os.sep, ".").lstrip(".")
@@ -80,7 +82,7 @@ def find_chart(text: str) -> Source:
     if path.is_dir():
         raise click.BadParameter(f"{shorten(text)} is a folder; give a chart's file")
     if ":" in text:
-        return Source(_from_python(text), "python")
+        return Source(_from_python(text), "python", text)
     known = ", ".join(CHARTS)
     message = (
         f"{shorten(text)} is no chart of the gallery ({known}), no file and no module:attribute"

@@ -14,6 +14,7 @@ from settlesim.cli.check import check
 from settlesim.cli.command_group import CommandGroup
 from settlesim.cli.convert import convert
 from settlesim.cli.dead_letters import dead_letters, redrive, resume_command
+from settlesim.cli.deploy import deploy
 from settlesim.cli.diff import diff
 from settlesim.cli.draw import draw_command
 from settlesim.cli.find import find
@@ -57,6 +58,6 @@ click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
     gallery, draw_command, diff, check, convert, settle_command, start_command, send, work_command,
     serve_command, show, find, log, status, dead_letters, redrive, resume_command, freeze_command,
-    rehearse_command, migrate_command, verify, backup, prune, simulate, lab,
+    rehearse_command, migrate_command, verify, backup, prune, simulate, deploy, lab,
 ):  # fmt: skip
     program.add_command(_command)

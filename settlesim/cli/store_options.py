@@ -41,20 +41,23 @@ JSON_HELP = "Print JSON."
 _UNITS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
-def store_option(*, exists: bool, queues: bool = False) -> Callable[[Function], Function]:
+def store_option(
+    *, exists: bool, queues: bool = False, required: bool = True
+) -> Callable[[Function], Function]:
     """Give a command the option ``--store``, as `path`.
 
     Parameters
     ----------
     exists : whether the command only looks at a store, and does not make one
     queues : whether it needs a store that has queues
+    required : whether it has to be given; else it is None where it is not
     """
     kinds = "a SQLite file (.db)" if queues else "a TinyDB file (.json) or a SQLite file (.db)"
     made = "" if exists else " It is made where there is none."
     return click.option(
         "--store",
         "path",
-        required=True,
+        required=required,
         metavar="FILE",
         type=StorePath(exists=exists, queues=queues),
         help=f"The store, {kinds}.{made}",

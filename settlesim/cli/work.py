@@ -17,6 +17,7 @@ import click
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import escaped
+from settlesim.cli.restate_options import RestateSettings, restate_options
 from settlesim.cli.stand_ins import bind_stubs, stub_options
 from settlesim.cli.store_options import queue_store, store_option
 from settlesim.cli.worker_options import WorkerSettings, worker_options
@@ -116,6 +117,10 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
     as where workers die of it. Then its key goes on (skip), or waits in order until
     `settlesim resume` (halt).
 
+    With --engine restate this process serves the chart's handlers to a Restate server, where the
+    events come in. Of the options below, --concurrency, --visibility, --max-receives and --grace
+    are for a store only: Restate has its own.
+
     Ctrl-C or SIGTERM lets what is in flight end, makes visible again what does not end within
     --grace, and ends; a second one ends immediately.
 
@@ -129,11 +134,20 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
     Examples:
       settlesim work count --store counts.db
       settlesim work count --store counts.db --until-empty --service wait=done
-      settlesim work shop:order --store s.db --concurrency 20 --log json""",
+      settlesim work shop:order --store s.db --concurrency 20 --log json
+      settlesim work shop:order --engine restate""",
 )
 @chart_argument
-@store_option(exists=False, queues=True)
+@store_option(exists=False, queues=True, required=False)
 @click.option("--until-empty", is_flag=True, help="End as soon as nothing waits.")
+@click.option(
+    "--engine",
+    type=click.Choice(["store", "restate"]),
+    default="store",
+    show_default=True,
+    help="Where the events are: in the --store, or on a Restate server.",
+)
+@restate_options
 @worker_options
 @click.option(
     "--log",
@@ -147,8 +161,10 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
 def work_command(
     *,
     source: Source,
-    path: str,
+    path: str | None,
     until_empty: bool,
+    engine: Literal["store", "restate"],
+    restate: RestateSettings,
     settings: WorkerSettings,
     log: Literal["text", "json", "off"],
     stub: bool,
@@ -157,6 +173,13 @@ def work_command(
     """Work until stopped, or until nothing waits."""
     chart = bind_stubs(source.chart, stubs, rest=stub)
     counted = Counted(log)
+    if engine == "restate":
+        if path is not None or until_empty:
+            raise click.UsageError("--store and --until-empty are not for --engine restate")
+        restate.serve(chart, settings, counted)
+        return
+    if path is None:
+        raise click.UsageError("Missing option '--store'.")
     with queue_store(path) as store:
         worker = settings.worker(chart, store, counted.logger)
         if not until_empty and log == "text":  # else nobody could tell it from one that hangs

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from settlesim.argument_checks import check_count, check_seconds
-from settlesim.chart import Chart, Event
+from settlesim.chart import Chart, Event, Snapshot
+from settlesim.chart.event import external_event
 from settlesim.engines.attempts import FailedEvent, error_text, settle_with_attempts
 from settlesim.engines.instance_record import InstanceRecord, StartedTimer, WaitingArrival
 from settlesim.errors import (
@@ -17,15 +19,21 @@ from settlesim.errors import (
     error_message,
 )
 from settlesim.machine.program import program_of
+from settlesim.runtime.clock import RealClock
 from settlesim.runtime.driver import Driver, Settled, settle
 from settlesim.runtime.event_messages import DelayPassed, StartRequest, event_in_body
 from settlesim.runtime.interpreter import DEADLINE, SERVICE_TIMEOUT
+from settlesim.runtime.logs import LOGGER, log_settlement
 from settlesim.runtime.service_call import key_prefix
 from settlesim.runtime.transactions import Keeping
 from settlesim.settling.macrostep import activities_of
 from settlesim.settling.settlement import Elapsed
+from settlesim.versions.chain import Carried, chain_of
 
 __all__ = ["HandledEvent", "HandlerOptions", "HandlingTools", "InstanceHandling"]
+
+_CLOCK: Final = RealClock()
+"""For the log only."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +101,24 @@ class HandledEvent(NamedTuple):
     """Whether it became a dead letter."""
 
 
+class _Begun(NamedTuple):
+    """What a session begins with."""
+
+    snapshot: Snapshot | None
+    stored: Snapshot | None
+    """As the record has it, maybe in the words of an earlier version."""
+    carried: Carried | None
+    event: Event | Elapsed | None
+
+
 class InstanceHandling:
     """Settles the events of a chart's instances.
 
     Parameters
     ----------
     chart : with all its functions bound
+    logger
+        One record for each event that was handled; ``settlesim.worker`` by default.
 
     Raises
     ------
@@ -106,12 +126,15 @@ class InstanceHandling:
         Functions that the chart names are not bound.
     """
 
-    def __init__(self, chart: Chart, options: HandlerOptions) -> None:
+    def __init__(
+        self, chart: Chart, options: HandlerOptions, *, logger: logging.Logger | None = None
+    ) -> None:
         chart.require("guard", "assign", "service")
         self.chart = chart
         self.options = options
+        self.logger = logging.getLogger(LOGGER) if logger is None else logger
         self._program = program_of(chart)
-        self._delays = frozenset(activities_of(self._program).delays)
+        self._chain = chain_of(chart)
 
     async def settle_first(
         self, record: InstanceRecord, tools: HandlingTools, *, own: WaitingArrival | None = None
@@ -131,26 +154,59 @@ class InstanceHandling:
         """
         if record.halted is not None or not record.waiting:
             return HandledEvent()
-        arrival = record.waiting[0]
+        arrival, began = record.waiting[0], _CLOCK.now()
+        handled, outcome, error = await self._settle(record, arrival, tools, own=own)
+        body = arrival.body
+        name = body.get("event", body.get("timer", "start")) if isinstance(body, dict) else "?"
+        snapshot = record.snapshot
+        log_settlement(
+            self.logger,
+            key=record.key,
+            event=str(name),
+            event_id=arrival.mark,
+            outcome=outcome,
+            revision=None if snapshot is None or error is not None else snapshot.revision,
+            seconds=_CLOCK.now() - began,
+            receives=1,
+            error=error,
+        )
+        return handled
+
+    async def _settle(
+        self,
+        record: InstanceRecord,
+        arrival: WaitingArrival,
+        tools: HandlingTools,
+        *,
+        own: WaitingArrival | None,
+    ) -> tuple[HandledEvent, str, str | None]:
+        """Settle an event; say in the words of the log what became of it, and its error."""
         try:
             event = event_in_body(arrival.body, where="the event")
         except (InvalidEventError, InvalidValueError) as error:
             failed = FailedEvent((error_text(error),), 1)
-            return await self._put_aside(record, arrival, failed, "it is no event", tools)
-        if isinstance(event, DelayPassed) and not record.has_timer(event):
-            record.dropped(arrival)
-            return HandledEvent(arrival)
+            handled = await self._put_aside(record, arrival, failed, "it is no event", tools)
+            return handled, "dead", failed.errors[-1]
         try:
-            found = await self._attempts(record, arrival, event, tools)
+            begun = self._begin(record, event)
+            found = (
+                begun
+                if isinstance(begun, str)
+                else await self._attempts(record, arrival, begun, tools)
+            )
         except ChartMismatchError as error:
             record.held(error_message(error))
-            return HandledEvent()
+            return HandledEvent(), "released", error_message(error)
+        if isinstance(found, str):
+            record.dropped(arrival)
+            return HandledEvent(arrival), found, None
         if isinstance(found, FailedEvent):
             times = "once" if found.failures == 1 else f"{found.failures} times"
-            return await self._put_aside(record, arrival, found, f"it failed {times}", tools)
+            handled = await self._put_aside(record, arrival, found, f"it failed {times}", tools)
+            return handled, "dead", found.errors[-1]
         at = await tools.now()
         timers = record.settled(arrival, found.transaction, at=at, waited=arrival is not own)
-        return HandledEvent(arrival, tuple(timers))
+        return HandledEvent(arrival, tuple(timers)), found.settlement.outcome.value, None
 
     async def _put_aside(
         self,
@@ -164,26 +220,61 @@ class InstanceHandling:
         record.failed(arrival, failed, reason, at=at, halt=self.options.policy == "halt")
         return HandledEvent(arrival, dead=True)
 
+    def _begin(
+        self, record: InstanceRecord, event: Event | DelayPassed | StartRequest
+    ) -> _Begun | str:
+        """Return what a session begins with, in the words of the chart's version.
+
+        Returns
+        -------
+        begun : or why there is nothing to do: ``stale`` or ``dropped``
+
+        Raises
+        ------
+        ChartMismatchError
+            Another version saved the instance, and no step leads on from there.
+        """
+        stored, carried = record.snapshot, None
+        snapshot = stored
+        if stored is not None:
+            found = self._chain.carry(stored, key=record.key, timers=tuple(record.timers))
+            snapshot = found.snapshot
+            carried = found if found.version != self.chart.version else None
+        if isinstance(event, StartRequest):
+            return _Begun(snapshot, stored, carried, None)
+        if isinstance(event, Event):
+            name = self._chain.event(event.name)
+            if name is None:
+                return "dropped"
+            return _Begun(snapshot, stored, carried, external_event(name, event.data))
+        delay = record.delay_of(event)
+        if delay is None:
+            return "stale"
+        if carried is not None:
+            if delay in carried.dropped:
+                return "dropped"
+            if delay not in carried.lost:
+                delay = dict(carried.renamed).get(delay, delay)
+        if delay not in activities_of(self._program).delays:
+            raise self._mismatch(record, delay)
+        return _Begun(snapshot, stored, carried, Elapsed(delay))
+
     async def _attempts(
-        self,
-        record: InstanceRecord,
-        arrival: WaitingArrival,
-        event: Event | DelayPassed | StartRequest,
-        tools: HandlingTools,
+        self, record: InstanceRecord, arrival: WaitingArrival, begun: _Begun, tools: HandlingTools
     ) -> Settled | FailedEvent:
-        began: Event | Elapsed | None = None
-        if isinstance(event, DelayPassed):
-            if event.delay not in self._delays:
-                raise self._mismatch(record, event.delay)
-            began = event.elapsed
-        elif isinstance(event, Event):
-            began = event
         prefix = key_prefix(self.chart.name, record.key, arrival.mark)
+        if begun.carried is not None:
+            unknown = begun.carried.lost
+        else:
+            delays = activities_of(self._program).delays
+            unknown = tuple(each for each in record.timers if each not in delays)
         keeping = Keeping(
             timers=True,
-            unknown_delays=tuple(each for each in record.timers if each not in self._delays),
+            unknown_delays=unknown,
             answers=self.options.record_answers,
             event_id=arrival.mark,
+            stored=begun.stored,
+            carried=begun.carried,
         )
         attempts = 0
 
@@ -192,8 +283,8 @@ class InstanceHandling:
             attempts += 1
             return await settle(
                 self._program,
-                record.snapshot,
-                began,
+                begun.snapshot,
+                begun.event,
                 tools.driver(prefix, attempts),
                 key=record.key,
                 keeping=keeping,

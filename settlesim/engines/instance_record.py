@@ -99,6 +99,8 @@ class InstanceRecord:
     """How many events arrived."""
     timers: dict[str, int] = field(default_factory=dict)
     """By the id of the delay, what tells this start of it from others."""
+    tokens: int = 0
+    """How many delays were started."""
     past: list[dict[str, Any]] = field(default_factory=list)
     """The last settlements, the oldest first."""
     waiting: list[WaitingArrival] = field(default_factory=list)
@@ -134,6 +136,7 @@ class InstanceRecord:
             "number": self.number,
             "accepted": self.accepted,
             "timers": self.timers,
+            "tokens": self.tokens,
             "past": self.past,
             "waiting": [asdict(each) for each in self.waiting],
             "dead": self.dead,
@@ -199,7 +202,11 @@ class InstanceRecord:
 
     def has_timer(self, passed: DelayPassed) -> bool:
         """Say whether a delay that has passed is one that runs: its state was not left."""
-        return self.timers.get(passed.delay) == passed.token
+        return self.delay_of(passed) is not None
+
+    def delay_of(self, passed: DelayPassed) -> str | None:
+        """Return the id of a delay that runs; a later version of the chart may have renamed it."""
+        return next((name for name, token in self.timers.items() if token == passed.token), None)
 
     def settled(
         self, arrival: WaitingArrival, transaction: Transaction, *, at: float, waited: bool
@@ -237,16 +244,19 @@ class InstanceRecord:
                 "outcome": transaction.record["outcome"],
                 "revision": revision,
             }
-            for old in list(self.ended)[:-_ENDED]:
-                del self.ended[old]
+            for first in list(self.ended)[:-_ENDED]:
+                del self.ended[first]
         if transaction.timers is None:
             return []
-        kept = {name: self.timers[name] for name in transaction.timers.kept if name in self.timers}
+        old = {new: old for old, new in transaction.timers.renamed}
+        kept = {name: self.timers.get(old.get(name, name)) for name in transaction.timers.kept}
         started = [
-            StartedTimer(timer.id, self.number, timer.seconds)
-            for timer in transaction.timers.started
+            StartedTimer(timer.id, self.tokens + number, timer.seconds)
+            for number, timer in enumerate(transaction.timers.started, start=1)
         ]
-        self.timers = kept | {timer.delay: timer.token for timer in started}
+        self.tokens += len(started)
+        self.timers = {name: token for name, token in kept.items() if token is not None}
+        self.timers |= {timer.delay: timer.token for timer in started}
         return started
 
     def failed(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from settlesim.chart.parser import MAX_NODES
+from settlesim.chart.parser import MAX_NODES, MAX_TRANSITIONS
 from settlesim.errors import ReadError, shorten
 
 __all__ = ["Document", "Draft", "Invoked", "Route"]
@@ -144,6 +144,7 @@ class Document:
     asked: dict[str, Draft] = field(default_factory=dict)
     """The states that guards ask for, by what stands for the guard's name."""
     counted: int = 0
+    routes: int = 0
 
     def asks_for(self, draft: Draft) -> str:
         """Return what stands for the guard ``In(state)`` while the state has no name."""
@@ -156,3 +157,11 @@ class Document:
         self.counted += 1
         if self.counted > MAX_NODES:
             raise ReadError(source=self.format, reason=f"has more than {MAX_NODES} states")
+
+    def count_route(self) -> None:
+        """Count a transition; refuse more than a chart may have."""
+        self.routes += 1
+        if self.routes > MAX_TRANSITIONS:
+            raise ReadError(
+                source=self.format, reason=f"has more than {MAX_TRANSITIONS} transitions"
+            )

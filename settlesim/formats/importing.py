@@ -209,8 +209,11 @@ def _with_overlay(path: Path, options: ReaderOptions) -> ReaderOptions:
     beside = path.with_suffix(OVERLAY_SUFFIX)
     if not beside.is_file() or beside == path:
         return options
-    with open(beside, "rb") as file:
-        text = file.read(MAX_FOREIGN_BYTES + 1)
+    try:
+        with open(beside, "rb") as file:
+            text = file.read(MAX_FOREIGN_BYTES + 1)
+    except OSError as error:
+        raise ReadError(source=str(beside), reason=f"cannot be read: {error.strerror}") from None
     if len(text) > MAX_FOREIGN_BYTES:
         raise ReadError(source=str(beside), reason=f"is larger than {MAX_FOREIGN_BYTES} bytes")
     record = read_json(text.decode("utf-8", "replace"), source=str(beside))

@@ -171,6 +171,9 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "events that begin like others",
         "SCXML takes its name for theirs, too",
     ),
+    "single region": LossKind(
+        "parallel state of one region", "parallel states of one region", matters=False
+    ),
     "machine": LossKind("part of a machine", "parts of a machine"),
     "function order": LossKind(
         "function of prepare, after or on_final",

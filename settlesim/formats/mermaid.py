@@ -276,6 +276,7 @@ class _Reader:
                 self.losses.add("pseudo-state", f"a second start in line {self.number}")
             scope.first = scope.first or dest
             return
+        self.document.count_route()
         source = self._mention(found["source"])
         target = None if found["dest"] == "[*]" else self._mention(found["dest"])
         self.labelled.append((source, target, scope.draft, label, self.number))

@@ -69,6 +69,8 @@ class _Reader:
         self.elements: list[tuple[Draft, Element]] = []
         self.context: dict[str, Any] = {}
         self.events: set[str] = set()
+        self.exact: dict[str, None] = {}
+        """Events that are taken by their whole name, though SCXML takes longer ones as well."""
 
     def read(self) -> Document:
         root = self.document.root
@@ -88,6 +90,12 @@ class _Reader:
                     (child for child in draft.children if child.kind != "history"), None
                 )
         self.document.context = self.context
+        if self.exact:
+            shown = ", ".join(list(self.exact)[:5]) + (", ..." if len(self.exact) > 5 else "")
+            self.document.notes.append(
+                f"no longer event is sent where SCXML would take it by prefix: {shown} mean only "
+                "these events"
+            )
         return self.document
 
     # --- states ---------------------------------------------------------------------------
@@ -212,8 +220,13 @@ class _Reader:
         name = event.removesuffix(".*").removesuffix(".")
         if name == "*":
             return "*"
+        if name == event:
+            self.exact[name] = None
         longer = any(each != f"{name}.*" and each.startswith(f"{name}.") for each in self.events)
-        return f"{name}.*" if longer or name != event else name
+        if longer or name != event:
+            self.exact.pop(name, None)
+            return f"{name}.*"
+        return name
 
     def _is_end(self, draft: Draft, event: str, routes: list[Route]) -> bool:
         """Whether transitions on ``done.state.id`` are what that state's end leads to."""

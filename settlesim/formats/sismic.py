@@ -82,7 +82,7 @@ class _Reader:
         kind = record.get("type")
         if kind == "final":
             draft.kind = "final"
-        elif kind in _KINDS:
+        elif isinstance(kind, str) and kind in _KINDS:
             draft.kind, draft.deep = "history", _KINDS[kind]
         elif kind is not None:
             self.problems.unknown(f"{draft.path} type", "type", kind, ("final", *_KINDS))

@@ -103,8 +103,9 @@ class _Writer:
                 yield f"{indent}}}"
             elif node.kind is NodeKind.FINAL:
                 yield f"{indent}{self.ids[node.name]} --> [*]"
-        if regions and len(nodes) == 1:
-            yield f"{indent}--"
+        if around is not None and regions and len(nodes) == 1:
+            self.losses.add("single region", around.name)  # Mermaid has no sign for one
+            yield f"{indent}[*] --> {self.ids[nodes[0].name]}"
 
     def _state(self, node: Node) -> Iterator[str]:
         id_ = self.ids[node.name]
@@ -115,7 +116,7 @@ class _Writer:
         if label != id_ or lines:
             yield f'state "{_escaped(label)}" as {id_}'
         elif not node.children:  # those with children open a block
-            yield f"state {id_}"
+            yield id_
         yield from (f"{id_} : {line}" for line in lines)
         for name in (*node.on_enter, *node.on_exit, *(each.src for each in node.invoke)):
             self._note_name(name, node.name)

@@ -419,6 +419,7 @@ class _Reader:
         return found
 
     def _route(self, spec: Mapping[str, Any], draft: Draft, where: str) -> list[Route]:
+        self.document.count_route()
         place = f"{draft.path} {where}"
         targets = self._targets(spec.get("target"), draft, where)
         actions = tuple(self._actions(spec.get("actions"), draft, where))

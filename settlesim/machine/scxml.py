@@ -268,16 +268,19 @@ class ScxmlRules:
 
         Two that leave a common state are in conflict (``removeConflictingTransitions``).
         """
-        chosen: dict[int, frozenset[str]] = {}
+        chosen: dict[int, tuple[str, ...]] = {}
+        left_by: dict[str, int] = {}
         for index in selected:
-            edge = self._chart.edges[index]
-            left = self._structure.exit_set(edge, active, history)
-            rivals = [each for each, other in chosen.items() if not left.isdisjoint(other)]
-            if all(self._is_inside(index, rival) for rival in rivals):
-                for rival in rivals:
-                    del chosen[rival]
-                chosen[index] = left
-        return tuple(chosen), frozenset().union(*chosen.values())
+            left = self._structure.exit_set(self._chart.edges[index], active, history)
+            rivals = dict.fromkeys(left_by[name] for name in left if name in left_by)
+            if not all(self._is_inside(index, rival) for rival in rivals):
+                continue
+            for rival in rivals:
+                for name in chosen.pop(rival):
+                    del left_by[name]
+            chosen[index] = left
+            left_by |= dict.fromkeys(left, index)
+        return tuple(chosen), frozenset(left_by)
 
     def _is_inside(self, index: int, other: int) -> bool:
         """Whether the source of a transition is inside that of another."""
@@ -291,29 +294,28 @@ class ScxmlRules:
         left: set[str] = set()
         for name in exited:
             for each in self._chart.node(name).on_exit:
-                yield each, tuple(other for other in active if other not in left)
+                yield each, self._without(active, left)
             left.add(name)
 
     def _entry_assigns(
         self, entered: tuple[str, ...], active: tuple[str, ...]
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the assigns of states that are entered, and of those that this finishes."""
-        done: set[str] = set()
         later = set(entered)
-        for position, name in enumerate(entered):
+        for name, finished in self._structure.finishing(entered, active):
             later.discard(name)
             node = self._chart.node(name)
-            is_final = node.kind is NodeKind.FINAL
-            if not (node.on_enter or is_final):
-                continue
-            now = tuple(each for each in active if each not in later)
-            yield from ((each, now) for each in node.on_enter)
-            if not is_final:
-                continue
-            finished = [name, *self._structure.finished(entered[: position + 1], now)]
-            for each in [each for each in finished if each not in done]:
-                done.add(each)
-                yield from ((function, now) for function in self._chart.node(each).on_final)
+            functions = list(node.on_enter)
+            if node.kind is NodeKind.FINAL:
+                functions += node.on_final
+            for each in finished:
+                functions += self._chart.node(each).on_final
+            for function in functions:
+                yield function, self._without(active, later)
+
+    def _without(self, active: tuple[str, ...], others: set[str]) -> tuple[str, ...]:
+        """Return the active states but some, where a function of the chart looks at them."""
+        return tuple(each for each in active if each not in others) if self._moving else ()
 
     def accepts(self, active: frozenset[str]) -> dict[str, tuple[Transition, ...]]:
         """Return the external events that active states take, innermost sources first."""

@@ -28,6 +28,7 @@ from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import (
+    ChartMismatchError,
     InvalidValueError,
     newer_version,
     shorten,
@@ -371,6 +372,31 @@ class Interpreter:
         newest = self._charts.newest_version(self.chart.name)
         if newest is not None and newest > self.chart.version:
             raise newer_version(key, self.chart.name, self.chart.version, newest)
+
+    def check_event(self, loaded: Loaded, key: str, event: str) -> None:
+        """Refuse an event that a later version of the chart may know, and this one does not.
+
+        To this one it would be ignored, and lost.
+
+        Raises
+        ------
+        ChartMismatchError
+            The store has seen a later version.
+        """
+        if self._charts is None or self.chain.knows(event):
+            return
+        newest, chart = self._charts.newest_version(self.chart.name), self.chart
+        if newest is not None and newest > chart.version:
+            stored = loaded.stored
+            raise ChartMismatchError(
+                key=key,
+                stored="no version so far"
+                if stored is None
+                else f"{stored.chart} version {stored.version}",
+                current=f"{chart.name} version {chart.version}",
+                reason=f"it has no event {shorten(event, 60)}, and the store has seen version "
+                f"{newest}, which may have it",
+            )
 
     def _known_charts(self) -> dict[str, Chart]:
         """Return the definitions of this chart that the store knows, by their fingerprints."""

@@ -180,6 +180,7 @@ class Handler:
         name = self.interpreter.chain.event(event.name, case.message.version)
         if name is None:
             return _Look(over="dropped")
+        self.interpreter.check_event(loaded, key, name)
         if name != event.name:
             event = external_event(name, event.data)
             case.name = name

@@ -29,6 +29,7 @@ from settlesim.errors import (
     StoreError,
     UnexpectedRevisionError,
 )
+from settlesim.versions import migration
 
 __all__ = ["EngineContract", "Work", "engine_chart"]
 
@@ -828,6 +829,35 @@ class EngineContract(ABC):
         self.on_engine(tmp_path, engine_chart(work), old)
         self.on_engine(tmp_path, engine_chart(work, version=2), new)
         self.on_engine(tmp_path, engine_chart(work), old_again)
+
+    def test_an_instance_of_an_earlier_version_is_migrated(
+        self, tmp_path: Path, work: Work
+    ) -> None:
+        """By its next event, in the same write; a delay that runs fires in the new version."""
+        old = engine_chart(work)
+        chart = engine_chart(work, version=2)
+        new = chart.with_migrations(
+            migration(old, chart, context=lambda context: {"applied": ["v1", *context["applied"]]})
+        )
+
+        async def first(engine: Engine) -> None:
+            await self.settled(engine, "a", "ADD", 1)
+            await self.settled(engine, "b", "DELAY")
+
+        async def second(engine: Engine) -> None:
+            before = await engine.load("a")
+            assert before is not None
+            assert before.snapshot.version == 1
+            assert (await self.settled(engine, "a", "ADD", 2)).revision == 2
+            stored = await engine.load("a")
+            assert stored is not None
+            assert stored.snapshot.version == 2
+            assert await self.applied(engine, "a") == ["v1", 1, 2]
+            await _follow(engine, "b", 2, self.patience)
+            assert (await self.applied(engine, "b"))[-1] == "late"
+
+        self.on_engine(tmp_path, old, first)
+        self.on_engine(tmp_path, new, second)
 
     def test_charts_do_not_see_each_others_instances(self, tmp_path: Path, work: Work) -> None:
         """On the same data, a key of another chart is refused, or is another instance."""

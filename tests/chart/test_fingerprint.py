@@ -168,6 +168,7 @@ SEMANTIC: dict[str, Callable[[dict[str, Any]], object]] = {
     "invoke input": put(*INVOKE, "input", "a", 2),
     "invoke input, a key that is called label": put(*INVOKE, "input", "label", "another"),
     "invoke timeout": put(*INVOKE, "timeout", 6),
+    "invoke retry": put(*INVOKE, "retry", {"attempts": 3}),
     "invoke effect": put(*INVOKE, "effect", False),
     "invoke on_done": swap(*INVOKE, "on_done"),
     "invoke on_error": put(*INVOKE, "on_error", []),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from settlesim import Chart, migration
-from settlesim.chart.report import Verdict
+from settlesim.chart.report import CODES, Verdict
 from settlesim.check import check_chart
 from settlesim.versions import split
 from tests.settling.driving import settled
@@ -103,3 +104,9 @@ def test_frozen_versions_want_a_step_and_may_not_be_edited() -> None:
     assert (finding.code, finding.where) == ("SET405", "version 2")
     assert "state held is new" in finding.message
     assert check_chart(NEW, known=[edited]).verdict is Verdict.REFUTED
+
+
+def test_every_code_of_a_step_is_shown() -> None:
+    """In one of the tests above."""
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [code for code in CODES if code.startswith("SET4") and f'"{code}"' not in text] == []

@@ -134,7 +134,7 @@ def test_what_is_left_out_of_a_machine_is_a_plain_note(
     with pytest.warns(UserWarning, match="from the module"):
         result = run("check", "machines_of_mine:tagged")
     assert result.exit_code == 0
-    assert result.stderr.startswith("Note: left out of the chart:\n  - the queue of the machine")
+    assert result.stderr.startswith("Note: left out of the chart:\n  - the automatic transitions")
     assert "importing" not in result.stderr
     untagged = run("check", "machines_of_mine:plain")
     assert untagged.exit_code == 1

@@ -35,10 +35,12 @@ class RestateServer:
     Parameters
     ----------
     folder : for its data and its log
+    options : environment variables
     """
 
-    def __init__(self, binary: str, folder: Path) -> None:
+    def __init__(self, binary: str, folder: Path, **options: str) -> None:
         self.binary = binary
+        self.options = options
         self.folder = folder
         self.ports = {name: free_port() for name in ("ingress", "admin", "node")}
         self.process: subprocess.Popen[bytes] | None = None
@@ -72,7 +74,7 @@ class RestateServer:
             self.process = subprocess.Popen(
                 [self.binary, "--base-dir", str(self.folder / "data"), "--no-logo"],
                 cwd=self.folder,
-                env=os.environ | options,
+                env=os.environ | options | self.options,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

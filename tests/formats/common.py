@@ -152,7 +152,10 @@ class _Drawn(_Common):
         for key in ("children", "parallel"):
             if key in found:
                 found[key] = [each for each in found[key] if "history" not in each]
-        if "initial" in found:
+        if len(found.get("parallel", ())) == 1:
+            found["children"] = found.pop("parallel")
+            found["initial"] = found["children"][0]["name"]
+        elif "initial" in found:
             found["initial"] = _id(f"{name}.{found['initial']}")
         for each in found["invoke"]:
             del each["input"]

@@ -221,3 +221,14 @@ def test_tags_are_kept_in_a_namespace_of_their_own() -> None:
     text = _document('<state id="a" xmlns:s="urn:settlesim:1" s:tags="settled x"/>')
     found: Any = import_chart(text).chart.node("a").tags
     assert found == ("settled", "x")
+
+
+def test_an_event_is_taken_by_its_whole_name_and_that_is_said() -> None:
+    """SCXML takes the name for longer ones too; a chart does where the document has one."""
+    text = _document(
+        '<state id="a"><transition event="E"/><transition event="F"/>'
+        '<transition event="F.x"/></state>'
+    )
+    found = import_chart(text)
+    assert [each.trigger for each in found.chart.transitions] == ["E", "F.*", "F.x"]
+    assert found.assumed[0].endswith("by prefix: E, F.x mean only these events")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from settlesim import import_chart
+from settlesim import Scenario, explore, import_chart
 from tests.formats.generated_xstate import generate
 from tests.formats.lines import edge_lines, state_lines
 from tests.formats.xstate_cases import CASES, Case
@@ -39,3 +42,32 @@ def test_the_reader_tells_the_versions_apart() -> None:
     """By the keys of v4, which stand in every generated configuration of it."""
     versions = {import_chart(generate(seed).config).format for seed in range(20)}
     assert versions == {"XState v4 JSON", "XState v5 JSON"}
+
+
+def _answer(name: str, role: str) -> Callable[..., Any]:
+    async def serve(call: Any) -> str:
+        return name
+
+    answers: dict[str, Callable[..., Any]] = {
+        "guard": lambda context, event: name != "hasItems",
+        "assign": lambda context, event: {name: True},
+        "service": serve,
+    }
+    return answers[role]
+
+
+@pytest.mark.parametrize("seed", range(0, 24, 4))
+def test_generated_configurations_are_simulated_and_shown_live(seed: int) -> None:
+    """One event in the simulator, and in a panel; the chart checks as the panel runs."""
+    chart = import_chart(generate(seed).config).chart
+    bound = chart.bind({name: _answer(name, role) for name, role in chart.roles.items()})
+    events = [each.trigger for each in chart.transitions if each.trigger]
+    if not events:
+        return
+    found = explore(
+        Scenario(bound, events[:1], queue="fifo_group", workers=1, max_receives=1), limit=100
+    )
+    assert found.states > 0
+    panel = bound.panel(manual=True)
+    panel.send(events[0])
+    assert "<svg" in panel._repr_mimebundle_()["image/svg+xml"]

@@ -6,10 +6,12 @@ import json
 import selectors
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from settlesim import MemoryStore, SqliteStore
 from settlesim.testing import Work, engine_chart
@@ -49,6 +51,17 @@ def read_until(connections: list[socket.socket], wanted: bytes) -> list[bytes]:
     return list(found.values())
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process have two connections for each client, its own and the server's."""
+    resource = pytest.importorskip("resource", reason="Windows counts connections otherwise")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * CLIENTS)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
 def test_a_thousand_idle_streams_are_served() -> None:
     """Requests are answered meanwhile, and an event reaches who waits for it, and nobody else."""
     with MemoryStore() as store, in_background(engine_chart(Work()), store, ping=3600) as url:

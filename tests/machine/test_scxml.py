@@ -585,3 +585,23 @@ def test_a_chart_does_not_start_in_a_history_state() -> None:
     inside = [{"name": "h", "history": "deep"}, "b"]
     found = problems([{"name": "a", "children": inside}], [], "a.h")
     assert found == ["initial: 'a.h' is a history state, which is never active"]
+
+
+# --- how it grows -----------------------------------------------------------------------------
+
+
+def test_many_regions_that_move_or_conflict_take_time_in_proportion() -> None:
+    """The whole of a chart with thousands of states fires in one microstep."""
+    many = range(600)
+    regions = [
+        {"name": f"r{index}", "children": ["a", {"name": "b", "final": True}]} for index in many
+    ]
+    moves = [["T", f"p.r{index}.a", f"p.r{index}.b"] for index in many]
+    leaves = [["L", f"p.r{index}.a", "out"] for index in many]
+    chart = scxml([{"name": "p", "parallel": regions, "on_done": "out"}, "out"], [*moves, *leaves])
+    settlement = Settling(chart, None, "T").settlement
+    assert settlement is not None
+    assert [len(step.edges) for step in settlement.microsteps] == [600, 1]
+    settlement = Settling(chart, None, "L").settlement
+    assert settlement is not None
+    assert settlement.edges == (600,)

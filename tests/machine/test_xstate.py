@@ -44,14 +44,19 @@ def test_every_step_is_the_one_that_xstate_was_recorded_to_do(made: Made) -> Non
     assert wrong == []
 
 
-def test_every_step_is_the_one_that_xstate_does(made: Made) -> None:
-    """As above, and what is recorded is what XState does."""
+def xstate(made: Made) -> Any:
+    """Where XState is after each step of each chart; fails in CI where it is not there."""
     node, folder = shutil.which("node"), os.environ.get("SETTLESIM_XSTATE", "")
     if not node or not Path(folder, "node_modules", "xstate").exists():
         if os.environ.get("CI"):
             pytest.fail("CI installs Node and XState; SETTLESIM_XSTATE names its folder")
         pytest.skip("needs node, and xstate in the folder that SETTLESIM_XSTATE names")
-    found = in_xstate(node, Path(folder), made)
+    return in_xstate(node, Path(folder), made)
+
+
+def test_every_step_is_the_one_that_xstate_does(made: Made) -> None:
+    """As above, and what is recorded is what XState does."""
+    found = xstate(made)
     pairs = list(zip(made, found, strict=True))
     differs = [difference(trace, theirs) for (_, trace), theirs in pairs]
     assert [each for each in differs if each] == []
@@ -69,3 +74,11 @@ def test_the_generated_charts_have_everything_and_are_mostly_compared_whole(made
     assert sum(len(trace.steps) for _, trace in made) > 20 * CHARTS
     services = {tuple(step["services"]) for _, trace in made for step in trace.steps}
     assert max(map(len, services)) > 1
+
+
+@pytest.mark.nightly
+def test_two_thousand_charts_do_what_xstate_does() -> None:
+    """The same, with charts that nobody has looked at."""
+    many = cases(range(CHARTS, CHARTS + 2000))
+    differs = [difference(trace, each) for (_, trace), each in zip(many, xstate(many), strict=True)]
+    assert [each for each in differs if each] == []

@@ -326,3 +326,19 @@ def test_workers_of_two_versions_share_a_queue() -> None:
     old.queue.send({"event": "PAY"}, "d")
     with pytest.raises(ChartMismatchError, match=r"'d' .* has seen version 2, in which new"):
         old.run()
+
+
+def test_an_event_that_only_a_later_version_knows_is_left_to_its_workers() -> None:
+    """A new sender may meet an old instance and an old worker, which would ignore the event."""
+    old, new = Stage(OLDEST), Stage(OLD)
+    new.store, new.queue, new.clock = old.store, old.queue, old.clock
+    save(old.store, "a", snapshot_of(OLDEST, "open", total=0))
+    old.queue.send({"event": "TYPO"}, "a")
+    old.run()  # nobody else could know it
+    assert old.outcomes() == ["ignored"]
+    Interpreter(OLD, old.store).start_sync("other")
+    old.queue.send({"event": "CHARGE"}, "a")
+    with pytest.raises(ChartMismatchError, match=r"'a' .* no event 'CHARGE', .* seen version 2"):
+        old.run()
+    new.run()
+    assert loaded(old.store, "a").configuration == ("charged",)

@@ -67,6 +67,7 @@ class AwsEngine:
     concurrency : how many batches this process handles at a time
     long_poll : for how many whole seconds one reception waits for a message, from 0 to 20; the end
         of the engine waits for it
+    batch_size : how many messages are received at a time, from 1 to 10
 
     Raises
     ------
@@ -86,8 +87,10 @@ class AwsEngine:
         works: bool = False,
         concurrency: int = 10,
         long_poll: int = 1,
+        batch_size: int = 10,
     ) -> None:
         check_count(concurrency, where="concurrency")
+        check_count(batch_size, where="batch_size")
         check_seconds(long_poll, where="long_poll", most=20)
         self.chart = chart
         self.resources = resources
@@ -95,6 +98,7 @@ class AwsEngine:
         self.works = works
         self.concurrency = concurrency
         self.long_poll = int(long_poll)
+        self.batch_size = batch_size
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._entered = False
@@ -457,7 +461,7 @@ class AwsEngine:
         """Return messages in the shape in which Lambda gives them."""
         found = self.resources.sqs.receive_message(
             QueueUrl=self.resources.queue_url,
-            MaxNumberOfMessages=10,
+            MaxNumberOfMessages=self.batch_size,
             WaitTimeSeconds=self.long_poll,
             AttributeNames=["All"],
         )

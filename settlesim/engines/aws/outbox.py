@@ -48,16 +48,7 @@ class Outbox:
 
     def add_letter(self, record: InstanceRecord) -> None:
         """Let the last dead letter go to the queue for them."""
-        letter = record.dead[-1]
-        record.outbox.append(
-            {
-                "letter": letter["number"],
-                "event_id": letter["event_id"],
-                "body": letter["body"],
-                "error": letter["errors"][-1][:_ATTRIBUTE],
-                "failures": letter["failures"],
-            }
-        )
+        record.outbox.append({"letter": record.dead[-1]["number"]})
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -74,7 +65,9 @@ class Outbox:
         try:
             for item in record.outbox:
                 if "letter" in item:
-                    self._send_letter(record.key, item)
+                    for letter in record.dead:  # unless it is retried already
+                        if letter["number"] == item["letter"]:
+                            self._send_letter(record.key, letter)
                 elif item["due"] is not None and item["due"] > now + _SOON:
                     self._schedule(record.key, item)
                 else:
@@ -121,21 +114,21 @@ class Outbox:
             if error.response["Error"]["Code"] != "ConflictException":  # it was made before
                 raise
 
-    def _send_letter(self, key: str, item: dict[str, Any]) -> None:
+    def _send_letter(self, key: str, letter: dict[str, Any]) -> None:
         url = self._resources.dead_letter_queue_url
         if url is None:
             return
-        body = item["body"]
-        text = message_text(key, body, item["event_id"]) if isinstance(body, dict) else None
+        body, error = letter["body"], letter["errors"][-1][:_ATTRIBUTE]
+        wrapped = message_text(key, body, letter["event_id"]) if isinstance(body, dict) else None
         self._resources.sqs.send_message(
             QueueUrl=url,
-            MessageBody=json.dumps(body) if text is None else text,
+            MessageBody=json.dumps(body) if wrapped is None else wrapped,
             MessageGroupId=group_of(key),
             MessageDeduplicationId=deduplication_id(
-                self._chart, key, str(item["letter"]), str(item["failures"]), item["error"]
+                self._chart, key, str(letter["number"]), str(letter["at"])
             ),
             MessageAttributes={
-                "error": {"DataType": "String", "StringValue": item["error"]},
-                "failures": {"DataType": "Number", "StringValue": str(item["failures"])},
+                "error": {"DataType": "String", "StringValue": error},
+                "failures": {"DataType": "Number", "StringValue": str(letter["failures"])},
             },
         )

@@ -20,16 +20,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from settlesim.chart import Chart
-from settlesim.engines.attempts import FailedEvent, error_text
 from settlesim.engines.aws.instance_table import InstanceTable, StampedRecord
 from settlesim.engines.aws.messages import QueueMessage, read_message
 from settlesim.engines.aws.outbox import Outbox
 from settlesim.engines.aws.resources import AwsResources
 from settlesim.engines.handling import HandledEvent, HandlerOptions, InstanceHandling
 from settlesim.engines.instance_record import InstanceRecord, WaitingArrival
+from settlesim.engines.protocol import EventStage, EventStatus
 from settlesim.errors import (
     EventRepeatedError,
-    InvalidValueError,
     VersionConflictError,
     error_message,
 )
@@ -200,11 +199,9 @@ class QueueHandler:
             own = record.arrive(message.event_id, message.body)
         tools = _Tools(self.chart, self.options)
         handled = await self.handling.settle_first(record, tools, own=own)
-        await self._write(read, handled, own=own)
+        await self._write(read, handled)
 
-    async def _write(
-        self, read: StampedRecord, handled: HandledEvent, *, own: WaitingArrival | None
-    ) -> None:
+    async def _write(self, read: StampedRecord, handled: HandledEvent) -> None:
         record, now = read.record, wall_clock()
         for timer in handled.timers:
             self.outbox.add_timer(record, timer, now=now)
@@ -216,29 +213,11 @@ class QueueHandler:
             if record.mismatches:
                 due = now + min(_WAKE * 2.0 ** (record.mismatches - 1), _MAX_WAKE)
             self.outbox.add_wake(record, due=due)
-        try:
-            written = await asyncio.to_thread(
-                self.table.write, read, now=now, done=_done(record, handled.arrival)
-            )
-        except InvalidValueError as error:  # the table cannot keep what the event has made
-            if handled.arrival is None or handled.arrival is not own:
-                raise
-            written = await self._too_large(own, record.key, error)
+        # A record that has no room for what waits or is dead leaves the message in the queue, which
+        # moves it to its dead letters in the end.
+        done = _done(record, handled.arrival)
+        written = await asyncio.to_thread(self.table.write, read, now=now, done=done)
         await self._delivered(written)
-
-    async def _too_large(
-        self, own: WaitingArrival, key: str, error: InvalidValueError
-    ) -> StampedRecord:
-        """Put an event aside whose new state does not fit into the table."""
-        read = await asyncio.to_thread(self.table.load, key)
-        record, now = read.record, wall_clock()
-        arrival = record.arrive(own.event_id, own.body)
-        failed = FailedEvent((error_text(error),), 1)
-        halt = self.options.policy == "halt"
-        record.failed(arrival, failed, "its state is too large", at=now, halt=halt)
-        if self.resources.dead_letter_queue_url is not None:
-            self.outbox.add_letter(record)
-        return await asyncio.to_thread(self.table.write, read, now=now, done=_done(record, arrival))
 
     async def _delivered(self, read: StampedRecord) -> StampedRecord:
         """Send what the record still has to send, and note that."""
@@ -267,7 +246,13 @@ def _done(
     if arrival is None or arrival.event_id is None:
         return None
     found = record.status_of(arrival.event_id)
-    return None if found is None else (arrival.event_id, found.to_dict())
+    if found is not None:
+        return arrival.event_id, found.to_dict()
+    revision = 0 if record.snapshot is None else record.snapshot.revision
+    # A step to this version of the chart says that the event means nothing any more.
+    return arrival.event_id, EventStatus(
+        record.key, arrival.event_id, EventStage.SETTLED, "dropped", revision
+    ).to_dict()
 
 
 class _Tools:

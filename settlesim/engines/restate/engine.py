@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Self
@@ -41,6 +42,9 @@ _POLL: Final = 0.05
 """Seconds between two looks at an instance; longer and longer, up to the next."""
 _MAX_POLL: Final = 0.5
 _PAGE: Final = 200
+_GRACE: Final = 1.0
+"""Seconds that attempts have to end when the engine is left."""
+_CANCELS: Final = 20
 
 
 class RestateEngine:
@@ -96,8 +100,11 @@ class RestateEngine:
         self.uri = f"http://{bind}" if uri is None else uri
         self._object = virtual_object(chart, self.options, name=service)
         self.service = str(self._object.name)
+        self._endpoint = restate.app([self._object])
         self._serving: asyncio.Task[Any] | None = None
+        self._attempts: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
+        self._shutdown = asyncio.Event()
         self._entered = False
 
     @property
@@ -385,51 +392,71 @@ class RestateEngine:
             raise RuntimeError(f"{self!r} runs already")
         self._entered = True
         self._stop.clear()
+        self._shutdown.clear()
         if self.works:
-            self._serving = asyncio.create_task(self._serve())
             try:
-                await self._listens(self._serving)
+                self._serving = asyncio.create_task(self._serve(self._listen()))
                 await self.client.register(self.uri)
             except BaseException:
                 await self.__aexit__()
                 raise
         return self
 
-    async def _listens(self, serving: asyncio.Task[Any]) -> None:
-        """Return when connections to the handlers are accepted."""
+    def _listen(self) -> int:
+        """Return the descriptor of a socket to which the server can connect from now on."""
         host, _, port = self.bind.rpartition(":")
-        while not serving.done():
-            try:
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-            except OSError:
-                await asyncio.sleep(_POLL)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
-        error = None if serving.cancelled() else serving.exception()
-        raise StoreUnavailableError(path=self.uri, reason=f"the handlers cannot be served: {error}")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return socket.create_server((host, int(port)), family=family, backlog=100).detach()
+        except (OSError, OverflowError) as error:
+            reason = f"the handlers cannot be served: {error}"
+            raise StoreUnavailableError(path=self.uri, reason=reason) from error
 
-    async def _serve(self) -> None:
+    async def _serve(self, descriptor: int) -> None:
         config = hypercorn.config.Config()
-        config.bind = [self.bind]
+        config.bind = [f"fd://{descriptor}"]
         config.accesslog = None
         config.errorlog = None
         config.graceful_timeout = 1.0
-        await hypercorn.asyncio.serve(
-            restate.app([self._object]), config, shutdown_trigger=self._stop.wait
-        )
+        await hypercorn.asyncio.serve(self._app, config, shutdown_trigger=self._shutdown.wait)
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        """Call the SDK's application, and know which attempts run."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._attempts.add(task)
+        try:
+            await self._endpoint(scope, receive, send)
+        finally:
+            self._attempts.discard(task)
 
     async def __aexit__(self, *error: Any) -> None:
         """End the handlers; the server calls them again elsewhere, or when they are back."""
         self._stop.set()
         serving, self._serving = self._serving, None
         if serving is not None:
-            await asyncio.wait([serving])
-            if not serving.cancelled():
+            await self._end_attempts()
+            self._shutdown.set()
+            await asyncio.wait([serving], timeout=_GRACE)
+            serving.cancel()
+            await asyncio.wait([serving], timeout=_GRACE)
+            if serving.done() and not serving.cancelled():
                 serving.exception()
         await self.client.close()
         self._entered = False
+
+    async def _end_attempts(self) -> None:
+        """End what is in flight: while the connections are closed it could not be."""
+        if self._attempts:
+            await asyncio.wait(list(self._attempts), timeout=_GRACE)
+        for _ in range(_CANCELS):
+            if not self._attempts:
+                return
+            # One that is cancelled still waits until the server closes the connection.
+            for attempt in list(self._attempts):
+                attempt.cancel()
+            await asyncio.sleep(_POLL)
 
     def _not_promised(self, promise: Promise) -> NotPromisedError:
         return NotPromisedError(engine=self.name, promise=promise.value)

@@ -19,6 +19,7 @@ from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.settling import Settlement
 from settlesim.settling.settlement import START_EVENT, event_words
+from settlesim.versions import chain_of
 from settlesim.widgets.chart.records import commit, past_of
 from settlesim.widgets.chart.running_event import ClockedFlight, Flight, ManualFlight
 
@@ -80,17 +81,23 @@ class Stage:
         if snapshot is None:
             self._add("found", self._fresh(), "new instance")
         else:
-            for then, text in past_of(store, key, snapshot):
+            past = past_of(store, key, store.load(key) or snapshot)
+            for then, text in past[:-1]:
                 self._add("found", then, text)
-            if not self.entries:
+            if past:  # the last one in the words of the chart
+                self._add("found", snapshot, past[-1][1])
+            else:
                 self._add("found", snapshot, f"found at revision {snapshot.revision}")
 
     # --- the instance ---------------------------------------------------------------------
 
     def _load(self) -> Snapshot | None:
-        snapshot = self.store.load(self.key)
-        if snapshot is not None:
-            check_snapshot(program_of(self.chart), snapshot, self.key)
+        """Return the instance in the words of the chart, which a notebook may have edited."""
+        stored = self.store.load(self.key)
+        if stored is None:
+            return None
+        snapshot = chain_of(self.chart).carry(stored, key=self.key, edited=True).snapshot
+        check_snapshot(program_of(self.chart), snapshot, self.key)
         return snapshot
 
     def _fresh(self) -> Snapshot:

@@ -11,6 +11,7 @@ from settlesim.ports import QueueStore, Store, Transaction
 from settlesim.runtime.transactions import Keeping, transaction_of
 from settlesim.settling import Settlement
 from settlesim.store import PastSettlement
+from settlesim.versions import chain_of, definition_of
 
 __all__ = ["commit", "fork", "free_key", "keys_of", "past_of", "record_text", "stored_record"]
 
@@ -26,8 +27,25 @@ def commit(store: Store, settlement: Settlement) -> None:
         The store could not write.
     """
     if settlement.saved:
-        keeping = Keeping(timers=isinstance(store, QueueStore))
-        store.commit(transaction_of(settlement, keeping))
+        store.commit(transaction_of(settlement, _keeping(store, settlement)))
+
+
+def _keeping(store: Store, settlement: Settlement) -> Keeping:
+    """Return what is saved beside the state, which may be that of another version of the chart."""
+    chart = settlement.chart
+    assert chart is not None  # the engine's own settlements have it
+    keeping = Keeping(timers=isinstance(store, QueueStore), definition=definition_of(chart))
+    stored = store.load(settlement.key)
+    if stored is None or stored == settlement.before:
+        return keeping
+    running = store.timers(settlement.key) if isinstance(store, QueueStore) else ()
+    timers = [each.delay for each in running]
+    carried = chain_of(chart).carry(stored, key=settlement.key, timers=timers, edited=True)
+    if carried.snapshot != settlement.before:
+        return keeping  # somebody else was first, and the store says so
+    return keeping._replace(
+        stored=stored, carried=carried if carried.version != chart.version else None
+    )
 
 
 def past_of(store: Store, key: str, now: Snapshot) -> list[tuple[Snapshot, str]]:
