@@ -395,7 +395,7 @@ def test_a_chart_shows_itself_through_the_hooks() -> None:
     chart.check(limit=5)
     chart.settling_graph()
     assert chart._repr_mimebundle_() == {"text/plain": "shown"}
-    assert calls == [("a.svg", {"scale": 2}), ({"limit": 5},), ({},), ({},)]
+    assert calls == [("a.svg", {"scale": 2}), ({"limit": 5, "known": ()},), ({},), ({},)]
 
 
 def test_what_nobody_can_show_is_refused() -> None:
