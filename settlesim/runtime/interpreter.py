@@ -366,11 +366,12 @@ class Interpreter:
         return Loaded(stored, carried.snapshot, timers)
 
     def _check_new(self, key: str) -> None:
-        """Refuse to start an instance in an earlier version than the newest one."""
+        """Refuse to start an instance in an earlier version than the newest or the least one."""
         if self._charts is None:
             return
-        newest = self._charts.newest_version(self.chart.name)
-        if newest is not None and newest > self.chart.version:
+        newest = self._charts.newest_version(self.chart.name) or 0
+        newest = max(newest, self._charts.least_version(self.chart.name))
+        if newest > self.chart.version:
             raise newer_version(key, self.chart.name, self.chart.version, newest)
 
     def check_event(self, loaded: Loaded, key: str, event: str) -> None:

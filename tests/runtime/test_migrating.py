@@ -141,7 +141,7 @@ def test_an_edit_is_taken_and_told_once_where_that_is_wanted(
     (told,) = [each.getMessage() for each in caplog.records]
     assert "state more is new" in told
     gone = Interpreter(edited("open", "charged"), store, on_edited="warn")
-    with pytest.raises(ChartMismatchError, match="not be active here together"):
+    with pytest.raises(ChartMismatchError, match="this chart cannot be in paid"):
         gone.settle_sync("k", "PAY")
     with pytest.raises(InvalidValueError, match="possible: 'refuse', 'warn'"):
         Interpreter(chart, store, on_edited="never")  # type: ignore[arg-type]

@@ -179,6 +179,11 @@ def test_an_event_whose_name_has_another_meaning_now_is_told_by_its_version() ->
 # --- refusals -----------------------------------------------------------------------------------
 
 
+async def waiting(context: Any) -> Any:
+    """Return the context, later."""
+    return context
+
+
 @pytest.mark.parametrize(
     ("mappings", "reason"),
     [
@@ -188,6 +193,8 @@ def test_an_event_whose_name_has_another_meaning_now_is_told_by_its_version() ->
         ({"states": {"paid": split(lambda context: "")}}, "names no target"),
         ({"states": {"paid": lambda: "charged"}}, r"takes \(\); it is called with \(context\)"),
         ({"context": lambda one, two: {}}, r"context: takes \(one, two\)"),
+        ({"context": waiting}, "context: is asynchronous, and a step does not wait"),
+        ({"states": {"paid": waiting}}, r"states\['paid'\]: is asynchronous"),
         ({"events": {"PAID": "CHARGE"}}, "events: unknown event 'PAID'; known are 'PAY'"),
         ({"events": {"PAY": "CHARG"}}, "unknown event 'CHARG'; did you mean 'CHARGE'"),
         ({"delays": {"open.1": None}}, "unknown delay 'open.1'; did you mean 'open.0'"),
