@@ -259,15 +259,13 @@ def retire(
     Raises
     ------
     InvalidValueError
-        The version is no whole number from 1, or not below the chart's own.
+        The version is no whole number from 1, or not before the chart's own.
     StoreError
         The store cannot be read or written.
     """
     if type(version) is not int or not 1 <= version < chart.version:
-        reason = (
-            f"is {shorten(version, 40)}; a version below {chart.version}, which is that of the "
-        )
-        raise InvalidValueError(where="version", reason=f"{reason}chart, is needed")
+        reason = f"is {shorten(version, 40)}; a version before {chart.version}, the chart's own, "
+        raise InvalidValueError(where="version", reason=f"{reason}is needed")
     least = version + 1
     found = _left_below(least, chart, store, queue)
     before = store.least_version(chart.name)

@@ -307,12 +307,9 @@ class _Look:
     def _fails(self, key: str, snapshot: Snapshot, error: ChartMismatchError) -> None:
         flaw = self.chain.flaw(snapshot.configuration)
         kind, reason = _kind_of(error), error.reason
-        # What was edited under its own version is judged by the states of the version, and what
-        # an earlier version saved is not: a step would rename those.
-        replaced = kind == "no step" or (
-            kind == "edited" and snapshot.version == self.chart.version
-        )
-        if replaced and flaw is not None:
+        # An edited chart of an earlier version has a step, which would rename the state.
+        has_step = kind == "edited" and snapshot.version != self.chart.version
+        if kind in ("no step", "edited") and flaw is not None and not has_step:
             kind, reason = "stranded", flaw
         self.failures[kind, reason].append(key)
 
