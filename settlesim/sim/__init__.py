@@ -4,6 +4,7 @@
 """
 
 from settlesim.chart.report import Verdict
+from settlesim.sim.assumptions import TIMINGS, ServiceError
 from settlesim.sim.compare import (
     FAULT_ROWS,
     Comparison,
@@ -36,6 +37,7 @@ __all__ = [
     "FAULT_ROWS",
     "MONITORS",
     "PROTECTIONS",
+    "TIMINGS",
     "Arrival",
     "Comparison",
     "Criterion",
@@ -55,6 +57,7 @@ __all__ = [
     "Sample",
     "Scenario",
     "Schedule",
+    "ServiceError",
     "Step",
     "Verdict",
     "compare",

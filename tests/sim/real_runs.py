@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
@@ -66,7 +66,7 @@ class RealWorld:
             leaves, context = self.chart.initial_configuration, self.chart.context
         else:
             leaves, context = snapshot.configuration, snapshot.context
-        return leaves, encode(context), tuple(self.effects), tuple(sorted(self.dead))
+        return leaves, _text(context), tuple(self.effects), tuple(sorted(self.dead))
 
     # --- the interpreter ------------------------------------------------------------------
 
@@ -118,13 +118,18 @@ class RealWorld:
         ).run_sync(until_empty=True)
 
 
+def _text(context: Mapping[str, Any]) -> str:
+    """A context as text; the order of its fields says nothing."""
+    return encode(dict(sorted(context.items())))
+
+
 def result_of(scenario: Scenario, ending: Ending) -> Result:
     """An ending as a real run tells it."""
     ((_, leaves, context),) = ending.store
     names = [each.event for each in scenario.messages]
     return (
         leaves,
-        encode(context),
+        _text(context),
         tuple(service for _, service, _ in ending.effects),
         tuple(sorted(names[number - 1] for number in ending.dead)),
     )
