@@ -438,11 +438,8 @@ class Interpreter:
     ) -> Keeping:
         """Return what a transaction has beside the new state."""
         carried = loaded.carried
-        if carried is not None:
-            unknown = carried.lost
-        else:
-            ids = (each.delay for each in loaded.timers)
-            unknown = tuple(each for each in ids if each not in self.delays)
+        ids = [each.delay for each in loaded.timers] if carried is None else carried.lost
+        unknown = tuple(each for each in ids if each not in self.delays)
         return Keeping(
             timers=self._timers is not None,
             unknown_delays=unknown,

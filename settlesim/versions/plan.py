@@ -177,10 +177,9 @@ class MigrationPlan:
             lines.append(f"       {example_keys(failure.keys)}")
         for loss in self.losses:
             found = counted_noun(len(loss.keys), loss.what)
-            lines.append(
-                f"LOST   {found} of {loss.name}, which version {self.version} does not have and no "
-                "step names"
-            )
+            length = " in that length" if loss.what == "timer" else ""
+            lacks = f"which version {self.version} does not have{length} and no step names"
+            lines.append(f"LOST   {found} of {loss.name}, {lacks}")
             lines.append(f"       {example_keys(loss.keys)}")
         return "\n".join(lines)
 
