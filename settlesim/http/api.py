@@ -30,6 +30,7 @@ from settlesim.http.request_parts import (
 )
 from settlesim.http.resources import (
     chart_resource,
+    entity_tag,
     instance_resource,
     letter_resource,
     snapshot_resource,
@@ -210,7 +211,7 @@ class Api:
         found = await self.engine.load(key)
         if found is None:
             raise ProblemError("no-such-instance", f"there is no instance {shorten(key)}")
-        tag = f'"{found.snapshot.revision}"'
+        tag = entity_tag(found.snapshot)
         known = [each.strip().removeprefix("W/") for each in _list(request, "if-none-match")]
         if tag in known or "*" in known:
             return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})

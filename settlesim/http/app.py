@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -213,10 +213,14 @@ class _Encoded:
             return
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
         path = raw.partition(b"?")[0].decode("latin-1")
+        root = scope.get("root_path", "")
+        encoded_root = "/".join(path.split("/")[: root.count("/") + 1])
+        if unquote(encoded_root) == root:  # else the path is relative to it already
+            root = encoded_root
 
         async def send_safe(message: _Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_SECURITY_HEADERS]
             await send(message)
 
-        await self._app({**scope, "path": path}, receive, send_safe)
+        await self._app({**scope, "path": path, "root_path": root}, receive, send_safe)

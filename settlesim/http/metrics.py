@@ -65,7 +65,7 @@ def _family(
     lines = [f"# HELP settlesim_{name} {words}", f"# TYPE settlesim_{name} {kind}"]
     for labels, value in samples:
         told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        lines.append(f"settlesim_{name}{{{told}}} {value:g}")
+        lines.append(f"settlesim_{name}{{{told}}} {value}")
     return lines
 
 

@@ -194,8 +194,8 @@ def _instance_paths() -> Document:
                 "Read an instance",
                 [_KEY, none_match],
                 {
-                    "200": _json("Its last settled state; the ETag is its revision.", "Instance"),
-                    "304": {"description": "It has the revision of If-None-Match."},
+                    "200": _json("Its last settled state; the ETag has its revision.", "Instance"),
+                    "304": {"description": "It is the one that If-None-Match names."},
                     **_reading("no-such-instance", "bad-path", "invalid"),
                 },
             )

@@ -30,7 +30,7 @@ __all__ = [
 _MAX_ID: Final = 255
 _JSON_TYPE: Final = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_ETAG: Final = re.compile(r'"([0-9]{1,18})"', re.ASCII)
+_ETAG: Final = re.compile(r'"([0-9]{1,18})(?:\.[0-9]{1,18})?"', re.ASCII)
 
 
 class SentEvent(NamedTuple):

@@ -13,6 +13,7 @@ from settlesim.widgets.chart.page_state import accepted, recorded_steps
 
 __all__ = [
     "chart_resource",
+    "entity_tag",
     "fits",
     "instance_resource",
     "letter_resource",
@@ -76,6 +77,14 @@ def snapshot_resource(chart: Chart, snapshot: Snapshot) -> dict[str, Any]:
         "tags": tags_of(chart, snapshot.configuration) if known else [],
         "context": shown.context,
     }
+
+
+def entity_tag(snapshot: Snapshot) -> str:
+    """Return the entity tag of a settled state: its revision and the version of its chart.
+
+    A migration changes what is shown and not the revision. If-Match takes the revision alone too.
+    """
+    return f'"{snapshot.revision}.{snapshot.version}"'
 
 
 def instance_resource(chart: Chart, instance: StoredInstance) -> dict[str, Any]:

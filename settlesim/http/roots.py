@@ -21,7 +21,7 @@ from settlesim.http.request_parts import (
     wait_seconds,
     xstate_event,
 )
-from settlesim.http.resources import fits, snapshot_resource
+from settlesim.http.resources import entity_tag, fits, snapshot_resource
 
 __all__ = ["EntitiesRoot", "Root", "SeedRoot"]
 
@@ -62,7 +62,7 @@ class SeedRoot:
         if found is None:
             raise ProblemError("no-such-instance", f"there is no instance {shorten(key)}")
         body = self._state(found.snapshot, None, final=found.final)
-        headers = {"ETag": f'"{found.snapshot.revision}"', "Cache-Control": "no-cache"}
+        headers = {"ETag": entity_tag(found.snapshot), "Cache-Control": "no-cache"}
         return json_response({"hello": "world", "body": body}, headers=headers)
 
     async def _body(self, key: str, event: SentEvent, status: EventStatus) -> dict[str, Any]:

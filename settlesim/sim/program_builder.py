@@ -156,7 +156,7 @@ class ProgramBuilder:
             text = f"inside its handler there are more than {_MOST:,} situations"
             return self._table._intern(TableNode(ProgramNodeKind.UNKNOWN, text=text))
         options = self._options(session, left)
-        zones = [self._passed(session, option, options) for option in options]
+        zones = [self._passed(session, option, options, left) for option in options]
         late = self._late_for_certain(session, options, zones, left)
         at_deadline = self._deadline_branch(session, options, left)
         possible = [each for each in zip(options, zones, strict=True) if each[1] is not None]
@@ -308,16 +308,26 @@ class ProgramBuilder:
     # --- time -----------------------------------------------------------------------------
 
     def _passed(
-        self, session: _Session, option: _Option, options: Sequence[_Option], *, late: bool = False
+        self,
+        session: _Session,
+        option: _Option,
+        options: Sequence[_Option],
+        left: int,
+        *,
+        late: bool = False,
     ) -> Zone | None:
         """Return the zone when `option` completes next; None where it cannot.
 
         Parameters
         ----------
+        left : how many failures may still happen, that of `option` included
         late : whether the deadline of the event is left out of it
         """
         most: dict[Clock, int | None] = {}
+        spent = option.branch.kind.is_fault and left == 1
         for each in options:  # a service that is going to fail may run until its time-out
+            if spent and each.branch.kind.is_fault and each is not option:
+                continue
             clock, bound = _clock(each.branch), each.window.most
             known = most.get(clock, 0)
             most[clock] = None if known is None or bound is None else max(known, bound)
@@ -336,7 +346,7 @@ class ProgramBuilder:
         """Return the node after the deadline, where nothing completes before it."""
         if any(zone is not None for zone in zones):
             return None
-        late = (self._passed(session, option, options, late=True) for option in options)
+        late = (self._passed(session, option, options, left, late=True) for option in options)
         if all(zone is None for zone in late):
             return None
         return self._late(session.settling.configuration, left)

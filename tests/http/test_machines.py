@@ -195,7 +195,9 @@ def test_if_match_says_what_the_event_is_for() -> None:
         problem(found, 412, "unexpected-revision")
         found = await served.send("a", "ADD", 1, headers={"If-Match": '"0"'})
         assert found.headers["etag"] == '"1"'
-        headers = {"If-Match": found.headers["etag"], "Idempotency-Key": "k"}
+        tag = (await served.get("/machines/a")).headers["etag"]
+        assert tag == '"1.1"'  # its revision, and the version of its chart
+        headers = {"If-Match": tag, "Idempotency-Key": "k"}
         assert (await served.send("a", "ADD", 2, headers=headers)).headers["etag"] == '"2"'
         assert (await served.send("a", "ADD", 2, headers=headers)).headers["etag"] == '"2"'
         problem(

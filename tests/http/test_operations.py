@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -95,6 +96,18 @@ def test_health_readiness_and_metrics_are_told() -> None:
     ask(test)
 
 
+def test_metrics_count_beyond_six_digits() -> None:
+    """A counter that is rounded would seem to stand still."""
+
+    async def test(served: Served) -> None:
+        served.app.state.api.requests["GET", "/status", 200] = 1_234_567
+        text = (await served.get("/metrics")).text
+        line = 'http_requests_total{method="GET",route="/status",status="200"} 1234567'
+        assert f"settlesim_{line}\n" in text
+
+    ask(test)
+
+
 def test_a_closed_store_is_a_problem_not_a_crash() -> None:
     """503: nothing was accepted."""
 
@@ -148,7 +161,8 @@ def test_the_page_and_its_files_are_served() -> None:
     ask(test, chart=type(count).from_dict(record).bind(dict(count.functions)))
 
 
-def test_an_application_can_be_mounted() -> None:
+@pytest.mark.parametrize("place", ["/orders", "/my orders/of today"])
+def test_an_application_can_be_mounted(place: str) -> None:
     """Below a path of another one, which then enters the engine."""
     from starlette.applications import Starlette
     from starlette.routing import Mount
@@ -157,14 +171,15 @@ def test_an_application_can_be_mounted() -> None:
         async with served(count) as inner:
             import httpx
 
-            app = Starlette(routes=[Mount("/orders", app=inner.app)])
+            app = Starlette(routes=[Mount(place, app=inner.app)])
+            root = quote(place)
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://127.0.0.1"
             ) as client:
-                sent = await client.post("/orders/machines/a%2Fb/events", json={"type": "COUNT"})
+                sent = await client.post(f"{root}/machines/a%2Fb/events", json={"type": "COUNT"})
                 assert sent.status_code == 202, sent.text
-                assert sent.headers["location"].startswith("/orders/machines/a%2Fb/events/")
+                assert sent.headers["location"].startswith(f"{root}/machines/a%2Fb/events/")
                 found = await client.get(sent.headers["location"], params={"wait": 30})
                 assert found.json()["outcome"] == "resolved"
 

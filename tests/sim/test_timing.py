@@ -216,6 +216,51 @@ def test_a_service_that_is_known_to_take_longer_than_its_time_out_runs_out_of_ti
     assert labels(chart, ["PAY"], durations={"charge": 4}) == {"paid"}
 
 
+def test_a_failure_that_is_used_up_lets_no_other_service_take_longer() -> None:
+    """Where slow is done, quick was done before, or is the one that fails: broken is not, then."""
+
+    def region(name: str, on_error: str) -> dict[str, Any]:
+        ways = {
+            "on_done": {"dest": f"{name}_end", "assign": f"{name}_done"},
+            "on_error": {"dest": on_error, "assign": f"{name}_failed"},
+        }
+        asking = {"name": f"{name}_asking", "invoke": {"src": name, **ways}}
+        children = [asking, {"name": f"{name}_end", "final": True}]
+        return {"name": name, "initial": f"{name}_asking", "children": children}
+
+    def noted(word: str) -> Any:
+        return lambda context, event: {"log": [*context["log"], word]}
+
+    names = ["slow", "quick", "broken"]
+    words = [f"{name}_{how}" for name in names for how in ("done", "failed")]
+    regions = [region(name, "end" if name == "broken" else f"{name}_end") for name in names]
+    chart = Chart(
+        [
+            {"name": "new", "tags": ["settled"]},
+            {"name": "asking", "parallel": regions, "on_done": "end"},
+            {"name": "end", "tags": ["settled"]},
+        ],
+        [["GO", "new", "asking"]],
+        "new",
+        context={"log": []},
+    ).bind({word: noted(word) for word in words})
+    found = explore(
+        Scenario(
+            chart,
+            ["GO"],
+            results=dict.fromkeys(names),
+            durations={"slow": 5, "quick": 1, "broken": (3, 9)},
+            faults={"service_failures": 1},
+            errors={name: [ValueError("no")] for name in names},
+        )
+    )
+    logs = {tuple(each.store[0][2]["log"]) for each in found.endings}
+    assert ("broken_failed",) in logs
+    assert ("quick_done", "slow_done", "broken_failed") in logs
+    assert ("slow_done", "quick_failed", "broken_done") in logs
+    assert ("slow_done", "broken_failed") not in logs
+
+
 def test_a_deadline_that_passes_for_certain_is_an_error() -> None:
     """As of the interpreter: its 300 seconds are over before the delay is."""
     chart = Chart(

@@ -176,12 +176,14 @@ def test_to_migrate_twice_changes_nothing(record: dict[str, Any], events: list[s
     once = chain.carry(snapshot).snapshot
     assert chain.carry(once).snapshot == once
     before = world.rows
+    over = [each.final for each in world.store.find()]
     plan = plan_migration(new, world.store)
     assert (plan.ok, plan.migrated) == (True, 1)
     assert world.rows == before
     assert apply_migration(new, world.store).migrated == 1
     after = world.rows
     assert world.snapshot == once
+    assert [each.final for each in world.store.find()] == over
     assert apply_migration(new, world.store).migrated == 0
     assert world.rows == after
     assert plan_migration(new, world.store).current == 1

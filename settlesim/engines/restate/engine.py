@@ -72,8 +72,8 @@ class RestateEngine:
     Notes
     -----
     A server accepts events of a service that was registered once, which an engine that works does
-    whenever it is entered. `find`, `dead_letters`, `parked` and `status` ask the server's tables,
-    by its admin interface; the others want the ingress only, and `load` and `settlements` too.
+    whenever it is entered. What only reads asks the server's tables, by its admin interface; what
+    changes something wants the ingress.
     """
 
     name: Final = "restate"
