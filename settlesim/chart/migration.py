@@ -242,16 +242,18 @@ class Migration:
     def carry_history(self, states: FrozenDict, context: FrozenDict) -> FrozenDict:
         """Return what history states remember, in the names of the later version.
 
-        What a history state remembers that is gone goes with it; raises as `carry`.
+        What the later version cannot remember there is forgotten, as if the state around had never
+        been left; raises as `carry`.
         """
         if not states:
             return states
         found: dict[str, list[str]] = {}
         for name, remembered in states.items():
+            leaves = [each for old in remembered for each in self.state(old, context)]
+            ordered = self._ordered(leaves)
             for new in self.state(name, context):
-                if new in self.to:
-                    leaves = [each for old in remembered for each in self.state(old, context)]
-                    found[new] = list(self._ordered(leaves))
+                if self.to.structure.can_remember(new, ordered):
+                    found[new] = list(ordered)
         return freeze_object(found, where="history_states")
 
     # --- context, events, delays ----------------------------------------------------------------

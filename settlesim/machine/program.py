@@ -359,16 +359,8 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
 
 def _is_remembered(chart: Chart, snapshot: Snapshot) -> bool:
     """Whether history states may stand for what a snapshot says they do."""
-    for name, states in snapshot.history_states.items():
-        node = chart.node(name) if name in chart else None
-        if node is None or node.history is None:
-            return False
-        inside = f"{node.parent}."
-        if not all(each in chart and each.startswith(inside) for each in states):
-            return False
-        if not chart.structure.can_be_remembered(node, states):
-            return False
-    return True
+    can_remember = chart.structure.can_remember
+    return all(can_remember(name, states) for name, states in snapshot.history_states.items())
 
 
 def history_of(snapshot: Snapshot) -> History:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from settlesim import Chart, migration
-from settlesim.chart import chart_to_json
+from settlesim import Chart, Settling, migration
+from settlesim.chart import Snapshot, chart_to_json
 from settlesim.errors import DefinitionError, MigrationError
 from settlesim.versions import chain_of, split
 from tests.settling.driving import settled
@@ -105,17 +105,51 @@ def test_a_region_that_was_added_is_named_by_the_whole_configuration() -> None:
         carried(after(), snapshot)
 
 
-def test_history_states_are_carried_and_forgotten_with_their_state() -> None:
-    """What is remembered is written in the new names."""
-    before = order(1, [settled("open"), settled("paid")], [])
-    after = order(
-        2, [settled("open"), settled("charged")], [], migration(before, states={"paid": "charged"})
+def history_chart(version: int, *children: Any, step: Any = None, **states: Any) -> Chart:
+    """A chart with a box, and what is beside it; the box may be left and entered again."""
+    return Chart(
+        [
+            {"name": "box", "tags": ["settled"], "initial": "one", "children": list(children)},
+            settled("out"),
+            *(settled(name, **more) for name, more in states.items()),
+        ],
+        [["OUT", "box", "out"], ["BACK", "out", "box.h" if "h" in str(children) else "box"]],
+        "box",
+        name="box",
+        version=version,
+        semantics="scxml",
+        migrations=[] if step is None else [step],
     )
-    snapshot = snapshot_of(before, "open")
-    remembered = {"open": ["paid"], "gone": ["paid"]}
-    record = {**snapshot.to_dict(), "history_states": remembered}
-    found = carried(after, type(snapshot).from_dict(record)).snapshot
-    assert found.history_states == {"open": ["charged"]}
+
+
+PAST = {"name": "h", "history": "shallow"}
+
+
+@pytest.mark.parametrize(
+    ("children", "more", "states", "remembered", "back"),
+    [
+        ((PAST, "one", "three"), {}, {"box.two": "box.three"}, {"box.h": ["box.three"]}, "three"),
+        ((PAST, "one"), {"two": {}}, {"box.two": "two"}, {}, "one"),
+        ((PAST, "one"), {}, {}, {}, "one"),
+        (("h", "one", "two"), {}, {}, {}, "h"),
+        (("one", "two"), {}, {}, {}, "one"),
+    ],
+    ids=["renamed", "moved out", "gone", "no history state any more", "no such state any more"],
+)
+def test_history_states_are_carried_or_forget(
+    children: tuple[Any, ...],
+    more: dict[str, Any],
+    states: dict[str, Any],
+    remembered: dict[str, Any],
+    back: str,
+) -> None:
+    """What the later chart cannot remember there is forgotten, and the instance goes on."""
+    before = history_chart(1, PAST, "one", "two")
+    after = history_chart(2, *children, step=migration(before, states=states), **more)
+    record = {**snapshot_of(before, "out").to_dict(), "history_states": {"box.h": ["box.two"]}}
+    found = carried(after, Snapshot.from_dict(record)).snapshot
+    assert found.history_states == remembered
+    assert Settling(after, found, "BACK").settlement.after.configuration == (f"box.{back}",)
 
 
 # --- delays and events --------------------------------------------------------------------------
