@@ -111,7 +111,7 @@ class _Reader:
             self.document.count()
             drafts[str(name)] = around.add(str(name))
         start = record.get("StartAt")
-        if start in drafts:
+        if isinstance(start, str) and start in drafts:
             around.initial = drafts[start]
         else:
             self.problems.unknown(f"{where} StartAt", "state", start, drafts)
@@ -162,7 +162,10 @@ class _Reader:
         """Return what leads to the next state, or to the end of what is around."""
         if state.get("End") is True:
             return [Route(targets=[self._end(draft)])]
-        target = self._named(draft, state.get("Next"), drafts, "Next")
+        if state.get("Next") is None:
+            self.problems.add(draft.path, 'has neither Next nor "End": true')
+            return []
+        target = self._named(draft, state["Next"], drafts, "Next")
         return [] if target is None else [Route(targets=[target])]
 
     def _named(self, draft: Draft, name: object, drafts: _Drafts, key: str) -> Draft | None:
