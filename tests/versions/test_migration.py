@@ -149,7 +149,9 @@ def test_history_states_are_carried_or_forget(
     record = {**snapshot_of(before, "out").to_dict(), "history_states": {"box.h": ["box.two"]}}
     found = carried(after, Snapshot.from_dict(record)).snapshot
     assert found.history_states == remembered
-    assert Settling(after, found, "BACK").settlement.after.configuration == (f"box.{back}",)
+    settlement = Settling(after, found, "BACK").settlement
+    assert settlement is not None
+    assert settlement.after.configuration == (f"box.{back}",)
 
 
 # --- delays and events --------------------------------------------------------------------------
