@@ -274,7 +274,7 @@ def explore(
     Raises
     ------
     SimulationError
-        An event comes to no settled node, and without `max_receives` would come back again
+        An event comes to no settled state, and without `max_receives` would be redelivered
         and again; a service waits for the world outside; a limit that is no number.
     """
     if type(limit) is not int or limit < 1:
