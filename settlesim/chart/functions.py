@@ -1,20 +1,30 @@
 """What functions a chart may name, and whether one can be what the chart names it for.
 
 A guard ``In(review.asking)`` needs no function: it holds where that state is active, as in
-SCXML 1.0, section 5.9.1. A guard or an assign with a parameter ``active`` is given the names
+SCXML 1.0, section 5.9.1. Neither does ``Error(Declined)``: it holds for a failure of that type,
+as Step Functions catches one. A guard or an assign with a parameter ``active`` is given the names
 of all active states.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
-__all__ = ["asked_state", "check_functions", "takes_active"]
+__all__ = [
+    "asked_error",
+    "asked_state",
+    "built_in_guard",
+    "check_functions",
+    "takes_active",
+    "waits",
+]
+
+_FAILURE: Final = "error.invoke."
 
 _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "service": ("call",),
@@ -34,6 +44,31 @@ def asked_state(name: str) -> str | None:
     if name.startswith("In(") and name.endswith(")"):
         return name[3:-1].strip()
     return None
+
+
+def asked_error(name: str) -> str | None:
+    """Return the type of error that the guard ``Error(type)`` asks for; None for any other name.
+
+    Examples
+    --------
+    >>> asked_error("Error(Declined)"), asked_error("is_declined")
+    ('Declined', None)
+    """
+    if name.startswith("Error(") and name.endswith(")"):
+        return name[6:-1].strip()
+    return None
+
+
+def built_in_guard(name: str) -> Callable[[Any, Any], bool] | None:
+    """Return the function of the guard ``Error(type)``; None for any other name."""
+    wanted = asked_error(name)
+    if wanted is None:
+        return None
+
+    def is_error(context: Any, event: Any) -> bool:
+        return bool(event.name.startswith(_FAILURE) and event.data["type"] == wanted)
+
+    return is_error
 
 
 def takes_active(function: Any) -> bool:
@@ -77,12 +112,13 @@ def _flaw(function: Any, role: str) -> str | None:
             signature.bind(*takes, **options)
         except TypeError:
             return f"takes {signature}; {article} {role} is called with ({', '.join(takes)})"
-    if role != "service" and _waits(function):
+    if role != "service" and waits(function):
         return f"is asynchronous, and only a service may wait: make this {role} a plain function"
     return None
 
 
-def _waits(function: Any) -> bool:
+def waits(function: Any) -> bool:
+    """Say whether a function is asynchronous."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from settlesim.chart.event import external_events
+from settlesim.chart.functions import waits
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict, freeze_object, thaw
 from settlesim.chart.validation import ancestors
@@ -477,6 +478,9 @@ def _check_function(function: object, where: str, problems: Problems) -> None:
     if not callable(function):
         reason = f"is {shorten(function, 60)}; a name, a list of names or a function of the "
         problems.add(where, f"{reason}context is needed")
+        return
+    if waits(function):
+        problems.add(where, "is asynchronous, and a step does not wait: make it a plain function")
         return
     try:
         signature = inspect.signature(function)

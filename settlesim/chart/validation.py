@@ -11,7 +11,7 @@ Rules
    configuration that SCXML 1.0 (section 3.13, conflict resolution) does not allow.
    With ``semantics="scxml"`` the conflict rule of that section decides, and none of it is refused.
 5. One name is one kind of function: guard, assign or service.
-6. A guard ``In(state)`` asks for a state of the chart.
+6. A guard ``In(state)`` asks for a state of the chart; ``Error(type)`` is a guard, too.
 7. History states, several destinations and ``internal`` belong to ``semantics="scxml"``, which
    has no ``prepare``. Several states are named together only where they are in different regions
    of a parallel state (SCXML 1.0, sections 3.5, 3.6, 3.10 and 3.11).
@@ -31,7 +31,7 @@ from settlesim.chart.definition import (
     SettlingTags,
     Transition,
 )
-from settlesim.chart.functions import asked_state
+from settlesim.chart.functions import asked_error, asked_state
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
@@ -300,11 +300,11 @@ def _place(name: str, nodes: Mapping[str, Node]) -> str:
 def roles(nodes: Iterable[Node], transitions: Iterable[Transition]) -> dict[str, str]:
     """Return every function name with its role, in document order; the first role wins.
 
-    ``In(state)`` is no function, and is not among them.
+    ``In(state)`` and ``Error(type)`` are no functions to bind, and are not among them.
     """
     found: dict[str, str] = {}
     for name, role in _uses(nodes, transitions):
-        if asked_state(name) is None:
+        if asked_state(name) is None and asked_error(name) is None:
             found.setdefault(name, role)
     return found
 
@@ -322,6 +322,14 @@ def check_roles(
                 problems.add(where, f"is used as {role}: In() is a guard")
             elif state not in nodes:
                 problems.unknown(where, "state", state, nodes)
+            continue
+        error = asked_error(name)
+        if error is not None:
+            where = f"function {shorten(name)}"
+            if role != "guard":
+                problems.add(where, f"is used as {role}: Error() is a guard")
+            elif not error:
+                problems.add(where, "names no type of error, as Error(TimeoutError) does")
             continue
         first = found.setdefault(name, role)
         if first != role:

@@ -5,8 +5,9 @@ Source: the Amazon States Language specification (states-language.net), with JSO
 What is carried over
 --------------------
 Every state with its type, Next, End, Default and Catch: a Task runs a service, a Wait is a
-delay, a Choice asks guards that are called as their conditions read, a Pass goes on at once,
-the branches of a Parallel are regions. What Step Functions does with data between the states
+delay, a Choice asks guards that are called as their conditions read, a Catch guards
+``Error(type)``, which need no function, a Pass goes on at once, the branches of a Parallel are
+regions. What Step Functions does with data between the states
 (paths, templates, Assign) is named as left out.
 """
 
@@ -47,6 +48,7 @@ _LAMBDA: Final = re.compile(r"arn:[\w-]+:lambda:[^:]*:[^:]*:function:(.+)")
 _SERVICE: Final = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:(?:aws-sdk:)?(.+)")
 _ANY_ERROR: Final = "States.ALL"
 _TASK_FAILED: Final = "States.TaskFailed"
+_TIMED_OUT: Final = "States.Timeout"
 _TIMEOUT: Final = "TimeoutError"
 """What a chart calls the error of a service that ran out of time."""
 _RETRY: Final = (
@@ -109,7 +111,7 @@ class _Reader:
             self.document.count()
             drafts[str(name)] = around.add(str(name))
         start = record.get("StartAt")
-        if start in drafts:
+        if isinstance(start, str) and start in drafts:
             around.initial = drafts[start]
         else:
             self.problems.unknown(f"{where} StartAt", "state", start, drafts)
@@ -160,7 +162,10 @@ class _Reader:
         """Return what leads to the next state, or to the end of what is around."""
         if state.get("End") is True:
             return [Route(targets=[self._end(draft)])]
-        target = self._named(draft, state.get("Next"), drafts, "Next")
+        if state.get("Next") is None:
+            self.problems.add(draft.path, 'has neither Next nor "End": true')
+            return []
+        target = self._named(draft, state["Next"], drafts, "Next")
         return [] if target is None else [Route(targets=[target])]
 
     def _named(self, draft: Draft, name: object, drafts: _Drafts, key: str) -> Draft | None:
@@ -260,8 +265,13 @@ class _Reader:
             if target is None:
                 continue
             for name in self._errors(draft, catcher):
-                guards = () if name == _ANY_ERROR else (f"error is {name}"[:MAX_NAME_LENGTH],)
-                found.append(Route(targets=[target], conditions=guards))
+                route = Route(targets=[target])
+                if name == _TASK_FAILED:  # which a time-out is not
+                    route.unless = (f"Error({_TIMEOUT})",)
+                elif name != _ANY_ERROR:
+                    kind = _TIMEOUT if name == _TIMED_OUT else name
+                    route.conditions = (f"Error({kind})",)
+                found.append(route)
         return found
 
     def _retry(self, draft: Draft, value: object) -> list[dict[str, Any]]:
@@ -287,7 +297,7 @@ class _Reader:
         if _TASK_FAILED in names:
             self.losses.add("retry", f"{_TASK_FAILED} of {draft.path}")
         elif _ANY_ERROR not in names:
-            found["errors"] = [_TIMEOUT if name == "States.Timeout" else name for name in names]
+            found["errors"] = [_TIMEOUT if name == _TIMED_OUT else name for name in names]
         return found
 
     def _objects(self, draft: Draft, value: object, key: str) -> list[Mapping[str, Any]]:

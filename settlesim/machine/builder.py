@@ -14,7 +14,7 @@ from typing import Any
 from transitions import EventData
 
 from settlesim.chart import Chart, Event, Node, NodeKind, Transition
-from settlesim.chart.functions import asked_state, takes_active
+from settlesim.chart.functions import asked_state, built_in_guard, takes_active
 from settlesim.chart.strict_json import FrozenDict, merge
 from settlesim.errors import (
     FunctionFailedError,
@@ -187,7 +187,7 @@ class _Adapters:
         return [self._made[name] for name in names]
 
     def _function(self, name: str) -> Callable[..., Any]:
-        function = self._functions.get(name)
+        function = self._functions.get(name) or built_in_guard(name)
         chart_name = self._chart_name
 
         def unbound(context: FrozenDict, event: Event) -> Any:

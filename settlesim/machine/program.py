@@ -326,12 +326,12 @@ def flaw_of_rest(program: Program, configuration: tuple[str, ...]) -> str | None
 
 
 def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
-    """Refuse a snapshot that this chart can not go on from.
+    """Refuse a snapshot that this chart cannot go on from.
 
     Raises
     ------
     ChartMismatchError
-        It is of another chart, version or definition, or of nodes where this chart can not rest.
+        It is of another chart, version or definition, or in states in which this chart cannot rest.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
@@ -348,7 +348,7 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     elif program.is_legal(snapshot.configuration):
         reason = f"it rests in {leaves}, which is not settled here"
     else:
-        reason = f"its nodes {leaves} can not be active here together"
+        reason = f"this chart cannot be in {' + '.join(snapshot.configuration) or 'no state'}"
     raise ChartMismatchError(
         key=key,
         stored=f"{snapshot.chart} version {snapshot.version}",

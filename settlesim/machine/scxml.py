@@ -28,7 +28,7 @@ from typing import Any, Final, NamedTuple
 from settlesim.chart import EVENTLESS, Chart, Event, NodeKind, Transition, TransitionKind
 from settlesim.chart.definition import ANY_EVENT, RESERVED_PREFIXES
 from settlesim.chart.event import matches
-from settlesim.chart.functions import asked_state, takes_active
+from settlesim.chart.functions import asked_state, built_in_guard, takes_active
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.structure import HistoryStates, Structure
 from settlesim.chart.validation import ancestors
@@ -203,7 +203,7 @@ class ScxmlRules:
         return holds(name, self._function(name), context, event, self._options(name, active))
 
     def _function(self, name: str) -> Callable[..., Any]:
-        function = self._chart.functions.get(name)
+        function = self._chart.functions.get(name) or built_in_guard(name)
         if function is None:
             raise UnboundFunctionError(chart=self._chart.name, names=[name])
         return function

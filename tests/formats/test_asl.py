@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from settlesim import Interpreter, MemoryStore, SimulatedClock, import_chart, read_chart
+from settlesim import (
+    Interpreter,
+    MemoryStore,
+    Settling,
+    SimulatedClock,
+    import_chart,
+    read_chart,
+)
 from settlesim.errors import DefinitionError
 from tests.formats.lines import edge_lines, state_lines
 
@@ -43,8 +50,8 @@ def test_a_task_runs_a_service_and_goes_on() -> None:
     )
     assert edge_lines(found.chart) == [
         "Pay -done.invoke.Pay.0-> Done",
-        "Pay -error.invoke.Pay.0[error is Declined]-> Failed",
-        "Pay -error.invoke.Pay.0[error is States.Timeout]-> Failed",
+        "Pay -error.invoke.Pay.0[Error(Declined)]-> Failed",
+        "Pay -error.invoke.Pay.0[Error(TimeoutError)]-> Failed",
         "Pay -error.invoke.Pay.0-> Done",
     ]
     (service,) = found.chart.node("Pay").invoke
@@ -94,6 +101,29 @@ def test_retries_are_carried_over() -> None:
     state["Retry"] = [{"ErrorEquals": ["States.TaskFailed"], "BackoffRate": 0}]
     with pytest.raises(DefinitionError, match="A Retry BackoffRate: is 0; a number in"):
         import_chart(machine(A=state))
+
+
+def test_a_catch_by_type_needs_no_function() -> None:
+    """A time-out is called by its type in Python, and no failure of a task."""
+    catch = [
+        {"ErrorEquals": ["Declined"], "Next": "Refused"},
+        {"ErrorEquals": ["States.TaskFailed"], "Next": "Failed"},
+        {"ErrorEquals": ["States.ALL"], "Next": "Late"},
+    ]
+    ends = {name: {"Type": "Succeed"} for name in ("Refused", "Failed", "Late")}
+    pay = {"Type": "Task", "Resource": CHARGE, "End": True, "Catch": catch}
+    chart = import_chart(machine(Pay=pay, **ends)).chart
+    assert edge_lines(chart)[1:] == [
+        "Pay -error.invoke.Pay.0[Error(Declined)]-> Refused",
+        "Pay -error.invoke.Pay.0[not Error(TimeoutError)]-> Failed",
+        "Pay -error.invoke.Pay.0-> Late",
+    ]
+    assert set(chart.roles) == {"charge"}
+    declined = type("Declined", (Exception,), {})
+    for error, end in [(declined(), "Refused"), (OSError(), "Failed"), (TimeoutError(), "Late")]:
+        settling = Settling(chart, None, None)
+        settling.failed("Pay.0", error)
+        assert settling.configuration == (end,)
 
 
 def test_end_leads_to_a_final_state() -> None:
@@ -211,6 +241,7 @@ def test_what_step_functions_does_with_data_is_named() -> None:
     ("states", "words"),
     [
         ({"A": {"Type": "Pass", "Next": "X"}}, "A Next: unknown state 'X'"),
+        ({"A": {"Type": "Pass"}}, 'A: has neither Next nor "End": true'),
         ({"A": {"Type": "Taks"}}, "A Type: unknown type 'Taks'; did you mean 'Task'?"),
         ({"A": {"Type": "Task", "End": True}}, "A Resource: is None; a text is needed"),
         ({"A": {"Type": "Choice", "Choices": [{"Next": "A"}]}}, "is no condition"),
@@ -226,6 +257,12 @@ def test_a_state_machine_that_is_wrong_is_refused_with_the_place(
     with pytest.raises(DefinitionError) as caught:
         import_chart({"StartAt": "A", "States": states})
     assert words in str(caught.value)
+
+
+def test_a_start_that_is_no_name_is_refused() -> None:
+    """Such as a list of names."""
+    with pytest.raises(DefinitionError, match=r"StartAt: unknown state \['A'\]; known are 'A'"):
+        import_chart({"StartAt": ["A"], "States": {"A": {"Type": "Succeed"}}})
 
 
 def test_a_state_machine_runs() -> None:

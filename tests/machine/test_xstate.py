@@ -7,9 +7,6 @@ variable SETTLESIM_XSTATE names. Without it, what it did before is compared.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from tests.machine.xstate_charts import (
     difference,
     digest,
     in_xstate,
+    xstate_in_node,
 )
 
 Made = list[tuple[dict[str, Any], Trace]]
@@ -45,13 +43,8 @@ def test_every_step_is_the_one_that_xstate_was_recorded_to_do(made: Made) -> Non
 
 
 def xstate(made: Made) -> Any:
-    """Where XState is after each step of each chart; fails in CI where it is not there."""
-    node, folder = shutil.which("node"), os.environ.get("SETTLESIM_XSTATE", "")
-    if not node or not Path(folder, "node_modules", "xstate").exists():
-        if os.environ.get("CI"):
-            pytest.fail("CI installs Node and XState; SETTLESIM_XSTATE names its folder")
-        pytest.skip("needs node, and xstate in the folder that SETTLESIM_XSTATE names")
-    return in_xstate(node, Path(folder), made)
+    """Where XState is after each step of each chart."""
+    return in_xstate(*xstate_in_node(), made)
 
 
 def test_every_step_is_the_one_that_xstate_does(made: Made) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
+import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import pytest
 
 from settlesim.chart import Chart, NodeKind, Snapshot, Transition
 from settlesim.chart.validation import ancestors
@@ -33,6 +37,7 @@ __all__ = [
     "digest",
     "in_xstate",
     "record_of",
+    "xstate_in_node",
 ]
 
 EVENTS: Final = ("A", "A.b", "B", "C")
@@ -428,6 +433,16 @@ def cases(seeds: Iterable[int]) -> list[tuple[dict[str, Any], Trace]]:
         chart = bound(record_of(seed))
         found.append((config_of(chart), Run(chart, seed).run()))
     return found
+
+
+def xstate_in_node() -> tuple[str, Path]:
+    """Return Node and the folder that has XState; fails in CI where one is not there."""
+    node, folder = shutil.which("node"), os.environ.get("SETTLESIM_XSTATE", "")
+    if not node or not Path(folder, "node_modules", "xstate").exists():
+        if os.environ.get("CI"):
+            pytest.fail("CI installs Node and XState; SETTLESIM_XSTATE names its folder")
+        pytest.skip("needs node, and xstate in the folder that SETTLESIM_XSTATE names")
+    return node, Path(folder)
 
 
 def in_xstate(node: str, folder: Path, made: Iterable[tuple[dict[str, Any], Trace]]) -> Any:
