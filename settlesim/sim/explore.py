@@ -275,7 +275,7 @@ def explore(
     ------
     SimulationError
         An event comes to no settled state, and without `max_receives` would be redelivered
-        and again; a service waits for the world outside; a limit that is no number.
+        without end; a service waits for the world outside; a limit that is no number.
     """
     if type(limit) is not int or limit < 1:
         raise SimulationError(

@@ -14,8 +14,8 @@ Rules
 5. With ``idempotent`` a call has its effect once per event, invocation and number.
 6. With ``atomic`` a save or a skip deletes the message in the same write, as `settlesim.Worker`
    does. It is refused where the receipt is not good: where a delete would do nothing.
-7. The message of an event that comes to no settled state is released; under ``direct`` the caller gets
-   the error, and that is all.
+7. The message of an event that comes to no settled state is released; under ``direct`` the
+   caller gets the error, and that is all.
 8. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
    flight still (SQS API, DeleteMessage).
 9. A crash ends a handler at any point; the message becomes visible again if the handler's
