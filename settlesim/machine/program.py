@@ -85,6 +85,10 @@ class Program:
             self.nested = False
             self._events = machine.events
         self.eventless_sources = frozenset(self._sources.get(EVENTLESS, ()))
+        self.unguarded_sources = frozenset(
+            edge.source for edge in chart.edges if edge.trigger == EVENTLESS and not edge.guards
+        )
+        """Sources of eventless transitions that always fire: no instance is saved there."""
         self.plain_leaves = frozenset(
             node.name for node in chart.states if self._is_plain(node) and not self.nested
         )
@@ -322,6 +326,10 @@ def flaw_of_rest(program: Program, configuration: tuple[str, ...]) -> str | None
     kinds = program.rest_kinds(configuration)
     if None in kinds or ("rejected" in kinds and chart.on_reject == "discard"):
         return f"{leaves} is not settled in version {chart.version}"
+    left = program.unguarded_sources & program.active(configuration)
+    if left:
+        source = names_of(sorted(left)[:1])
+        return f"{source} has an eventless transition without a guard in version {chart.version}"
     return None
 
 
