@@ -332,6 +332,8 @@ class _Reader:
         return 1.0
 
     def _choice(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        if not state.get("Choices"):
+            self.problems.add(draft.path, "has no Choices; a list of conditions is needed")
         for rule in self._objects(draft, state.get("Choices"), "Choices"):
             target = self._named(draft, rule.get("Next"), drafts, "Choices Next")
             if target is None:

@@ -242,6 +242,7 @@ def test_what_step_functions_does_with_data_is_named() -> None:
     [
         ({"A": {"Type": "Pass", "Next": "X"}}, "A Next: unknown state 'X'"),
         ({"A": {"Type": "Pass"}}, 'A: has neither Next nor "End": true'),
+        ({"A": {"Type": "Choice"}}, "A: has no Choices; a list of conditions is needed"),
         ({"A": {"Type": "Taks"}}, "A Type: unknown type 'Taks'; did you mean 'Task'?"),
         ({"A": {"Type": "Task", "End": True}}, "A Resource: is None; a text is needed"),
         ({"A": {"Type": "Choice", "Choices": [{"Next": "A"}]}}, "is no condition"),
