@@ -15,7 +15,14 @@ from typing import Any, Final
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
-__all__ = ["asked_error", "asked_state", "built_in_guard", "check_functions", "takes_active"]
+__all__ = [
+    "asked_error",
+    "asked_state",
+    "built_in_guard",
+    "check_functions",
+    "takes_active",
+    "waits",
+]
 
 _FAILURE: Final = "error.invoke."
 
@@ -105,12 +112,13 @@ def _flaw(function: Any, role: str) -> str | None:
             signature.bind(*takes, **options)
         except TypeError:
             return f"takes {signature}; {article} {role} is called with ({', '.join(takes)})"
-    if role != "service" and _waits(function):
+    if role != "service" and waits(function):
         return f"is asynchronous, and only a service may wait: make this {role} a plain function"
     return None
 
 
-def _waits(function: Any) -> bool:
+def waits(function: Any) -> bool:
+    """Say whether a function is asynchronous."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004
     )

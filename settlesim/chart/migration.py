@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from settlesim.chart.event import external_events
+from settlesim.chart.functions import waits
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict, freeze_object, thaw
 from settlesim.chart.validation import ancestors
@@ -241,16 +242,18 @@ class Migration:
     def carry_history(self, states: FrozenDict, context: FrozenDict) -> FrozenDict:
         """Return what history states remember, in the names of the later version.
 
-        What a history state remembers that is gone goes with it; raises as `carry`.
+        What the later version cannot remember there is forgotten, as if the state around had never
+        been left; raises as `carry`.
         """
         if not states:
             return states
         found: dict[str, list[str]] = {}
         for name, remembered in states.items():
+            leaves = [each for old in remembered for each in self.state(old, context)]
+            ordered = self._ordered(leaves)
             for new in self.state(name, context):
-                if new in self.to:
-                    leaves = [each for old in remembered for each in self.state(old, context)]
-                    found[new] = list(self._ordered(leaves))
+                if self.to.structure.can_remember(new, ordered):
+                    found[new] = list(ordered)
         return freeze_object(found, where="history_states")
 
     # --- context, events, delays ----------------------------------------------------------------
@@ -477,6 +480,9 @@ def _check_function(function: object, where: str, problems: Problems) -> None:
     if not callable(function):
         reason = f"is {shorten(function, 60)}; a name, a list of names or a function of the "
         problems.add(where, f"{reason}context is needed")
+        return
+    if waits(function):
+        problems.add(where, "is asynchronous, and a step does not wait: make it a plain function")
         return
     try:
         signature = inspect.signature(function)

@@ -51,7 +51,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "SET302": (Severity.NOTE, "SCXML would enter the first child"),
     "SET303": (Severity.NOTE, "SCXML matches events by prefix and with an asterisk"),
     "SET304": (Severity.NOTE, "SCXML wants a final child"),
-    "SET401": (Severity.ERROR, "an instance of an earlier version has no place to rest"),
+    "SET401": (Severity.ERROR, "a state of an earlier version leads where the chart cannot rest"),
     "SET402": (Severity.ERROR, "an event of an earlier version is gone"),
     "SET403": (Severity.ERROR, "a delay of an earlier version is gone"),
     "SET404": (Severity.ERROR, "no step leads on from an earlier version"),

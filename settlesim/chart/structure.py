@@ -150,9 +150,14 @@ class Structure:
                     )
         return {name: found[name] for name in self.in_order(found)}
 
-    def can_be_remembered(self, node: Node, states: Sequence[str]) -> bool:
-        """Whether a history state may have come to stand for these states inside its parent."""
+    def can_remember(self, name: str, states: Sequence[str]) -> bool:
+        """Whether a state is a history state, and may have come to stand for these states."""
+        node = self._nodes.get(name)
+        if node is None or node.history is None:
+            return False
         parent = str(node.parent)
+        if not all(each in self._nodes and _is_inside(each, parent) for each in states):
+            return False
         regions = self.regions(parent)
         if node.history == "shallow":
             together = self._nodes[parent].kind is NodeKind.PARALLEL
@@ -160,10 +165,10 @@ class Structure:
                 tuple(states) == regions if together else len(states) == 1 and states[0] in regions
             )
         entering = _Entering(self, self._nodes, NO_HISTORY)
-        for name in states:
-            entering.add_down(name)
-        for name in states:
-            entering.add_up(name, None)
+        for each in states:
+            entering.add_down(each)
+        for each in states:
+            entering.add_up(each, None)
         inside = tuple(each for each in entering.found if _is_inside(each, parent))
         return self.leaves([parent, *inside]) == tuple(states)
 

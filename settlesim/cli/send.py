@@ -267,7 +267,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     what stands before that line is accepted.
 
     \b
-    Exit status: 0; 1 where the store failed; 2 for wrong arguments,
+    Exit status: 0; 1 where the store failed or refuses the chart's version; 2 for wrong arguments,
     charts, lines, and events that the chart has no transition for; 130
     after Ctrl-C, which says what was accepted before it.
 
@@ -321,6 +321,7 @@ def send(
         if key is not None or data is not None or event_id is not None or start:
             raise click.UsageError("with --lines, the file says key, event, data and id")
         with queue_store(path) as store:
+            store.check_version(name, source.chart.version)
             target = FifoQueue(store, name, deduplication_scope=deduplication_scope)
             send_lines(source.chart, target, lines, known, as_json)
         return
@@ -339,6 +340,7 @@ def send(
         if flaw:
             raise Refusal(flaw)
     with queue_store(path) as store:
+        store.check_version(name, source.chart.version)
         target = FifoQueue(store, name, deduplication_scope=deduplication_scope)
         number = target.send(body, key, event_id)
     _tell(name, key, event, number, as_json=as_json)

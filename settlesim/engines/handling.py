@@ -263,11 +263,9 @@ class InstanceHandling:
         self, record: InstanceRecord, arrival: WaitingArrival, begun: _Begun, tools: HandlingTools
     ) -> Settled | FailedEvent:
         prefix = key_prefix(self.chart.name, record.key, arrival.mark)
-        if begun.carried is not None:
-            unknown = begun.carried.lost
-        else:
-            delays = activities_of(self._program).delays
-            unknown = tuple(each for each in record.timers if each not in delays)
+        ids = record.timers if begun.carried is None else begun.carried.lost
+        delays = activities_of(self._program).delays
+        unknown = tuple(each for each in ids if each not in delays)
         keeping = Keeping(
             timers=True,
             unknown_delays=unknown,

@@ -111,7 +111,7 @@ class _Reader:
             self.document.count()
             drafts[str(name)] = around.add(str(name))
         start = record.get("StartAt")
-        if start in drafts:
+        if isinstance(start, str) and start in drafts:
             around.initial = drafts[start]
         else:
             self.problems.unknown(f"{where} StartAt", "state", start, drafts)
@@ -162,7 +162,10 @@ class _Reader:
         """Return what leads to the next state, or to the end of what is around."""
         if state.get("End") is True:
             return [Route(targets=[self._end(draft)])]
-        target = self._named(draft, state.get("Next"), drafts, "Next")
+        if state.get("Next") is None:
+            self.problems.add(draft.path, 'has neither Next nor "End": true')
+            return []
+        target = self._named(draft, state["Next"], drafts, "Next")
         return [] if target is None else [Route(targets=[target])]
 
     def _named(self, draft: Draft, name: object, drafts: _Drafts, key: str) -> Draft | None:
@@ -329,6 +332,8 @@ class _Reader:
         return 1.0
 
     def _choice(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
+        if not state.get("Choices"):
+            self.problems.add(draft.path, "has no Choices; a list of conditions is needed")
         for rule in self._objects(draft, state.get("Choices"), "Choices"):
             target = self._named(draft, rule.get("Next"), drafts, "Choices Next")
             if target is None:

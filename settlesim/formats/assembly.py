@@ -12,7 +12,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from settlesim.chart.definition import RESERVED_PREFIXES
@@ -47,28 +47,37 @@ def name_drafts(document: Document, losses: Losses) -> None:
     """Give every draft its full name."""
     root = document.root
     wrapped = is_wrapped(root)
-    root.name = _local_name(root.key or "machine", set()) if wrapped else ""
+    root.name = _local_name(root.key or "machine") if wrapped else ""
     if wrapped and root.name != root.key and root.label is None:
         root.label = root.key or None
     for draft in root.every():
-        taken: set[str] = set()
-        for child in draft.children:
-            local = _local_name(child.key, taken)
-            taken.add(local)
-            if local != child.key:
-                losses.add("renamed state", child.path)
-                if child.label is None and child.key.strip():
-                    child.label = child.key[:MAX_NAME_LENGTH]
+        taken = {child.key for child in draft.children if _local_name(child.key) == child.key}
+        kept: set[str] = set()
+        for number, child in enumerate(draft.children):
+            local = child.key
+            if local not in taken or local in kept:
+                local = _local_name(child.key, taken, number)
+                taken.add(local)
+                losses.add("renamed state", child.path, f"(now {local})")
+            kept.add(local)
+            if local != child.key and child.label is None and child.key.strip():
+                child.label = child.key[:MAX_NAME_LENGTH]
             child.name = f"{draft.name}.{local}" if draft.name else local
 
 
-def _local_name(key: str, taken: set[str]) -> str:
+def _local_name(key: str, taken: Collection[str] = (), number: int = 0) -> str:
+    """Return a name that a chart can have, and that is not taken.
+
+    Parameters
+    ----------
+    number : of the state in the one around it, for a key that is no name
+    """
     name = key.replace(".", "_")
     if not name.strip() or name in {"*", "="}:
-        name = f"state_{len(taken)}"
-    found, number = name, 2
+        name = f"state_{number}"
+    found, more = name, 2
     while found in taken:
-        found, number = f"{name}_{number}", number + 1
+        found, more = f"{name}_{more}", more + 1
     return found
 
 

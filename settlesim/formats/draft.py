@@ -93,7 +93,9 @@ class Draft:
         keys = [self.key]
         keys += [around.key for around in self.above() if around.parent is not None]
         return ".".join(
-            key if key.isprintable() and len(key) <= _MAX_SHOWN else shorten(key, _MAX_SHOWN)
+            key
+            if key.strip() and key.isprintable() and len(key) <= _MAX_SHOWN
+            else shorten(key, _MAX_SHOWN)
             for key in reversed(keys)
         )
 

@@ -181,6 +181,8 @@ def _text_of(source: str | os.PathLike[str]) -> tuple[str, str, Path | None]:
             raise ReadError(source=place, reason=f"is larger than {MAX_FILE_BYTES} bytes")
         _refuse_surrogates(source, place)
         return source, place, None
+    if isinstance(source, str) and not source.strip():
+        raise ReadError(source="text", reason="is empty")
     path = Path(source)
     try:
         with open(path, "rb") as file:

@@ -199,8 +199,9 @@ KINDS: Final[Mapping[str, LossKind]] = {
     "tag": LossKind("tag that is no settling tag", "tags that are no settling tags", matters=False),
     "description": LossKind("description or note", "descriptions and notes", matters=False),
     "renamed state": LossKind(
-        "state whose name has a dot or a sign with a meaning here",
-        "states whose names have a dot or a sign with a meaning here",
+        "state under another name",
+        "states under other names",
+        "a dot or another sign has a meaning here",
         matters=False,
     ),
 }

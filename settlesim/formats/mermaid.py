@@ -4,7 +4,7 @@ Mermaid draws; it has no rules for what its labels mean. They are read as UML wr
 (UML 2.5, 14.2.4.9): ``EVENT [guard] / action``. So are the lines of a state: ``entry / f``,
 ``exit / f`` and ``do / service``, whose result and failure are ``done service`` and
 ``error service``. ``after 5 s`` is a delay, an arrow without a label is taken at once, and a
-state of which ``--> [*]`` is the only way out is final.
+state of which ``--> [*]`` is the only arrow is final.
 """
 
 from __future__ import annotations

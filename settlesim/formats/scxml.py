@@ -93,8 +93,8 @@ class _Reader:
         if self.exact:
             shown = ", ".join(list(self.exact)[:5]) + (", ..." if len(self.exact) > 5 else "")
             self.document.notes.append(
-                f"no longer event is sent where SCXML would take it by prefix: {shown} mean only "
-                "these events"
+                f"these events are taken by their whole names, which SCXML takes as prefixes, too: "
+                f"{shown}"
             )
         return self.document
 

@@ -69,13 +69,13 @@ class _Writer:
             if node.local_name in taken and counts[node.local_name] == 1:
                 found[node.name] = node.local_name
                 continue
-            self.losses.add("renamed state", node.name)
             id_ = base = re.sub(r"[^A-Za-z0-9_]", "_", f"s_{node.name}")
             number = 2
             while id_ in taken:
                 id_, number = f"{base}_{number}", number + 1
             taken.add(id_)
             found[node.name] = id_
+            self.losses.add("renamed state", node.name, f"(now {id_})")
         return found
 
     # --- states ---------------------------------------------------------------------------

@@ -146,7 +146,7 @@ class Api:
         if wanted is None:
             return None
         if event_id is not None and await self.engine.outcome(key, event_id) is not None:
-            return None  # a repetition: what it asked for was looked at the first time
+            return None  # a duplicate: its condition was checked the first time
         instance = await self.engine.load(key)
         actual = 0 if instance is None else instance.snapshot.revision
         if (actual and not wanted) or (actual in wanted):

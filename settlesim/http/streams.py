@@ -68,7 +68,7 @@ async def settlement_events(
                     engine.settlements(key, cursor=cursor, wait=ping, limit=size), closing, ()
                 )
             except StoreError:
-                return  # the client comes again, and is told then
+                return  # the client connects again, and is told then
             for past in found:
                 cursor = past.number
                 yield _event("settled", settlement_resource(engine.chart, past), cursor)

@@ -52,13 +52,17 @@ class ModelMethods:
     Raises
     ------
     DefinitionError
-        An attribute without a first value: the model is a class, and has no default for it.
+        An attribute without a first value: the model is a class, and has no default for it; or
+        one name in the place of a list.
     """
 
     def __init__(self, machine: Machine, model: object, attributes: Attributes | None) -> None:
         self._machine = machine
         self._model = model
         self._type: type = model if isinstance(model, type) else type(model)
+        if isinstance(attributes, str):
+            reason = f"is {shorten(attributes, 60)}; a list of names, or a mapping, is needed"
+            raise DefinitionError(problems=(Problem("attributes", reason),))
         pairs = attributes if isinstance(attributes, Mapping) else {n: n for n in attributes or ()}
         self._keys = dict(pairs)
 

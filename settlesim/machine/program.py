@@ -85,6 +85,10 @@ class Program:
             self.nested = False
             self._events = machine.events
         self.eventless_sources = frozenset(self._sources.get(EVENTLESS, ()))
+        self.unguarded_sources = frozenset(
+            edge.source for edge in chart.edges if edge.trigger == EVENTLESS and not edge.guards
+        )
+        """Sources of eventless transitions that always fire: no instance is saved there."""
         self.plain_leaves = frozenset(
             node.name for node in chart.states if self._is_plain(node) and not self.nested
         )
@@ -322,16 +326,20 @@ def flaw_of_rest(program: Program, configuration: tuple[str, ...]) -> str | None
     kinds = program.rest_kinds(configuration)
     if None in kinds or ("rejected" in kinds and chart.on_reject == "discard"):
         return f"{leaves} is not settled in version {chart.version}"
+    left = program.unguarded_sources & program.active(configuration)
+    if left:
+        source = names_of(sorted(left)[:1])
+        return f"{source} has an eventless transition without a guard in version {chart.version}"
     return None
 
 
 def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
-    """Refuse a snapshot that this chart can not go on from.
+    """Refuse a snapshot that this chart cannot go on from.
 
     Raises
     ------
     ChartMismatchError
-        It is of another chart, version or definition, or of nodes where this chart can not rest.
+        It is of another chart, version or definition, or in states in which this chart cannot rest.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
@@ -348,7 +356,7 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     elif program.is_legal(snapshot.configuration):
         reason = f"it rests in {leaves}, which is not settled here"
     else:
-        reason = f"its nodes {leaves} can not be active here together"
+        reason = f"this chart cannot be in {' + '.join(snapshot.configuration) or 'no state'}"
     raise ChartMismatchError(
         key=key,
         stored=f"{snapshot.chart} version {snapshot.version}",
@@ -359,16 +367,8 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
 
 def _is_remembered(chart: Chart, snapshot: Snapshot) -> bool:
     """Whether history states may stand for what a snapshot says they do."""
-    for name, states in snapshot.history_states.items():
-        node = chart.node(name) if name in chart else None
-        if node is None or node.history is None:
-            return False
-        inside = f"{node.parent}."
-        if not all(each in chart and each.startswith(inside) for each in states):
-            return False
-        if not chart.structure.can_be_remembered(node, states):
-            return False
-    return True
+    can_remember = chart.structure.can_remember
+    return all(can_remember(name, states) for name, states in snapshot.history_states.items())
 
 
 def history_of(snapshot: Snapshot) -> History:

@@ -366,11 +366,12 @@ class Interpreter:
         return Loaded(stored, carried.snapshot, timers)
 
     def _check_new(self, key: str) -> None:
-        """Refuse to start an instance in an earlier version than the newest one."""
+        """Refuse to start an instance in an earlier version than the newest or the least one."""
         if self._charts is None:
             return
-        newest = self._charts.newest_version(self.chart.name)
-        if newest is not None and newest > self.chart.version:
+        newest = self._charts.newest_version(self.chart.name) or 0
+        newest = max(newest, self._charts.least_version(self.chart.name))
+        if newest > self.chart.version:
             raise newer_version(key, self.chart.name, self.chart.version, newest)
 
     def check_event(self, loaded: Loaded, key: str, event: str) -> None:
@@ -437,11 +438,8 @@ class Interpreter:
     ) -> Keeping:
         """Return what a transaction has beside the new state."""
         carried = loaded.carried
-        if carried is not None:
-            unknown = carried.lost
-        else:
-            ids = (each.delay for each in loaded.timers)
-            unknown = tuple(each for each in ids if each not in self.delays)
+        ids = [each.delay for each in loaded.timers] if carried is None else carried.lost
+        unknown = tuple(each for each in ids if each not in self.delays)
         return Keeping(
             timers=self._timers is not None,
             unknown_delays=unknown,

@@ -50,7 +50,7 @@ class Comparison:
     """In the order of `disciplines`."""
     left_out: Mapping[str, str]
     """The disciplines that the options make no sense for, or under which an event may come to
-    no settled node without end, with the reason."""
+    no settled state without end, with the reason."""
 
     @property
     def disciplines(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class ProtectionGrid:
         """Whether every serial order of the events comes to the same ending.
 
         None where that is not known: the search stopped early, or an event may come to no
-        settled node.
+        settled state.
         """
         scenario = self.cells[0][0].exploration.scenario.replace(
             queue="mutex", protections=(), faults=Faults()
@@ -293,7 +293,7 @@ class _Explorer:
         Raises
         ------
         PoisonError
-            An event may come to no settled node without end.
+            An event may come to no settled state without end.
         """
         failures = scenario.faults.service_failures
         if self._stopped:

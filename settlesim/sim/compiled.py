@@ -189,7 +189,7 @@ class CompiledChart:
         Raises
         ------
         ChartMismatchError
-            The chart can not go on from there.
+            The chart cannot go on from there.
         """
         if snapshot is not None:
             check_snapshot(self._program, snapshot, "")

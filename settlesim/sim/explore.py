@@ -274,8 +274,8 @@ def explore(
     Raises
     ------
     SimulationError
-        An event comes to no settled node, and without `max_receives` would come back again
-        and again; a service waits for the world outside; a limit that is no number.
+        An event comes to no settled state, and without `max_receives` would be redelivered
+        without end; a service waits for the world outside; a limit that is no number.
     """
     if type(limit) is not int or limit < 1:
         raise SimulationError(

@@ -109,7 +109,7 @@ class _Tables:
         return lengths.pop()
 
     def _close(self, start: int, messages: list[int]) -> None:
-        """Follow every sequence of different messages: more can not be in an instance."""
+        """Follow every sequence of different messages: more cannot be in an instance."""
         seen = {(start, 0)}
         waiting = [(start, 0)]
         for state, used in waiting:  # grows while it is gone through

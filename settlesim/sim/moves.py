@@ -2,25 +2,25 @@
 
 Rules
 -----
-1. A handler loads the instance, runs the services of its program one by one, saves, and
+1. A handler loads the instance, waits for the services of its program, saves, and
    deletes the message. Under ``direct`` it starts with the load and ends with the save.
 2. An event that was ignored or rejected saves nothing but a start that worked before it; its
    message is deleted all the same, and an inbox notes it.
 3. With ``cas`` a save is refused where the instance is at another revision than was loaded,
-   with ``fence`` where the message was received again since. A refused handler gives the
-   message back; under ``direct`` the caller tries again.
+   with ``fence`` where the message was received again since. A refused handler releases the
+   message; under ``direct`` the caller retries.
 4. With ``inbox`` a save and a skip note the message with the instance, in one write. A
    handler that loads an instance which has its message goes straight to the delete.
 5. With ``idempotent`` a call has its effect once per event, invocation and number.
 6. With ``atomic`` a save or a skip deletes the message in the same write, as `settlesim.Worker`
    does. It is refused where the receipt is not good: where a delete would do nothing.
-7. An event that comes to no settled node is given back; under ``direct`` the caller gets
-   the error, and that is all.
+7. The message of an event that comes to no settled state is released; under ``direct`` the
+   caller gets the error, and that is all.
 8. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
    flight still (SQS API, DeleteMessage).
-9. A crash ends a handler at any point; the message comes back if the handler's receipt is
-   good. A visibility time-out brings the message back while the handler goes on.
-10. A message that comes back after `max_receives` receives is a dead letter.
+9. A crash ends a handler at any point; the message becomes visible again if the handler's
+   receipt is good. After a visibility time-out it does so while the handler continues.
+10. A message that would become visible again after `max_receives` receives is a dead letter.
 11. The effect of a service shows when it comes back; a service that fails or runs out of
     time has none, and neither has one whose state is left before it comes back, unless the
     scenario says that a time-out may come after the effect.
@@ -29,7 +29,7 @@ Rules
     One that runs may be due at any point: its message then enters the queue, before the events of
     its instance that were never received. A message whose delay was ended since it was sent is
     only deleted.
-13. Where a later version of the chart takes over at some point, what is received before is handled
+14. Where a later version of the chart takes over at some point, what is received before is handled
     by the earlier version to its end, what is received from then on by the later one. Instances
     are independent, so each has such a point of its own.
 """
@@ -88,7 +88,7 @@ class Delivery(NamedTuple):
     """One receive of a message that is being handled."""
 
     number: int
-    """The how-manieth receive it is, from 1."""
+    """The ordinal of the receive, from 1."""
     node: int
     """Where it is in its program, or `START`, or `DONE`."""
     version: int = 0
@@ -394,7 +394,7 @@ class Moves:
     def _back(
         self, phase: MessagePhase, place: int, shared: Shared, *, lost: bool = False
     ) -> tuple[MessagePhase, Shared]:
-        """End a delivery; its message comes back if the receipt is good, or is `lost`."""
+        """End a delivery; its message becomes visible if the receipt is good, or is `lost`."""
         after = self._without(phase, place)
         if not self._owns(phase, phase.deliveries[place]):
             return after, shared

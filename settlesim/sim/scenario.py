@@ -3,7 +3,7 @@
 Rules
 -----
 1. Everything that makes no sense is refused when the scenario is made, with the reason: a
-   fault that the discipline can not have, a protection that has nothing to hold on to.
+   fault that the discipline cannot have, a protection that has nothing to hold on to.
 2. Messages arrive in the order in which `Scenario.events` names them, all of them before
    the first is received.
 3. A delay of a settled state is a timer: its message may enter the queue at any point after the
@@ -99,7 +99,7 @@ class Faults(NamedTuple):
     crashes: int = 0
     """A worker stops between two steps of a handler."""
     expiries: int = 0
-    """A visibility time-out passes while the handler goes on."""
+    """A visibility time-out passes while the handler continues."""
     duplicates: int = 0
     """A message is delivered again that was deleted."""
     service_failures: int = 0
@@ -120,16 +120,16 @@ class Scenario:
     events
         ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival. One that
         the chart does not know is ignored, as by the interpreter; see `unknown_events`.
-    workers : how many handlers may run at once; 1 or more
+    workers : how many handlers may run at the same time; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
     faults : how often each fault may happen, by the names of `Faults`
     start
-        The instances' state at the beginning: a snapshot, or the name of a node, where the
-        chart can rest. None for instances that are new.
+        The instances' state at the beginning: a snapshot, or the name of a settled
+        state. None for instances that are new.
     keys : for events without a key: how many instances get them all, one after the other
     max_receives
-        After how many receives a message that comes back goes to the dead letters; None for
+        After how many receives a message that is released goes to the dead letters; None for
         never.
     criterion : ``"fifo"`` or ``"serializable"``: what `Exploration.verdict` is about
     monitors : names in `MONITORS`; each may make the states more
@@ -274,7 +274,11 @@ class Scenario:
             ("faults['expiries']", "they need a queue", self.faults.expiries),
             ("faults['duplicates']", "they need a queue", self.faults.duplicates),
             ("protections", "fence needs the receipts of a queue", "fence" in self.protections),
-            ("protections", "inbox needs messages that come again", "inbox" in self.protections),
+            (
+                "protections",
+                "inbox needs messages that are redelivered",
+                "inbox" in self.protections,
+            ),
             ("protections", "atomic needs messages to delete", "atomic" in self.protections),
             ("max_receives", "needs a queue", self.max_receives is not None),
         ):
@@ -559,7 +563,7 @@ def _start(start: object, chart: Chart) -> Snapshot | None:
             raise _unknown("start", start, [node.name for node in chart.states])
         start = Snapshot(chart.name, chart.version, chart.enter(start), chart.context, 1)
     if not isinstance(start, Snapshot):
-        raise _refusal("start", f"is {shorten(start)}; a Snapshot or a node's name is needed")
+        raise _refusal("start", f"is {shorten(start)}; a Snapshot or a state's name is needed")
     if type(start.context) is not FrozenDict:  # made by hand
         try:
             context = freeze_object(start.context, where="context")

@@ -40,7 +40,7 @@ class Kind(enum.Enum):
     SKIP = "i"
     """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
     GIVE_BACK = "g"
-    """The event comes to no settled node: the handler raises, and the message goes back."""
+    """The event comes to no settled state: the handler raises and releases the message."""
     CONFLICT = "x"
     """The save is refused: another revision, or an old receipt."""
     DELETE = "d"

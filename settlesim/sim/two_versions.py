@@ -3,7 +3,7 @@
 Which worker does what
 ----------------------
 A worker of the earlier version goes on from what that version saved, as ever. From what the later
-one saved it cannot: it gives the message back. A worker of the later version carries what the
+one saved it cannot: it releases the message. A worker of the later version carries what the
 earlier one saved to its own version by the steps of its chart, as `settlesim.versions` does, and
 renames or drops the event by them: every event was sent before it took over. Where no step leads
 on, the instance is stranded.

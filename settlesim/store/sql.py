@@ -55,6 +55,11 @@ PAGE: Final = 100
 
 _INSTANCE: Final = "chart, version, configuration, context, fingerprint, history, revision"
 _NEWEST: Final = "SELECT max(version) FROM charts WHERE chart = ?"
+_STARTED_IN: Final = (
+    "SELECT max(version) FROM (SELECT version FROM charts WHERE chart = ?1"
+    " UNION ALL SELECT version FROM least_versions WHERE chart = ?1)"
+)
+"""The version in which new instances start: no earlier one may start any."""
 _PRUNED_EACH: Final = 2
 """How many old marks are forgotten for one that is added: so there are never many too many."""
 
@@ -429,8 +434,8 @@ class SqlStore:
         return True
 
     def _check_newest(self, execute: Execute, key: str, definition: ChartDefinition) -> None:
-        """Refuse to start an instance in an earlier version than the newest one."""
-        (newest,) = execute(_NEWEST, (definition.chart,)).fetchone()
+        """Refuse to start an instance in an earlier version than the newest or the least one."""
+        (newest,) = execute(_STARTED_IN, (definition.chart,)).fetchone()
         if newest is not None and newest > definition.version:
             raise newer_version(key, definition.chart, definition.version, newest)
 

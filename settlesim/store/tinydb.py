@@ -217,8 +217,9 @@ class TinyStore:
             content.compare(key, expected, transaction.before)
             now = self.now()
             if snapshot is not None and transaction.definition is not None:
-                newest = content.newest_version(snapshot.chart)
-                if not expected and newest is not None and newest > snapshot.version:
+                newest = content.newest_version(snapshot.chart) or 0
+                newest = max(newest, content.least_versions.get(snapshot.chart, 0))
+                if not expected and newest > snapshot.version:
                     raise newer_version(key, snapshot.chart, snapshot.version, newest)
                 content.add_chart(transaction.definition, now)
             if snapshot is not None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from settlesim.chart import Chart, chart_to_json
 from settlesim.chart.report import counted_noun
-from settlesim.errors import ChartMismatchError, shorten
+from settlesim.errors import ChartMismatchError, InvalidValueError, shorten
 from settlesim.machine.program import is_over
 from settlesim.ports import (
     ChartDefinition,
@@ -32,13 +32,12 @@ from settlesim.ports import (
 )
 from settlesim.progress import ProgressCallback, Reporter, StopFlag
 from settlesim.versions.chain import Carried, Chain, chain_of
-from settlesim.versions.plan import known_charts, stored_instances
+from settlesim.versions.plan import EXAMPLES, example_keys, known_charts, stored_instances
 
 __all__ = ["Applied", "Retirement", "apply_migration", "definition_of", "retire"]
 
 _BATCH: Final = 100
 """How many instances are rewritten in one write: others wait for it meanwhile."""
-_EXAMPLES: Final = 3
 
 
 def definition_of(chart: Chart) -> ChartDefinition:
@@ -75,7 +74,7 @@ class Applied:
             "ok": self.ok,
             "migrated": self.migrated,
             "failed": [
-                {"reason": reason, "count": len(keys), "keys": list(keys[:_EXAMPLES])}
+                {"reason": reason, "count": len(keys), "keys": list(keys[:EXAMPLES])}
                 for reason, keys in self.failed
             ],
         }
@@ -85,7 +84,7 @@ class Applied:
         lines = [f"{self.chart} version {self.version}: {done} migrated"]
         for reason, keys in self.failed:
             lines.append(f"FAILED  {counted_noun(len(keys), 'instance')}: {reason}")
-            lines.append(f"        {', '.join(shorten(each, 60) for each in keys[:_EXAMPLES])}")
+            lines.append(f"        {example_keys(keys)}")
         return "\n".join(lines)
 
 
@@ -222,7 +221,7 @@ class Retirement:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, with some of the keys."""
         left = {
-            what: {"count": len(keys), "keys": list(keys[:_EXAMPLES])}
+            what: {"count": len(keys), "keys": list(keys[:EXAMPLES])}
             for what, keys in self._left().items()
         }
         return {"chart": self.chart, "least": self.least, "ok": self.ok, "left": left}
@@ -236,8 +235,7 @@ class Retirement:
         lines = [f"{self.chart}: something below version {self.least} is left"]
         for what, keys in self._left().items():
             if keys:
-                shown = ", ".join(shorten(each, 60) for each in keys[:_EXAMPLES])
-                lines.append(f"LEFT  {counted_noun(len(keys), what)}: {shown}")
+                lines.append(f"LEFT  {counted_noun(len(keys), what)}: {example_keys(keys)}")
         return "\n".join(lines)
 
 
@@ -261,11 +259,31 @@ def retire(
     Raises
     ------
     InvalidValueError
-        The version is no whole number.
+        The version is no whole number from 1, or not before the chart's own.
     StoreError
         The store cannot be read or written.
     """
+    if type(version) is not int or not 1 <= version < chart.version:
+        reason = f"is {shorten(version, 40)}; a version before {chart.version}, the chart's own, "
+        raise InvalidValueError(where="version", reason=f"{reason}is needed")
     least = version + 1
+    found = _left_below(least, chart, store, queue)
+    before = store.least_version(chart.name)
+    if not found.ok or before >= least:
+        return found
+    store.require_version(chart.name, least)
+    # A program of an earlier version may have started an instance after the first look. From now
+    # on none can, so the second look is final.
+    found = _left_below(least, chart, store, queue)
+    if not found.ok:
+        store.require_version(chart.name, before)
+    return found
+
+
+def _left_below(
+    least: int, chart: Chart, store: ChartStore, queue: ChartQueue | None
+) -> Retirement:
+    """Return what is left of the versions below one."""
     earlier = {each for each in store.instance_versions(chart.name) if each < least}
     instances = [
         each.key
@@ -284,11 +302,8 @@ def retire(
             unknown = isinstance(name, str) and not chain.knows(name)
             if unknown if message.version is None else message.version < least:
                 messages[message.dead].append(message.group_id)
-    found = Retirement(
+    return Retirement(
         chart.name,
         least,
         *(tuple(sorted(each)) for each in (instances, timers, messages[False], messages[True])),
     )
-    if found.ok and store.least_version(chart.name) < least:
-        store.require_version(chart.name, least)
-    return found

@@ -9,7 +9,7 @@ from typing import Final
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.event import has_transition
 from settlesim.chart.migration import NO_CONTEXT, Migration, StepError, delays_of
-from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError
+from settlesim.errors import ChartEditedError, ChartMismatchError, MigrationError, shorten
 from settlesim.machine.program import flaw_of_rest, program_of
 
 __all__ = ["Carried", "Chain", "chain_of"]
@@ -31,7 +31,7 @@ class Carried:
     renamed: tuple[tuple[str, str], ...] = ()
     """The timers whose delays have other ids now: the old one and the new one."""
     dropped: tuple[str, ...] = ()
-    """The timers whose delays a step drops by name."""
+    """The timers whose delays a step drops by name, or that lead to the delay of an earlier one."""
     lost: tuple[str, ...] = ()
     """The timers whose delays no step names, and the later chart does not have."""
     started: Mapping[str, float] = field(default_factory=dict)
@@ -141,7 +141,15 @@ class Chain:
                 configuration = step.carry(configuration, context)
             context = step.carry_context(context)
         configuration = self._rest(configuration, snapshot, path) if fixed is None else fixed
-        ids = {old: new for old, new in now.items() if new is not None and old not in lost}
+        ids, merged = _told_apart(
+            {old: new for old, new in now.items() if new is not None and old not in lost}
+        )
+        for each in lost:  # it keeps its id, so that a worker that knows it can let it pass
+            if each in ids.values():
+                raise StepError(
+                    f"no step says what became of delay {shorten(each, 60)} of version "
+                    f"{snapshot.version}, and another one has that id now"
+                )
         return Carried(
             Snapshot(
                 self.chart.name,
@@ -154,9 +162,9 @@ class Chain:
             ),
             snapshot.version,
             tuple((old, new) for old, new in ids.items() if old != new),
-            tuple(old for old, new in now.items() if new is None),
+            (*(old for old, new in now.items() if new is None), *merged),
             tuple(lost),
-            self._started(configuration, ids.values()),
+            self._started(configuration, (*ids.values(), *lost)),
         )
 
     def _rest(
@@ -281,6 +289,20 @@ class Chain:
     def knows(self, event: str) -> bool:
         """Say whether a transition of the chart is for an event."""
         return has_transition(self.chart, event)
+
+
+def _told_apart(ids: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Keep one timer for each new id, the first by its old id; return the others apart."""
+    kept: dict[str, str] = {}
+    for old in sorted(ids, key=_delay_order):
+        kept.setdefault(ids[old], old)
+    found = {old: new for old, new in ids.items() if kept[new] == old}
+    return found, tuple(old for old in ids if old not in found)
+
+
+def _delay_order(id_: str) -> tuple[str, int]:
+    state, _, number = id_.rpartition(".")
+    return state, int(number)
 
 
 def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:

@@ -21,11 +21,13 @@ from settlesim.progress import ProgressCallback, Reporter, StopFlag
 from settlesim.versions.chain import Chain, chain_of
 
 __all__ = [
+    "EXAMPLES",
     "FailureKind",
     "MigrationFailure",
     "MigrationLoss",
     "MigrationPlan",
     "PathCount",
+    "example_keys",
     "known_charts",
     "plan_migration",
     "stored_instances",
@@ -34,7 +36,8 @@ __all__ = [
 FailureKind = Literal["stranded", "no step", "edited", "later version", "step failed"]
 
 _PAGE: Final = 1_000
-_EXAMPLES: Final = 3
+EXAMPLES: Final = 3
+"""How many keys are named; the others are counted."""
 _KINDS: Final[Mapping[FailureKind, str]] = {
     "stranded": "would be stranded",
     "no step": "have no step that leads on",
@@ -79,7 +82,7 @@ class MigrationFailure:
             "kind": self.kind,
             "reason": self.reason,
             "count": len(self.keys),
-            "keys": list(self.keys[:_EXAMPLES]),
+            "keys": list(self.keys[:EXAMPLES]),
         }
 
 
@@ -99,7 +102,7 @@ class MigrationLoss:
             "what": self.what,
             "name": self.name,
             "count": len(self.keys),
-            "keys": list(self.keys[:_EXAMPLES]),
+            "keys": list(self.keys[:EXAMPLES]),
         }
 
 
@@ -171,20 +174,20 @@ class MigrationPlan:
         for failure in self.failures:
             found = counted_noun(len(failure.keys), "instance")
             lines.append(f"FAILS  {found} {_KINDS[failure.kind]}: {failure.reason}")
-            lines.append(f"       {_examples(failure.keys)}")
+            lines.append(f"       {example_keys(failure.keys)}")
         for loss in self.losses:
             found = counted_noun(len(loss.keys), loss.what)
-            lines.append(
-                f"LOST   {found} of {loss.name}, which version {self.version} does not have and no "
-                "step names"
-            )
-            lines.append(f"       {_examples(loss.keys)}")
+            length = " in that length" if loss.what == "timer" else ""
+            lacks = f"which version {self.version} does not have{length} and no step names"
+            lines.append(f"LOST   {found} of {loss.name}, {lacks}")
+            lines.append(f"       {example_keys(loss.keys)}")
         return "\n".join(lines)
 
 
-def _examples(keys: Sequence[str]) -> str:
-    more = len(keys) - _EXAMPLES
-    shown = ", ".join(shorten(each, 60) for each in keys[:_EXAMPLES])
+def example_keys(keys: Sequence[str]) -> str:
+    """Return some keys in words, and how many there are beyond them."""
+    more = len(keys) - EXAMPLES
+    shown = ", ".join(shorten(each, 60) for each in keys[:EXAMPLES])
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -303,7 +306,9 @@ class _Look:
     def _fails(self, key: str, snapshot: Snapshot, error: ChartMismatchError) -> None:
         flaw = self.chain.flaw(snapshot.configuration)
         kind, reason = _kind_of(error), error.reason
-        if kind in ("no step", "edited") and flaw is not None:
+        # An edited chart of an earlier version has a step, which would rename the state.
+        has_step = kind == "edited" and snapshot.version != self.chart.version
+        if kind in ("no step", "edited") and flaw is not None and not has_step:
             kind, reason = "stranded", flaw
         self.failures[kind, reason].append(key)
 

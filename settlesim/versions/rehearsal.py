@@ -159,9 +159,12 @@ class Rehearsal:
         return self.same + sum(each.settlements for each in self.differences)
 
     def __str__(self) -> str:
-        head = f"{self.chart} version {self.version}: {self.settlements} settlements run again"
+        again = counted_noun(self.settlements, "settlement")
+        head = f"{self.chart} version {self.version}: {again} run again"
         different = self.settlements - self.same
-        lines = [f"{head}, {self.same} do what they did, {different} do something else"]
+        same = "does what it did" if self.same == 1 else "do what they did"
+        does = "does" if different == 1 else "do"
+        lines = [f"{head}, {self.same} {same}, {different} {does} something else"]
         lines += [f"- {each}" for each in self.differences]
         lines += [f"not run again: {count}, {reason}" for reason, count in self.skipped.items()]
         return "\n".join(lines)

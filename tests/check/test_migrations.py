@@ -61,6 +61,21 @@ def test_every_target_of_a_split_is_followed() -> None:
         assert [code for code, _ in found(chart)] == expected
 
 
+def test_a_state_that_is_left_without_an_event_is_no_target() -> None:
+    """An instance would be in it without ever taking the transition; a guard may keep it there."""
+    states = [settled("open"), settled("held")]
+    for guard, expected in (({}, ["SET401"]), ({"conditions": "ready"}, [])):
+        step = migration(
+            OLDEST,
+            states={"paid": "held"},
+            events={"PAY": None, "STOP": None},
+            delays={"open.0": None},
+        )
+        onward = {"trigger": "", "source": "held", "dest": "open", **guard}
+        chart = order(2, states, [["X", "open", "held"], onward], step)
+        assert sorted({code for code, _ in found(chart)}) == expected
+
+
 def test_a_function_whose_targets_nobody_knows_is_told() -> None:
     """The dry run shows where it leads."""
     step = migration(OLDEST, states={"paid": lambda context: "charged"}, events={"PAY": "CHARGE"})

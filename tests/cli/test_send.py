@@ -238,3 +238,15 @@ def test_a_start_has_no_event_and_no_data(
     result = run("send", *words, "--store", "s.db")
     assert result.exit_code == 2
     assert reason in result.stderr
+
+
+def test_an_event_of_a_retired_version_is_not_accepted(here: Path, run: Run) -> None:
+    """No step renames it any more."""
+    with SqliteStore(here / "s.db") as store:
+        store.require_version("count", 2)
+    (here / "e.jsonl").write_text(lines({"key": "c", "event": "COUNT"}))
+    for words in (("c", "COUNT"), ("--lines", "e.jsonl")):
+        result = run("send", "count", *words, "--store", "s.db")
+        assert result.exit_code == 1
+        assert "wants version 2 or a later one" in result.stderr
+    assert waiting() == []

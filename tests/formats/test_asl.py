@@ -241,6 +241,8 @@ def test_what_step_functions_does_with_data_is_named() -> None:
     ("states", "words"),
     [
         ({"A": {"Type": "Pass", "Next": "X"}}, "A Next: unknown state 'X'"),
+        ({"A": {"Type": "Pass"}}, 'A: has neither Next nor "End": true'),
+        ({"A": {"Type": "Choice"}}, "A: has no Choices; a list of conditions is needed"),
         ({"A": {"Type": "Taks"}}, "A Type: unknown type 'Taks'; did you mean 'Task'?"),
         ({"A": {"Type": "Task", "End": True}}, "A Resource: is None; a text is needed"),
         ({"A": {"Type": "Choice", "Choices": [{"Next": "A"}]}}, "is no condition"),
@@ -256,6 +258,12 @@ def test_a_state_machine_that_is_wrong_is_refused_with_the_place(
     with pytest.raises(DefinitionError) as caught:
         import_chart({"StartAt": "A", "States": states})
     assert words in str(caught.value)
+
+
+def test_a_start_that_is_no_name_is_refused() -> None:
+    """Such as a list of names."""
+    with pytest.raises(DefinitionError, match=r"StartAt: unknown state \['A'\]; known are 'A'"):
+        import_chart({"StartAt": ["A"], "States": {"A": {"Type": "Succeed"}}})
 
 
 def test_a_state_machine_runs() -> None:

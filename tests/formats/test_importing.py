@@ -233,3 +233,21 @@ def test_every_problem_is_reported() -> None:
     with pytest.raises(DefinitionError) as caught:
         import_chart(tree(a={"on": {"E": "x", "F": "y"}}))
     assert len(caught.value.problems) == 2
+
+
+def test_a_state_that_gets_another_name_is_told_with_it() -> None:
+    """A name that can stay does, and a blank one is shown in quotes."""
+    found = import_chart(tree(**{"a.b": {}, "a_b": {}, " ": {}}))
+    assert [each.name for each in found.chart.states] == ["a_b_2", "a_b", "state_2"]
+    (told,) = [str(each) for each in found.losses]
+    assert told == (
+        "2 states under other names, at a.b (now a_b_2), ' ' (now state_2): "
+        "a dot or another sign has a meaning here"
+    )
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_text_is_no_path(text: str) -> None:
+    """The current folder is not what was meant."""
+    with pytest.raises(ReadError, match="text: is empty"):
+        import_chart(text)

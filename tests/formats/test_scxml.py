@@ -231,4 +231,4 @@ def test_an_event_is_taken_by_its_whole_name_and_that_is_said() -> None:
     )
     found = import_chart(text)
     assert [each.trigger for each in found.chart.transitions] == ["E", "F.*", "F.x"]
-    assert found.assumed[0].endswith("by prefix: E, F.x mean only these events")
+    assert found.assumed[0].endswith("SCXML takes as prefixes, too: E, F.x")

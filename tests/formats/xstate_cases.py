@@ -85,8 +85,8 @@ CASES = [
         "states with dots keep apart",
         tree(a={}, **{"a.b": {}, "a_b": {}}),
         [],
-        ["a", "a_b", "a_b_2"],
-        {"renamed state": 2},
+        ["a", "a_b_2", "a_b"],
+        {"renamed state": 1},
     ),
     Case(
         "state names that mean others",

@@ -115,6 +115,13 @@ def test_a_model_and_its_chart_keep_the_same_data(seed: int) -> None:
         assert context == {name: getattr(model, name) for name in attributes}
 
 
+def test_one_name_in_the_place_of_a_list_is_refused() -> None:
+    """Its letters are no attributes."""
+    model = Basket()
+    with pytest.raises(DefinitionError, match="attributes: is 'items'; a list of names, or a"):
+        read_chart(basket_machine(model), model=model, attributes="items")
+
+
 def test_the_model_itself_is_left_as_it_is() -> None:
     """Each call has an object of its own, made without the constructor."""
     model = Basket()

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from settlesim import Chart, Interpreter, MemoryStore, SqliteStore, TinyStore, migration
+from settlesim import (
+    Chart,
+    FifoQueue,
+    Interpreter,
+    MemoryStore,
+    SimulatedClock,
+    SqliteStore,
+    TinyStore,
+    Worker,
+    migration,
+)
 from settlesim.chart import Snapshot
 from settlesim.errors import (
     ChartEditedError,
@@ -19,6 +29,7 @@ from settlesim.errors import (
     MigrationError,
 )
 from settlesim.ports import ChartDefinition, Rewrite, Timer, Timers, Transaction
+from settlesim.versions import apply_migration
 from tests.runtime.working import Stage
 from tests.settling.driving import settled
 from tests.versions.charts import NEW, OLD, OLDEST, order, snapshot_of
@@ -141,7 +152,7 @@ def test_an_edit_is_taken_and_told_once_where_that_is_wanted(
     (told,) = [each.getMessage() for each in caplog.records]
     assert "state more is new" in told
     gone = Interpreter(edited("open", "charged"), store, on_edited="warn")
-    with pytest.raises(ChartMismatchError, match="not be active here together"):
+    with pytest.raises(ChartMismatchError, match="this chart cannot be in paid"):
         gone.settle_sync("k", "PAY")
     with pytest.raises(InvalidValueError, match="possible: 'refuse', 'warn'"):
         Interpreter(chart, store, on_edited="never")  # type: ignore[arg-type]
@@ -342,3 +353,37 @@ def test_an_event_that_only_a_later_version_knows_is_left_to_its_workers() -> No
         old.run()
     new.run()
     assert loaded(old.store, "a").configuration == ("charged",)
+
+
+def test_a_delay_whose_length_changed_keeps_its_timer_where_no_step_names_it() -> None:
+    """The check asks for a step; without one neither the event nor the timer is lost."""
+    clock = SimulatedClock()
+    for how in ("an event", "apply_migration"):
+        store = MemoryStore(clock.now)
+        queue = FifoQueue(store, "wait")
+        old = waiting_chart(1, {"60": "done"})
+        new = waiting_chart(2, {"30": "done"}).with_migrations(migration(old))
+        queue.send({"event": "STAY"}, "k")
+        Worker(old, store, queue, clock=clock).run_sync(until_empty=True)
+        (timer,) = store.timers("k")
+        if how == "an event":
+            queue.send({"event": "STAY"}, "k")
+            Worker(new, store, queue, clock=clock).run_sync(until_empty=True)
+        else:
+            assert apply_migration(new, store).ok
+        found = store.load("k")
+        assert found is not None
+        assert found.version == 2, how
+        assert store.timers("k") == (timer,), how
+        assert queue.status().dead_letters == 0, how
+
+
+def waiting_chart(version: int, after: Any) -> Chart:
+    """A chart that waits, with an event that leaves nothing."""
+    return Chart(
+        [{"name": "wait", "tags": ["settled"], "after": after}, {"name": "done", "final": True}],
+        [["STAY", "wait", None]],
+        "wait",
+        name="wait",
+        version=version,
+    )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from settlesim import Chart, migration
-from settlesim.chart import chart_to_json
+from settlesim import Chart, Settling, migration
+from settlesim.chart import Snapshot, chart_to_json
 from settlesim.errors import DefinitionError, MigrationError
 from settlesim.versions import chain_of, split
 from tests.settling.driving import settled
@@ -105,17 +105,53 @@ def test_a_region_that_was_added_is_named_by_the_whole_configuration() -> None:
         carried(after(), snapshot)
 
 
-def test_history_states_are_carried_and_forgotten_with_their_state() -> None:
-    """What is remembered is written in the new names."""
-    before = order(1, [settled("open"), settled("paid")], [])
-    after = order(
-        2, [settled("open"), settled("charged")], [], migration(before, states={"paid": "charged"})
+def history_chart(version: int, *children: Any, step: Any = None, **states: Any) -> Chart:
+    """A chart with a box, and what is beside it; the box may be left and entered again."""
+    return Chart(
+        [
+            {"name": "box", "tags": ["settled"], "initial": "one", "children": list(children)},
+            settled("out"),
+            *(settled(name, **more) for name, more in states.items()),
+        ],
+        [["OUT", "box", "out"], ["BACK", "out", "box.h" if "h" in str(children) else "box"]],
+        "box",
+        name="box",
+        version=version,
+        semantics="scxml",
+        migrations=[] if step is None else [step],
     )
-    snapshot = snapshot_of(before, "open")
-    remembered = {"open": ["paid"], "gone": ["paid"]}
-    record = {**snapshot.to_dict(), "history_states": remembered}
-    found = carried(after, type(snapshot).from_dict(record)).snapshot
-    assert found.history_states == {"open": ["charged"]}
+
+
+PAST = {"name": "h", "history": "shallow"}
+
+
+@pytest.mark.parametrize(
+    ("children", "more", "states", "remembered", "back"),
+    [
+        ((PAST, "one", "three"), {}, {"box.two": "box.three"}, {"box.h": ["box.three"]}, "three"),
+        ((PAST, "one"), {"two": {}}, {"box.two": "two"}, {}, "one"),
+        ((PAST, "one"), {}, {}, {}, "one"),
+        (("h", "one", "two"), {}, {}, {}, "h"),
+        (("one", "two"), {}, {}, {}, "one"),
+    ],
+    ids=["renamed", "moved out", "gone", "no history state any more", "no such state any more"],
+)
+def test_history_states_are_carried_or_forget(
+    children: tuple[Any, ...],
+    more: dict[str, Any],
+    states: dict[str, Any],
+    remembered: dict[str, Any],
+    back: str,
+) -> None:
+    """What the later chart cannot remember there is forgotten, and the instance goes on."""
+    before = history_chart(1, PAST, "one", "two")
+    after = history_chart(2, *children, step=migration(before, states=states), **more)
+    record = {**snapshot_of(before, "out").to_dict(), "history_states": {"box.h": ["box.two"]}}
+    found = carried(after, Snapshot.from_dict(record)).snapshot
+    assert found.history_states == remembered
+    settlement = Settling(after, found, "BACK").settlement
+    assert settlement is not None
+    assert settlement.after.configuration == (f"box.{back}",)
 
 
 # --- delays and events --------------------------------------------------------------------------
@@ -140,8 +176,41 @@ def test_a_delay_that_is_gone_is_lost_unless_a_step_names_it() -> None:
 
     assert after().lost == ("open.0",)
     assert after(delays={"open.0": None}).dropped == ("open.0",)
+    assert after().started == {}  # the timer stays under the id that the new delay has
     named = after(delays={"open.0": "open.0"})
     assert (named.lost, named.dropped, named.renamed, named.started) == ((), (), (), {})
+
+
+def test_a_lost_delay_whose_id_another_one_gets_is_refused() -> None:
+    """Neither of the two timers may stand for the other."""
+    before = order(1, [settled("open", after={"10": "held", "20": "held"}), settled("held")], [])
+    states = [settled("open", after={"5": "held", "10": "held"}), settled("held")]
+    chart = order(2, states, [], migration(before))
+    with pytest.raises(MigrationError, match=r"no step says what became of delay 'open\.1' of ver"):
+        carried(chart, snapshot_of(before, "open"), ("open.0", "open.1"))
+
+
+def test_of_two_delays_that_become_one_the_first_goes_on() -> None:
+    """Whether a step names them, or they have the same length in two states."""
+    regions = [
+        {"name": "left", "initial": "in", "children": [{"name": "in", "after": {"60": "held"}}]},
+        {"name": "right", "initial": "up", "children": [{"name": "up", "after": {"60": "held"}}]},
+    ]
+    pair = {"name": "pair", "tags": ["settled"], "parallel": regions}
+    before = order(1, [pair, settled("held")], [])
+    states = [settled("one", after={"60": "held"}), settled("held")]
+    chart = order(2, states, [], migration(before, states={"pair": "one"}))
+    snapshot = snapshot_of(before, "pair.left.in", "pair.right.up")
+    timers = ("pair.right.up.0", "pair.left.in.0")
+    found = carried(chart, snapshot, timers)
+    assert found.renamed == (("pair.left.in.0", "one.0"),)
+    assert (found.dropped, found.lost, found.started) == (("pair.right.up.0",), (), {})
+
+    before = order(1, [settled("open", after={"60": "held", "90": "held"}), settled("held")], [])
+    states = [settled("open", after={"90": "held"}), settled("held")]
+    chart = order(2, states, [], migration(before, delays={"open.1": "open.0", "open.0": "open.0"}))
+    found = carried(chart, snapshot_of(before, "open"), ("open.0", "open.1"))
+    assert (found.renamed, found.dropped, found.started) == ((), ("open.1",), {})
 
 
 def test_an_event_is_followed_from_the_version_in_whose_words_it_is() -> None:
@@ -179,6 +248,11 @@ def test_an_event_whose_name_has_another_meaning_now_is_told_by_its_version() ->
 # --- refusals -----------------------------------------------------------------------------------
 
 
+async def waiting(context: Any) -> Any:
+    """Return the context, later."""
+    return context
+
+
 @pytest.mark.parametrize(
     ("mappings", "reason"),
     [
@@ -188,6 +262,8 @@ def test_an_event_whose_name_has_another_meaning_now_is_told_by_its_version() ->
         ({"states": {"paid": split(lambda context: "")}}, "names no target"),
         ({"states": {"paid": lambda: "charged"}}, r"takes \(\); it is called with \(context\)"),
         ({"context": lambda one, two: {}}, r"context: takes \(one, two\)"),
+        ({"context": waiting}, "context: is asynchronous, and a step does not wait"),
+        ({"states": {"paid": waiting}}, r"states\['paid'\]: is asynchronous"),
         ({"events": {"PAID": "CHARGE"}}, "events: unknown event 'PAID'; known are 'PAY'"),
         ({"events": {"PAY": "CHARG"}}, "unknown event 'CHARG'; did you mean 'CHARGE'"),
         ({"delays": {"open.1": None}}, "unknown delay 'open.1'; did you mean 'open.0'"),

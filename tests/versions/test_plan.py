@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from settlesim import Chart, FifoQueue, MemoryStore, TinyStore, migration
+from settlesim import Chart, FifoQueue, Interpreter, MemoryStore, TinyStore, migration
 from settlesim.chart import Snapshot
 from settlesim.chart.strict_json import freeze_object
+from settlesim.errors import ChartMismatchError, InvalidValueError
 from settlesim.ports import Rewrite, Timer, Timers, Transaction
 from settlesim.versions import MigrationPlan, apply_migration, plan_migration, retire, split
+from settlesim.versions.apply import definition_of
 
 RECORD: dict[str, Any] = {
     "name": "order",
@@ -312,6 +314,16 @@ def test_instances_of_later_versions_and_edited_charts_are_told() -> None:
     assert "the initial context has a new items: 0" in failure.reason
 
 
+def test_an_edit_of_an_earlier_version_is_told_as_the_edit() -> None:
+    """Its step renames the state, so that the state's absence from the new chart is no reason."""
+    store, queue = filled(count=5)
+    edit = copy.deepcopy(RECORD)
+    edit["context"] = {"items": 0}
+    step = migration(chart_of_record(edit, 1), states={"paid": "charged"}, events={"PAY": "STOP"})
+    failures = plan_migration(chart_of_record(changed(rename_paid), 2, step), store, queue).failures
+    assert [(each.kind, len(each.keys)) for each in failures] == [("edited", 5)]
+
+
 # --- applying -------------------------------------------------------------------------------------
 
 NEW = chart_of_record(
@@ -420,6 +432,48 @@ def test_a_version_is_retired_when_nothing_of_it_is_left() -> None:
     assert store.least_version("order") == 2
     queue.send({"event": "STOP"}, "order-001")
     assert retire(NEW, store, queue, version=1).ok
+
+
+@pytest.mark.parametrize("version", [2, 3, 0, -1, True, "1"])
+def test_only_versions_before_the_charts_own_are_retired(version: Any) -> None:
+    """The chart itself would be refused from then on."""
+    store = MemoryStore()
+    with pytest.raises(InvalidValueError, match=r"version is .*; a version before 2"):
+        retire(NEW, store, version=version)
+    assert store.least_version("order") == 0
+
+
+class Raced(MemoryStore):
+    """A store in which an instance is started just before a version is required."""
+
+    def require_version(self, name: str, version: int) -> None:
+        """Start an instance first."""
+        if version == 2:
+            Interpreter(OLD, self).start_sync("late")
+        super().require_version(name, version)
+
+
+def test_an_instance_that_starts_while_its_version_is_retired_is_not_locked_out() -> None:
+    """It is found by the second look, and the requirement is taken back."""
+    store = Raced()
+    assert retire(NEW, store, version=1).instances == ("late",)
+    assert store.least_version("order") == 0
+    assert Interpreter(OLD, store).load("late") is not None
+
+
+def test_no_instance_starts_in_a_retired_version(tmp_path: Path) -> None:
+    """Not even by a program that was there before, where no later version has saved anything."""
+    opened = Snapshot("order", 1, ("open",), freeze_object({}, where="context"), 1)
+    for store in (MemoryStore(), TinyStore(tmp_path / "s.json")):
+        with store:
+            old = Interpreter(OLD, store)
+            assert retire(NEW, store, version=1).ok
+            with pytest.raises(ChartMismatchError, match="seen version 2, in which new instances"):
+                old.start_sync("late")
+            transaction = Transaction("late", opened, 0, definition=definition_of(OLD))
+            with pytest.raises(ChartMismatchError, match="seen version 2, in which new instances"):
+                store.commit(transaction)
+            assert store.load("late") is None
 
 
 def test_a_message_of_which_nobody_knows_the_version_counts_by_its_name() -> None:

@@ -87,6 +87,13 @@ def test_the_same_chart_does_what_it_did() -> None:
     assert [each.to_dict() for each in store.settlements_since()] == before
 
 
+def test_one_settlement_is_told_in_the_singular() -> None:
+    """As is one that does something else."""
+    assert str(Rehearsal("order", 2, 1, (), {})) == (
+        "order version 2: 1 settlement run again, 1 does what it did, 0 do something else"
+    )
+
+
 def test_another_end_is_told_by_kind_with_three_keys() -> None:
     """And how many instances there are of each."""
     record, read = edited(order)
