@@ -34,7 +34,7 @@ from collections.abc import Callable, Hashable
 from copy import copy
 from typing import Final
 
-from settlesim.chart import Chart, Event, Snapshot, external_event
+from settlesim.chart import EVENTLESS, Chart, Event, Snapshot, external_event
 from settlesim.chart.event import EventName
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze
@@ -461,6 +461,8 @@ class Settling:
                 if self._position.internal:
                     self._position = self._position._replace(internal=())
                 break
+            if step.trigger != EVENTLESS:
+                self._last = Event(step.trigger)
             self._step(*step)
         if self._running.busy:
             return

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pytest
 
-from settlesim.chart import Chart, NodeKind, Snapshot, Transition
+from settlesim.chart import Chart, Event, NodeKind, Snapshot, Transition
 from settlesim.chart.validation import ancestors
 from settlesim.settling import Microstep, Settling
 from settlesim.settling.settlement import Elapsed
@@ -207,7 +207,11 @@ def bound(record: dict[str, Any]) -> Chart:
     }
 
     def note(word: str) -> Any:
-        return lambda context, event: {"log": [*context["log"], word]}
+        def append(context: Any, event: Event) -> dict[str, Any]:
+            result = f" {event.data}" if event.name.startswith("done.invoke.") else ""
+            return {"log": [*context["log"], word + result]}
+
+        return append
 
     return chart.bind(
         {
@@ -297,8 +301,8 @@ class Trace:
     """What a chart did, step by step."""
 
     script: list[str] = field(default_factory=list)
-    """What XState is to do: an event, ``done`` or ``error`` of the service that was started first,
-    or ``after`` and the state whose delay passes."""
+    """What XState is to do: an event, ``done`` and the result or ``error`` of the service that was
+    started first, or ``after`` and the state whose delay passes."""
     steps: list[dict[str, Any]] = field(default_factory=list)
     """Where the start ended, and each step of the script."""
     explained: int | None = None
@@ -344,8 +348,9 @@ class Run:
                 break  # else it waits for a delay: no step of the script
             self._note(settling, settling.context, [each.id for each in settling.pending])
             if self._dice.randrange(2):
-                self.trace.script.append("done")
-                settling.done(settling.pending[0].id)
+                result = len(self.trace.script)
+                self.trace.script.append(f"done {result}")
+                settling.done(settling.pending[0].id, result)
             else:
                 self.trace.script.append("error")
                 settling.failed(settling.pending[0].id, "no")

@@ -11,7 +11,10 @@ const given = JSON.parse(readFileSync(0, "utf8"));
 const require = createRequire(`${given.path}/package.json`);
 const { assign, createMachine, fromPromise, initialTransition, transition } = require("xstate");
 
-const note = assign(({ context }, params) => ({ log: [...context.log, params.word] }));
+const note = assign(({ context, event }, { word }) => {
+  const result = event.type.startsWith("xstate.done.actor.") ? ` ${event.output}` : "";
+  return { log: [...context.log, word + result] };
+});
 const guards = {
   yes: () => true,
   no: () => false,
@@ -64,14 +67,16 @@ class Run {
 
   can(name) {
     if (this.snapshot.status !== "active") return false;
-    if (name === "done" || name === "error") return this.services.length > 0;
+    if (/^(done \d+|error)$/.test(name)) return this.services.length > 0;
     return !name.startsWith("after ") || this.delays.some((id) => nodeOf(id) === name.slice(6));
   }
 
   step(name) {
-    if (name === "done" || name === "error") {
+    const [kind, result] = name.split(" ");
+    if (kind === "done" || kind === "error") {
       const id = this.services.shift();
-      this.send({ type: `xstate.${name}.actor.${id}`, actorId: id, output: null, error: null });
+      const output = Number(result);
+      this.send({ type: `xstate.${kind}.actor.${id}`, actorId: id, output, error: null });
     } else if (name.startsWith("after ")) {
       const id = this.delays.find((each) => nodeOf(each) === name.slice(6));
       this.delays = this.delays.filter((each) => each !== id);

@@ -195,6 +195,21 @@ def test_a_guard_opens_an_eventless_way_after_an_internal_change() -> None:
     assert len(settlement.microsteps) == 4
 
 
+@pytest.mark.parametrize("semantics", ["scxml", "transitions"])
+def test_an_eventless_transition_sees_the_end_of_a_state_that_came_before(semantics: str) -> None:
+    """The event that was handled last (SCXML 1.0, section 5.10.1), and not an older one."""
+    inner = [{"name": "x"}, {"name": "end", "final": True}]
+    outer = {"name": "outer", "initial": "x", "children": inner, "on_done": "on"}
+    on = {"name": "on", "always": {"dest": "rest", "assign": add("always")}}
+    chart = chart_of(
+        [settled("a"), outer, on, settled()],
+        [["GO", "a", "outer"], ["", "outer.x", "outer.end"]],
+        context=LOG,
+        semantics=semantics,
+    )
+    assert finished(chart, "GO").after.context["log"] == ["always:done.state.outer"]
+
+
 def test_the_reply_of_a_service_is_what_later_functions_see() -> None:
     """on_done sees the result, on_error type and message, both under their reserved names."""
 
