@@ -388,6 +388,18 @@ def test_steps_are_part_of_a_charts_equality_and_not_of_its_definition() -> None
     assert pickle.loads(pickle.dumps(chart)) == chart
 
 
+def test_charts_of_many_versions_are_compared_and_pickled() -> None:
+    """Each step is looked at once, although each version has the steps of those before it."""
+    chart = order(1, [settled("s1")], [])
+    for version in range(2, 41):
+        step = migration(chart, states={f"s{version - 1}": f"s{version}"})
+        chart = order(version, [settled(f"s{version}")], [], step)
+    again = pickle.loads(pickle.dumps(chart))
+    assert again == chart
+    assert len(again.migrations) == 39
+    assert carried(again, snapshot_of(chart.migrations[0].source, "s1")).snapshot.version == 40
+
+
 def test_old_versions_are_read_from_files(tmp_path: Path) -> None:
     """As a frozen chart stands beside the code."""
     (tmp_path / "order.v1.json").write_text(chart_to_json(OLDEST))
