@@ -23,12 +23,14 @@ VERSIONED = "versions.db"
 VISIBILITY = 1.0
 
 
-def send_all(folder: Path, *, seed: int, keys: list[str], rounds: int, pause: float) -> None:
+def send_all(
+    folder: Path, *, seed: int, keys: list[str], first: int = 1, rounds: int, pause: float
+) -> None:
     """Send events under their old name, each key's in order, until all or a stop is there."""
     dice, ledger = random.Random(seed), Ledger(folder / "sent")
     with SqliteStore(folder / VERSIONED) as store:
         queue = FifoQueue(store, old.name)
-        for number in range(1, rounds + 1):
+        for number in range(first, first + rounds):
             for key in dice.sample(keys, len(keys)):
                 if (folder / "stop").exists():
                     return
