@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,6 +32,18 @@ def finding(request: pytest.FixtureRequest) -> Callable[[object], None]:
         request.node.user_properties.append((FINDING, str(line)))  # travels with the report
 
     return add
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Leave the logger of workers as it was: a command sets it up for its whole process."""
+    logger = logging.getLogger("settlesim.worker")
+    level, propagate, handlers = logger.level, logger.propagate, logger.handlers
+    try:
+        return (yield)
+    finally:
+        logger.setLevel(level)
+        logger.propagate, logger.handlers = propagate, handlers
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,13 +60,3 @@ def parcel(here: Path) -> str:
     """The file name of a chart without functions, in the current folder."""
     (here / "parcel.json").write_text(json.dumps(PARCEL), encoding="utf-8")
     return "parcel.json"
-
-
-@pytest.fixture(autouse=True)
-def _logger_as_it_was() -> Iterator[None]:
-    """A process sets its logger up for itself; the next test is in the same process."""
-    logger = logging.getLogger("settlesim.worker")
-    level, propagate, handlers = logger.level, logger.propagate, logger.handlers
-    yield
-    logger.setLevel(level)
-    logger.propagate, logger.handlers = propagate, handlers
