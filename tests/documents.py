@@ -19,7 +19,7 @@ _RUNS = re.compile(
     r"|^```console\n(?P<session>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-_SECONDS = re.compile(r"\d+\.\d+ s\b")
+_SECONDS = re.compile(r"\d+\.\d+ ?s\b")
 
 
 def blocks(text: str, language: str) -> list[str]:
