@@ -13,7 +13,7 @@ from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import unfiltered
 from settlesim.cli.stand_ins import bind_stubs, function_options
-from settlesim.cli.store_options import JSON_HELP, check_chart, store_option
+from settlesim.cli.store_options import JSON_HELP, check_is_stored, store_option
 
 if TYPE_CHECKING:
     from settlesim.versions.rehearsal import Rehearsal
@@ -82,7 +82,7 @@ def rehearse_command(
         open_store(path) as store,
         show_progress(stream=unfiltered(sys.stderr)) as progress,
     ):
-        check_chart(store, chart.name, chart.name)
+        check_is_stored(store, chart.name, chart.name)
         found = rehearse(chart, store, old=before, progress=progress)
     click.echo(json_page(found.to_dict()) if as_json else str(found))
     if folder is not None:

@@ -23,7 +23,7 @@ __all__ = [
     "JSON_HELP",
     "StorePath",
     "ago",
-    "check_chart",
+    "check_is_stored",
     "check_event",
     "counted",
     "deduplication_option",
@@ -153,7 +153,7 @@ def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
 # --- charts ---------------------------------------------------------------------------------
 
 
-def check_chart(store: SqliteStore | TinyStore, chart: str, queue: str) -> None:
+def check_is_stored(store: SqliteStore | TinyStore, chart: str, queue: str) -> None:
     """Refuse a chart of which a store has neither an instance nor a message.
 
     Parameters
