@@ -342,7 +342,7 @@ class Interpreter:
         """
         stored = self.store.load(key)
         timers: Sequence[DurableTimer] = ()
-        if self._timers is not None and self.chain.delays:
+        if self._timers is not None and self.chain.has_timers:
             timers = self._timers(key)
         if stored is None:
             self._check_new(key)

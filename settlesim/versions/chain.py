@@ -67,6 +67,10 @@ class Chain:
         }
         """The ids of the chart's delays, and of those of earlier versions that lead to one of them
         or are dropped by name."""
+        self.has_timers = bool(self._seconds) or any(
+            delays_of(step.source) for step in chart.migrations
+        )
+        """Whether an instance of any version may have timers, those that no step names too."""
 
     def path(self, version: int) -> tuple[Migration, ...]:
         """Return the steps from a version to the chart, in order; none where there are none."""
