@@ -46,9 +46,8 @@ class ChartCoverage:
             The settlement is one of another chart.
         """
         if settlement.chart is None or settlement.chart.fingerprint != self.chart.fingerprint:
-            raise InvalidValueError(
-                f"this settlement belongs to {settlement.chart!r}, not to {self.chart!r}"
-            )
+            reason = f"belongs to {settlement.chart!r}, not to {self.chart!r}"
+            raise InvalidValueError(where="this settlement", reason=reason)
         self.add_reached(settlement.path, settlement.edges)
 
     def add_reached(self, path: Iterable[Iterable[str]], edges: Iterable[int]) -> None:
