@@ -45,12 +45,10 @@ async def restate_or_embedded(chart: Chart, *, service: str | None = None) -> En
         from settlesim.engines.restate import RestateClient, RestateEngine
     except MissingExtraError:
         return _embedded(chart)
-    places = {
-        name: os.environ[variable]
-        for name, variable in (("ingress", "RESTATE_INGRESS_URL"), ("admin", "RESTATE_ADMIN_URL"))
-        if variable in os.environ
-    }
-    client = RestateClient(**places)
+    client = RestateClient(
+        os.environ.get("RESTATE_INGRESS_URL", "http://127.0.0.1:8080"),
+        os.environ.get("RESTATE_ADMIN_URL", "http://127.0.0.1:9070"),
+    )
     try:
         await client.check()
     except (StoreUnavailableError, TimeoutError):
