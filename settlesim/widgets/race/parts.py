@@ -107,19 +107,19 @@ def rows_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _timers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row for every timer that runs: its message is in no queue yet."""
+    """Return a row for every timer that runs, and the event that arrives: in no queue yet."""
     return [
         {
             "message": step.message,
             "name": names[step.message - 1],
             "key": way.scenario.messages[step.message - 1].key,
-            "status": "timer runs",
+            "status": "timer runs" if step.kind is Kind.DUE else "not there yet",
             "changed": False,
             "steps": [_step(way, step, names)],
             "blocked": None,
         }
         for step in way.frame.enabled
-        if step.kind is Kind.DUE
+        if step.kind in {Kind.DUE, Kind.ARRIVE}
     ]
 
 
