@@ -5,8 +5,9 @@ Rules
 1. The events arrive one after another, in the order in which the scenario names them, each in a
    step of its own, at any point.
 2. An instance is *busy* while an event that was accepted is neither deleted nor a dead letter:
-   while it waits, too. What a policy does where an event arrives at a busy instance is said by
-   `settlesim.sim.policies.POLICIES`; it is done in the step of the arrival.
+   while it waits, too. With an inbox it is finished as soon as that has it. What a policy does
+   where an event arrives at a busy instance is said by `settlesim.sim.policies.POLICIES`; it is
+   done in the step of the arrival.
 3. To cancel an event deletes its message and stops the handler whose receipt is good. Effects and
    saves that it had stay. A handler that goes on after its visibility time-out is known to nobody,
    and cannot be stopped.
@@ -65,7 +66,7 @@ class ArrivalMoves(GroupMoves):
     def _arrive(self, phases: Phases, shared: Shared, message: int) -> GroupMove:
         policy = self.scenario.while_running
         own = next(place for place, each in enumerate(phases) if each.message == message)
-        busy = [place for place, each in enumerate(phases) if each.status in {VISIBLE, IN_FLIGHT}]
+        busy = [place for place, each in enumerate(phases) if self._is_open(each, shared)]
         against = {
             "reject": busy,
             "drop_duplicate": [place for place in busy if self._equal(phases[place], message)],
@@ -79,6 +80,11 @@ class ArrivalMoves(GroupMoves):
                 phases = with_phase(phases, place, after)
         phases = with_phase(phases, own, phases[own]._replace(status=status))
         return Step(Kind.ARRIVE, message + 1), phases, shared
+
+    def _is_open(self, phase: MessagePhase, shared: Shared) -> bool:
+        """Whether an event was accepted and is not finished, as far as anybody knows."""
+        noted = self._inbox and phase.message in shared.handled
+        return phase.status in {VISIBLE, IN_FLIGHT} and not noted
 
     def _equal(self, phase: MessagePhase, message: int) -> bool:
         """Whether two events of an instance are the same but for when they came."""

@@ -185,7 +185,12 @@ class NaiveArrivals(Remembering):
         return found
 
     def _arrive(self, world: World, index: int) -> None:
-        busy = [i for i, status in enumerate(world.status) if status in {"visible", "flying"}]
+        known = world.inbox if "inbox" in self.protections else set()
+        busy = [
+            i
+            for i, status in enumerate(world.status)
+            if status in {"visible", "flying"} and i not in known
+        ]
         equal = [i for i in busy if self.events[i] == self.events[index]]
         if (self.while_running == "reject" and busy) or (
             self.while_running == "drop_duplicate" and equal

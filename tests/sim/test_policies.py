@@ -345,14 +345,14 @@ def test_cancelling_leaves_the_effects_that_there_were(policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["interrupt", "rollback"])
-def test_without_effects_cancelling_is_right_where_a_save_deletes_the_message(policy: str) -> None:
+def test_without_effects_cancelling_is_right_where_a_save_finishes_the_event(policy: str) -> None:
     """Otherwise an event may be cancelled between its save and its delete."""
     scenario = Scenario(journey(effect=False), EVENTS[:2], queue="fifo_group", while_running=policy)
     found = explore(scenario, progress=False)
     assert wrong_by(found) == ("partly cancelled",)
-    assert (
-        explore(scenario.replace(protections=["atomic"]), progress=False).verdict is Verdict.PROVED
-    )
+    for guard in ("atomic", "inbox"):
+        guarded = explore(scenario.replace(protections=[guard]), progress=False)
+        assert guarded.verdict is Verdict.PROVED
 
 
 def test_a_duplicate_of_what_was_cancelled_is_stopped_by_its_id_only() -> None:
