@@ -115,8 +115,8 @@ class ArrivalModel(GroupModel):
         return UNSENT
 
     def in_order(self, queue: int) -> list[int]:
-        """Return the messages that have arrived."""
-        return [index for index, each in enumerate(self.statuses(queue)) if each != UNSENT]
+        """Return the messages in the order of their arrival, those to come as well."""
+        return list(range(self.size))
 
     def arriving(self, queue: int) -> int | None:
         """Return the event that arrives next; None where all are there."""

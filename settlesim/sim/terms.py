@@ -117,7 +117,7 @@ class MessageView(NamedTuple):
     event: str
     status: str
     """``visible``, ``in flight``, ``deleted`` or ``dead``; or what a policy has done with it:
-    ``refused``, ``dropped``, ``cancelled`` or ``rolled back``."""
+    ``refused``, ``dropped``, ``cancelled`` or ``rolled back``; ``not sent`` before it arrives."""
     receives: int
 
 

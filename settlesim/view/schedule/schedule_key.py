@@ -38,8 +38,8 @@ def signs_of(strips: Sequence[Strip]) -> Iterator[Sign]:
     if "deleted" in statuses:
         yield badge_sign("deleted from the queue" if queued else "its handler is done", _done)
     if statuses & set(EXCLUDED_WORDS.values()):
-        words = [each for each in EXCLUDED_WORDS.values() if each in statuses]
-        yield badge_sign(" or ".join(words), _out)
+        out = [each for each in EXCLUDED_WORDS.values() if each in statuses]
+        yield badge_sign(" or ".join(out), _out)
     if any(_late(strip) for strip in strips):
         yield badge_sign("deleted too late: nothing happens", _nothing)
     if any(value.overwritten for each in tracks for value in each.values):

@@ -107,19 +107,19 @@ def rows_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _timers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row for every timer that runs, and the event that arrives: in no queue yet."""
+    """Return a row for every timer that runs: its message is in no queue yet."""
     return [
         {
             "message": step.message,
             "name": names[step.message - 1],
             "key": way.scenario.messages[step.message - 1].key,
-            "status": "timer runs" if step.kind is Kind.DUE else "not there yet",
+            "status": "timer runs",
             "changed": False,
             "steps": [_step(way, step, names)],
             "blocked": None,
         }
         for step in way.frame.enabled
-        if step.kind in {Kind.DUE, Kind.ARRIVE}
+        if step.kind is Kind.DUE
     ]
 
 
@@ -135,7 +135,8 @@ def _without_queue(way: Way, message: MessageView) -> str:
     own = [each for each in way.shown if each.message == message.message]
     if message.status == "deleted":
         return "lost" if own and own[-1].kind in {Kind.CRASH, Kind.GIVE_BACK} else "done"
-    return "to be handled" if message.status == "visible" else "being handled"
+    words = {"visible": "to be handled", "in flight": "being handled"}
+    return words.get(message.status, message.status)
 
 
 def _step(way: Way, step: Step, names: Sequence[str]) -> dict[str, Any]:
