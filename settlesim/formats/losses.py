@@ -110,20 +110,25 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "paths, templates and assignments of data",
         "write it as an assign",
     ),
-    "retry": LossKind(
-        "retry of every error but a time-out",
-        "retries of every error but a time-out",
-        "here a time-out is retried, too",
+    "jitter": LossKind(
+        "wait of a random length between the runs of a Parallel",
+        "waits of random lengths between the runs of Parallels",
+        "here each wait is the longest that it may be",
+    ),
+    "many retries": LossKind(
+        "Parallel that is run again more than 20 times",
+        "Parallels that are run again more than 20 times",
+        "here it fails after 20",
     ),
     "map": LossKind(
         "step that runs once per item",
         "steps that run once per item",
         "it stands here as one service",
     ),
-    "branch failure": LossKind(
-        "failure of a branch",
-        "failures of branches",
-        "the other branches go on, and no state outside is entered",
+    "branch error": LossKind(
+        "States.BranchFailed",
+        "States.BranchFailed",
+        "a branch fails with the error of its state: name that one",
     ),
     "contract": LossKind("contract", "contracts", "write a test with it"),
     "priority": LossKind(
