@@ -27,7 +27,7 @@ from settlesim.formats.asl_errors import (
     BRANCH_FAILED,
     Asked,
     ErrorNames,
-    Handler,
+    FailureRules,
     Retrier,
     error_of_service,
     known_error,
@@ -99,7 +99,7 @@ class _Reader:
         """The final states that were added, by the state around them."""
         self.failed: Draft | None = None
         """The final state of a machine that a branch ends; added where it is needed."""
-        self.handlers: dict[Draft, Handler] = {}
+        self.handlers: dict[Draft, FailureRules] = {}
         """What the Parallel states do about failures."""
 
     def read(self) -> Document:
@@ -254,7 +254,7 @@ class _Reader:
         Where there is a Retry, that is one beside the waits between the runs, and a region for
         each retrier counts how often it was used.
         """
-        handler = self.handlers[draft] = Handler()
+        handler = self.handlers[draft] = FailureRules()
         policies = self._policies(draft, state.get("Retry"))
         if not policies:
             return draft
@@ -275,6 +275,7 @@ class _Reader:
         region = self._added(draft, "Retries")
         counts = [self._added(region, str(number)) for number in range(len(waits) + 1)]
         region.initial = counts[0]
+        counts[-1].kind = "final"  # nothing is counted any more
         for before, after, wait in zip(counts, counts[1:], waits, strict=False):
             waiting = (self.document.asks_for(wait),)
             before.always = [Route(targets=[after], conditions=waiting)]
@@ -293,11 +294,11 @@ class _Reader:
         )
         return list(islice(waits, _MOST_WAITS))
 
-    def _handlers(self, draft: Draft) -> Iterator[Handler]:
+    def _handlers(self, draft: Draft) -> Iterator[FailureRules]:
         """Yield what the Parallel states around a state do about failures, innermost first."""
         return (self.handlers[around] for around in draft.above() if around in self.handlers)
 
-    def _failure(self, draft: Draft, asked: Asked, own: Handler | None = None) -> list[Route]:
+    def _failure(self, draft: Draft, asked: Asked, own: FailureRules | None = None) -> list[Route]:
         """Return where an error leads that a state has, in order."""
         handlers = [*([] if own is None else [own]), *self._handlers(draft)]
         return list(routes_of_failure(handlers, asked, self.document.asks_for))
@@ -313,7 +314,7 @@ class _Reader:
             service.input = self._input(draft, service.src, state)
         service.timeout = self._timeout(draft, state)
         service.on_done = self._next(draft, state, drafts)
-        own = Handler(catchers=self._catchers(draft, state, drafts))
+        own = FailureRules(catchers=self._catchers(draft, state, drafts))
         service.on_error = self._failure(draft, error_of_service, own)
         service.retry = task_retry(self._policies(draft, state.get("Retry")))
         for key in _DETAILS:

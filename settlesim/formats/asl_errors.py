@@ -19,7 +19,7 @@ __all__ = [
     "BRANCH_FAILED",
     "Asked",
     "ErrorNames",
-    "Handler",
+    "FailureRules",
     "Retrier",
     "error_of_service",
     "known_error",
@@ -125,7 +125,7 @@ class Retrier:
 
 
 @dataclass(eq=False, slots=True)
-class Handler:
+class FailureRules:
     """What a state says about failures: of its service, or of its branches."""
 
     retriers: list[Retrier] = field(default_factory=list)
@@ -137,7 +137,7 @@ class Handler:
 
 
 def routes_of_failure(
-    handlers: Iterable[Handler], asked: Asked, asks_for: Callable[[Draft], str]
+    handlers: Iterable[FailureRules], asked: Asked, asks_for: Callable[[Draft], str]
 ) -> Iterator[Route]:
     """Yield where an error leads, in order: the first whose guards hold.
 

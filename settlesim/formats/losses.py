@@ -160,6 +160,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "transitions without a target around regions that take their event",
         "here it fires as well, in XState it does not",
     ),
+    "history from inside": LossKind(
+        "transition from inside a state to its history state",
+        "transitions from inside states to their history states",
+        "XState may enter states which it has not left, a chart does not",
+    ),
     "deep initial": LossKind(
         "initial state further inside",
         "initial states further inside",
