@@ -1,4 +1,4 @@
-"""Pages of the site that are made from the repository: notebooks and the Python reference.
+"""Pages of the site that are made from the repository: notebooks, commands, the Python reference.
 
 MkDocs calls the functions named ``on_...`` (see https://www.mkdocs.org/dev-guide/plugins/).
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import click
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -66,10 +68,11 @@ def _plain(title: str) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each notebook, with its pictures, and one for each public package."""
+    """Add a page for each notebook, with its pictures, for all commands, for each package."""
     for path in NOTEBOOKS:
         for name, content in _notebook_files(path):
             files.append(File.generated(config, f"tutorial/{name}", content=content))
+    files.append(File.generated(config, "command-line.md", content=_commands_page()))
     for name, title in PYTHON.items():
         files.append(
             File.generated(config, f"python/{name}.md", content=_package_page(name, title))
@@ -79,6 +82,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def _notebook_files(path: Path) -> Iterator[tuple[str, str | bytes]]:
     notebook = nbformat.read(path, as_version=4)
+    yield from _pictures_taken_out(notebook, f"{path.stem}_files")
     exporter = MarkdownExporter()
     body, resources = exporter.from_notebook_node(
         notebook, resources={"unique_key": path.stem, "output_files_dir": f"{path.stem}_files"}
@@ -88,6 +92,38 @@ def _notebook_files(path: Path) -> Iterator[tuple[str, str | bytes]]:
     title, _, rest = re.sub(r"\.ipynb\)", ".md)", body.lstrip()).partition("\n")
     rest = rest.replace("](../docs/", "](../")
     yield f"{path.stem}.md", f"{title}\n\n{source.format(path.name)}{rest}"
+
+
+def _pictures_taken_out(notebook: Any, folder: str) -> Iterator[tuple[str, str]]:
+    """Replace every picture inside HTML by a link to a file, since Markdown keeps no inline SVG."""
+    number = count()
+    for output in (each for cell in notebook.cells for each in cell.get("outputs", ())):
+        html = output.get("data", {}).get("text/html", "")
+        for picture in re.findall(r"<svg\b.*?</svg>", html, re.DOTALL):
+            name = f"{folder}/inline_{next(number)}.svg"
+            words = re.search(r'aria-label="([^"]*)"', picture)
+            html = html.replace(picture, f'<img src="{name}" alt="{words[1] if words else ""}">')
+            yield name, picture
+        if html:
+            output["data"]["text/html"] = html
+
+
+def _commands_page() -> str:
+    """Return a page with the help of every command."""
+    program = importlib.import_module("settlesim.cli.commands").program
+    lines = ["# Command line", "", "Every command as `--help` shows it.", ""]
+    for words, command in _commands(program, ["settlesim"]):
+        context = click.Context(command, info_name=" ".join(words), max_content_width=88)
+        context.terminal_width = 88
+        title = " ".join(words)
+        lines += [f"## {title}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(command: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
+    yield words, command
+    for name, each in sorted(getattr(command, "commands", {}).items()):
+        yield from _commands(each, [*words, name])
 
 
 def _package_page(name: str, title: str) -> str:
