@@ -181,8 +181,13 @@ def exploration_record(
 def _ending(ending: Ending) -> dict[str, Any]:
     return {
         "store": [
-            {"key": key, "configuration": list(leaves), "context": thaw(context)}
-            for key, leaves, context in ending.store
+            {
+                "key": key,
+                "configuration": list(leaves),
+                "context": thaw(context),
+                **({"history_states": thaw(remembered)} if remembered else {}),
+            }
+            for (key, leaves, context), remembered in zip(ending.store, ending.history, strict=True)
         ],
         "effects": [
             {"key": key, "service": service, "message": message}

@@ -241,6 +241,11 @@ class CompiledChart:
         snapshot = self._states[state]
         return self.chart.context if snapshot is None else snapshot.context
 
+    def history(self, state: int) -> FrozenDict:
+        """Return what the history states remember in a state, by their names."""
+        snapshot = self._states[state]
+        return FrozenDict() if snapshot is None else snapshot.history_states
+
     def as_saved(self, state: int) -> int:
         """Return the state; for a new instance, that of one which was saved where it begins."""
         if self._states[state] is not None:

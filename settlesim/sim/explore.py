@@ -25,7 +25,7 @@ from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
-from settlesim.sim.contexts import telling_fields
+from settlesim.sim.contexts import telling_fields, with_history
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
@@ -400,18 +400,20 @@ def ending_of(
         probability=probability,
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
+        history=tuple(map(table.history, outcome.states)),
     )
 
 
 def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
-    """Return endings that know which fields of the context tell them apart."""
+    """Return endings that know which fields tell them apart."""
     found = list(endings)
     fields: dict[str, None] = {}
     for place in range(len(found[0].store) if found else 0):
         right = serial.fifo_part(place)
-        rests = [each.store[place][1:] for each in found]
+        rests = [each.rests[place][1:] for each in found]
         if right is not None:
-            rests.insert(0, (right.configuration, right.context))
+            fields_there = with_history(right.context, right.history)
+            rests.insert(0, (right.configuration, fields_there))
         fields.update(dict.fromkeys(telling_fields(rests)))
     return [replace(each, telling=tuple(fields)) for each in found]
 
@@ -419,7 +421,7 @@ def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
 def _identity(ending: Ending) -> str:
     """Return what an ending is, as text that sorts alike in every process."""
     store = [
-        [key, list(leaves), dict(sorted(context.items()))] for key, leaves, context in ending.store
+        [key, list(leaves), dict(sorted(fields.items()))] for key, leaves, fields in ending.rests
     ]
     return encode([store, [list(each) for each in ending.effects], list(ending.dead)])
 

@@ -150,7 +150,7 @@ class _Tables:
         if len(node.branches) > 1:
             raise _refusal("services or delays of one handler run at the same time")
         for branch in node.branches:
-            if branch.effect or branch.given_up:
+            if branch.effect:
                 raise _refusal(f"service {branch.service!r} has an effect outside")
         if node.kind is ProgramNodeKind.WAIT:
             kind, after = 0, self._node(node.branches[0].after)

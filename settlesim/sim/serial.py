@@ -66,6 +66,8 @@ class SerialPart(NamedTuple):
     """Those that had an effect, in order."""
     dead: tuple[int, ...]
     """The messages that became dead letters, from 1."""
+    history: FrozenDict
+    """What the history states remember."""
 
 
 class Serial:
@@ -123,6 +125,7 @@ class Serial:
             table.context(state),
             tuple(service for service, _ in effects),
             tuple(message + 1 for message in dead),
+            table.history(state),
         )
 
     def _allows(self, parts: list[dict[_Part, int]] | None, outcome: EndingIdentity) -> bool | None:

@@ -73,6 +73,12 @@ class TwoVersionChart(CompiledChart):
             return self.chart.context
         return self._old.context(state // 2) if state % 2 else super().context(state // 2)
 
+    def history(self, state: int) -> FrozenDict:
+        """Return what the history states remember in a state, by their names."""
+        if state == _FRESH:
+            return FrozenDict()
+        return self._old.history(state // 2) if state % 2 else super().history(state // 2)
+
     def as_saved(self, state: int) -> int:
         """Return the state, as an ending knows it."""
         return state

@@ -268,8 +268,7 @@ def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Lab
 
 def _rest(ending: Ending) -> str:
     parts = [
-        (key, rest_words((leaves, context), ending.telling))
-        for key, leaves, context in ending.store
+        (key, rest_words((leaves, fields), ending.telling)) for key, leaves, fields in ending.rests
     ]
     several = len(parts) > 1
     words = (f"{key}: {rest}" if several else rest for key, rest in parts)
