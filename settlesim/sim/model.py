@@ -39,7 +39,7 @@ from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, UNSENT, VISIBLE
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import MessagePhase, Moves, Shared
-from settlesim.sim.scenario import Scenario
+from settlesim.sim.scenario import Faults, Scenario
 from settlesim.sim.services import Services
 from settlesim.sim.terms import Step
 from settlesim.sim.two_versions import TwoVersionChart
@@ -306,6 +306,11 @@ class Model:
     def may_end(self, state: State) -> bool:
         """Whether nothing has to happen any more; a fault may come all the same."""
         return self.gate(state[self.size]).ends
+
+    def failures(self, state: State) -> int:
+        """Return how many of the service failures were used."""
+        shift, field = self._budgets[Faults._fields.index("service_failures")]
+        return self.scenario.faults.service_failures - (state[self.size] >> shift & field)
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
         """Return every step that is enabled, with the state after it, in the search's order.

@@ -97,8 +97,8 @@ class RealWorld:
     def drive(self, events: Sequence[str], choose: random.Random) -> None:
         """Settle events where effects and answers come in any order, as an engine may have it."""
         for event in events:
-            settling = Settling(self.chart, self.store.load(KEY), event, key=KEY)
             try:
+                settling = Settling(self.chart, self.store.load(KEY), event, key=KEY)
                 asyncio.run(drive(settling, _AnyOrder(self, choose)))
             except SettleError:
                 self.dead.append(event)
