@@ -14,9 +14,11 @@ from settlesim.sim.compare import (
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
+from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
+from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
@@ -31,24 +33,28 @@ from settlesim.sim.terms import (
     MessageView,
     Step,
 )
+from settlesim.sim.timed_walk import TIMES
 
 __all__ = [
     "DISCIPLINES",
     "FAULT_ROWS",
     "MONITORS",
     "PROTECTIONS",
+    "TIMES",
     "TIMINGS",
     "Arrival",
     "Comparison",
     "Criterion",
     "DeliveryView",
     "Discipline",
+    "Distribution",
     "Ending",
     "Exploration",
     "Faults",
     "Frame",
     "GridCell",
     "InstanceView",
+    "Interval",
     "Kind",
     "MessageView",
     "Monitor",
@@ -60,6 +66,7 @@ __all__ = [
     "ServiceError",
     "Step",
     "Verdict",
+    "clopper_pearson",
     "compare",
     "explore",
     "protection_grid",

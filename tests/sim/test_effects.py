@@ -110,7 +110,7 @@ class Naive(NamedTuple):
     def endings(self) -> set[Told]:
         """Return all that one event after another may come to."""
         found: set[Told] = set()
-        before = {(("new", (), ()), 0)}
+        before: set[tuple[Told, int]] = {(("new", (), ()), 0)}
         for _ in range(self.events):
             before = {
                 ((where, (*log, *more), (*effects, *new)), spent + cost)

@@ -70,6 +70,9 @@ def outcomes(
             f", and {more} more" if more else ""
         )
         return _picture(panels, look, target=target, limit=limit, title=words)
+    if isinstance(value, Sample) and value.times:
+        times = ", ".join(f"{name} {each}" for name, each in value.times.items())
+        words += f"; measured with {times}"
     panel = sample_panel(words, value) if isinstance(value, Sample) else panel_of(words, value)
     return _picture([panel], look, target=target, limit=limit, title=words)
 

@@ -111,7 +111,9 @@ def panel_of(name: str, found: Exploration) -> EndingColumn:
 
 def sample_panel(name: str, found: Sample) -> EndingColumn:
     """Return what a sample has met."""
+    least, most = (100 * each for each in found.interval())
     doubt = "a wrong ending was met" if found.wrong else "nothing is proved"
+    doubt += f"; {least:.3g} to {most:.3g} % of such runs are wrong, at 95 % confidence"
     return EndingColumn(
         name, found.scenario, found.endings, found.runs, 0, found.verdict, False, found.note, doubt
     )
