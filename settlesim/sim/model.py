@@ -156,8 +156,15 @@ class Model:
         """Of a timer's message: three for its status, then its place in the queue."""
         self._units = [1 << shift for shift, _ in self._budgets]
 
+    def _begun(self) -> int:
+        """Return the state of an instance at the beginning."""
+        begun = self.scenario.start
+        if any(each.starts for each in self.scenario.events):
+            return self.table.start(begun, by_message=True)
+        return self.table.start(begun)
+
     def _start(self) -> State:
-        state = self.table.start(self.scenario.start)
+        state = self._begun()
         whole = [
             MessagePhase(index, VISIBLE if index < self.events else UNSENT, 0, ())
             for index in range(self.size)

@@ -337,7 +337,7 @@ class Moves:
                 yield step, after, self._completed(phase, delivery, branch, shared)
             self.failing.update(dict.fromkeys(self.table.errors(delivery.node)))
         elif node.kind is ProgramNodeKind.UNKNOWN:
-            self.gaps[f"{self._messages[phase.message].event}: {node.text}"] = None
+            self.gaps[f"{self._messages[phase.message].words}: {node.text}"] = None
         elif node.kind is ProgramNodeKind.SKIP and not self._receipt_refused(phase, place):
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
@@ -358,7 +358,7 @@ class Moves:
 
     def _check_poison(self, phase: MessagePhase, node: TableNode) -> None:
         if not self._direct and self.scenario.max_receives is None and not node.failures:
-            event = self._messages[phase.message].event
+            event = self._messages[phase.message].words
             raise PoisonError(
                 where=f"event {event}",
                 reason=f"comes to no settled state where it may be handled ({node.text}); the "

@@ -32,7 +32,14 @@ from settlesim.errors import (
     SettleError,
     error_message,
 )
-from settlesim.settling.settlement import Answer, Elapsed, Pending, PendingDelay, Settlement
+from settlesim.settling.settlement import (
+    START_EVENT,
+    Answer,
+    Elapsed,
+    Pending,
+    PendingDelay,
+    Settlement,
+)
 from settlesim.settling.settling import Settling
 from settlesim.sim.program_nodes import (
     Branch,
@@ -130,14 +137,14 @@ class ProgramBuilder:
     situations, so that a long program needs no deep recursion.
     """
 
-    def __init__(self, table: CompiledChart, state: int, event: Event | Elapsed) -> None:
+    def __init__(self, table: CompiledChart, state: int, event: Event | Elapsed | None) -> None:
         self.doubts: list[str] = []
         self._table = table
         self._assumed = table.assumptions
         self._known_time = table.assumptions.known
         self._state = state
         self._given = event
-        self._event = event.event if isinstance(event, Elapsed) else event
+        self._event = event.event if isinstance(event, Elapsed) else event or START_EVENT
         self._made: dict[tuple[object, ...], int | None] = {}
         """The graphs so far: what may happen in two orders mostly leads to the same."""
         self._deadline = nanoseconds(table.deadline)

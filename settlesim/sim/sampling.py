@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -44,7 +44,7 @@ class Sample:
     their share."""
     note: str = ""
     """What could not be worked out of the endings, and why; empty where all was."""
-    times: Mapping[str, Distribution] = MappingProxyType({})
+    times: Mapping[str, Distribution] = field(default_factory=dict)
     """How long things took, by service and by the names of `TIMES`; empty where each step that is
     enabled was equally likely."""
 

@@ -31,7 +31,7 @@ def message_names(scenario: Scenario) -> list[str]:
     several = len(scenario.instances) > 1
     names = []
     for index, each in enumerate(events):
-        event = delays.get(each.event, each.event)
+        event = delays.get(each.event, each.words)
         name = f"{event} of {each.key}" if several else event
         twins = [other for other in events if (other.key, other.event) == (each.key, each.event)]
         if len(twins) > 1:

@@ -37,7 +37,6 @@ TIMES: Final[Mapping[str, str]] = {
     "expiries": "until the visibility time-out of a delivery passes",
     "duplicates": "until a message that was deleted is delivered again",
     "service_failures": "until a service fails with an error",
-    "deployment": "until the later version of the chart takes over",
 }
 """What takes time besides services, by name."""
 
@@ -46,7 +45,6 @@ _FAULTS: Final = {
     Kind.EXPIRE: "expiries",
     Kind.DUPLICATE: "duplicates",
     Kind.FAIL: "service_failures",
-    Kind.DEPLOY: "deployment",
 }
 _STEP: Final = Distribution.constant(0.001)
 _AT_ONCE: Final = Distribution.constant(0.0)
@@ -66,9 +64,9 @@ def read_times(scenario: Scenario, given: Mapping[str, Seconds]) -> dict[str, Di
     SimulationError
         A name is unknown, a value is no distribution, or it is not said how long a service takes.
     """
-    charts = [scenario.chart, *([] if scenario.old is None else [scenario.old])]
-    roles = (item for chart in charts for item in chart.roles.items())
-    services = list(dict.fromkeys(name for name, role in roles if role == "service"))
+    if scenario.old is not None:
+        raise SimulationError(where="durations", reason="cannot be given for a deployment")
+    services = [name for name, role in scenario.chart.roles.items() if role == "service"]
     windows = {name: Distribution.uniform(*each) for name, each in scenario.durations.items()}
     times = windows | distributions_of(given, [*services, *TIMES])
     missing = [name for name in services if name not in times]

@@ -164,7 +164,7 @@ def table_of(panels: Sequence[EndingColumn], limit: int) -> EndingTable:
             identity = (lying, each.effects, each.dead)
             found.setdefault(identity, [None] * len(panels))[column] = each
     ordered = sorted(found.values(), key=lambda row: _rank(row, panels))
-    events = [each.event for each in panels[0].scenario.messages] if panels else []
+    events = [each.words for each in panels[0].scenario.messages] if panels else []
     # all of them are named, also those beyond the limit: a name does not depend on it
     names = labels_of([_some(row) for row in ordered], events)
     decades = _decades(ordered, panels)

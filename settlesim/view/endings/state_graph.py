@@ -165,7 +165,7 @@ def _search(value: Exploration) -> _Graph:
         if played.ending is not None:
             found.endings[at] = played.ending
             found.right[at] = value.allowed(played.ending) is True
-    events = [each.event for each in value.scenario.messages]
+    events = [each.words for each in value.scenario.messages]
     _name(found, events)
     found.outlooks = _outlooks(found)
     return found

@@ -179,7 +179,7 @@ def anomaly_words(anomalies: Iterable[str]) -> str:
 
 def events_words(scenario: Scenario) -> str:
     """Name the events in arrival order; of many the first."""
-    events = [each.event for each in scenario.events]
+    events = [each.words for each in scenario.events]
     more = f" and {len(events) - 6} more" if len(events) > 6 else ""
     return ", ".join(events[:6]) + more
 
