@@ -17,7 +17,7 @@ from settlesim.sim.schedule import Schedule
 from settlesim.sim.timed_walk import TimedWalks
 
 TWICE = Scenario(counter(), ["INC", "INC"], queue="direct")
-QUICK = {"step": 1e-6}
+QUICK: dict[str, Any] = {"step": 1e-6}
 
 
 def test_a_sample_without_a_wrong_ending_proves_nothing() -> None:
@@ -66,7 +66,7 @@ def test_with_known_durations_handlers_overlap_or_do_not(apart: float, wrong: in
 
 def test_a_measurement_tends_to_what_can_be_calculated() -> None:
     """Events an exponential time apart overlap with a service of s: 1 - exp(-s / mean)."""
-    times = {"work": 0.1, "arrival": Distribution.exponential(2.0), **QUICK}
+    times = {**QUICK, "work": 0.1, "arrival": Distribution.exponential(2.0)}
     seen = sample(TWICE, 2_000, seed=3, durations=times)
     least, most = seen.interval(confidence=0.999)
     assert least <= 1 - math.exp(-0.1 / 2.0) <= most
@@ -76,7 +76,7 @@ def test_a_measurement_tends_to_what_can_be_calculated() -> None:
 
 def test_the_same_seed_measures_the_same() -> None:
     """And another one something else."""
-    times = {"work": (0.1, 1.0), "arrival": 0.3}
+    times: dict[str, Any] = {"work": (0.1, 1.0), "arrival": 0.3}
     one, two, other = (sample(TWICE, 100, seed=s, durations=times) for s in (1, 1, 2))
     assert one.endings == two.endings
     assert one.wrong != other.wrong

@@ -55,7 +55,7 @@ def test_under_a_lock_all_ends_as_some_order_of_the_real_interpreter(
 
 
 def test_a_start_is_a_save_that_others_have_not_seen() -> None:
-    """With compare-and-set the payment that loaded before is refused, and the card charged twice."""
+    """With compare-and-set a payment that loaded before is refused; the card is charged twice."""
     found = explore(Scenario(order, [None, "PAY"], queue="direct", protections=["cas"]))
     charged = {len(each.effects) for each in found.endings}
     assert charged == {1, 2}
