@@ -91,7 +91,7 @@ class TwoVersionChart(CompiledChart):
 
     # --- states ---------------------------------------------------------------------------
 
-    def start(self, snapshot: Snapshot | None = None) -> int:
+    def start(self, snapshot: Snapshot | None = None, *, by_message: bool = False) -> int:
         """Return the state of an instance that is new, or that the earlier version saved."""
         return _FRESH if snapshot is None else 2 * self._old.start(snapshot) + 1
 
