@@ -7,7 +7,6 @@ uniform number each.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -29,8 +28,8 @@ class Distribution:
     --------
     >>> Distribution.exponential(0.2)
     Distribution(kind='exponential', values=(0.2,))
-    >>> Distribution.uniform(2, 4).draw(random.Random(1)) < 4
-    True
+    >>> Distribution.uniform(2, 4).draw(0.25)
+    2.5
     """
 
     kind: Kind
@@ -76,9 +75,8 @@ class Distribution:
             raise _refusal("has no times; one or more are needed")
         return cls("observed", _numbers(*seconds))
 
-    def draw(self, dice: random.Random) -> float:
-        """Return a time in seconds."""
-        chance = dice.random()
+    def draw(self, chance: float) -> float:
+        """Return a time in seconds; `chance` is a uniform number in [0, 1)."""
         first = self.values[0]
         if self.kind == "uniform":
             return first + chance * (self.values[1] - first)

@@ -161,7 +161,7 @@ def sample(
     counts: dict[EndingIdentity, int] = {}
     with model.services_together():
         for _ in range(runs):
-            way = clocked.walk(dice) if clocked is not None else walk(model, dice.randrange)
+            way = clocked.walk(dice.random) if clocked is not None else walk(model, dice.randrange)
             if not model.may_end(way.state):
                 reason = "; ".join(model.moves.gaps) or "a run comes to no end"
                 raise SimulationError(where="sample", reason=reason)

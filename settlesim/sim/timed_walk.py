@@ -16,8 +16,7 @@ Rules
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from settlesim.errors import SimulationError
@@ -89,11 +88,16 @@ class TimedWalks:
     def __init__(self, model: Model, times: Mapping[str, Distribution]) -> None:
         self._model = model
         self._times = times
-        self._dice = random.Random()
+        self._chance: Callable[[], float] = float
 
-    def walk(self, dice: random.Random) -> Walk:
-        """Walk once, from the start to where nothing is due any more."""
-        model, self._dice = self._model, dice
+    def walk(self, chance: Callable[[], float]) -> Walk:
+        """Walk once, from the start to where nothing is due any more.
+
+        Parameters
+        ----------
+        chance : gives uniform numbers in [0, 1)
+        """
+        model, self._chance = self._model, chance
         arrivals = self._arrivals()
         due: dict[_Clock, float] = {}
         state, now = model.start, 0.0
@@ -109,7 +113,7 @@ class TimedWalks:
             if first == math.inf:
                 break
             next_ones = [step for step, clock in clocks.items() if due[clock] == first]
-            step = next_ones[int(dice.random() * len(next_ones))]
+            step = next_ones[int(chance() * len(next_ones))]
             del due[clocks[step]]
             for clock in self._ended_timers(state, step, clocks):
                 due.pop(clock, None)
@@ -121,7 +125,7 @@ class TimedWalks:
         apart = self._times.get("arrival", _AT_ONCE)
         found = [0.0]
         while len(found) < self._model.events:
-            found.append(found[-1] + apart.draw(self._dice))
+            found.append(found[-1] + apart.draw(self._chance()))
         return found + [0.0] * (self._model.size - self._model.events)
 
     def _ended_timers(
@@ -174,7 +178,7 @@ class TimedWalks:
             return math.inf  # a service has its effect when it comes back
         if kind in _FAULTS:
             times = self._times.get(_FAULTS[kind])
-            return math.inf if times is None else now + times.draw(self._dice)
+            return math.inf if times is None else now + times.draw(self._chance())
         branch = self._branch(state, step)
         if branch is not None:
             return now + self._of_branch(branch)
@@ -186,7 +190,7 @@ class TimedWalks:
         begins = now
         if not phase.deliveries and not phase.receives:
             begins = max(now, arrivals[step.message - 1])
-        return begins + self._times.get("step", _STEP).draw(self._dice)
+        return begins + self._times.get("step", _STEP).draw(self._chance())
 
     def _of_branch(self, branch: Branch) -> float:
         """Return how long a service or a delay runs."""
@@ -202,4 +206,4 @@ class TimedWalks:
         limit = table.service_timeout if limit is None else limit
         if branch.kind is Kind.TIMEOUT:
             return limit if branch.activity else table.deadline
-        return self._times[branch.service].draw(self._dice)
+        return self._times[branch.service].draw(self._chance())

@@ -97,7 +97,7 @@ def test_a_walk_on_a_clock_is_a_schedule_that_replays() -> None:
     clocked = TimedWalks(Model(scenario), times)
     ends = set()
     for seed in range(60):
-        way = Schedule(clocked.walk(random.Random(seed)).steps)
+        way = Schedule(clocked.walk(random.Random(seed).random).steps)
         played = replay(scenario, way)
         assert played.ending is not None
         ends.add(str((played.ending.store, played.ending.effects)))
@@ -144,7 +144,7 @@ def test_distributions_have_the_means_that_they_say() -> None:
 
     def draws(each: Distribution) -> list[float]:
         dice = random.Random(7)
-        return sorted(each.draw(dice) for _ in range(4_000))
+        return sorted(each.draw(dice.random()) for _ in range(4_000))
 
     assert set(draws(Distribution.constant(2))) == {2.0}
     assert math.isclose(sum(draws(Distribution.uniform(1, 3))) / 4_000, 2.0, rel_tol=0.03)

@@ -65,6 +65,8 @@ def outcomes(
     if isinstance(value, Exploration) and value.instances:
         shown = value.instances[:_INSTANCES]
         panels = [panel_of(each.scenario.instances[0], each) for each in shown]
+        if len({tuple(each.words for each in panel.scenario.events) for panel in panels}) == 1:
+            panels = [panel.without_keys() for panel in panels]  # equal endings share a row
         more = len(value.scenario.instances) - len(shown)
         words += "; each instance alone, with the whole budget" + (
             f", and {more} more" if more else ""
