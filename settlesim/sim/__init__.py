@@ -11,6 +11,8 @@ from settlesim.sim.compare import (
     GridCell,
     ProtectionGrid,
     compare,
+    compare_batch_failures,
+    compare_policies,
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
@@ -18,6 +20,7 @@ from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
@@ -36,9 +39,11 @@ from settlesim.sim.terms import (
 from settlesim.sim.timed_walk import TIMES
 
 __all__ = [
+    "BATCH_FAILURES",
     "DISCIPLINES",
     "FAULT_ROWS",
     "MONITORS",
+    "POLICIES",
     "PROTECTIONS",
     "TIMES",
     "TIMINGS",
@@ -68,6 +73,8 @@ __all__ = [
     "Verdict",
     "clopper_pearson",
     "compare",
+    "compare_batch_failures",
+    "compare_policies",
     "explore",
     "protection_grid",
     "random_walk",

@@ -28,8 +28,14 @@ from settlesim.errors import SimulationError, shorten
 from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.contexts import telling_fields, with_history
-from settlesim.sim.instances import failures_reach, instances_alone, lifted
+from settlesim.sim.instances import (
+    failures_reach,
+    instances_alone,
+    lifted,
+    may_be_taken_apart,
+)
 from settlesim.sim.model import EndingIdentity, Model, State
+from settlesim.sim.models import model_of
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED, Graph, count, search
@@ -342,8 +348,8 @@ def explore(
     check_progress(progress)
     with show_progress(progress) as callback:
         reporter = Reporter(callback, stop)
-        model = Model(scenario, table)
-        several = len(model.instances) > 1
+        model = model_of(scenario, table)
+        several = len(model.instances) > 1 and may_be_taken_apart(scenario)
         if by_instance and several:
             return _explored_by_instance(unexplored(scenario, "", model=model), limit, reporter)
         found = _explored(model, limit, reporter)[0]
@@ -358,7 +364,7 @@ def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) ->
     scenario, table = found.scenario, found._model.table
     alone, coupled = [], ""
     for part in instances_alone(scenario):
-        model = Model(part, table)
+        model = model_of(part, table)
         exploration, graph = _explored(model, limit, reporter)
         alone.append(exploration)
         if exploration.verdict is Verdict.PROVED and not failures_reach(
@@ -436,7 +442,7 @@ def unexplored(
     model: Model | None = None,
 ) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
-    model = Model(scenario, table) if model is None else model
+    model = model_of(scenario, table) if model is None else model
     return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
 
 
@@ -495,6 +501,7 @@ def ending_of(
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
         history=tuple(map(table.history, outcome.states)),
+        excluded=tuple(message + 1 for message in outcome.excluded),
     )
 
 
@@ -503,11 +510,12 @@ def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
     found = list(endings)
     fields: dict[str, None] = {}
     for place in range(len(found[0].store) if found else 0):
-        right = serial.fifo_part(place)
         rests = [each.rests[place][1:] for each in found]
-        if right is not None:
-            fields_there = with_history(right.context, right.history)
-            rests.insert(0, (right.configuration, fields_there))
+        for excluded in dict.fromkeys(each.excluded for each in found):
+            right = serial.fifo_part(place, excluded)
+            if right is not None:
+                fields_there = with_history(right.context, right.history)
+                rests.insert(0, (right.configuration, fields_there))
         fields.update(dict.fromkeys(telling_fields(rests)))
     return [replace(each, telling=tuple(fields)) for each in found]
 
@@ -517,7 +525,9 @@ def _identity(ending: Ending) -> str:
     store = [
         [key, list(leaves), dict(sorted(fields.items()))] for key, leaves, fields in ending.rests
     ]
-    return encode([store, [list(each) for each in ending.effects], list(ending.dead)])
+    excluded = [list(ending.excluded)] if ending.excluded else []
+    effects = [list(each) for each in ending.effects]
+    return encode([store, effects, list(ending.dead), *excluded])
 
 
 def _digests(model: Model, states: list[State]) -> list[bytes]:

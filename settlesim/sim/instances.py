@@ -29,7 +29,12 @@ from settlesim.sim.search import Graph
 from settlesim.sim.serial import Serial
 from settlesim.sim.terms import Step
 
-__all__ = ["failures_reach", "instances_alone", "lifted"]
+__all__ = ["failures_reach", "instances_alone", "lifted", "may_be_taken_apart"]
+
+
+def may_be_taken_apart(scenario: Scenario) -> bool:
+    """Whether what holds of each instance alone holds of all: with batches nobody has shown it."""
+    return scenario.batch == 1 and scenario.while_running == "enqueue"
 
 
 def instances_alone(scenario: Scenario) -> Iterator[Scenario]:

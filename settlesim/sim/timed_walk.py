@@ -63,8 +63,10 @@ def read_times(scenario: Scenario, given: Mapping[str, Seconds]) -> dict[str, Di
     SimulationError
         A name is unknown, a value is no distribution, or it is not said how long a service takes.
     """
-    if scenario.old is not None:
-        raise SimulationError(where="durations", reason="cannot be given for a deployment")
+    plain = scenario.batch == 1 and scenario.while_running == "enqueue" and scenario.old is None
+    if not plain:
+        reason = "cannot be given for deployments, batches, and policies of arrival"
+        raise SimulationError(where="durations", reason=reason)
     services = [name for name, role in scenario.chart.roles.items() if role == "service"]
     windows = {name: Distribution.uniform(*each) for name, each in scenario.durations.items()}
     times = windows | distributions_of(given, [*services, *TIMES])

@@ -173,7 +173,7 @@ def table_of(panels: Sequence[EndingColumn], limit: int) -> EndingTable:
     for column, panel in enumerate(panels):
         for each in panel.endings:
             lying = tuple((key, leaves, encode(fields)) for key, leaves, fields in each.rests)
-            identity = (lying, each.effects, each.dead)
+            identity = (lying, each.effects, each.dead, each.excluded)
             found.setdefault(identity, [None] * len(panels))[column] = each
     ordered = sorted(found.values(), key=lambda row: _rank(row, panels))
     events = [each.words for each in panels[0].scenario.messages] if panels else []
