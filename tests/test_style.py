@@ -1,0 +1,57 @@
+"""Texts use the plain words of the field, not phrases of our own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+PHRASES = {
+    "can not": "cannot",
+    "one by one": "one after another",
+    "how-manieth": "n-th",
+    "order of arrival": "arrival order",
+    "place to rest": "settled state",
+    "places of rest": "settled states",
+    "gone on with": "resumed",
+    "a way on": "a transition",
+    "ends so": "has this ending",
+    "end so": "have this ending",
+    "handled side by side": "handled concurrently",
+    "comes up again": "becomes visible again",
+    "send on purpose": "send deliberately",
+    "now and then": "at intervals",
+    "again and again": "repeatedly",
+}
+"""What a text shall not say, and what it says in its place."""
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for folder, suffixes in {
+        "settlesim": (".py", ".js", ".css", ".html"),
+        "docs": (".md", ".py"),
+        "benchmarks": (".py",),
+    }.items():
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in suffixes:
+                yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+    for path in sorted(ROOT.glob("*.md")):
+        yield path.name, path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        yield path.name, "\n".join("".join(cell["source"]) for cell in cells)
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_no_text_has_a_phrase_of_our_own(phrase: str) -> None:
+    """Also where a line ends within it."""
+    pattern = re.compile(
+        r"\b" + r"[\s#*]+".join(map(re.escape, phrase.split())) + r"\b", re.IGNORECASE
+    )
+    found = [name for name, text in _texts() if pattern.search(text)]
+    assert found == [], f"say {PHRASES[phrase]!r}"
