@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+import settlesim
 from settlesim.chart import Chart, chart_to_json
 from settlesim.engines.attempts import MAX_BACKOFF
 from settlesim.engines.aws.resources import VARIABLES
@@ -21,6 +22,15 @@ _MARGIN: Final = 15
 _VISIBILITY: Final = 6
 """How many times longer than its function a queue hides a message, as AWS advises."""
 _RECEIVES: Final = 10
+_PACKAGED: Final = (f"settlesim=={settlesim.__version__}", "transitions", "six", "tinydb", "filelock")
+"""What the function imports, beside boto3, which Lambda's runtime has. They are installed without
+what they depend on: who draws no pictures needs no Graphviz."""
+_MAKEFILE: Final = """\
+# `sam build` calls this for the function; everything in requirements.txt is pure Python.
+build-Function:
+\tcp -r . "$(ARTIFACTS_DIR)"
+\tpython3 -m pip install --no-deps --requirement requirements.txt --target "$(ARTIFACTS_DIR)"
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ def deployment(chart: Chart, reference: str | None, options: HandlerOptions) -> 
     files = {
         "template.yaml": _template(chart.name, timeout, visibility, timed=timed),
         "src/app.py": _app(reference, options),
-        "src/requirements.txt": "settlesim[aws]\n",
+        "src/requirements.txt": "".join(f"{each}\n" for each in _PACKAGED),
+        "src/Makefile": _MAKEFILE,
         "README.md": _readme(chart.name, reference, timeout, visibility),
     }
     if reference is None:
@@ -180,6 +191,8 @@ Resources:
 
   Function:
     Type: AWS::Serverless::Function
+    Metadata:
+      BuildMethod: makefile # src/Makefile installs what src/requirements.txt lists
     Properties:
       CodeUri: src
       Handler: app.handler
@@ -299,6 +312,11 @@ function that handles events in order for each instance. {code}
 sam build
 sam deploy --guided
 ```
+
+`src/requirements.txt` lists the packages of the function. `src/Makefile` installs them with
+`--no-deps`: Graphviz and what else draws pictures would make the function larger and slower to
+start, and it draws none; boto3 comes with Lambda's Python. What your services import has to be in
+that list too, with all that it depends on.
 
 Send an event; its message group is the instance's key, its deduplication id the event's id:
 
