@@ -88,6 +88,7 @@ class EmbeddedEngine:
             Promise.EXPECTED_REVISION,
             Promise.REFUSE_REUSED_ID,
             Promise.REDRIVE_IN_PLACE,
+            Promise.VERSIONS_TOGETHER,
         }
     )
 

@@ -22,7 +22,13 @@ _MARGIN: Final = 15
 _VISIBILITY: Final = 6
 """How many times longer than its function a queue hides a message, as AWS advises."""
 _RECEIVES: Final = 10
-_PACKAGED: Final = (f"settlesim=={settlesim.__version__}", "transitions", "six", "tinydb", "filelock")
+_PACKAGED: Final = (
+    f"settlesim=={settlesim.__version__}",
+    "transitions",
+    "six",
+    "tinydb",
+    "filelock",
+)
 """What the function imports, beside boto3, which Lambda's runtime has. They are installed without
 what they depend on: who draws no pictures needs no Graphviz."""
 _MAKEFILE: Final = """\

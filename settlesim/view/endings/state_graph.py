@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
-
 from settlesim.chart.strict_json import encode
 from settlesim.errors import RenderError
 from settlesim.machine.labels import FONT, plain_label
