@@ -16,7 +16,7 @@ from settlesim.cli.command_group import Failure
 from settlesim.cli.restate_options import (
     RESTATE_START,
     RestateSettings,
-    hook_loop_signals,
+    install_sdk_signal_handlers,
     restate_options,
 )
 from settlesim.cli.worker_options import WorkerSettings
@@ -60,10 +60,10 @@ class EngineSettings:
             return self.restate.engine(chart, settings, works=works)
         return self.aws.engine(chart, settings, works=works)
 
-    def hook_signals(self, handle: Callable[[int], None]) -> None:
-        """Let signals be handled by a function where a library of the engine listens to them."""
+    def prepare_signals(self) -> None:
+        """Let handlers of signals that are installed from now on stay in their places."""
         if self.kind == "restate":
-            hook_loop_signals(handle)
+            install_sdk_signal_handlers()
 
     @contextmanager
     def told_what_to_start(self) -> Iterator[None]:

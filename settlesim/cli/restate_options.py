@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ from settlesim.cli.worker_options import WorkerSettings
 if TYPE_CHECKING:
     from settlesim.engines.restate import RestateEngine
 
-__all__ = ["RESTATE_START", "RestateSettings", "hook_loop_signals", "restate_options"]
+__all__ = ["RESTATE_START", "RestateSettings", "install_sdk_signal_handlers", "restate_options"]
 
 RESTATE_START: Final = """\
 Start one, for example
@@ -55,16 +54,14 @@ class RestateSettings:
         )
 
 
-def hook_loop_signals(handle: Callable[[int], None]) -> None:
-    """Let SIGINT and SIGTERM be handled by a function beside the SDK, which listens to them too.
+def install_sdk_signal_handlers() -> None:
+    """Let the SDK listen to SIGTERM in the running event loop, as it would at its first request.
 
-    An event loop has one handler for each signal; the SDK calls all that are hooked into its own.
+    Then a handler of the process that is installed afterwards stays in its place, beside it.
     """
     from restate.server import install_shutdown_hook
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        install_shutdown_hook(loop, functools.partial(handle, number), number)
+    install_shutdown_hook(asyncio.get_running_loop(), lambda: None)
 
 
 _OPTIONS = (

@@ -195,14 +195,15 @@ def _run(
         text = f"Stopping: what is in flight has {settings.grace:g} s. "
         os.write(sys.stderr.fileno(), f"{text}Once more ends it immediately.\n".encode())
 
-    asyncio.run(
-        serve_app(
+    async def serve() -> None:
+        engines.prepare_signals()
+        await serve_app(
             app,
             engine,
             listener,
             grace=settings.grace,
             started=tell_started,
             stopping=tell_stopping,
-            hook_signals=engines.hook_signals,
         )
-    )
+
+    asyncio.run(serve())

@@ -80,8 +80,7 @@ def run_worker(worker: Worker, *, until_empty: bool) -> None:
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[], object], grace: float) -> Iterator[Callable[[int], None]]:
-    """Handle signals; give the handler, for those who listen to them in another way."""
+def _signals(stop: Callable[[], object], grace: float) -> Iterator[None]:
     seen: list[int] = []
 
     def handle(number: int, frame: Any = None) -> None:
@@ -95,7 +94,7 @@ def _signals(stop: Callable[[], object], grace: float) -> Iterator[Callable[[int
 
     before = {each: signal.signal(each, handle) for each in _SIGNALS}
     try:
-        yield handle
+        yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -104,10 +103,10 @@ def _signals(stop: Callable[[], object], grace: float) -> Iterator[Callable[[int
 async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSettings) -> None:
     """Run another engine than a store; signals are handled as by `run_worker`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    with _signals(lambda: loop.call_soon_threadsafe(stopped.set), settings.grace) as handle:
+    engines.prepare_signals()
+    with _signals(lambda: loop.call_soon_threadsafe(stopped.set), settings.grace):
         async with engines.engine(chart, settings, works=True) as engine:
             await engine.check()
-            engines.hook_signals(handle)
             click.echo(f"Serving {chart.name} {engine.place}. Ctrl-C stops.", err=True)
             ends = [asyncio.create_task(each) for each in (engine.ended(), stopped.wait())]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -18,8 +18,6 @@ from settlesim.engines import Engine
 
 __all__ = ["ServedEngine", "listening_socket", "serve_app"]
 
-SignalHandler = Callable[[int], None]
-
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -64,7 +62,6 @@ async def serve_app(
     grace: float,
     started: Callable[[], object],
     stopping: Callable[[], object] = lambda: None,
-    hook_signals: Callable[[SignalHandler], object] = lambda handle: None,
 ) -> None:
     """Enter an engine and serve it until SIGINT or SIGTERM; a second one ends the process.
 
@@ -75,9 +72,6 @@ async def serve_app(
     ----------
     started : is called when requests are answered
     stopping : is called when the server begins to end
-    hook_signals
-        Is given what handles a signal, by its number. For an engine whose library has signal
-        handlers of its own in the event loop, which would hide those of the process.
 
     Raises
     ------
@@ -111,7 +105,6 @@ async def serve_app(
     with _handled(handle_exit):
         async with engine:
             await engine.check()
-            hook_signals(handle_exit)
             await _serve(server, engine, listener, started=started, end=end)
 
 

@@ -1,60 +1,29 @@
-"""``settlesim serve`` over Restate and AWS: the same routes and the same live page."""
+"""``settlesim serve`` over Restate and AWS: the same routes, the same orderly end."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.browser.conftest import browser, chromium, page
-from tests.browser.watching import watch_for_problems
 from tests.cli.conftest import Run, here, run
 from tests.engines.ministack_server import Ministack
 from tests.engines.restate_server import RestateServer, free_port
+from tests.engines.serve_process import Serving, serving, serving_over_restate
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-__all__ = ["browser", "chromium", "here", "page", "run"]
-
-Serving = tuple[str, "subprocess.Popen[str]"]
-
-
-@contextmanager
-def serving(*words: str, **variables: str) -> Iterator[Serving]:
-    """Run the command until it serves; give its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "settlesim", "serve", "count", "--port", "0", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | variables,
-    )
-    try:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        assert line.startswith("Serving count on http://"), line + process.stderr.read()
-        yield line.split()[3], process
-    finally:
-        process.kill()
-        process.communicate()
+__all__ = ["here", "run"]
 
 
 @pytest.fixture
 def over_restate(restate_server: RestateServer) -> Callable[[], AbstractContextManager[Serving]]:
     """Return what serves over the server."""
     pytest.importorskip("restate", reason="settlesim[restate] is not installed")
-    words = ("--engine", "restate", "--service", "wait=done", "--bind")
-    ports = ("--ingress", restate_server.ingress, "--admin", restate_server.admin)
-    return lambda: serving(*words, f"127.0.0.1:{free_port()}", *ports)
+    return lambda: serving_over_restate(restate_server)
 
 
 @pytest.fixture
@@ -101,26 +70,6 @@ def test_an_engine_is_served_and_ends_in_an_orderly_way(
         _, err = process.communicate(timeout=90)
         assert process.returncode == 0, err
         assert "Stopping" in err
-
-
-@pytest.mark.browser
-def test_the_live_page_shows_an_instance_settle_over_restate(page: Page, over_restate: Any) -> None:
-    """A button sends the event, the path runs through the chart, and a reload shows the state."""
-    from playwright.sync_api import expect
-
-    problems = watch_for_problems(page)
-    with over_restate() as (url, _):
-        page.goto(f"{url}#/page-1")
-        expect(page.locator("header .pill")).to_have_text("live")
-        page.get_by_role("button", name="COUNT", exact=True).click()
-        expect(page.locator(".status .pill")).to_have_text("resolved")
-        expect(page.locator(".chart-box g.taken path").first).to_be_visible()
-        expect(page.locator("ol.happened li")).to_have_count(1)
-        expect(page.locator("table.instances")).to_contain_text("page-1")
-        page.reload()
-        expect(page.locator(".status .pill")).to_have_text("at rest")
-        expect(page.locator("ol.happened li")).to_have_count(1)
-    assert problems == []
 
 
 @pytest.mark.parametrize("command", ["serve", "work"])
