@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from settlesim.chart import Chart
+from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import thaw
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command, Refusal
@@ -172,16 +173,16 @@ def exploration_record(
         "states": found.states,
         "transitions": found.transitions,
         "interleavings": found.interleavings,
-        "endings": [_ending(each) for each in found.endings],
+        "endings": [_ending(each, found.scenario.chart.secret) for each in found.endings],
         "counterexample": None if wrong is None else replay_record(wrong, frames=False),
     }
     return record if proof is None else {**record, "sha256": proof["sha256"]}
 
 
-def _ending(ending: Ending) -> dict[str, Any]:
+def _ending(ending: Ending, secret: tuple[str, ...]) -> dict[str, Any]:
     return {
         "store": [
-            {"key": key, "configuration": list(leaves), "context": thaw(context)}
+            {"key": key, "configuration": list(leaves), "context": thaw(hide(context, secret))}
             for key, leaves, context in ending.store
         ],
         "effects": [
@@ -240,7 +241,9 @@ def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
         "switches": played.schedule.switches,
         "anomalies": list(played.anomalies),
         "sentence": played.sentence,
-        "ending": None if played.ending is None else _ending(played.ending),
+        "ending": None
+        if played.ending is None
+        else _ending(played.ending, played.scenario.chart.secret),
     }
     if frames:
         record["scenario"] = played.scenario.to_dict()

@@ -194,7 +194,7 @@ class InstanceHandling:
         try:
             event = event_in_body(arrival.body, where="the event")
         except (InvalidEventError, InvalidValueError) as error:
-            failed = FailedEvent((error_text(error),), 1)
+            failed = FailedEvent((error_text(error, secret=bool(self.chart.secret)),), 1)
             handled = await self._put_aside(record, arrival, failed, "it is no event", tools)
             return handled, "dead", failed.errors[-1]
         try:
@@ -316,6 +316,7 @@ class InstanceHandling:
             backoff=self.options.backoff,
             pause=tools.pause,
             passes=tools.passes,
+            secret=bool(self.chart.secret),
         )
 
     def _mismatch(self, record: InstanceRecord, delay: str) -> ChartMismatchError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
-import settlesim
 from settlesim.chart import Chart, chart_to_json
 from settlesim.engines.attempts import MAX_BACKOFF
 from settlesim.engines.aws.resources import VARIABLES
@@ -23,7 +23,7 @@ _VISIBILITY: Final = 6
 """How many times longer than its function a queue hides a message, as AWS advises."""
 _RECEIVES: Final = 10
 _PACKAGED: Final = (
-    f"settlesim=={settlesim.__version__}",
+    f"settlesim=={version('settlesim')}",
     "transitions",
     "six",
     "tinydb",
@@ -348,7 +348,9 @@ A key that SQS does not take as a message group, such as one with a blank, has
   redelivered after {visibility} seconds; its instance waits so long, others do not.
 - Nobody but who may use the queue can send events: there is no public address.
 - An event that cannot be settled is kept with its errors in the table, and is sent to the queue
-  for dead letters, on whose depth an alarm belongs.
+  for dead letters, on whose depth an alarm belongs. An event of which functions died is moved there
+  by SQS; `engine.dead_letters()` lists both, for which it has to know the queue:
+  `AwsResources("TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")`.
 - Delays may be late by a minute: that is how exact EventBridge Scheduler is.
 - The table stays when the stack is deleted.
 
