@@ -235,15 +235,14 @@ def replay_text(played: Replay, *, width: int | None = None) -> str:
 
 def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
     """Return a replay as plain JSON."""
+    ending, secret = played.ending, played.scenario.chart.secret
     record: dict[str, Any] = {
         "schedule": str(played.schedule),
         "faults": played.schedule.faults,
         "switches": played.schedule.switches,
         "anomalies": list(played.anomalies),
         "sentence": played.sentence,
-        "ending": None
-        if played.ending is None
-        else _ending(played.ending, played.scenario.chart.secret),
+        "ending": None if ending is None else _ending(ending, secret),
     }
     if frames:
         record["scenario"] = played.scenario.to_dict()

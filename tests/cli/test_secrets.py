@@ -29,7 +29,7 @@ def broken(context, event):
 
 def chart(version=1):
     return Chart(
-        name="shop", version=version, secret=["card"],
+        name="till", version=version, secret=["card"],
         context={"card": None, "receipt": 0}, initial="open",
         states=[
             {"name": "open", "tags": ["settled"]},
@@ -41,20 +41,20 @@ def chart(version=1):
             {"trigger": "BAD", "source": "open", "dest": "open", "conditions": "broken"}],
     ).bind({"charge": charge, "keep": keep, "broken": broken})
 
-shop = chart()
+till = chart()
 """
 
 DATA = json.dumps({"card": SECRET})
 FAILING = json.dumps({"card": SECRET, "fail": True})
 
 COMMANDS = [
-    ["settle", "shop:shop", "new", "PAY", "--data", DATA],
-    ["settle", "shop:shop", "new", "PAY", "--data", FAILING],
-    ["settle", "shop:shop", "new", "BAD", "--data", DATA],
-    ["settle", "shop:shop", "a", "NO", "--data", DATA, "--store", "s.db"],
-    ["settle", "shop:shop", "a", "PAY", "--data", DATA, "--store", "s.db"],
-    ["settle", "shop:shop", "a", "NOPE", "--data", DATA, "--store", "s.db"],
-    ["start", "shop:shop", "a", "--store", "s.db"],
+    ["settle", "till:till", "new", "PAY", "--data", DATA],
+    ["settle", "till:till", "new", "PAY", "--data", FAILING],
+    ["settle", "till:till", "new", "BAD", "--data", DATA],
+    ["settle", "till:till", "a", "NO", "--data", DATA, "--store", "s.db"],
+    ["settle", "till:till", "a", "PAY", "--data", DATA, "--store", "s.db"],
+    ["settle", "till:till", "a", "NOPE", "--data", DATA, "--store", "s.db"],
+    ["start", "till:till", "a", "--store", "s.db"],
     ["find", "--store", "s.db"],
     ["show", "--store", "s.db"],
     ["show", "a", "--store", "s.db"],
@@ -62,30 +62,30 @@ COMMANDS = [
     ["log", "--store", "s.db"],
     ["status", "--store", "s.db"],
     ["dead-letters", "--store", "s.db"],
-    ["dead-letters", "--store", "s.db", "--chart", "shop:shop"],
+    ["dead-letters", "--store", "s.db", "--chart", "till:till"],
     ["verify", "--store", "s.db"],
-    ["rehearse", "shop:shop", "--store", "s.db"],
-    ["migrate", "shop:shop", "--store", "s.db"],
-    ["check", "shop:shop"],
+    ["rehearse", "till:till", "--store", "s.db"],
+    ["migrate", "till:till", "--store", "s.db"],
+    ["check", "till:till"],
 ]
 
 
 @pytest.fixture
 def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the chart into the current folder."""
-    (here / "shop.py").write_text(MODULE)
+    (here / "till.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(here))
 
 
 @pytest.fixture
 def shop(module: None, run: Run) -> str:
     """Keep an instance with a secret, and dead letters; return what the worker printed."""
-    run("send", "shop:shop", "a", "PAY", "--data", DATA, "--store", "s.db")
+    run("send", "till:till", "a", "PAY", "--data", DATA, "--store", "s.db")
     for key in ("a", "never-saved"):
         for event, data in (("PAY", FAILING), ("BAD", DATA)):
-            run("send", "shop:shop", key, event, "--data", data, "--store", "s.db")
+            run("send", "till:till", key, event, "--data", data, "--store", "s.db")
     words = ("--store", "s.db", "--until-empty", "--max-failures", "1", "--log")
-    done = run("work", "shop:shop", *words, "json")
+    done = run("work", "till:till", *words, "json")
     return done.output + done.stderr
 
 
@@ -122,12 +122,12 @@ def test_it_is_in_the_store_all_the_same(here: Path) -> None:
 def test_the_data_of_a_chart_that_is_not_known_yet_is_hidden(run: Run) -> None:
     """Only a chart says what is secret; --chart names it."""
     data = json.dumps({"card": SECRET, "amount": 17})
-    run("send", "shop:shop", "k", "BAD", "--data", data, "--store", "s.db")
-    run("work", "shop:shop", "--store", "s.db", "--until-empty", "--max-failures", "1")
+    run("send", "till:till", "k", "BAD", "--data", data, "--store", "s.db")
+    run("work", "till:till", "--store", "s.db", "--until-empty", "--max-failures", "1")
     hidden = run("dead-letters", "--store", "s.db", "--json")
     assert '"data": "***"' in hidden.stdout
     assert "--chart" in hidden.stderr
-    shown = run("dead-letters", "--store", "s.db", "--json", "--chart", "shop:shop")
+    shown = run("dead-letters", "--store", "s.db", "--json", "--chart", "till:till")
     assert json.loads(shown.stdout)[0]["body"]["data"] == {"card": "***", "amount": 17}
     assert shown.stderr == ""
 
