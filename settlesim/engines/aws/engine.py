@@ -21,6 +21,7 @@ from settlesim.engines.aws.resources import AwsResources
 from settlesim.engines.event_ids import new_event_id
 from settlesim.engines.handling import HandlerOptions
 from settlesim.engines.instance_record import InstanceRecord, letter_of_id
+from settlesim.engines.promises import PROMISES
 from settlesim.engines.protocol import (
     Accepted,
     DeadEvent,
@@ -73,7 +74,7 @@ class AwsEngine(RecordEngine):
     """
 
     name: ClassVar = "aws"
-    promises: ClassVar = frozenset({Promise.REFUSE_REUSED_ID, Promise.REDRIVE_IN_PLACE})
+    promises: ClassVar = PROMISES[name]
 
     def __init__(
         self,
