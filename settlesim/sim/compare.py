@@ -8,15 +8,18 @@ inbox, and compare-and-set or fencing.*
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
 from settlesim.chart.report import Verdict
+from settlesim.display import EndingsOptions, PictureOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import Progress, ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
@@ -24,9 +27,12 @@ from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.explore import LIMIT, Exploration, check_progress, explore, unexplored
 from settlesim.sim.model import table_for
 from settlesim.sim.moves import PoisonError
-from settlesim.sim.scenario import Faults, Scenario
+from settlesim.sim.scenario import ComparisonOptions, Faults, GridOptions, Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = ["FAULT_ROWS", "Comparison", "GridCell", "ProtectionGrid", "compare", "protection_grid"]
 
@@ -63,9 +69,28 @@ class Comparison:
                 return each
         raise KeyError(self.left_out.get(discipline, discipline))
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the comparison, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(EndingsOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
+    ) -> Picture:
+        """Return the picture of the comparison, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        limit : how many endings have a row, > 0; the others are counted; 12 by default
+        title : a line above; by default what is compared
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -185,9 +210,27 @@ class ProtectionGrid:
             f"{head} {tail}, as far as was found out: {unknown} of {cells} cells are undetermined."
         )
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the grid, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(PictureOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[PictureOptions]
+    ) -> Picture:
+        """Return the picture of the grid, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        title : a line above; by default one that names the chart
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -200,6 +243,7 @@ class ProtectionGrid:
         return "\n".join(lines)
 
 
+@takes_options(ComparisonOptions, refused=("queue",))
 def compare(
     chart: Chart,
     events: Sequence[Any],
@@ -208,7 +252,7 @@ def compare(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     stop: StopFlag | None = None,
-    **options: Any,
+    **options: Unpack[ComparisonOptions],
 ) -> Comparison:
     """Explore one scenario under several queue disciplines.
 
@@ -222,7 +266,10 @@ def compare(
     progress, stop
         As `explore`; what is counted are the disciplines. Those that were not begun when it
         was stopped are undetermined.
-    options : the further arguments of `Scenario`
+    workers, protections, faults, start, keys, max_receives, criterion
+        As `Scenario`.
+    monitors, results, timing, durations, errors, timers, old
+        As `Scenario`.
 
     Raises
     ------
@@ -347,6 +394,7 @@ def _check_options(options: Mapping[str, Any], varied: Iterable[str]) -> None:
             raise SimulationError(where=name, reason="is what is varied; leave it out")
 
 
+@takes_options(GridOptions, refused=("queue", "protections", "faults"))
 def protection_grid(
     chart: Chart,
     events: Sequence[Any],
@@ -356,7 +404,7 @@ def protection_grid(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     stop: StopFlag | None = None,
-    **options: Any,
+    **options: Unpack[GridOptions],
 ) -> ProtectionGrid:
     """Explore every combination of FIFO, CAS, inbox and idempotent effects under faults.
 
@@ -367,7 +415,10 @@ def protection_grid(
     fault_rows : budgets of faults by the name of the row
     limit : as `explore`, for each cell
     progress, stop : as `compare`; what is counted are the cells
-    options : the further arguments of `Scenario`
+    start, keys, max_receives, criterion, monitors, results, timing, durations
+        As `Scenario`.
+    errors, timers, old
+        As `Scenario`.
 
     Raises
     ------

@@ -22,12 +22,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType, NoneType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
+from settlesim.argument_checks import nearest, takes_options
 from settlesim.chart import Chart, Snapshot, external_event
 from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.migration import Migration
-from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
     ChartMismatchError,
@@ -51,7 +51,15 @@ from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.terms import Criterion
 
-__all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
+__all__ = [
+    "PROTECTIONS",
+    "Arrival",
+    "ComparisonOptions",
+    "Faults",
+    "GridOptions",
+    "Scenario",
+    "ScenarioChanges",
+]
 
 PROTECTIONS: Final[Mapping[str, str]] = {
     "cas": "a save is refused where the instance is at another revision than was loaded",
@@ -107,6 +115,38 @@ class Faults(NamedTuple):
 
 
 _NO_FAULTS: Final = Faults()
+
+
+class GridOptions(TypedDict, total=False):
+    """The arguments of `Scenario` that `protection_grid` takes too."""
+
+    start: Snapshot | str | None
+    keys: int
+    max_receives: int | None
+    criterion: Criterion | str
+    monitors: Collection[str]
+    results: Mapping[str, JSONValue] | None
+    timing: str
+    durations: Mapping[str, float | tuple[float, float]] | None
+    errors: Mapping[str, Iterable[Any]] | None
+    timers: int | None
+    old: Chart | None
+
+
+class ComparisonOptions(GridOptions, total=False):
+    """The arguments of `Scenario` that `compare` takes too."""
+
+    workers: int
+    protections: Collection[str]
+    faults: Mapping[str, int] | Faults
+
+
+class ScenarioChanges(ComparisonOptions, total=False):
+    """What can be other in a scenario made from one."""
+
+    chart: Chart
+    events: Sequence[Any]
+    queue: str
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -329,9 +369,24 @@ class Scenario:
         """What is known of time and of errors."""
         return Assumptions(self.timing, self.durations, self.errors, self.timers)
 
-    def replace(self, **changes: Any) -> Scenario:
-        """Return this scenario with some parts changed."""
-        return dataclasses.replace(self, **changes)
+    @takes_options(ScenarioChanges)
+    def replace(self, **changes: Unpack[ScenarioChanges]) -> Scenario:
+        """Return this scenario with some parts changed.
+
+        Parameters
+        ----------
+        chart, events, workers, queue, protections, faults, start, keys, max_receives
+            As `Scenario` takes them.
+        criterion, monitors, results, timing, durations, errors, timers, old
+            As `Scenario` takes them.
+
+        Raises
+        ------
+        SimulationError
+            As `Scenario`.
+        """
+        given: dict[str, Any] = {**changes}  # what it takes is wider than what it is
+        return dataclasses.replace(self, **given)
 
     # --- reading and writing --------------------------------------------------------------
 
