@@ -17,7 +17,7 @@ import pytest
 from settlesim import display, view, widgets
 from settlesim.gallery import order
 from settlesim.sim import Scenario, compare
-from settlesim.sim.scenario import ScenarioChanges
+from settlesim.sim.scenario_options import ScenarioChanges
 
 ROOT = Path(__file__).parent.parent
 
