@@ -245,7 +245,7 @@ class StalledError(SettleError):
     def __init__(self, *, configuration: Sequence[str], path: Sequence[str] = ()) -> None:
         super().__init__(
             f"stalled in {names_of(configuration)}: nothing is pending there and no settling tag "
-            "is on it. Tag the node, or give it a way on.",
+            "is on it. Tag the node, or give it a transition.",
             configuration=tuple(configuration),
             path=tuple(path),
         )
@@ -296,7 +296,7 @@ class RejectedError(SettleError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # without the chart: its functions may be such as pickle can not carry
+        # without the chart: its functions may be such as pickle cannot carry
         facts = {"settlement": replace(self.settlement, chart=None)}
         return rebuild, (type(self), str(self), facts)
 
@@ -349,7 +349,7 @@ class MissingExtraError(SettlesimError, ImportError):
 
 
 class SimulationError(SettlesimError):
-    """A scenario makes no sense, or can not be simulated; `reason` says why."""
+    """A scenario makes no sense, or cannot be simulated; `reason` says why."""
 
     where: str
     reason: str
@@ -370,7 +370,7 @@ class ReplayDivergedError(SimulationError):
         possible = f"possible: {', '.join(enabled)}" if enabled else "nothing more can happen"
         super().__init__(
             where=f"step {position} of the schedule",
-            reason=f"{step} can not happen here; {possible}",
+            reason=f"{step} cannot happen here; {possible}",
         )
         self.position = position
         self.step = step
@@ -559,7 +559,7 @@ class StoreDamagedError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """A store's file can not be read or written as things are; `reason` says why.
+    """A store's file cannot be read or written as things are; `reason` says why.
 
     It is `final` where this store object was closed, so that it never can again.
     """
@@ -569,7 +569,7 @@ class StoreUnavailableError(StoreError):
 
     def __init__(self, *, path: str, reason: str, final: bool = False) -> None:
         super().__init__(
-            f"store {path} can not be used: {reason}", path=path, reason=reason, final=final
+            f"store {path} cannot be used: {reason}", path=path, reason=reason, final=final
         )
 
 

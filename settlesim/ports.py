@@ -101,7 +101,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A delay of a settled node: its way out opens when it was active for a while."""
+    """A delay of a settled node: its transition is taken when it was active for so long."""
 
     id: str
     """The id of the chart's delay."""

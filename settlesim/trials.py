@@ -38,7 +38,7 @@ Kind = Literal["threads", "processes"]
 _PATIENCE = 120.0
 """Seconds after which a trial gives up: something is wrong then, not only slow."""
 _LEASE = 1.0
-"""Seconds after which the killed worker's message comes up again."""
+"""Seconds after which the killed worker's message becomes visible again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def test_facts_are_attributes(cls: type[SettlesimError]) -> None:
 
 
 def test_the_docstring_shows_the_whole_tree() -> None:
-    """Each class once, under its base; a new one can not be forgotten."""
+    """Each class once, under its base; a new one cannot be forgotten."""
     text = errors.__doc__
     assert text is not None
     shown: dict[str, int] = {}
@@ -126,7 +126,7 @@ def test_messages_say_fact_and_way_out() -> None:
     stalled = errors.StalledError(configuration=["a", "b"])
     assert str(stalled) == (
         "stalled in 'a', 'b': nothing is pending there and no settling tag is on it. Tag the "
-        "node, or give it a way on."
+        "node, or give it a transition."
     )
     limit = errors.MicrostepLimitError(limit=1000, cycle=[])
     assert "no repeated configuration" in str(limit)
@@ -158,5 +158,5 @@ class _Faulty:
     ids=["short", "long", "huge", "faulty", "surrogate"],
 )
 def test_any_value_can_be_shown_in_a_message(value: object, text: str) -> None:
-    """Shortened in the middle; what can not be shown is shown as its type."""
+    """Shortened in the middle; what cannot be shown is shown as its type."""
     assert shorten(value) == text

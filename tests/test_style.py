@@ -24,9 +24,7 @@ PHRASES = {
     "end so": "have this ending",
     "handled side by side": "handled concurrently",
     "comes up again": "becomes visible again",
-    "send on purpose": "send deliberately",
     "now and then": "at intervals",
-    "again and again": "repeatedly",
 }
 """What a text shall not say, and what it says in its place."""
 

@@ -80,7 +80,7 @@ class Chart:
     context : strict JSON object, what a new instance starts with
     version : whole number, 1 or more
     on_reject : ``"discard"`` or ``"persist"``
-    settling_tags : which tags say that a node is a place to rest
+    settling_tags : which tags say that a node is settled
     semantics
         Whose rules say which transitions fire: ``"transitions"``, those of the library, or
         ``"scxml"``, those of SCXML 1.0.
@@ -286,7 +286,7 @@ class Chart:
         Raises
         ------
         DefinitionError
-            A name that the chart does not use, or what can not be called like that.
+            A name that the chart does not use, or what cannot be called like that.
         """
         problems = Problems(self.name)
         if not isinstance(functions, Mapping):
@@ -482,7 +482,7 @@ class Chart:
         return tuple(node.name for node in self.states if node.name in found)
 
     def rest_of(self, leaf: str) -> Literal["resolved", "rejected", "final"] | None:
-        """Say what makes a leaf a place to rest; None where nothing does.
+        """Say what makes a leaf settled; None where nothing does.
 
         The nearest tagged node counts, the leaf itself first; a final leaf rests untagged.
         """
@@ -637,10 +637,10 @@ class Chart:
         return _rebuild, (self.to_dict(), dict(self.functions), self.migrations)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Chart is immutable: {name!r} can not be set")
+        raise AttributeError(f"a Chart is immutable: {name!r} cannot be set")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a Chart is immutable: {name!r} can not be deleted")
+        raise AttributeError(f"a Chart is immutable: {name!r} cannot be deleted")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

@@ -183,7 +183,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A way out of a node that opens when it was active for a while (``after``)."""
+    """A transition out of a node that is taken when it was active for so long (``after``)."""
 
     id: str
     """The node's full name, a dot, and the position among the node's delays."""
@@ -244,7 +244,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class SettlingTags:
-    """Which tags say that a node is a place to rest."""
+    """Which tags say that a node is settled."""
 
     resolved: tuple[str, ...] = ("settled", "resolve")
     rejected: tuple[str, ...] = ("reject",)

@@ -37,7 +37,7 @@ class InstanceCount:
 
     stored: int
     stranded: int = 0
-    """How many of them the newer chart cannot go on with, because of this state."""
+    """How many of them the newer chart cannot resume, because of this state."""
     moved: tuple[tuple[str, int], ...] = ()
     """The states in which others of them go on, by the steps of the newer chart, with how many."""
 
@@ -64,7 +64,7 @@ class InstanceCounts:
 
     total: int
     stranded: int
-    """How many of them the newer chart cannot go on with."""
+    """How many of them the newer chart cannot resume."""
     by_state: Mapping[str, InstanceCount]
 
     @classmethod

@@ -86,7 +86,7 @@ def takes_active(function: Any) -> bool:
 def check_functions(
     functions: Mapping[str, Any], roles: Mapping[str, str], where: str, problems: Problems
 ) -> None:
-    """Note every value that can not be called as its role is; names without a role are skipped.
+    """Note every value that cannot be called as its role is; names without a role are skipped.
 
     Whether a service is an ``async def`` does not matter: what it returns has to be awaitable.
     """

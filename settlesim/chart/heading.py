@@ -141,7 +141,7 @@ def read_provenance(provenance: object, problems: Problems) -> FrozenDict:
 
 
 def read_settling_tags(tags: object, problems: Problems) -> SettlingTags:
-    """Return which tags say that a node is a place to rest."""
+    """Return which tags say that a node is settled."""
     if isinstance(tags, SettlingTags):
         tags = {"resolved": tags.resolved, "rejected": tags.rejected}
     if isinstance(tags, Mapping) and set(tags) <= {"resolved", "rejected"}:

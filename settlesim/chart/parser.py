@@ -557,7 +557,7 @@ class Parser:
         name = getattr(function, "__name__", None)
         if not isinstance(name, str) or name == "<lambda>":
             self.problems.add(
-                where, "a function without a name can not stand in a chart: name it and bind it"
+                where, "a function without a name cannot stand in a chart: name it and bind it"
             )
             return "unnamed"
         if self.functions.setdefault(name, function) is not function:

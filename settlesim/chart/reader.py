@@ -128,7 +128,7 @@ def chart_from_attribute(source: str) -> Chart:
     Raises
     ------
     ReadError
-        The module can not be imported, or has no such attribute.
+        The module cannot be imported, or has no such attribute.
     """
     module_name, _, path = source.partition(":")
     try:

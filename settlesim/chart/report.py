@@ -35,7 +35,7 @@ class Verdict(enum.Enum):
 CODES: Final[dict[str, tuple[Severity, str]]] = {
     "SET101": (Severity.ERROR, "limbo: the run rests where no settling tag is"),
     "SET102": (Severity.ERROR, "eventless cycle: the run never rests"),
-    "SET103": (Severity.ERROR, "on_error missing: a failing service leaves no way on"),
+    "SET103": (Severity.ERROR, "on_error missing: a failing service has no transition"),
     "SET104": (Severity.ERROR, "one event takes more microsteps than allowed"),
     "SET105": (Severity.ERROR, "start in limbo: a new instance works and rests without a tag"),
     "SET201": (Severity.WARNING, "unreachable node"),

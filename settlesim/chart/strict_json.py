@@ -5,8 +5,8 @@ Theory of operation
 Context and event data must come back from a store as they went in. `freeze` is the only
 way in: it refuses what RFC 8259 cannot carry (NaN, tuples, sets, keys that are no strings,
 lone surrogates, subclasses that would come back as their base) and returns the same value
-with every dict and list made immutable. An immutable value needs no copies: a guard can
-not change its argument, and what was saved or loaded can not change a store.
+with every dict and list made immutable. An immutable value needs no copies: a guard cannot
+change its argument, and what was saved or loaded cannot change a store.
 
 The frozen containers remember their depth and an upper bound of their encoded size, so
 that freezing a context of which one key changed costs what the change costs.
@@ -58,7 +58,7 @@ def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
 
 
 class FrozenDict(dict[str, Any]):
-    """A dict that can not be changed, with strict JSON inside."""
+    """A dict that cannot be changed, with strict JSON inside."""
 
     __slots__ = ("depth", "size")
 
@@ -79,7 +79,7 @@ class FrozenDict(dict[str, Any]):
 
 
 class FrozenList(list[Any]):
-    """A list that can not be changed, with strict JSON inside."""
+    """A list that cannot be changed, with strict JSON inside."""
 
     __slots__ = ("depth", "size")
 
@@ -369,7 +369,7 @@ def decode(text: str | bytes, *, source: str = "JSON text") -> JSONValue:
     ------
     ReadError
         No JSON, a key that stands twice in one object, NaN or infinity, or nesting that
-        Python's reader can not follow.
+        Python's reader cannot follow.
     """
     try:
         if isinstance(text, bytes):

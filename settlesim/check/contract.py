@@ -30,11 +30,11 @@ __all__ = ["check_chart"]
 
 _DEADLINE: Final = 300.0  # the interpreter's default, in seconds
 _IN_LIMBO: Final = (
-    "nothing is pending here and no settling tag is on it: tag it, or give it a way on"
+    "nothing is pending here and no settling tag is on it: tag it, or give it a transition"
 )
 _IN_LIMBO_AT_START: Final = (
     "a new instance has worked and comes to rest here, where no settling tag is: tag the state, or "
-    "give it a way on"
+    "give it a transition"
 )
 
 

@@ -1,4 +1,4 @@
-"""What guards may say together: one by one, or transition by transition.
+"""What guards may say together: each for itself, or transition by transition.
 
 Theory of operation
 -------------------

@@ -68,7 +68,7 @@ class RunPhase(enum.Enum):
     WAIT = "wait"
     """Stable: services and delays may end."""
     STALLED = "stalled"
-    """Nothing can happen, and no tag says that this is a place to rest."""
+    """Nothing can happen, and no tag says that an instance may be saved here."""
     FAILED = "failed"
     """A service failed and no ``on_error`` took it."""
 

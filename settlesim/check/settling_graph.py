@@ -1,4 +1,4 @@
-"""The settling graph: only the places of rest, with every way between them as one edge."""
+"""The settling graph: only the settled states, with every path between them as one edge."""
 
 from __future__ import annotations
 

@@ -401,7 +401,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 
     \b
     Exit status: 0 for PROVED; 1 for REFUTED; 3 for UNDETERMINED; 2 for
-    wrong arguments and charts, and where a picture can not be written.
+    wrong arguments and charts, and where a picture cannot be written.
     With --replay it is about that schedule; 3 where it does not end.
 
     \b
@@ -426,7 +426,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     type=click.IntRange(1, 1_000),
     default=2,
     show_default=True,
-    help="How many events may be handled side by side; without a queue each has its handler.",
+    help="How many events may be handled concurrently; without a queue each has its handler.",
 )
 @click.option(
     "--protect",
@@ -516,7 +516,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     type=click.Choice(["fifo", "serializable"]),
     default="fifo",
     show_default=True,
-    help="What an ending has to be: that of the order of arrival, or of any order.",
+    help="What an ending has to be: that of arrival order, or of any order.",
 )
 @click.option(
     "--limit",

@@ -1,4 +1,4 @@
-"""``donut``: nested and parallel. Dry and wet are mixed side by side, then fried and cooled.
+"""``donut``: nested and parallel. Dry and wet are mixed at the same time, then fried and cooled.
 
 BAKE settles only when **both** regions of ``mixing`` have come to their end and the rest
 is done. A settled compound node, ``ready``, lends its tag to the leaves inside it.

@@ -51,7 +51,7 @@ def keep_label(context: dict[str, Any], event: Event) -> dict[str, Any]:
 
 
 def drop_charge(context: dict[str, Any], event: Event) -> dict[str, Any]:
-    """Forget the charge that was given back."""
+    """Forget the charge that was refunded."""
     return {"charge": None}
 
 

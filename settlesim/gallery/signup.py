@@ -1,6 +1,6 @@
 """``signup``: waits, for days if need be, until an e-mail address is verified.
 
-The wait for a person is what a serverless function can not do while it runs; here it is a
+The wait for a person is what a serverless function cannot do while it runs; here it is a
 settled node. The message may be sent again, and the caller's timer may send EXPIRE.
 """
 

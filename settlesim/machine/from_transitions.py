@@ -294,7 +294,9 @@ class _Reader:
         if any(isinstance(state, Volatile) for _, state in states):
             self.left_out.append("the volatile objects of the states: keep data in the context")
         if any(isinstance(state, Error) for _, state in states):
-            self.left_out.append("the errors of dead ends: tag such states, or give them a way on")
+            self.left_out.append(
+                "the errors of dead ends: tag such states, or give them a transition"
+            )
         for name in dict.fromkeys(each for _, state in states for each in _foreign(type(state))):
             self.left_out.append(f"what the class {name} of the states does: bind it as callbacks")
 

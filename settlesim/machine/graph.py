@@ -223,7 +223,7 @@ class _SketchMixin(Graph):
         )
 
     def _align(self, sketch: Sketch, vertex: Vertex, graph: graphviz.Digraph) -> None:
-        """Let the regions of a parallel state begin side by side."""
+        """Let the regions of a parallel state begin at the same time."""
         with graph.subgraph() as aligned:
             aligned.graph_attr["rank"] = "same"
             for child in vertex.children:

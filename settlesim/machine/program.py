@@ -92,7 +92,7 @@ class Program:
         self.plain_leaves = frozenset(
             node.name for node in chart.states if self._is_plain(node) and not self.nested
         )
-        """Leaves of a flat chart that start nothing and have no eventless way out."""
+        """Leaves of a flat chart that start nothing and have no eventless transition."""
 
     def _is_plain(self, node: Node) -> bool:
         return not (node.invoke or node.after or node.name in self.eventless_sources)
@@ -165,7 +165,7 @@ class Program:
         """Keep other threads out, and refuse a guard or an assign that settles the same chart."""
         me = threading.get_ident()
         if self._owner == me:
-            raise SettleError("a guard or an assign of a nested chart can not settle that chart")
+            raise SettleError("a guard or an assign of a nested chart cannot settle that chart")
         with self._lock:
             self._owner = me
             try:
@@ -222,7 +222,7 @@ class Program:
         return found
 
     def rests(self, configuration: tuple[str, ...]) -> bool:
-        """Whether every active leaf is a place to rest."""
+        """Whether every active leaf is settled."""
         return None not in self.rest_kinds(configuration)
 
     def may_begin(self, configuration: tuple[str, ...]) -> bool:

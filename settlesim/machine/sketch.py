@@ -44,7 +44,7 @@ REST_CLASSES: Final[Mapping[Rest | None, str]] = {
     "final": "done",
     None: "passing",
 }
-"""The class that says in a picture what makes a vertex a place to rest."""
+"""The class that says in a picture what makes a vertex settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Vertex:
     label: str
     kind: NodeKind
     rest: Rest | None
-    """What makes it a place to rest; leaves inherit it, nodes with children do not."""
+    """What makes it settled; leaves inherit it, nodes with children do not."""
     parent: str | None
     children: tuple[str, ...]
     initial: str | None
@@ -196,5 +196,5 @@ def _without(vertex: Vertex, keep: set[str]) -> Vertex:
 
 
 def xml_text(text: str) -> str:
-    """Return `text` with a sign in place of every character that XML 1.0 can not carry."""
+    """Return `text` with a sign in place of every character that XML 1.0 cannot carry."""
     return _NO_XML.sub(lambda found: " " if found.group().isspace() else "\ufffd", text)

@@ -1,7 +1,7 @@
 """From a machine of `transitions` to the sketch of its picture.
 
 The states and transitions come from the machine's markup. Where the machine was built from a
-chart, what the markup can not say (services, delays, what fires a transition) comes from there.
+chart, what the markup cannot say (services, delays, what fires a transition) comes from there.
 """
 
 from __future__ import annotations

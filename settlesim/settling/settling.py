@@ -103,7 +103,7 @@ class Settling:
     InvalidEventError
         The event's name is reserved, or its data is no strict JSON.
     ChartMismatchError
-        The snapshot is of another chart, version, or of nodes where this chart can not rest.
+        The snapshot is of another chart, version, or of nodes where this chart cannot rest.
     SettleError
         As the methods below: the event may fail before anything is pending.
 

@@ -114,7 +114,7 @@ class BatchMoves(GroupMoves):
             yield step, with_phase(phases, current.place, after), kept
             return
         for step, after, kept in self._run(phase, current.at, shared, mask & _FAIL):
-            if step.kind not in {Kind.GIVE_BACK, Kind.CONFLICT}:
+            if step.kind not in {Kind.RELEASE, Kind.CONFLICT}:
                 yield step, with_phase(phases, current.place, after), kept
             elif self.scenario.batch_failures == "whole":
                 yield step, *self._release(phases, shared, batch)

@@ -2,8 +2,8 @@
 
 Rules
 -----
-A message is visible, in flight, deleted or dead. It keeps its place in the order of
-arrival when it comes back. A rule sees the status of every message, the message's key, and
+A message is visible, in flight, deleted or dead. It keeps its place in arrival
+order when it comes back. A rule sees the status of every message, the message's key, and
 nothing else; that there is a free worker is asked elsewhere.
 """
 
@@ -88,7 +88,7 @@ DISCIPLINES: Final[Mapping[str, Discipline]] = {
     ),
     "fifo_dispatch": Discipline(
         _oldest_visible,
-        "handed out in order, handled side by side",
+        "handed out in order, handled concurrently",
         "a RabbitMQ queue with several consumers, a FIFO queue in front of a thread pool",
     ),
     "mutex": Discipline(
@@ -103,7 +103,7 @@ DISCIPLINES: Final[Mapping[str, Discipline]] = {
     ),
     "fifo_group": Discipline(
         _oldest_of_key,
-        "one after the other for each instance, instances side by side",
+        "one after the other for each instance, instances concurrently",
         "SQS FIFO message groups, Kafka partitions by key, actors, Restate virtual objects",
     ),
 }

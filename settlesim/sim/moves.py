@@ -352,10 +352,10 @@ class Moves:
             after, kept = self._back(phase, place, shared)
             if after.status == VISIBLE:  # nobody who may have it can handle it
                 after, kept = after._replace(status=DEAD), self._buried(kept, phase.message, DEAD)
-            yield Step(Kind.GIVE_BACK, message, number), after, kept
+            yield Step(Kind.RELEASE, message, number), after, kept
         elif node.kind is ProgramNodeKind.ERROR:
             self._check_poison(phase, node)
-            step = Step(Kind.GIVE_BACK, message, number)
+            step = Step(Kind.RELEASE, message, number)
             yield step, *self._back(phase, place, shared, lost=self._direct)
         elif self._receipt_refused(phase, place) or self._refused(phase, delivery, shared):
             yield Step(Kind.CONFLICT, message, number), *self._back(phase, place, shared)

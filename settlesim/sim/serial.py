@@ -6,17 +6,17 @@ A serial run handles one message at a time from its receive to its delete, by th
 as everything else (`settlesim.sim.moves`), without crashes, expiries and duplicates.
 Services may fail as often as the scenario says: that is the world's choice and no fault of
 the order. So are the order in which services and delays of one handler complete, and when a
-timer is due: its message may come at any place. A message that is given back may be handled again.
+timer is due: its message may come at any place. A message that is released may be handled again.
 
 *FIFO-serial*: always the oldest message that is left. Where no service fails, nothing runs beside
-a service, and no timer is due, that is one ending, the fold of the chart over the events in order
-of arrival. *Serializable*: any message. Instances do not know each other, so both are worked out
+a service, and no timer is due, that is one ending, the fold of the chart over the events in arrival
+order. *Serializable*: any message. Instances do not know each other, so both are worked out
 for each instance alone, and an ending is allowed if each of its parts is; the failures that the
 parts need at least must not be more in all than the scenario has. Events that a policy kept out
 are in no serial run: an ending is compared with runs of those that were accepted.
 
 The model has no real time, so *serializable* is the plain notion; FIFO-serial is what
-strict serializability becomes when the order of arrival takes the place of real time.
+strict serializability becomes when arrival order takes the place of real time.
 
 References
 ----------
@@ -45,7 +45,7 @@ FEW: Final = 2_000
 
 _Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
 _Asked = tuple[bool, tuple[int, ...]]
-"""Whether in order of arrival, and which events were kept out."""
+"""Whether in arrival order, and which events were kept out."""
 
 
 class _Point(NamedTuple):
@@ -104,7 +104,7 @@ class Serial:
                 self._reasons[fifo] = reason
 
     def is_fifo(self, outcome: EndingIdentity) -> bool | None:
-        """Whether it comes out of handling in order of arrival; None where that is not known."""
+        """Whether it comes out of handling in arrival order; None where that is not known."""
         return self._allows(self._endings(outcome.excluded, fifo=True), outcome)
 
     def is_serializable(self, outcome: EndingIdentity) -> bool | None:
@@ -116,13 +116,13 @@ class Serial:
     def failures(self, outcome: EndingIdentity, *, fifo: bool) -> int | None:
         """Return how many failing services an ending needs at least in serial order.
 
-        None where no serial run ends so, or where that is not known.
+        None where no serial run has this ending, or where that is not known.
         """
         parts = self._endings(outcome.excluded, fifo=fifo)
         return None if parts is None else self._needed(parts, outcome)
 
     def fifo_part(self, instance: int, excluded: Sequence[int] = ()) -> SerialPart | None:
-        """Return where handling in order of arrival leads an instance; None if not known.
+        """Return where handling in arrival order leads an instance; None if not known.
 
         Of several such places the one that needs the fewest failing services.
 
@@ -180,7 +180,7 @@ class Serial:
             with self._model.services_together():
                 found = self._of_all(excluded, fifo=fifo)
             if isinstance(found, str):
-                compared = "nothing" if fifo else "only the order of arrival"
+                compared = "nothing" if fifo else "only arrival order"
                 self._reasons[fifo] = f"{found}; {compared} was compared"
             self._known[asked] = None if isinstance(found, str) else found
         return self._known[asked]

@@ -183,7 +183,7 @@ def _other(kind: Kind, node: TableNode | None) -> str:
         return f"is stranded: {text}; it waits for a worker that can handle it"
     return {
         Kind.CONFLICT: "the save is refused: somebody else was first",
-        Kind.GIVE_BACK: f"comes to no settled state ({text})",
+        Kind.RELEASE: f"comes to no settled state ({text})",
         Kind.DUE: "it is due, and its message enters the queue",
         Kind.CRASH: "the worker crashes",
         Kind.EXPIRE: "its visibility time-out passes",
@@ -251,7 +251,7 @@ class _Story:
         if not met:
             return []
         who = [self.names[message - 1] for message in sorted(met)]
-        return [f"{', '.join(who[:-1])} and {who[-1]} were handled side by side"]
+        return [f"{', '.join(who[:-1])} and {who[-1]} were handled concurrently"]
 
     def told(self) -> list[str]:
         """Tell the faults and the anomalies, in the order in which they came."""
@@ -324,7 +324,7 @@ class _Story:
         return joined(new or [self.names[frame.step.message - 1]])
 
     def ends(self, ending: Ending) -> str:
-        """Say how it ends, and how it would in order of arrival."""
+        """Say how it ends, and how it would in arrival order."""
         events = self.scenario.messages
         found, wanted = [], []
         for key, leaves, context in ending.store:
@@ -339,10 +339,10 @@ class _Story:
                 wanted.append(self.named(key, rest, part.services, part.dead))
         text = f"it ends in {'; '.join(found)}"
         if ending.fifo:
-            return f"{text}, as in order of arrival"
+            return f"{text}, as in arrival order"
         if ending.fifo is None or len(wanted) < len(found):
-            return f"{text}; where order of arrival leads is not known"
-        return f"{text}; in order of arrival it would be {'; '.join(wanted)}"
+            return f"{text}; where arrival order leads is not known"
+        return f"{text}; in arrival order it would be {'; '.join(wanted)}"
 
     def without(self, excluded: Sequence[int]) -> str:
         """Say which events of an instance were kept out."""
@@ -367,7 +367,7 @@ class _Story:
 _TOLD: Final = frozenset(
     {
         Kind.CONFLICT,
-        Kind.GIVE_BACK,
+        Kind.RELEASE,
         Kind.EFFECT,
         Kind.DELAY,
         Kind.DUE,

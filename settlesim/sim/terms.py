@@ -42,7 +42,7 @@ class Kind(enum.Enum):
     SAVE = "s"
     SKIP = "i"
     """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
-    GIVE_BACK = "g"
+    RELEASE = "g"
     """The event comes to no settled state: the handler raises and releases the message."""
     CONFLICT = "x"
     """The save is refused: another revision, or an old receipt."""
@@ -78,7 +78,7 @@ class Step(NamedTuple):
 
     kind: Kind
     message: int
-    """The message, from 1, in order of arrival."""
+    """The message, from 1, in arrival order."""
     delivery: int = 1
     """The ordinal of the delivery of that message that it belongs to, from 1."""
     choice: int = 1
@@ -202,7 +202,7 @@ class Ending:
     dead: tuple[int, ...]
     """The messages in the dead-letter queue, and those that are stranded by a deployment."""
     interleavings: int
-    """How many interleavings end so, exactly."""
+    """How many interleavings have this ending, exactly."""
     probability: Fraction
     """How likely it is when each enabled step is equally likely."""
     fifo: bool | None
@@ -217,7 +217,7 @@ class Ending:
     the scenario says. They are in no serial run that it is compared with."""
     telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """The fields that tell it apart from the other endings that it was found with, and from that
-    of the order of arrival; none where the leaves do. See `rests`."""
+    of arrival order; none where the leaves do. See `rests`."""
 
     @property
     def rests(self) -> tuple[tuple[str, tuple[str, ...], dict[str, JSONValue]], ...]:

@@ -19,7 +19,7 @@ __all__ = ["count_instances"]
 def count_instances(diff: ChartDiff, store: Store) -> InstanceCounts:
     """Count the instances of the older chart's name, whatever version saved them.
 
-    An instance is stranded where the newer chart cannot go on with it: where its steps lead from
+    An instance is stranded where the newer chart cannot resume it: where its steps lead from
     the instance's version, these are followed; else the instance stays where it is.
 
     Raises

@@ -73,7 +73,7 @@ def _remove(folder: Path, owner: int) -> None:
 def _sweep(temporary: Path) -> None:
     """Remove the folders of processes of this user that were killed, as a notebook's kernel is."""
     if os.name != "posix":
-        return  # elsewhere a process can not be asked without ending it
+        return  # elsewhere a process cannot be asked without ending it
     for folder in temporary.glob(f"{_PREFIX}*-*"):
         owner = folder.name.removeprefix(_PREFIX).split("-")[0]
         with suppress(OSError):

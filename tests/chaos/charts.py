@@ -34,7 +34,7 @@ async def _serve(service: str, call: Any) -> int:
         # Before the effect and after it: a kill may come on either side.
         await call.sleep(data["seconds"] / 4)
         if data["poison"]:
-            raise ValueError("this event can not be handled")
+            raise ValueError("this event cannot be handled")
         effects.add(
             key=data["key"],
             number=data["number"],

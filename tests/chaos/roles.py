@@ -41,7 +41,7 @@ def _dice(seed: int, key: str, number: int, what: str) -> random.Random:
 
 
 def is_poison(seed: int, key: str, number: int) -> bool:
-    """Say whether an event can not be handled: about one of 25."""
+    """Say whether an event cannot be handled: about one of 25."""
     return _dice(seed, key, number, "poison").random() < 0.04
 
 

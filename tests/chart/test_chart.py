@@ -152,11 +152,11 @@ def test_semantics_is_written_only_where_it_is_not_the_default() -> None:
 def test_a_chart_is_immutable() -> None:
     """Nothing can be set, deleted or added; tables and context are read-only."""
     chart: Any = lamp()
-    with pytest.raises(AttributeError, match="'name' can not be set"):
+    with pytest.raises(AttributeError, match="'name' cannot be set"):
         chart.name = "other"
     with pytest.raises(AttributeError, match="immutable"):
         chart.note = 1
-    with pytest.raises(AttributeError, match="'name' can not be deleted"):
+    with pytest.raises(AttributeError, match="'name' cannot be deleted"):
         del chart.name
     with pytest.raises(TypeError):
         chart.functions["count"] = count

@@ -38,7 +38,7 @@ def test_everything_else_is_no_name(name: object, flaw: str) -> None:
 
 
 def test_an_event_carries_frozen_data() -> None:
-    """What a guard is given can not be changed."""
+    """What a guard is given cannot be changed."""
     event = external_event("GO", {"a": [1]})
     assert event == Event("GO", {"a": [1]})
     assert type(event.data) is FrozenDict

@@ -563,7 +563,7 @@ def test_a_delay_needs_a_finite_number_of_seconds(seconds: object) -> None:
         (["after.x", "a", "a"], "transitions[0]: the trigger 'after.x' is a reserved name"),
         (
             ["GO", "a", "a", lambda: True],
-            "transitions[0] conditions: a function without a name can not stand in a chart: name "
+            "transitions[0] conditions: a function without a name cannot stand in a chart: name "
             "it and bind it",
         ),
         (["GO", "a", "a", partial(count)], "transitions[0] conditions: a function without a name"),

@@ -143,14 +143,14 @@ def test_the_deepest_and_the_largest_value_pass() -> None:
 
 
 def test_a_frozen_part_counts_with_its_depth() -> None:
-    """A value that was frozen before can not be used to nest deeper than allowed."""
+    """A value that was frozen before cannot be used to nest deeper than allowed."""
     frozen = freeze(_nest(MAX_DEPTH))
     with pytest.raises(InvalidValueError, match="nested deeper"):
         freeze([frozen])
 
 
 def test_a_frozen_part_counts_with_its_size() -> None:
-    """A value that was frozen before can not be used to grow larger than allowed."""
+    """A value that was frozen before cannot be used to grow larger than allowed."""
     half = freeze(["x" * (MAX_BYTES // 2)])
     with pytest.raises(InvalidValueError, match="bytes as JSON"):
         freeze([half, half])

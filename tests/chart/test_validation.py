@@ -79,7 +79,7 @@ def test_a_name_that_differs_in_case_is_nearest() -> None:
 
 
 def test_many_long_names_are_not_compared() -> None:
-    """A hostile chart can not make the search for near names slow; case is still seen."""
+    """A hostile chart cannot make the search for near names slow; case is still seen."""
     known = ["x" * 100 + str(index) for index in range(2_000)]
     assert nearest("x" * 100 + "y", known) is None
     assert nearest("X" * 100 + "7", known) == "x" * 100 + "7"

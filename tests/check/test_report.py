@@ -27,7 +27,7 @@ def test_a_report_reads_as_text() -> None:
         "doors version 3: REFUTED (1 settled configuration, 8 places, 8 ways, "
         "at most 2 microsteps per event)",
         "SET101 error: state 'b': nothing is pending here and no settling tag is on it: tag it, "
-        "or give it a way on",
+        "or give it a transition",
         "    1. new instance in a",
         "    2. GO -> b",
         "SET103 error: state 'c': service 'work' may fail, and it has no on_error",

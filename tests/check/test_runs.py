@@ -239,7 +239,7 @@ def ring(*ways: Any) -> Chart:
 
 
 def test_guards_that_exclude_each_other_make_no_loop() -> None:
-    """``g`` and not ``g`` can not hold on one way round; a bound is still known."""
+    """``g`` and not ``g`` cannot hold on one way round; a bound is still known."""
     chart = chart_of(
         [settled("a"), settled("b", always={"dest": "c", "conditions": "g"}),
          settled("c", always={"dest": "b", "unless": "g"})],

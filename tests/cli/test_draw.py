@@ -181,7 +181,7 @@ def test_a_file_that_can_not_be_written_is_one_clean_message(here: Path, run: Ru
     """The picture was made, the disk said no: status 1."""
     result = run("draw", "count", "-o", "no/count.svg")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: the picture can not be written to 'no/count.svg'")
+    assert result.stderr.startswith("Error: the picture cannot be written to 'no/count.svg'")
 
 
 def test_a_chart_needs_no_functions_to_be_drawn(parcel: str, run: Run) -> None:

@@ -255,7 +255,7 @@ def test_a_graph_of_too_many_states_is_refused_with_the_number(here: Path, run: 
                  "-o", "x.svg", "--picture", "states")  # fmt: skip
     assert result.exit_code == 2
     assert result.stdout.startswith("REFUTED")
-    assert "this scenario has 2,534 states; a graph of more than 150 can not be read" in (
+    assert "this scenario has 2,534 states; a graph of more than 150 cannot be read" in (
         result.stderr
     )
     assert not (here / "x.svg").exists()

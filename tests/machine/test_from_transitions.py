@@ -641,7 +641,7 @@ def test_the_features_of_states_are_named() -> None:
         "the time-out of state 'a': give it 'after'",
         "the retries of state 'b': count them in the context",
         "the volatile objects of the states: keep data in the context",
-        "the errors of dead ends: tag such states, or give them a way on",
+        "the errors of dead ends: tag such states, or give them a transition",
         "what the class _Loud of the states does: bind it as callbacks",
     )
     assert found.chart.node("a").tags == ("accepted",)

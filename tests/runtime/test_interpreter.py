@@ -117,7 +117,7 @@ def test_a_key_that_names_nothing_is_refused(key: Any) -> None:
 
 
 def test_a_reserved_event_is_refused() -> None:
-    """A client can not play the service."""
+    """A client cannot play the service."""
     with pytest.raises(InvalidEventError):
         interpreter(count).settle_sync("c", "done.invoke.counting_even.0")
 

@@ -180,7 +180,7 @@ def test_a_delay_beyond_the_deadline_never_passes() -> None:
 
 
 def test_microsteps_are_limited_too() -> None:
-    """A service that comes back at once can not spin for ever."""
+    """A service that comes back at once cannot spin for ever."""
 
     async def quick(call: Any) -> None: ...
 

@@ -526,7 +526,7 @@ def test_until_empty_counts_everything_in_one_look() -> None:
 
 
 def test_a_parked_group_of_another_version_is_counted_once() -> None:
-    """Else two groups that wait would be taken for one that can not go on."""
+    """Else two groups that wait would be taken for one that cannot go on."""
     stage = Stage(log_chart(), policy="halt")
     newer = Snapshot("log", 2, ("rest",), freeze_object({"log": []}, where="c"), 1)
     stage.store.commit(Transaction("new", newer, 0))
@@ -615,9 +615,7 @@ def test_a_store_that_can_not_come_back_ends_the_worker() -> None:
     closed = StoreUnavailableError(path="s.json", reason="it was closed", final=True)
     stage = broken(closed)
     stage.send(("k", 1))
-    with pytest.raises(
-        StoreUnavailableError, match=r"store s\.json can not be used: it was closed"
-    ):
+    with pytest.raises(StoreUnavailableError, match=r"store s\.json cannot be used: it was closed"):
         stage.run()
     assert stage.queue.status().in_flight == 0
 

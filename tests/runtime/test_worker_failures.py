@@ -1,4 +1,4 @@
-"""Events that can not be settled: counted, put aside, skipped or halted, and brought back."""
+"""Events that cannot be settled: counted, put aside, skipped or halted, and brought back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def poison(log: list[str] | None = None) -> Any:
             log.append(call.idempotency_key)
         await call.sleep(1)
         if call.event.data == "bad":
-            raise ValueError("can not be done")
+            raise ValueError("cannot be done")
 
     return work
 
@@ -39,7 +39,7 @@ def test_a_poison_event_goes_to_the_dead_letters_and_its_group_goes_on() -> None
     assert (
         letter.errors
         == (
-            "ServiceFailedError: service 'work' failed with ValueError: can not be done, and no "
+            "ServiceFailedError: service 'work' failed with ValueError: cannot be done, and no "
             "on_error of invocation 'busy.0' takes it: add on_error to the node",
         )
         * 3
@@ -172,7 +172,7 @@ def no_bool(context: Any, event: Any) -> Any:
 
 
 def no_service(call: Any) -> int:
-    """A service that can not be awaited."""
+    """A service that cannot be awaited."""
     return 5
 
 

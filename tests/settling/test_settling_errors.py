@@ -393,7 +393,7 @@ def test_a_guard_that_settles_its_own_nested_chart_is_refused() -> None:
         return Settling(bound, None, "GO").settlement is not None
 
     bound = chart.bind({"guard": guard})
-    with pytest.raises(FunctionFailedError, match="can not settle that chart"):
+    with pytest.raises(FunctionFailedError, match="cannot settle that chart"):
         Settling(bound, None, "GO")
 
 

@@ -168,7 +168,7 @@ def test_a_compound_is_finished_when_all_its_leaves_are() -> None:
 
 
 def test_a_later_delay_opens_when_the_guard_of_the_first_said_no() -> None:
-    """Delays of one node run side by side; one that fires nothing is over."""
+    """Delays of one node run concurrently; one that fires nothing is over."""
     busy = {"name": "busy", "after": {"1": {"dest": "b", "conditions": no}, "2": "c"}}
     chart = chart_of([settled("a"), busy, settled("b"), settled("c")], [["GO", "a", "busy"]])
     settling = Settling(chart, None, "GO")

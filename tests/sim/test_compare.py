@@ -345,7 +345,7 @@ def test_an_order_that_the_queue_does_not_allow_refuses_nothing() -> None:
         ("ready", False, None),
     }
     assert found.note.startswith("in a serial order event WORK comes to no settled state")
-    assert found.note.endswith("only the order of arrival was compared")
+    assert found.note.endswith("only arrival order was compared")
 
 
 def test_one_interrupt_of_searches_that_stop_early_ends_the_grid_too() -> None:

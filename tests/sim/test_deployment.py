@@ -65,7 +65,7 @@ def test_a_naive_rollout_strands_and_the_schedule_is_shown() -> None:
         "handle it",
     ]
     assert played.sentence.endswith(
-        "it ends in paid, with SHIP stranded; in order of arrival it would be shipped."
+        "it ends in paid, with SHIP stranded; in arrival order it would be shipped."
     )
     assert "stranded" in played.draw().svg
 

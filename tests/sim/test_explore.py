@@ -1,4 +1,4 @@
-"""Verdicts, counterexamples, certificates, and what a search does that can not end."""
+"""Verdicts, counterexamples, certificates, and what a search does that cannot end."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_an_interrupt_while_counting_keeps_what_was_found(place: str) -> None:
 
 
 def test_an_interrupt_while_endings_are_made_leaves_the_verdict_open() -> None:
-    """What the order of arrival comes to was not worked out, so nothing is proved."""
+    """What arrival order comes to was not worked out, so nothing is proved."""
     scenario = Scenario(order, ["PAY", "SHIP"], queue="fifo_group")
     with interrupt_at("_of_instance"):
         found = explore(scenario)
@@ -240,11 +240,11 @@ def test_an_unknown_order_of_arrival_is_said_and_proves_nothing() -> None:
     assert (found.verdict, found.holds) == (Verdict.UNDETERMINED, None)
     assert found.note.endswith("more than 2000 serial situations; nothing was compared")
     sentence = replay(scenario, found.way_to(found.endings[0])).sentence
-    assert sentence.endswith("where order of arrival leads is not known.")
+    assert sentence.endswith("where arrival order leads is not known.")
 
 
 def test_a_bound_on_serial_situations_is_met_without_an_error() -> None:
-    """By the order of arrival too; within it everything is known."""
+    """By arrival order too; within it everything is known."""
     events = [f"E{i}" for i in range(1, 7)]
     scenario = Scenario(append_log(6), events, faults={"service_failures": 6}, queue="fifo_group")
     model = Model(scenario)
@@ -477,7 +477,7 @@ def test_a_failure_without_on_error_brings_the_message_back() -> None:
 
 
 def test_a_failure_is_the_world_s_choice_and_refutes_nothing() -> None:
-    """A declined payment under FIFO is as in order of arrival."""
+    """A declined payment under FIFO is as in arrival order."""
     found = explore(
         Scenario(order, ["PAY", "SHIP"], queue="fifo_group", faults={"service_failures": 1})
     )

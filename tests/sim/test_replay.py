@@ -83,7 +83,7 @@ def test_a_replay_names_the_anomalies_and_tells_what_happened() -> None:
     """In the frame of the step that brings them, and in a sentence."""
     played = replay(PAIR, LOST)
     assert played.frames[8].anomalies == ("lost update", "reordering")
-    assert "PAY and CANCEL were handled side by side" in played.sentence
+    assert "PAY and CANCEL were handled concurrently" in played.sentence
     assert (
         "PAY, which had loaded new, overwrote cancelled (revision 1) with paid" in played.sentence
     )
@@ -162,7 +162,7 @@ def test_each_anomaly_is_named_by_the_step_that_brings_it(
 
 
 def test_good_schedules_have_no_anomalies() -> None:
-    """One by one, in order of arrival."""
+    """One by one, in arrival order."""
     scenario = Scenario(order, ["PAY", "SHIP"], queue="fifo_group")
     played = replay(scenario, "r1 l1 c1 s1 d1 r2 l2 c2 s2 d2")
     assert played.anomalies == ()
@@ -292,7 +292,7 @@ def test_a_sample_looks_at_few_serial_orders(number: int, known: bool) -> None:
 
 
 def test_how_far_an_ending_is_judged_can_be_chosen() -> None:
-    """Beyond it nothing is claimed; the order of arrival is compared all the same."""
+    """Beyond it nothing is claimed; arrival order is compared all the same."""
     scenario = Scenario(append_log(3, 0), ["E1", "E2", "E3"], queue="mutex")
     path = "r2 l2 s2 d2 r1 l1 s1 d1 r3 l3 s3 d3"
     for judge, serializable in ((None, True), (16, True), (15, None)):

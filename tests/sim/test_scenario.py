@@ -85,7 +85,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("reason", "parts"), REFUSED, ids=lambda value: str(value)[:60])
 def test_what_makes_no_sense_is_refused_with_the_reason(reason: str, parts: dict[str, Any]) -> None:
-    """A scenario that can not be, or a name that is not there, never gets to a search."""
+    """A scenario that cannot be, or a name that is not there, never gets to a search."""
     with pytest.raises(SimulationError) as caught:
         Scenario(**{"chart": order, "events": ["PAY"], **parts})
     assert reason in str(caught.value)
@@ -155,7 +155,7 @@ def test_unknown_keys_of_a_record_are_refused() -> None:
 
 
 def test_instances_may_begin_where_they_are_said_to() -> None:
-    """A node's name, or a whole snapshot; a place where the chart can not rest is refused."""
+    """A node's name, or a whole snapshot; a place where the chart cannot rest is refused."""
     found = explore(Scenario(order, ["SHIP"], start="paid"))
     assert found.endings[0].store[0][1] == ("shipped",)
     context = freeze_object({"amount": 1, "charge": "c", "label": None}, where="context")
@@ -165,7 +165,7 @@ def test_instances_may_begin_where_they_are_said_to() -> None:
 
 
 def test_a_start_made_by_hand_may_have_a_plain_context() -> None:
-    """It is frozen; what strict JSON can not carry is refused."""
+    """It is frozen; what strict JSON cannot carry is refused."""
     context = {"amount": 5, "charge": None, "label": None}
     scenario = Scenario(order, ["PAY"], start=Snapshot("order", 1, ("new",), context, 1))  # type: ignore[arg-type]
     [ending] = explore(scenario).endings

@@ -43,7 +43,7 @@ def real(chart: Chart, events: tuple[str | None, ...]) -> Rest:
 def test_under_a_lock_all_ends_as_some_order_of_the_real_interpreter(
     chart: Chart, events: list[Any]
 ) -> None:
-    """Exactly these endings; under a FIFO queue exactly that of the order of arrival."""
+    """Exactly these endings; under a FIFO queue exactly that of arrival order."""
     scenario = Scenario(chart, [("k", each) for each in events], queue="mutex", workers=1)
     rests = {(each.store[0][1], str(each.store[0][2])) for each in explore(scenario).endings}
     assert rests == {real(chart, each) for each in permutations(events)}

@@ -20,8 +20,8 @@ def test_a_lost_update_names_what_was_loaded_and_what_was_overwritten() -> None:
     """Leaves that differ need no context."""
     clicks = Scenario(order, ["PAY", "CANCEL"])
     assert told(clicks, "r1 l1 r2 l2 c1 s1 d1 s2 d2").sentence == (
-        "PAY and CANCEL were handled side by side; CANCEL, which had loaded new, overwrote paid "
-        "(revision 1) with cancelled; it ends in cancelled after charge_card; in order of arrival "
+        "PAY and CANCEL were handled concurrently; CANCEL, which had loaded new, overwrote paid "
+        "(revision 1) with cancelled; it ends in cancelled after charge_card; in arrival order "
         "it would be refunded after charge_card, refund_card."
     )
 
@@ -31,7 +31,7 @@ def test_a_difference_of_the_context_only_is_named() -> None:
     sentence = told(Scenario(counter(), ["INC", "INC"])).sentence
     assert "which had loaded resting (count=0), overwrote resting (count=1)" in sentence
     assert sentence.endswith(
-        "it ends in resting (count=1); in order of arrival it would be resting (count=2)."
+        "it ends in resting (count=1); in arrival order it would be resting (count=2)."
     )
 
 
@@ -57,14 +57,14 @@ def test_a_replay_says_the_context_where_it_ends_otherwise_than_in_order() -> No
     played = told(Scenario(append_log(2), ["E1", "E2"]), "r2 l2 c2 s2 d2 r1 l1 c1 s1 d1")
     assert played.ending is not None
     assert played.ending.label == "log (log=E2 E1)"
-    assert "in order of arrival it would be log (log=E1 E2)" in played.sentence
+    assert "in arrival order it would be log (log=E1 E2)" in played.sentence
 
 
 def test_instances_are_named_where_there_are_several() -> None:
     """Each with where it ends."""
     two = Scenario(order, [("a", "PAY"), ("b", "CANCEL")], queue="fifo_group")
     played = told(two, "r1 l1 c1 s1 d1 r2 l2 s2 d2")
-    expected = "It ends in a: paid after charge_card; b: cancelled, as in order of arrival."
+    expected = "It ends in a: paid after charge_card; b: cancelled, as in arrival order."
     assert played.sentence == expected
 
 

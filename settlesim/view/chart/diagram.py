@@ -62,7 +62,7 @@ def draw(
     Raises
     ------
     RenderError
-        An option is wrong, the chart can not be laid out, or the file can not be written.
+        An option is wrong, the chart cannot be laid out, or the file cannot be written.
     LayoutTimeoutError
         The layout took too long.
     RendererMissingError
@@ -107,7 +107,7 @@ def draw_settlement(
         As `draw`, and where the settlement does not know its chart.
     """
     if value.chart is None:
-        raise RenderError("this settlement was read without its chart, and can not be drawn")
+        raise RenderError("this settlement was read without its chart, and cannot be drawn")
     now = value.after if value.saved else value.before
     return draw(value.chart, target, configuration=now.configuration, path=value.edges, **options)
 
@@ -141,7 +141,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
 
 
 def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
-    """Refuse nodes that can not be active together: two of them outside of a parallel node."""
+    """Refuse nodes that cannot be active together: two of them outside of a parallel node."""
     active = chart.active(leaves)
     inside: dict[str | None, str] = {}
     for name in active:
@@ -151,7 +151,7 @@ def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
         other = inside.setdefault(parent, name)
         if other != name:
             raise RenderError(
-                f"configuration names {shorten(other)} and {shorten(name)}, which can not be "
+                f"configuration names {shorten(other)} and {shorten(name)}, which cannot be "
                 "active together; name the leaves of one configuration"
             )
 

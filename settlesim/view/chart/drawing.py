@@ -79,7 +79,7 @@ class Drawing:
         Raises
         ------
         RenderError
-            It can not be laid out, or the file can not be written.
+            It cannot be laid out, or the file cannot be written.
         """
         wanted = self.options.wanted(target)
         made = self._picture()

@@ -1,7 +1,7 @@
 """The frame around a painted chart: card, title, legend, and a stable text of the whole.
 
 A notebook shows an SVG as an image, out of reach of the page's styles; on its dark pages
-black lines on nothing can not be read. So every picture brings its own paper.
+black lines on nothing cannot be read. So every picture brings its own paper.
 """
 
 from __future__ import annotations

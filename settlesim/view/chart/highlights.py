@@ -93,7 +93,7 @@ def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -
 
 
 def paint_badge(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -> None:
-    """Paint the sign of a place to rest on the upper right corner."""
+    """Paint the sign of a settled state on the upper right corner."""
     if vertex.rest is None:
         return
     sign = {"resolved": "check", "rejected": "cross", "final": "finish"}[vertex.rest]

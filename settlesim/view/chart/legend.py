@@ -125,7 +125,7 @@ def _diff_entries(sketch: Sketch, highlight: Highlight) -> Iterator[LegendEntry]
     if "stored" in roles:
         yield LegendEntry("stored", "stored instances", _stored)
     if "stranded" in roles:
-        words = "stranded: the new chart cannot go on with them"
+        words = "stranded: the new chart cannot resume them"
         yield LegendEntry("stranded", words, _stranded)
 
 

@@ -98,7 +98,7 @@ def _arrows(sketch: Sketch, arc: Arc, highlight: Highlight) -> Iterator[str]:
     ends = f"{sketch.vertices[arc.source].id} --> {to}"
     label = _rows(arc.rows)
     steps = highlight.steps(arc)
-    if steps:  # Mermaid can not style an arrow
+    if steps:  # Mermaid cannot style an arrow
         label = f"{label} {escape_label(f'(step {steps})')}".lstrip()
     yield f"{ends} : {label}" if label else ends
     for dest in arc.branches.values():

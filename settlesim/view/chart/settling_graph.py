@@ -1,4 +1,4 @@
-"""The picture of a settling graph: only the places of rest, services on the arrows."""
+"""The picture of a settling graph: only the settled states, services on the arrows."""
 
 from __future__ import annotations
 

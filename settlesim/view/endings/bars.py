@@ -41,7 +41,7 @@ def outcomes(
 ) -> Picture:
     """Return where a scenario can end, as bars, or write it to a file as well.
 
-    Bars are as long as the share of interleavings that end so; on a scale of powers of ten
+    Bars are as long as the share of interleavings with this ending; on a scale of powers of ten
     where shares span more than three of them, which the picture says. Those of a sample are
     estimates, so they are rounded, and no count is shown; an ending that was not met may exist.
     Where each instance was explored alone, the first few have a panel each.
@@ -58,7 +58,7 @@ def outcomes(
     Raises
     ------
     RenderError
-        An option is wrong, or the file can not be written.
+        An option is wrong, or the file cannot be written.
     """
     look = Look(format, theme, title, scale)
     words = f"{events_words(value.scenario)}: {scenario_words(value.scenario)}"

@@ -64,7 +64,7 @@ def grid(
     Raises
     ------
     RenderError
-        An option is wrong, there are no cells, or the file can not be written.
+        An option is wrong, there are no cells, or the file cannot be written.
     """
     look = Look(format, theme, title, scale)
     if not value.columns or not value.rows:

@@ -53,7 +53,7 @@ def growth(
     Raises
     ------
     RenderError
-        An option is wrong, there are no points, one is not positive, or the file can not be
+        An option is wrong, there are no points, one is not positive, or the file cannot be
         written.
     """
     look = Look(format, theme, title, scale)

@@ -266,7 +266,9 @@ def _notes(table: EndingTable, panels: Sequence[EndingColumn]) -> list[str]:
         if len(panels) > 1:
             claim = claim_words(Verdict.PROVED, first.scenario.criterion)
             notes.insert(0, f"Proved or refuted is that {claim}.")
-            notes.append("Below each bar: how many interleavings end so, and their share.")
+            notes.append(
+                "Below each bar: how many interleavings have this ending, and their share."
+            )
         if not any(row.sort == "right" for row in table.rows) and all(
             each.complete for each in panels
         ):

@@ -72,7 +72,7 @@ class EndingColumn:
         """What stands beside a bar."""
         if self.sampled:
             return "estimated share of random walks"
-        words = "interleavings that end so"
+        words = "interleavings with this ending"
         return f"{words} (share of interleavings)" if self.complete else words
 
     @property

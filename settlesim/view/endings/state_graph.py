@@ -42,7 +42,7 @@ from settlesim.view.svg.text_fitting import cut
 __all__ = ["MOST", "state_graph"]
 
 MOST: Final = 150
-"""A graph of more states can not be read."""
+"""A graph of more states cannot be read."""
 _SMALL: Final = 11.0
 _NAME: Final = 170.0
 _END: Final = 22.0
@@ -112,7 +112,7 @@ def state_graph(
     Raises
     ------
     RenderError
-        There are too many states, an option is wrong, or the file can not be written.
+        There are too many states, an option is wrong, or the file cannot be written.
     LayoutTimeoutError
         The layout took too long.
     RendererMissingError

@@ -117,7 +117,7 @@ class Child:
         if not ok:
             self._stop()
             said = body.decode("utf-8", "replace")
-            raise RenderError(f"pygraphviz can not be imported: {said}")
+            raise RenderError(f"pygraphviz cannot be imported: {said}")
 
     def _answer(self, timeout: float) -> tuple[bool, bytes]:
         try:

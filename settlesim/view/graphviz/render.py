@@ -150,7 +150,7 @@ def _by_program(program: str, dot: str, kind: str, timeout: float) -> bytes:
     except subprocess.TimeoutExpired:
         raise LayoutTimeoutError(seconds=timeout) from None
     except OSError as error:
-        raise RenderError(f"{shorten(program)} can not be run: {error.strerror}") from None
+        raise RenderError(f"{shorten(program)} cannot be run: {error.strerror}") from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
         raise RenderError(f"{shorten(program)} could not draw it (exit {done.returncode}): {said}")

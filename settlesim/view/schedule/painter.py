@@ -30,7 +30,7 @@ _WORDS: Final = {
     Kind.CONFLICT: "save refused",
     Kind.SKIP: "nothing to save",
     Kind.FAIL: "failed",
-    Kind.GIVE_BACK: "given back",
+    Kind.RELEASE: "released",
     Kind.TIMEOUT: "out of time",
 }
 _HARMLESS: Final = frozenset({Kind.SKIP, Kind.DELAY, Kind.EFFECT})

@@ -38,7 +38,7 @@ _NOTED: Final = {
     Kind.SKIP,
     Kind.FAIL,
     Kind.TIMEOUT,
-    Kind.GIVE_BACK,
+    Kind.RELEASE,
 }
 
 

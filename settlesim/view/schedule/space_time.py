@@ -50,7 +50,7 @@ def lanes(
     Raises
     ------
     RenderError
-        An option is wrong, or the file can not be written.
+        An option is wrong, or the file cannot be written.
     """
     look = Look(format, theme, title, scale)
     strip = _strip(value, at=at)
@@ -122,38 +122,38 @@ def _strip(
 
 
 def _mark(mine: Sequence[Frame], yours: Sequence[Frame], at: int) -> tuple[int, str]:
-    """Say what is different here at a step: what is done, and what can not be done."""
+    """Say what is different here at a step: what is done, and what cannot be done."""
     here = mine[at].step if at < len(mine) else None
     there = yours[at].step if at < len(yours) else None
     words = "parts here: nothing more" if here is None else f"parts here: {here.name}"
     before = mine[min(at, len(mine)) - 1]
     if there is not None and there not in before.enabled:
         event = _event(before, there)
-        words += f"; {_IMPOSSIBLE.get(there.kind, '{} can not do the same').format(event)}"
+        words += f"; {_IMPOSSIBLE.get(there.kind, '{} cannot do the same').format(event)}"
     return min(at, len(mine) - 1), words
 
 
 _IMPOSSIBLE: Final = {
-    Kind.RECEIVE: "{} can not be received yet",
-    Kind.LOAD: "the handler of {} can not load here",
+    Kind.RECEIVE: "{} cannot be received yet",
+    Kind.LOAD: "the handler of {} cannot load here",
     Kind.CALL: "no service of {} can be done here",
     Kind.EFFECT: "no service of {} can have its effect here",
     Kind.DELAY: "no delay of {} can pass here",
     Kind.TIMEOUT: "no service of {} can run out of time here",
     Kind.FAIL: "no service of {} can fail here",
-    Kind.SAVE: "{} can not be saved here",
+    Kind.SAVE: "{} cannot be saved here",
     Kind.SKIP: "{} is not ignored or rejected here",
-    Kind.GIVE_BACK: "{} is not given back here",
+    Kind.RELEASE: "{} is not released here",
     Kind.CONFLICT: "no save of {} is refused here",
-    Kind.DELETE: "{} can not be deleted here",
-    Kind.CRASH: "the worker of {} can not crash here",
+    Kind.DELETE: "{} cannot be deleted here",
+    Kind.CRASH: "the worker of {} cannot crash here",
     Kind.EXPIRE: "no time-out of {} can pass here",
     Kind.DUE: "{} cannot be due here",
     Kind.DEPLOY: "the later version cannot take over at {} here",
-    Kind.DUPLICATE: "{} can not be delivered twice here",
+    Kind.DUPLICATE: "{} cannot be delivered twice here",
     Kind.ARRIVE: "{} cannot arrive here",
 }
-"""What can not be done, by what is done in the other schedule."""
+"""What cannot be done, by what is done in the other schedule."""
 
 
 def _event(frame: Frame, step: Step) -> str:

@@ -48,7 +48,7 @@ def draw_strips(
     Raises
     ------
     RenderError
-        There is nothing to draw, or the file can not be written.
+        There is nothing to draw, or the file cannot be written.
     """
     for strip in strips:
         if not strip.frames or not strip.messages:

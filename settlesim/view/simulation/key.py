@@ -31,7 +31,7 @@ _KINDS: Final = {
     Kind.TIMEOUT: "service out of time",
     Kind.SAVE: "save",
     Kind.SKIP: "ignored or rejected: nothing to save",
-    Kind.GIVE_BACK: "no settled state: released",
+    Kind.RELEASE: "no settled state: released",
     Kind.CONFLICT: "save refused",
     Kind.DELETE: "delete",
     Kind.CRASH: "worker crashes",

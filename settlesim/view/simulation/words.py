@@ -37,7 +37,7 @@ __all__ = [
 QUEUES: Final = {
     "direct": "no queue, a handler for each event",
     "standard": "standard queue",
-    "fifo_dispatch": "FIFO delivery, handled side by side",
+    "fifo_dispatch": "FIFO delivery, handled concurrently",
     "mutex": "lock per key, no order",
     "fifo_global": "one FIFO for all",
     "fifo_group": "FIFO per key",

@@ -123,7 +123,7 @@ class Picture:
         Raises
         ------
         RenderError
-            The format is unknown, or the file can not be written.
+            The format is unknown, or the file cannot be written.
         """
         target = Path(path)
         body = self.render(format if format is not None else target.suffix or target.name)
@@ -132,7 +132,7 @@ class Picture:
         except OSError as error:
             reason = error.strerror or str(error)
             raise RenderError(
-                f"the picture can not be written to {shorten(str(target))}: {reason}"
+                f"the picture cannot be written to {shorten(str(target))}: {reason}"
             ) from None
         return target
 
@@ -143,10 +143,10 @@ class Picture:
         return f"<Picture: {self.alt}>"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Picture is immutable: {name!r} can not be set")
+        raise AttributeError(f"a Picture is immutable: {name!r} cannot be set")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a Picture is immutable: {name!r} can not be deleted")
+        raise AttributeError(f"a Picture is immutable: {name!r} cannot be deleted")
 
 
 def _fitted(svg: str) -> str:

@@ -30,7 +30,7 @@ _HOSTS: Final = ("VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
 
 
 def require_widgets(feature: str) -> None:
-    """Refuse to go on without what a live view needs.
+    """Refuse to continue without what a live view needs.
 
     Raises
     ------

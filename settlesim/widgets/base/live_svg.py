@@ -63,7 +63,7 @@ def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:
     Raises
     ------
     RenderError
-        The chart can not be laid out.
+        The chart cannot be laid out.
     """
     made: LivePicture | None = chart.cache.get(f"live picture {direction}")
     if made is None:

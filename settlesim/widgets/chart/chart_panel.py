@@ -61,7 +61,7 @@ class ChartPanel(Panel):
     UnboundFunctionError
         A guard or an assign is not bound.
     ChartMismatchError, StoreError
-        The store's instance is of another chart, or can not be read.
+        The store's instance is of another chart, or cannot be read.
 
     Examples
     --------
@@ -185,7 +185,8 @@ class ChartPanel(Panel):
         self.show(error=None)
         if not forced and event not in accepted(self.chart, self._stage.snapshot.configuration):
             raise InvalidValueError(
-                where=f"event {event!r}", reason="is not accepted now; send it on purpose"
+                where=f"event {event!r}",
+                reason="is not accepted now; send it deliberately, with the box ticked",
             )
         if data.strip():
             self._data[event] = data.strip()

@@ -203,7 +203,7 @@ def _settled(chart: Chart, settlement: Settlement, trace: Trace) -> dict[str, An
 
 
 def _why(chart: Chart, leaf: str) -> str:
-    """Say what makes a leaf a place to rest."""
+    """Say what makes a leaf settled."""
     name: str | None = leaf
     known = chart.settling_tags.all
     while name is not None:

@@ -138,7 +138,7 @@ class Stage:
         InvalidValueError
             Another event is on its way.
         InvalidEventError, SettlesimError
-            The event can not be sent, or ended in an error at once.
+            The event cannot be sent, or ended in an error at once.
         """
         if self.flight is not None:
             on_its_way = event_words(self.flight.settling.event)

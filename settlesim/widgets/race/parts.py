@@ -134,7 +134,7 @@ def _status(way: Way, message: MessageView) -> str:
 def _without_queue(way: Way, message: MessageView) -> str:
     own = [each for each in way.shown if each.message == message.message]
     if message.status == "deleted":
-        return "lost" if own and own[-1].kind in {Kind.CRASH, Kind.GIVE_BACK} else "done"
+        return "lost" if own and own[-1].kind in {Kind.CRASH, Kind.RELEASE} else "done"
     words = {"visible": "to be handled", "in flight": "being handled"}
     return words.get(message.status, message.status)
 

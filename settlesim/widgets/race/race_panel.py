@@ -39,7 +39,7 @@ class RacePanel(Panel):
     """A scenario to play with: you are the scheduler.
 
     What may happen next stands on buttons, faults among it while the budget lasts; pressing
-    one lets it happen. What can not happen says why. The bars show where everything can end:
+    one lets it happen. What cannot happen says why. The bars show where everything can end:
     press one, and the panel shows the shortest way there.
 
     Parameters
@@ -60,7 +60,7 @@ class RacePanel(Panel):
     ReplayDivergedError
         The path names a step that is not enabled there.
     SimulationError
-        The path is no schedule, or the chart can not go on from the scenario's start.
+        The path is no schedule, or the chart cannot go on from the scenario's start.
 
     Examples
     --------

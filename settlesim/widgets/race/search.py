@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 An exploration may take seconds; a kernel that computes answers nobody. So it runs in a
 thread, on a chart of its own (a chart keeps what was made of it), and its end is told at
-home, as every message of the page is. The search reports now and then how many states it has
+home, as every message of the page is. The search reports at intervals how many states it has
 found; there it sees its flag, if it is to stop: it ends as by Ctrl-C, and returns what is known.
 
 What belongs to an exploration that nobody wants any more is not told.
@@ -38,7 +38,7 @@ class State:
     """How many states were found so far."""
     exploration: Exploration | None = None
     error: BaseException | None = None
-    """Why the scenario can not be explored."""
+    """Why the scenario cannot be explored."""
 
 
 class Search:

@@ -84,7 +84,7 @@ def step_words(frame: Frame, step: Step, who: str = "worker") -> str:
 
 
 def blocked(scenario: Scenario, frame: Frame, message: int, names: Sequence[str]) -> str:
-    """Say why a message that is visible can not be received; empty where it can.
+    """Say why a message that is visible cannot be received; empty where it can.
 
     Parameters
     ----------

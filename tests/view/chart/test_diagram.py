@@ -287,7 +287,7 @@ def test_unknown_format_lists_the_possible_ones(name: str, tmp_path: Path) -> No
 
 def test_file_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     """The error names the path and the reason."""
-    with pytest.raises(RenderError, match=r"can not be written to .*nowhere"):
+    with pytest.raises(RenderError, match=r"cannot be written to .*nowhere"):
         count.draw(tmp_path / "nowhere" / "count.svg")
 
 

@@ -72,7 +72,7 @@ def test_guards_are_shown_as_the_machine_says(door: SettleMachine) -> None:
 
 
 def test_title_is_text(door: SettleMachine) -> None:
-    """A title can not be markup."""
+    """A title cannot be markup."""
     assert "label=<&lt;b&gt;door&lt;/b&gt;>" in door.get_graph(title="<b>door</b>").source
 
 

@@ -240,7 +240,7 @@ def test_huge_counts_are_sizes() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_text_only(name: str) -> None:
-    """Events, states, services and keys can not become markup."""
+    """Events, states, services and keys cannot become markup."""
     local = name.replace(".", "_")
     chart = Chart(
         name="x",
@@ -292,7 +292,7 @@ def test_verdict_stands_beside_its_claim(standard: Exploration, disciplines: Com
 def test_shares_are_said_to_be_of_interleavings(standard: Exploration) -> None:
     """Nobody takes them for probabilities."""
     words = words_of(outcomes(standard))
-    assert "interleavings that end so (share of interleavings)" in words
+    assert "interleavings with this ending (share of interleavings)" in words
     assert "a share is no probability" in words
 
 

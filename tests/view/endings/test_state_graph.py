@@ -74,7 +74,7 @@ def test_too_many_states_are_refused_with_the_number() -> None:
     assert exploration.states > 150
     with pytest.raises(RenderError, match=rf"has {exploration.states:,} states"):
         state_graph(exploration)
-    with pytest.raises(RenderError, match=r"has 48 states; a graph of more than 47 can not"):
+    with pytest.raises(RenderError, match=r"has 48 states; a graph of more than 47 cannot"):
         state_graph(explore(scenario(order, ["PAY", "CANCEL"])), limit=47)
 
 

@@ -143,7 +143,7 @@ def test_two_disciplines_part_where_one_has_to_wait() -> None:
     picture = side_by_side(one, other)
     marks = found(picture)
     assert texts(marks["strip-1-difference"]) == ["parts here: r2"]
-    expected = "parts here: c1; 2 SHIP can not be received yet"
+    expected = "parts here: c1; 2 SHIP cannot be received yet"
     assert texts(marks["strip-2-difference"]) == [expected]
     assert "at-step-3" in marks["strip-2-difference"].attrib["class"].split()
     assert "standard queue, 2 workers" in picture.alt

@@ -257,7 +257,7 @@ def test_first_difference_is_the_first_other_step() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_text_only(name: str) -> None:
-    """Keys, events, services, states, anomalies, titles and sentences can not become markup."""
+    """Keys, events, services, states, anomalies, titles and sentences cannot become markup."""
     reactions: dict[tuple[str, str], tuple[str | None, str]] = {("new", name): (name, name)}
     frames = play("r1 l1 c1 s1 d1", ((name, name),), {4: (name,)}, reactions)
     picture = draw(Strip(frames, name, name, "wrong", mark=(2, name)))

@@ -48,7 +48,7 @@ def test_a_place_is_between_beginning_and_end(wanted: int, at: int) -> None:
 def test_a_step_that_is_not_enabled_changes_nothing() -> None:
     """The error says what was possible; the way is where it was."""
     way = walked("r1 l1", "fifo_group")
-    with pytest.raises(ReplayDivergedError, match="r2 can not happen here; possible: c1"):
+    with pytest.raises(ReplayDivergedError, match="r2 cannot happen here; possible: c1"):
         way.take(Schedule.parse("r2").steps[0])
     assert str(way.shown) == "r1 l1"
 

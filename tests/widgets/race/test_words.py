@@ -184,7 +184,7 @@ def test_a_fault_has_a_button_or_a_reason() -> None:
     ],
 )
 def test_the_end_is_judged(path: str, sort: str, word: str) -> None:
-    """As FIFO, not in order of arrival, or forbidden with the names of what went wrong."""
+    """As FIFO, not in arrival order, or forbidden with the names of what went wrong."""
     found = judged(at(clicks(), path))
     assert (found["sort"], found["word"]) == (sort, word)
 
