@@ -169,7 +169,7 @@ def test_queue_store_and_workers_follow_with_what_changed() -> None:
     assert (one["changed"], two["changed"]) == (True, False)
     take(panel, "s1")
     [store] = panel.parts["store"]
-    assert store["rests"] == {"value": "paid", "changed": True}
+    assert store["state"] == {"value": "paid", "changed": True}
     assert store["revision"] == {"value": "1", "changed": True}
     changed = [row["name"] for row in store["context"] if row["changed"]]
     assert changed == ["charge"]
