@@ -211,7 +211,7 @@ function effectList(effects) {
 
 function effect({ service, message, name, changed: isNew }) {
   return h("li", { class: isNew ? "call changed" : "call" },
-    h("strong", {}, service), " for ", pill(message, name), isNew ? h("span", { class: "mark" }, "new") : null);
+    h("strong", {}, service), " of ", h("span", { class: "message", style: tint(message), title: `${message} ${name}` }, message), isNew ? h("span", { class: "mark" }, "new") : null);
 }
 
 function workerRow(each) {
@@ -298,7 +298,7 @@ class Path {
     const go = () => send("paste", { text: this.field.value });
     this.field.addEventListener("keydown", (pressed) => { if (pressed.key === "Enter") go(); });
     this.element = h("section", { class: "path-box", "aria-label": "the path" },
-      h("div", { class: "row" }, h("h4", {}, "The path, for replay(scenario, \u2026)"), this.field, button("copy", () => this.copy()), button("go there", go), this.told));
+      h("h4", {}, "The path, for replay(scenario, \u2026)"), h("div", { class: "row" }, this.field, button("copy", () => this.copy()), button("go there", go), this.told));
   }
 
   paint(path) {
@@ -343,7 +343,7 @@ function head(send) {
 
 const LANES = "Bars: from receive to the end, dark from load to save. Dotted: not handled yet. Struck out: overwritten unseen.";
 
-function paintLanes(box, svg, send, begins) {
+function paintLanes(box, svg, send, { at, last }) {
   const made = drawing(svg);
   for (const each of made.querySelectorAll("g.column")) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
@@ -351,9 +351,9 @@ function paintLanes(box, svg, send, begins) {
   const [, , width] = made.getAttribute("viewBox").split(" ").map(Number);
   made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words can be read; the box scrolls
   box.replaceChildren(made);
-  box.scrollLeft = box.scrollWidth;
+  box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // now is seen
   box.style.minHeight = "";
-  const height = begins ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
+  const height = at === 0 ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
   box.dataset.height = height;
   if (height) box.style.minHeight = `${height}px`; // what stands below does not jump
 }
@@ -389,7 +389,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   scheduler.fallback = transport.back;
   root.tabIndex = -1;
   root.append(top.element, verdict, transport.element, note,
-    h("div", { class: "sides" }, scheduler.element,
+    h("div", { class: "sides" }, h("div", { class: "tables" }, scheduler.element, path.element),
       h("div", { class: "tables" },
         h("section", { "aria-label": "the store" }, h("h4", {}, "The store"), store),
         h("section", { "aria-label": "the effects" }, h("h4", {}, "Effects: what the world has seen"), effects),
@@ -397,7 +397,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
     h("div", { class: "sides lower" },
       h("section", { "aria-label": "the lanes" }, lanes, story, h("p", { class: "hint" }, LANES)),
       h("div", { class: "tables" }, bars.element)),
-    path.element, charts.element);
+    charts.element);
   life.parts(["about"], (about) => { top.paint(about); charts.about(about); hands.textContent = `The ${about.hands}s`; lanes.style.minHeight = ""; lanes.dataset.height = 0; });
   life.parts(["rows", "budgets"], (rows, budgets) => scheduler.paint(rows, budgets));
   life.parts(["place", "rows"], (place, rows) => transport.paint(place, rows));
@@ -405,7 +405,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   life.parts(["store"], (found) => store.replaceChildren(...storeList(found)));
   life.parts(["effects"], (found) => effects.replaceChildren(...effectList(found)));
   life.parts(["workers"], (found) => workers.replaceChildren(workerTable(found)));
-  life.parts(["lanes"], (svg) => paintLanes(lanes, svg, send, model.get("place").at === 0));
+  life.parts(["lanes"], (svg) => paintLanes(lanes, svg, send, model.get("place")));
   life.parts(["chart"], (data) => charts.picture(data));
   life.parts(["charts", "chart"], (found) => charts.paint(found));
   life.parts(["search"], (state) => bars.search(state));

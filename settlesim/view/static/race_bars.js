@@ -112,8 +112,8 @@ class EndingList extends Bars {
     });
     made.append(h("span", { class: "sign" }, sign),
       h("span", { class: "what" }, h("strong", {}, rest), ` ${ran}`),
-      h("span", { class: "share" }, share ? `${count} (${share})` : count),
-      h("span", { class: "length", style: `width: max(2px, ${100 * length}%)` }));
+      h("span", { class: "scale" }, h("span", { class: "length", style: `width: max(2px, ${100 * length}%)` })),
+      h("span", { class: "share" }, share ? `${count} (${share})` : count));
     return made;
   }
 }

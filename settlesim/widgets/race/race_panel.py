@@ -77,8 +77,8 @@ class RacePanel(Panel):
     scripts = ("race_bars.js", "race.js")
     styles = ("race.css",)
     part_names = (
-        "about", "place", "rows", "budgets", "store", "effects", "workers", "verdict", "path", "lanes",
-        "chart", "charts", "bars", "search", "note",
+        "about", "place", "rows", "budgets", "store", "effects", "workers", "verdict", "path",
+        "lanes", "chart", "charts", "bars", "search", "note",
     )  # fmt: skip
 
     def __init__(
