@@ -16,10 +16,12 @@ from settlesim.sim.compare import (
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
+from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
+from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
@@ -34,6 +36,7 @@ from settlesim.sim.terms import (
     MessageView,
     Step,
 )
+from settlesim.sim.timed_walk import TIMES
 
 __all__ = [
     "BATCH_FAILURES",
@@ -42,18 +45,21 @@ __all__ = [
     "MONITORS",
     "POLICIES",
     "PROTECTIONS",
+    "TIMES",
     "TIMINGS",
     "Arrival",
     "Comparison",
     "Criterion",
     "DeliveryView",
     "Discipline",
+    "Distribution",
     "Ending",
     "Exploration",
     "Faults",
     "Frame",
     "GridCell",
     "InstanceView",
+    "Interval",
     "Kind",
     "MessageView",
     "Monitor",
@@ -65,6 +71,7 @@ __all__ = [
     "ServiceError",
     "Step",
     "Verdict",
+    "clopper_pearson",
     "compare",
     "compare_batch_failures",
     "compare_policies",
