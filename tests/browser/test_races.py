@@ -20,7 +20,7 @@ from tests.browser.gestures import (
 from tests.browser.watching import low_contrasts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, ViewportSize
 
     from settlesim.widgets.base.panel import Panel
     from tests.browser.bare_page import BarePage
@@ -293,7 +293,7 @@ def test_a_bar_leads_to_its_ending(show_race: ShowRace) -> None:
 
 # --- room -------------------------------------------------------------------------------
 
-WINDOW = {"width": 900, "height": 900}
+WINDOW: ViewportSize = {"width": 900, "height": 900}
 
 FITTING: dict[str, tuple[Scenario, str]] = {
     "two clicks": (clicks("direct"), "l1 l2 c1 s1 s2"),
