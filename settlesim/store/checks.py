@@ -14,7 +14,13 @@ from settlesim.errors import InvalidEventError, InvalidValueError, shorten
 from settlesim.ports import ChartDefinition, Rewrite, Send, Timer, Timers, Transaction
 from settlesim.store.entries import OWN_FIELDS
 
-__all__ = ["check_event", "check_key", "check_message", "check_rewrite", "check_transaction"]
+__all__ = [
+    "check_key",
+    "check_message",
+    "check_rewrite",
+    "check_transaction",
+    "refuse_unknown_event",
+]
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:
@@ -32,7 +38,7 @@ def check_message(body: object, group_id: object, deduplication_id: object) -> N
         check_text(deduplication_id, where="deduplication_id", most=MAX_NAME)
 
 
-def check_event(body: object, chart: Chart) -> None:
+def refuse_unknown_event(body: object, chart: Chart) -> None:
     """Refuse the message of an event for which no transition of the chart is.
 
     Raises

@@ -19,7 +19,7 @@ from settlesim.ports import (
     Message,
     WaitingMessage,
 )
-from settlesim.store.checks import check_event, check_message
+from settlesim.store.checks import check_message, refuse_unknown_event
 from settlesim.store.database import Execute
 from settlesim.store.entries import DeadLetter, ParkedGroup, QueueStatus
 from settlesim.store.messages import (
@@ -163,7 +163,7 @@ class SqlQueue(ABC):
         for body, group_id, deduplication_id in found:
             check_message(body, group_id, deduplication_id)
             if self.known_chart is not None and not force:
-                check_event(body, self.known_chart)
+                refuse_unknown_event(body, self.known_chart)
         if not found:
             return ()
 
