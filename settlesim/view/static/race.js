@@ -393,4 +393,4 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   listenToKeys(root, life, scheduler, send);
 });
 
-export default { render };
+export default seated(render);

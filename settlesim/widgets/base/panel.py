@@ -11,7 +11,8 @@ with its other fields; a test sends the same messages that the front end sends.
 * Whatever goes wrong while a message is handled is shown in the panel with its traceback
   folded, and kept in `errors`; the panel goes on working.
 * The widget is made when the panel is first shown. Before that, and where nobody looks, there
-  is only the static twin: a picture and a line of text.
+  is only the static twin: a picture and a line of text. In a notebook the twin is the output of
+  the cell, and the widget takes its place as long as the kernel is there (`seat_html`).
 * `close` ends tasks and timers and closes the widget; a cell that runs again closes what it made.
 
 To make a panel: subclass, name its `kind`, `scripts`, `styles` and `part_names`, set parts
@@ -27,7 +28,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from settlesim.errors import InvalidValueError, RenderError, SettlesimError, shorten
-from settlesim.widgets.base.hosting import is_live, require_widgets, watch
+from settlesim.widgets.base.hosting import output, require_widgets, watch
+from settlesim.widgets.base.seat import seat_html
 from settlesim.widgets.base.thread import Home
 
 __all__ = ["Panel", "traceback_of"]
@@ -163,11 +165,17 @@ class Panel:
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        found: dict[str, Any] = {"text/plain": repr(self)}
+        words = repr(self)
+        twin: str | dict[str, str] | None = None
         with contextlib.suppress(RenderError):  # the text says it too
             twin = self.twin()
+        kind = "twin" if self.closed else output()
+        if kind == "seat":
+            return {"text/html": seat_html(self.widget.seat, twin, words), "text/plain": words}
+        found: dict[str, Any] = {"text/plain": words}
+        if twin is not None:
             found |= {"image/svg+xml": twin} if isinstance(twin, str) else twin
-        if is_live() and not self.closed:
+        if kind == "view":
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}
         return found

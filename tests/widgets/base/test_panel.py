@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from html import escape
+from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -13,6 +17,7 @@ from settlesim.errors import InvalidValueError, MissingExtraError, RenderError
 from settlesim.widgets.base import hosting
 from settlesim.widgets.base.hosting import CellWatch
 from settlesim.widgets.base.panel import Panel
+from settlesim.widgets.base.seat import seat_html
 
 
 class Tally(Panel):
@@ -115,7 +120,7 @@ def test_a_picture_that_can_not_be_drawn_leaves_the_text() -> None:
 
 
 @pytest.mark.usefixtures("live")
-def test_where_somebody_looks_the_widget_comes_with_its_twin() -> None:
+def test_where_a_widget_needs_a_view_it_comes_with_its_twin() -> None:
     """One bundle: the widget's view, the picture, the text."""
     with Tally() as panel:
         bundle = panel._repr_mimebundle_()
@@ -123,6 +128,110 @@ def test_where_somebody_looks_the_widget_comes_with_its_twin() -> None:
         assert view["model_id"] == panel.widget.model_id
         assert bundle["text/plain"] == "<Tally: 0>"
         assert bundle["image/svg+xml"].startswith("<svg>")
+
+
+@pytest.fixture
+def in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have panels believe that a cell of JupyterLab made them."""
+    _run_in(monkeypatch, cell="a-cell")
+
+
+def _run_in(monkeypatch: pytest.MonkeyPatch, cell: str | None = None, **variables: str) -> None:
+    """Have panels believe that they are in a kernel, with this cell and these variables."""
+    for name in ("SETTLESIM_PANELS", "SERVER_SOFTWARE", *hosting._VIEW_HOSTS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    shell = SimpleNamespace(events=SimpleNamespace(register=lambda *event: None))
+    monkeypatch.setattr(hosting, "kernel_shell", lambda: shell)
+    monkeypatch.setattr(hosting, "cell_id", lambda: cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "variables", "expected"),
+    [
+        (None, {}, "twin"),  # nbclient, nbval
+        ("a-cell", {}, "seat"),
+        (None, {"SERVER_SOFTWARE": "voila/0.5.13"}, "seat"),
+        ("a-cell", {"VSCODE_PID": "7"}, "view"),
+        ("vscode-notebook-cell:/home/ada/a.ipynb#W0sZmlsZQ", {}, "view"),
+        (None, {"COLAB_RELEASE_TAG": "release"}, "view"),
+        ("a-cell", {"SETTLESIM_PANELS": "static"}, "twin"),
+        ("a-cell", {"SETTLESIM_PANELS": "view"}, "view"),
+        ("a-cell", {"SETTLESIM_PANELS": "live"}, "seat"),
+        (None, {"SETTLESIM_PANELS": "live"}, "view"),
+    ],
+)
+def test_what_a_cell_gets_depends_on_the_front_end(
+    cell: str | None,
+    variables: dict[str, str],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A widget needs a view in VS Code and Colab; elsewhere it takes the place of its twin."""
+    _run_in(monkeypatch, cell, **variables)
+    assert hosting.output() == expected
+    assert hosting.is_live() == (expected != "twin")
+
+
+class Images(HTMLParser):
+    """The images of a page, and its other text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str | None]] = []
+        self.classes: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an image, and every class."""
+        assert tag not in {"svg", "script", "style"}
+        found = dict(attrs)
+        self.classes += (found.get("class") or "").split()
+        if tag == "img":
+            self.images.append(found)
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        self.text += data
+
+
+@pytest.mark.usefixtures("in_a_notebook")
+def test_in_a_notebook_the_only_output_is_the_twin() -> None:
+    """An image that an untrusted page keeps, with the class by which the panel finds it."""
+    with Tally() as panel:
+        bundle = panel._repr_mimebundle_()
+        assert bundle.keys() == {"text/html", "text/plain"}
+        page = Images(bundle["text/html"])
+        [image] = page.images
+        assert image["alt"] == bundle["text/plain"] == "<Tally: 0>"
+        assert unquote(image["src"] or "") == "data:image/svg+xml,<svg><text>0</text></svg>"
+        assert "run this cell to play" in page.text
+        assert f"settlesim-{panel.widget.model_id}" in page.classes
+        assert panel.widget.seat in page.classes
+        panel.close()
+        assert "text/html" not in panel._repr_mimebundle_()
+
+
+@pytest.mark.usefixtures("in_a_notebook")
+def test_a_twin_that_cannot_be_drawn_is_text_in_a_notebook() -> None:
+    """The panel takes its place all the same."""
+    with Tally() as panel:
+        panel.show(count=10)
+        page = Images(panel._repr_mimebundle_()["text/html"])
+        assert page.images == []
+        assert "<Tally: 10>" in page.text
+
+
+@pytest.mark.parametrize("text", ["' onerror='alert(1)", '<b>&amp;"</b>', "100 %41 #x", "\u96ea\n"])
+def test_a_picture_stays_as_it_was_in_its_address(text: str) -> None:
+    """Quotes, ampersands and percent signs of the picture do not end or change the attribute."""
+    svg = f"<svg><title>{escape(text)}</title></svg>"
+    page = Images(seat_html("settlesim-1", {"text/html": f"<p>{svg} and {svg}</p>"}, text))
+    assert [unquote(each["src"] or "") for each in page.images] == [f"data:image/svg+xml,{svg}"] * 2
+    assert [each["alt"] for each in page.images] == [text] * 2
+    assert all(each.keys() == {"alt", "src"} for each in page.images)
 
 
 @pytest.mark.usefixtures("live")
