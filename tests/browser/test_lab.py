@@ -55,7 +55,8 @@ EVERY_PANEL = [
     "panel = order.panel(speed='at once')\npanel",
     'RacePanel(Scenario(order, ["PAY", "CANCEL"], queue="direct"), path="l1 l2")',
     'queue_lab(order, ["PAY", "CANCEL"])',
-    "from settlesim import Settling\nSettling(order, None, 'PAY').panel()",
+    "from settlesim import Settling\nfrom settlesim.widgets import StepPanel\n"
+    "StepPanel(Settling(order, None, 'PAY'))",
     "StorePanel(panel.store, order)",
 ]
 EVERY_TWIN = [(True, False)] * 3 + [(True, True), (False, True)]
@@ -238,6 +239,7 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     write_notebook(path, *EVERY_PANEL)
     notebook = LabNotebook(page, server, path.name, view)
     notebook.run_all()
+    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
     panels = page.locator(".settlesim-panel")
     expect(panels).to_have_count(len(EVERY_PANEL))
     assert twins_seen(page) == []
@@ -256,6 +258,7 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     assert twins_seen(page) == []
     press(panels.first, "PAY")
     wait_for(panels.first, "paid")
+    notebook.save()  # or the page asks before it is left
 
     record = json.loads(path.read_text(encoding="utf-8"))
     record["cells"][0]["source"] += "  # of somebody else"

@@ -44,7 +44,8 @@ function takeSeat(model, render) {
   };
   let whole = null;
   let over = false;
-  const follow = () => (whole.comm_live ? start() : stop());
+  const follow = () => (whole.comm_live ? start() : stop()); // it ends with a restart
+  const forgetKernel = whenKernelEnds(model, stop);
   const begin = async () => {
     whole = await wholeModel(model, name.slice(SEAT.length));
     if (over) return;
@@ -54,6 +55,7 @@ function takeSeat(model, render) {
   begin(); // not awaited: views of the same model would wait as well
   return () => {
     over = true;
+    forgetKernel();
     whole?.off("comm_live_update", follow);
     stop();
   };
@@ -79,7 +81,19 @@ function mountBeside(output, model, render, forget) {
   };
 }
 
-/** Return the model that says whether its kernel is there, which anywidget's part of it does not. */
+/** Call `act` when the kernel has ended for good; return the way to hear no more of it. */
+function whenKernelEnds(model, act) {
+  const kernel = model.widget_manager?.kernel;
+  const look = (_, status) => { if (["dead", "terminating"].includes(status)) act(); };
+  kernel?.disposed?.connect(act);
+  kernel?.statusChanged?.connect(look);
+  return () => {
+    kernel?.disposed?.disconnect(act);
+    kernel?.statusChanged?.disconnect(look);
+  };
+}
+
+/** Return the model itself, which says whether its kernel is there; anywidget hands over a part. */
 async function wholeModel(model, id) {
   try {
     return await model.widget_manager.get_model(id);
