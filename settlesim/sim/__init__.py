@@ -11,12 +11,17 @@ from settlesim.sim.compare import (
     GridCell,
     ProtectionGrid,
     compare,
+    compare_batch_failures,
+    compare_policies,
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
+from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
+from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
@@ -31,24 +36,30 @@ from settlesim.sim.terms import (
     MessageView,
     Step,
 )
+from settlesim.sim.timed_walk import TIMES
 
 __all__ = [
+    "BATCH_FAILURES",
     "DISCIPLINES",
     "FAULT_ROWS",
     "MONITORS",
+    "POLICIES",
     "PROTECTIONS",
+    "TIMES",
     "TIMINGS",
     "Arrival",
     "Comparison",
     "Criterion",
     "DeliveryView",
     "Discipline",
+    "Distribution",
     "Ending",
     "Exploration",
     "Faults",
     "Frame",
     "GridCell",
     "InstanceView",
+    "Interval",
     "Kind",
     "MessageView",
     "Monitor",
@@ -60,7 +71,10 @@ __all__ = [
     "ServiceError",
     "Step",
     "Verdict",
+    "clopper_pearson",
     "compare",
+    "compare_batch_failures",
+    "compare_policies",
     "explore",
     "protection_grid",
     "random_walk",

@@ -24,7 +24,7 @@ from functools import cached_property
 from types import MappingProxyType, NoneType
 from typing import Any, Final, NamedTuple
 
-from settlesim.chart import Chart, Snapshot, external_event
+from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.migration import Migration
 from settlesim.chart.problems import nearest
@@ -38,7 +38,7 @@ from settlesim.errors import (
     shorten,
 )
 from settlesim.machine.program import check_snapshot, program_of
-from settlesim.settling.settlement import Elapsed
+from settlesim.settling.settlement import START_EVENT, Elapsed, event_words
 from settlesim.sim.assumptions import (
     TIMINGS,
     Assumptions,
@@ -49,6 +49,7 @@ from settlesim.sim.assumptions import (
 from settlesim.sim.compiled import durable_delays
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.terms import Criterion
 
 __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
@@ -80,6 +81,9 @@ _KEYS: Final = (
     "errors",
     "timers",
     "old",
+    "batch",
+    "batch_failures",
+    "while_running",
 )
 _TIMERS: Final = 4
 """How often a timer may come where the scenario does not say so: at most as often as events."""
@@ -90,7 +94,18 @@ class Arrival(NamedTuple):
 
     key: str
     event: str
+    """The name; for a message that starts the instance without an event, one that is reserved."""
     data: JSONValue = None
+
+    @property
+    def starts(self) -> bool:
+        """Whether the message starts the instance without an event."""
+        return self.event == START_EVENT.name
+
+    @property
+    def words(self) -> str:
+        """The event as people read it: ``start`` for a message that starts the instance."""
+        return event_words(Event(self.event))
 
 
 class Faults(NamedTuple):
@@ -119,7 +134,8 @@ class Scenario:
         Guards and assigns bound; services too, unless `results` names them.
     events
         ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival. One that
-        the chart does not know is ignored, as by the interpreter; see `unknown_events`.
+        the chart does not know is ignored, as by the interpreter; see `unknown_events`. None in the
+        place of an event, or ``(key, None)``, is the message that starts the instance without one.
     workers : how many handlers may run at the same time; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
@@ -149,6 +165,14 @@ class Scenario:
         that a service that is not waited for any more, since its time-out has passed or its state
         was left, may have had its effect all the same. Services that are not named raise an error
         that nobody knows. How often is said by ``service_failures``.
+    batch
+        How many messages of one group a worker may receive together, at most; more than 1 needs
+        ``queue="fifo_group"``.
+    batch_failures
+        A name in `BATCH_FAILURES`: what a failed message of a batch does to the others.
+    while_running
+        A name in `POLICIES`: what becomes of an event that arrives while another one of its
+        instance waits or is handled.
     old
         An earlier version of the chart, which workers have until `chart` takes over, at any point;
         what they have received by then they handle to the end. `start` is in its words. None
@@ -191,6 +215,9 @@ class Scenario:
     errors: Mapping[str, tuple[ServiceError, ...]]
     timers: int
     old: Chart | None
+    batch: int
+    batch_failures: str
+    while_running: str
 
     def __init__(
         self,
@@ -212,6 +239,9 @@ class Scenario:
         errors: Mapping[str, Iterable[Any]] | None = None,
         timers: int | None = None,
         old: Chart | None = None,
+        batch: int = 1,
+        batch_failures: str = "whole",
+        while_running: str = "enqueue",
     ) -> None:
         set_ = object.__setattr__
         set_(self, "chart", _chart(chart))
@@ -221,7 +251,7 @@ class Scenario:
         set_(self, "keys", len(self.instances))
         _whole("workers", workers, 1)
         set_(self, "workers", workers)
-        set_(self, "queue", _queue(queue))
+        set_(self, "queue", _named("queue", queue, DISCIPLINES))
         set_(self, "protections", _names("protections", protections, PROTECTIONS))
         set_(self, "monitors", _names("monitors", monitors, MONITORS))
         set_(self, "faults", _faults(faults))
@@ -231,7 +261,7 @@ class Scenario:
             _whole("max_receives", max_receives, 1)
         set_(self, "max_receives", max_receives)
         set_(self, "results", _results(results, self._services()))
-        set_(self, "timing", _timing(timing))
+        set_(self, "timing", _named("timing", timing, TIMINGS))
         set_(self, "durations", _by_service("durations", durations, self._services()))
         set_(self, "errors", _by_service("errors", errors, self._services()))
         if timers is None:
@@ -239,12 +269,21 @@ class Scenario:
             timers = min(max(counts.values()), _TIMERS)
         _whole("timers", timers, 0)
         set_(self, "timers", timers)
+        _whole("batch", batch, 1)
+        set_(self, "batch", batch)
+        set_(self, "batch_failures", _named("batch_failures", batch_failures, BATCH_FAILURES))
+        set_(self, "while_running", _named("while_running", while_running, POLICIES))
         self._check_sense()
 
     def _check_sense(self) -> None:
         queue, faults = self.queue, self.faults
         if queue == "direct":
             self._check_direct()
+        self._check_batch()
+        if self.while_running != "enqueue":
+            if self.batch > 1:
+                raise _refusal("while_running", "is not explored together with batches")
+            self._check_plain("while_running")
         if faults.duplicates and queue.startswith("fifo_"):
             raise _refusal(
                 "faults['duplicates']",
@@ -260,6 +299,37 @@ class Scenario:
                 "errors",
                 "say what services raise, and not how often; give "
                 "faults={'service_failures': 1} as well",
+            )
+
+        if self.old is not None and any(each.starts for each in self.events):
+            raise _refusal("events", "start an instance, and a deployment is explored without that")
+
+    def _check_batch(self) -> None:
+        """Refuse batches where there are none."""
+        if self.batch == 1:
+            if self.batch_failures != "whole":
+                raise _refusal("batch_failures", "is about batches; give batch=2 or more as well")
+            return
+        if self.queue != "fifo_group":
+            raise _refusal(
+                "batch",
+                f"is of the messages of one group, and queue is {self.queue!r}; "
+                "give queue='fifo_group'",
+            )
+        if "atomic" in self.protections:
+            raise _refusal("protections", "atomic deletes with the save, a batch at its end")
+        self._check_plain("batch")
+
+    def _check_plain(self, where: str) -> None:
+        """Refuse what is not explored together with batches and policies."""
+        if self.old is not None:
+            raise _refusal(where, "is not explored together with a deployment (old)")
+        delays = durable_delays(self.chart)
+        if delays:
+            raise _refusal(
+                where,
+                f"is explored only without delays in settled states, and chart {self.chart.name!r} "
+                f"has {', '.join(delays)}",
             )
 
     def _services(self) -> list[str]:
@@ -316,7 +386,7 @@ class Scenario:
         names = dict.fromkeys(
             each.event
             for each in self.events
-            if not any(has_transition(chart, each.event) for chart in charts)
+            if not each.starts and not any(has_transition(chart, each.event) for chart in charts)
         )
         return tuple(
             f"chart {self.chart.name!r} has no event {shorten(name, 60)}, which is ignored; "
@@ -339,7 +409,10 @@ class Scenario:
         """Return the scenario as plain JSON, without the functions of its chart."""
         return {
             "chart": self.chart.to_dict(),
-            "events": [[each.key, each.event, thaw(each.data)] for each in self.events],
+            "events": [
+                [each.key, None if each.starts else each.event, thaw(each.data)]
+                for each in self.events
+            ],
             "workers": self.workers,
             "queue": self.queue,
             "protections": list(self.protections),
@@ -356,7 +429,18 @@ class Scenario:
             },
             "timers": self.timers,
             "old": None if self.old is None else self.old.to_dict(),
+            **self.policies,
         }
+
+    @property
+    def policies(self) -> dict[str, Any]:
+        """What is chosen of batches and arrivals, by argument, where it is no default."""
+        found: dict[str, Any] = {}
+        if self.batch > 1:
+            found |= {"batch": self.batch, "batch_failures": self.batch_failures}
+        if self.while_running != "enqueue":
+            found["while_running"] = self.while_running
+        return found
 
     @classmethod
     def from_dict(
@@ -413,7 +497,7 @@ class Scenario:
 
     def __repr__(self) -> str:
         events = ", ".join(
-            each.event if len(self.instances) == 1 else f"{each.key}: {each.event}"
+            each.words if len(self.instances) == 1 else f"{each.key}: {each.words}"
             for each in self.events
         )
         parts = [f"{self.chart.name!r}", f"[{events}]", f"workers={self.workers}", self.queue]
@@ -421,6 +505,7 @@ class Scenario:
         parts += [f"{name}={n}" for name, n in self.faults._asdict().items() if n]
         if self.max_receives is not None:
             parts.append(f"max_receives={self.max_receives}")
+        parts += [f"{name}={value}" for name, value in self.policies.items()]
         if self.timing != "any":
             parts.append(f"timing={self.timing}")
         if self.old is not None:
@@ -452,10 +537,10 @@ def _whole(where: str, value: object, least: int) -> None:
         )
 
 
-def _queue(queue: object) -> str:
-    if not isinstance(queue, str) or queue not in DISCIPLINES:
-        raise _unknown("queue", queue, DISCIPLINES)
-    return queue
+def _named(where: str, name: object, known: Collection[str]) -> str:
+    if not isinstance(name, str) or name not in known:
+        raise _unknown(where, name, known)
+    return name
 
 
 def _names(where: str, names: object, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -505,12 +590,6 @@ def _results(results: object, services: list[str]) -> FrozenDict | None:
         if name not in services:
             raise _unknown("results", name, services)
     return freeze_object(dict(results), where="results")
-
-
-def _timing(timing: object) -> str:
-    if not isinstance(timing, str) or timing not in TIMINGS:
-        raise _unknown("timing", timing, TIMINGS)
-    return timing
 
 
 def _by_service(where: str, given: object, services: list[str]) -> Mapping[str, Any]:
@@ -578,7 +657,7 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
     read_before = all(isinstance(each, Arrival) for each in events)  # by `replace`
     if read_before and len({each.key for each in events}) == keys:
         return tuple(events)
-    if keys > 1 and not all(isinstance(each, (str, enum.Enum)) for each in events):
+    if keys > 1 and not all(isinstance(each, (str, enum.Enum, NoneType)) for each in events):
         raise _refusal("keys", "names a number of instances, and the events have keys already")
     return tuple(
         _message(each, f"events[{index}]", f"{name}-{number}")
@@ -588,12 +667,18 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
 
 
 def _message(spec: object, where: str, key: str) -> Arrival:
-    if isinstance(spec, (str, enum.Enum)):
+    if isinstance(spec, (str, enum.Enum, NoneType)):
         spec = (key, spec)
+    if isinstance(spec, Arrival) and spec.starts:
+        return spec
     if not isinstance(spec, (tuple, list)) or not 2 <= len(spec) <= 3:
         raise _refusal(where, f"is {shorten(spec)}; 'E', (key, 'E') or (key, 'E', data) is needed")
     if not isinstance(spec[0], str) or not spec[0]:
         raise _refusal(where, f"has the key {shorten(spec[0])}; text that is not empty is needed")
+    if spec[1] is None:
+        if len(spec) == 3 and spec[2] is not None:
+            raise _refusal(where, "starts the instance without an event, so it has no data")
+        return Arrival(spec[0], START_EVENT.name)
     try:
         event = external_event(spec[1], spec[2] if len(spec) == 3 else None)
     except (InvalidEventError, SettlesimError) as error:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from settlesim.chart.strict_json import FrozenDict
-from settlesim.sim.contexts import rest_words
+from settlesim.chart.strict_json import FrozenDict, JSONValue
+from settlesim.sim.contexts import rest_words, with_history
 
 __all__ = [
     "Criterion",
@@ -29,6 +29,9 @@ class Kind(enum.Enum):
     LOAD = "l"
     CALL = "c"
     """A service comes back, or raises by itself."""
+    EFFECT = "w"
+    """A service has its effect on the world and has not come back yet. It is a step only where
+    something runs beside the service."""
     DELAY = "a"
     """A delay passes inside a handler (``after``)."""
     FAIL = "f"
@@ -53,6 +56,8 @@ class Kind(enum.Enum):
     """The later version of the chart takes over: workers that receive from now on have it."""
     DUPLICATE = "u"
     """The queue delivers a message again that was deleted."""
+    ARRIVE = "n"
+    """A new event arrives, where it makes a difference what is handled then."""
 
     @property
     def is_fault(self) -> bool:
@@ -61,8 +66,8 @@ class Kind(enum.Enum):
 
     @property
     def is_of_handler(self) -> bool:
-        """Whether a handler takes it: no fault, no end of a delay, and no deployment."""
-        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY}
+        """Whether a handler takes it: no fault, no end of a delay, deployment or arrival."""
+        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY, Kind.ARRIVE}
 
 
 _FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
@@ -78,7 +83,7 @@ class Step(NamedTuple):
     """The ordinal of the delivery of that message that it belongs to, from 1."""
     choice: int = 1
     """Which of several services or delays, or of several errors, from 1: in the order of their
-    start."""
+    start. Of a receive: how many messages it receives."""
 
     @property
     def handler(self) -> tuple[int, int]:
@@ -114,7 +119,8 @@ class MessageView(NamedTuple):
     key: str
     event: str
     status: str
-    """``visible``, ``in flight``, ``deleted`` or ``dead``."""
+    """``visible``, ``in flight``, ``deleted`` or ``dead``; or what a policy has done with it:
+    ``refused``, ``dropped``, ``cancelled`` or ``rolled back``; ``not sent`` before it arrives."""
     receives: int
 
 
@@ -133,6 +139,10 @@ class DeliveryView(NamedTuple):
     """Whether its receipt is still good: the newest, and the message is in flight."""
     inside: tuple[str, ...] = ()
     """Where it is by itself: the node whose service runs, or the leaves that it would save."""
+    batch: tuple[int, ...] = ()
+    """The messages that were received together; none where this one came alone."""
+    leader: tuple[int, int] | None = None
+    """Message and delivery of the first of them, after which the steps of all are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +210,31 @@ class Ending:
     is not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
-
+    history: tuple[FrozenDict, ...] = ()
+    """Per instance: what the history states of the chart remember, by their names."""
+    excluded: tuple[int, ...] = ()
+    """The events that were refused, dropped, cancelled or rolled back, by what `while_running` of
+    the scenario says. They are in no serial run that it is compared with."""
     telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """The fields of the context that tell it apart from the other endings that it was found
-    with, and from that of the order of arrival; none where the leaves do."""
+    """The fields that tell it apart from the other endings that it was found with, and from that
+    of the order of arrival; none where the leaves do. See `rests`."""
+
+    @property
+    def rests(self) -> tuple[tuple[str, tuple[str, ...], dict[str, JSONValue]], ...]:
+        """Per instance: key, configuration, and the fields that may tell endings apart.
+
+        These are the fields of the context, and ``history NAME`` for what a history state
+        remembers.
+        """
+        histories = self.history or (FrozenDict(),) * len(self.store)
+        return tuple(
+            (key, leaves, with_history(context, remembered))
+            for (key, leaves, context), remembered in zip(self.store, histories, strict=True)
+        )
 
     @property
     def label(self) -> str:
-        """Where the instances rest, in a few words; of the context what tells endings apart."""
+        """Where the instances rest, in a few words; of the fields those that tell endings apart."""
         return "; ".join(
-            rest_words((leaves, context), self.telling) for _, leaves, context in self.store
+            rest_words((leaves, fields), self.telling) for _, leaves, fields in self.rests
         )

@@ -137,6 +137,7 @@ _IMPOSSIBLE: Final = {
     Kind.RECEIVE: "{} can not be received yet",
     Kind.LOAD: "the handler of {} can not load here",
     Kind.CALL: "no service of {} can be done here",
+    Kind.EFFECT: "no service of {} can have its effect here",
     Kind.DELAY: "no delay of {} can pass here",
     Kind.TIMEOUT: "no service of {} can run out of time here",
     Kind.FAIL: "no service of {} can fail here",
@@ -150,6 +151,7 @@ _IMPOSSIBLE: Final = {
     Kind.DUE: "{} cannot be due here",
     Kind.DEPLOY: "the later version cannot take over at {} here",
     Kind.DUPLICATE: "{} can not be delivered twice here",
+    Kind.ARRIVE: "{} cannot arrive here",
 }
 """What can not be done, by what is done in the other schedule."""
 

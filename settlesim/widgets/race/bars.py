@@ -63,8 +63,8 @@ def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None
     """Return which bar stands for an ending; None where none does."""
     if exploration is None or ending is None:
         return None
-    wanted = (ending.store, ending.effects, ending.dead)
-    bars = [(each.store, each.effects, each.dead) for each in in_order(exploration)]
+    wanted = (ending.store, ending.effects, ending.dead, ending.excluded)
+    bars = [(each.store, each.effects, each.dead, each.excluded) for each in in_order(exploration)]
     return bars.index(wanted) if wanted in bars else None
 
 
@@ -74,7 +74,7 @@ def bars_part(state: State) -> dict[str, Any] | None:
     if exploration is None:
         return None
     endings = in_order(exploration)
-    events = [each.event for each in exploration.scenario.messages]
+    events = [each.words for each in exploration.scenario.messages]
     labels = labels_of(endings, events)
     return {
         "verdict": _verdict(exploration),
