@@ -49,6 +49,15 @@ names = [each.name for each in threading.enumerate() if "settlesim-s" in each.na
 tasks = [each for each in asyncio.all_tasks() if "settlesim" in repr(each)]
 print(len(get_ipython().kernel.comm_manager.comms), len(tasks), names, seen)"""
 
+BOX = """from ipywidgets import Text, VBox, interactive_output
+from traitlets import dlink
+from settlesim.gallery import count
+panel, label = count.panel(speed="at once"), Text()
+dlink((panel, "snapshot"), (label, "value"),
+      lambda snapshot: f"{snapshot.configuration[0]} at revision {snapshot.revision}")
+def tell(snapshot):
+    print("now in", snapshot.configuration[0])
+VBox([panel, label, interactive_output(tell, {"snapshot": panel})])"""
 EVERY_PANEL = [
     "from settlesim.gallery import order\nfrom settlesim.sim import Scenario\n"
     "from settlesim.widgets import RacePanel, StorePanel, queue_lab\n"
@@ -210,7 +219,7 @@ def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNoteb
     panel.locator(".chart-box svg").wait_for()
     wait_for(panel, "printing")
     assert panel.locator(".settlements li").count() == 2
-    panel.get_by_label("what print_label returns, as JSON").fill('{"label": "x"}')
+    panel.get_by_label("what print_label returns").fill('{"label": "x"}')
     press(panel, "print_label is done")
     wait_for(panel, "shipped")
     race.locator(".bars-box svg").wait_for()
@@ -268,6 +277,23 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     assert not notebook.is_trusted()
     assert twins_seen(page) == EVERY_TWIN
     shoot_lab(page, "untrusted")
+
+
+def test_a_panel_in_a_box_is_played_and_another_widget_follows(
+    page: Page, server: str, lab_folder: Path
+) -> None:
+    """It is a widget like any other: in a box, linked, observed by `interactive_output`."""
+    path = lab_folder / "notebooks" / "box.ipynb"
+    write_notebook(path, BOX)
+    notebook = LabNotebook(page, server, path.name)
+    notebook.run_all()
+    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
+    panel = page.locator(".widget-vbox .chart-panel")
+    expect(panel).to_have_count(1)
+    press(panel, "COUNT")
+    wait_for(panel, "even")
+    expect(page.locator(".widget-text input")).to_have_value("even at revision 1")
+    expect(page.locator(".jp-OutputArea-output", has_text="now in even")).not_to_have_count(0)
 
 
 def twins_seen(page: Page) -> list[tuple[bool, bool]]:

@@ -44,19 +44,19 @@ function takeSeat(model, render) {
   };
   let whole = null;
   let over = false;
-  const follow = () => (whole.comm_live ? start() : stop()); // it ends with a restart
+  const followKernel = () => (whole.comm_live ? start() : stop()); // it ends with a restart
   const forgetKernel = whenKernelEnds(model, stop);
-  const begin = async () => {
+  const sitDown = async () => {
     whole = await wholeModel(model, name.slice(SEAT.length));
     if (over) return;
-    whole?.on("comm_live_update", follow);
+    whole?.on("comm_live_update", followKernel);
     if (!whole || whole.comm_live) start();
   };
-  begin(); // not awaited: views of the same model would wait as well
+  sitDown(); // not awaited: views of the same model would wait as well
   return () => {
     over = true;
     forgetKernel();
-    whole?.off("comm_live_update", follow);
+    whole?.off("comm_live_update", followKernel);
     stop();
   };
 }

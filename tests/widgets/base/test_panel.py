@@ -11,11 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
+import ipywidgets
 import pytest
+import traitlets
+from ipywidgets.widgets.widget import _instances
 
 from settlesim.errors import InvalidValueError, MissingExtraError, RenderError
 from settlesim.widgets.base import hosting
 from settlesim.widgets.base.hosting import CellWatch
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.base.seat import seat_html
 
@@ -31,6 +35,12 @@ class Tally(Panel):
         super().__init__()
         self.show(count=0)
         self.stopped = 0
+
+    @observable
+    def count(self) -> int:
+        """Return how far it has counted."""
+        found: int = self.parts["count"]
+        return found
 
     def on_add(self, by: int) -> None:
         """Add."""
@@ -65,7 +75,10 @@ def test_a_message_calls_the_method_of_its_kind() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [None, 3, "add", [], {}, {"kind": 3}, {"kind": "nothing"}, {"kind": "add"}, {"kind": "__init"}],
+    [
+        *(None, 3, "add", [], {}, {"kind": 3}, {"kind": "nothing"}, {"kind": "add"}),
+        *({"kind": kind, "callback": print} for kind in ("__init", "msg", "trait_change")),
+    ],
 )
 def test_a_message_that_makes_no_sense_is_an_error_in_the_panel(message: Any) -> None:
     """Nothing is raised into the kernel's log, and the panel goes on."""
@@ -329,3 +342,67 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosting, "REQUIRED", ("ipywidgets", "nothing_of_that_name"))
     with pytest.raises(MissingExtraError, match=r"Tally needs 'nothing_of_that_name'.*\[lab\]"):
         Tally()
+
+
+# --- a panel is a widget ----------------------------------------------------------------------
+
+
+def test_an_observed_property_tells_its_changes() -> None:
+    """Once for all that is set together, and not where nothing has changed."""
+    panel = Tally()
+    heard: list[tuple[int, int]] = []
+    panel.observe(lambda change: heard.append((change["old"], change["new"])), "count")
+    panel.receive({"kind": "add", "by": 3})
+    panel.show(thread=1)
+    with panel.together():
+        panel.show(count=4)
+        panel.show(count=5)
+    assert heard == [(0, 3), (3, 5)]
+    panel.unobserve_all()
+    panel.show(count=6)
+    assert len(heard) == 2
+
+
+def test_an_observed_property_is_linked_but_not_written() -> None:
+    """Another widget follows it."""
+    panel, label = Tally(), ipywidgets.IntText()
+    traitlets.dlink((panel, "count"), (label, "value"))
+    panel.receive({"kind": "add", "by": 3})
+    assert label.value == panel.count == 3
+    with pytest.raises(traitlets.TraitError, match="read-only"):
+        panel.count = 4
+
+
+def test_an_error_of_an_observer_is_shown_in_the_panel() -> None:
+    """As one of the panel's own, and the panel goes on."""
+    panel = Tally()
+    panel.observe(lambda change: 1 // 0, "count")
+    panel.receive({"kind": "add", "by": 3})
+    assert isinstance(panel.errors[0], ZeroDivisionError)
+    assert panel.parts["count"] == 3
+
+
+@pytest.mark.usefixtures("live")
+def test_a_panel_stands_in_a_box() -> None:
+    """Its model is opened for that and not before; closing it closes all of it."""
+    before = len(_instances)
+    panel = Tally()
+    assert panel.comm is None
+    assert len(_instances) == before
+    box = ipywidgets.VBox([panel])
+    assert box.get_state()["children"] == [f"IPY_MODEL_{panel.model_id}"]
+    assert panel.get_state()["children"] == [f"IPY_MODEL_{panel.widget.model_id}"]
+    panel.close()
+    assert panel.comm is None
+    box.layout.close()
+    box.close()
+    assert len(_instances) == before
+    assert panel._repr_mimebundle_()["text/plain"] == "<Tally: 0>"
+
+
+def test_completion_offers_what_a_person_may_call() -> None:
+    """Neither a widget's inside nor what answers the page."""
+    offered = dir(Tally())
+    assert {"close", "count", "errors", "observe", "widget"} <= set(offered)
+    for name in ("on_add", "on_msg", "comm", "keys", "hold_sync", "receive", "send", "_handle"):
+        assert name not in offered
