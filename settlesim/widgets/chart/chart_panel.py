@@ -9,13 +9,13 @@ from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import Snapshot, check_key
 from settlesim.chart.strict_json import JSONValue, decode
+from settlesim.display import Direction
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.settling import Settlement
 from settlesim.store import MemoryStore
 from settlesim.view.chart.diagram import draw
-from settlesim.view.chart.drawing import Direction
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.paced_clock import PacedClock
 from settlesim.widgets.base.panel import Panel

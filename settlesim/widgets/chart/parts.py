@@ -6,8 +6,8 @@ from typing import Any
 
 from settlesim.chart import Chart, TransitionKind
 from settlesim.chart.secrets import hide_in_snapshot
+from settlesim.display import Direction
 from settlesim.errors import RenderError
-from settlesim.view.chart.drawing import Direction
 from settlesim.widgets.base.live_svg import fitting_picture
 from settlesim.widgets.chart.instance import PastEvent, Stage
 from settlesim.widgets.chart.page_state import (
