@@ -12,7 +12,7 @@ Rules
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -27,6 +27,11 @@ from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progre
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.contexts import telling_fields
 from settlesim.sim.model import EndingIdentity, Model, State
+from settlesim.sim.property_results import (
+    PropertyResult,
+    judged_properties,
+    unjudged_properties,
+)
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED, Graph, count, search
@@ -92,6 +97,8 @@ class Exploration:
     """Ways to the outcomes that only walks have met."""
     _doubts: tuple[str, ...] = field(repr=False, default=())
     """Why nothing is proved although the search was complete."""
+    properties: tuple[PropertyResult, ...] = ()
+    """What was found out about the scenario's own properties, in their order."""
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
@@ -191,6 +198,20 @@ class Exploration:
         walked = [way for outcome, way in self._walked.items() if wanted(outcome)]
         return min(walked, key=lambda way: (way.faults, way.switches, len(way)), default=None)
 
+    def result_of(self, name: str) -> PropertyResult:
+        """Return what was found out about one of the scenario's properties.
+
+        Raises
+        ------
+        KeyError
+            It has none of that name.
+        """
+        for each in self.properties:
+            if each.name == name:
+                return each
+        names = ", ".join(repr(each.name) for each in self.properties) or "none"
+        raise KeyError(f"there is no property {name!r}; known are {names}")
+
     # --- the certificate ------------------------------------------------------------------
 
     @cached_property
@@ -214,6 +235,7 @@ class Exploration:
             "interleavings": self.interleavings,
             "endings": len(self.endings),
             "verdict": self.verdict.value,
+            "properties": {each.name: each.verdict.value for each in self.properties},
             "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
         }
 
@@ -318,6 +340,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         reason = INTERRUPTED
     totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
     doubts = (*model.moves.gaps, *model.moves.doubts)
+    properties = _properties(model, graph, reason, doubts, reporter)
     serializable = scenario.criterion is Criterion.SERIALIZABLE
     serial = Serial(model, MOST if serializable or not reason else FEW)
     try:
@@ -337,13 +360,39 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         serial,
         {each: way.schedule for each, way in walked.items()},
         doubts,
+        properties,
     )
+
+
+def _properties(
+    model: Model, graph: Graph, reason: str, doubts: Sequence[str], reporter: Reporter
+) -> tuple[PropertyResult, ...]:
+    """Judge the scenario's properties; after an interrupt nothing is known of them."""
+    if reason == INTERRUPTED:
+        return unjudged_properties(model, INTERRUPTED)
+    states = len(graph.states)
+    try:
+        return judged_properties(
+            model, graph, doubts, lambda text: reporter.report(states, states, text)
+        )
+    except KeyboardInterrupt:
+        return unjudged_properties(model, INTERRUPTED)
 
 
 def unexplored(scenario: Scenario, reason: str, table: CompiledChart | None = None) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
     model = Model(scenario, table)
-    return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
+    return Exploration(
+        scenario,
+        (),
+        1,
+        0,
+        False,
+        reason,
+        model,
+        Serial(model),
+        properties=unjudged_properties(model, reason),
+    )
 
 
 _Totals: TypeAlias = dict[EndingIdentity, tuple[int, Fraction]]

@@ -49,6 +49,8 @@ from settlesim.sim.assumptions import (
 from settlesim.sim.compiled import durable_delays
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
+from settlesim.sim.observation import Vocabulary
+from settlesim.sim.properties import Property, checked_properties
 from settlesim.sim.terms import Criterion
 
 __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
@@ -80,6 +82,7 @@ _KEYS: Final = (
     "errors",
     "timers",
     "old",
+    "properties",
 )
 _TIMERS: Final = 4
 """How often a timer may come where the scenario does not say so: at most as often as events."""
@@ -156,6 +159,9 @@ class Scenario:
     timers
         How often each delay of a settled state may come, for each instance. None for as often as
         the instance has events, up to 4. Where one could come more often, nothing is proved.
+    properties
+        Questions of your own, each with a verdict: made by `always`, `never`, `eventually` and
+        `sometimes`.
 
     Raises
     ------
@@ -191,6 +197,7 @@ class Scenario:
     errors: Mapping[str, tuple[ServiceError, ...]]
     timers: int
     old: Chart | None
+    properties: tuple[Property, ...]
 
     def __init__(
         self,
@@ -212,6 +219,7 @@ class Scenario:
         errors: Mapping[str, Iterable[Any]] | None = None,
         timers: int | None = None,
         old: Chart | None = None,
+        properties: Iterable[Property] = (),
     ) -> None:
         set_ = object.__setattr__
         set_(self, "chart", _chart(chart))
@@ -239,6 +247,7 @@ class Scenario:
             timers = min(max(counts.values()), _TIMERS)
         _whole("timers", timers, 0)
         set_(self, "timers", timers)
+        set_(self, "properties", checked_properties(properties, self.vocabulary))
         self._check_sense()
 
     def _check_sense(self) -> None:
@@ -324,6 +333,21 @@ class Scenario:
         )
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that a question about the scenario may have."""
+        charts = [self.chart, *([] if self.old is None else [self.old])]
+        nodes = [node for chart in charts for node in chart.states]
+        return Vocabulary(
+            states=tuple(dict.fromkeys(node.name for node in nodes)),
+            services=tuple(
+                dict.fromkeys(each.src for node in nodes for each in node.invoke if each.effect)
+            ),
+            events=tuple(dict.fromkeys(each.event for each in self.messages)),
+            keys=self.instances,
+            fields=tuple(dict.fromkeys(name for chart in charts for name in chart.context)),
+        )
+
+    @property
     def assumptions(self) -> Assumptions:
         """What is known of time and of errors."""
         return Assumptions(self.timing, self.durations, self.errors, self.timers)
@@ -355,6 +379,7 @@ class Scenario:
             },
             "timers": self.timers,
             "old": None if self.old is None else self.old.to_dict(),
+            "properties": [each.to_dict() for each in self.properties],
         }
 
     @classmethod
@@ -398,14 +423,15 @@ class Scenario:
 
     def _parts(self) -> str:
         record = self.to_dict()
-        del record["chart"], record["old"]
+        del record["chart"], record["old"], record["properties"]
         return encode(record)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scenario):
             return NotImplemented
         charts = (self.chart, self.old) == (other.chart, other.old)
-        return charts and self._parts() == other._parts()
+        same = charts and self._parts() == other._parts()
+        return same and self.properties == other.properties
 
     def __hash__(self) -> int:
         return hash((self.chart, self._parts()))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import DISCIPLINES, Exploration, Faults, Kind, Scenario, explore, replay, sample
-from settlesim.sim.export import to_promela
+from settlesim.sim.promela import to_promela
 from tests.sim.charts import patient
 from tests.sim.naive import Chart as NaiveChart
 from tests.sim.naive import (

@@ -26,8 +26,8 @@ from settlesim.sim import (
     replay,
     sample,
 )
-from settlesim.sim.export import to_pytest
 from settlesim.sim.model import table_for
+from settlesim.sim.pytest_text import to_pytest
 
 PAIR = Scenario(order, ["PAY", "CANCEL"])
 LOST = "r1 l1 c1 r2 l2 s2 d2 s1 d1"

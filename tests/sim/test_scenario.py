@@ -22,7 +22,7 @@ from settlesim.sim import (
     random_walk,
     replay,
 )
-from settlesim.sim.export import to_promela
+from settlesim.sim.promela import to_promela
 
 _EMPTY = freeze_object({}, where="context")
 
