@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from keyword import iskeyword
 from typing import TYPE_CHECKING
@@ -19,12 +20,16 @@ __all__ = ["to_pytest"]
 _PLACE = re.compile(r"([\w.]+):((\w+)(?:\([\w\s,=.'\"-]*\))?)")
 
 
-def to_pytest(scenario: Scenario, schedule: Schedule | str, chart: str) -> str:
-    """Return a test, as source text, that replays a schedule and checks its ending.
+def to_pytest(scenario: Scenario, schedule: Schedule | str | None, chart: str) -> str:
+    """Return a test, as source text: that a schedule ends as it does now, or that none ends wrong.
 
     Parameters
     ----------
-    schedule : of the scenario, as a value or a text
+    schedule
+        With a schedule of the scenario, as a value or a text, the test asserts what is there now:
+        it replays the schedule and checks its ending. With None it asserts that no defect is
+        there: it explores the scenario, and fails until the criterion and all properties are
+        proved.
     chart : where the test finds the chart: ``package.module:name`` or ``...:name(3)``
 
     Raises
@@ -32,17 +37,30 @@ def to_pytest(scenario: Scenario, schedule: Schedule | str, chart: str) -> str:
     ReplayDivergedError
         The scenario does not follow the schedule.
     SimulationError
-        The schedule does not go to the end, or `chart` is no such place.
+        The schedule does not go to the end, `chart` is no such place, or a property is asked by a
+        function of Python, which has no source text.
     """
+    place = _place(chart)
+    if scenario.old is not None:
+        reason = "has two versions of its chart, and a test is written for one"
+        raise SimulationError(where="scenario", reason=reason)
+    lines = _absence(scenario, place) if schedule is None else _presence(scenario, schedule, place)
+    return "\n".join(lines) + "\n"
+
+
+def _place(chart: str) -> re.Match[str]:
+    """Read where the test finds the chart."""
     place = _PLACE.fullmatch(chart)
     names = [] if place is None else [*place[1].split("."), place[3]]
     if place is None or not all(each.isidentifier() and not iskeyword(each) for each in names):
         raise SimulationError(
             where="chart", reason=f"is {shorten(chart)}; 'package.module:name' is needed"
         )
-    if scenario.old is not None:
-        reason = "has two versions of its chart, and a test is written for one"
-        raise SimulationError(where="scenario", reason=reason)
+    return place
+
+
+def _presence(scenario: Scenario, schedule: Schedule | str, place: re.Match[str]) -> list[str]:
+    """Return a test that replays a schedule."""
     played = replay(scenario, schedule)
     if played.ending is None:
         raise SimulationError(
@@ -52,7 +70,7 @@ def to_pytest(scenario: Scenario, schedule: Schedule | str, chart: str) -> str:
     module, expression, name = place.groups()
     ending = played.ending
     store = [(key, leaves, thaw(context)) for key, leaves, context in ending.store]
-    lines = [
+    return [
         f"from {module} import {name}",
         "from settlesim.sim import Scenario, replay",
         "",
@@ -72,7 +90,57 @@ def to_pytest(scenario: Scenario, schedule: Schedule | str, chart: str) -> str:
         f"    assert ending.fifo is {ending.fifo}",
         f"    assert played.anomalies == {played.anomalies!r}",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _absence(scenario: Scenario, place: re.Match[str]) -> list[str]:
+    """Return a test that explores the scenario."""
+    module, expression, name = place.groups()
+    asked = _properties(scenario)
+    names = sorted({"Scenario", "Verdict", "explore", *_made_by(asked)}, key=_ruff_order)
+    lines = [
+        f"from {module} import {name}",
+        f"from settlesim.sim import {', '.join(names)}",
+        "",
+        "",
+        f"def {_function_name(scenario, right=True)}() -> None:",
+        '    """No schedule ends wrong."""',
+        "    scenario = Scenario(",
+        f"        {expression},",
+        *(f"        {line}," for line in _arguments(scenario)),
+        *([f"        properties=[{', '.join(asked)}],"] if asked else []),
+        "    )",
+        "    found = explore(scenario)",
+        '    assert found.verdict is Verdict.PROVED, f"{found}: {found.counterexample}"',
+    ]
+    if asked:
+        lines += [
+            "    for result in found.properties:",
+            '        assert result.verdict is Verdict.PROVED, f"{result}: {result.schedule}"',
+        ]
+    return lines
+
+
+def _properties(scenario: Scenario) -> list[str]:
+    """Return the properties as source text."""
+    for each in scenario.properties:
+        if each.reads_revision:
+            reason = "is asked by a function of Python, which has no source text here"
+            raise SimulationError(where=f"property {each.name!r}", reason=reason)
+    return [repr(each) for each in scenario.properties]
+
+
+def _made_by(asked: list[str]) -> set[str]:
+    """Return the functions that the source text of properties calls."""
+    nodes = (node for text in asked for node in ast.walk(ast.parse(text)))
+    return {
+        node.func.id
+        for node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+
+def _ruff_order(name: str) -> tuple[bool, str]:
+    return name[0].islower(), name
 
 
 def _docstring(text: str) -> str:
