@@ -362,6 +362,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   const scheduler = new Scheduler(send);
   const charts = new Charts();
   const bars = new Bars(life, send, transport.shortest);
+  const properties = new Properties(send);
   const path = new Path(send);
   const verdict = h("p", { class: "verdict" });
   const note = h("p", { class: "remark", hidden: true });
@@ -376,7 +377,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
       h("div", { class: "tables" },
         h("section", { "aria-label": "the store" }, h("h4", {}, "The store"), store),
         h("section", {}, hands, workers))),
-    h("section", { "aria-label": "the lanes" }, lanes), path.element, charts.element, bars.element);
+    h("section", { "aria-label": "the lanes" }, lanes), path.element, charts.element, bars.element, properties.element);
   life.parts(["about"], (about) => { top.paint(about); charts.about(about); hands.textContent = `The ${about.hands}s`; lanes.style.minHeight = ""; lanes.dataset.height = 0; });
   life.parts(["rows", "budgets"], (rows, budgets) => scheduler.paint(rows, budgets));
   life.parts(["place", "rows"], (place, rows) => transport.paint(place, rows));
@@ -388,6 +389,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   life.parts(["charts", "chart"], (found) => charts.paint(found));
   life.parts(["search"], (state) => bars.search(state));
   life.parts(["bars"], (found) => bars.paint(found));
+  life.parts(["properties"], (found) => properties.paint(found || []));
   life.parts(["verdict", "bars"], (found) => { verdict.replaceChildren(...verdictLine(found)); bars.here(found.bar); });
   life.parts(["path"], (found) => path.paint(found));
   listenToKeys(root, life, scheduler, send);

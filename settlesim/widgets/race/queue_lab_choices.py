@@ -205,7 +205,8 @@ def options_of(chart: Chart) -> dict[str, Any]:
 def code_of(scenario: Scenario, start: str | None = None) -> str:
     """Return what to write in a cell to explore the same scenario.
 
-    The chart is called as it calls itself, or `chart` where that is no name of Python.
+    The chart is called as it calls itself, or `chart` where that is no name of Python; where there
+    are properties, they are called `properties`.
 
     Parameters
     ----------
@@ -234,6 +235,8 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
     if scenario.criterion is Criterion.FIFO:
         del named["criterion"]
     parts += [f"{name}={_source(value)}" for name, value in named.items() if value]
+    if scenario.properties:
+        parts.append("properties=properties")
     call = f"explore(Scenario({', '.join(parts)}))"
     return f"from settlesim.sim import Scenario, explore\n{call}"
 
