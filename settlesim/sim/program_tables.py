@@ -12,7 +12,7 @@ from settlesim.sim.program_nodes import Branch, ProgramNodeKind
 __all__ = ["ProgramTables", "plain_refusal"]
 
 _MAX_NODES: Final = 32_000  # a short of Promela has 16 bits
-_MAX_WORK: Final = 200_000  # situations of an instance
+_MAX_WORK: Final = 50_000  # situations of an instance
 
 
 def plain_refusal(reason: str) -> SimulationError:

@@ -134,7 +134,7 @@ def test_what_promela_cannot_say_is_refused_with_the_reason() -> None:
     for reason, scenario in [
         ("monitors", Scenario(append_log(2), events, monitors=["lost update"])),
         ("256 events|257 processes", Scenario(counter(0), ["INC"] * 256)),
-        ("more than 200000 situations", Scenario(counter(0), ["INC"] * 30)),
+        ("more than 50000 situations", Scenario(counter(0), ["INC"] * 30)),
         (
             "property 'x' is asked by a function of Python",
             Scenario(order, ["PAY"], properties=[never("x", lambda seen: seen.ended)]),
