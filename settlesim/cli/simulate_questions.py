@@ -14,7 +14,7 @@ from settlesim.cli.text import plain
 from settlesim.errors import SimulationError
 
 if TYPE_CHECKING:
-    from settlesim.sim import Exploration, Finding, PropertyResult, Scenario
+    from settlesim.sim import Exploration, FoundSchedule, PropertyResult, Scenario
 
 __all__ = [
     "export_options",
@@ -125,7 +125,7 @@ def property_record(result: PropertyResult) -> dict[str, Any]:
     }
 
 
-def finding_record(found: Finding) -> dict[str, Any]:
+def finding_record(found: FoundSchedule) -> dict[str, Any]:
     """Return what came of ``--find`` as plain JSON."""
     return {
         "scenario": found.scenario.to_dict(),

@@ -11,13 +11,16 @@ from settlesim.sim.compare import (
     GridCell,
     ProtectionGrid,
     compare,
+    compare_batch_failures,
+    compare_policies,
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
 from settlesim.sim.explore import Exploration, explore
-from settlesim.sim.find import Finding, find
+from settlesim.sim.find import FoundSchedule, find
 from settlesim.sim.monitors import MONITORS, Monitor
 from settlesim.sim.observation import EffectView, Observation, Vocabulary
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.predicate_text import parse_predicate
 from settlesim.sim.predicates import (
     Predicate,
@@ -55,9 +58,11 @@ from settlesim.sim.terms import (
 )
 
 __all__ = [
+    "BATCH_FAILURES",
     "DISCIPLINES",
     "FAULT_ROWS",
     "MONITORS",
+    "POLICIES",
     "PROTECTIONS",
     "TIMINGS",
     "Arrival",
@@ -69,7 +74,7 @@ __all__ = [
     "Ending",
     "Exploration",
     "Faults",
-    "Finding",
+    "FoundSchedule",
     "Frame",
     "GridCell",
     "InstanceView",
@@ -92,6 +97,8 @@ __all__ = [
     "Vocabulary",
     "always",
     "compare",
+    "compare_batch_failures",
+    "compare_policies",
     "context_is",
     "dead_letter",
     "effect",

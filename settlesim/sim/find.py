@@ -9,16 +9,17 @@ from settlesim import display
 from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.model import Model, State
+from settlesim.sim.models import model_of
 from settlesim.sim.observation import Observation
 from settlesim.sim.observer import Observer
 from settlesim.sim.properties import Question, sometimes
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import MOST, Serial
-from settlesim.sim.shortest import Route, WatchedModel, shortest_to_end, shortest_to_state
+from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
 from settlesim.sim.terms import Criterion
 
-__all__ = ["Finding", "find"]
+__all__ = ["FoundSchedule", "find"]
 
 _LIMIT: Final = 500_000
 """How many states are looked at unless something else is said."""
@@ -26,7 +27,7 @@ _NAME: Final = "what is looked for"
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class FoundSchedule:
     """What came of looking for a state: a schedule, or that there is none, or neither.
 
     Examples
@@ -78,12 +79,12 @@ class Finding:
         return f"not known: {self.reason}"
 
     def __repr__(self) -> str:
-        return f"<Finding {self}>"
+        return f"<FoundSchedule {self}>"
 
 
 def find(
     scenario: Scenario, predicate: Question, *, passing: bool = False, limit: int = _LIMIT
-) -> Finding:
+) -> FoundSchedule:
     """Find the shortest schedule to a state in which a predicate holds.
 
     Parameters
@@ -109,7 +110,7 @@ def find(
     if type(limit) is not int or limit < 1:
         reason = f"is {shorten(limit)}; a whole number, 1 or more, is needed"
         raise SimulationError(where="limit", reason=reason)
-    model = Model(scenario.replace(properties=[sometimes(_NAME, predicate)]))
+    model = model_of(scenario.replace(properties=[sometimes(_NAME, predicate)]))
     observer = Observer(model, {_NAME: predicate})
     with model.services_together():
         if passing:
@@ -129,10 +130,10 @@ def find(
         verdict = Verdict.PROVED
         seen = _seen_at_the_end(model, observer, found.schedule)
     reason = "; ".join(doubts) if verdict is Verdict.UNDETERMINED else ""
-    return Finding(scenario, verdict, found.schedule, seen, found.states, reason)
+    return FoundSchedule(scenario, verdict, found.schedule, seen, found.states, reason)
 
 
-def _passing(model: Model, observer: Observer, serial: Serial, limit: int) -> Route:
+def _passing(model: Model, observer: Observer, serial: Serial, limit: int) -> ShortestWay:
     """Look for a whole run in which it holds somewhere, with an ending that is allowed."""
     fifo = model.scenario.criterion is Criterion.FIFO
     judged = serial.is_fifo if fifo else serial.is_serializable

@@ -58,7 +58,7 @@ class Observer:
         if len(self._seen_of_phase) < len(self._model.phases):
             self._look_at_new_phases()
         seen = self._seen_of_phase
-        ends = self._model.gate(state[size]).ends
+        ends = self._model.may_end(state)
         key = (ends, *[seen[phase] for phase in state[:size]], *state[size + 1 :])
         found = self._answers.get(key)
         if found is None:

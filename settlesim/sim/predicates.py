@@ -20,11 +20,11 @@ from settlesim.sim.observation import Observation, Vocabulary
 __all__ = [
     "Conjunction",
     "ContextField",
-    "DeadLetter",
     "Disjunction",
     "Effect",
     "Ended",
     "InState",
+    "IsDeadLetter",
     "Negation",
     "Predicate",
     "Waiting",
@@ -279,7 +279,7 @@ class Effect(_Atom):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class DeadLetter(_Atom):
+class IsDeadLetter(_Atom):
     """A message is in the dead-letter queue."""
 
     event: str | None = None
@@ -349,7 +349,7 @@ class Ended(_Atom):
         return "ended()"
 
 
-AnyAtom: TypeAlias = InState | ContextField | Effect | DeadLetter | Waiting | Ended
+AnyAtom: TypeAlias = InState | ContextField | Effect | IsDeadLetter | Waiting | Ended
 
 
 def _problems(names: Vocabulary, **wanted: str | None) -> list[str]:
@@ -438,7 +438,7 @@ def dead_letter(event: str | None = None, key: str | None = None) -> Predicate:
     SimulationError
         A name that is no text.
     """
-    return DeadLetter(_key("dead_letter", event), _key("dead_letter", key))
+    return IsDeadLetter(_key("dead_letter", event), _key("dead_letter", key))
 
 
 def waiting(event: str | None = None, key: str | None = None) -> Predicate:

@@ -26,11 +26,11 @@ from settlesim.sim.model import Model
 from settlesim.sim.predicates import (
     Conjunction,
     ContextField,
-    DeadLetter,
     Disjunction,
     Effect,
     Ended,
     InState,
+    IsDeadLetter,
     Negation,
     Predicate,
     Waiting,
@@ -94,6 +94,8 @@ def _check(scenario: Scenario) -> None:
     reasons = {
         "it has monitors": bool(scenario.monitors),
         "it has a deployment": scenario.old is not None,
+        "it has batches": scenario.batch > 1,
+        "it has a policy for events that arrive": scenario.while_running != "enqueue",
         "it has timers": len(scenario.messages) > len(scenario.events),
         f"it needs {processes} processes; Spin has {_MAX_PROCESSES}": processes > _MAX_PROCESSES,
     }
@@ -467,8 +469,8 @@ class _Writer:
             return "ended"
         if isinstance(part, Effect):
             return self._said_of_effect(part)
-        if isinstance(part, (DeadLetter, Waiting)):
-            status = "DEAD" if isinstance(part, DeadLetter) else "VISIBLE"
+        if isinstance(part, (IsDeadLetter, Waiting)):
+            status = "DEAD" if isinstance(part, IsDeadLetter) else "VISIBLE"
             return _any(
                 [
                     f"status[{place}] == {status}"

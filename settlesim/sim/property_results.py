@@ -34,7 +34,7 @@ from settlesim.sim.properties import Property, PropertyKind, Question
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import Graph, topological
-from settlesim.sim.shortest import Route, WatchedModel, shortest_to_end, shortest_to_state
+from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
 
 __all__ = ["PropertyResult", "judged_properties", "unjudged_properties"]
 
@@ -62,7 +62,7 @@ class PropertyResult:
     >>> print(result)
     refuted: never label and refund; broken in 1,700 of 6,169 interleavings
     >>> print(result.schedule)
-    r1 l1 c1 s1 d1 r2 l2 r3 l3 c3 c2
+    r1 l1 c1 s1 d1 r2 l2 c2 r3 l3 c3
     """
 
     scenario: Scenario
@@ -171,7 +171,7 @@ class _Watch:
         found = self.bits(state)
         return int((bit or found.sets) and not found.clears)
 
-    def route(self, most: int) -> Route:
+    def route(self, most: int) -> ShortestWay:
         """Look for the shortest schedule that breaks the property, or witnesses it."""
         if self.property.kind is PropertyKind.EVENTUALLY:
             watched = WatchedModel(self._model, self.keep, self.first)

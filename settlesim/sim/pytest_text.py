@@ -168,6 +168,7 @@ def _arguments(scenario: Scenario) -> list[str]:
         found.append(f"faults={faults!r}")
     if scenario.max_receives is not None:
         found.append(f"max_receives={scenario.max_receives}")
+    found += [f"{name}={value!r}" for name, value in scenario.policies.items()]
     if scenario.results is not None:
         found.append(f"results={thaw(scenario.results)!r}")
     found += _assumptions(scenario)

@@ -37,7 +37,7 @@ from settlesim.sim.moves import MessagePhase
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.terms import Step
 
-__all__ = ["Route", "WatchedModel", "shortest", "shortest_to_end", "shortest_to_state"]
+__all__ = ["ShortestWay", "WatchedModel", "shortest", "shortest_to_end", "shortest_to_state"]
 
 _Actor: TypeAlias = tuple[int, int]
 _NOBODY: Final[_Actor] = (0, 0)
@@ -52,6 +52,10 @@ class Searched(Protocol):
     @property
     def start(self) -> State:
         """Where it begins."""
+
+    @property
+    def one_message(self) -> bool:
+        """Whether a step changes one message only."""
 
     @property
     def size(self) -> int:
@@ -83,6 +87,7 @@ class WatchedModel:
         self._model = model
         self._keep = keep
         self.start: State = (*model.start, keep(first, model.start))
+        self.one_message = model.one_message
         self.size = model.size
         self.phases = model.phases
 
@@ -126,7 +131,7 @@ def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) 
     return shortest_to_end(model, reached, most).schedule
 
 
-class Route(NamedTuple):
+class ShortestWay(NamedTuple):
     """What came of looking for a schedule."""
 
     schedule: Schedule | None
@@ -136,7 +141,7 @@ class Route(NamedTuple):
     """Whether that were too many before all was seen."""
 
 
-def shortest_to_end(model: Searched, reached: Callable[[State], bool], most: int) -> Route:
+def shortest_to_end(model: Searched, reached: Callable[[State], bool], most: int) -> ShortestWay:
     """Look for the shortest whole run: one whose last state is wanted, and may be the last."""
     guided = _Search(model, reached, most, worst=None, to_end=True)
     if guided.end is None:
@@ -145,7 +150,7 @@ def shortest_to_end(model: Searched, reached: Callable[[State], bool], most: int
     return (guided if exact.end is None else exact).route()
 
 
-def shortest_to_state(model: Searched, reached: Callable[[State], bool], most: int) -> Route:
+def shortest_to_state(model: Searched, reached: Callable[[State], bool], most: int) -> ShortestWay:
     """Look for the shortest schedule to any state that is wanted; a run may go on from there."""
     return _Search(model, reached, most, worst=None, to_end=False).route()
 
@@ -179,16 +184,16 @@ class _Search:
         self._keys: list[int] = []  # a heap
         self.end = self._run()
 
-    def route(self) -> Route:
+    def route(self) -> ShortestWay:
         """Return the way to the end that was found."""
         place = self.end
         if place is None:
-            return Route(None, len(self._states), self._stopped)
+            return ShortestWay(None, len(self._states), self._stopped)
         steps: list[Step] = []
         while place in self._before:
             place, step = self._before[place]
             steps.append(step)
-        return Route(Schedule(tuple(reversed(steps))), len(self._states), self._stopped)
+        return ShortestWay(Schedule(tuple(reversed(steps))), len(self._states), self._stopped)
 
     # --- the search -----------------------------------------------------------------------
 
@@ -259,6 +264,8 @@ class _Search:
 
     def _switches_left(self, state: State, last: _Actor) -> int:
         """Return how many switches are still to come at least."""
+        if not self._model.one_message:  # one step may end the handling of several
+            return 0
         size = self._model.size
         handlers = sum(self._need(phase) for phase in state[:size])
         message, delivery = last

@@ -7,7 +7,7 @@ from typing import Any
 
 from settlesim import display
 from settlesim.errors import RenderError
-from settlesim.sim.find import Finding
+from settlesim.sim.find import FoundSchedule
 from settlesim.sim.property_results import PropertyResult
 from settlesim.sim.replays import replay
 from settlesim.view.schedule.space_time import lanes
@@ -18,9 +18,9 @@ __all__ = ["draw_deciding_schedule"]
 
 
 @display.draw.register(PropertyResult)
-@display.draw.register(Finding)
+@display.draw.register(FoundSchedule)
 def draw_deciding_schedule(
-    value: PropertyResult | Finding,
+    value: PropertyResult | FoundSchedule,
     target: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Picture:
@@ -43,15 +43,15 @@ def draw_deciding_schedule(
     return lanes(replay(value.scenario, value.schedule), target, **options)
 
 
-def _claim(value: PropertyResult | Finding) -> str:
-    if isinstance(value, Finding):
+def _claim(value: PropertyResult | FoundSchedule) -> str:
+    if isinstance(value, FoundSchedule):
         return "The shortest schedule to it"
     return f"{value.verdict.value.upper()} {value.about}"
 
 
 @display.mimebundle.register(PropertyResult)
-@display.mimebundle.register(Finding)
-def _(value: PropertyResult | Finding) -> dict[str, Any]:
+@display.mimebundle.register(FoundSchedule)
+def _(value: PropertyResult | FoundSchedule) -> dict[str, Any]:
     if value.schedule is None:
         return {"text/plain": str(value)}
     try:
