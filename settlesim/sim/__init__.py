@@ -16,6 +16,7 @@ from settlesim.sim.compare import (
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
+from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.find import FoundSchedule, find
 from settlesim.sim.monitors import MONITORS, Monitor
@@ -41,6 +42,7 @@ from settlesim.sim.properties import (
     sometimes,
 )
 from settlesim.sim.property_results import PropertyResult
+from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.pytest_text import to_pytest
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
@@ -56,6 +58,7 @@ from settlesim.sim.terms import (
     MessageView,
     Step,
 )
+from settlesim.sim.timed_walk import TIMES
 
 __all__ = [
     "BATCH_FAILURES",
@@ -64,12 +67,14 @@ __all__ = [
     "MONITORS",
     "POLICIES",
     "PROTECTIONS",
+    "TIMES",
     "TIMINGS",
     "Arrival",
     "Comparison",
     "Criterion",
     "DeliveryView",
     "Discipline",
+    "Distribution",
     "EffectView",
     "Ending",
     "Exploration",
@@ -78,6 +83,7 @@ __all__ = [
     "Frame",
     "GridCell",
     "InstanceView",
+    "Interval",
     "Kind",
     "MessageView",
     "Monitor",
@@ -96,6 +102,7 @@ __all__ = [
     "Verdict",
     "Vocabulary",
     "always",
+    "clopper_pearson",
     "compare",
     "compare_batch_failures",
     "compare_policies",

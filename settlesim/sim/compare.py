@@ -158,7 +158,7 @@ class ProtectionGrid:
             queue="mutex", protections=(), faults=Faults()
         )
         try:
-            mutex = explore(scenario, self._limit)
+            mutex = explore(scenario, self._limit, by_instance=False)
         except PoisonError:
             return None
         if len(mutex.endings) > 1:
@@ -417,7 +417,9 @@ class _Explorer:
             self._reporter.report(done, self._total, name)
             if failures not in self._tables:
                 self._tables[failures] = table_for(scenario)
-            found = explore(scenario, self._limit, tell, table=self._tables[failures])
+            found = explore(
+                scenario, self._limit, tell, by_instance=False, table=self._tables[failures]
+            )
         except KeyboardInterrupt:
             found = unexplored(scenario, INTERRUPTED, self._tables.get(failures))
         self._stopped = found.reason == INTERRUPTED

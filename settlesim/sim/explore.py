@@ -5,7 +5,9 @@ Rules
 1. *PROVED*: the search is complete and every ending is allowed by the criterion.
 2. *REFUTED*: an ending was found that is not allowed, complete or not.
 3. *UNDETERMINED*: anything else. A search that stopped early is never a proof.
-4. A search goes breadth first, so one that stopped early has hardly seen an ending. Walks at
+4. Where several instances are too much together, each is explored alone: see
+   `settlesim.sim.instances`.
+5. A search goes breadth first, so one that stopped early has hardly seen an ending. Walks at
    random, which are always the same, then look for some; what they meet is reached.
 """
 
@@ -25,7 +27,13 @@ from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
-from settlesim.sim.contexts import telling_fields
+from settlesim.sim.contexts import telling_fields, with_history
+from settlesim.sim.instances import (
+    failures_reach,
+    instances_alone,
+    lifted,
+    may_be_taken_apart,
+)
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.models import model_of
 from settlesim.sim.property_results import (
@@ -100,6 +108,11 @@ class Exploration:
     """Why nothing is proved although the search was complete."""
     properties: tuple[PropertyResult, ...] = ()
     """What was found out about the scenario's own properties, in their order."""
+    instances: tuple[Exploration, ...] = field(repr=False, default=())
+    """Each instance alone, with all workers and the whole budget, where all together were not
+    looked at to the end; none where they were, or where there is only one."""
+    _coupled: str = field(repr=False, default="")
+    """Why what is proved of each instance alone is not proved of all."""
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
@@ -117,7 +130,10 @@ class Exploration:
         walked = ""
         if self._walked:
             walked = "endings were met by walking, and a way to one may not be the shortest"
-        reasons = dict.fromkeys((self.reason, walked, *self._doubts, self._serial.reason))
+        alone = [each.gaps for each in self.instances if each.verdict is Verdict.UNDETERMINED]
+        reasons = dict.fromkeys(
+            (self.reason, walked, *self._doubts, self._serial.reason, self._coupled, *alone)
+        )
         return "; ".join(each for each in reasons if each)
 
     @property
@@ -128,7 +144,10 @@ class Exploration:
         with their errors.
         """
         failing = [
-            f"{service} fails by itself ({error})" for service, error in self._model.moves.failing
+            f"{service} fails by itself ({error})"
+            for service, error in dict.fromkeys(
+                each for found in (self, *self.instances) for each in found._model.moves.failing
+            )
         ]
         parts = (self.gaps, *self.scenario.unknown_events, *failing)
         return "; ".join(each for each in parts if each)
@@ -148,11 +167,20 @@ class Exploration:
             return Verdict.REFUTED
         if self.complete and None not in answers and not self._doubts:
             return Verdict.PROVED
-        return Verdict.UNDETERMINED
+        if not self.instances:
+            return Verdict.UNDETERMINED
+        alone = [each.verdict for each in self.instances]
+        if Verdict.REFUTED in alone:
+            return Verdict.REFUTED
+        whole = len(alone) == len(self.scenario.instances) and not self._coupled
+        proved = whole and set(alone) == {Verdict.PROVED}
+        return Verdict.PROVED if proved else Verdict.UNDETERMINED
 
     @property
     def holds(self) -> Criterion | None:
         """The strongest criterion that was proved; None where none was."""
+        if self.instances:
+            return self.scenario.criterion if self.verdict is Verdict.PROVED else None
         if not self.complete or self._doubts:
             return None
         if all(ending.fifo for ending in self.endings):
@@ -176,7 +204,19 @@ class Exploration:
             judged = self._serial.is_fifo if fifo else self._serial.is_serializable
             return judged(outcome) is False
 
+        if False not in map(self.allowed, self.endings):
+            return self._counterexample_of_an_instance()
         return self._way(is_wrong)
+
+    def _counterexample_of_an_instance(self) -> Schedule | None:
+        """Return the shortest counterexample of one instance, in a schedule of all."""
+        ways = [
+            (each.counterexample, place)
+            for place, each in enumerate(self.instances)
+            if each.counterexample is not None
+        ]
+        way, place = min(ways, key=lambda each: (each[0].faults, each[0].switches, len(each[0])))
+        return lifted(self._model, place, way)
 
     def way_to(self, ending: Ending) -> Schedule:
         """Return the shortest way to one of the endings; see `counterexample`.
@@ -223,10 +263,16 @@ class Exploration:
         it was numbered, so that it is the same in every process. The search runs again to
         get it: states are not kept.
         """
+        if self.instances:
+            return self._certificate(
+                [bytes.fromhex(each.certificate["sha256"]) for each in self.instances]
+            )
         graph = search(self._model, self.states - 1 if not self.complete else self.states)
         if len(graph.states) < self.states:  # an interrupt: half a checksum would be kept
             raise SimulationError(where="certificate", reason=f"was not finished: {graph.reason}")
-        digests = sorted(_digests(self._model, graph.states[: self.states]))
+        return self._certificate(sorted(_digests(self._model, graph.states[: self.states])))
+
+    def _certificate(self, digests: Sequence[bytes]) -> Mapping[str, Any]:
         return {
             "settlesim": version("settlesim"),
             "scenario": self.scenario.to_dict(),
@@ -250,6 +296,8 @@ class Exploration:
         return display.mimebundle(self)
 
     def __str__(self) -> str:
+        if self.instances:
+            return self._told_by_instance()
         more = "" if self.complete else f" ({self.reason}: lower bounds)"
         counts = (
             (len(self.endings), "ending"),
@@ -261,6 +309,16 @@ class Exploration:
             words[0] += ", both allowed" if len(self.endings) == 2 else ", all allowed"
         return f"{self.verdict.value}: {', '.join(words)}{more}"
 
+    def _told_by_instance(self) -> str:
+        endings = sum(len(each.endings) for each in self.instances)
+        states = sum(each.states for each in self.instances)
+        number = len(self.instances)
+        return (
+            f"{self.verdict.value}: {number} instance{'s' if number != 1 else ''}, each alone with "
+            f"the whole budget: {endings:,} ending{'s' if endings != 1 else ''} of theirs, "
+            f"{states:,} states"
+        )
+
     def __repr__(self) -> str:
         return f"<Exploration {self.scenario!r}: {self}>"
 
@@ -270,6 +328,7 @@ def explore(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     *,
+    by_instance: bool | None = None,
     stop: StopFlag | None = None,
     table: CompiledChart | None = None,
 ) -> Exploration:
@@ -283,6 +342,10 @@ def explore(
     progress
         True for a bar, in a notebook or a terminal, where it takes long; False for none; or a
         function that is called with each `settlesim.progress.Progress`.
+    by_instance
+        Whether instances are explored one after another, each alone with all workers and the whole
+        budget, instead of all together; None for where all together meet the limit. What that
+        proves or refutes holds of all together; see `Exploration.instances`.
     stop
         A flag that ends the search as Ctrl-C does when another thread sets it, such as a
         `threading.Event`.
@@ -306,7 +369,36 @@ def explore(
         )
     check_progress(progress)
     with show_progress(progress) as callback:
-        return _explored(model_of(scenario, table), limit, Reporter(callback, stop))
+        reporter = Reporter(callback, stop)
+        model = model_of(scenario, table)
+        several = len(model.instances) > 1 and may_be_taken_apart(scenario)
+        if by_instance and several:
+            return _explored_by_instance(unexplored(scenario, "", model=model), limit, reporter)
+        found = _explored(model, limit, reporter)[0]
+        beyond = several and by_instance is None and found.reason not in {"", INTERRUPTED}
+        if beyond and found.verdict is Verdict.UNDETERMINED:
+            return _explored_by_instance(found, limit, reporter)
+        return found
+
+
+def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) -> Exploration:
+    """Explore every instance alone."""
+    scenario, table = found.scenario, found._model.table
+    alone, coupled = [], ""
+    for part in instances_alone(scenario):
+        model = model_of(part, table)
+        exploration, graph = _explored(model, limit, reporter)
+        alone.append(exploration)
+        if exploration.verdict is Verdict.PROVED and not failures_reach(
+            model, graph, exploration._serial, fifo=scenario.criterion is Criterion.FIFO
+        ):
+            coupled = (
+                f"an ending of {part.instances[0]} needs more failing services one after another "
+                "than it took, and all instances share them"
+            )
+        if exploration.reason == INTERRUPTED or exploration.verdict is Verdict.REFUTED:
+            break
+    return replace(found, instances=tuple(alone), _coupled=coupled)
 
 
 def check_progress(progress: object) -> None:
@@ -321,7 +413,7 @@ def check_progress(progress: object) -> None:
         raise SimulationError(where="progress", reason=reason)
 
 
-def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
+def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration, Graph]:
     scenario = model.scenario
     graph = search(model, limit, reporter)
     states, reason = len(graph.states), graph.reason
@@ -350,7 +442,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         serial.stop(INTERRUPTED)
         reason = INTERRUPTED
         endings = _endings(model, serial, totals)
-    return Exploration(
+    found = Exploration(
         scenario,
         endings,
         states,
@@ -363,6 +455,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         doubts,
         properties,
     )
+    return found, graph
 
 
 def _properties(
@@ -380,9 +473,15 @@ def _properties(
         return unjudged_properties(model, INTERRUPTED)
 
 
-def unexplored(scenario: Scenario, reason: str, table: CompiledChart | None = None) -> Exploration:
+def unexplored(
+    scenario: Scenario,
+    reason: str,
+    table: CompiledChart | None = None,
+    *,
+    model: Model | None = None,
+) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
-    model = model_of(scenario, table)
+    model = model_of(scenario, table) if model is None else model
     return Exploration(
         scenario,
         (),
@@ -450,20 +549,22 @@ def ending_of(
         probability=probability,
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
+        history=tuple(map(table.history, outcome.states)),
         excluded=tuple(message + 1 for message in outcome.excluded),
     )
 
 
 def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
-    """Return endings that know which fields of the context tell them apart."""
+    """Return endings that know which fields tell them apart."""
     found = list(endings)
     fields: dict[str, None] = {}
     for place in range(len(found[0].store) if found else 0):
-        rests = [each.store[place][1:] for each in found]
+        rests = [each.rests[place][1:] for each in found]
         for excluded in dict.fromkeys(each.excluded for each in found):
             right = serial.fifo_part(place, excluded)
             if right is not None:
-                rests.insert(0, (right.configuration, right.context))
+                fields_there = with_history(right.context, right.history)
+                rests.insert(0, (right.configuration, fields_there))
         fields.update(dict.fromkeys(telling_fields(rests)))
     return [replace(each, telling=tuple(fields)) for each in found]
 
@@ -471,7 +572,7 @@ def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
 def _identity(ending: Ending) -> str:
     """Return what an ending is, as text that sorts alike in every process."""
     store = [
-        [key, list(leaves), dict(sorted(context.items()))] for key, leaves, context in ending.store
+        [key, list(leaves), dict(sorted(fields.items()))] for key, leaves, fields in ending.rests
     ]
     excluded = [list(ending.excluded)] if ending.excluded else []
     effects = [list(each) for each in ending.effects]

@@ -56,9 +56,6 @@ class ProgramTables:
         found = [model.table.node(number).branches for number in self._nodes]
         self.width = max(map(len, found), default=0)
         """How many branches a node has at most."""
-        effects = [self._effects(branch) for branches in found for branch in branches]
-        self.effects_wide = max(map(len, effects), default=0)
-        """How many effects a branch has at most."""
         self.most_effects = self._most_effects()
         """How many effects one run of a handler has at most."""
 
@@ -153,10 +150,11 @@ class ProgramTables:
         return place
 
     def _effects(self, branch: Branch) -> list[tuple[str, str, int]]:
-        """Return the calls that have had an effect when a branch is taken, in order."""
-        found = [(branch.service, branch.activity, branch.number)] if branch.effect else []
-        found += [(each.service, each.activity, each.number) for each in branch.given_up]
-        return found if self._with_identity else [(service, "", 0) for service, _, _ in found]
+        """Return the call that has its effect when a branch is taken, if any."""
+        if not branch.effect:
+            return []
+        identity = (branch.activity, branch.number) if self._with_identity else ("", 0)
+        return [(branch.service, *identity)]
 
     # --- as text --------------------------------------------------------------------------
 
@@ -187,12 +185,10 @@ class ProgramTables:
             after = [0 if each is None else self._numbers[each.after] for each in flat]
             costs = [int(each is not None and each.kind.is_fault) for each in flat]
             lines += [_array("after", after), _array("costs", costs)]
-            for which in range(self.effects_wide):
-                calls = []
-                for each in flat:
-                    found = [] if each is None else self._effects(each)
-                    calls.append(self.calls.index(found[which]) + 1 if which < len(found) else 0)
-                lines.append(_array(f"effect{which}", calls))
+            calls = [[] if each is None else self._effects(each) for each in flat]
+            lines.append(
+                _array("effect", [self.calls.index(each[0]) + 1 if each else 0 for each in calls])
+            )
         size = len(self.states)
         for index, first in enumerate(self._first):
             lines.append(_array(f"first{index}", [first.get(each, 0) for each in range(size)]))

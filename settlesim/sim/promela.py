@@ -94,6 +94,7 @@ def _check(scenario: Scenario) -> None:
     reasons = {
         "it has monitors": bool(scenario.monitors),
         "it has a deployment": scenario.old is not None,
+        "it has messages that start an instance": any(each.starts for each in scenario.events),
         "it has batches": scenario.batch > 1,
         "it has a policy for events that arrive": scenario.while_running != "enqueue",
         "it has timers": len(scenario.messages) > len(scenario.events),
@@ -402,10 +403,7 @@ class _Writer:
             if failures:
                 guard += f" && service_failures >= costs[{place}]"
                 pay = f"service_failures = service_failures - costs[{place}]; "
-            had = "".join(
-                f"had(effect{which}[{place}], {m}, {k}); "
-                for which in range(self._tables.effects_wide)
-            )
+            had = f"had(effect[{place}], {m}, {k}); " if self._log else ""
             steps.append(f"{guard} -> {pay}{had}node = after[{place}]")
         return steps
 

@@ -150,7 +150,7 @@ def _docstring(text: str) -> str:
 def _function_name(scenario: Scenario, right: bool | None) -> str:
     # ASCII: not every letter and digit that \w takes may stand in a name
     words = [
-        re.sub(r"\W+", "_", each.event, flags=re.ASCII).strip("_").lower()
+        re.sub(r"\W+", "_", each.words, flags=re.ASCII).strip("_").lower()
         for each in scenario.events[:4]
     ]
     middle = "_and_".join(word or "event" for word in words)
@@ -159,7 +159,9 @@ def _function_name(scenario: Scenario, right: bool | None) -> str:
 
 def _arguments(scenario: Scenario) -> list[str]:
     """Return the arguments that differ from the defaults, as source text."""
-    events = [(each.key, each.event, thaw(each.data)) for each in scenario.events]
+    events = [
+        (each.key, None if each.starts else each.event, thaw(each.data)) for each in scenario.events
+    ]
     found = [f"{events!r}", f"workers={scenario.workers}", f"queue={scenario.queue!r}"]
     if scenario.protections:
         found.append(f"protections={scenario.protections!r}")

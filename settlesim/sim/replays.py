@@ -228,7 +228,7 @@ class _Player:
                 MessageView(
                     phase.message + 1,
                     self.scenario.messages[phase.message].key,
-                    self.scenario.messages[phase.message].event,
+                    self.scenario.messages[phase.message].words,
                     self._status(phase, shared),
                     phase.receives,
                 )

@@ -416,7 +416,7 @@ def test_spin_stores_as_many_states(scenario: Scenario, tmp_path: Path) -> None:
     ):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     done = subprocess.run(
-        [str(tmp_path / "pan"), "-m100000"],
+        [str(tmp_path / "pan"), "-m100000", "-c0"],
         cwd=tmp_path,
         check=True,
         capture_output=True,

@@ -166,7 +166,7 @@ def _search(value: Exploration) -> _Graph:
         if played.ending is not None:
             found.endings[at] = played.ending
             found.right[at] = value.allowed(played.ending) is True
-    events = [each.event for each in value.scenario.messages]
+    events = [each.words for each in value.scenario.messages]
     _name(found, events)
     found.outlooks = _outlooks(found)
     return found
@@ -217,7 +217,7 @@ def _step_words(found: _Graph, source: int, step: Step, dest: int) -> str:
         now = [each for each in after.store if was.get(each.key) != each.configuration]
         words = ", ".join(" + ".join(each.configuration) for each in now)
         return f"{step.name} {words}".rstrip()
-    if step.kind is Kind.CALL and len(after.effects) > len(before.effects):
+    if step.kind in {Kind.CALL, Kind.EFFECT} and len(after.effects) > len(before.effects):
         return f"{step.name} {after.effects[-1][1]}"
     return step.name
 

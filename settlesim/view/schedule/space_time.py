@@ -137,6 +137,7 @@ _IMPOSSIBLE: Final = {
     Kind.RECEIVE: "{} can not be received yet",
     Kind.LOAD: "the handler of {} can not load here",
     Kind.CALL: "no service of {} can be done here",
+    Kind.EFFECT: "no service of {} can have its effect here",
     Kind.DELAY: "no delay of {} can pass here",
     Kind.TIMEOUT: "no service of {} can run out of time here",
     Kind.FAIL: "no service of {} can fail here",

@@ -213,10 +213,12 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
     start : the name of the node that the scenario starts at
     """
     several = len(scenario.instances) > 1 or any(each.data is not None for each in scenario.events)
-    events: list[Any] = [each.event for each in scenario.events]
+    events: list[Any] = [None if each.starts else each.event for each in scenario.events]
     if several:
         events = [
-            tuple(each) if each.data is not None else (each.key, each.event)
+            tuple(each)
+            if each.data is not None
+            else (each.key, None if each.starts else each.event)
             for each in scenario.events
         ]
     name = scenario.chart.name
