@@ -22,12 +22,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType, NoneType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
+from settlesim.argument_checks import nearest, takes_options
 from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.migration import Migration
-from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
     ChartMismatchError,
@@ -52,6 +52,7 @@ from settlesim.sim.monitors import MONITORS
 from settlesim.sim.observation import Vocabulary
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.properties import Property, checked_properties
+from settlesim.sim.scenario_options import ScenarioChanges
 from settlesim.sim.terms import Criterion
 
 __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
@@ -423,9 +424,26 @@ class Scenario:
         """What is known of time and of errors."""
         return Assumptions(self.timing, self.durations, self.errors, self.timers)
 
-    def replace(self, **changes: Any) -> Scenario:
-        """Return this scenario with some parts changed."""
-        return dataclasses.replace(self, **changes)
+    @takes_options(ScenarioChanges)
+    def replace(self, **changes: Unpack[ScenarioChanges]) -> Scenario:
+        """Return this scenario with some parts changed.
+
+        Parameters
+        ----------
+        chart, events, workers, queue, protections, faults, start, keys, max_receives
+            As `Scenario` takes them.
+        criterion, monitors, results, timing, durations, errors, timers, old
+            As `Scenario` takes them.
+        batch, batch_failures, while_running
+            As `Scenario` takes them.
+
+        Raises
+        ------
+        SimulationError
+            As `Scenario`.
+        """
+        given: dict[str, Any] = {**changes}  # what it takes is wider than what it is
+        return dataclasses.replace(self, **given)
 
     # --- reading and writing --------------------------------------------------------------
 

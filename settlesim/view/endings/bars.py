@@ -8,6 +8,7 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from settlesim import display
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.sim.compare import Comparison
 from settlesim.sim.explore import Exploration
@@ -16,7 +17,6 @@ from settlesim.view.endings.painter import paint_endings
 from settlesim.view.endings.rows import EndingColumn, panel_of, sample_panel, table_of, table_words
 from settlesim.view.simulation.words import conditions_words, events_words, scenario_words
 from settlesim.view.svg.card import Look
-from settlesim.view.svg.palette import Theme
 from settlesim.view.svg.picture import Picture
 
 __all__ = ["draw_comparison", "outcomes"]

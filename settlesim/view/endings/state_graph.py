@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import graphviz
 
 from settlesim.chart.strict_json import encode
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.machine.labels import FONT, plain_label
 from settlesim.sim.explore import Exploration
@@ -34,7 +35,7 @@ from settlesim.view.simulation.key import (
 )
 from settlesim.view.simulation.words import Label, events_words, labels_of, plural, scenario_words
 from settlesim.view.svg.card import MARGIN, Look, new_card, title_height
-from settlesim.view.svg.palette import Palette, Theme
+from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.picture import Picture
 from settlesim.view.svg.shapes import add, circle, curve, group, number, polygon, stroke
 from settlesim.view.svg.shapes import text as write

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from keyword import iskeyword
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.strict_json import JSONValue
@@ -15,6 +15,9 @@ from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Scenario
 __all__ = [
     "FAULT_WORDS",
     "Choices",
+    "LabChanges",
+    "LabChoices",
+    "QueueLabOptions",
     "code_of",
     "events_of",
     "options_of",
@@ -35,6 +38,33 @@ _CRITERIA: Final = {
     "serializable": "as one after another, in any order",
 }
 MOST_EVENTS: Final = 12
+
+
+class LabChoices(TypedDict, total=False):
+    """How events are handled, as `Scenario` takes it."""
+
+    keys: int
+    workers: int
+    queue: str
+    protections: Iterable[str]
+    faults: Mapping[str, int]
+    max_receives: int | None
+    criterion: str
+    start: str | None
+
+
+class QueueLabOptions(LabChoices, total=False):
+    """The options of a queue lab."""
+
+    data: Mapping[str, JSONValue] | None
+    results: Mapping[str, JSONValue] | None
+    limit: int
+
+
+class LabChanges(LabChoices, total=False):
+    """What can be chosen in a queue lab."""
+
+    events: Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
