@@ -6,6 +6,7 @@ import click
 
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import command_line
+from settlesim.cli.secrets import StoreSecrets
 from settlesim.cli.store_options import JSON_HELP, store_option
 
 __all__ = ["find_command"]
@@ -56,8 +57,9 @@ def find_command(
     from settlesim.store import open_store
 
     with open_store(path) as store:
+        secrets = StoreSecrets(store)
         more = store.find(chart=chart, state=state, version=version, after=after, limit=limit + 1)
-    found = more[:limit]
+    found = [secrets.instance(each) for each in more[:limit]]
     last = found[-1].key if len(more) > limit else None
     if as_json:
         click.echo(json_page({"instances": [each.to_dict() for each in found], "after": last}))

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from settlesim.chart import Chart
+from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import thaw
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command, Refusal
@@ -193,7 +194,7 @@ def exploration_record(
         "states": found.states,
         "transitions": found.transitions,
         "interleavings": found.interleavings,
-        "endings": [_ending(each) for each in found.endings],
+        "endings": [_ending(each, found.scenario.chart.secret) for each in found.endings],
         "counterexample": None if wrong is None else replay_record(wrong, frames=False),
         "properties": [property_record(each) for each in found.properties],
     }
@@ -229,18 +230,18 @@ def sample_record(found: Sample) -> dict[str, Any]:
         "wrong_least": found.interval().least,
         "wrong_most": found.interval().most,
         "note": found.note,
-        "endings": [_ending(each) for each in found.endings],
+        "endings": [_ending(each, found.scenario.chart.secret) for each in found.endings],
     }
 
 
-def _ending(ending: Ending) -> dict[str, Any]:
+def _ending(ending: Ending, secret: tuple[str, ...]) -> dict[str, Any]:
     excluded = {"excluded": list(ending.excluded)} if ending.excluded else {}
     return {
         "store": [
             {
                 "key": key,
                 "configuration": list(leaves),
-                "context": thaw(context),
+                "context": thaw(hide(context, secret)),
                 **({"history_states": thaw(remembered)} if remembered else {}),
             }
             for (key, leaves, context), remembered in zip(ending.store, ending.history, strict=True)
@@ -296,13 +297,14 @@ def replay_text(played: Replay, *, width: int | None = None) -> str:
 
 def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
     """Return a replay as plain JSON."""
+    ending, secret = played.ending, played.scenario.chart.secret
     record: dict[str, Any] = {
         "schedule": str(played.schedule),
         "faults": played.schedule.faults,
         "switches": played.schedule.switches,
         "anomalies": list(played.anomalies),
         "sentence": played.sentence,
-        "ending": None if played.ending is None else _ending(played.ending),
+        "ending": None if ending is None else _ending(ending, secret),
     }
     if frames:
         record["scenario"] = played.scenario.to_dict()
