@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from settlesim.chart.problems import nearest
+from settlesim.argument_checks import nearest
 from settlesim.sim.terms import InstanceView, MessageView
 
 __all__ = ["EffectView", "Observation", "Vocabulary"]

@@ -21,7 +21,7 @@ import json
 import re
 from typing import Final
 
-from settlesim.chart.problems import nearest
+from settlesim.argument_checks import nearest
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.observation import Vocabulary
 from settlesim.sim.predicates import (

@@ -10,7 +10,7 @@ from typing import Any, Final, TypedDict
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import SettlesimError, SimulationError, shorten
-from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Scenario
+from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Property, Scenario
 
 __all__ = [
     "FAULT_WORDS",
@@ -58,6 +58,7 @@ class QueueLabOptions(LabChoices, total=False):
 
     data: Mapping[str, JSONValue] | None
     results: Mapping[str, JSONValue] | None
+    properties: Iterable[Property]
     limit: int
 
 

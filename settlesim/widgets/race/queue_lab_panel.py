@@ -358,7 +358,7 @@ def queue_lab(
 
     Parameters
     ----------
-    chart, events, data, results, limit
+    chart, events, data, results, properties, limit
         As `QueueLab`.
     workers, queue, protections, faults, keys, start, max_receives, criterion
         What is chosen to begin with, as `Scenario` takes it.
