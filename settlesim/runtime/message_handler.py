@@ -183,6 +183,7 @@ class Handler:
         if name is None:
             return _Look(over="dropped")
         self.interpreter.check_event(loaded, key, name)
+        self.interpreter.tell_of_event(name)
         if name != event.name:
             event = external_event(name, event.data)
             case.name = name

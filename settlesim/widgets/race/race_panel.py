@@ -17,10 +17,11 @@ from settlesim.sim.step_words import message_names
 from settlesim.view.schedule.space_time import lanes
 from settlesim.view.simulation.words import events_words, scenario_words
 from settlesim.widgets.base.panel import Panel
-from settlesim.widgets.race.bars import bar_of, bars_part, in_order, picked, search_part, themed
+from settlesim.widgets.race.bars import bar_of, endings_part, in_order, picked, search_part, themed
 from settlesim.widgets.race.parts import (
     about_of,
     charts_of,
+    effects_of,
     rows_of,
     store_of,
     worker_pictures,
@@ -77,8 +78,8 @@ class RacePanel(Panel):
     scripts = ("race_bars.js", "race_properties.js", "race.js")
     styles = ("race.css", "race_properties.css")
     part_names = (
-        "about", "place", "rows", "budgets", "store", "workers", "verdict", "path", "lanes",
-        "chart", "charts", "bars", "search", "properties", "note",
+        "about", "place", "rows", "budgets", "store", "effects", "workers", "verdict", "path",
+        "lanes", "chart", "charts", "bars", "search", "properties", "note",
     )  # fmt: skip
 
     def __init__(
@@ -172,11 +173,12 @@ class RacePanel(Panel):
                 rows=rows_of(way, names),
                 budgets=budgets(way),
                 store=store_of(way),
+                effects=effects_of(way, names),
                 workers=workers_of(way, names),
                 verdict=self._verdict(),
                 path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
                 charts=charts_of(way, names) if self._charts else [],
-                lanes=themed(lanes(way.replay, at=way.at, title="")),
+                lanes=themed(lanes(way.replay, at=way.at, notes=False, title="")),
                 note=note,
             )
 
@@ -191,7 +193,9 @@ class RacePanel(Panel):
 
     def _verdict(self) -> dict[str, Any]:
         """Return what the present end is worth, and which bar it is."""
-        return {**self._judged(), "bar": bar_of(self.search.state.exploration, self.ending)}
+        bar = bar_of(self.search.state.exploration, self.ending)
+        story = "" if self.ending is None else self.way.replay.sentence
+        return {**self._judged(), "bar": bar, "story": story}
 
     def _judged(self) -> dict[str, str]:
         found = self.search.state.exploration
@@ -203,7 +207,7 @@ class RacePanel(Panel):
         state = self.search.state
         self.show(
             search=search_part(state, self.search.limit),
-            bars=bars_part(state),
+            bars=endings_part(state),
             properties=property_list(state),
         )
 
