@@ -73,7 +73,7 @@ def naive_chart(table: Table) -> NaiveChart:
 
 def real_chart(table: Table) -> Chart:
     """The same chart for the library: each service is invoked by a state on the way."""
-    states: list[dict[str, Any]] = [{"name": name, "tags": ["settled"]} for name in STATES]
+    states: list[Any] = [{"name": name, "tags": ["settled"]} for name in STATES]
     transitions = []
     for (state, event), (services, target) in table.items():
         way = [f"{state}{event}{number}" for number in range(len(services))]
