@@ -28,6 +28,7 @@ from settlesim.widgets.race.parts import (
     worker_pictures,
     workers_of,
 )
+from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.search import LIMIT, Search, State
 from settlesim.widgets.race.walk import Way
 from settlesim.widgets.race.words import LETTERS, absent, budgets, judged
@@ -75,11 +76,11 @@ class RacePanel(Panel):
     """
 
     kind = "race"
-    scripts = ("race_bars.js", "race.js")
-    styles = ("race.css",)
+    scripts = ("race_bars.js", "race_properties.js", "race.js")
+    styles = ("race.css", "race_properties.css")
     part_names = (
         "about", "place", "rows", "budgets", "store", "effects", "workers", "verdict", "path",
-        "lanes", "chart", "charts", "bars", "search", "note",
+        "lanes", "chart", "charts", "bars", "search", "properties", "note",
     )  # fmt: skip
 
     def __init__(
@@ -205,7 +206,11 @@ class RacePanel(Panel):
     def _searched(self) -> None:
         """Show what the search has found."""
         state = self.search.state
-        self.show(search=search_part(state, self.search.limit), bars=endings_part(state))
+        self.show(
+            search=search_part(state, self.search.limit),
+            bars=endings_part(state),
+            properties=property_list(state),
+        )
 
     @property
     def widget(self) -> Any:
@@ -343,6 +348,11 @@ class RacePanel(Panel):
         """Jump to the shortest way to the ending of a bar."""
         ending = picked(self.search.state, index)
         self._jump(lambda found: found.way_to(ending))
+
+    def on_property(self, index: Any) -> None:
+        """Jump to the shortest counterexample of a property, or to its witness."""
+        result = picked_property(self.search.state, index)
+        self._jump(lambda found: result.schedule)
 
     def _jump(self, work: Callable[[Exploration], Schedule | None]) -> None:
         if self.search.jump(work, self._jumped):
