@@ -348,8 +348,9 @@ function paintLanes(box, svg, send, { at, last }) {
   for (const each of made.querySelectorAll("g.column")) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
   }
-  const [, , width] = made.getAttribute("viewBox").split(" ").map(Number);
+  const [, , width, high] = made.getAttribute("viewBox").split(" ").map(Number);
   made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words can be read; the box scrolls
+  made.style.minHeight = `${Math.ceil(LEAST_SCALE * high)}px`;
   box.replaceChildren(made);
   box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // now is seen
   box.style.minHeight = "";
@@ -377,6 +378,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   const scheduler = new Scheduler(send, transport.chance);
   const charts = new Charts();
   const bars = new EndingList(life, send);
+  const properties = new Properties(send);
   const path = new Path(send);
   const verdict = h("p", { class: "verdict" });
   const note = h("p", { class: "remark", hidden: true });
@@ -396,7 +398,7 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
         h("section", { "aria-label": "the workers" }, hands, workers))),
     h("div", { class: "sides lower" },
       h("section", { "aria-label": "the lanes" }, lanes, story, h("p", { class: "hint" }, LANES)),
-      h("div", { class: "tables" }, bars.element)),
+      h("div", { class: "tables" }, bars.element, properties.element)),
     charts.element);
   life.parts(["about"], (about) => { top.paint(about); charts.about(about); hands.textContent = `The ${about.hands}s`; lanes.style.minHeight = ""; lanes.dataset.height = 0; });
   life.parts(["rows", "budgets"], (rows, budgets) => scheduler.paint(rows, budgets));
@@ -410,9 +412,10 @@ const render = panel("race", "race: you are the scheduler", (model, root, life, 
   life.parts(["charts", "chart"], (found) => charts.paint(found));
   life.parts(["search"], (state) => bars.search(state));
   life.parts(["bars"], (found) => bars.paint(found));
+  life.parts(["properties"], (found) => properties.paint(found || []));
   life.parts(["verdict", "bars"], (found) => { verdict.replaceChildren(...verdictLine(found)); story.textContent = found.story; bars.here(found.bar); });
   life.parts(["path"], (found) => path.paint(found));
   listenToKeys(root, life, scheduler, send);
 });
 
-export default { render };
+export default seated(render);
