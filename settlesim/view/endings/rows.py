@@ -80,7 +80,7 @@ class EndingColumn:
         """What stands beside a bar."""
         if self.sampled:
             return f"estimated share of {self.walk}s"
-        words = "interleavings that end so"
+        words = "interleavings with this ending"
         return f"{words} (share of interleavings)" if self.complete else words
 
     @property
