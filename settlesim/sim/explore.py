@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from settlesim import display
 from settlesim.chart.report import Verdict
@@ -29,7 +29,9 @@ from settlesim.sim.contexts import telling_fields
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.search import INTERRUPTED, Graph, count, search
+from settlesim.sim.search import INTERRUPTED
+from settlesim.sim.search_choice import all_states, search_endings
+from settlesim.sim.search_result import NOTHING, SearchResult
 from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.shortest import shortest
 from settlesim.sim.terms import Criterion, Ending
@@ -92,6 +94,13 @@ class Exploration:
     """Ways to the outcomes that only walks have met."""
     _doubts: tuple[str, ...] = field(repr=False, default=())
     """Why nothing is proved although the search was complete."""
+    _result: SearchResult = field(repr=False, default=NOTHING)
+    """What the search has found."""
+
+    @property
+    def search(self) -> str:
+        """Which search looked at the states, and why; what it finds does not depend on it."""
+        return self._result.search
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
@@ -201,10 +210,13 @@ class Exploration:
         it was numbered, so that it is the same in every process. The search runs again to
         get it: states are not kept.
         """
-        graph = search(self._model, self.states - 1 if not self.complete else self.states)
-        if len(graph.states) < self.states:  # an interrupt: half a checksum would be kept
-            raise SimulationError(where="certificate", reason=f"was not finished: {graph.reason}")
-        digests = sorted(_digests(self._model, graph.states[: self.states]))
+        try:
+            parts = all_states(self._model, self._result)
+            digests_of = _Digests(self._model).of
+            digests = sorted(each for part in parts for each in digests_of(part))
+        except KeyboardInterrupt:  # half a checksum would be kept
+            reason = f"was not finished: {INTERRUPTED}"
+            raise SimulationError(where="certificate", reason=reason) from None
         return {
             "settlesim": version("settlesim"),
             "scenario": self.scenario.to_dict(),
@@ -300,16 +312,9 @@ def check_progress(progress: object) -> None:
 
 def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
     scenario = model.scenario
-    graph = search(model, limit, reporter)
-    states, reason = len(graph.states), graph.reason
+    found = search_endings(model, limit, reporter)
+    states, reason, totals = found.states, found.reason, found.totals
     walked: dict[EndingIdentity, Met] = {}
-    try:
-        if reason != INTERRUPTED:
-            reporter.report(states, states, "states, counting interleavings")
-        totals = _totals(model, graph)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
-        totals = _at_least(model, graph)
     try:
         if reason and reason != INTERRUPTED:
             reporter.report(states, states, "states, looking for endings by random walks")
@@ -330,13 +335,14 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         scenario,
         endings,
         states,
-        len(graph.edges),
+        found.transitions,
         not reason,
         reason,
         model,
         serial,
         {each: way.schedule for each, way in walked.items()},
         doubts,
+        found,
     )
 
 
@@ -346,29 +352,9 @@ def unexplored(scenario: Scenario, reason: str, table: CompiledChart | None = No
     return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
 
 
-_Totals: TypeAlias = dict[EndingIdentity, tuple[int, Fraction]]
-
-
-def _totals(model: Model, graph: Graph) -> _Totals:
-    """Sum up the ends that are one outcome."""
-    totals: _Totals = {}
-    for index, each in count(graph).items():
-        outcome = model.outcome(graph.states[index])
-        ways, chance = totals.get(outcome, (0, Fraction(0)))
-        totals[outcome] = (ways + each.interleavings, chance + each.probability)
-    return totals
-
-
-def _at_least(model: Model, graph: Graph) -> _Totals:
-    """Return the outcomes without having counted: one way leads to each end at least."""
-    totals: _Totals = {}
-    for index in graph.ends:
-        outcome = model.outcome(graph.states[index])
-        totals[outcome] = (totals.get(outcome, (0,))[0] + 1, Fraction(0))
-    return totals
-
-
-def _endings(model: Model, serial: Serial, totals: _Totals) -> tuple[Ending, ...]:
+def _endings(
+    model: Model, serial: Serial, totals: Mapping[EndingIdentity, tuple[int, Fraction]]
+) -> tuple[Ending, ...]:
     endings = told_apart(
         [ending_of(model, serial, outcome, *total) for outcome, total in totals.items()], serial
     )
@@ -424,22 +410,33 @@ def _identity(ending: Ending) -> str:
     return encode([store, [list(each) for each in ending.effects], list(ending.dead)])
 
 
-def _digests(model: Model, states: list[State]) -> list[bytes]:
-    def digest(text: str) -> bytes:
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+class _Digests:
+    """Of states, by what they mean and not by how they were numbered."""
 
-    size = model.size
-    phases = [digest(model.phase_text(number)) for number in range(len(model.phases))]
-    shared = [digest(model.shared_text(number)) for number in range(len(model.shared))]
-    return [
-        hashlib.sha256(
-            b"".join(
-                [
-                    *[phases[number] for number in state[:size]],
-                    digest(str(state[size])),
-                    *[shared[number] for number in state[size + 1 :]],
-                ]
-            )
-        ).digest()[:16]
-        for state in states
-    ]
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._phases: list[bytes] = []
+        self._shared: list[bytes] = []
+        self._queues: dict[int, bytes] = {}
+
+    def of(self, states: list[State]) -> list[bytes]:
+        """Return the digests of states, 16 bytes each."""
+        model, size = self._model, self._model.size
+        phases, shared, queues = self._phases, self._shared, self._queues
+        numbers = range(len(phases), len(model.phases))
+        phases += [_digest(model.phase_text(number)) for number in numbers]
+        numbers = range(len(shared), len(model.shared))
+        shared += [_digest(model.shared_text(number)) for number in numbers]
+        found = []
+        for state in states:
+            queue = state[size]
+            if queue not in queues:
+                queues[queue] = _digest(str(queue))
+            parts = [phases[number] for number in state[:size]]
+            parts += [queues[queue], *(shared[number] for number in state[size + 1 :])]
+            found.append(hashlib.sha256(b"".join(parts)).digest()[:16])
+        return found
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
