@@ -17,10 +17,12 @@ from settlesim.sim.disciplines import DISCIPLINES, Discipline
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
+from settlesim.sim.prediction import Prediction
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
 from settlesim.sim.schedule import Schedule
+from settlesim.sim.search_choice import predict
 from settlesim.sim.terms import (
     Criterion,
     DeliveryView,
@@ -52,6 +54,7 @@ __all__ = [
     "Kind",
     "MessageView",
     "Monitor",
+    "Prediction",
     "ProtectionGrid",
     "Replay",
     "Sample",
@@ -62,6 +65,7 @@ __all__ = [
     "Verdict",
     "compare",
     "explore",
+    "predict",
     "protection_grid",
     "random_walk",
     "replay",

@@ -194,7 +194,8 @@ class Exploration:
         return found
 
     def _way(self, wanted: Callable[[EndingIdentity], bool]) -> Schedule | None:
-        found = shortest(self._model, wanted, self.states)
+        with show_progress() as callback:
+            found = shortest(self._model, wanted, self.states, Reporter(callback))
         if found is not None:
             return found
         walked = [way for outcome, way in self._walked.items() if wanted(outcome)]
@@ -211,9 +212,10 @@ class Exploration:
         get it: states are not kept.
         """
         try:
-            parts = all_states(self._model, self._result)
             digests_of = _Digests(self._model).of
-            digests = sorted(each for part in parts for each in digests_of(part))
+            with show_progress() as callback:
+                parts = all_states(self._model, self._result, Reporter(callback))
+                digests = sorted(each for part in parts for each in digests_of(part))
         except KeyboardInterrupt:  # half a checksum would be kept
             reason = f"was not finished: {INTERRUPTED}"
             raise SimulationError(where="certificate", reason=reason) from None

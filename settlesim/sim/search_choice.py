@@ -6,6 +6,7 @@ Rules
 2. A larger one is swept (`settlesim.sim.sweep`) where numba is installed and every step makes the
    rank of a state larger.
 3. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
+4. Before a large search goes on, whoever asks for its progress hears how large it will be.
 
 Both find the same: all states, and the exact number of interleavings and the probability of every
 ending. Where the limit of states stops them they have seen other parts of the whole.
@@ -19,11 +20,13 @@ from typing import Final
 
 from settlesim.progress import Reporter
 from settlesim.sim.model import EndingIdentity, Model, State
+from settlesim.sim.prediction import Prediction, predicted
 from settlesim.sim.ranks import NoRankError
+from settlesim.sim.scenario import Scenario
 from settlesim.sim.search import INTERRUPTED, Graph, count, search
 from settlesim.sim.search_result import SearchResult
 
-__all__ = ["FEW_STATES", "all_states", "search_endings", "why_not_swept"]
+__all__ = ["FEW_STATES", "all_states", "predict", "search_endings", "why_not_swept"]
 
 FEW_STATES: Final = 50_000
 """Up to so many states nothing but the search in plain Python is tried."""
@@ -56,6 +59,8 @@ def search_endings(
     if graph.reason == INTERRUPTED or limit <= few:
         return _of_graph(model, graph, reporter, f"the limit is {limit:,} states")
     why = why_not_swept()
+    reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
+    reporter.report(len(graph.states), limit, "states found")
     if not why:
         from settlesim.sim.sweep import sweep
 
@@ -64,6 +69,36 @@ def search_endings(
         except NoRankError as error:
             why = str(error)
     return _of_graph(model, search(model, limit, reporter, graph), reporter, why)
+
+
+def predict(scenario: Scenario) -> Prediction:
+    """Say about how large `explore` of a scenario will be, without exploring it.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import counter
+    >>> print(predict(Scenario(counter(), ["INC", "INC"])))
+    53 states, 1 s, 1 MB
+    """
+    model = Model(scenario)
+    return predicted(model, search(model, FEW_STATES), swept=not why_not_swept())
+
+
+class _Foretelling(Reporter):
+    """Reports what another reporter is told, with how much there will be."""
+
+    def __init__(self, reporter: Reporter, prediction: Prediction, limit: int) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._prediction = prediction
+        self._limit = limit
+
+    def report(self, done: int, expected: int | None = None, text: str = "") -> None:
+        """Hand on progress."""
+        most = min(self._prediction.states, self._limit)
+        more = ", above the limit" if self._prediction.states > self._limit else ""
+        words = f"{text} ({self._prediction} expected{more})"
+        self._reporter.report(done, max(done, most), words)
 
 
 def _of_graph(model: Model, graph: Graph, reporter: Reporter, why: str) -> SearchResult:

@@ -27,6 +27,7 @@ import heapq
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from settlesim.progress import Reporter
 from settlesim.sim.disciplines import VISIBLE
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.schedule import Schedule
@@ -39,9 +40,15 @@ _NOBODY: Final[_Actor] = (0, 0)
 _STEP: Final = 1
 _SWITCH: Final = 1 << 24  # a way has fewer steps, and fewer switches
 _FAULT: Final = 1 << 48
+_REPORT: Final = 8_192  # places between two reports of progress
 
 
-def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) -> Schedule | None:
+def shortest(
+    model: Model,
+    wanted: Callable[[EndingIdentity], bool],
+    most: int,
+    reporter: Reporter | None = None,
+) -> Schedule | None:
     """Return the shortest schedule to an ending that is wanted.
 
     Parameters
@@ -51,16 +58,23 @@ def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) 
     wanted
         Says of an outcome whether it is one.
     most : how many states may be looked at
+    reporter : is told how many were
 
     Returns
     -------
     schedule
         None where there is none, or where none was found among so many states.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted.
     """
-    guided = _Search(model, wanted, most, worst=None)
+    reporter = reporter or Reporter()
+    guided = _Search(model, wanted, most, reporter, worst=None)
     if guided.end is None:
         return None
-    exact = _Search(model, wanted, most, worst=guided.costs[guided.end])
+    exact = _Search(model, wanted, most, reporter, worst=guided.costs[guided.end])
     return (guided if exact.end is None else exact).schedule()
 
 
@@ -68,8 +82,15 @@ class _Search:
     """One search: guided where `worst` is None, else exact among ways that cost no more."""
 
     def __init__(
-        self, model: Model, wanted: Callable[[EndingIdentity], bool], most: int, worst: int | None
+        self,
+        model: Model,
+        wanted: Callable[[EndingIdentity], bool],
+        most: int,
+        reporter: Reporter,
+        *,
+        worst: int | None,
     ) -> None:
+        self._reporter = reporter
         self._model = model
         self._wanted = wanted
         self._most = most
@@ -107,6 +128,9 @@ class _Search:
                 if place in done:
                     continue
                 done.add(place)
+                if not len(done) % _REPORT:
+                    number = len(self._states)
+                    self._reporter.report(number, self._most, "states, looking for a schedule")
                 if self._is_wanted(place):
                     return place
                 self._go_on(place)

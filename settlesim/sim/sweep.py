@@ -68,9 +68,7 @@ _BUFFER: Final = 1 << 12
 """Ends, and keys of what is not known, that are kept before somebody looks at them."""
 
 
-def sweep(
-    model: Model, limit: int, reporter: Reporter | None = None, *, expected: int | None = None
-) -> SearchResult:
+def sweep(model: Model, limit: int, reporter: Reporter | None = None) -> SearchResult:
     """Find every state, up to `limit` of them, and count the ways to every ending.
 
     Parameters
@@ -79,7 +77,6 @@ def sweep(
         What is searched.
     limit : how many states may be found
     reporter : is told how many were found; an interrupt ends the sweep
-    expected : how many states there are about, for the progress
 
     Returns
     -------
@@ -91,9 +88,7 @@ def sweep(
     NoRankError
         A step does not make the rank larger; then `settlesim.sim.search` is for this model.
     """
-    reporter = reporter or Reporter()
-    expected = limit if expected is None else min(expected, limit)
-    return _with_enough(model, limit, reporter, expected).result()
+    return _with_enough(model, limit, reporter or Reporter()).result()
 
 
 def swept_states(
@@ -113,16 +108,16 @@ def swept_states(
     """
     reporter = reporter or Reporter()
     ranks = Ranks(model, longest)
-    one = _Sweep(model, ranks, (0, 0), limit=most, reporter=reporter, expected=most)
+    one = _Sweep(model, ranks, (0, 0), limit=most, reporter=reporter)
     yield from one.states()
 
 
-def _with_enough(model: Model, limit: int, reporter: Reporter, expected: int) -> _Sweep:
+def _with_enough(model: Model, limit: int, reporter: Reporter) -> _Sweep:
     """Sweep until programs were no longer than assumed, and primes were enough."""
     longest, bits = 0, _BITS
     while True:
         ranks = Ranks(model, longest)
-        one = _Sweep(model, ranks, bits, limit=limit, reporter=reporter, expected=expected)
+        one = _Sweep(model, ranks, bits, limit=limit, reporter=reporter)
         try:
             one.run()
         except LongerProgramError as error:
@@ -148,14 +143,12 @@ class _Sweep:
         *,
         limit: int,
         reporter: Reporter,
-        expected: int,
     ) -> None:
         self._model = model
         self.longest = ranks.longest
         self._ways, self._chances = primes_for(bits[0]), primes_for(bits[1])
         self._limit = limit
         self._reporter = reporter
-        self._expected = expected
         self.reason = ""
         self._tables = SweepTables(model, ranks, self._ways, self._chances)
         self._arrays = self._tables.arrays()
@@ -284,7 +277,7 @@ class _Sweep:
         states = int(self._pool.counters[Counters.STATES])
         if states > self._limit:
             self.reason = f"there are more than {self._limit} states"
-        self._reporter.report(states, max(states, self._expected), "states found")
+        self._reporter.report(states, max(states, self._limit), "states found")
 
     # --- ends -----------------------------------------------------------------------------
 
