@@ -206,6 +206,9 @@ class WaitingMessage:
     one that the store had seen; None where neither was known."""
     dead: bool
     """Whether it is a dead letter."""
+    fingerprint: str | None = None
+    """Tells the definition that this version had then from others of the same version; None where
+    it was not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +415,8 @@ class Message:
     """When it was accepted, in seconds since the epoch, on the store's clock."""
     version: int | None = None
     """As `WaitingMessage.version`."""
+    fingerprint: str | None = None
+    """As `WaitingMessage.fingerprint`."""
 
 
 @runtime_checkable

@@ -44,7 +44,7 @@ def _source(cell: Notebook) -> str:
 
 def test_there_are_notebooks() -> None:
     """The map, draw, settle, two about the simulator, two to play with, one for real, one about
-    change, and one for a chart of one's own."""
+    change, one about engines, and one for a chart of one's own."""
     names = [path.stem for path in NOTEBOOKS]
     assert names == [
         "00_start_here",
@@ -56,6 +56,7 @@ def test_there_are_notebooks() -> None:
         "06_be_the_scheduler",
         "07_for_real",
         "08_change",
+        "09_beyond_one_machine",
         "10_your_own_chart",
     ]
 

@@ -47,6 +47,9 @@ class Change:
     """The change in words, without a full stop."""
     renamed_to: str | None = None
     """Of a state that is gone: the new one that looks like it. Only a hint."""
+    led_to: tuple[str, ...] | None = None
+    """Of a state that is gone: where the newer chart's step may lead it; empty where data say so,
+    None where no step says anything."""
 
     @property
     def phrase(self) -> str:
@@ -64,9 +67,14 @@ class Change:
             "state": self.state,
             "sentence": self.sentence,
             "renamed_to": self.renamed_to,
+            "led_to": None if self.led_to is None else list(self.led_to),
         }
 
     def __str__(self) -> str:
+        if self.led_to is not None:
+            to = " or ".join(map(name_words, self.led_to))
+            says = f"leads to {to}" if to else "decides by the context"
+            return f"{self.sentence}; the step {says}"
         if self.renamed_to is None:
             return self.sentence
         return f"{self.sentence}; perhaps it was renamed to {name_words(self.renamed_to)}"
@@ -147,10 +155,18 @@ def _of_context(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
 def _gone_and_new(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> Iterator[Change]:
     gone = [node for node in old.states if node.name not in new]
     added = [node for node in new.states if node.name not in old]
-    renames = likely_renames(old, new, gone, added)
+    led = _said_by_step(old, new, gone)
+    taken = {name for names in led.values() for name in names}
+    renames = likely_renames(
+        old,
+        new,
+        [node for node in gone if node.name not in led],
+        [node for node in added if node.name not in taken],
+    )
     for node in gone:
-        sentence = f"state {name_words(node.name)} is gone"
-        yield Change("removed", "state", node.name, sentence, renames.get(node.name))
+        name = node.name
+        sentence = f"state {name_words(name)} is gone"
+        yield Change("removed", "state", name, sentence, renames.get(name), led.get(name))
     for node in added:
         ways = [
             f"{_trigger(new, group.new_trigger or EVENTLESS)} leads to {_dest(pair.new)}"
@@ -161,6 +177,17 @@ def _gone_and_new(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> Iterat
         ]
         more = f": {', '.join(ways)}" if ways else ""
         yield Change("added", "state", node.name, f"state {name_words(node.name)} is new{more}")
+
+
+def _said_by_step(old: Chart, new: Chart, gone: Sequence[Node]) -> dict[str, tuple[str, ...]]:
+    """Return where the newer chart's own step leads states that are gone, as far as it says so."""
+    steps = [
+        step
+        for step in new.migrations
+        if (step.source.version, step.to.version) == (old.version, new.version)
+    ]
+    said = {node.name: step.targets(node.name) for step in steps for node in gone}
+    return {name: names for name, names in said.items() if names is not None}
 
 
 def _of_state(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:

@@ -164,6 +164,25 @@ class Migration:
         """Return what one state of the earlier version is called now; raises as `carry`."""
         return self._target_of(name, context)[0]
 
+    def targets(self, name: str) -> tuple[str, ...] | None:
+        """Return where the step says that a state may lead, without data.
+
+        Returns
+        -------
+        names : none where only data say; None where the step says nothing of the state
+        """
+        said = [target for key, target in self.states.items() if name in _tuple(key)]
+        said += [] if said else [each for each in [self._entry(name)[1]] if each is not None]
+        if not said:
+            return None
+        found = []
+        for target in said:
+            if isinstance(target, Split):
+                found += [each for names in target.targets for each in _tuple(names)]
+            elif isinstance(target, (str, tuple)):
+                found += _tuple(target)
+        return tuple(dict.fromkeys(found))
+
     def _whole(self, configuration: tuple[str, ...]) -> Target | None:
         wanted = frozenset(configuration)
         for key, target in self.states.items():

@@ -10,7 +10,7 @@ import click
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import unfiltered
-from settlesim.cli.store_options import JSON_HELP, store_option
+from settlesim.cli.store_options import JSON_HELP, check_is_stored, store_option
 
 if TYPE_CHECKING:
     from settlesim.ports import ChartQueue
@@ -39,7 +39,8 @@ __all__ = ["migrate_command"]
 
     \b
     Exit status: 0; 1 where something fails, would be lost or is left; 2
-    where there is no such file or chart.
+    where there is no such file or chart, or nothing of the chart in the
+    store.
 
     \b
     Examples:
@@ -89,6 +90,7 @@ def migrate_command(
         )
     found: Any
     with open_store(path) as store, show_progress(stream=unfiltered(sys.stderr)) as progress:
+        check_is_stored(store, chart.name, queue or chart.name)
         its_queue = _queue(store, queue or chart.name, chart.name)
         if retire is not None:
             found = retire_versions(chart, store, its_queue, version=retire)

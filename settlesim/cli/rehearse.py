@@ -13,7 +13,7 @@ from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import unfiltered
 from settlesim.cli.stand_ins import bind_stubs, function_options
-from settlesim.cli.store_options import JSON_HELP, store_option
+from settlesim.cli.store_options import JSON_HELP, check_is_stored, store_option
 
 if TYPE_CHECKING:
     from settlesim.versions.rehearsal import Rehearsal
@@ -36,7 +36,7 @@ __all__ = ["rehearse_command"]
     \b
     Exit status: 0 where every settlement does what it did; 1 where some
     do something else, or the store is damaged; 2 where there is no chart
-    or no store.
+    or no store, or no instance of the chart in it.
 
     \b
     Examples:
@@ -82,6 +82,7 @@ def rehearse_command(
         open_store(path) as store,
         show_progress(stream=unfiltered(sys.stderr)) as progress,
     ):
+        check_is_stored(store, chart.name, chart.name)
         found = rehearse(chart, store, old=before, progress=progress)
     click.echo(json_page(found.to_dict()) if as_json else str(found))
     if folder is not None:

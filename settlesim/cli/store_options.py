@@ -17,13 +17,14 @@ from settlesim.cli.output import quoted
 from settlesim.errors import InvalidValueError, shorten
 
 if TYPE_CHECKING:
-    from settlesim.store import SqliteStore
+    from settlesim.store import SqliteStore, TinyStore
 
 __all__ = [
     "JSON_HELP",
     "StorePath",
     "ago",
     "check_event",
+    "check_is_stored",
     "counted",
     "deduplication_option",
     "duration",
@@ -147,6 +148,34 @@ def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
         hint = f"; did you mean {close!r}?" if close else "."
         raise click.ClickException(f"no queue {shorten(wanted)} holds anything{hint}")
     return [wanted]
+
+
+# --- charts ---------------------------------------------------------------------------------
+
+
+def check_is_stored(store: SqliteStore | TinyStore, chart: str, queue: str) -> None:
+    """Refuse a chart of which a store has neither an instance nor a message.
+
+    Parameters
+    ----------
+    chart, queue : the names of the chart and of its queue
+
+    Raises
+    ------
+    click.BadParameter
+        The store has never seen it.
+    """
+    from settlesim.store import SqliteStore
+
+    known = sorted({each.definition.chart for each in store.charts()})
+    queues = store.queue_names() if isinstance(store, SqliteStore) else []
+    if chart in known or queue in queues or store.instance_versions(chart):
+        return
+    close = nearest(chart, known)
+    charts = ", ".join(map(shorten, known))
+    hint = f"did you mean {close!r}?" if close else f"it has {charts or 'no charts'}."
+    reason = f"the store has no instance of chart {shorten(chart)}; {hint}"
+    raise click.BadParameter(reason, param_hint="'CHART'")
 
 
 # --- events ---------------------------------------------------------------------------------

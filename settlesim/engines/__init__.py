@@ -8,6 +8,8 @@ that each of them passes.
 """
 
 from settlesim.engines.embedded import EmbeddedEngine
+from settlesim.engines.nearby import restate_or_embedded
+from settlesim.engines.promises import PROMISES, PromiseTable
 from settlesim.engines.protocol import (
     Accepted,
     DeadEvent,
@@ -20,6 +22,7 @@ from settlesim.engines.protocol import (
 )
 
 __all__ = [
+    "PROMISES",
     "Accepted",
     "DeadEvent",
     "EmbeddedEngine",
@@ -29,4 +32,6 @@ __all__ = [
     "EventStatus",
     "NotPromisedError",
     "Promise",
+    "PromiseTable",
+    "restate_or_embedded",
 ]

@@ -11,13 +11,13 @@ from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
 from settlesim.engines.changes import ChangeWatch
 from settlesim.engines.event_ids import new_event_id
+from settlesim.engines.promises import PROMISES
 from settlesim.engines.protocol import (
     Accepted,
     DeadEvent,
     EngineStatus,
     EventStage,
     EventStatus,
-    Promise,
 )
 from settlesim.errors import (
     ChartMismatchError,
@@ -82,14 +82,7 @@ class EmbeddedEngine:
     """
 
     name: Final = "embedded"
-    promises: Final = frozenset(
-        {
-            Promise.FOLLOW_ALL,
-            Promise.EXPECTED_REVISION,
-            Promise.REFUSE_REUSED_ID,
-            Promise.REDRIVE_IN_PLACE,
-        }
-    )
+    promises: Final = PROMISES[name]
 
     def __init__(self, worker: Worker, *, works: bool = True) -> None:
         queue = worker.queue

@@ -7,23 +7,36 @@ What is carried over
 Every state with its type, Next, End, Default and Catch: a Task runs a service, a Wait is a
 delay, a Choice asks guards that are called as their conditions read, a Catch guards
 ``Error(type)``, which need no function, a Pass goes on at once, the branches of a Parallel are
-regions. What Step Functions does with data between the states
-(paths, templates, Assign) is named as left out.
+regions. What a state in a branch does not catch goes to the Catch and Retry of the Parallel. What
+Step Functions does with data between the states (paths, templates, Assign) is named as left out.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from settlesim.chart.dialect import MAX_SECONDS
 from settlesim.chart.event import MAX_NAME_LENGTH
 from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
+from settlesim.formats.asl_errors import (
+    BRANCH_FAILED,
+    Asked,
+    ErrorNames,
+    FailureRules,
+    Retrier,
+    error_of_service,
+    known_error,
+    read_error,
+    routes_of_failure,
+    task_retry,
+)
 from settlesim.formats.boolean_guards import Alternatives, all_of, any_of, named, negated
-from settlesim.formats.draft import Document, Draft, Invoked, Route
+from settlesim.formats.draft import Document, Draft, DraftKind, Invoked, Route
 from settlesim.formats.losses import Losses
 from settlesim.formats.reader_options import ReaderOptions
 
@@ -34,6 +47,8 @@ _DATA: Final = (
     *("InputPath", "OutputPath", "ResultPath", "ResultSelector", "Assign", "Output", "Result"),
     *("ItemsPath", "ItemSelector", "Error", "Cause", "ErrorPath", "CausePath"),
 )
+_ASKED: Final = ("Error", "ErrorPath")
+"""What a Catch around a branch asks for."""
 _DETAILS: Final = ("HeartbeatSeconds", "HeartbeatSecondsPath", "TimeoutSecondsPath", "Credentials")
 _SIGNS: Final = {
     "Equals": "==",
@@ -46,18 +61,16 @@ _SIGNS: Final = {
 _COMPARISON: Final = re.compile(r"(String|Numeric|Boolean|Timestamp)([A-Z]\w*?)(Path)?")
 _LAMBDA: Final = re.compile(r"arn:[\w-]+:lambda:[^:]*:[^:]*:function:(.+)")
 _SERVICE: Final = re.compile(r"arn:[\w-]+:states:[^:]*:[^:]*:(?:aws-sdk:)?(.+)")
-_ANY_ERROR: Final = "States.ALL"
-_TASK_FAILED: Final = "States.TaskFailed"
-_TIMED_OUT: Final = "States.Timeout"
-_TIMEOUT: Final = "TimeoutError"
-"""What a chart calls the error of a service that ran out of time."""
 _RETRY: Final = (
     ("MaxAttempts", "attempts", 0, 999),
     ("IntervalSeconds", "seconds", 0, MAX_SECONDS),
-    ("BackoffRate", "factor", 1, 1_000_000),
+    ("BackoffRate", "factor", 1, 1_000),
     ("MaxDelaySeconds", "max_seconds", 1, MAX_SECONDS),
 )
 """The keys of a retrier, what a chart calls them, and what they may be."""
+_NO_CHOICE: Final = "States.NoChoiceMatched"
+_MOST_WAITS: Final = 20
+"""How often one retrier of a Parallel runs it again, since each time is a state."""
 
 
 def read_asl(record: Mapping[str, Any], options: ReaderOptions, losses: Losses) -> Document:
@@ -84,6 +97,10 @@ class _Reader:
         self.document = Document(Draft("machine"), "Amazon States Language")
         self.ends: dict[Draft, Draft] = {}
         """The final states that were added, by the state around them."""
+        self.failed: Draft | None = None
+        """The final state of a machine that a branch ends; added where it is needed."""
+        self.handlers: dict[Draft, FailureRules] = {}
+        """What the Parallel states do about failures."""
 
     def read(self) -> Document:
         root = self.document.root
@@ -129,11 +146,14 @@ class _Reader:
             return
         if state.get("Comment"):
             self.losses.add("description", f"Comment of {draft.path}")
+        in_branch = kind == "Fail" and not self._is_outside_branches(draft)
         for key in _DATA:
-            if state.get(key) is not None:
+            if state.get(key) is not None and not (in_branch and key in _ASKED):
                 self.losses.add("data path", f"{key} of {draft.path}")
-        if kind in ("Succeed", "Fail"):
-            self._ending(draft, kind)
+        if kind == "Succeed":
+            draft.kind = "final"
+        elif kind == "Fail":
+            self._fail(draft, state)
         else:
             readers = {
                 "Choice": self._choice,
@@ -143,12 +163,35 @@ class _Reader:
             }
             readers.get(kind, self._task)(draft, state, drafts)
 
-    def _ending(self, draft: Draft, kind: str) -> None:
-        draft.kind = "final"
-        if kind == "Fail":
+    def _fail(self, draft: Draft, state: _State) -> None:
+        """Read the end of the machine, or of the Parallel state around it."""
+        if self._is_outside_branches(draft):
+            draft.kind = "final"
             draft.tags.append("reject")
-            if draft.parent is not None and draft.parent.parent is not None:
-                self.losses.add("branch failure", draft.path)
+            return
+        path = state.get("ErrorPath")
+        error = state.get("Error")
+        if path is None and isinstance(error, str) and error.startswith("{%"):
+            path = error.strip("{}% ")
+        asked = known_error(error) if path is None else read_error(str(path), _called)
+        draft.always = [*self._failure(draft, asked), Route(targets=[self._failed_end()])]
+
+    def _is_outside_branches(self, draft: Draft) -> bool:
+        return draft.parent is self.document.root
+
+    def _failed_end(self) -> Draft:
+        """Return the end of a machine in which a branch has failed, and nothing caught it."""
+        if self.failed is None:
+            self.failed = self._added(self.document.root, "Failed", "final")
+            self.failed.tags.append("reject")
+        return self.failed
+
+    def _added(self, around: Draft, key: str, kind: DraftKind = "state") -> Draft:
+        """Return a new state under a key that none beside it has."""
+        while key in around.by_key:
+            key += "_"
+        self.document.count()
+        return around.add(key, kind)
 
     def _wait(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
         draft.after = [(self._seconds(draft, state), self._next(draft, state, drafts))]
@@ -178,32 +221,87 @@ class _Reader:
         """Return the final state beside this one, which Step Functions has no name for."""
         around = draft.parent or self.document.root
         if around not in self.ends:
-            key = "End"
-            while key in around.by_key:
-                key += "_"
-            self.document.count()
-            self.ends[around] = around.add(key, "final")
+            self.ends[around] = self._added(around, "End", "final")
         return self.ends[around]
+
+    # --- Parallel states ------------------------------------------------------------------
 
     def _parallel(self, draft: Draft, state: _State, drafts: _Drafts) -> None:
         branches = state.get("Branches")
         if not isinstance(branches, list) or not branches:
             self.problems.add(f"{draft.path} Branches", f"is {shorten(branches, 60)}; a list")
             return
-        draft.kind = "parallel"
-        draft.on_done = self._next(draft, state, drafts)
+        around = self._retried(draft, state)
+        around.kind = "parallel"
+        around.on_done = self._next(draft, state, drafts)
+        handler = self.handlers[draft]
+        handler.catchers = self._catchers(draft, state, drafts)
+        if any(BRANCH_FAILED in each.names for each in handler.named()):
+            self.losses.add("branch error", f"Retry or Catch of {draft.path}")
         for number, branch in enumerate(branches, 1):
             self.document.count()
-            region = draft.add(f"Branch {number}")
+            region = around.add(f"Branch {number}")
             if isinstance(branch, Mapping):
                 self._machine(region, branch, region.path)
             else:
                 self.problems.add(region.path, f"is {shorten(branch, 60)}; an object is needed")
-        for key in ("Catch", "Retry"):
-            if state.get(key):
-                self.losses.add("branch failure", f"{key} of {draft.path}")
         if state.get("Parameters") is not None or state.get("Arguments") is not None:
             self.losses.add("data path", f"Parameters of {draft.path}")
+
+    def _retried(self, draft: Draft, state: _State) -> Draft:
+        """Return the state that the branches are put into.
+
+        Where there is a Retry, that is one beside the waits between the runs, and a region for
+        each retrier counts how often it was used.
+        """
+        handler = self.handlers[draft] = FailureRules()
+        policies = self._policies(draft, state.get("Retry"))
+        if not policies:
+            return draft
+        draft.kind = "parallel"
+        runs = self._added(draft, "Runs")
+        branches = runs.initial = self._added(runs, "Branches")
+        for names, policy in policies:
+            waits = []
+            for seconds in self._seconds_between(draft, policy):
+                wait = self._added(runs, f"Wait {len(runs.children)}")
+                wait.after = [(seconds or 0.001, [Route(targets=[branches])])]
+                waits.append(wait)
+            handler.retriers.append(Retrier(names, self._counted(draft, waits), waits))
+        return branches
+
+    def _counted(self, draft: Draft, waits: list[Draft]) -> list[Draft]:
+        """Return the states of a region that counts how many of some waits there were."""
+        region = self._added(draft, "Retries")
+        counts = [self._added(region, str(number)) for number in range(len(waits) + 1)]
+        region.initial = counts[0]
+        counts[-1].kind = "final"  # nothing is counted any more
+        for before, after, wait in zip(counts, counts[1:], waits, strict=False):
+            waiting = (self.document.asks_for(wait),)
+            before.always = [Route(targets=[after], conditions=waiting)]
+        return counts
+
+    def _seconds_between(self, draft: Draft, policy: Mapping[str, Any]) -> list[float]:
+        """Return the waits between the runs of a Parallel state."""
+        if "jitter" in policy:
+            self.losses.add("jitter", f"Retry of {draft.path}")
+        if policy["attempts"] - 1 > _MOST_WAITS:
+            self.losses.add("many retries", f"Retry of {draft.path}")
+        longest = policy.get("max_seconds", MAX_SECONDS)
+        waits = (
+            min(policy["seconds"] * policy["factor"] ** number, longest)
+            for number in range(policy["attempts"] - 1)
+        )
+        return list(islice(waits, _MOST_WAITS))
+
+    def _handlers(self, draft: Draft) -> Iterator[FailureRules]:
+        """Yield what the Parallel states around a state do about failures, innermost first."""
+        return (self.handlers[around] for around in draft.above() if around in self.handlers)
+
+    def _failure(self, draft: Draft, asked: Asked, own: FailureRules | None = None) -> list[Route]:
+        """Return where an error leads that a state has, in order."""
+        handlers = [*([] if own is None else [own]), *self._handlers(draft)]
+        return list(routes_of_failure(handlers, asked, self.document.asks_for))
 
     # --- tasks ----------------------------------------------------------------------------
 
@@ -216,8 +314,9 @@ class _Reader:
             service.input = self._input(draft, service.src, state)
         service.timeout = self._timeout(draft, state)
         service.on_done = self._next(draft, state, drafts)
-        service.on_error = self._catch(draft, state.get("Catch"), drafts)
-        service.retry = self._retry(draft, state.get("Retry"))
+        own = FailureRules(catchers=self._catchers(draft, state, drafts))
+        service.on_error = self._failure(draft, error_of_service, own)
+        service.retry = task_retry(self._policies(draft, state.get("Retry")))
         for key in _DETAILS:
             if key in state:
                 self.losses.add("service detail", f"{key} of {draft.path}")
@@ -254,31 +353,28 @@ class _Reader:
         self.losses.add("service detail", f"TimeoutSeconds of {draft.path}")
         return None
 
-    def _catch(self, draft: Draft, value: object, drafts: _Drafts) -> list[Route]:
-        """Return a transition for each error that is caught, in order; the first that fits."""
+    def _catchers(
+        self, draft: Draft, state: _State, drafts: _Drafts
+    ) -> list[tuple[ErrorNames, Draft]]:
         found = []
-        for catcher in self._objects(draft, value, "Catch"):
+        for catcher in self._objects(draft, state.get("Catch"), "Catch"):
             target = self._named(draft, catcher.get("Next"), drafts, "Catch Next")
             for key in ("ResultPath", "Assign", "Output"):
                 if key in catcher:
                     self.losses.add("data path", f"Catch {key} of {draft.path}")
-            if target is None:
-                continue
-            for name in self._errors(draft, catcher):
-                route = Route(targets=[target])
-                if name == _TASK_FAILED:  # which a time-out is not
-                    route.unless = (f"Error({_TIMEOUT})",)
-                elif name != _ANY_ERROR:
-                    kind = _TIMEOUT if name == _TIMED_OUT else name
-                    route.conditions = (f"Error({kind})",)
-                found.append(route)
+            names = self._errors(draft, catcher)
+            if target is not None:
+                found.append((names, target))
         return found
 
-    def _retry(self, draft: Draft, value: object) -> list[dict[str, Any]]:
-        return [self._retrier(draft, each) for each in self._objects(draft, value, "Retry")]
+    def _policies(self, draft: Draft, value: object) -> list[tuple[ErrorNames, dict[str, Any]]]:
+        return [
+            (self._errors(draft, each), self._policy(draft, each))
+            for each in self._objects(draft, value, "Retry")
+        ]
 
-    def _retrier(self, draft: Draft, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return one entry of a chart's `retry`: Step Functions does not count the first call."""
+    def _policy(self, draft: Draft, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how often and when, in a chart's words: it counts the first call as well."""
         found: dict[str, Any] = {"seconds": 1, "factor": 2}
         for key, ours, low, high in _RETRY:
             value = record.get(key)
@@ -293,11 +389,6 @@ class _Reader:
         found["attempts"] = int(found.get("attempts", 3)) + 1
         if record.get("JitterStrategy") == "FULL":
             found["jitter"] = 1
-        names = self._errors(draft, record)
-        if _TASK_FAILED in names:
-            self.losses.add("retry", f"{_TASK_FAILED} of {draft.path}")
-        elif _ANY_ERROR not in names:
-            found["errors"] = [_TIMEOUT if name == _TIMED_OUT else name for name in names]
         return found
 
     def _objects(self, draft: Draft, value: object, key: str) -> list[Mapping[str, Any]]:
@@ -308,12 +399,12 @@ class _Reader:
             return []
         return value
 
-    def _errors(self, draft: Draft, record: Mapping[str, Any]) -> list[str]:
+    def _errors(self, draft: Draft, record: Mapping[str, Any]) -> ErrorNames:
         names = record.get("ErrorEquals")
         if isinstance(names, list) and names and all(isinstance(each, str) for each in names):
-            return [_ANY_ERROR] if _ANY_ERROR in names else names
+            return ErrorNames(tuple(dict.fromkeys(names)))
         self.problems.add(f"{draft.path} ErrorEquals", f"is {shorten(names)}; a list of names")
-        return []
+        return ErrorNames(())
 
     # --- delays and choices ---------------------------------------------------------------
 
@@ -343,6 +434,8 @@ class _Reader:
         if "Default" in state:
             target = self._named(draft, state["Default"], drafts, "Default")
             draft.always += [] if target is None else [Route(targets=[target])]
+        else:
+            draft.always += self._failure(draft, known_error(_NO_CHOICE))
 
     def _rule(self, draft: Draft, rule: Mapping[str, Any]) -> Alternatives:
         for key, join in (("And", all_of), ("Or", any_of)):
@@ -364,6 +457,11 @@ class _Reader:
                 return named(f"{variable} {_SIGNS[found[2]]} {shown}"[:MAX_NAME_LENGTH])
         self.problems.add(f"{draft.path} Choices", f"{shorten(dict(rule), 60)} is no condition")
         return named("unknown")
+
+
+def _called(text: str) -> str:
+    """Return a name for a guard that reads like this."""
+    return text[:MAX_NAME_LENGTH]
 
 
 def _is_computed(value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from settlesim.chart.parser import MAX_NODES, MAX_TRANSITIONS
 from settlesim.errors import ReadError, shorten
 
-__all__ = ["Document", "Draft", "Invoked", "Route"]
+__all__ = ["Document", "Draft", "DraftKind", "Invoked", "Route"]
 
 _MAX_SHOWN: Final = 60
 

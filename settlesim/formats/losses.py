@@ -110,20 +110,25 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "paths, templates and assignments of data",
         "write it as an assign",
     ),
-    "retry": LossKind(
-        "retry of every error but a time-out",
-        "retries of every error but a time-out",
-        "here a time-out is retried, too",
+    "jitter": LossKind(
+        "wait of a random length between the runs of a Parallel",
+        "waits of random lengths between the runs of Parallels",
+        "here each wait is the longest that it may be",
+    ),
+    "many retries": LossKind(
+        "Parallel that is run again more than 20 times",
+        "Parallels that are run again more than 20 times",
+        "here it fails after 20",
     ),
     "map": LossKind(
         "step that runs once per item",
         "steps that run once per item",
         "it stands here as one service",
     ),
-    "branch failure": LossKind(
-        "failure of a branch",
-        "failures of branches",
-        "the other branches go on, and no state outside is entered",
+    "branch error": LossKind(
+        "States.BranchFailed",
+        "States.BranchFailed",
+        "a branch fails with the error of its state: name that one",
     ),
     "contract": LossKind("contract", "contracts", "write a test with it"),
     "priority": LossKind(
@@ -154,6 +159,11 @@ KINDS: Final[Mapping[str, LossKind]] = {
         "transition without a target around regions that take its event",
         "transitions without a target around regions that take their event",
         "here it fires as well, in XState it does not",
+    ),
+    "history from inside": LossKind(
+        "transition from inside a state to its history state",
+        "transitions from inside states to their history states",
+        "XState may enter states which it has not left, a chart does not",
     ),
     "deep initial": LossKind(
         "initial state further inside",

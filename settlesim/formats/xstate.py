@@ -32,7 +32,7 @@ from settlesim.formats.boolean_guards import (
 from settlesim.formats.draft import Document, Draft, Invoked, Route
 from settlesim.formats.losses import Losses
 from settlesim.formats.reader_options import ReaderOptions
-from settlesim.formats.region_rules import note_region_rules
+from settlesim.formats.xstate_rules import note_other_rules
 
 __all__ = ["read_xstate", "xstate_version"]
 
@@ -139,7 +139,7 @@ class _Reader:
         for draft, inner in self.sources:
             self._connect(draft, inner)
         self.problems.raise_if_any()
-        note_region_rules(root, self.losses)
+        note_other_rules(root, self.losses)
         self._note_starts()
         context = self.record.get("context")
         if context is not None and not isinstance(context, dict):

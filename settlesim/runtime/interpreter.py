@@ -38,6 +38,7 @@ from settlesim.ports import (
     ChartStore,
     Clock,
     DurableTimer,
+    Message,
     QueueStore,
     Store,
 )
@@ -341,7 +342,7 @@ class Interpreter:
         """
         stored = self.store.load(key)
         timers: Sequence[DurableTimer] = ()
-        if self._timers is not None and self.chain.delays:
+        if self._timers is not None and self.chain.has_timers:
             timers = self._timers(key)
         if stored is None:
             self._check_new(key)
@@ -405,11 +406,11 @@ class Interpreter:
 
     def _tell_of(self, stored: Snapshot, key: str) -> None:
         """Say once that an instance is taken as it is, though its chart may be another one."""
-        steps = self.chain.charts
-        expected = steps.get(stored.version, self.chart)
-        if stored.fingerprint == expected.fingerprint or stored.fingerprint in self._told:
+        fingerprint = stored.fingerprint
+        edited = self.chain.is_edited(stored.version, fingerprint)
+        if fingerprint in self._told or not (edited or fingerprint is None):
             return
-        self._told.add(stored.fingerprint)
+        self._told.add(fingerprint)
         if stored.fingerprint is None:
             _LOGGER.warning(
                 "instance %r was saved before fingerprints were: it is taken as one of this "
@@ -425,7 +426,25 @@ class Interpreter:
             key,
             stored.chart,
             stored.version,
-            self.chain.edit(stored, expected, self._known_charts()),
+            self.chain.edit(stored.version, fingerprint, self._known_charts()),
+        )
+
+    def tell_of_message(self, message: Message) -> None:
+        """Say once that a message was sent under another definition of its chart's version."""
+        version, fingerprint = message.version, message.fingerprint
+        if version is None or fingerprint in self._told:
+            return
+        if not self.chain.is_edited(version, fingerprint):
+            return
+        self._told.add(fingerprint)
+        _LOGGER.warning(
+            "message %s for instance %r was sent under another definition of %s version %s, and "
+            "is handled by this one: %s",
+            message.id,
+            message.group_id,
+            self.chart.name,
+            version,
+            self.chain.edit(version, fingerprint, self._known_charts()),
         )
 
     def keeping(

@@ -173,6 +173,7 @@ class Handler:
             reused = mark.digest not in (None, digest_of(case.message.body))
             return _Look(over="repeated", revision=mark.revision, reused=reused)
         loaded = self.interpreter.load_current(key)
+        self.interpreter.tell_of_message(case.message)
         if isinstance(event, DelayPassed):
             return self._look_at_delay(key, loaded, event)
         if isinstance(event, StartRequest):

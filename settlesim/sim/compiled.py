@@ -256,6 +256,22 @@ class CompiledChart:
         """Return what the state is, as text that is the same in every process."""
         return self._state_texts[state]
 
+    # --- timers ---------------------------------------------------------------------------
+
+    @property
+    def timers(self) -> tuple[str, ...]:
+        """The ids of the delays of which an instance may have timers, by their positions."""
+        return self.durable
+
+    def timers_of(self, snapshot: Snapshot) -> tuple[tuple[int, float], ...]:
+        """Return the positions of the timers that run for an instance, with their seconds."""
+        active = self.chart.active(snapshot.configuration)
+        return tuple(
+            (place, self.activities.delays[delay].seconds)
+            for place, delay in enumerate(self.durable)
+            if self.activities.node_of(delay) in active
+        )
+
     # --- programs -------------------------------------------------------------------------
 
     def node(self, number: int) -> TableNode:

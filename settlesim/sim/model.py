@@ -168,9 +168,7 @@ class Model:
             for number, (shift, _) in zip(self.scenario.faults, self._budgets, strict=True)
         )
         queue += sum(self._bits(each) for each in whole[self.events :])
-        begun = self.scenario.start
-        active = () if begun is None else self.table.chart.active(begun.configuration)
-        timers = self.moves.timers_at_first(active)
+        timers = self.moves.timers_at_first(self.scenario.start)
         shared = [
             self._share(Shared(key, state, timers=timers)) for key in range(len(self.instances))
         ]
@@ -390,7 +388,7 @@ class Model:
                 names,
                 *([shared.deployed] if self.moves.firsts else []),
                 *(
-                    [[list(each) for each in shared.timers], shared.received]
+                    [[each.parts() for each in shared.timers], shared.received]
                     if shared.timers
                     else []
                 ),

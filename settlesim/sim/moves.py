@@ -31,14 +31,16 @@ Rules
     only deleted.
 14. Where a later version of the chart takes over at some point, what is received before is handled
     by the earlier version to its end, what is received from then on by the later one. Instances
-    are independent, so each has such a point of its own.
+    are independent, so each has such a point of its own. The save that carries an instance to the
+    later version carries its timers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeAlias
 
+from settlesim.chart import Snapshot
 from settlesim.chart.outcome import Outcome
 from settlesim.errors import SimulationError
 from settlesim.sim.compiled import CompiledChart
@@ -120,6 +122,12 @@ class RunningTimer(NamedTuple):
     least: int = 0
     """How long it ran from there on, in nanoseconds; 0 where nobody reads it."""
     most: int = 0
+    becomes: int = -1
+    """The delay of the later version that it is now, where its message was sent before; else -1."""
+
+    def parts(self) -> list[int]:
+        """Return what tells it from others, as numbers."""
+        return list(self if self.becomes >= 0 else self[:-1])
 
 
 class Shared(NamedTuple):
@@ -140,7 +148,7 @@ class Shared(NamedTuple):
     seen: int = 0
     """The anomalies so far, a bit each."""
     timers: tuple[RunningTimer, ...] = ()
-    """By the position of the delay in `CompiledChart.durable`."""
+    """By the position of the delay in `CompiledChart.timers`."""
     received: int = 0
     """The last event that was received, from 1, where a FIFO queue has timers."""
     deployed: bool = False
@@ -177,9 +185,9 @@ class Moves:
         self.size = len(scenario.events)
         """How many of the messages are events; those of timers come after them."""
         self._messages = scenario.messages
-        self._timed = bool(table.durable)
+        self._timed = bool(table.timers)
         self._known_time = scenario.assumptions.known
-        per_key = len(table.durable) * scenario.timers
+        per_key = len(table.timers) * scenario.timers
         self.timer_of = [
             divmod(index % per_key, scenario.timers)
             for index in range(len(self._messages) - self.size)
@@ -260,20 +268,30 @@ class Moves:
             shared = self._seen(shared, "dirty read")
         if self._inbox and phase.message in shared.handled:
             return step, self._at(phase, place, Delivery(number, DONE)), shared
-        if phase.message < self.size:
-            event = self._messages[phase.message]
-            if self._two is None:
-                node = self.table.program(shared.state, event.event, event.data)
-            else:
-                by_old = phase.deliveries[place].node == START_OLD
-                node = self._two.program(shared.state, event.event, event.data, by_old=by_old)
-        else:
-            delay, turn = self.timer_of[phase.message - self.size]
-            if shared.timers[delay][:2] != (2, turn + 1):  # its state was left since
-                return step, self._at(phase, place, Delivery(number, DONE)), shared
-            node = self.table.program_of_delay(shared.state, self.table.durable[delay])
+        by_old = phase.deliveries[place].node == START_OLD
+        node = self._program(phase.message, shared, by_old=by_old)
+        if node is None:
+            return step, self._at(phase, place, Delivery(number, DONE)), shared
         self.doubts.update(dict.fromkeys(self.table.doubts(node)))
         return step, self._at(phase, place, Delivery(number, node, shared.version)), shared
+
+    def _program(self, message: int, shared: Shared, *, by_old: bool) -> int | None:
+        """Return the first node of what a message does; None where it is only deleted."""
+        two, state = self._two, shared.state
+        running = [place for place, each in enumerate(shared.timers) if each.status]
+        if message < self.size:
+            event = self._messages[message]
+            if two is None:
+                return self.table.program(state, event.event, event.data)
+            return two.program_by(state, event.event, event.data, by_old=by_old, running=running)
+        delay, turn = self.timer_of[message - self.size]
+        timer = shared.timers[delay]
+        stale = timer[:2] != (2, turn + 1)  # its state was left since
+        if two is not None:
+            return two.program_of_timer(
+                state, delay, by_old=by_old, running=running, becomes=timer.becomes, stale=stale
+            )
+        return None if stale else self.table.program_of_delay(state, self.table.timers[delay])
 
     # --- everything else ------------------------------------------------------------------
 
@@ -474,22 +492,18 @@ class Moves:
 
     # --- timers ---------------------------------------------------------------------------
 
-    def timers_at_first(self, active: Collection[str]) -> tuple[RunningTimer, ...]:
-        """Return the timers of an instance that begins with these states active."""
-        if not self._timed:
-            return ()
-        activities = self.table.activities
-        timers = [RunningTimer()] * len(self.table.durable)
-        for place, delay in enumerate(self.table.durable):
-            if activities.node_of(delay) in active:
-                most = nanoseconds(activities.delays[delay].seconds) if self._known_time else 0
-                timers[place] = self._started(place, RunningTimer(), (0, 0, most))
+    def timers_at_first(self, start: Snapshot | None) -> tuple[RunningTimer, ...]:
+        """Return the timers of an instance that begins as a snapshot says; None for a new one."""
+        timers = [RunningTimer()] * len(self.table.timers)
+        for place, seconds in () if start is None else self.table.timers_of(start):
+            most = nanoseconds(seconds) if self._known_time else 0
+            timers[place] = self._started(place, RunningTimer(), (0, 0, most))
         return tuple(timers)
 
     def _started(self, delay: int, before: RunningTimer, how: tuple[int, int, int]) -> RunningTimer:
         """Return a timer that runs from now on; `how` is its rank, and how long it runs."""
         if before.sent >= self.scenario.timers:
-            name, most = self.table.durable[delay], self.scenario.timers
+            name, most = self.table.timers[delay], self.scenario.timers
             self.gaps[f"the delay {name} may come more than {most} times; give timers="] = None
         return RunningTimer(1, before.sent, *how)
 
@@ -531,8 +545,10 @@ class Moves:
 
     def _timers_after(self, phase: MessagePhase, node: TableNode, shared: Shared) -> Shared:
         timers = [
-            each if place in node.kept else RunningTimer(0, each.sent)
-            for place, each in enumerate(shared.timers)
+            each
+            if (place if each.becomes < 0 else each.becomes) in node.kept
+            else RunningTimer(0, each.sent)
+            for place, each in enumerate(self._carried(shared.timers, node.moved))
         ]
         rank = 1 + max((each.rank for each in timers if each.status == 1), default=-1)
         for started in node.started:
@@ -540,6 +556,21 @@ class Moves:
             before = timers[started.delay]
             timers[started.delay] = self._started(started.delay, before, how)
         return shared._replace(timers=_ranked(timers))
+
+    def _carried(
+        self, timers: tuple[RunningTimer, ...], moved: tuple[tuple[int, int], ...]
+    ) -> tuple[RunningTimer, ...]:
+        """Return timers that are those of the later version's delays from now on."""
+        found = list(timers)
+        for before, after in moved:
+            timer = timers[before]
+            if timer.status == 1:
+                how = timer.rank, timer.least, timer.most
+                found[after] = self._started(after, timers[after], how)
+                found[before] = RunningTimer(0, timer.sent)
+            elif timer.status == 2:  # its message is on the way
+                found[before] = timer._replace(becomes=after)
+        return tuple(found)
 
     def _in_order(self, phase: MessagePhase, shared: Shared) -> bool:
         """Whether exactly the earlier events of the instance were handled before this one."""

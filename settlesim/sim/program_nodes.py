@@ -67,7 +67,7 @@ class DelayStart(NamedTuple):
     """A delay of a settled state that a settlement starts."""
 
     delay: int
-    """Its position in `CompiledChart.durable`."""
+    """Its position in `CompiledChart.timers`."""
     least: int = 0
     """How long it still runs, in nanoseconds, at least and at most; 0 where nobody reads it."""
     most: int = 0
@@ -91,7 +91,10 @@ class TableNode(NamedTuple):
     started: tuple[DelayStart, ...] = ()
     """Of a save: the delays that run on from here."""
     kept: tuple[int, ...] = ()
-    """Of a save: the delays whose states were not left; positions in `CompiledChart.durable`."""
+    """Of a save: the delays whose states were not left; positions in `CompiledChart.timers`."""
+    moved: tuple[tuple[int, int], ...] = ()
+    """Of a save that carries an instance to another version: the positions of timers that go on,
+    before and after."""
 
 
 def merged(nodes: Sequence[TableNode], branches: Sequence[Branch]) -> tuple[Branch, ...]:

@@ -8,26 +8,60 @@ earlier one saved to its own version by the steps of its chart, as `settlesim.ve
 renames or drops the event by them: every event was sent before it took over. Where no step leads
 on, the instance is stranded.
 
-Numbers of states and nodes are even for the later version and odd for the earlier one.
+Timers
+------
+The delays of both versions have places of their own, those of the earlier one first. The save that
+carries an instance to the later version carries its timers: one that runs goes on at the place of
+the delay that it is now, with the time that it has left. One whose message was sent stays where it
+is, since the message names that place, and `RunningTimer.becomes` says which delay it is now. A
+timer that no step names is kept by the store and never comes; then nothing is proved.
+
+Numbers of states are even for the later version and odd for the earlier one. A node's number stands
+for its version, its number there, and what was carried before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
 
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue
 from settlesim.errors import ChartMismatchError
 from settlesim.sim.compiled import CompiledChart, Perform
-from settlesim.sim.program_nodes import ProgramNodeKind, TableNode
-from settlesim.versions import chain_of
+from settlesim.sim.program_nodes import DelayStart, ProgramNodeKind, TableNode
+from settlesim.sim.timing import nanoseconds
+from settlesim.versions import Carried, chain_of
 
 __all__ = ["TwoVersionChart"]
 
 _FRESH: Final = -1
 """The state of an instance that no version has saved."""
+
+
+class _CarriedTimers(NamedTuple):
+    """What becomes of an instance's timers when it is carried to the later version."""
+
+    moved: tuple[tuple[int, int], ...] = ()
+    """The places of those that go on: before and after."""
+    begun: tuple[tuple[int, int], ...] = ()
+    """The places of delays that begin then, with their nanoseconds."""
+    lost: tuple[str, ...] = ()
+    """The ids of delays of the earlier version of which no step says what became of them."""
+
+
+_NOTHING: Final = _CarriedTimers()
+
+
+class _Place(NamedTuple):
+    """A node of a program of one of the versions."""
+
+    of_old: bool
+    number: int
+    """In the table of its version."""
+    carried: _CarriedTimers = _NOTHING
+    """What its save does to timers of the earlier version."""
 
 
 class TwoVersionChart(CompiledChart):
@@ -52,6 +86,8 @@ class TwoVersionChart(CompiledChart):
         super().__init__(chart, _known(results, chart), performs[0], **options)
         self._old = CompiledChart(old, _known(results, old), performs[1], **options)
         self._chain = chain_of(chart)
+        self._places: list[_Place] = []
+        self._place_numbers: dict[_Place, int] = {}
 
     # --- states ---------------------------------------------------------------------------
 
@@ -91,67 +127,231 @@ class TwoVersionChart(CompiledChart):
             return f"old {self._old.state_text(state // 2)}"
         return super().state_text(state // 2)
 
+    # --- timers ---------------------------------------------------------------------------
+
+    @property
+    def timers(self) -> tuple[str, ...]:
+        """The ids of the delays of both versions, in the order of their places."""
+        return self._old.durable + self.durable
+
+    def timers_of(self, snapshot: Snapshot) -> tuple[tuple[int, float], ...]:
+        """Return the delays that run for an instance of the earlier version, with their seconds."""
+        return self._old.timers_of(snapshot)
+
+    def _place_of(self, delay: str) -> int:
+        """Return the place of a delay of the later version."""
+        return len(self._old.durable) + self.durable.index(delay)
+
+    def _carried_timers(self, carried: Carried, running: Collection[str]) -> _CarriedTimers:
+        """Return what becomes of the timers that run when the earlier version's state is read."""
+        names = dict(carried.renamed)
+        ended = {*carried.dropped, *carried.lost}
+        moved = [(id_, names.get(id_, id_)) for id_ in running if id_ not in ended]
+        timed = self.assumptions.known
+        return _CarriedTimers(
+            tuple(
+                (self._old.durable.index(before), self._place_of(after))
+                for before, after in moved
+                if after in self.durable
+            ),
+            tuple(
+                (self._place_of(id_), nanoseconds(seconds) if timed else 0)
+                for id_, seconds in carried.started.items()
+                if id_ in self.durable
+            ),
+            carried.lost,
+        )
+
     # --- programs -------------------------------------------------------------------------
 
-    def program(
-        self, state: int, event: str, data: JSONValue = None, *, by_old: bool = False
+    def program_by(
+        self,
+        state: int,
+        event: str,
+        data: JSONValue = None,
+        *,
+        by_old: bool = False,
+        running: Collection[int] = (),
     ) -> int:
         """Return the first node of what `event` does to an instance in `state`.
 
         Parameters
         ----------
         by_old : whether a worker of the earlier version has it
+        running : the places of the timers that run, or whose messages were sent
         """
         if by_old:
-            return self._by_old(state, event, data)
+            if self._is_later(state):
+                return self._released()
+            return self._number(_Place(True, self._old.program(self._local(state), event, data)))
         name = self._chain.event(event, self._old.chart.version)
-        if state == _FRESH or not state % 2:
-            return self._new(super().start() if state == _FRESH else state // 2, name, data)
+        if state % 2 == 0 or state == _FRESH:
+            local = super().start() if state == _FRESH else state // 2
+            return self._by_new(local, name, data)
+        carried = self._carry(state, running)
+        if isinstance(carried, int):
+            return carried
+        timers = self._carried_timers(carried, self._ids(running))
+        return self._by_new(self._state(carried.snapshot), name, data, timers)
+
+    def program_of_timer(
+        self,
+        state: int,
+        place: int,
+        *,
+        by_old: bool,
+        running: Collection[int],
+        becomes: int,
+        stale: bool,
+    ) -> int | None:
+        """Return the first node of what the message of a timer does.
+
+        Parameters
+        ----------
+        place : of the timer whose message it is
+        by_old, running : as of `program_by`
+        becomes : the place of the delay of the later version that it is now; -1 where it is as ever
+        stale : whether the timer was ended since
+
+        Returns
+        -------
+        number : None where the message is only deleted
+        """
+        if by_old:
+            if self._is_later(state):
+                return self._released()
+            if stale:
+                return None
+            delay = self._old.durable[place]
+            number = self._old.program_of_delay(self._local(state), delay)
+            return self._number(_Place(True, number))
+        if state % 2 == 0 or state == _FRESH:
+            if stale:
+                return None
+            delay = self.timers[place if becomes < 0 else becomes]
+            return self._number(_Place(False, self.program_of_delay(state // 2, delay)))
+        carried = self._carry(state, running)
+        if isinstance(carried, int):
+            return carried
+        if stale:
+            return None
+        return self._by_delay(carried, self._old.durable[place], running)
+
+    def _by_delay(self, carried: Carried, delay: str, running: Collection[int]) -> int:
+        """Return what a delay of the earlier version does to an instance that is carried now."""
+        if delay in carried.dropped:
+            return self._skipped()
+        after = dict(carried.renamed).get(delay, delay)
+        if delay in carried.lost or after not in self.durable:
+            return self._stranded(f"no step says what became of the delay {delay}")
+        number = self.program_of_delay(self._state(carried.snapshot), after)
+        timers = self._carried_timers(carried, self._ids(running))
+        return self._number(_Place(False, number, timers))
+
+    def _by_new(
+        self, state: int, event: str | None, data: JSONValue, timers: _CarriedTimers = _NOTHING
+    ) -> int:
+        if event is None:  # a step drops it
+            return self._skipped()
+        return self._number(_Place(False, super().program(state, event, data), timers))
+
+    def _is_later(self, state: int) -> bool:
+        """Whether the later version has saved this state."""
+        return state != _FRESH and state % 2 == 0
+
+    def _local(self, state: int) -> int:
+        """Return the earlier version's own number of a state."""
+        return self._old.start() if state == _FRESH else state // 2
+
+    def _ids(self, running: Collection[int]) -> list[str]:
+        """Return the delays of the earlier version at these places."""
+        return [self._old.durable[place] for place in running if place < len(self._old.durable)]
+
+    def _carry(self, state: int, running: Collection[int]) -> Carried | int:
+        """Carry an instance of the earlier version; where no step leads on, return a leaf."""
         saved = self._old._states[state // 2]
         assert saved is not None  # an instance that was never saved is `_FRESH`
         try:
-            carried = self._chain.carry(saved).snapshot
+            return self._chain.carry(saved, timers=self._ids(running))
         except ChartMismatchError as error:
-            text = error.reason.partition(" (steps begin")[0]
-            leaf = TableNode(ProgramNodeKind.STRANDED, text=text)
-            return 2 * self._intern(leaf)
-        return self._new(self._state(carried), name, data)
+            return self._stranded(error.reason.partition(" (steps begin")[0])
 
-    def _new(self, state: int, event: str | None, data: JSONValue) -> int:
-        if event is None:  # a step drops it
-            return 2 * self._intern(TableNode(ProgramNodeKind.SKIP, outcome=Outcome.IGNORED))
-        return 2 * super().program(state, event, data)
+    # --- leaves that no version has by itself -----------------------------------------------
 
-    def _by_old(self, state: int, event: str, data: JSONValue) -> int:
-        old = self._old
-        if state != _FRESH and not state % 2:
-            text = f"version {old.chart.version} cannot go on from version {self.chart.version}"
-            return 2 * old._intern(TableNode(ProgramNodeKind.ERROR, text=text, failures=1)) + 1
-        local = old.start() if state == _FRESH else state // 2
-        return 2 * old.program(local, event, data) + 1
+    def _stranded(self, text: str) -> int:
+        leaf = TableNode(ProgramNodeKind.STRANDED, text=text)
+        return self._number(_Place(False, self._intern(leaf)))
+
+    def _skipped(self) -> int:
+        leaf = TableNode(ProgramNodeKind.SKIP, outcome=Outcome.IGNORED)
+        return self._number(_Place(False, self._intern(leaf)))
+
+    def _released(self) -> int:
+        versions = self._old.chart.version, self.chart.version
+        text = "version {} cannot go on from version {}".format(*versions)
+        leaf = TableNode(ProgramNodeKind.ERROR, text=text, failures=1)
+        return self._number(_Place(True, self._old._intern(leaf)))
+
+    # --- nodes ------------------------------------------------------------------------------
+
+    def _number(self, place: _Place) -> int:
+        number = self._place_numbers.get(place)
+        if number is None:
+            number = self._place_numbers[place] = len(self._places)
+            self._places.append(place)
+        return number
 
     def node(self, number: int) -> TableNode:
         """Return a node of a program."""
-        of_old = number % 2
-        found = self._old.node(number // 2) if of_old else super().node(number // 2)
+        of_old, local, carried = self._places[number]
+        found = self._old.node(local) if of_old else super().node(local)
         if found.kind is ProgramNodeKind.SAVE:
-            return found._replace(state=2 * found.state + of_old)
-        branches = (each._replace(after=2 * each.after + of_old) for each in found.branches)
+            return found._replace(state=2 * found.state + of_old, **self._saved(found, number))
+        branches = (
+            each._replace(after=self._number(_Place(of_old, each.after, carried)))
+            for each in found.branches
+        )
         return found._replace(branches=tuple(branches))
+
+    def _saved(self, node: TableNode, number: int) -> dict[str, Any]:
+        """Return what a save does to timers, by their places here."""
+        of_old, _, carried = self._places[number]
+        offset = 0 if of_old else len(self._old.durable)
+        kept = tuple(offset + place for place in node.kept)
+        begun = {place: ns for place, ns in carried.begun if place in kept}
+        started = [each._replace(delay=offset + each.delay) for each in node.started]
+        return {
+            "kept": tuple(place for place in kept if place not in begun),
+            "started": (*(DelayStart(place, ns, ns) for place, ns in begun.items()), *started),
+            "moved": tuple(each for each in carried.moved if each[1] in kept),
+        }
 
     def node_text(self, number: int) -> str:
         """Return a digest of everything below a node, the same in every process."""
-        if number % 2:
-            return f"old {self._old.node_text(number // 2)}"
-        return super().node_text(number // 2)
+        of_old, local, carried = self._places[number]
+        if of_old:
+            return f"old {self._old.node_text(local)}"
+        text = super().node_text(local)
+        return text if carried == _NOTHING else f"{text} {carried.moved} {carried.begun}"
 
     def errors(self, number: int) -> tuple[tuple[str, str], ...]:
         """Return the services that fail by themselves at a node, with their errors."""
-        return self._old.errors(number // 2) if number % 2 else super().errors(number // 2)
+        of_old, local, _ = self._places[number]
+        return self._old.errors(local) if of_old else super().errors(local)
 
     def doubts(self, number: int) -> tuple[str, ...]:
         """Return why nothing is proved where a program runs; `number` is its first node."""
-        return self._old.doubts(number // 2) if number % 2 else super().doubts(number // 2)
+        of_old, local, carried = self._places[number]
+        found = self._old.doubts(local) if of_old else super().doubts(local)
+        version = self._old.chart.version
+        return (
+            *found,
+            *(
+                f"no step says what became of the delay {each} of version {version}, so its timer "
+                "is kept and never comes"
+                for each in carried.lost
+            ),
+        )
 
 
 def _known(results: Mapping[str, JSONValue] | None, chart: Chart) -> dict[str, JSONValue]:

@@ -30,6 +30,7 @@ from settlesim.errors import (
 )
 from settlesim.store.schema import (
     ADDED_COLUMNS,
+    ADDED_INDEXES,
     ADDED_TABLES,
     APPLICATION_ID,
     SCHEMA_VERSION,
@@ -141,7 +142,7 @@ class Database:
             for table, column, kind in _missing(connection):  # others may have been first
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
             if _has_tables(connection):
-                for statement in ADDED_TABLES.values():
+                for statement in (*ADDED_TABLES.values(), *ADDED_INDEXES.values()):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             connection.execute("COMMIT")

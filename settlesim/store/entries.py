@@ -103,6 +103,10 @@ class DeadLetter:
     at: float
     """When it was put aside, in seconds since the epoch."""
     reason: str
+    version: int | None = None
+    """As `settlesim.ports.WaitingMessage.version`."""
+    fingerprint: str | None = None
+    """As `settlesim.ports.WaitingMessage.fingerprint`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""

@@ -45,7 +45,7 @@ _PRUNED_EACH: Final = 2
 """How many old deduplication ids are looked at for one that is added."""
 _COLUMNS: Final = (
     "id, queue, group_id, ordered, body, deduplication_id, sent_at, visible_at, in_flight, "
-    "receives, answered, failures, errors, timer, first_id, version"
+    "receives, answered, failures, errors, timer, first_id, version, fingerprint"
 )
 
 
@@ -68,6 +68,7 @@ class MessageRow(NamedTuple):
     timer: int | None
     first_id: int | None
     version: int | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,12 @@ class Mailbox:
                 return earlier
         number = self._execute(
             "INSERT INTO messages(queue, group_id, ordered, body, deduplication_id, sent_at,"
-            " visible_at, in_flight, receives, answered, failures, errors, timer, version)"
-            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, 0, '[]', ?7, ifnull("
-            " (SELECT version FROM instances WHERE key = ?2),"
-            " (SELECT max(version) FROM charts WHERE chart = ?1)))",
-            (queue, group_id, ordered, encode(body), deduplication_id, self._now, timer),
+            " visible_at, in_flight, receives, answered, failures, errors, timer, version,"
+            " fingerprint) VALUES(?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, '[]', ?, ?, ?)",
+            (
+                *(queue, group_id, ordered, encode(body), deduplication_id, self._now, timer),
+                *self._met(queue, group_id),
+            ),
         ).lastrowid
         assert number is not None
         self._arm(number, queue, group_id, ordered=ordered)
@@ -144,6 +146,23 @@ class Mailbox:
             name = queue, deduplication.scope(group_id), deduplication_id
             self._remember(name, number, body, deduplication.seconds)
         return number
+
+    def _met(self, queue: str, group_id: str) -> tuple[int | None, str | None]:
+        """Return the chart version and its fingerprint that a sender meets; None: not known.
+
+        They are those of the instance, or for a new key of the newest version that the store has
+        seen, in the definition that came last.
+        """
+        found: tuple[int, str | None] | None = self._execute(
+            "SELECT version, fingerprint FROM instances WHERE key = ?", (group_id,)
+        ).fetchone()
+        if found is None:
+            found = self._execute(
+                "SELECT version, fingerprint FROM charts WHERE chart = ?"
+                " ORDER BY version DESC, since DESC, fingerprint LIMIT 1",
+                (queue,),
+            ).fetchone()
+        return (None, None) if found is None else found
 
     def _known(self, queue: str, scope: str, deduplication_id: str) -> tuple[str, int] | None:
         """Return the digest and the id of the message that an id was used for."""
@@ -492,6 +511,7 @@ def message_of(receipt: Receipt, row: MessageRow, *, source: str) -> Message:
         failures=row.failures,
         sent_at=row.sent_at,
         version=row.version,
+        fingerprint=row.fingerprint,
     )
 
 
@@ -516,4 +536,6 @@ def letter_of(values: tuple[Any, ...], *, source: str) -> DeadLetter:
         errors=errors,
         at=died_at,
         reason=reason,
+        version=row.version,
+        fingerprint=row.fingerprint,
     )

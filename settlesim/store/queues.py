@@ -492,15 +492,14 @@ class SqlQueue(ABC):
             The store could not read.
         """
         rows = self.store.database.rows(
-            "SELECT id, group_id, body, version, dead FROM"
-            " (SELECT id, group_id, body, version, 0 AS dead FROM messages WHERE queue = ?1"
-            " UNION ALL SELECT id, group_id, body, version, 1 FROM dead_letters WHERE queue = ?1)"
-            " ORDER BY id",
+            "SELECT id, group_id, body, version, 0, fingerprint FROM messages WHERE queue = ?1"
+            " UNION ALL SELECT id, group_id, body, version, 1, fingerprint FROM dead_letters"
+            " WHERE queue = ?1 ORDER BY id",
             (self.name,),
         )
         return tuple(
-            WaitingMessage(number, group, json.loads(body), version, bool(dead))
-            for number, group, body, version, dead in rows
+            WaitingMessage(number, group, json.loads(body), version, bool(dead), fingerprint)
+            for number, group, body, version, dead, fingerprint in rows
         )
 
     def chart_timers(self) -> tuple[DurableTimer, ...]:

@@ -10,17 +10,24 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ADDED_COLUMNS", "ADDED_TABLES", "APPLICATION_ID", "SCHEMA_VERSION", "TABLES"]
+__all__ = [
+    "ADDED_COLUMNS",
+    "ADDED_INDEXES",
+    "ADDED_TABLES",
+    "APPLICATION_ID",
+    "SCHEMA_VERSION",
+    "TABLES",
+]
 
 APPLICATION_ID: Final = 0x5E771E51
 """SQLite keeps it in the file's header, so that another program's database is told."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Counted up when an older version of this library could not read the tables any more."""
 
 ADDED_COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "instances": (("fingerprint", "TEXT"), ("history", "TEXT")),
-    "messages": (("version", "INTEGER"),),
-    "dead_letters": (("version", "INTEGER"),),
+    "messages": (("version", "INTEGER"), ("fingerprint", "TEXT")),
+    "dead_letters": (("version", "INTEGER"), ("fingerprint", "TEXT")),
 }
 """The last columns of a table, with their types, that an older file may lack: whoever opens it adds
 them."""
@@ -39,6 +46,10 @@ ADDED_TABLES: Final[dict[str, str]] = {
 ) WITHOUT ROWID""",
 }
 """The tables that an older file may lack: whoever opens it makes them."""
+ADDED_INDEXES: Final[dict[str, str]] = {
+    "instances_by_key": "CREATE INDEX IF NOT EXISTS instances_by_key ON instances(chart, key)",
+}
+"""The indexes that an older file may lack: whoever opens it makes them."""
 
 _MESSAGE: Final = """
     queue TEXT NOT NULL,
@@ -106,7 +117,8 @@ CREATE INDEX timers_by_due ON timers(chart, sent, due);
 
 CREATE TABLE messages(
     id INTEGER PRIMARY KEY AUTOINCREMENT,{_MESSAGE},
-    version INTEGER                  -- of the chart, as the sender met it; NULL: not known
+    version INTEGER,                 -- of the chart, as the sender met it; NULL: not known
+    fingerprint TEXT                 -- of that version's definition; NULL: not known
 );
 CREATE INDEX messages_by_group ON messages(queue, group_id, id);
 CREATE INDEX messages_in_flight ON messages(queue, group_id) WHERE in_flight = 1;
@@ -134,7 +146,8 @@ CREATE TABLE dead_letters(
     id INTEGER PRIMARY KEY,{_MESSAGE},
     died_at REAL NOT NULL,
     reason TEXT NOT NULL,
-    version INTEGER
+    version INTEGER,
+    fingerprint TEXT
 );
 CREATE INDEX dead_letters_by_queue ON dead_letters(queue, id);
 
@@ -150,5 +163,5 @@ CREATE TABLE deduplication(
 ) WITHOUT ROWID;
 CREATE INDEX deduplication_by_end ON deduplication(until);
 
-{"".join(f"{table};" for table in ADDED_TABLES.values())}
+{"".join(f"{statement};" for statement in (*ADDED_TABLES.values(), *ADDED_INDEXES.values()))}
 """

@@ -14,6 +14,7 @@ from settlesim.store.database import open_connection
 from settlesim.store.laws import LAWS, Damage, TableLaws
 from settlesim.store.schema import (
     ADDED_COLUMNS,
+    ADDED_INDEXES,
     ADDED_TABLES,
     APPLICATION_ID,
     SCHEMA_VERSION,
@@ -159,18 +160,19 @@ def _check_schema(connection: sqlite3.Connection, path: str) -> list[Damage]:
         wanted, found = _schema(model), _schema(connection)
     damages = []
     for (kind, name), columns in wanted.items():
-        without = columns[: len(columns) - len(ADDED_COLUMNS.get(name, ()))]
+        least = len(columns) - len(ADDED_COLUMNS.get(name, ()))
         if version < SCHEMA_VERSION and (kind, name) not in found and name in _added_names():
             continue
-        if found.get((kind, name)) not in (columns, without):
+        if found.get((kind, name)) not in [columns[:n] for n in range(least, len(columns) + 1)]:
             reason = f"it has no {kind} {name}, or one with other columns"
             damages.append(Damage(None, None, reason))
     return damages
 
 
 def _added_names() -> set[str]:
-    """Return the names of the tables that an older file may lack, and of their indexes."""
-    return {name for table in ADDED_TABLES for name in (table, f"sqlite_autoindex_{table}_1")}
+    """Return the names of the tables and indexes that an older file may lack."""
+    keys = {f"sqlite_autoindex_{table}_1" for table in ADDED_TABLES}
+    return {*ADDED_TABLES, *ADDED_INDEXES, *keys}
 
 
 def _schema(connection: sqlite3.Connection) -> dict[tuple[str, str], list[Any]]:

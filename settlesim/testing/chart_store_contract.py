@@ -168,7 +168,9 @@ class ChartQueueContract(QueueOpener):
         assert isinstance(bench.queue(), ChartQueue)
         assert isinstance(bench.store(), ChartStore)
 
-    def test_a_message_has_the_version_that_its_sender_met(self, bench: QueueBench) -> None:
+    def test_a_message_has_the_version_and_fingerprint_that_its_sender_met(
+        self, bench: QueueBench
+    ) -> None:
         """It keeps it, whatever the instance becomes."""
         bench.send("nobody knows", group="n")
         _save(bench.store(), "a", 1)
@@ -180,7 +182,11 @@ class ChartQueueContract(QueueOpener):
         waiting = self._queue(bench).waiting_messages()
         assert {each.body: each.version for each in waiting} == versions
         assert [each.dead for each in waiting] == [False] * 3
-        assert {each.body: each.version for each in bench.queue().receive(10)} == versions
+        received = bench.queue().receive(10)
+        assert {each.body: each.version for each in received} == versions
+        definitions = {"nobody knows": None, "one": "f1", "new": "f2"}
+        assert {each.body: each.fingerprint for each in waiting} == definitions
+        assert {each.body: each.fingerprint for each in received} == definitions
 
     def test_a_consumer_gets_what_it_can_migrate_and_new_keys_of_the_newest_version(
         self, bench: QueueBench

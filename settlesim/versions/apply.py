@@ -165,7 +165,8 @@ class _Work:
             self.chart.version,
         ):
             return None
-        running = self.timers(key) if self.timers is not None and self.chain.delays else ()
+        read = self.timers if self.chain.has_timers else None
+        running = () if read is None else read(key)
         ids = [each.delay for each in running]
         try:
             carried = self.chain.carry(before, key=key, timers=ids, known=lambda: self.known)

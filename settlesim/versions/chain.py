@@ -67,6 +67,10 @@ class Chain:
         }
         """The ids of the chart's delays, and of those of earlier versions that lead to one of them
         or are dropped by name."""
+        self.has_timers = bool(self._seconds) or any(
+            delays_of(step.source) for step in chart.migrations
+        )
+        """Whether an instance of any version may have timers, those that no step names too."""
 
     def path(self, version: int) -> tuple[Migration, ...]:
         """Return the steps from a version to the chart, in order; none where there are none."""
@@ -223,25 +227,42 @@ class Chain:
                 f"add migration(<version {version}>, ...) to the chart's migrations"
             )
             raise self._error(MigrationError, snapshot, key, reason)
-        expected = chart if version == chart.version else self._steps[version].source
-        if edited or snapshot.fingerprint in (None, expected.fingerprint):
+        if edited or not self.is_edited(version, snapshot.fingerprint):
             return
-        reason = self.edit(snapshot, expected, known())
+        reason = self.edit(version, snapshot.fingerprint, known())
         raise self._error(
             ChartEditedError,
             snapshot,
             key,
             f"{reason}. Take the edit back, or give the chart a new version and a step; while you "
-            'develop, on_edited="warn" goes on from it',
+            'develop, on_edited="warn" (--on-edited warn) goes on from it',
         )
 
-    def edit(self, snapshot: Snapshot, now: Chart, known: Mapping[str, Chart]) -> str:
-        """Say how the chart that saved an instance differs from the one of its version now."""
+    def definition(self, version: int | None) -> Chart | None:
+        """Return the chart of a version, as it is known here; None where it is not."""
+        if version == self.chart.version:
+            return self.chart
+        return None if version is None else self.charts.get(version)
+
+    def is_edited(self, version: int | None, fingerprint: str | None) -> bool:
+        """Say whether a version that is known had another definition; not where nobody knows."""
+        now = self.definition(version)
+        return now is not None and fingerprint not in (None, now.fingerprint)
+
+    def edit(self, version: int, fingerprint: str | None, known: Mapping[str, Chart]) -> str:
+        """Say how the definition that a version had differs from the one that is known here.
+
+        Parameters
+        ----------
+        fingerprint : of the definition that it had
+        known : charts by their fingerprints
+        """
+        now = self.chart if version == self.chart.version else self.charts[version]
         text = (
-            f"version {snapshot.version} was edited without a new version (fingerprint "
-            f"{snapshot.fingerprint}, now {now.fingerprint})"
+            f"version {version} was edited without a new version (fingerprint "
+            f"{fingerprint}, now {now.fingerprint})"
         )
-        before = known.get(snapshot.fingerprint or "")
+        before = known.get(fingerprint or "")
         changes = [] if before is None else [each.sentence for each in before.diff(now)]
         more = f"; and {len(changes) - _TOLD} more" if len(changes) > _TOLD else ""
         return f"{text}: {'; '.join(changes[:_TOLD])}{more}" if changes else text

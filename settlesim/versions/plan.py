@@ -95,6 +95,8 @@ class MigrationLoss:
     """Of the event, or the id of the delay."""
     keys: tuple[str, ...]
     """Of the instances, one for each message or timer, sorted."""
+    edited: int = 0
+    """How many messages were sent under another definition of their version: it was edited."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, with some of the keys."""
@@ -103,6 +105,7 @@ class MigrationLoss:
             "name": self.name,
             "count": len(self.keys),
             "keys": list(self.keys[:EXAMPLES]),
+            "edited": self.edited,
         }
 
 
@@ -180,6 +183,12 @@ class MigrationPlan:
             length = " in that length" if loss.what == "timer" else ""
             lacks = f"which version {self.version} does not have{length} and no step names"
             lines.append(f"LOST   {found} of {loss.name}, {lacks}")
+            if loss.edited:
+                were = "was" if loss.edited == 1 else "were"
+                lines.append(
+                    f"       {loss.edited} of them {were} sent under another definition of the "
+                    "same version, which was edited since"
+                )
             lines.append(f"       {example_keys(loss.keys)}")
         return "\n".join(lines)
 
@@ -273,6 +282,7 @@ class _Look:
         self.paths: Counter[tuple[int, tuple[str, ...], tuple[str, ...]]] = Counter()
         self.failures: dict[tuple[FailureKind, str], list[str]] = defaultdict(list)
         self.losses: dict[tuple[Any, str], list[str]] = defaultdict(list)
+        self.edited: Counter[tuple[Any, str]] = Counter()
         self.renamed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self._own = frozenset(each.id for node in chart.states for each in node.after)
@@ -325,6 +335,9 @@ class _Look:
             elif not self.chain.knows(new):
                 what = "dead letter" if message.dead else "message"
                 self.losses[what, name].append(message.group_id)
+                self.edited[what, name] += self.chain.is_edited(
+                    message.version, message.fingerprint
+                )
             elif new != name:
                 self.renamed[f"event {name} -> {new}"] += 1
 
@@ -344,7 +357,7 @@ class _Look:
                 )
             ),
             tuple(
-                MigrationLoss(what, name, tuple(sorted(keys)))
+                MigrationLoss(what, name, tuple(sorted(keys)), self.edited[what, name])
                 for (what, name), keys in sorted(self.losses.items())
             ),
             dict(sorted(self.renamed.items())),

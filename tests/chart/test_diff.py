@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from settlesim import Chart, gallery
+from settlesim import Chart, gallery, migration
 from settlesim.chart.edge_pairs import edge_groups
+from settlesim.versions import split
 from tests.strategies_charts import charts
 
 Record = dict[str, Any]
@@ -365,6 +366,27 @@ def test_a_state_that_moved_is_recognised_as_a_hint() -> None:
     assert old.diff(new).renames == {"ready": "work.ready"}
 
 
+def test_what_a_step_says_of_a_state_is_no_guess_any_more() -> None:
+    """The new chart's own step wins over the likeness, also for the state that it leads to."""
+    tags = {"tags": ["settled"]}
+    old = Chart([{"name": name, **tags} for name in ("a", "small", "held")], [], "a")
+    new = Chart([{"name": name, **tags} for name in ("a", "smaller", "big")], [], "a", version=2)
+    assert old.diff(new).renames["small"] == "smaller"
+
+    def removed(**states: Any) -> list[str]:
+        diff = old.diff(new.with_migrations(migration(old, states=states)))
+        assert not set(states) & set(diff.renames)
+        assert not set(states.values()) & set(diff.renames.values())
+        return [str(each) for each in diff if each.kind == "removed"]
+
+    assert removed(small="big")[0] == "state small is gone; the step leads to big"
+    assert removed(held="smaller", small=split(lambda _: "a", "a", "big")) == [
+        "state small is gone; the step leads to a or big",
+        "state held is gone; the step leads to smaller",
+    ]
+    assert removed(small=lambda _: "a")[0] == "state small is gone; the step decides by the context"
+
+
 def test_two_equal_candidates_give_no_hint() -> None:
     """A guess between twins would be a dice."""
     tags = {"tags": ["settled"]}
@@ -403,6 +425,7 @@ def test_a_diff_is_json_and_pickles() -> None:
             "state": "paid",
             "sentence": "PACK of paid now leads to gone, no longer to box",
             "renamed_to": None,
+            "led_to": None,
         }
     ]
     assert pickle.loads(pickle.dumps(diff)) == diff

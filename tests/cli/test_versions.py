@@ -143,6 +143,44 @@ def test_options_that_exclude_each_other_are_refused(run: Run, here: Path, modul
     assert (result.exit_code, "2 is not below 2" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("name", ["s.db", "s.json"])
+@pytest.mark.parametrize(
+    "command", [["migrate"], ["migrate", "--apply"], ["migrate", "--retire", "1"], ["rehearse"]]
+)
+def test_a_chart_that_the_store_has_never_seen_is_refused(
+    run: Run, here: Path, module: str, name: str, command: list[str]
+) -> None:
+    """Nothing would be done to it, and that must not look like success."""
+    fill(here / name, module)
+    (here / "other.json").write_text(json.dumps(OTHER))
+    verb, *options = command
+    result = run(verb, "other.json", *options, "--store", name)
+    assert result.exit_code == 2
+    assert "the store has no instance of chart 'ship'" in result.stderr
+    assert "did you mean 'shop'?" in result.stderr
+    with (SqliteStore if name == "s.db" else TinyStore)(here / f"empty-{name}") as store:
+        assert store.keys() == []
+        store.require_version("ship", 0)
+    result = run(verb, "other.json", *options, "--store", f"empty-{name}")
+    assert (result.exit_code, "it has no charts." in result.stderr) == (2, True)
+
+
+def test_messages_alone_make_a_chart_known(run: Run, here: Path) -> None:
+    """They may be lost, too."""
+    (here / "other.json").write_text(json.dumps(OTHER))
+    with SqliteStore(here / "s.db") as store:
+        FifoQueue(store, "ship").send({"event": "GONE"}, "k")
+    result = run("migrate", "other.json", "--store", "s.db")
+    assert (result.exit_code, "LOST   1 message of GONE" in result.stdout) == (1, True)
+
+
+OTHER = {
+    "name": "ship",
+    "version": 2,
+    "states": [{"name": "open", "tags": ["settled"]}],
+    "transitions": [["SAIL", "open", "open"]],
+    "initial": "open",
+}
 MACHINE = """
 from transitions import Machine
 from transitions.extensions.states import Tags, add_state_features
@@ -188,8 +226,12 @@ def test_an_old_store_gets_what_versions_need_when_it_is_opened(here: Path) -> N
         for statement in (
             "DROP TABLE charts",
             "DROP TABLE least_versions",
-            "ALTER TABLE messages DROP COLUMN version",
-            "ALTER TABLE dead_letters DROP COLUMN version",
+            *(
+                f"ALTER TABLE {table} DROP COLUMN {column}"
+                for table in ("messages", "dead_letters")
+                for column in ("version", "fingerprint")
+            ),
+            "DROP INDEX instances_by_key",
             "PRAGMA user_version = 1",
         ):
             connection.execute(statement)

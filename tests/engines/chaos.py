@@ -63,18 +63,25 @@ def chaos_chart(ledger: Path, seconds: float) -> Chart:
 
 
 class Worker:
-    """A process that handles events, of `chaos_worker`."""
+    """A process that handles events.
 
-    def __init__(self, settings: dict[str, Any], log: Path) -> None:
+    Parameters
+    ----------
+    settings : its argument, as JSON
+    module : of this folder, with what it does
+    """
+
+    def __init__(self, settings: dict[str, Any], log: Path, module: str = "chaos_worker") -> None:
         self.settings = settings
         self.log = log
+        self.module = module
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.engines.chaos_worker", json.dumps(self.settings)],
+                [sys.executable, "-m", f"tests.engines.{self.module}", json.dumps(self.settings)],
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,

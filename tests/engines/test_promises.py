@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from settlesim.engines import EmbeddedEngine, NotPromisedError, Promise
+from settlesim.engines import (
+    PROMISES,
+    EmbeddedEngine,
+    NotPromisedError,
+    Promise,
+    PromiseTable,
+)
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "engines.md"
 
 
-def column(name: str) -> dict[str, str]:
-    """Return what the table of promises says of one engine, by promise."""
-    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("| promise |"))
-    rows = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    place = rows[0].index(name)
-    return {row[0].strip("`"): row[place] for row in rows[2:]}
-
-
 def engine_class(name: str) -> Any:
-    """Return the class of an engine, by its name in the table."""
+    """Return the class of an engine, by its name."""
     if name == "embedded":
         return EmbeddedEngine
-    if name == "Restate":
+    if name == "restate":
         pytest.importorskip("restate", reason="settlesim[restate] is not installed")
         from settlesim.engines.restate import RestateEngine
 
@@ -40,11 +34,27 @@ def engine_class(name: str) -> Any:
     return AwsEngine
 
 
-@pytest.mark.parametrize("name", ["embedded", "Restate", "AWS"])
-def test_the_table_says_what_the_engine_says(name: str) -> None:
-    """Every promise has its line, and a yes or a no for the engine."""
-    promises = engine_class(name).promises
-    assert column(name) == {each.value: "yes" if each in promises else "no" for each in Promise}
+@pytest.mark.parametrize("name", list(PROMISES))
+def test_an_engine_says_what_the_table_says(name: str) -> None:
+    """The table has each engine by its own name."""
+    found = engine_class(name)
+    assert (found.name, found.promises) == (name, PROMISES[name])
+
+
+def test_the_documents_have_the_table() -> None:
+    """Word for word."""
+    assert f"\n\n{PromiseTable()}\n\n" in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_table_has_every_promise_and_reads_as_text_and_as_html() -> None:
+    """A row for each, a yes or a no for each engine, and no markup but its own."""
+    table = PromiseTable()
+    assert [row[0] for row in table.rows] == [f"`{each.value}`" for each in Promise]
+    assert all(set(row[1:-1]) <= {"yes", "no"} for row in table.rows)
+    assert all(len(row) == len(table.head) == len(PROMISES) + 2 for row in table.rows)
+    root = ET.fromstring(table.to_html())
+    cells = ["".join(cell.itertext()) for cell in root.iter("td")]
+    assert cells == [cell.replace("`", "") for row in table.rows for cell in row]
 
 
 def test_what_is_not_promised_is_named() -> None:

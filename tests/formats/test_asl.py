@@ -14,7 +14,7 @@ from settlesim import (
     import_chart,
     read_chart,
 )
-from settlesim.errors import DefinitionError
+from settlesim.errors import DefinitionError, ServiceFailedError
 from tests.formats.lines import edge_lines, state_lines
 
 CHARGE = "arn:aws:lambda:eu-west-1:123456789012:function:charge"
@@ -98,9 +98,48 @@ def test_retries_are_carried_over() -> None:
     assert first.errors == ("Busy", "TimeoutError")
     assert (other.jitter, other.max_seconds, other.errors) == (1, 60, ())
     assert found.left_out == ()
-    state["Retry"] = [{"ErrorEquals": ["States.TaskFailed"], "BackoffRate": 0}]
+    state["Retry"] = [{"ErrorEquals": ["Busy"], "BackoffRate": 0}]
     with pytest.raises(DefinitionError, match="A Retry BackoffRate: is 0; a number in"):
         import_chart(machine(A=state))
+
+
+BUSY = {"ErrorEquals": ["Busy"], "MaxAttempts": 1}
+FAILED = {"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": 2}
+LATE = {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 4}
+ANY = {"ErrorEquals": ["States.ALL"], "MaxAttempts": 5}
+
+
+@pytest.mark.parametrize(
+    ("retriers", "calls"),
+    [
+        ([FAILED], {"Busy": 3, "Other": 3, "Late": 1}),
+        ([BUSY, FAILED], {"Busy": 2, "Other": 3, "Late": 1}),
+        ([FAILED, BUSY], {"Busy": 3, "Other": 3, "Late": 1}),
+        ([FAILED, LATE], {"Busy": 3, "Other": 3, "Late": 5}),
+        ([LATE, FAILED], {"Busy": 3, "Other": 3, "Late": 5}),
+        ([FAILED, BUSY, ANY], {"Busy": 3, "Other": 3, "Late": 6}),
+        ([{**FAILED, "ErrorEquals": ["States.TaskFailed", "States.Timeout"]}, ANY],
+         {"Busy": 3, "Other": 3, "Late": 3}),
+        ([{**FAILED, "ErrorEquals": ["Busy", "States.TaskFailed"]}, ANY],
+         {"Busy": 3, "Other": 3, "Late": 6}),
+        ([{**BUSY, "MaxAttempts": 0}, ANY], {"Busy": 1, "Other": 6, "Late": 6}),
+    ],
+)  # fmt: skip
+def test_the_first_retrier_that_names_an_error_decides(
+    retriers: list[dict[str, Any]], calls: dict[str, int]
+) -> None:
+    """States.TaskFailed names every error but a time-out."""
+    pay = {"Type": "Task", "Resource": "pay", "End": True, "Retry": retriers}
+    found = import_chart(machine(Pay=pay))
+    assert found.left_out == ()
+    for name, number in calls.items():
+        settling = Settling(found.chart, None, None)
+        error = type(name, (Exception,), {})()
+        for _ in range(number - 1):
+            settling.failed("Pay.0", error, timeout=name == "Late")
+            settling.elapsed("Pay.0.retry")
+        with pytest.raises(ServiceFailedError):
+            settling.failed("Pay.0", error, timeout=name == "Late")
 
 
 def test_a_catch_by_type_needs_no_function() -> None:
@@ -208,7 +247,8 @@ def test_branches_are_regions() -> None:
         "Done final",
     ]
     assert "Both -done.state.Both-> Done" in edge_lines(found.chart)
-    assert [loss.kind for loss in found.losses] == ["branch failure"]
+    assert "Both.Branch 1.L -error.invoke.Both.Branch 1.L.0-> Done" in edge_lines(found.chart)
+    assert found.losses == ()
 
 
 def test_what_step_functions_does_with_data_is_named() -> None:

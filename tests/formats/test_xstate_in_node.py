@@ -30,6 +30,7 @@ REFUSED = {
 NAMED = {
     "from one region to another": "region to region",
     "a parallel state with an event of its regions": "region order",
+    "history of a state around": "history from inside",
     "built-in actions": "built-in action",
     "one name as guard and as action": "renamed function",
     "initial as an object": "initial transition",

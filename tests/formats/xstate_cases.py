@@ -149,6 +149,32 @@ CASES = [
         ["c -E-> a.h"],
     ),
     Case(
+        "history of a state around",
+        tree(
+            a={
+                "initial": "b",
+                "on": {"OUT": "c"},
+                "states": {
+                    "h": {"type": "history", "history": "deep"},
+                    "b": {
+                        "initial": "x",
+                        "entry": "f",
+                        "states": {"x": _on(E="#m.a.h", GO="y"), "y": _on(E="#m.a.h")},
+                    },
+                },
+            },
+            c=_on(E="a"),
+        ),
+        [
+            "a -OUT-> c",
+            "a.b.x -E-> a.h",
+            "a.b.x -GO-> a.b.y",
+            "a.b.y -E-> a.h",
+            "c -E-> a",
+        ],
+        lost={"history from inside": 2},
+    ),
+    Case(
         "history of the root, which is never left",
         tree(a={}, b=_on(E="h"), h={"type": "history"}),
         ["b -E-> a"],

@@ -176,6 +176,42 @@ def test_instances_without_a_fingerprint_are_taken_as_they_are_and_told_once(
     assert loaded(store).fingerprint == chart.fingerprint
 
 
+def test_a_message_that_was_sent_under_another_definition_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """For a new key there is no instance that would be refused; the event means another thing."""
+    stage = stage_of(edited("open", "paid"))
+    Interpreter(stage.chart, stage.store).start_sync("k")
+    for key in ("k", "l", "m"):
+        stage.queue.send({"event": "PAY"}, key)
+    stage.store.delete("k", 1)
+    worker = Worker(edited("open", "charged"), stage.store, stage.queue, clock=stage.clock)
+    with caplog.at_level(logging.WARNING, "settlesim.versions"):
+        worker.run_sync(until_empty=True)
+    (told,) = [each.getMessage() for each in caplog.records]
+    assert told.startswith(
+        "message 1 for instance 'k' was sent under another definition of order version 1"
+    )
+    assert "state paid is gone" in told
+    assert [loaded(stage.store, key).configuration for key in "klm"] == [("charged",)] * 3
+
+
+def test_a_timer_that_no_step_names_is_kept_where_the_later_chart_has_no_delay_at_all() -> None:
+    """By the next event as by a migration of all: a later step may name it."""
+    stay = {"trigger": "LOOK", "source": "open", "dest": None}
+    old = order(1, [settled("open", after={"60": "paid"}), settled("paid")], [stay])
+    new = order(2, [settled("open"), settled("paid")], [stay], migration(old))
+    store = MemoryStore()
+    for key in ("k", "l"):
+        Interpreter(old, store).settle_sync(key, "LOOK")
+    before = {key: store.timers(key) for key in ("k", "l")}
+    Interpreter(new, store).settle_sync("k", "LOOK")
+    assert apply_migration(new, store).migrated == 1
+    assert [loaded(store, key).version for key in ("k", "l")] == [2, 2]
+    assert {key: store.timers(key) for key in ("k", "l")} == before
+    assert [len(each) for each in before.values()] == [1, 1]
+
+
 # --- new instances, and the least version ---------------------------------------------------------
 
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from settlesim import Chart, Interpreter, MemoryStore, SimulatedClock, Verdict, migration
+from settlesim import (
+    Chart,
+    FifoQueue,
+    Interpreter,
+    MemoryStore,
+    SimulatedClock,
+    Verdict,
+    Worker,
+    migration,
+)
 from settlesim.chart.strict_json import encode
 from settlesim.errors import MigrationError, SimulationError
 from settlesim.gallery import order, order_with_review, signup
 from settlesim.sim import Kind, Scenario, explore, replay, to_promela, to_pytest
+from settlesim.testing import ManualTime
 from settlesim.view.simulation.words import scenario_words
 
 
@@ -201,12 +212,140 @@ def test_what_is_no_earlier_version_is_refused(chart_new: Chart, old: Any, messa
         Scenario(chart_new, ["PAY"], old=old)
 
 
-def test_delays_of_settled_states_are_refused_beside_two_versions() -> None:
-    """They are not explored there, and nothing may seem proved."""
-    states = [
-        {"name": "new", "tags": ["settled"], "after": {60: "late"}},
-        {"name": "late", "final": True},
-    ]
-    slow = Chart(states, [], "new", name="bill", version=1)
-    with pytest.raises(SimulationError, match=r"delays in settled states \(new.0\)"):
-        Scenario(NEW, ["PAY"], old=slow)
+# --- timers ---------------------------------------------------------------------------------------
+
+
+def slow(version: int = 1, *, called: str = "paid", **after: dict[int, str]) -> Chart:
+    """Return a chart with delays: seconds and destinations by state; `paid` may be called else."""
+    names = ["open", "late", called, "told", "shipped"]
+    ways = [("PAY", "open", called), ("PAY", "late", called), ("SHIP", called, "shipped")]
+    return Chart(
+        [{"name": name, "tags": ["settled"], "after": after.get(name, {})} for name in names],
+        [*map(list, ways), ["SHIP", "told", "shipped"]],
+        "open",
+        name="bill",
+        version=version,
+    )
+
+
+SLOW = slow(open={60: "late"}, paid={100: "told"})
+
+
+def billed(
+    old: Chart = SLOW, delays: dict[str, str | None] | None = None, **after: dict[int, str]
+) -> tuple[Chart, Chart]:
+    """Return a chart with the version after it, in which `paid` is called `billed`."""
+    step = migration(old, states={"paid": "billed"}, delays=delays)
+    return old, slow(2, called="billed", **after).with_migrations(step)
+
+
+TIMED = {
+    "the same": billed(open={60: "late"}, billed={100: "told"}),
+    "renamed": billed(delays={"paid.0": "billed.0"}, open={60: "late"}, billed={500: "shipped"}),
+    "dropped": billed(delays={"paid.0": None, "open.0": None}),
+    "dropped, and another begins": billed(
+        delays={"paid.0": None}, open={60: "late"}, billed={30: "shipped"}
+    ),
+    "begins with the migration": billed(slow(), billed={100: "told"}),
+    "of two, the first goes on": billed(
+        slow(paid={100: "told", 200: "late"}),
+        delays={"paid.0": "billed.0", "paid.1": "billed.0"},
+        billed={300: "shipped"},
+    ),
+}
+
+
+def play(scenario: Scenario, path: tuple[str, ...]) -> tuple[Any, list[str]]:
+    """Let real workers go along a path; return where it ends, and what may come next.
+
+    ``event``: the next event is sent, and all that waits is handled; ``due``: a timer passes, and
+    its message waits; ``work``: what waits is handled; ``deploy``: the later version takes over.
+    """
+    now = ManualTime()
+    store = MemoryStore(now)
+    queue = FifoQueue(store, scenario.chart.name)
+    charts = [scenario.old, scenario.chart]
+    events = list(scenario.events)
+    key = events[0].key
+
+    def work() -> None:
+        chart = charts["deploy" in done]
+        assert chart is not None
+        Worker(chart, store, queue, clock=SimulatedClock(now())).run_sync(until_empty=True)
+
+    done: list[str] = []
+    for step in path:
+        done.append(step)
+        if step == "event":
+            queue.send({"event": events.pop(0).event}, key)
+        elif step == "due":
+            now.step(max(0.0, min(each.due for each in store.timers(key) if not each.sent) - now()))
+            queue.release_timers()
+        if step in ("event", "work"):
+            work()
+    nexts = ["event"] if events else []
+    nexts += [] if "deploy" in path else ["deploy"]
+    nexts += ["work"] if queue.status().depth else []
+    nexts += ["due"] if any(not each.sent for each in store.timers(key)) else []
+    if events:
+        return None, nexts
+    work()
+    snapshot = store.load(key)
+    assert snapshot is not None
+    return snapshot.configuration, nexts
+
+
+def played(scenario: Scenario) -> set[Any]:
+    """Return the endings of every path that real workers can go."""
+    ends: set[Any] = set()
+    paths: list[tuple[str, ...]] = [()]
+    while paths:
+        path = paths.pop()
+        end, nexts = play(scenario, path)
+        ends.add(end)
+        paths += [(*path, step) for step in nexts]
+    return ends - {None}
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_real_workers_end_as_explored_with_timers(name: str) -> None:
+    """Every order of events, of delays that pass, and of the deployment."""
+    old, new = TIMED[name]
+    for events in (["PAY"], ["PAY", "SHIP"]):
+        scenario = Scenario(new, events, queue="fifo_group", old=old, timers=2, timing="simulated")
+        found = explore(scenario)
+        assert found.verdict is Verdict.PROVED
+        ends = played(scenario)
+        assert {each.store[0][1] for each in found.endings} == ends
+        at_any_time = explore(scenario.replace(timing="any"))
+        assert at_any_time.verdict is Verdict.PROVED
+        assert {each.store[0][1] for each in at_any_time.endings} >= ends
+
+
+def test_a_delay_that_no_step_names_leaves_all_undecided_or_strands() -> None:
+    """Its timer is kept and never comes, or its message comes where nobody can handle it."""
+    old, new = billed(open={60: "late"}, billed={30: "told"})
+    found = explore(Scenario(new, ["PAY", "SHIP"], queue="fifo_group", old=old))
+    assert found.verdict is Verdict.REFUTED
+    texts = [frame.text for frame in replay(found.scenario, str(found.counterexample)).frames]
+    assert any("no step says what became of the delay paid.0" in each for each in texts)
+    unsent = explore(Scenario(new, ["SHIP"], queue="fifo_group", old=old, start="paid", timers=0))
+    assert unsent.verdict is Verdict.UNDETERMINED
+
+
+def test_a_timer_keeps_the_time_that_it_has_left() -> None:
+    """Renamed, the one of 100 seconds is due before one that begins then and takes 300."""
+    old, new = billed(
+        slow(paid={100: "told"}, open={60: "late"}),
+        delays={"paid.0": "billed.0", "open.0": None},
+        billed={500: "told", 300: "late"},
+    )
+    keep = {"trigger": "NOTE", "source": "billed", "dest": None}
+    new = Chart.from_dict(
+        {**new.to_dict(), "transitions": [*new.to_dict()["transitions"], keep]}
+    ).with_migrations(*(replace(step, target=None) for step in new.migrations))
+    scenario = Scenario(
+        new, ["NOTE"], queue="fifo_group", old=old, start="paid", timers=1, timing="simulated"
+    )
+    endings = {each.store[0][1] for each in explore(scenario).endings}
+    assert endings == {("paid",), ("billed",), ("told",)}

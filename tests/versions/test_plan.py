@@ -20,6 +20,8 @@ from settlesim.errors import ChartMismatchError, InvalidValueError
 from settlesim.ports import Rewrite, Timer, Timers, Transaction
 from settlesim.versions import MigrationPlan, apply_migration, plan_migration, retire, split
 from settlesim.versions.apply import definition_of
+from tests.settling.driving import settled
+from tests.versions.charts import order
 
 RECORD: dict[str, Any] = {
     "name": "order",
@@ -496,3 +498,22 @@ def test_a_rewrite_is_for_the_state_that_was_read() -> None:
         same = Rewrite("order-000", wrong, wrong)
         assert store.rewrite([same, Rewrite("gone", before, before)]) == ("order-000", "gone")
     assert store.load("order-000") == before
+
+
+def test_a_lost_message_that_an_edit_has_orphaned_is_told() -> None:
+    """The version that it was sent under is the chart's own, and had its event then."""
+
+    def shop(*triggers: str) -> Chart:
+        return order(1, [settled("open")], [[each, "open", "open"] for each in triggers])
+
+    store = MemoryStore()
+    queue = FifoQueue(store, "order")
+    for chart, key in ((shop("PAY", "MORE"), "k"), (shop("PAY"), "l")):
+        Interpreter(chart, store).start_sync(key)
+    for key in ("k", "l", "k"):
+        queue.send({"event": "MORE"}, key)
+    plan = plan_migration(shop("PAY"), store, queue)
+    (loss,) = plan.losses
+    assert (loss.name, loss.keys, loss.edited) == ("MORE", ("k", "k", "l"), 2)
+    assert loss.to_dict()["edited"] == 2
+    assert "2 of them were sent under another definition of the same version" in str(plan)

@@ -20,6 +20,7 @@ from settlesim.engines.aws.resources import AwsResources
 from settlesim.engines.event_ids import new_event_id
 from settlesim.engines.handling import HandlerOptions
 from settlesim.engines.instance_record import letter_of_id
+from settlesim.engines.promises import PROMISES
 from settlesim.engines.protocol import (
     Accepted,
     DeadEvent,
@@ -76,7 +77,7 @@ class AwsEngine:
     """
 
     name: Final = "aws"
-    promises: Final = frozenset({Promise.REFUSE_REUSED_ID, Promise.REDRIVE_IN_PLACE})
+    promises: Final = PROMISES[name]
 
     def __init__(
         self,

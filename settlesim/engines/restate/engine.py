@@ -19,6 +19,7 @@ from settlesim.chart.strict_json import JSONValue
 from settlesim.engines.event_ids import new_event_id
 from settlesim.engines.handling import HandlerOptions
 from settlesim.engines.instance_record import CALM, InstanceRecord, letter_of_id
+from settlesim.engines.promises import PROMISES
 from settlesim.engines.protocol import (
     Accepted,
     DeadEvent,
@@ -77,7 +78,7 @@ class RestateEngine:
     """
 
     name: Final = "restate"
-    promises: Final = frozenset({Promise.REDRIVE_IN_PLACE, Promise.FINISHED_CALLS_KEPT})
+    promises: Final = PROMISES[name]
 
     def __init__(
         self,
