@@ -49,9 +49,9 @@ class Prediction:
     """Whether every state was met already."""
 
     def __str__(self) -> str:
-        about = "" if self.exact else "about "
+        number = f"{self.states:,}" if self.exact else f"about {_in_words(self.states)}"
         seconds, memory = max(1, round(self.seconds)), max(1, round(self.bytes / 1e6))
-        return f"{about}{_in_words(self.states)} states, {seconds:,} s, {memory:,} MB"
+        return f"{number} states, {seconds:,} s, {memory:,} MB"
 
 
 def _in_words(number: int) -> str:
@@ -59,11 +59,9 @@ def _in_words(number: int) -> str:
 
     Examples
     --------
-    >>> _in_words(5_897_203), _in_words(14_720), _in_words(42)
-    ('5.9 million', '15,000', '42')
+    >>> _in_words(5_897_203), _in_words(64_720)
+    ('5.9 million', '65,000')
     """
-    if number < 100:
-        return str(number)
     number = round(number, 2 - len(str(number)))
     return f"{number / 1e6:,g} million" if number >= 10**6 else f"{number:,}"
 
@@ -78,7 +76,7 @@ def predicted(model: Model, graph: Graph, *, swept: bool) -> Prediction:
     """
     exact = graph.looked_at == len(graph.states)
     states = len(graph.states) if exact else _extrapolated(model, graph)
-    rate, each = _SWEPT if swept else _PLAIN
+    rate, each = _SWEPT if swept and not exact else _PLAIN
     return Prediction(states, states / rate, states * each, exact)
 
 
