@@ -168,7 +168,7 @@ class _Sweep:
             np.zeros(_BUFFER, np.int64),
             np.zeros((_RANKS, 33), np.bool_),
         )
-        self._ends = np.zeros((_BUFFER, width + number), np.int32)
+        self._ends: Array = np.zeros((_BUFFER, width + number), np.int32)
         self._sums: dict[EndingIdentity, Array] = {}
         self._open_start()
 
@@ -258,7 +258,7 @@ class _Sweep:
             degree = 2 * len(self._arrays.inverses)
             self._tables.need_degree(degree)
             self._arrays = self._tables.arrays()
-            degrees = np.zeros((len(room.degrees), degree + 1), np.bool_)
+            degrees: Array = np.zeros((len(room.degrees), degree + 1), np.bool_)
             degrees[:, : room.degrees.shape[1]] = room.degrees
             self._room = room._replace(degrees=degrees)
 

@@ -249,7 +249,7 @@ def chain(pool: Pool, rank: int, width: int) -> Array:
     while row >= 0:
         number += 1
         row = pool.after[row]
-    found = np.empty((number, width), np.int32)
+    found: Array = np.empty((number, width), np.int32)
     row = pool.heads[rank]
     for index in range(number):
         found[index] = pool.rows[row, :width]
@@ -292,7 +292,7 @@ def moves_of(row: int, pool: Pool, tables: Tables, room: Room) -> int:
         begin = tables.move_spans[number, 0]
         for move in range(begin, begin + tables.move_spans[number, 1]):
             change = tables.move_parts[move, 1]
-            after = np.int64(gate)
+            after: Any = np.int64(gate)
             if change:
                 key = np.int64(gate) << CHANGE_BITS | change
                 after = lookup(tables.gate_after.keys, tables.gate_after.values, key)

@@ -85,12 +85,12 @@ class SweepTables:
         self._change_of = [0]
         self._gate_after = _Map()
         self._moves = _Map()
-        self._spans = np.zeros((64, 2), np.int32)
-        self._messages = np.zeros(256, np.int32)
-        self._masks = np.zeros(64, np.int32)
-        self._ends = np.zeros(64, np.bool_)
-        self._move_spans = np.zeros((1 << 12, 2), np.int32)
-        self._parts = np.zeros((1 << 12, 4), np.int32)
+        self._spans: Array = np.zeros((64, 2), np.int32)
+        self._messages: Array = np.zeros(256, np.int32)
+        self._masks: Array = np.zeros(64, np.int32)
+        self._ends: Array = np.zeros(64, np.bool_)
+        self._move_spans: Array = np.zeros((1 << 12, 2), np.int32)
+        self._parts: Array = np.zeros((1 << 12, 4), np.int32)
         self._part_number = 0
         self._places = np.array([model.size + 1 + key for key in model.key_of], np.int32)
         self.need_degree(32)
