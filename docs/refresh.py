@@ -1,11 +1,13 @@
-"""Draws the pictures in docs/pictures again, and runs the notebooks again.
+"""Brings all that was made by running something up to date: pictures, notebooks, outputs in pages.
 
-Run ``python docs/refresh.py`` in the repository, with the ``dev`` extra installed.
+Run ``python docs/refresh.py`` in the repository, with the ``dev`` extra installed, or
+``python docs/refresh.py 03_why_fifo README.md`` for some of it. Look at what it has made.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from settlesim.gallery import CHARTS, order
 from settlesim.sim import Scenario, compare, protection_grid, replay
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+from tests.documents import with_outputs  # noqa: E402  # the tests are not installed
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PICTURES = ROOT / "docs" / "pictures"
 NOTEBOOKS = ROOT / "notebooks"
 
@@ -86,8 +92,14 @@ def joined(outputs: list[Any]) -> list[Any]:
     return found
 
 
+def run_page(path: Path) -> None:
+    """Run the examples of one page and write down what they print."""
+    with tempfile.TemporaryDirectory() as folder:
+        path.write_text(with_outputs(path.read_text("utf-8"), Path(folder)), encoding="utf-8")
+
+
 def main() -> None:
-    """Refresh everything, or only the notebooks that are named."""
+    """Refresh everything, or only the notebooks and pages that are named."""
     names = sys.argv[1:]
     if not names:
         draw_gallery()
@@ -95,6 +107,9 @@ def main() -> None:
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         if not names or path.name in names or path.stem in names:
             run_notebook(path)
+    for path in PAGES:
+        if not names or path.name in names:
+            run_page(path)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["ROOT", "blocks", "examples", "run"]
+__all__ = ["ROOT", "blocks", "examples", "run", "with_outputs"]
 
 ROOT = Path(__file__).parent.parent
+
+_FILE = re.compile(r'^```\w+ title="(?P<name>[^"]+)"\n(?P<body>.*?)^```$', re.DOTALL | re.MULTILINE)
+_RUNS = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n\n```text\n(?P<printed>.*?)^```$"
+    r"|^```console\n(?P<session>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+_SECONDS = re.compile(r"\d+\.\d+ ?s\b")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -26,3 +37,49 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         arguments, cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
+
+
+def with_outputs(text: str, folder: Path) -> str:
+    """Return a document whose examples have the outputs that they have today.
+
+    A block with a ``title`` is a file, and is written into `folder` first. A ``python`` block
+    that is followed by a ``text`` block is run there, and so is every line of a ``console`` block
+    that begins with ``$``. Where only seconds are different the old output is kept; a command
+    without output in the document stays without.
+
+    Raises
+    ------
+    AssertionError
+        An example of Python ends with an error.
+    """
+    for found in _FILE.finditer(text):
+        (folder / found["name"]).write_text(found["body"], encoding="utf-8")
+    return _RUNS.sub(lambda found: _run_again(found, folder), text)
+
+
+def _run_again(found: re.Match[str], folder: Path) -> str:
+    if found["session"] is not None:
+        return f"```console\n{''.join(_session(found['session'], folder))}```"
+    done = run([sys.executable, "-c", found["code"]], folder)
+    assert done.stderr == "", done.stderr
+    printed = _kept(found["printed"], done.stdout)
+    return f"```python\n{found['code']}```\n\n```text\n{printed}```"
+
+
+def _session(session: str, folder: Path) -> Iterator[str]:
+    here = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command, shown in re.findall(r"^\$ (.*\n)((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=here, text=True, check=False, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert "Traceback" not in done.stdout, done.stdout
+        yield f"$ {command}{_kept(shown, done.stdout) if shown else ''}"
+        if shown.endswith("\n\n"):
+            yield "\n"
+
+
+def _kept(old: str, new: str) -> str:
+    """Return the old output where nothing but seconds has changed."""
+    old, new = old.strip("\n") + "\n", new.strip("\n") + "\n"
+    return old if _SECONDS.sub("s", old) == _SECONDS.sub("s", new) else new

@@ -27,7 +27,7 @@ from settlesim.store import FifoQueue, MemoryStore
 from settlesim.store.queues import MAX_RECEIVES
 from settlesim.store.schema import TABLES
 from settlesim.store.sql import HISTORY, MARK_WINDOW
-from tests.documents import ROOT, blocks, examples, run
+from tests.documents import ROOT, blocks, examples, run, with_outputs
 
 TEXTS = {
     path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))
@@ -43,6 +43,12 @@ def test_an_example_prints_what_stands_below_it(code: str, printed: str, tmp_pat
     done = run([sys.executable, "-c", code], tmp_path)
     assert done.stderr == ""
     assert done.stdout == printed
+
+
+@pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if "```console" in text])
+def test_the_commands_of_a_guide_print_what_stands_below_them(name: str, tmp_path: Path) -> None:
+    """In one folder, in their order, beside the files that the page shows."""
+    assert with_outputs(TEXTS[name], tmp_path) == TEXTS[name]
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-IN_THE_ENVIRONMENT = ("lab", "testing", "formats", "http", "dev")
+IN_THE_ENVIRONMENT = ("lab", "testing", "formats", "http", "docs", "fast", "dev")
 """The extras that everybody gets who works on the project; each of the others is asked for."""
 
 CONDA_NAMES = {"graphviz": "python-graphviz", "transitions[diagrams]": "transitions"}

@@ -179,6 +179,7 @@ def exploration_record(
 
 
 def _ending(ending: Ending) -> dict[str, Any]:
+    excluded = {"excluded": list(ending.excluded)} if ending.excluded else {}
     return {
         "store": [
             {"key": key, "configuration": list(leaves), "context": thaw(context)}
@@ -193,6 +194,7 @@ def _ending(ending: Ending) -> dict[str, Any]:
         "probability": str(ending.probability),
         "fifo": ending.fifo,
         "serializable": ending.serializable,
+        **excluded,
     }
 
 
@@ -269,6 +271,9 @@ _OPTIONS: Final = {
     "durations": "--duration",
     "timers": "--timers",
     "old": "--old",
+    "batch": "--batch",
+    "batch_failures": "--batch-failures",
+    "while_running": "--while-running",
 }
 """What the command line calls the parts of a scenario."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
@@ -423,6 +428,28 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     metavar="N",
     type=click.IntRange(1, 1_000),
     help="After how many receives an event goes to the dead letters; never, if not given.",
+)
+@click.option(
+    "--batch",
+    metavar="N",
+    type=click.IntRange(1, 1_000),
+    default=1,
+    show_default=True,
+    help="How many messages of one group a worker may receive together; for fifo_group.",
+)
+@click.option(
+    "--batch-failures",
+    type=click.Choice(["whole", "partial", "stop_at_first"]),
+    default="whole",
+    show_default=True,
+    help="A failure returns the whole batch; only what failed; or that and the rest.",
+)
+@click.option(
+    "--while-running",
+    type=click.Choice(["enqueue", "reject", "interrupt", "rollback", "drop_duplicate"]),
+    default="enqueue",
+    show_default=True,
+    help="What becomes of an event that arrives while another one of its instance is handled.",
 )
 @click.option(
     "--keys",

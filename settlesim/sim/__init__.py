@@ -11,13 +11,19 @@ from settlesim.sim.compare import (
     GridCell,
     ProtectionGrid,
     compare,
+    compare_batch_failures,
+    compare_policies,
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
+<<<<<<< HEAD
 from settlesim.sim.prediction import Prediction
+=======
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
+>>>>>>> main
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
@@ -35,9 +41,11 @@ from settlesim.sim.terms import (
 )
 
 __all__ = [
+    "BATCH_FAILURES",
     "DISCIPLINES",
     "FAULT_ROWS",
     "MONITORS",
+    "POLICIES",
     "PROTECTIONS",
     "TIMINGS",
     "Arrival",
@@ -64,6 +72,8 @@ __all__ = [
     "Step",
     "Verdict",
     "compare",
+    "compare_batch_failures",
+    "compare_policies",
     "explore",
     "predict",
     "protection_grid",

@@ -24,11 +24,21 @@ from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.explore import LIMIT, Exploration, check_progress, explore, unexplored
 from settlesim.sim.model import table_for
 from settlesim.sim.moves import PoisonError
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.scenario import Faults, Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED
 
-__all__ = ["FAULT_ROWS", "Comparison", "GridCell", "ProtectionGrid", "compare", "protection_grid"]
+__all__ = [
+    "FAULT_ROWS",
+    "Comparison",
+    "GridCell",
+    "ProtectionGrid",
+    "compare",
+    "compare_batch_failures",
+    "compare_policies",
+    "protection_grid",
+]
 
 FAULT_ROWS: Final[Mapping[str, Mapping[str, int]]] = {
     "none": {},
@@ -44,24 +54,26 @@ _LETTERS: Final = {"C": "cas", "I": "inbox", "E": "idempotent"}
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One scenario under several queue disciplines."""
+    """One scenario under several queue disciplines, policies, or rules for batches."""
 
     explorations: tuple[Exploration, ...]
-    """In the order of `disciplines`."""
+    """In the order of `names`."""
     left_out: Mapping[str, str]
-    """The disciplines that the options make no sense for, or under which an event may come to
+    """The names that the options make no sense for, or under which an event may come to
     no settled state without end, with the reason."""
+    varied: str = "queue"
+    """The argument of `Scenario` in which the explorations differ."""
 
     @property
-    def disciplines(self) -> tuple[str, ...]:
-        """The names of the disciplines that were explored."""
-        return tuple(each.scenario.queue for each in self.explorations)
+    def names(self) -> tuple[str, ...]:
+        """What was explored: names of disciplines, of policies, or of rules for batches."""
+        return tuple(str(getattr(each.scenario, self.varied)) for each in self.explorations)
 
-    def __getitem__(self, discipline: str) -> Exploration:
-        for each in self.explorations:
-            if each.scenario.queue == discipline:
+    def __getitem__(self, name: str) -> Exploration:
+        for own, each in zip(self.names, self.explorations, strict=True):
+            if own == name:
                 return each
-        raise KeyError(self.left_out.get(discipline, discipline))
+        raise KeyError(self.left_out.get(name, name))
 
     def draw(self, target: object = None, **options: Any) -> Any:
         """Return the picture of the comparison, or write it to the file `target`."""
@@ -71,8 +83,9 @@ class Comparison:
         return display.mimebundle(self)
 
     def __str__(self) -> str:
-        width = max(map(len, self.disciplines), default=0)
-        return "\n".join(f"{each.scenario.queue:{width}}  {each}" for each in self.explorations)
+        width = max(map(len, self.names), default=0)
+        pairs = zip(self.names, self.explorations, strict=True)
+        return "\n".join(f"{name:{width}}  {each}" for name, each in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,19 +263,114 @@ def compare(
             left_out[queue] = str(error)
     if not scenarios:
         raise SimulationError(where="disciplines", reason="are none; name one or more")
-    found: list[Exploration] = []
-    endless: PoisonError | None = None
     with show_progress(progress) as callback:
         explorer = _Explorer(limit, len(scenarios), Reporter(callback, stop))
-        for each in scenarios:
-            try:
-                found.append(explorer.explore(each, each.queue))
-            except PoisonError as error:
-                left_out[each.queue] = str(error)
-                endless = error
+        return _compared(scenarios, "queue", explorer, left_out)
+
+
+def compare_policies(
+    chart: Chart,
+    events: Sequence[Any],
+    policies: Iterable[str] | None = None,
+    *,
+    limit: int = LIMIT,
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
+    **options: Any,
+) -> Comparison:
+    """Explore one scenario under several policies for events that arrive while one is handled.
+
+    Parameters
+    ----------
+    chart, events
+        As `Scenario`.
+    policies : names in `POLICIES`; None for all
+    limit, progress, stop : as `compare`
+    options : the further arguments of `Scenario`
+
+    Raises
+    ------
+    SimulationError
+        As `Scenario`, and as `compare`; also for `while_running`, which is what is varied.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import counter
+    >>> print(compare_policies(counter(0), ["INC", "INC"], ["enqueue", "reject"], queue="direct"))
+    enqueue  refuted: 2 endings, 6 interleavings, 12 states
+    reject   proved: 2 endings, both allowed, 3 interleavings, 10 states
+    """
+    chosen = POLICIES if policies is None else _names_of(policies)
+    _check_options(options, ("while_running",))
+    scenarios = [Scenario(chart, events, while_running=each, **options) for each in chosen]
+    return _explored("while_running", scenarios, limit, progress, stop)
+
+
+def compare_batch_failures(
+    chart: Chart,
+    events: Sequence[Any],
+    rules: Iterable[str] | None = None,
+    *,
+    batch: int,
+    limit: int = LIMIT,
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
+    **options: Any,
+) -> Comparison:
+    """Explore one scenario under several rules for failed messages of a batch.
+
+    Parameters
+    ----------
+    chart, events, batch
+        As `Scenario`.
+    rules : names in `BATCH_FAILURES`; None for all
+    limit, progress, stop : as `compare`
+    options : the further arguments of `Scenario`; `queue` is ``"fifo_group"`` if not given
+
+    Raises
+    ------
+    SimulationError
+        As `Scenario`, and as `compare`; also for `batch_failures`, which is what is varied.
+    """
+    chosen = BATCH_FAILURES if rules is None else _names_of(rules)
+    _check_options(options, ("batch_failures",))
+    options = {"queue": "fifo_group", **options, "batch": batch}
+    scenarios = [Scenario(chart, events, batch_failures=each, **options) for each in chosen]
+    return _explored("batch_failures", scenarios, limit, progress, stop)
+
+
+def _explored(
+    varied: str,
+    scenarios: Sequence[Scenario],
+    limit: int,
+    progress: ProgressCallback | bool,
+    stop: StopFlag | None,
+) -> Comparison:
+    """Explore scenarios that differ in one argument."""
+    check_progress(progress)
+    if not scenarios:
+        raise SimulationError(where=varied, reason="has no names; give one or more")
+    with show_progress(progress) as callback:
+        explorer = _Explorer(limit, len(scenarios), Reporter(callback, stop))
+        return _compared(scenarios, varied, explorer, {})
+
+
+def _compared(
+    scenarios: Sequence[Scenario], varied: str, explorer: _Explorer, left_out: dict[str, str]
+) -> Comparison:
+    """Explore scenarios one after the other; those without an end are left out."""
+    found: list[Exploration] = []
+    endless: PoisonError | None = None
+    for each in scenarios:
+        name = str(getattr(each, varied))
+        try:
+            found.append(explorer.explore(each, name))
+        except PoisonError as error:
+            left_out[name] = str(error)
+            endless = error
     if not found and endless is not None:
         raise endless
-    return Comparison(tuple(found), left_out)
+    return Comparison(tuple(found), left_out, varied)
 
 
 class _Explorer:

@@ -17,6 +17,7 @@ __all__ = [
     "DELETED",
     "DISCIPLINES",
     "IN_FLIGHT",
+    "REFUSED",
     "STATUSES",
     "UNSENT",
     "VISIBLE",
@@ -28,8 +29,10 @@ IN_FLIGHT: Final = 1
 DELETED: Final = 2
 DEAD: Final = 3
 UNSENT: Final = 4
-"""Of the message of a timer that is not due."""
-STATUSES: Final = ("visible", "in flight", "deleted", "dead", "not sent")
+"""Of the message of a timer that is not due, and of an event that has not arrived."""
+REFUSED: Final = 5
+"""Of an event that was not accepted when it arrived."""
+STATUSES: Final = ("visible", "in flight", "deleted", "dead", "not sent", "refused")
 """The names of the statuses."""
 
 Rule = Callable[[Sequence[int], Sequence[int]], "list[int]"]

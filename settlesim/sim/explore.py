@@ -27,6 +27,7 @@ from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progre
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.contexts import telling_fields
 from settlesim.sim.model import EndingIdentity, Model, State
+from settlesim.sim.models import model_of
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED
@@ -297,7 +298,7 @@ def explore(
         )
     check_progress(progress)
     with show_progress(progress) as callback:
-        return _explored(Model(scenario, table), limit, Reporter(callback, stop))
+        return _explored(model_of(scenario, table), limit, Reporter(callback, stop))
 
 
 def check_progress(progress: object) -> None:
@@ -350,7 +351,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
 
 def unexplored(scenario: Scenario, reason: str, table: CompiledChart | None = None) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
-    model = Model(scenario, table)
+    model = model_of(scenario, table)
     return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
 
 
@@ -388,6 +389,7 @@ def ending_of(
         probability=probability,
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
+        excluded=tuple(message + 1 for message in outcome.excluded),
     )
 
 
@@ -396,10 +398,11 @@ def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
     found = list(endings)
     fields: dict[str, None] = {}
     for place in range(len(found[0].store) if found else 0):
-        right = serial.fifo_part(place)
         rests = [each.store[place][1:] for each in found]
-        if right is not None:
-            rests.insert(0, (right.configuration, right.context))
+        for excluded in dict.fromkeys(each.excluded for each in found):
+            right = serial.fifo_part(place, excluded)
+            if right is not None:
+                rests.insert(0, (right.configuration, right.context))
         fields.update(dict.fromkeys(telling_fields(rests)))
     return [replace(each, telling=tuple(fields)) for each in found]
 
@@ -409,7 +412,9 @@ def _identity(ending: Ending) -> str:
     store = [
         [key, list(leaves), dict(sorted(context.items()))] for key, leaves, context in ending.store
     ]
-    return encode([store, [list(each) for each in ending.effects], list(ending.dead)])
+    excluded = [list(ending.excluded)] if ending.excluded else []
+    effects = [list(each) for each in ending.effects]
+    return encode([store, effects, list(ending.dead), *excluded])
 
 
 class _Digests:

@@ -63,6 +63,8 @@ def _check_plain(scenario: Scenario) -> None:
         "it has a limit of receives": scenario.max_receives is not None,
         "it has a deployment": scenario.old is not None,
         "it has timers": len(scenario.messages) > len(scenario.events),
+        "it has batches": scenario.batch > 1,
+        "it has a policy for events that arrive": scenario.while_running != "enqueue",
         f"it has {len(scenario.events)} events, a process each; Spin has {_MAX_PROCESSES}": (
             len(scenario.events) > _MAX_PROCESSES
         ),
@@ -282,6 +284,7 @@ def _arguments(scenario: Scenario) -> list[str]:
         found.append(f"faults={faults!r}")
     if scenario.max_receives is not None:
         found.append(f"max_receives={scenario.max_receives}")
+    found += [f"{name}={value!r}" for name, value in scenario.policies.items()]
     if scenario.results is not None:
         found.append(f"results={thaw(scenario.results)!r}")
     found += _assumptions(scenario)

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from settlesim.chart.strict_json import encode
 from settlesim.errors import SimulationError, shorten
@@ -58,6 +58,8 @@ class EndingIdentity(NamedTuple):
     effects: tuple[tuple[tuple[str, int], ...], ...]
     """Per instance, in order: service and message, from 0."""
     dead: tuple[int, ...]
+    excluded: tuple[int, ...] = ()
+    """The events that a policy has kept out."""
 
 
 class Gate(NamedTuple):
@@ -112,6 +114,10 @@ class Model:
         It is no scenario.
     """
 
+    one_message: ClassVar[bool] = True
+    """Whether a step changes one message only: what the tables of moves are made for."""
+    status_bits: ClassVar[int] = 2
+
     def __init__(self, scenario: Scenario, table: CompiledChart | None = None) -> None:
         if not isinstance(scenario, Scenario):
             raise SimulationError(
@@ -125,7 +131,7 @@ class Model:
         """How many of the messages are events; those of timers come after them."""
         self.size = len(scenario.messages)
         self._rule = DISCIPLINES[scenario.queue].rule
-        self.moves = Moves(scenario, self.table, self.key_of)
+        self.moves = self.rules()
         self._lay_out()
         self.phases: list[MessagePhase] = []
         self._phase_numbers: dict[MessagePhase, int] = {}
@@ -137,6 +143,10 @@ class Model:
         self._names: dict[tuple[int, int, int], list[tuple[Step, Triple]]] = {}
         self.gates: dict[int, Gate] = {}
         self.start = self._start()
+
+    def rules(self) -> Moves:
+        """Return what one message may do."""
+        return Moves(self.scenario, self.table, self.key_of)
 
     def _lay_out(self) -> None:
         """Give every part of the queue number its bits."""
@@ -150,7 +160,7 @@ class Model:
             self._budgets.append((position, (1 << bits) - 1))
             position += bits
         self._status_at = position
-        self._timers_at = position + 2 * self.events
+        self._timers_at = position + self.status_bits * self.events
         places = (self.events + 1) * self.moves.width
         self._timer_bits = 3 + places.bit_length()
         """Of a timer's message: three for its status, then its place in the queue."""
@@ -158,21 +168,22 @@ class Model:
 
     def _start(self) -> State:
         state = self.table.start(self.scenario.start)
-        whole = [
-            MessagePhase(index, VISIBLE if index < self.events else UNSENT, 0, ())
-            for index in range(self.size)
-        ]
+        whole = [MessagePhase(index, self.first_status(index), 0, ()) for index in range(self.size)]
         phases = [self._phase(each) for each in whole]
         queue = sum(
             number << shift
             for number, (shift, _) in zip(self.scenario.faults, self._budgets, strict=True)
         )
-        queue += sum(self._bits(each) for each in whole[self.events :])
+        queue += sum(map(self._bits, whole))
         timers = self.moves.timers_at_first(self.scenario.start)
         shared = [
             self._share(Shared(key, state, timers=timers)) for key in range(len(self.instances))
         ]
         return (*phases, queue, *shared)
+
+    def first_status(self, message: int) -> int:
+        """Return the status of a message at the beginning."""
+        return VISIBLE if message < self.events else UNSENT
 
     def services_together(self) -> AbstractContextManager[None]:
         """Return a context in which the services that are needed cost less to run."""
@@ -186,17 +197,21 @@ class Model:
         if number is None:
             number = self._phase_numbers[phase] = len(self.phases)
             self.phases.append(phase)
-            self._weights.append(self._bits(phase) + len(phase.deliveries))
+            self._weights.append(self._bits(phase) + self.handlers_of(phase))
             self.receives.append({})
             for mask, table in self._tables.items():
                 table.append({} if self._may_move(phase, mask) else None)
         return number
 
+    def handlers_of(self, phase: MessagePhase) -> int:
+        """Return how many workers a message keeps busy."""
+        return len(phase.deliveries)
+
     def _bits(self, phase: MessagePhase) -> int:
         """Return what the queue number has of a message."""
         timer = phase.message - self.events
         if timer < 0:
-            return phase.status << self._status_at + 2 * phase.message
+            return phase.status << self._status_at + self.status_bits * phase.message
         return phase.status + 8 * phase.place << self._timers_at + self._timer_bits * timer
 
     def _share(self, shared: Shared) -> int:
@@ -226,7 +241,8 @@ class Model:
 
     def statuses(self, queue: int) -> list[int]:
         """Return the status of every message."""
-        found = [queue >> self._status_at + 2 * index & 3 for index in range(self.events)]
+        bits, mask = self.status_bits, (1 << self.status_bits) - 1
+        found = [queue >> self._status_at + bits * index & mask for index in range(self.events)]
         if self.size > self.events:
             queue >>= self._timers_at
             timers = range(self.size - self.events)
@@ -357,6 +373,7 @@ class Model:
             tuple(self.table.as_saved(each.state) for each in shared),
             tuple(tuple((calls[n].service, calls[n].message) for n in s.effects) for s in shared),
             tuple(i for i, status in enumerate(self.statuses(state[self.size])) if status == DEAD),
+            tuple(sorted(i for each in shared for i in each.excluded)),
         )
 
     # --- content --------------------------------------------------------------------------
@@ -365,7 +382,12 @@ class Model:
         """Return what a phase is, as text that is the same in every process."""
         phase = self.phases[number]
         deliveries = [
-            [each.number, self.moves.node_text(each.node), each.version]
+            [
+                each.number,
+                self.moves.node_text(each.node),
+                each.version,
+                *([] if each.batch is None else [list(each.batch)]),
+            ]
             for each in phase.deliveries
         ]
         place = [phase.place] if phase.message >= self.events else []
@@ -387,6 +409,7 @@ class Model:
                 effects,
                 names,
                 *([shared.deployed] if self.moves.firsts else []),
+                *([list(shared.excluded)] if shared.excluded else []),
                 *(
                     [[each.parts() for each in shared.timers], shared.received]
                     if shared.timers

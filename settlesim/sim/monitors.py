@@ -76,6 +76,12 @@ _TABLE: Final = (
         "a later one was",
         "a symptom of reordering, as a chart shows it",
     ),
+    (
+        "partly cancelled",
+        "an event is cancelled after a save or an effect of it, or has one after that",
+        "what cancelling cannot undo; a save that deletes the message in one write, and services "
+        "that can be undone, cure it",
+    ),
 )
 
 MONITORS: Final[Mapping[str, Monitor]] = {

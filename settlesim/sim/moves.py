@@ -95,6 +95,9 @@ class Delivery(NamedTuple):
     """Where it is in its program, or `START`, or `DONE`."""
     version: int = 0
     """The revision that it loaded; 0 where nobody reads it."""
+    batch: tuple[int, int] | None = None
+    """Message, from 0, and delivery of the first that was received with it; None where it came
+    alone."""
 
 
 class MessagePhase(NamedTuple):
@@ -153,6 +156,8 @@ class Shared(NamedTuple):
     """The last event that was received, from 1, where a FIFO queue has timers."""
     deployed: bool = False
     """Whether the later version of the chart has taken over, where there are two."""
+    excluded: tuple[int, ...] = ()
+    """The events that were refused, dropped, cancelled or rolled back, sorted."""
 
 
 class CallIdentity(NamedTuple):
@@ -215,7 +220,7 @@ class Moves:
         self._handled = inbox or bool(
             watched & {"reordering", "gap after dead letter", "ignored out of order"}
         )
-        self._saved = "duplicate apply" in watched
+        self._saved = bool(watched & {"duplicate apply", "partly cancelled"})
         self._dead = "gap after dead letter" in watched
         self._identity = idempotent or "duplicate effect" in watched
         self._blocks = self._waiting(key_of) if watched else [False] * len(key_of)
@@ -262,18 +267,20 @@ class Moves:
         return START_OLD if self._two is not None and not shared.deployed else START
 
     def _load(self, phase: MessagePhase, place: int, shared: Shared) -> Move:
-        number = phase.deliveries[place].number
-        step = Step(Kind.LOAD, phase.message + 1, number)
+        delivery = phase.deliveries[place]
+        step = Step(Kind.LOAD, phase.message + 1, delivery.number)
+        done = delivery._replace(node=DONE)
         if not self.table.may_begin(shared.state):
             shared = self._seen(shared, "dirty read")
         if self._inbox and phase.message in shared.handled:
-            return step, self._at(phase, place, Delivery(number, DONE)), shared
-        by_old = phase.deliveries[place].node == START_OLD
+            return step, self._at(phase, place, done), shared
+        by_old = delivery.node == START_OLD
         node = self._program(phase.message, shared, by_old=by_old)
         if node is None:
-            return step, self._at(phase, place, Delivery(number, DONE)), shared
+            return step, self._at(phase, place, done), shared
         self.doubts.update(dict.fromkeys(self.table.doubts(node)))
-        return step, self._at(phase, place, Delivery(number, node, shared.version)), shared
+        loaded = delivery._replace(node=node, version=shared.version)
+        return step, self._at(phase, place, loaded), shared
 
     def _program(self, message: int, shared: Shared, *, by_old: bool) -> int | None:
         """Return the first node of what a message does; None where it is only deleted."""
@@ -391,7 +398,8 @@ class Moves:
             return self._without(phase, place)._replace(status=DELETED)
         if self._atomic:
             return self._delete(phase, place)
-        return self._at(phase, place, Delivery(phase.deliveries[place].number, DONE))
+        done = phase.deliveries[place]._replace(node=DONE, version=0)
+        return self._at(phase, place, done)
 
     @staticmethod
     def _owns(phase: MessagePhase, delivery: Delivery) -> bool:
@@ -454,6 +462,8 @@ class Moves:
             if self._idempotent:
                 return shared
             shared = self._seen(shared, "duplicate effect")
+        if phase.message in shared.excluded:
+            shared = self._seen(shared, "partly cancelled")
         return shared._replace(effects=(*shared.effects, call))
 
     def _skipped(
@@ -480,8 +490,10 @@ class Moves:
                 shared = self._seen(shared, "duplicate apply")
             if node.outcome is Outcome.IGNORED and not self._in_order(phase, shared):
                 shared = self._seen(shared, "ignored out of order")
-            if any(phase.message < other < self.size for other in shared.handled):
+            if self._is_late(phase, shared):
                 shared = self._seen(shared, "reordering")
+            if phase.message in shared.excluded:
+                shared = self._seen(shared, "partly cancelled")
             shared = self._watch_gap(phase, shared)
         shared = self._handled_now(phase, shared)._replace(state=node.state)
         if self._versions:
@@ -576,8 +588,16 @@ class Moves:
         """Whether exactly the earlier events of the instance were handled before this one."""
         if phase.message >= self.size:
             return True
-        done = [other for other in shared.handled if other != phase.message and other < self.size]
-        return tuple(done) == self._earlier[phase.message]
+        rest = {phase.message, *shared.excluded}
+        done = [other for other in shared.handled if other not in rest and other < self.size]
+        return done == [other for other in self._earlier[phase.message] if other not in rest]
+
+    def _is_late(self, phase: MessagePhase, shared: Shared) -> bool:
+        """Whether a later event of the instance was handled."""
+        return any(
+            phase.message < other < self.size and other not in shared.excluded
+            for other in shared.handled
+        )
 
     def _watch_gap(self, phase: MessagePhase, shared: Shared) -> Shared:
         gaps = [

@@ -6,19 +6,23 @@ was found without any. The monitors watch; they change nothing of what may happe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from settlesim import display
 from settlesim.errors import ReplayDivergedError, SimulationError, shorten
+from settlesim.sim.batches import FAILED
 from settlesim.sim.compiled import CompiledChart
-from settlesim.sim.disciplines import IN_FLIGHT, STATUSES
+from settlesim.sim.disciplines import DELETED, IN_FLIGHT, REFUSED, STATUSES
 from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import Model, State
+from settlesim.sim.models import model_of
 from settlesim.sim.monitors import MONITORS
-from settlesim.sim.moves import MessagePhase
+from settlesim.sim.moves import DONE, START, MessagePhase, Shared
+from settlesim.sim.policies import EXCLUDED_WORDS
 from settlesim.sim.program_nodes import ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
@@ -108,7 +112,7 @@ def replay(
         The text is no schedule; or the arguments are something else.
     """
     steps = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
-    watched = Model(_watched(scenario), table)
+    watched = model_of(_watched(scenario), table)
     player = _Player(scenario, watched)
     for position, step in enumerate(steps, 1):
         player.play(step, position)
@@ -186,6 +190,9 @@ class _Player:
         self.lanes = {who: lane for who, lane in self.lanes.items() if who in alive}
         self.loaded = {who: number for who, number in self.loaded.items() if who in alive}
         for who, each in alive.items():
+            leader = each.batch
+            if who not in self.lanes and leader is not None and leader != who:
+                self.lanes[who] = self.lanes[leader]
             if who not in self.lanes:
                 taken = set(self.lanes.values())
                 self.lanes[who] = next(n for n in range(1, len(taken) + 2) if n not in taken)
@@ -222,7 +229,7 @@ class _Player:
                     phase.message + 1,
                     self.scenario.messages[phase.message].key,
                     self.scenario.messages[phase.message].event,
-                    STATUSES[phase.status],
+                    self._status(phase, shared),
                     phase.receives,
                 )
                 for phase in self._queued(state)
@@ -236,11 +243,24 @@ class _Player:
             anomalies=anomalies,
         )
 
+    def _status(self, phase: MessagePhase, shared: Sequence[Shared]) -> str:
+        """Name the status of a message, or what a policy has made of it."""
+        out = any(phase.message in each.excluded for each in shared)
+        if out and phase.status in {DELETED, REFUSED}:
+            return EXCLUDED_WORDS[self.scenario.while_running]
+        return STATUSES[phase.status]
+
     def _deliveries(self, state: State) -> tuple[DeliveryView, ...]:
+        """Return what every worker has in hand; of a batch the message that is handled now."""
         table = self.model.table
+        phases = self._phases(state)
+        batches = _batches(phases)
         found = []
-        for phase in self._phases(state):
+        for phase in phases:
             for each in phase.deliveries:
+                batch = batches.get(each.batch, [])
+                if batch and (phase.message, each.number) != _now(batch):
+                    continue
                 who = (phase.message, each.number)
                 node = table.node(each.node) if each.node >= 0 else None
                 waits = node is not None and node.kind is ProgramNodeKind.WAIT
@@ -253,9 +273,38 @@ class _Player:
                         _waits_for(table, node) if node is not None and waits else None,
                         phase.status == IN_FLIGHT and each.number == phase.receives,
                         _inside(table, node),
+                        tuple(message + 1 for (message, _), _ in batch),
+                        None if each.batch is None else (each.batch[0] + 1, each.batch[1]),
                     )
                 )
         return tuple(found)
+
+
+_Batch: TypeAlias = "list[tuple[tuple[int, int], int]]"
+"""Message and number of the deliveries of a batch, and where they are in their programs."""
+
+
+def _batches(phases: Sequence[MessagePhase]) -> dict[tuple[int, int] | None, _Batch]:
+    """Return the deliveries that were received together, in their order."""
+    found: dict[tuple[int, int] | None, _Batch] = {}
+    for phase in phases:
+        for each in phase.deliveries:
+            if each.batch is not None:
+                found.setdefault(each.batch, []).append(((phase.message, each.number), each.node))
+    return found
+
+
+def _now(batch: _Batch) -> tuple[int, int]:
+    """Return which of a batch is handled: the last that was, where no further one is."""
+    over = [node in {DONE, FAILED} for _, node in batch]
+    failed = [node == FAILED for _, node in batch]
+    begun = [at for at, done in enumerate(over) if done]
+    if False not in over:
+        return batch[-1][0]
+    left = over.index(False)
+    if any(failed) and begun and batch[left][1] == START:
+        return batch[begun[-1]][0]
+    return batch[left][0]
 
 
 def _waits_for(table: CompiledChart, node: TableNode) -> str:

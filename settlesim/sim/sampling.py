@@ -16,7 +16,8 @@ from settlesim import display
 from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.explore import ending_of, told_apart
-from settlesim.sim.model import EndingIdentity, Model
+from settlesim.sim.model import EndingIdentity
+from settlesim.sim.models import model_of
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
@@ -89,7 +90,7 @@ def random_walk(scenario: Scenario, seed: int) -> Replay:
     >>> random_walk(Scenario(counter(), ["INC"]), seed=1).schedule
     Schedule.parse('r1 l1 c1 s1 d1')
     """
-    return replay(scenario, Schedule(walk(Model(scenario), _dice(seed).randrange).steps))
+    return replay(scenario, Schedule(walk(model_of(scenario), _dice(seed).randrange).steps))
 
 
 def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
@@ -102,7 +103,7 @@ def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
     """
     if type(runs) is not int or runs < 1:
         raise SimulationError(where="runs", reason=f"is {shorten(runs)}; 1 or more is needed")
-    model = Model(scenario)
+    model = model_of(scenario)
     dice = _dice(seed)
     counts: dict[EndingIdentity, int] = {}
     for _ in range(runs):

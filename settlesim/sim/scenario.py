@@ -49,6 +49,7 @@ from settlesim.sim.assumptions import (
 from settlesim.sim.compiled import durable_delays
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
+from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.terms import Criterion
 
 __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
@@ -80,6 +81,9 @@ _KEYS: Final = (
     "errors",
     "timers",
     "old",
+    "batch",
+    "batch_failures",
+    "while_running",
 )
 _TIMERS: Final = 4
 """How often a timer may come where the scenario does not say so: at most as often as events."""
@@ -149,6 +153,14 @@ class Scenario:
         that a service that is not waited for any more, since its time-out has passed or its state
         was left, may have had its effect all the same. Services that are not named raise an error
         that nobody knows. How often is said by ``service_failures``.
+    batch
+        How many messages of one group a worker may receive together, at most; more than 1 needs
+        ``queue="fifo_group"``.
+    batch_failures
+        A name in `BATCH_FAILURES`: what a failed message of a batch does to the others.
+    while_running
+        A name in `POLICIES`: what becomes of an event that arrives while another one of its
+        instance waits or is handled.
     old
         An earlier version of the chart, which workers have until `chart` takes over, at any point;
         what they have received by then they handle to the end. `start` is in its words. None
@@ -191,6 +203,9 @@ class Scenario:
     errors: Mapping[str, tuple[ServiceError, ...]]
     timers: int
     old: Chart | None
+    batch: int
+    batch_failures: str
+    while_running: str
 
     def __init__(
         self,
@@ -212,6 +227,9 @@ class Scenario:
         errors: Mapping[str, Iterable[Any]] | None = None,
         timers: int | None = None,
         old: Chart | None = None,
+        batch: int = 1,
+        batch_failures: str = "whole",
+        while_running: str = "enqueue",
     ) -> None:
         set_ = object.__setattr__
         set_(self, "chart", _chart(chart))
@@ -221,7 +239,7 @@ class Scenario:
         set_(self, "keys", len(self.instances))
         _whole("workers", workers, 1)
         set_(self, "workers", workers)
-        set_(self, "queue", _queue(queue))
+        set_(self, "queue", _named("queue", queue, DISCIPLINES))
         set_(self, "protections", _names("protections", protections, PROTECTIONS))
         set_(self, "monitors", _names("monitors", monitors, MONITORS))
         set_(self, "faults", _faults(faults))
@@ -231,7 +249,7 @@ class Scenario:
             _whole("max_receives", max_receives, 1)
         set_(self, "max_receives", max_receives)
         set_(self, "results", _results(results, self._services()))
-        set_(self, "timing", _timing(timing))
+        set_(self, "timing", _named("timing", timing, TIMINGS))
         set_(self, "durations", _by_service("durations", durations, self._services()))
         set_(self, "errors", _by_service("errors", errors, self._services()))
         if timers is None:
@@ -239,12 +257,21 @@ class Scenario:
             timers = min(max(counts.values()), _TIMERS)
         _whole("timers", timers, 0)
         set_(self, "timers", timers)
+        _whole("batch", batch, 1)
+        set_(self, "batch", batch)
+        set_(self, "batch_failures", _named("batch_failures", batch_failures, BATCH_FAILURES))
+        set_(self, "while_running", _named("while_running", while_running, POLICIES))
         self._check_sense()
 
     def _check_sense(self) -> None:
         queue, faults = self.queue, self.faults
         if queue == "direct":
             self._check_direct()
+        self._check_batch()
+        if self.while_running != "enqueue":
+            if self.batch > 1:
+                raise _refusal("while_running", "is not explored together with batches")
+            self._check_plain("while_running")
         if faults.duplicates and queue.startswith("fifo_"):
             raise _refusal(
                 "faults['duplicates']",
@@ -260,6 +287,34 @@ class Scenario:
                 "errors",
                 "say what services raise, and not how often; give "
                 "faults={'service_failures': 1} as well",
+            )
+
+    def _check_batch(self) -> None:
+        """Refuse batches where there are none."""
+        if self.batch == 1:
+            if self.batch_failures != "whole":
+                raise _refusal("batch_failures", "is about batches; give batch=2 or more as well")
+            return
+        if self.queue != "fifo_group":
+            raise _refusal(
+                "batch",
+                f"is of the messages of one group, and queue is {self.queue!r}; "
+                "give queue='fifo_group'",
+            )
+        if "atomic" in self.protections:
+            raise _refusal("protections", "atomic deletes with the save, a batch at its end")
+        self._check_plain("batch")
+
+    def _check_plain(self, where: str) -> None:
+        """Refuse what is not explored together with batches and policies."""
+        if self.old is not None:
+            raise _refusal(where, "is not explored together with a deployment (old)")
+        delays = durable_delays(self.chart)
+        if delays:
+            raise _refusal(
+                where,
+                f"is explored only without delays in settled states, and chart {self.chart.name!r} "
+                f"has {', '.join(delays)}",
             )
 
     def _services(self) -> list[str]:
@@ -356,7 +411,18 @@ class Scenario:
             },
             "timers": self.timers,
             "old": None if self.old is None else self.old.to_dict(),
+            **self.policies,
         }
+
+    @property
+    def policies(self) -> dict[str, Any]:
+        """What is chosen of batches and arrivals, by argument, where it is no default."""
+        found: dict[str, Any] = {}
+        if self.batch > 1:
+            found |= {"batch": self.batch, "batch_failures": self.batch_failures}
+        if self.while_running != "enqueue":
+            found["while_running"] = self.while_running
+        return found
 
     @classmethod
     def from_dict(
@@ -421,6 +487,7 @@ class Scenario:
         parts += [f"{name}={n}" for name, n in self.faults._asdict().items() if n]
         if self.max_receives is not None:
             parts.append(f"max_receives={self.max_receives}")
+        parts += [f"{name}={value}" for name, value in self.policies.items()]
         if self.timing != "any":
             parts.append(f"timing={self.timing}")
         if self.old is not None:
@@ -452,10 +519,10 @@ def _whole(where: str, value: object, least: int) -> None:
         )
 
 
-def _queue(queue: object) -> str:
-    if not isinstance(queue, str) or queue not in DISCIPLINES:
-        raise _unknown("queue", queue, DISCIPLINES)
-    return queue
+def _named(where: str, name: object, known: Collection[str]) -> str:
+    if not isinstance(name, str) or name not in known:
+        raise _unknown(where, name, known)
+    return name
 
 
 def _names(where: str, names: object, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -505,12 +572,6 @@ def _results(results: object, services: list[str]) -> FrozenDict | None:
         if name not in services:
             raise _unknown("results", name, services)
     return freeze_object(dict(results), where="results")
-
-
-def _timing(timing: object) -> str:
-    if not isinstance(timing, str) or timing not in TIMINGS:
-        raise _unknown("timing", timing, TIMINGS)
-    return timing
 
 
 def _by_service(where: str, given: object, services: list[str]) -> Mapping[str, Any]:

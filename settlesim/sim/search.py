@@ -103,10 +103,11 @@ def search(
         graph = Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
     graph.reason = ""
     numbers = {state: number for number, state in enumerate(graph.states)}
+    expand = _expand if model.one_message else _expand_together
     with _no_collector(), model.services_together():
         try:
             while graph.looked_at < len(graph.states) <= limit:
-                _expand(model, graph, numbers, min(limit, len(graph.states) + _REPORT))
+                expand(model, graph, numbers, min(limit, len(graph.states) + _REPORT))
                 reporter.report(len(graph.states), limit, "states found")
         except KeyboardInterrupt:
             graph.reason = INTERRUPTED
@@ -184,6 +185,29 @@ def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -
             scratch[message], scratch[size], scratch[place] = phase, queue, shared
         index += 1
         offsets.append(len(edges))
+
+
+def _expand_together(model: Model, graph: Graph, numbers: dict[State, int], until: int) -> None:
+    """Look at states as `_expand` does, where a step may change several messages."""
+    states, edges = graph.states, graph.edges
+    index = graph.looked_at
+    while index < len(states) <= until:
+        if index == graph.layer_end:
+            graph.layer_end = len(states)
+            graph.layers += 1
+        state = states[index]
+        if model.may_end(state):
+            graph.ends.append(index)
+        for _, after in model.successors(state):
+            number = numbers.get(after)
+            if number is None:
+                number = numbers[after] = len(states)
+                states.append(after)
+            elif number < graph.layer_end:
+                graph.layered = False
+            edges.append(number)
+        index += 1
+        graph.offsets.append(len(edges))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Final
 
 from settlesim.progress import Reporter
 from settlesim.sim.model import EndingIdentity, Model, State
+from settlesim.sim.models import model_of
 from settlesim.sim.prediction import Prediction, predicted
 from settlesim.sim.ranks import NoRankError
 from settlesim.sim.scenario import Scenario
@@ -58,7 +59,7 @@ def search_endings(
         return _of_graph(model, graph, reporter, f"at most {few:,} states")
     if graph.reason == INTERRUPTED or limit <= few:
         return _of_graph(model, graph, reporter, f"the limit is {limit:,} states")
-    why = why_not_swept()
+    why = why_not_swept() if model.one_message else "a step changes several messages"
     reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
     reporter.report(len(graph.states), limit, "states found")
     if not why:
@@ -80,8 +81,9 @@ def predict(scenario: Scenario) -> Prediction:
     >>> print(predict(Scenario(counter(), ["INC", "INC"])))
     53 states, 1 s, 1 MB
     """
-    model = Model(scenario)
-    return predicted(model, search(model, FEW_STATES), swept=not why_not_swept())
+    model = model_of(scenario)
+    swept = model.one_message and not why_not_swept()
+    return predicted(model, search(model, FEW_STATES), swept=swept)
 
 
 class _Foretelling(Reporter):

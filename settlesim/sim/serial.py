@@ -12,7 +12,8 @@ timer is due: its message may come at any place. A message that is given back ma
 a service, and no timer is due, that is one ending, the fold of the chart over the events in order
 of arrival. *Serializable*: any message. Instances do not know each other, so both are worked out
 for each instance alone, and an ending is allowed if each of its parts is; the failures that the
-parts need at least must not be more in all than the scenario has.
+parts need at least must not be more in all than the scenario has. Events that a policy kept out
+are in no serial run: an ending is compared with runs of those that were accepted.
 
 The model has no real time, so *serializable* is the plain notion; FIFO-serial is what
 strict serializability becomes when the order of arrival takes the place of real time.
@@ -26,7 +27,7 @@ Herlihy and Wing, "Linearizability", TOPLAS 12(3), 1990 (locality: one object at
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from settlesim.chart.strict_json import FrozenDict
@@ -43,6 +44,8 @@ FEW: Final = 2_000
 """The same where not everything is seen anyway; 6 events of a log have 1,957."""
 
 _Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
+_Asked = tuple[bool, tuple[int, ...]]
+"""Whether in order of arrival, and which events were kept out."""
 
 
 class _Point(NamedTuple):
@@ -82,8 +85,9 @@ class Serial:
         self._model = model
         self._most = most
         self._budget = model.scenario.faults.service_failures
-        self._known: dict[bool, list[dict[_Part, int]] | None] = {}
+        self._known: dict[_Asked, list[dict[_Part, int]] | None] = {}
         self._reasons: dict[bool, str] = {}
+        self._stopped = ""
 
     @property
     def reason(self) -> str:
@@ -92,27 +96,31 @@ class Serial:
 
     def stop(self, reason: str) -> None:
         """Work out nothing more."""
+        self._stopped = reason
         for fifo in (True, False):
-            if fifo not in self._known:
-                self._known[fifo] = None
+            if not any(asked[0] is fifo for asked in self._known):
                 self._reasons[fifo] = reason
 
     def is_fifo(self, outcome: EndingIdentity) -> bool | None:
         """Whether it comes out of handling in order of arrival; None where that is not known."""
-        return self._allows(self._endings(fifo=True), outcome)
+        return self._allows(self._endings(outcome.excluded, fifo=True), outcome)
 
     def is_serializable(self, outcome: EndingIdentity) -> bool | None:
         """Whether it comes out of some serial order; None where there are too many."""
         if self.is_fifo(outcome):
             return True
-        return self._allows(self._endings(fifo=False), outcome)
+        return self._allows(self._endings(outcome.excluded, fifo=False), outcome)
 
-    def fifo_part(self, instance: int) -> SerialPart | None:
+    def fifo_part(self, instance: int, excluded: Sequence[int] = ()) -> SerialPart | None:
         """Return where handling in order of arrival leads an instance; None if not known.
 
         Of several such places the one that needs the fewest failing services.
+
+        Parameters
+        ----------
+        excluded : the events, from 1, that a policy kept out
         """
-        parts = self._endings(fifo=True)
+        parts = self._endings(tuple(each - 1 for each in excluded), fifo=True)
         if parts is None:
             return None
         part = parts[instance]
@@ -143,25 +151,28 @@ class Serial:
 
         Those that need more failing services than there are in all count too.
         """
-        parts = None if self._model.moves.gaps else self._endings(fifo=fifo)
+        parts = None if self._model.moves.gaps else self._endings((), fifo=fifo)
         return None if parts is None else math.prod(map(len, parts))
 
-    def _endings(self, *, fifo: bool) -> list[dict[_Part, int]] | None:
-        if fifo not in self._known:
+    def _endings(self, excluded: tuple[int, ...], *, fifo: bool) -> list[dict[_Part, int]] | None:
+        asked = fifo, excluded
+        if asked not in self._known:
+            if self._stopped:
+                return None
             with self._model.services_together():
-                found = self._of_all(fifo=fifo)
+                found = self._of_all(excluded, fifo=fifo)
             if isinstance(found, str):
                 compared = "nothing" if fifo else "only the order of arrival"
                 self._reasons[fifo] = f"{found}; {compared} was compared"
-            self._known[fifo] = None if isinstance(found, str) else found
-        return self._known[fifo]
+            self._known[asked] = None if isinstance(found, str) else found
+        return self._known[asked]
 
-    def _of_all(self, *, fifo: bool) -> list[dict[_Part, int]] | str:
+    def _of_all(self, excluded: tuple[int, ...], *, fifo: bool) -> list[dict[_Part, int]] | str:
         """Return the endings of every instance, or why they are not known."""
         parts = []
         for key, name in enumerate(self._model.instances):
             try:
-                part = self._of_instance(key, fifo=fifo)
+                part = self._of_instance(key, excluded, fifo=fifo)
             except PoisonError as error:  # in an order that the queue may not allow
                 return f"in a serial order {error.where} {error.reason.partition(';')[0]}"
             if part is None:
@@ -169,14 +180,12 @@ class Serial:
             parts.append(part)
         return parts
 
-    def _of_instance(self, key: int, *, fifo: bool) -> dict[_Part, int] | None:
+    def _of_instance(
+        self, key: int, excluded: tuple[int, ...], *, fifo: bool
+    ) -> dict[_Part, int] | None:
         """Return the endings of one instance, with the failures that each needs at least."""
         model = self._model
-        start = model.start
-        first = _Point(
-            tuple(model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key),
-            model.shared[start[model.size + 1 + key]],
-        )
+        first = self._beginning(key, excluded)
         events = sum(each.message < model.events for each in first.phases)
         if not fifo and 1 << events > self._most:
             return None  # so many sets of handled messages there are at least
@@ -200,6 +209,19 @@ class Serial:
             if len(seen) > self._most:
                 return None
         return endings
+
+    def _beginning(self, key: int, excluded: tuple[int, ...]) -> _Point:
+        """Return an instance with all events that were accepted."""
+        model, start = self._model, self._model.start
+        phases = (model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key)
+        return _Point(
+            tuple(
+                each._replace(status=VISIBLE) if each.message < model.events else each
+                for each in phases
+                if each.message not in excluded
+            ),
+            model.shared[start[model.size + 1 + key]],
+        )
 
     def _left(self, point: _Point) -> list[int]:
         """Return the messages that wait, in the order in which they stand in the queue.

@@ -190,6 +190,8 @@ class _Search:
 
     def _switches_left(self, state: State, last: _Actor) -> int:
         """Return how many switches are still to come at least."""
+        if not self._model.one_message:  # one step may end the handling of several
+            return 0
         size = self._model.size
         handlers = sum(self._need(phase) for phase in state[:size])
         message, delivery = last

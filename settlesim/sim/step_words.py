@@ -10,8 +10,10 @@ from settlesim.chart.strict_json import FrozenDict
 from settlesim.settling.settlement import Elapsed
 from settlesim.sim.contexts import leaf_words, rest_words, telling_fields
 from settlesim.sim.disciplines import DEAD, DELETED
+from settlesim.sim.group_words import arrival_text, batch_text, joined
 from settlesim.sim.model import Model, State
 from settlesim.sim.moves import DONE
+from settlesim.sim.policies import EXCLUDED_WORDS
 from settlesim.sim.program_nodes import Branch, ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.serial import Serial
@@ -114,6 +116,12 @@ def step_text(
     """Say what a step does, given the states before and after it."""
     if step.kind is Kind.DEPLOY:
         return _takes_over(model, step.message - 1)
+    if step.kind is Kind.ARRIVE:
+        return arrival_text(model, names, step, states)
+    if model.scenario.batch > 1:
+        text = batch_text(model, names, step, states)
+        if text is not None:
+            return text
     return _text(model, names, step, states, first_revision)
 
 
@@ -194,7 +202,7 @@ def sentence_of(
     scenario: Scenario, frames: Sequence[Frame], ending: Ending | None, serial: Serial
 ) -> str:
     """Say in plain words what happened."""
-    story = _Story(scenario, frames, serial)
+    story = _Story(scenario, frames, ending, serial)
     parts = [*story.together(), *story.told()]
     parts.append("it goes on" if ending is None else story.ends(ending))
     text = "; ".join(parts)
@@ -204,11 +212,16 @@ def sentence_of(
 class _Story:
     """Tells a schedule; of contexts it names the fields that make a difference there."""
 
-    def __init__(self, scenario: Scenario, frames: Sequence[Frame], serial: Serial) -> None:
+    def __init__(
+        self, scenario: Scenario, frames: Sequence[Frame], ending: Ending | None, serial: Serial
+    ) -> None:
         self.scenario = scenario
         self.frames = frames
         self.names = message_names(scenario)
-        self.parts = {key: serial.fifo_part(place) for place, key in enumerate(scenario.instances)}
+        excluded = () if ending is None else ending.excluded
+        self.parts = {
+            key: serial.fifo_part(place, excluded) for place, key in enumerate(scenario.instances)
+        }
         self.fields: dict[str, list[str]] = {}
         for key, part in self.parts.items():
             held = [] if part is None else [(part.configuration, part.context)]
@@ -264,7 +277,7 @@ class _Story:
 
     def loaded(self, before: Frame, step: Step) -> str:
         """Name what the handler of a step had loaded."""
-        key = before.key_of(step.message)
+        key = self.scenario.messages[step.message - 1].key
         own = next((each for each in before.deliveries if each[:2] == step.handler), None)
         found = (
             each
@@ -298,8 +311,21 @@ class _Story:
             "letter",
             "head-of-line blocking": f"later events had to wait for {name}",
             "ignored out of order": f"{name} was handled out of order, and ignored in {loaded}",
+            "partly cancelled": f"{self._cancelled(before, frame)} had a part of its work done",
         }
         return texts[anomaly]
+
+    def _cancelled(self, before: Frame, frame: Frame) -> str:
+        """Name the events that a step has cancelled, or the one whose handler goes on."""
+        kept = {each.message: each.status for each in before.messages}
+        words = set(EXCLUDED_WORDS.values())
+        new = [
+            self.names[each.message - 1]
+            for each in frame.messages
+            if each.status in words and kept.get(each.message) not in words
+        ]
+        assert frame.step is not None
+        return joined(new or [self.names[frame.step.message - 1]])
 
     def ends(self, ending: Ending) -> str:
         """Say how it ends, and how it would in order of arrival."""
@@ -308,7 +334,9 @@ class _Story:
         for key, leaves, context in ending.store:
             services = [service for own, service, _ in ending.effects if own == key]
             dead = [each for each in ending.dead if events[each - 1].key == key]
-            found.append(self.named(key, self.rest(key, leaves, context), services, dead))
+            left = [each for each in ending.excluded if events[each - 1].key == key]
+            named = self.named(key, self.rest(key, leaves, context), services, dead)
+            found.append(named + self.without(left))
             part = self.parts[key]
             if part is not None:
                 rest = self.rest(key, part.configuration, part.context)
@@ -319,6 +347,13 @@ class _Story:
         if ending.fifo is None or len(wanted) < len(found):
             return f"{text}; where order of arrival leads is not known"
         return f"{text}; in order of arrival it would be {'; '.join(wanted)}"
+
+    def without(self, excluded: Sequence[int]) -> str:
+        """Say which events of an instance were kept out."""
+        if not excluded:
+            return ""
+        names = joined([self.names[each - 1] for each in excluded])
+        return f", with {names} {EXCLUDED_WORDS[self.scenario.while_running]}"
 
     def named(self, key: str, rest: str, services: Sequence[str], dead: Sequence[int]) -> str:
         """Say what became of one instance: its key only where there are several."""
@@ -333,7 +368,9 @@ class _Story:
         return text
 
 
-_TOLD: Final = frozenset({Kind.CONFLICT, Kind.GIVE_BACK, Kind.DELAY, Kind.DUE, Kind.DEPLOY})
+_TOLD: Final = frozenset(
+    {Kind.CONFLICT, Kind.GIVE_BACK, Kind.DELAY, Kind.DUE, Kind.DEPLOY, Kind.ARRIVE}
+)
 
 
 def _is_without_effect(frame: Frame, name: str) -> bool:
@@ -357,6 +394,9 @@ def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
         return f"the save of {name} was refused"
     if step.kind is Kind.DEPLOY:
         return frame.text
+    if step.kind is Kind.ARRIVE:  # of those that only wait nothing is to be told
+        text = frame.text.replace(": it arrives", " arrived", 1)
+        return text.replace(" is ", " was ").replace(" are ", " were ") if "," in text else ""
     what = frame.text.removeprefix(f"{name}: ")
     if step.kind is Kind.DUE:
         return f"{name} passed"

@@ -53,6 +53,8 @@ class Kind(enum.Enum):
     """The later version of the chart takes over: workers that receive from now on have it."""
     DUPLICATE = "u"
     """The queue delivers a message again that was deleted."""
+    ARRIVE = "n"
+    """A new event arrives, where it makes a difference what is handled then."""
 
     @property
     def is_fault(self) -> bool:
@@ -61,8 +63,8 @@ class Kind(enum.Enum):
 
     @property
     def is_of_handler(self) -> bool:
-        """Whether a handler takes it: no fault, no end of a delay, and no deployment."""
-        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY}
+        """Whether a handler takes it: no fault, no end of a delay, deployment or arrival."""
+        return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY, Kind.ARRIVE}
 
 
 _FAULTS: Final = frozenset({Kind.FAIL, Kind.TIMEOUT, Kind.CRASH, Kind.EXPIRE, Kind.DUPLICATE})
@@ -78,7 +80,7 @@ class Step(NamedTuple):
     """The ordinal of the delivery of that message that it belongs to, from 1."""
     choice: int = 1
     """Which of several services or delays, or of several errors, from 1: in the order of their
-    start."""
+    start. Of a receive: how many messages it receives."""
 
     @property
     def handler(self) -> tuple[int, int]:
@@ -114,7 +116,8 @@ class MessageView(NamedTuple):
     key: str
     event: str
     status: str
-    """``visible``, ``in flight``, ``deleted`` or ``dead``."""
+    """``visible``, ``in flight``, ``deleted`` or ``dead``; or what a policy has done with it:
+    ``refused``, ``dropped``, ``cancelled`` or ``rolled back``; ``not sent`` before it arrives."""
     receives: int
 
 
@@ -133,6 +136,10 @@ class DeliveryView(NamedTuple):
     """Whether its receipt is still good: the newest, and the message is in flight."""
     inside: tuple[str, ...] = ()
     """Where it is by itself: the node whose service runs, or the leaves that it would save."""
+    batch: tuple[int, ...] = ()
+    """The messages that were received together; none where this one came alone."""
+    leader: tuple[int, int] | None = None
+    """Message and delivery of the first of them, after which the steps of all are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +207,9 @@ class Ending:
     is not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
-
+    excluded: tuple[int, ...] = ()
+    """The events that were refused, dropped, cancelled or rolled back, by what `while_running` of
+    the scenario says. They are in no serial run that it is compared with."""
     telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """The fields of the context that tell it apart from the other endings that it was found
     with, and from that of the order of arrival; none where the leaves do."""

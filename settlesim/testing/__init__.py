@@ -1,7 +1,9 @@
-"""Contract suites: what every store and every queue promises, as tests for classes of your own.
+"""Tests of your own: helpers for charts, and contract suites for stores, queues and engines.
 
-A suite is a class of pytest tests. A subclass says how a store, or a queue in it, is opened,
-and pytest runs the rest:
+`ChartTester` settles the events of a chart in memory and counts what they reach (`ChartCoverage`).
+
+A contract suite is a class of pytest tests. A subclass says how a store, or a queue in it, is
+opened, and pytest runs the rest:
 
 - `StoreContract` for a `settlesim.ports.Store`,
 - `ChartStoreContract` for one that is a `settlesim.ports.ChartStore`, too,
@@ -55,10 +57,12 @@ pytest.register_assert_rewrite(
     )
 )
 
+from settlesim.testing.chart_coverage import ChartCoverage  # noqa: E402
 from settlesim.testing.chart_store_contract import (  # noqa: E402
     ChartQueueContract,
     ChartStoreContract,
 )
+from settlesim.testing.chart_tester import ChartTester  # noqa: E402
 from settlesim.testing.engine_contract import EngineContract, Work, engine_chart  # noqa: E402
 from settlesim.testing.manual_time import ManualTime  # noqa: E402
 from settlesim.testing.openers import Opened, QueueBench, QueueOpener, StoreOpener  # noqa: E402
@@ -70,8 +74,10 @@ from settlesim.testing.store_contract import StoreContract  # noqa: E402
 from settlesim.testing.store_machine import StoreMachine  # noqa: E402
 
 __all__ = [
+    "ChartCoverage",
     "ChartQueueContract",
     "ChartStoreContract",
+    "ChartTester",
     "EngineContract",
     "ManualTime",
     "Opened",

@@ -70,6 +70,7 @@ class World:
     effects: list[tuple[str, int]] = field(default_factory=list)
     handlers: list[dict[str, Any]] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
+    excluded: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -89,17 +90,26 @@ class Naive:
     def endings(self) -> Endings:
         """Walk every interleaving; return its count and probability per ending."""
         found: Endings = {}
-        size = len(self.events)
-        world = World(["visible"] * size, [0] * size, self.start, left=dict(self.faults))
-        self._walk(world, Fraction(1), found)
+        self._walk(self._beginning(), Fraction(1), found)
         return found
+
+    def _beginning(self) -> World:
+        size = len(self.events)
+        return World(["visible"] * size, [0] * size, self.start, left=dict(self.faults))
+
+    def _may_end(self, world: World) -> bool:
+        return not world.handlers and not self._receivable(world)
+
+    def _ending(self, world: World) -> tuple[Any, ...]:
+        dead = tuple(i for i, status in enumerate(world.status) if status == "dead")
+        excluded = (tuple(sorted(world.excluded)),) if world.excluded else ()
+        return (world.state, tuple(world.effects), dead, *excluded)
 
     def _walk(self, world: World, chance: Fraction, found: Endings) -> None:
         nexts = self._nexts(world)
-        ends = not world.handlers and not self._receivable(world)
+        ends = self._may_end(world)
         if ends:
-            dead = tuple(i for i, status in enumerate(world.status) if status == "dead")
-            total = found.setdefault((world.state, tuple(world.effects), dead), [0, Fraction(0)])
+            total = found.setdefault(self._ending(world), [0, Fraction(0)])
             total[0] += 1
             total[1] += chance / (len(nexts) + 1)
         for act, *arguments in nexts:

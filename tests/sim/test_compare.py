@@ -109,8 +109,8 @@ def test_events_that_commute_say_so() -> None:
 def test_disciplines_are_compared_side_by_side() -> None:
     """Only one at a time in order reaches one ending."""
     found = compare(order, ["PAY", "SHIP"])
-    assert found.disciplines == tuple(DISCIPLINES)
-    right = [queue for queue in found.disciplines if len(found[queue].endings) == 1]
+    assert found.names == tuple(DISCIPLINES)
+    right = [queue for queue in found.names if len(found[queue].endings) == 1]
     assert right == ["fifo_global", "fifo_group"]
     assert found.left_out == {}
     assert len(str(found).splitlines()) == 6
@@ -163,7 +163,7 @@ def test_one_interrupt_ends_the_whole_comparison(place: str) -> None:
     """What was explored is given back, and what was not begun is undetermined."""
     with interrupt_at(place, 1 if place == "table_for" else 3):
         found = compare(order, ["PAY", "SHIP"])
-    assert found.disciplines == tuple(DISCIPLINES)
+    assert found.names == tuple(DISCIPLINES)
     verdicts = [each.verdict for each in found.explorations]
     done = [each.complete for each in found.explorations]
     number = done.index(False)
@@ -310,7 +310,7 @@ def stuck() -> Chart:
 def test_an_event_that_only_fails_out_of_order_leaves_the_other_disciplines() -> None:
     """Under FIFO it never comes there; the others are left out with the reason."""
     found = compare(stuck(), ["START", "WORK"])
-    assert "fifo_group" in found.disciplines
+    assert "fifo_group" in found.names
     assert found["fifo_group"].verdict is Verdict.PROVED
     assert "Give max_receives" in found.left_out["standard"]
     assert "for ever" not in found.left_out["standard"]
@@ -318,7 +318,7 @@ def test_an_event_that_only_fails_out_of_order_leaves_the_other_disciplines() ->
     with pytest.raises(SimulationError, match="Give max_receives"):
         compare(stuck(), ["START", "WORK"], ["standard"])
     named = compare(stuck(), ["START", "WORK"], ["standard", "fifo_group"])
-    assert named.disciplines == ("fifo_group",)
+    assert named.names == ("fifo_group",)
 
 
 def test_an_event_that_only_fails_out_of_order_is_a_cell_with_the_reason() -> None:

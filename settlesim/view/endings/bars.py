@@ -74,7 +74,7 @@ def draw_comparison(
     title: str | None = None,
     scale: float = 2.0,
 ) -> Picture:
-    """Return where a scenario can end under every queue discipline, side by side.
+    """Return where a scenario can end under every discipline, policy or rule, side by side.
 
     All panels have the same rows and the same scale.
 
@@ -96,8 +96,10 @@ def draw_comparison(
     found = value.explorations
     if not found:
         raise RenderError("this comparison has no explorations; nothing can be drawn")
-    words = f"{events_words(found[0].scenario)}, {conditions_words(found[0].scenario)}"
-    panels = [panel_of(name, each) for name, each in zip(value.disciplines, found, strict=True)]
+    words = (
+        f"{events_words(found[0].scenario)}, {conditions_words(found[0].scenario, value.varied)}"
+    )
+    panels = [panel_of(name, each) for name, each in zip(value.names, found, strict=True)]
     return _picture(panels, look, target=target, limit=limit, title=f"{words}: where it can end")
 
 

@@ -159,7 +159,7 @@ def table_of(panels: Sequence[EndingColumn], limit: int) -> EndingTable:
     for column, panel in enumerate(panels):
         for each in panel.endings:
             lying = tuple((key, leaves, encode(context)) for key, leaves, context in each.store)
-            identity = (lying, each.effects, each.dead)
+            identity = (lying, each.effects, each.dead, each.excluded)
             found.setdefault(identity, [None] * len(panels))[column] = each
     ordered = sorted(found.values(), key=lambda row: _rank(row, panels))
     events = [each.event for each in panels[0].scenario.messages] if panels else []

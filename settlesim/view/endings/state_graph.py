@@ -14,7 +14,8 @@ from settlesim.chart.strict_json import encode
 from settlesim.errors import RenderError
 from settlesim.machine.labels import FONT, plain_label
 from settlesim.sim.explore import Exploration
-from settlesim.sim.model import Model, State
+from settlesim.sim.model import State
+from settlesim.sim.models import model_of
 from settlesim.sim.replays import replay
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.terms import Ending, Frame, Kind, Step
@@ -151,7 +152,7 @@ def _endings_words(found: _Graph) -> str:
 
 def _search(value: Exploration) -> _Graph:
     """Walk through all states, breadth first."""
-    model = Model(value.scenario)
+    model = model_of(value.scenario)
     found = _Graph(states={model.start: 0}, paths=[()])
     for state, at in _growing(found.states):
         for step, after in model.successors(state):
@@ -176,7 +177,8 @@ def _name(found: _Graph, events: Sequence[str]) -> None:
     firsts: dict[str, int] = {}
     for at, each in found.endings.items():
         lying = [[key, *leaves, encode(context)] for key, leaves, context in each.store]
-        found.drawn[at] = firsts.setdefault(repr((lying, each.effects, each.dead)), at)
+        identity = repr((lying, each.effects, each.dead, each.excluded))
+        found.drawn[at] = firsts.setdefault(identity, at)
     endings = [found.endings[at] for at in firsts.values()]
     labels = dict(zip(firsts.values(), labels_of(endings, events), strict=True))
     found.names = {at: labels[first] for at, first in found.drawn.items()}

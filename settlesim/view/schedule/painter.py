@@ -43,9 +43,7 @@ class _Painter:
         self.back = add(parent, "g", class_="back")
         self.rows = add(parent, "g", class_="rows")
         self.front = add(parent, "g", class_="front")
-        self.works = {
-            (index, work.message): work for work in grid.tracks.works for index, _ in work.steps
-        }
+        self.works = {index: work for work in grid.tracks.works for index, _ in work.steps}
 
     def colour(self, message: int | None) -> str:
         if message is None:
@@ -265,11 +263,12 @@ class _Painter:
         made = group(self.back, id_, classes, f"{index}. {frame.text}")
         x, colour = grid.x(index), self.colour(step.message)
         queue = grid.messages.get(step.message)
-        work = self.works.get((index, step.message))
+        work = self.works.get(index)
         bar = None if work is None else grid.bars[work.lane]
         key = self.strip.messages.get(step.message, ("", ""))[0]
         store = grid.values.get(key)
-        begins = work is not None and work.begin == index
+        taken = self.status(index - 1, step.message) == "in flight"  # with its batch
+        begins = work is not None and work.begin == index and not taken
         if queue is not None and bar is not None and (begins or kind is Kind.DELETE):
             up = kind is Kind.DELETE
             stroke(made, f"M{number(x)},{number(queue)}V{number(bar)}", colour, 1.3)
@@ -289,8 +288,29 @@ class _Painter:
             self.queue_sign(sign, index, step, (x, queue))
             if begins:
                 circle(sign, x, queue, 4, fill=colour)
+        self.other_signs(sign, index, step)
         if bar is not None:
             self.bar_sign(sign, kind, x, bar, store)
+
+    def other_signs(self, parent: ET.Element, index: int, step: Step) -> None:
+        """Paint what a step does to other messages: to those of its batch, or that it cancels."""
+        x, palette = self.grid.x(index), self.palette
+        for message, y in self.grid.messages.items():
+            was, now = self.status(index - 1, message), self.status(index, message)
+            if message == step.message or was == now:
+                continue
+            if now == "in flight":
+                circle(parent, x, y, 4, fill=self.colour(message))
+            elif now == "deleted":
+                badge(parent, (x, y), "check", palette.quiet, palette)
+            elif now != "visible":
+                self.out(parent, (x, y), "dead letter" if now == "dead" else now)
+
+    def out(self, parent: ET.Element, at: Point, what: str) -> None:
+        """Paint the end of a message that was not handled."""
+        badge(parent, at, "cross", self.palette.rejected, self.palette)
+        left = self.beside(what, at[0], 11)
+        self.word(parent, left, at[1] + 4, what, self.palette.rejected, room=90)
 
     def queue_sign(self, parent: ET.Element, index: int, step: Step, at: Point) -> None:
         """Paint what happens to the message in the queue."""
@@ -299,10 +319,8 @@ class _Painter:
         if was != now == "deleted":
             badge(parent, at, "check", palette.quiet, palette)  # says nothing of the ending
         elif was != now == "dead":
-            badge(parent, at, "cross", palette.rejected, palette)
-            what = "stranded" if "is stranded: " in self.strip.frames[index].text else "dead letter"
-            left = self.beside(what, x, 11)
-            self.word(parent, left, y + 4, what, palette.rejected, room=90)
+            stranded = "is stranded: " in self.strip.frames[index].text
+            self.out(parent, at, "stranded" if stranded else "dead letter")
         elif step.kind is Kind.DELETE:  # by an old receipt: it does nothing
             badge(parent, at, "cross", palette.line, palette)
         elif step.kind is Kind.EXPIRE:
@@ -312,6 +330,10 @@ class _Painter:
         elif step.kind is Kind.DUE:
             circle(parent, x, y, 8, fill=palette.paper)
             SIGNS["clock"](parent, x, y, palette.quiet)
+        elif step.kind is Kind.ARRIVE and now != "visible":
+            self.out(parent, at, now)
+        elif step.kind is Kind.ARRIVE:
+            circle(parent, x, y, 3, fill=palette.paper, stroke=palette.line, stroke_width=1.3)
         elif step.kind is Kind.DEPLOY:
             badge(parent, (x, y), "plus", palette.added, palette)
         elif step.kind is Kind.DUPLICATE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
+from settlesim.sim.policies import EXCLUDED_WORDS
 from settlesim.sim.terms import Kind
 from settlesim.view.graphviz.layout import Box, Point
 from settlesim.view.schedule.rows_and_columns import Strip
@@ -36,6 +37,9 @@ def signs_of(strips: Sequence[Strip]) -> Iterator[Sign]:
     statuses = {each.status for strip in strips for f in strip.frames for each in f.messages}
     if "deleted" in statuses:
         yield badge_sign("deleted from the queue" if queued else "its handler is done", _done)
+    if statuses & set(EXCLUDED_WORDS.values()):
+        out = [each for each in EXCLUDED_WORDS.values() if each in statuses]
+        yield badge_sign(" or ".join(out), _out)
     if any(_late(strip) for strip in strips):
         yield badge_sign("deleted too late: nothing happens", _nothing)
     if any(value.overwritten for each in tracks for value in each.values):
@@ -68,6 +72,10 @@ def _window(parent: ET.Element, at: Point, palette: Palette) -> None:
 
 def _done(parent: ET.Element, at: Point, palette: Palette) -> None:
     badge(parent, at, "check", palette.quiet, palette)
+
+
+def _out(parent: ET.Element, at: Point, palette: Palette) -> None:
+    badge(parent, at, "cross", palette.rejected, palette)
 
 
 def _nothing(parent: ET.Element, at: Point, palette: Palette) -> None:

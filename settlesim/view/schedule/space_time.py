@@ -150,6 +150,7 @@ _IMPOSSIBLE: Final = {
     Kind.DUE: "{} cannot be due here",
     Kind.DEPLOY: "the later version cannot take over at {} here",
     Kind.DUPLICATE: "{} can not be delivered twice here",
+    Kind.ARRIVE: "{} cannot arrive here",
 }
 """What can not be done, by what is done in the other schedule."""
 

@@ -149,7 +149,9 @@ def _works(frames: Sequence[Frame], own_lanes: bool) -> Iterator[HandlerSpan]:
                 going[which] = HandlerSpan(view.message, view.delivery, lane, index, index)
                 found.append(going[which])
         if frame.step is not None:
-            work = going.get((frame.step.message, frame.step.delivery))
+            handler = frame.step.handler
+            led = (which for which, view in before.items() if view.leader == handler)
+            work = going.get(handler) or going.get(next(led, handler))
             if work is not None:
                 work.steps.append((index, frame.step.kind))
         for which, work in list(going.items()):

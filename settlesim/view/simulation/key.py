@@ -38,6 +38,7 @@ _KINDS: Final = {
     Kind.DUE: "timer due: its message is sent",
     Kind.DEPLOY: "the later version takes over",
     Kind.DUPLICATE: "delivered twice",
+    Kind.ARRIVE: "a new event arrives",
 }
 """What the letters in the names of steps say."""
 
@@ -99,8 +100,10 @@ def step_signs(steps: Collection[Step]) -> Iterator[Sign]:
         yield _letter(kind.value, _KINDS[kind])
     if any(step.delivery > 1 for step in steps):
         yield _letter(".2", "second delivery")
-    if any(step.choice > 1 for step in steps):
+    if any(step.choice > 1 and step.kind is not Kind.RECEIVE for step in steps):
         yield _letter(":2", "second of those that run")
+    if any(step.choice > 1 and step.kind is Kind.RECEIVE for step in steps):
+        yield _letter("r1:2", "two messages are received together")
 
 
 def _letter(letter: str, words: str) -> Sign:

@@ -63,6 +63,17 @@ _FAULTS: Final = (
     ("duplicate", "duplicates"),
     ("failing service", "failing services"),
 )  # in the order of Faults
+_BATCHES: Final = {
+    "whole": "a failure returns all of it",
+    "partial": "only what failed is returned",
+    "stop_at_first": "stops at its first failure, and returns the rest",
+}
+_RUNNING: Final = {
+    "reject": "events are refused while one is handled",
+    "interrupt": "an event interrupts the one that is handled",
+    "rollback": "an event rolls back the one that is handled",
+    "drop_duplicate": "equal events are dropped while one is handled",
+}
 _ANOMALIES: Final = {"ignored out of order": "handled out of order, and ignored"}
 VERDICTS: Final = {
     Verdict.PROVED: "check",
@@ -89,12 +100,14 @@ def scenario_words(scenario: Scenario) -> str:
     return ", ".join([queue, *_conditions(scenario, workers=scenario.queue != "direct")])
 
 
-def conditions_words(scenario: Scenario) -> str:
-    """Say what scenarios have in common that differ in their queue only."""
-    return ", ".join(_conditions(scenario, workers=True))
+def conditions_words(scenario: Scenario, varied: str = "queue") -> str:
+    """Say what scenarios have in common that differ in one argument only, such as their queue."""
+    queue = [] if varied == "queue" else [QUEUES.get(scenario.queue, scenario.queue)]
+    workers = varied == "queue" or scenario.queue != "direct"
+    return ", ".join([*queue, *_conditions(scenario, workers=workers, varied=varied)])
 
 
-def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
+def _conditions(scenario: Scenario, *, workers: bool, varied: str = "queue") -> list[str]:
     parts = [plural(scenario.workers, "worker")] if workers else []
     guards = [_PROTECTIONS.get(each, each) for each in scenario.protections]
     if guards:
@@ -104,6 +117,11 @@ def _conditions(scenario: Scenario, *, workers: bool) -> list[str]:
         parts.append(f"at most {fault_words(scenario.faults)}")
     if scenario.max_receives is not None:
         parts.append(f"dead letter after {plural(scenario.max_receives, 'receive')}")
+    if scenario.batch > 1:
+        rule = "" if varied == "batch_failures" else f": {_BATCHES[scenario.batch_failures]}"
+        parts.append(f"batches of up to {scenario.batch}{rule}")
+    if scenario.while_running != "enqueue" and varied != "while_running":
+        parts.append(_RUNNING[scenario.while_running])
     if scenario.old is not None:
         versions = scenario.chart.version, scenario.old.version
         parts.append(f"version {versions[0]} takes over from {versions[1]}")
@@ -290,4 +308,7 @@ def _ran(ending: Ending, events: Sequence[str], *, numbers: bool) -> str:
             events[each - 1] if each <= len(events) else str(each) for each in ending.dead
         )
         words += f"; dead letters: {dead}"
+    if ending.excluded:
+        kept = (events[each - 1] if each <= len(events) else str(each) for each in ending.excluded)
+        words += f"; without {', '.join(kept)}"
     return words

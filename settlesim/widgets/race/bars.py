@@ -63,8 +63,8 @@ def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None
     """Return which bar stands for an ending; None where none does."""
     if exploration is None or ending is None:
         return None
-    wanted = (ending.store, ending.effects, ending.dead)
-    bars = [(each.store, each.effects, each.dead) for each in in_order(exploration)]
+    wanted = (ending.store, ending.effects, ending.dead, ending.excluded)
+    bars = [(each.store, each.effects, each.dead, each.excluded) for each in in_order(exploration)]
     return bars.index(wanted) if wanted in bars else None
 
 

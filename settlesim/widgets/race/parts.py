@@ -135,7 +135,8 @@ def _without_queue(way: Way, message: MessageView) -> str:
     own = [each for each in way.shown if each.message == message.message]
     if message.status == "deleted":
         return "lost" if own and own[-1].kind in {Kind.CRASH, Kind.GIVE_BACK} else "done"
-    return "to be handled" if message.status == "visible" else "being handled"
+    words = {"visible": "to be handled", "in flight": "being handled"}
+    return words.get(message.status, message.status)
 
 
 def _step(way: Way, step: Step, names: Sequence[str]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _WORDS: Final[dict[str, str]] = {
     "e": "the time-out of its receipt passes",
     "u": "the queue delivers it again",
     "v": "the later version takes over",
+    "n": "it arrives",
 }
 
 LETTERS: Final = ", ".join(f"{kind.value} {kind.name.lower().replace('_', ' ')}" for kind in Kind)
@@ -66,6 +67,8 @@ def step_words(frame: Frame, step: Step, who: str = "worker") -> str:
         service, inside, lane = own.service or service, " + ".join(own.inside), own.lane
     if step.kind is Kind.RECEIVE and step.delivery > 1:
         words = "receive again"
+    if step.kind is Kind.RECEIVE and step.choice > 1:
+        words += f", a batch of {step.choice}"
     if step.kind is Kind.LOAD and own is None:  # without a queue nothing comes before
         words = f"start: {words}"
     # not str.format: a service may be called {inside}

@@ -175,7 +175,7 @@ def test_panels_have_the_same_rows(disciplines: Comparison) -> None:
     """Each discipline has a bar or the word never in every row; FIFO has one bar."""
     picture = draw_comparison(disciplines)
     panels = with_class(picture, "panel")
-    assert len(panels) == len(disciplines.disciplines)
+    assert len(panels) == len(disciplines.names)
     rows = len(table_of([panel_of("", each) for each in disciplines.explorations], 12).rows)
     for panel, exploration in zip(panels, disciplines.explorations, strict=True):
         bars = [each for each in panel.iter() if "bar" in each.get("class", "").split()]

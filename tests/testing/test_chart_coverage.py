@@ -1,0 +1,139 @@
+"""What tests of a chart have reached is counted, reported and drawn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from settlesim import Chart
+from settlesim.errors import InvalidValueError
+from settlesim.gallery import count, order
+from settlesim.testing import ChartCoverage, ChartTester
+
+NESTED = Chart(
+    name="nested",
+    initial="out",
+    states=[
+        {"name": "out", "tags": ["settled"]},
+        {"name": "in", "tags": ["settled"], "initial": "a", "children": ["a", "b"]},
+    ],
+    transitions=[["GO", "out", "in"], ["ON", "in.a", "in.b"], ["HALT", "in", None]],
+)
+
+TESTS = """
+import pytest
+from settlesim.gallery import order
+
+def test_cancel(chart_tester):
+    chart_tester(order).settle("CANCEL")
+
+@pytest.mark.parametrize("card", ["4242", "declined"])
+def test_pay(chart_tester, card):
+    chart_tester(order).settle("PAY", {"card": card})
+"""
+
+
+def test_a_chart_that_nothing_was_done_with_is_not_covered() -> None:
+    """Every state and transition is missed."""
+    coverage = ChartCoverage(order)
+    assert coverage.share == 0
+    assert coverage.missed_states == tuple(node.name for node in order.states)
+    assert coverage.missed_transitions == order.edges
+
+
+def test_states_on_the_way_and_around_are_covered() -> None:
+    """Entering a child enters its parent; a state that was only passed was active too."""
+    tester = ChartTester(NESTED)
+    tester.settle("GO")
+    assert tester.coverage.states == ("out", "in", "in.a")
+    assert tester.coverage.transitions == (0,)
+    tester = ChartTester(order)
+    tester.settle("PAY", {"card": "declined"})
+    assert "charging" in tester.coverage.states
+    assert "declined" in tester.coverage.states
+
+
+def test_everything_that_is_reached_is_nothing_missed() -> None:
+    """A whole chart is a share of one."""
+    tester = ChartTester(NESTED)
+    for event in ("GO", "ON", "HALT"):
+        tester.settle(event)
+    assert tester.coverage.share == 1
+    assert str(tester.coverage) == "nested version 1: 4 of 4 states, 3 of 3 transitions"
+
+
+def test_what_is_missed_is_named() -> None:
+    """States by their names, transitions by source, targets and trigger."""
+    tester = ChartTester(NESTED)
+    tester.start()
+    assert str(tester.coverage).splitlines()[1:] == [
+        "  never active: in",
+        "  never active: in.a",
+        "  never active: in.b",
+        "  never taken:  out -> in on GO",
+        "  never taken:  in.a -> in.b on ON",
+        "  never taken:  in -> no target on HALT",
+    ]
+
+
+def test_functions_may_differ_from_tester_to_tester() -> None:
+    """A chart bound to other functions is counted with it; another chart is refused."""
+    coverage = ChartCoverage(order)
+    other = order.bind({"keep_label": lambda context, event: {}})
+    ChartTester(other, coverage).settle("CANCEL")
+    assert coverage.states == ("new", "cancelled")
+    with pytest.raises(InvalidValueError, match="belongs to"):
+        ChartTester(count, coverage).settle("COUNT")
+
+
+def test_the_picture_has_the_transitions_that_were_taken(tmp_path: Path) -> None:
+    """It is that of the chart with a path, under a title with the numbers."""
+    tester = ChartTester(order)
+    tester.settle("CANCEL")
+    tester.coverage.draw(tmp_path / "order.svg")
+    text = (tmp_path / "order.svg").read_text(encoding="utf-8")
+    assert "order version 1: 2 of 9 states, 1 of 10 transitions" in text
+
+
+def _pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_it.py").write_text(TESTS, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]], ids=["one", "two"])
+def test_the_report_is_that_of_the_whole_run(processes: list[str], tmp_path: Path) -> None:
+    """Also where pytest-xdist runs the tests in several processes."""
+    done = _pytest(tmp_path, "--chart-coverage", "seen", *processes)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "order version 1: 5 of 9 states, 4 of 10 transitions" in done.stdout
+    assert "never taken:  paid -> printing on SHIP" in done.stdout
+    assert "never taken:  new -> cancelled" not in done.stdout
+    assert (tmp_path / "seen" / "order-1.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_too_little_coverage_fails_the_run(tmp_path: Path) -> None:
+    """With the number that was asked for, and only then."""
+    done = _pytest(tmp_path, "--chart-coverage-min", "60")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "order: 47% were reached, and --chart-coverage-min asks for 60 %" in done.stdout
+    assert _pytest(tmp_path, "--chart-coverage-min", "40").returncode == 0
+
+
+def test_a_run_without_charts_has_no_report(tmp_path: Path) -> None:
+    """And imports nothing of settlesim but the plugin."""
+    (tmp_path / "test_none.py").write_text(
+        "import sys\ndef test_nothing():\n    assert 'settlesim.chart' not in sys.modules\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_none.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout
+    assert "charts" not in done.stdout
