@@ -19,11 +19,8 @@ from settlesim.sim.disciplines import DISCIPLINES, Discipline
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
-<<<<<<< HEAD
-from settlesim.sim.prediction import Prediction
-=======
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
->>>>>>> main
+from settlesim.sim.prediction import Prediction
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
