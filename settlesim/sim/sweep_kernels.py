@@ -217,7 +217,7 @@ def state_hash(state: Array, width: int) -> Any:
 
 
 @_compiled
-def tagged(hashed: Any, row: int) -> Any:
+def slot_entry(hashed: Any, row: int) -> Any:
     """Return what a slot holds for a row."""
     return np.int64(hashed >> np.uint64(33)) << 32 | row
 
@@ -235,7 +235,7 @@ def fill_slots(pool: Pool, width: int) -> None:
             slot = np.int64(hashed & np.uint64(last))
             while pool.slots[slot] >= 0:
                 slot = (slot + 1) & last
-            pool.slots[slot] = tagged(hashed, row)
+            pool.slots[slot] = slot_entry(hashed, row)
             taken += 1
             row = pool.after[row]
     pool.counters[3] = taken
@@ -319,7 +319,7 @@ def reach(hashed: Any, rank: int, pool: Pool, tables: Tables, room: Room) -> Non
     width = len(state)
     last = len(slots) - 1
     slot = np.int64(hashed & np.uint64(last))
-    tag = tagged(hashed, 0)
+    tag = slot_entry(hashed, 0)
     while slots[slot] >= 0:
         if slots[slot] & ~0xFFFFFFFF == tag:
             other = slots[slot] & 0xFFFFFFFF
