@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
 import math
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final, TypeVar, cast
 
 from settlesim.errors import InvalidValueError, shorten
 
-__all__ = ["MAX_NAME", "check_count", "check_seconds", "check_text"]
+__all__ = [
+    "MAX_NAME",
+    "check_count",
+    "check_seconds",
+    "check_text",
+    "nearest",
+    "takes_options",
+]
 
 MAX_NAME: Final = 1000
 """Characters that the name of a queue, a message group or an event may have at most."""
+_MAX_COMPARED: Final = 200_000  # characters with characters; about 40 ms at worst
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def check_text(value: object, *, where: str, most: float = math.inf) -> None:
@@ -61,3 +75,101 @@ def check_count(value: object, *, where: str) -> None:
     if type(value) is not int or value < 1:
         reason = f"is {shorten(value, 40)}; a whole number from 1 is needed"
         raise InvalidValueError(where=where, reason=reason)
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def nearest(name: object, known: Collection[str]) -> str | None:
+    """Return the known name that looks most like `name`, or None.
+
+    A name that differs only in case wins. Where the names are many and long, only that is
+    looked at: to compare them all would be slow, and a hostile chart could make it so.
+    """
+    if not isinstance(name, str):
+        return None
+    folded = name.casefold()
+    for candidate in known:
+        if candidate.casefold() == folded:
+            return candidate
+    if len(name) * sum(map(len, known)) > _MAX_COMPARED:
+        return None
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+class _Optional:
+    """Stands in a signature for the default of an option, which the docstring tells."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+def takes_options(
+    options: type, *, refused: Collection[str] = ()
+) -> Callable[[_Function], _Function]:
+    """Let a function with ``**options: Unpack[SomeDict]`` show and check their names.
+
+    `inspect.signature`, and so help and completion in a notebook, then lists every option; one
+    that is unknown is an error that names the nearest.
+
+    Parameters
+    ----------
+    options : the TypedDict
+    refused : names that the function refuses itself, with a reason of its own
+
+    Examples
+    --------
+    >>> from typing import TypedDict, Unpack
+    >>> class Size(TypedDict, total=False):
+    ...     width: int
+    ...     height: int
+    >>> @takes_options(Size)
+    ... def box(**options: Unpack[Size]) -> Size:
+    ...     return options
+    >>> box(width=3)
+    {'width': 3}
+    >>> box(widht=3)
+    Traceback (most recent call last):
+    TypeError: box() has no option 'widht'; did you mean 'width'?
+    """
+
+    def decorate(function: _Function) -> _Function:
+        given = inspect.signature(function)
+        named = [
+            each
+            for each in given.parameters.values()
+            if each.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        names = [each.name for each in named]
+        named += [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=_Optional(), annotation=_text(hint)
+            )
+            for name, hint in options.__annotations__.items()
+            if name not in names
+        ]
+        known = {each.name for each in named} | set(refused)
+
+        @functools.wraps(function)
+        def call(*args: Any, **keywords: Any) -> Any:
+            for name in keywords:
+                if name not in known:
+                    raise TypeError(_unknown_option(function.__qualname__, name, sorted(known)))
+            return function(*args, **keywords)
+
+        call.__signature__ = given.replace(parameters=named)  # type: ignore[attr-defined]
+        return cast(_Function, call)
+
+    return decorate
+
+
+def _text(hint: object) -> object:
+    """Return an annotation of a TypedDict as it is written there."""
+    return getattr(hint, "__forward_arg__", hint)
+
+
+def _unknown_option(function: str, name: str, known: Collection[str]) -> str:
+    close = nearest(name, known)
+    hint = f"did you mean {close!r}?" if close else f"it has {', '.join(known)}"
+    return f"{function.removesuffix('.__init__')}() has no option {name!r}; {hint}"

@@ -4,17 +4,142 @@ A value below calls a hook (``chart.draw()`` calls `draw`), a layer above regist
 function that does it (``settlesim.view`` for pictures, ``settlesim.check`` for the check).
 So a chart can draw itself, and imports still only go down. The layers above are loaded when
 a hook is called for a value of which none has registered anything yet.
+
+The options of pictures and panels are named and typed here, once for values, which take them,
+and for the layers above, which do something with them. For the same reason this module alone
+knows types of layers above, when types are checked and not when it runs.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-__all__ = ["check", "count_instances", "draw", "mimebundle", "panel", "settling_graph"]
+if TYPE_CHECKING:
+    from settlesim.chart import Chart, Snapshot
+    from settlesim.ports import Clock, Store
+    from settlesim.view.svg.picture import Picture as Picture  # noqa: PLC0414
+    from settlesim.widgets.chart.chart_panel import ChartPanel as ChartPanel  # noqa: PLC0414
+    from settlesim.widgets.step.step_panel import StepPanel as StepPanel  # noqa: PLC0414
+
+__all__ = [
+    "ChartPanelOptions",
+    "ChartPictureOptions",
+    "DiagramOptions",
+    "Direction",
+    "EndingsOptions",
+    "PictureOptions",
+    "ReplayOptions",
+    "SettlingGraphOptions",
+    "StepPanelOptions",
+    "Theme",
+    "check",
+    "count_instances",
+    "draw",
+    "mimebundle",
+    "panel",
+    "settling_graph",
+]
+
+Theme = Literal["light", "dark"]
+Direction = Literal["LR", "TB"]
+
+# --- options of pictures ------------------------------------------------------------------
+
+
+class PictureOptions(TypedDict, total=False):
+    """The options of every picture."""
+
+    format: str | None
+    """Of the file, where its suffix does not say it: svg, png; of a diagram also pdf, dot, mmd."""
+    theme: Theme
+    """``"light"`` or ``"dark"`` paper; light by default."""
+    title: str | None
+    """A line above the picture."""
+    scale: float
+    """Pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default."""
+
+
+class DiagramOptions(PictureOptions, total=False):
+    """The options of a picture that Graphviz lays out."""
+
+    legend: bool
+    """Whether the signs that occur are explained below."""
+    renderer: str | None
+    """None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``."""
+    timeout: float
+    """Seconds after which the layout is stopped; 20 by default."""
+    direction: Direction
+    """``"LR"`` from left to right, or ``"TB"`` from top to bottom."""
+
+
+class ChartPictureOptions(DiagramOptions, total=False):
+    """The options of a chart's picture."""
+
+    configuration: str | Iterable[str] | Snapshot | None
+    """What is active: the names of leaves; of a state with children, what is entered with it."""
+    path: Iterable[int] | None
+    """The transitions just taken, in order: positions in ``chart.edges``."""
+
+
+class SettlingGraphOptions(DiagramOptions, total=False):
+    """The options of a settling graph's picture."""
+
+    configuration: str | Iterable[str] | None
+    """The settled configuration that is active: its leaves."""
+    path: Iterable[int] | None
+    """The edges just taken, in order: positions in ``graph.edges``."""
+
+
+class EndingsOptions(PictureOptions, total=False):
+    """The options of a picture of endings."""
+
+    limit: int
+    """How many endings have a row, > 0, 12 by default; the others are counted."""
+
+
+class ReplayOptions(PictureOptions, total=False):
+    """The options of a schedule's picture."""
+
+    at: int | None
+    """The step that is shown as now, from 0; nothing after it is shown. None for all."""
+
+
+# --- options of panels --------------------------------------------------------------------
+
+
+class ChartPanelOptions(TypedDict, total=False):
+    """The options of a chart's panel."""
+
+    store: Store | None
+    """Where the instance is kept; in memory by default."""
+    key: str | None
+    """Names the instance; by default the chart's name and ``-1``."""
+    data: Mapping[str, Any] | None
+    """By event, what its form holds at first."""
+    answers: Mapping[str, Any] | None
+    """By service, what the person's answer is at first."""
+    speed: float | str
+    """Seconds of the services per real second; ``"at once"`` for runs that take no time."""
+    manual: bool
+    """Whether services wait for the person."""
+    clock: Clock | None
+    """Where services take their time; then `speed` is not used."""
+
+
+class StepPanelOptions(TypedDict, total=False):
+    """The options of a panel of one event."""
+
+    chart: Chart | None
+    """The chart, where the settlement was read without it."""
+    answers: Mapping[str, Any] | None
+    """By service, what the person's answer is at first."""
+
+
+# --- hooks --------------------------------------------------------------------------------
 
 
 def _nobody(name: str, what: str) -> Callable[..., Any]:

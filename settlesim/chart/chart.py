@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart.definition import (
     DEFAULT_TAGS,
     Node,
@@ -49,11 +51,13 @@ from settlesim.chart.validation import (
     roles,
 )
 from settlesim.chart.writer import chart_to_dict
+from settlesim.display import ChartPanelOptions, ChartPictureOptions
 from settlesim.errors import UnboundFunctionError, shorten
 
 if TYPE_CHECKING:
     from settlesim.chart.report import Report
     from settlesim.chart.settling_graph import SettlingGraph
+    from settlesim.display import ChartPanel, Picture
 
 __all__ = ["Chart", "OnReject", "Semantics"]
 
@@ -498,24 +502,62 @@ class Chart:
 
     # --- showing and checking -------------------------------------------------------------
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the chart, or write it to the file `target`.
+    @takes_options(ChartPictureOptions)
+    def draw(
+        self,
+        target: str | os.PathLike[str] | None = None,
+        **options: Unpack[ChartPictureOptions],
+    ) -> Picture:
+        """Return the picture of the chart, and write it to the file `target` where that is given.
 
-        The options are those of `settlesim.view.draw`.
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        configuration
+            What is active: the names of leaves, or a snapshot; of a state with children, what is
+            entered with it.
+        path : the transitions just taken, in order: positions in ``chart.edges``
+        title : a line above the chart
+        legend : whether the signs that occur are explained below; False by default
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        renderer
+            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+        timeout : seconds after which the layout is stopped; 20 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, the chart cannot be laid out, or the file cannot be written.
         """
-        return display.draw(self, target, **options)
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
-    def panel(self, **options: Any) -> Any:
+    @takes_options(ChartPanelOptions)
+    def panel(self, **options: Unpack[ChartPanelOptions]) -> ChartPanel:
         """Return a live view of one instance: fire events, be the service, look back.
 
-        The options are those of `settlesim.widgets.ChartPanel`.
+        Parameters
+        ----------
+        store : where the instance is kept; in memory by default
+        key : names the instance; by default the chart's name and ``-1``
+        data : by event, what its form holds at first
+        answers : by service, what the person's answer is at first
+        speed
+            Seconds of the services that pass in one real second, 1 by default; ``"at once"`` for
+            runs that take no time.
+        manual : whether services wait for the person; False by default
+        clock : where services take their time; then `speed` is not used
 
         Raises
         ------
         MissingExtraError
             The ``lab`` extra is not installed.
         """
-        return display.panel(self, **options)
+        panel: ChartPanel = display.panel(self, **options)
+        return panel
 
     def check(self, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
         """Prove or refute that every event ends in a settled configuration.

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, Final
 
-from settlesim.chart.problems import Problems, nearest
+from settlesim.argument_checks import nearest
+from settlesim.chart.problems import Problems
 from settlesim.errors import shorten
 
 __all__ = [

@@ -11,18 +11,22 @@ regions, what is secret, and the functions that are bound.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart.changes import changes_between, name_words
 from settlesim.chart.edge_pairs import edge_groups
 from settlesim.chart.report import counted_noun
+from settlesim.display import DiagramOptions
 
 if TYPE_CHECKING:
     from settlesim.chart.changes import Change
     from settlesim.chart.chart import Chart
+    from settlesim.display import Picture
 
 __all__ = ["ChartDiff", "InstanceCount", "InstanceCounts", "InstanceFate", "diff_charts"]
 
@@ -167,12 +171,32 @@ class ChartDiff:
         more = "" if self.instances is None else f", {self.instances}"
         return f"{names}, {versions}: {found}{more}"
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return both charts in one picture, or write it to the file `target`.
+    @takes_options(DiagramOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[DiagramOptions]
+    ) -> Picture:
+        """Return both charts in one picture, and write it to `target` where that is given.
 
-        The options are those of `settlesim.view.draw_diff`.
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        title : a line above; the diff's heading by default
+        legend : whether the signs that occur are explained below; True by default
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        direction : ``"LR"`` or ``"TB"``, see `Chart.draw`; by default what fits a notebook's cell
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        renderer
+            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+        timeout : seconds after which the layout is stopped; 20 by default
+
+        Raises
+        ------
+        RenderError
+            As `Chart.draw`.
         """
-        return display.draw(self, target, **options)
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from typing import Final
 
+from settlesim.argument_checks import nearest
 from settlesim.errors import DefinitionError, Problem, shorten
 
-__all__ = ["Problems", "nearest"]
+__all__ = ["Problems"]
 
 _MAX_REPORTED: Final = 20
 _MAX_COUNTED: Final = 1_000
-_MAX_COMPARED: Final = 200_000  # characters with characters; about 40 ms at worst
-
-
-def nearest(name: object, known: Collection[str]) -> str | None:
-    """Return the known name that looks most like `name`, or None.
-
-    A name that differs only in case wins. Where the names are many and long, only that is
-    looked at: to compare them all would be slow, and a hostile chart could make it so.
-    """
-    if not isinstance(name, str):
-        return None
-    folded = name.casefold()
-    for candidate in known:
-        if candidate.casefold() == folded:
-            return candidate
-    if len(name) * sum(map(len, known)) > _MAX_COMPARED:
-        return None
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 class Problems:

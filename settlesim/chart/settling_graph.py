@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
+from settlesim.display import SettlingGraphOptions
 
 if TYPE_CHECKING:
     from settlesim.chart.chart import Chart
+    from settlesim.display import Picture
 
 __all__ = ["SettlingEdge", "SettlingGraph"]
 
@@ -40,9 +44,34 @@ class SettlingGraph:
     """The settled configurations that can be reached, and those of `start`."""
     edges: tuple[SettlingEdge, ...]
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of this graph, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(SettlingGraphOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[SettlingGraphOptions]
+    ) -> Picture:
+        """Return the picture of this graph, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        configuration : the settled configuration that is active: its leaves
+        path : the edges just taken, in order: positions in ``graph.edges``
+        title : a line above the graph
+        legend : whether the signs that occur are explained below; False by default
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        renderer
+            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+        timeout : seconds after which the layout is stopped; 20 by default
+
+        Raises
+        ------
+        RenderError
+            As `Chart.draw`.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def to_dict(self) -> dict[str, Any]:
         """Return the graph as plain JSON."""

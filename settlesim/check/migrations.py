@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import Chart
 from settlesim.chart.definition import ANY_EVENT
 from settlesim.chart.event import external_events
 from settlesim.chart.migration import Migration, StepError, delays_of
-from settlesim.chart.problems import nearest
 from settlesim.chart.report import Finding
 from settlesim.check.runs import ChartRuns, RunPhase, RunPoint, all_runs, names
 from settlesim.errors import shorten

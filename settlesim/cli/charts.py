@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import Chart
-from settlesim.chart.problems import nearest
 from settlesim.chart.reader import chart_from_attribute
 from settlesim.errors import ReadError, shorten
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from settlesim.cli.charts import Source, named_chart_argument
 from settlesim.cli.command_group import Command
 from settlesim.cli.store_options import JSON_HELP, StorePath
+
+if TYPE_CHECKING:
+    from settlesim.display import DiagramOptions, Direction, Theme
 
 __all__ = ["diff"]
 
@@ -66,8 +69,8 @@ def diff(
     new: Source,
     path: str | None,
     output: Path | None,
-    theme: str,
-    direction: str | None,
+    theme: Theme,
+    direction: Direction | None,
     as_json: bool,
 ) -> None:
     """Compare two charts."""
@@ -87,6 +90,8 @@ def diff(
             found = old.chart.diff(new.chart, store=store)
     click.echo(json_page(found.to_dict()) if as_json else str(found))
     if output is not None:
-        options: dict[str, Any] = {} if direction is None else {"direction": direction}
-        found.draw(output, theme=theme, **options)
+        options: DiagramOptions = {"theme": theme}
+        if direction is not None:
+            options["direction"] = direction
+        found.draw(output, **options)
         click.echo(f"Wrote {output}.", err=True)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import click
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import Chart
-from settlesim.chart.problems import nearest
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import escaped

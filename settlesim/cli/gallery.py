@@ -25,7 +25,7 @@ __all__ = ["gallery"]
 @click.argument("name", required=False, shell_complete=complete_chart)
 def gallery(name: str | None) -> None:
     """List the gallery, or print one chart."""
-    from settlesim.chart.problems import nearest
+    from settlesim.argument_checks import nearest
     from settlesim.cli.text import json_page, table
     from settlesim.gallery import CHARTS
 

@@ -139,7 +139,7 @@ def _history(settlements: Sequence[PastSettlement], now: float) -> list[str]:
 
 
 def _hint(key: str, keys: list[str]) -> str:
-    from settlesim.chart.problems import nearest
+    from settlesim.argument_checks import nearest
     from settlesim.errors import shorten
 
     close = nearest(key, keys)

@@ -19,7 +19,7 @@ from settlesim.cli.command_group import Command, Refusal
 from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
 from settlesim.cli.text import plain, table
 from settlesim.errors import RenderError, SimulationError, shorten
-from settlesim.sim import Criterion, Ending, Exploration, Replay, Scenario, Verdict
+from settlesim.sim import Criterion, Ending, Exploration, Replay, Sample, Scenario, Verdict
 from settlesim.view.simulation.words import (
     allowed_words,
     claim_words,
@@ -39,6 +39,8 @@ __all__ = [
     "replay_record",
     "replay_text",
     "replay_verdict",
+    "sample_record",
+    "sample_text",
     "simulate",
 ]
 
@@ -70,6 +72,9 @@ def exploration_text(
         lines.append(f"Note: {plain(found.note)}.")
     if found.endings:
         lines += ["", *_cut(_endings(found), width)]
+    for alone in found.instances:
+        head = f"{plain(alone.scenario.instances[0])} alone: {alone.verdict.value}"
+        lines += ["", head, *_cut(_endings(alone), width)]
     if wrong is not None:
         lines += ["", *_counterexample(wrong, shortest=found.complete)]
     if proof is not None:
@@ -89,13 +94,15 @@ def _cut(lines: Sequence[str], width: int | None) -> list[str]:
 
 def _scenario(scenario: Scenario) -> str:
     several = len(scenario.instances) > 1
-    names = [f"{each.key}:{each.event}" if several else each.event for each in scenario.events]
+    names = [f"{each.key}:{each.words}" if several else each.words for each in scenario.events]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     events = ", ".join(map(plain, names[:_NAMES]))
     return f"{plain(scenario.chart.name)} [{events}{more}], {scenario_words(scenario)}"
 
 
 def _counts(found: Exploration) -> str:
+    if found.instances:
+        return str(found).partition(": ")[2]
     least = "" if found.complete else "at least "
     return ", ".join(
         f"{least}{words}"
@@ -108,7 +115,7 @@ def _counts(found: Exploration) -> str:
 
 
 def _endings(found: Exploration) -> list[str]:
-    events = [each.event for each in found.scenario.messages]
+    events = [each.words for each in found.scenario.messages]
     labels = labels_of(found.endings, events)
     whole = found.interleavings
     rows = [
@@ -175,15 +182,53 @@ def exploration_record(
         "endings": [_ending(each) for each in found.endings],
         "counterexample": None if wrong is None else replay_record(wrong, frames=False),
     }
+    if found.instances:
+        record["instances"] = [exploration_record(each, None, None) for each in found.instances]
     return record if proof is None else {**record, "sha256": proof["sha256"]}
+
+
+def sample_text(found: Sample, *, width: int | None = None) -> str:
+    """Tell what schedules at random came to.
+
+    Parameters
+    ----------
+    width : as `exploration_text`
+    """
+    labels = labels_of(found.endings, [each.words for each in found.scenario.messages])
+    rows = [
+        (count_words(ending.interleavings), _mark(ending), plain(rests), plain(effects))
+        for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
+    ]
+    lines = table(_numbers_right([("runs", "serial order", "is in", "effects"), *rows], 1))
+    told = [str(found), _scenario(found.scenario), "", *_cut(lines, width)]
+    return "\n".join(line.rstrip() for line in told)
+
+
+def sample_record(found: Sample) -> dict[str, Any]:
+    """Return a sample as plain JSON."""
+    return {
+        "scenario": found.scenario.to_dict(),
+        "verdict": found.verdict.value,
+        "runs": found.runs,
+        "wrong": found.wrong,
+        "wrong_least": found.interval().least,
+        "wrong_most": found.interval().most,
+        "note": found.note,
+        "endings": [_ending(each) for each in found.endings],
+    }
 
 
 def _ending(ending: Ending) -> dict[str, Any]:
     excluded = {"excluded": list(ending.excluded)} if ending.excluded else {}
     return {
         "store": [
-            {"key": key, "configuration": list(leaves), "context": thaw(context)}
-            for key, leaves, context in ending.store
+            {
+                "key": key,
+                "configuration": list(leaves),
+                "context": thaw(context),
+                **({"history_states": thaw(remembered)} if remembered else {}),
+            }
+            for (key, leaves, context), remembered in zip(ending.store, ending.history, strict=True)
         ],
         "effects": [
             {"key": key, "service": service, "message": message}
@@ -483,6 +528,21 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     help="An earlier version of CHART, which workers have until CHART takes over, at any point.",
 )
 @stub_options
+@click.option(
+    "--by-instance/--together",
+    "by_instance",
+    default=None,
+    help="Explore each instance alone, with the whole budget: what that shows holds of all. If not "
+    "given, where all together meet the limit.",
+)
+@click.option(
+    "--sample",
+    "runs",
+    metavar="RUNS",
+    type=click.IntRange(1, 1_000_000),
+    help="Try so many schedules at random instead: a wrong ending refutes; none proves nothing.",
+)
+@click.option("--seed", metavar="N", type=int, default=1, help="Of the dice of --sample.")
 @click.option("--replay", "schedule", metavar="STEPS", help="Follow one schedule instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.option("--certificate", is_flag=True, help="Search again for a checksum over all states.")
@@ -514,6 +574,9 @@ def simulate(
     assign: Mapping[str, Callable[..., Any]],
     old: str | None,
     schedule: str | None,
+    by_instance: bool | None,
+    runs: int | None,
+    seed: int,
     as_json: bool,
     certificate: bool,
     output: Path | None,
@@ -525,6 +588,7 @@ def simulate(
     from settlesim.sim import Scenario
 
     _check_options(output, picture, schedule)
+    _check_sample(runs, picture)
     functions = {"service": service, "guard": guard, "assign": assign}
     chart = bind_stubs(source.chart, functions, rest=stub)
     faults = ("crashes", "expiries", "duplicates", "service_failures")
@@ -537,9 +601,18 @@ def simulate(
     with _nothing_known():
         if schedule is not None:
             status = _replay(scenario, schedule, as_json=as_json, output=output, theme=theme)
+        elif runs is not None:
+            status = _sample(scenario, runs, seed, as_json=as_json, output=output, theme=theme)
         else:
             drawing = (picture or "bars", output, theme)
-            status = _explore(scenario, limit, drawing, as_json=as_json, certificate=certificate)
+            status = _explore(
+                scenario,
+                limit,
+                drawing,
+                by_instance=by_instance,
+                as_json=as_json,
+                certificate=certificate,
+            )
     click.get_current_context().exit(status)
 
 
@@ -608,6 +681,20 @@ def _check_options(output: Path | None, picture: str | None, schedule: str | Non
         )
 
 
+def _check_sample(runs: int | None, picture: str | None) -> None:
+    """Refuse what makes no sense of schedules at random."""
+    if runs is None:
+        if _given("seed"):
+            raise click.UsageError("--seed is that of --sample RUNS")
+        return
+    if picture not in {None, "bars"}:
+        raise click.UsageError("--sample is drawn as bars; leave --picture out")
+    for name in ("limit", "certificate", "by_instance", "schedule"):
+        if _given(name):
+            option = "replay" if name == "schedule" else name.replace("_", "-")
+            raise click.UsageError(f"--sample is no search; leave --{option} out")
+
+
 def _given(name: str) -> bool:
     source = click.get_current_context().get_parameter_source(name)
     return source is not ParameterSource.DEFAULT
@@ -633,6 +720,7 @@ def _explore(
     limit: int | None,
     drawing: tuple[str, Path | None, Any],
     *,
+    by_instance: bool | None,
     as_json: bool,
     certificate: bool,
 ) -> int:
@@ -644,7 +732,7 @@ def _explore(
 
     limit = limit or LIMIT
     with show_progress(stream=unfiltered(sys.stderr)) as progress:
-        found = explore(scenario, limit, progress or False)
+        found = explore(scenario, limit, progress or False, by_instance=by_instance)
     way = found.counterexample
     wrong = None if way is None else replay(scenario, way)
     proof = found.certificate if certificate else None
@@ -670,6 +758,20 @@ def _first(endings: tuple[Any, ...]) -> Any:
     if not endings:
         raise RenderError("no ending was found, so there is no schedule to draw")
     return endings[0]
+
+
+def _sample(
+    scenario: Scenario, runs: int, seed: int, *, as_json: bool, output: Path | None, theme: Any
+) -> int:
+    from settlesim.cli.text import json_page
+    from settlesim.sim import sample
+
+    found = sample(scenario, runs, seed)
+    text = json_page(sample_record(found)) if as_json else sample_text(found, width=_width())
+    click.echo(text)
+    if output is not None:
+        _save(found, output, theme)
+    return _STATUS[found.verdict.value]
 
 
 def _replay(

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import Chart
-from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import decode, freeze
 from settlesim.cli.output import quoted
 from settlesim.cli.text import table

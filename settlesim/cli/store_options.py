@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import Chart
 from settlesim.chart.event import has_transition
-from settlesim.chart.problems import nearest
 from settlesim.cli.output import quoted
 from settlesim.errors import InvalidValueError, shorten
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.outcome import Outcome
-from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import thaw
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.cli.output import escaped

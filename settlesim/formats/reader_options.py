@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from settlesim.argument_checks import nearest
 from settlesim.chart.dialect import MAX_SECONDS
-from settlesim.chart.problems import nearest
 from settlesim.errors import ReadError, shorten
 from settlesim.formats.recognition import FormatName
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from settlesim.argument_checks import nearest
 from settlesim.chart import DEFAULT_TAGS, EVENTLESS, Chart, NodeKind
-from settlesim.chart.problems import nearest
 from settlesim.errors import ReadError, shorten
 
 __all__ = ["REJECTED", "SETTLED", "has_settling_tags", "named_states", "resting_leaves", "tagged"]

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from settlesim.display import Theme
 from settlesim.engines import Accepted, Engine, EngineStatus, EventStage, EventStatus, Promise
 from settlesim.errors import RenderError, SettlesimError, StoreError, shorten
 from settlesim.http import metrics
@@ -310,7 +311,7 @@ class Api:
             if found is None:
                 raise ProblemError("no-such-instance", f"there is no instance {shorten(key)}")
             configuration = found.snapshot
-        theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+        theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
         draw = partial(self.chart.draw, configuration=configuration, theme=theme)
         try:
             svg = (await asyncio.to_thread(draw)).svg

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import enum
+import os
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.strict_json import FrozenDict, JSONValue
+from settlesim.display import DiagramOptions, StepPanelOptions
 from settlesim.errors import RejectedError
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture, StepPanel
 
 __all__ = [
     "START_EVENT",
@@ -318,13 +324,54 @@ class Settlement:
     def __repr__(self) -> str:
         return f"<Settlement {self}>"
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the chart with the path of this event, or write it to `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(DiagramOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[DiagramOptions]
+    ) -> Picture:
+        """Return the picture of the chart with the path of this event.
 
-    def panel(self, **options: Any) -> Any:
-        """Return a live view of this event, microstep by microstep."""
-        return display.panel(self, **options)
+        Where the instance is after it is marked as active; after a rejected event that is not
+        saved, where it was before.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        title : a line above the chart
+        legend : whether the signs that occur are explained below; False by default
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        renderer
+            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+        timeout : seconds after which the layout is stopped; 20 by default
+
+        Raises
+        ------
+        RenderError
+            As `Chart.draw`, and where the settlement was read without its chart.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
+
+    @takes_options(StepPanelOptions)
+    def panel(self, **options: Unpack[StepPanelOptions]) -> StepPanel:
+        """Return a live view of this event, microstep by microstep.
+
+        Parameters
+        ----------
+        chart : the chart, where the settlement was read without it
+        answers : by service, what the person's answer is at first
+
+        Raises
+        ------
+        InvalidValueError
+            The settlement was read without its chart.
+        MissingExtraError
+            The ``lab`` extra is not installed.
+        """
+        panel: StepPanel = display.panel(self, **options)
+        return panel
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)

@@ -16,11 +16,13 @@ from settlesim.sim.compare import (
     protection_grid,
 )
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
+from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
 from settlesim.sim.export import to_promela, to_pytest
 from settlesim.sim.monitors import MONITORS, Monitor
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.prediction import Prediction
+from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
@@ -36,6 +38,7 @@ from settlesim.sim.terms import (
     MessageView,
     Step,
 )
+from settlesim.sim.timed_walk import TIMES
 
 __all__ = [
     "BATCH_FAILURES",
@@ -44,18 +47,21 @@ __all__ = [
     "MONITORS",
     "POLICIES",
     "PROTECTIONS",
+    "TIMES",
     "TIMINGS",
     "Arrival",
     "Comparison",
     "Criterion",
     "DeliveryView",
     "Discipline",
+    "Distribution",
     "Ending",
     "Exploration",
     "Faults",
     "Frame",
     "GridCell",
     "InstanceView",
+    "Interval",
     "Kind",
     "MessageView",
     "Monitor",
@@ -68,6 +74,7 @@ __all__ = [
     "ServiceError",
     "Step",
     "Verdict",
+    "clopper_pearson",
     "compare",
     "compare_batch_failures",
     "compare_policies",

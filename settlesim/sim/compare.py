@@ -8,15 +8,18 @@ inbox, and compare-and-set or fencing.*
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
 from settlesim.chart.report import Verdict
+from settlesim.display import EndingsOptions, PictureOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import Progress, ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
@@ -26,8 +29,17 @@ from settlesim.sim.model import table_for
 from settlesim.sim.moves import PoisonError
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
 from settlesim.sim.scenario import Faults, Scenario
+from settlesim.sim.scenario_options import (
+    BatchOptions,
+    ComparisonOptions,
+    GridOptions,
+    PolicyOptions,
+)
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = [
     "FAULT_ROWS",
@@ -75,9 +87,28 @@ class Comparison:
                 return each
         raise KeyError(self.left_out.get(name, name))
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the comparison, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(EndingsOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
+    ) -> Picture:
+        """Return the picture of the comparison, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        limit : how many endings have a row, > 0; the others are counted; 12 by default
+        title : a line above; by default what is compared
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -158,7 +189,7 @@ class ProtectionGrid:
             queue="mutex", protections=(), faults=Faults()
         )
         try:
-            mutex = explore(scenario, self._limit)
+            mutex = explore(scenario, self._limit, by_instance=False)
         except PoisonError:
             return None
         if len(mutex.endings) > 1:
@@ -198,9 +229,27 @@ class ProtectionGrid:
             f"{head} {tail}, as far as was found out: {unknown} of {cells} cells are undetermined."
         )
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the grid, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(PictureOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[PictureOptions]
+    ) -> Picture:
+        """Return the picture of the grid, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        title : a line above; by default one that names the chart
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -213,6 +262,7 @@ class ProtectionGrid:
         return "\n".join(lines)
 
 
+@takes_options(ComparisonOptions, refused=("queue",))
 def compare(
     chart: Chart,
     events: Sequence[Any],
@@ -221,7 +271,7 @@ def compare(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     stop: StopFlag | None = None,
-    **options: Any,
+    **options: Unpack[ComparisonOptions],
 ) -> Comparison:
     """Explore one scenario under several queue disciplines.
 
@@ -235,7 +285,12 @@ def compare(
     progress, stop
         As `explore`; what is counted are the disciplines. Those that were not begun when it
         was stopped are undetermined.
-    options : the further arguments of `Scenario`
+    workers, protections, faults, start, keys, max_receives, criterion
+        As `Scenario`.
+    monitors, results, timing, durations, errors, timers, old
+        As `Scenario`.
+    batch, batch_failures, while_running
+        As `Scenario`.
 
     Raises
     ------
@@ -268,6 +323,7 @@ def compare(
         return _compared(scenarios, "queue", explorer, left_out)
 
 
+@takes_options(PolicyOptions, refused=("while_running",))
 def compare_policies(
     chart: Chart,
     events: Sequence[Any],
@@ -276,7 +332,7 @@ def compare_policies(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     stop: StopFlag | None = None,
-    **options: Any,
+    **options: Unpack[PolicyOptions],
 ) -> Comparison:
     """Explore one scenario under several policies for events that arrive while one is handled.
 
@@ -286,7 +342,10 @@ def compare_policies(
         As `Scenario`.
     policies : names in `POLICIES`; None for all
     limit, progress, stop : as `compare`
-    options : the further arguments of `Scenario`
+    queue, workers, protections, faults, start, keys, max_receives, criterion
+        As `Scenario`.
+    monitors, results, timing, durations, errors, timers, old, batch, batch_failures
+        As `Scenario`.
 
     Raises
     ------
@@ -306,6 +365,7 @@ def compare_policies(
     return _explored("while_running", scenarios, limit, progress, stop)
 
 
+@takes_options(BatchOptions, refused=("batch_failures",))
 def compare_batch_failures(
     chart: Chart,
     events: Sequence[Any],
@@ -315,7 +375,7 @@ def compare_batch_failures(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     stop: StopFlag | None = None,
-    **options: Any,
+    **options: Unpack[BatchOptions],
 ) -> Comparison:
     """Explore one scenario under several rules for failed messages of a batch.
 
@@ -325,7 +385,11 @@ def compare_batch_failures(
         As `Scenario`.
     rules : names in `BATCH_FAILURES`; None for all
     limit, progress, stop : as `compare`
-    options : the further arguments of `Scenario`; `queue` is ``"fifo_group"`` if not given
+    queue : as `Scenario`; ``"fifo_group"`` by default
+    workers, protections, faults, start, keys, max_receives, criterion
+        As `Scenario`.
+    monitors, results, timing, durations, errors, timers, old, while_running
+        As `Scenario`.
 
     Raises
     ------
@@ -334,8 +398,10 @@ def compare_batch_failures(
     """
     chosen = BATCH_FAILURES if rules is None else _names_of(rules)
     _check_options(options, ("batch_failures",))
-    options = {"queue": "fifo_group", **options, "batch": batch}
-    scenarios = [Scenario(chart, events, batch_failures=each, **options) for each in chosen]
+    given: BatchOptions = {"queue": "fifo_group", **options}
+    scenarios = [
+        Scenario(chart, events, batch=batch, batch_failures=each, **given) for each in chosen
+    ]
     return _explored("batch_failures", scenarios, limit, progress, stop)
 
 
@@ -417,7 +483,9 @@ class _Explorer:
             self._reporter.report(done, self._total, name)
             if failures not in self._tables:
                 self._tables[failures] = table_for(scenario)
-            found = explore(scenario, self._limit, tell, table=self._tables[failures])
+            found = explore(
+                scenario, self._limit, tell, by_instance=False, table=self._tables[failures]
+            )
         except KeyboardInterrupt:
             found = unexplored(scenario, INTERRUPTED, self._tables.get(failures))
         self._stopped = found.reason == INTERRUPTED
@@ -455,6 +523,7 @@ def _check_options(options: Mapping[str, Any], varied: Iterable[str]) -> None:
             raise SimulationError(where=name, reason="is what is varied; leave it out")
 
 
+@takes_options(GridOptions, refused=("queue", "protections", "faults"))
 def protection_grid(
     chart: Chart,
     events: Sequence[Any],
@@ -464,7 +533,7 @@ def protection_grid(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     stop: StopFlag | None = None,
-    **options: Any,
+    **options: Unpack[GridOptions],
 ) -> ProtectionGrid:
     """Explore every combination of FIFO, CAS, inbox and idempotent effects under faults.
 
@@ -475,7 +544,10 @@ def protection_grid(
     fault_rows : budgets of faults by the name of the row
     limit : as `explore`, for each cell
     progress, stop : as `compare`; what is counted are the cells
-    options : the further arguments of `Scenario`
+    start, keys, max_receives, criterion, monitors, results, timing, durations
+        As `Scenario`.
+    errors, timers, old, batch, batch_failures, while_running
+        As `Scenario`.
 
     Raises
     ------

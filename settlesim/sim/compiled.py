@@ -43,7 +43,7 @@ from settlesim.errors import UnboundFunctionError
 from settlesim.machine.program import Program, check_snapshot, program_of
 from settlesim.runtime.interpreter import DEADLINE
 from settlesim.settling.macrostep import activities_of
-from settlesim.settling.settlement import Answer, Elapsed, Pending
+from settlesim.settling.settlement import START_EVENT, Answer, Elapsed, Pending
 from settlesim.sim.assumptions import Assumptions
 from settlesim.sim.program_builder import FAILURE, ProgramBuilder
 from settlesim.sim.program_nodes import ProgramNodeKind, TableNode
@@ -183,8 +183,12 @@ class CompiledChart:
 
     # --- states ---------------------------------------------------------------------------
 
-    def start(self, snapshot: Snapshot | None = None) -> int:
+    def start(self, snapshot: Snapshot | None = None, *, by_message: bool = False) -> int:
         """Return the state of an instance that is new, or is as `snapshot` says.
+
+        Parameters
+        ----------
+        by_message : whether a message may start it, which is saved even if that does nothing else
 
         Raises
         ------
@@ -194,7 +198,7 @@ class CompiledChart:
         if snapshot is not None:
             check_snapshot(self._program, snapshot, "")
             return self._state(snapshot)
-        if self._starts_at_rest():
+        if self._starts_at_rest() and not by_message:
             return self._state(self._first())
         found = self._state_numbers.get("new")
         return self._add_state("new", None) if found is None else found
@@ -240,6 +244,11 @@ class CompiledChart:
         """Return the context of a state."""
         snapshot = self._states[state]
         return self.chart.context if snapshot is None else snapshot.context
+
+    def history(self, state: int) -> FrozenDict:
+        """Return what the history states remember in a state, by their names."""
+        snapshot = self._states[state]
+        return FrozenDict() if snapshot is None else snapshot.history_states
 
     def as_saved(self, state: int) -> int:
         """Return the state; for a new instance, that of one which was saved where it begins."""
@@ -310,7 +319,8 @@ class CompiledChart:
         """
         key = (state, event, "" if data is None else _canonical(data))
         if key not in self._programs:
-            self._programs[key] = self._made(state, external_event(event, data))
+            given = None if event == START_EVENT.name else external_event(event, data)
+            self._programs[key] = self._made(state, given)
         return self._programs[key]
 
     def program_of_delay(self, state: int, delay: str) -> int:
@@ -329,7 +339,7 @@ class CompiledChart:
         """Return why nothing is proved where a program runs; `number` is its first node."""
         return tuple(self._doubts.get(number, ()))
 
-    def _made(self, state: int, event: Event | Elapsed) -> int:
+    def _made(self, state: int, event: Event | Elapsed | None) -> int:
         self._readers.clear()
         builder = ProgramBuilder(self, state, event)
         number = builder.build()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["field_words", "fields_words", "leaf_words", "rest_words", "telling_fields"]
+__all__ = [
+    "field_words",
+    "fields_words",
+    "leaf_words",
+    "rest_words",
+    "telling_fields",
+    "with_history",
+]
 
 _LONGEST: Final = 60
 """Of one field, in characters."""
@@ -43,6 +50,17 @@ def rest_words(rest: Rest, fields: Iterable[str]) -> str:
     """
     words = fields_words(rest[1], fields)
     return f"{leaf_words(rest[0])} ({words})" if words else leaf_words(rest[0])
+
+
+def with_history(context: Mapping[str, Any], remembered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a context, with what history states remember.
+
+    Examples
+    --------
+    >>> with_history({"count": 1}, {"work.H": ["slow"]})
+    {'count': 1, 'history work.H': ['slow']}
+    """
+    return {**context, **{f"history {name}": states for name, states in remembered.items()}}
 
 
 def telling_fields(rests: Sequence[Rest]) -> list[str]:

@@ -5,38 +5,52 @@ Rules
 1. *PROVED*: the search is complete and every ending is allowed by the criterion.
 2. *REFUTED*: an ending was found that is not allowed, complete or not.
 3. *UNDETERMINED*: anything else. A search that stopped early is never a proof.
-4. A search goes breadth first, so one that stopped early has hardly seen an ending. Walks at
+4. Where several instances are too much together, each is explored alone: see
+   `settlesim.sim.instances`.
+5. A search goes breadth first, so one that stopped early has hardly seen an ending. Walks at
    random, which are always the same, then look for some; what they meet is reached.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
 from settlesim.chart.strict_json import encode
+from settlesim.display import EndingsOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
-from settlesim.sim.contexts import telling_fields
+from settlesim.sim.contexts import telling_fields, with_history
+from settlesim.sim.instances import (
+    failures_reach,
+    instances_alone,
+    lifted,
+    may_be_taken_apart,
+)
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.models import model_of
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.search import INTERRUPTED
+from settlesim.sim.search import INTERRUPTED, Graph, search
 from settlesim.sim.search_choice import all_states, search_endings
 from settlesim.sim.search_result import NOTHING, SearchResult
 from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.shortest import shortest
 from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.walks import Met, met
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = [
     "LIMIT",
@@ -95,6 +109,11 @@ class Exploration:
     """Ways to the outcomes that only walks have met."""
     _doubts: tuple[str, ...] = field(repr=False, default=())
     """Why nothing is proved although the search was complete."""
+    instances: tuple[Exploration, ...] = field(repr=False, default=())
+    """Each instance alone, with all workers and the whole budget, where all together were not
+    looked at to the end; none where they were, or where there is only one."""
+    _coupled: str = field(repr=False, default="")
+    """Why what is proved of each instance alone is not proved of all."""
     _result: SearchResult = field(repr=False, default=NOTHING)
     """What the search has found."""
 
@@ -119,7 +138,10 @@ class Exploration:
         walked = ""
         if self._walked:
             walked = "endings were met by walking, and a way to one may not be the shortest"
-        reasons = dict.fromkeys((self.reason, walked, *self._doubts, self._serial.reason))
+        alone = [each.gaps for each in self.instances if each.verdict is Verdict.UNDETERMINED]
+        reasons = dict.fromkeys(
+            (self.reason, walked, *self._doubts, self._serial.reason, self._coupled, *alone)
+        )
         return "; ".join(each for each in reasons if each)
 
     @property
@@ -130,7 +152,10 @@ class Exploration:
         with their errors.
         """
         failing = [
-            f"{service} fails by itself ({error})" for service, error in self._model.moves.failing
+            f"{service} fails by itself ({error})"
+            for service, error in dict.fromkeys(
+                each for found in (self, *self.instances) for each in found._model.moves.failing
+            )
         ]
         parts = (self.gaps, *self.scenario.unknown_events, *failing)
         return "; ".join(each for each in parts if each)
@@ -150,11 +175,20 @@ class Exploration:
             return Verdict.REFUTED
         if self.complete and None not in answers and not self._doubts:
             return Verdict.PROVED
-        return Verdict.UNDETERMINED
+        if not self.instances:
+            return Verdict.UNDETERMINED
+        alone = [each.verdict for each in self.instances]
+        if Verdict.REFUTED in alone:
+            return Verdict.REFUTED
+        whole = len(alone) == len(self.scenario.instances) and not self._coupled
+        proved = whole and set(alone) == {Verdict.PROVED}
+        return Verdict.PROVED if proved else Verdict.UNDETERMINED
 
     @property
     def holds(self) -> Criterion | None:
         """The strongest criterion that was proved; None where none was."""
+        if self.instances:
+            return self.scenario.criterion if self.verdict is Verdict.PROVED else None
         if not self.complete or self._doubts:
             return None
         if all(ending.fifo for ending in self.endings):
@@ -178,7 +212,19 @@ class Exploration:
             judged = self._serial.is_fifo if fifo else self._serial.is_serializable
             return judged(outcome) is False
 
+        if False not in map(self.allowed, self.endings):
+            return self._counterexample_of_an_instance()
         return self._way(is_wrong)
+
+    def _counterexample_of_an_instance(self) -> Schedule | None:
+        """Return the shortest counterexample of one instance, in a schedule of all."""
+        ways = [
+            (each.counterexample, place)
+            for place, each in enumerate(self.instances)
+            if each.counterexample is not None
+        ]
+        way, place = min(ways, key=lambda each: (each[0].faults, each[0].switches, len(each[0])))
+        return lifted(self._model, place, way)
 
     def way_to(self, ending: Ending) -> Schedule:
         """Return the shortest way to one of the endings; see `counterexample`.
@@ -212,14 +258,21 @@ class Exploration:
         it was numbered, so that it is the same in every process. The search runs again to
         get it: states are not kept.
         """
+        if self.instances:
+            return self._certificate(
+                [bytes.fromhex(each.certificate["sha256"]) for each in self.instances]
+            )
         try:
             digests_of = _Digests(self._model).of
             with show_progress() as callback:
-                parts = all_states(self._model, self._result, Reporter(callback))
-                digests = sorted(each for part in parts for each in digests_of(part))
+                found = all_states(self._model, self._result, Reporter(callback))
+                digests = sorted(each for part in found for each in digests_of(part))
         except KeyboardInterrupt:  # half a checksum would be kept
             reason = f"was not finished: {INTERRUPTED}"
             raise SimulationError(where="certificate", reason=reason) from None
+        return self._certificate(digests)
+
+    def _certificate(self, digests: Sequence[bytes]) -> Mapping[str, Any]:
         return {
             "settlesim": version("settlesim"),
             "scenario": self.scenario.to_dict(),
@@ -234,14 +287,35 @@ class Exploration:
 
     # --- showing --------------------------------------------------------------------------
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the endings, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(EndingsOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
+    ) -> Picture:
+        """Return the picture of the endings, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        limit : how many endings have a row, > 0; the others are counted; 12 by default
+        title : a line above; by default the conditions of the scenario
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
 
     def __str__(self) -> str:
+        if self.instances:
+            return self._told_by_instance()
         more = "" if self.complete else f" ({self.reason}: lower bounds)"
         counts = (
             (len(self.endings), "ending"),
@@ -253,6 +327,16 @@ class Exploration:
             words[0] += ", both allowed" if len(self.endings) == 2 else ", all allowed"
         return f"{self.verdict.value}: {', '.join(words)}{more}"
 
+    def _told_by_instance(self) -> str:
+        endings = sum(len(each.endings) for each in self.instances)
+        states = sum(each.states for each in self.instances)
+        number = len(self.instances)
+        return (
+            f"{self.verdict.value}: {number} instance{'s' if number != 1 else ''}, each alone with "
+            f"the whole budget: {endings:,} ending{'s' if endings != 1 else ''} of theirs, "
+            f"{states:,} states"
+        )
+
     def __repr__(self) -> str:
         return f"<Exploration {self.scenario!r}: {self}>"
 
@@ -262,6 +346,7 @@ def explore(
     limit: int = LIMIT,
     progress: ProgressCallback | bool = True,
     *,
+    by_instance: bool | None = None,
     stop: StopFlag | None = None,
     table: CompiledChart | None = None,
 ) -> Exploration:
@@ -275,6 +360,10 @@ def explore(
     progress
         True for a bar, in a notebook or a terminal, where it takes long; False for none; or a
         function that is called with each `settlesim.progress.Progress`.
+    by_instance
+        Whether instances are explored one after another, each alone with all workers and the whole
+        budget, instead of all together; None for where all together meet the limit. What that
+        proves or refutes holds of all together; see `Exploration.instances`.
     stop
         A flag that ends the search as Ctrl-C does when another thread sets it, such as a
         `threading.Event`.
@@ -298,7 +387,39 @@ def explore(
         )
     check_progress(progress)
     with show_progress(progress) as callback:
-        return _explored(model_of(scenario, table), limit, Reporter(callback, stop))
+        reporter = Reporter(callback, stop)
+        model = model_of(scenario, table)
+        several = len(model.instances) > 1 and may_be_taken_apart(scenario)
+        if by_instance and several:
+            return _explored_by_instance(unexplored(scenario, "", model=model), limit, reporter)
+        found = _explored(model, limit, reporter)[0]
+        beyond = several and by_instance is None and found.reason not in {"", INTERRUPTED}
+        if beyond and found.verdict is Verdict.UNDETERMINED:
+            return _explored_by_instance(found, limit, reporter)
+        return found
+
+
+def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) -> Exploration:
+    """Explore every instance alone."""
+    scenario, table = found.scenario, found._model.table
+    alone, coupled = [], ""
+    for part in instances_alone(scenario):
+        model = model_of(part, table)
+        exploration, graph = _explored(model, limit, reporter)
+        alone.append(exploration)
+        if exploration.verdict is Verdict.PROVED and not failures_reach(
+            model,
+            graph or search(model, limit),
+            exploration._serial,
+            fifo=scenario.criterion is Criterion.FIFO,
+        ):
+            coupled = (
+                f"an ending of {part.instances[0]} needs more failing services one after another "
+                "than it took, and all instances share them"
+            )
+        if exploration.reason == INTERRUPTED or exploration.verdict is Verdict.REFUTED:
+            break
+    return replace(found, instances=tuple(alone), _coupled=coupled)
 
 
 def check_progress(progress: object) -> None:
@@ -313,7 +434,8 @@ def check_progress(progress: object) -> None:
         raise SimulationError(where="progress", reason=reason)
 
 
-def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
+def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration, Graph | None]:
+    """Return the exploration, and the graph where the search has one."""
     scenario = model.scenario
     found = search_endings(model, limit, reporter)
     states, reason, totals = found.states, found.reason, found.totals
@@ -334,7 +456,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         serial.stop(INTERRUPTED)
         reason = INTERRUPTED
         endings = _endings(model, serial, totals)
-    return Exploration(
+    exploration = Exploration(
         scenario,
         endings,
         states,
@@ -345,13 +467,20 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> Exploration:
         serial,
         {each: way.schedule for each, way in walked.items()},
         doubts,
-        found,
+        _result=replace(found, totals={}, graph=None),
     )
+    return exploration, found.graph
 
 
-def unexplored(scenario: Scenario, reason: str, table: CompiledChart | None = None) -> Exploration:
+def unexplored(
+    scenario: Scenario,
+    reason: str,
+    table: CompiledChart | None = None,
+    *,
+    model: Model | None = None,
+) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
-    model = model_of(scenario, table)
+    model = model_of(scenario, table) if model is None else model
     return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
 
 
@@ -389,20 +518,22 @@ def ending_of(
         probability=probability,
         fifo=serial.is_fifo(outcome),
         serializable=serial.is_serializable(outcome),
+        history=tuple(map(table.history, outcome.states)),
         excluded=tuple(message + 1 for message in outcome.excluded),
     )
 
 
 def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
-    """Return endings that know which fields of the context tell them apart."""
+    """Return endings that know which fields tell them apart."""
     found = list(endings)
     fields: dict[str, None] = {}
     for place in range(len(found[0].store) if found else 0):
-        rests = [each.store[place][1:] for each in found]
+        rests = [each.rests[place][1:] for each in found]
         for excluded in dict.fromkeys(each.excluded for each in found):
             right = serial.fifo_part(place, excluded)
             if right is not None:
-                rests.insert(0, (right.configuration, right.context))
+                fields_there = with_history(right.context, right.history)
+                rests.insert(0, (right.configuration, fields_there))
         fields.update(dict.fromkeys(telling_fields(rests)))
     return [replace(each, telling=tuple(fields)) for each in found]
 
@@ -410,7 +541,7 @@ def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
 def _identity(ending: Ending) -> str:
     """Return what an ending is, as text that sorts alike in every process."""
     store = [
-        [key, list(leaves), dict(sorted(context.items()))] for key, leaves, context in ending.store
+        [key, list(leaves), dict(sorted(fields.items()))] for key, leaves, fields in ending.rests
     ]
     excluded = [list(ending.excluded)] if ending.excluded else []
     effects = [list(each) for each in ending.effects]

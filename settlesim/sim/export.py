@@ -62,6 +62,7 @@ def _check_plain(scenario: Scenario) -> None:
         "it has monitors": bool(scenario.monitors),
         "it has a limit of receives": scenario.max_receives is not None,
         "it has a deployment": scenario.old is not None,
+        "it has messages that start an instance": any(each.starts for each in scenario.events),
         "it has timers": len(scenario.messages) > len(scenario.events),
         "it has batches": scenario.batch > 1,
         "it has a policy for events that arrive": scenario.while_running != "enqueue",
@@ -152,7 +153,7 @@ class _Tables:
         if len(node.branches) > 1:
             raise _refusal("services or delays of one handler run at the same time")
         for branch in node.branches:
-            if branch.effect or branch.given_up:
+            if branch.effect:
                 raise _refusal(f"service {branch.service!r} has an effect outside")
         if node.kind is ProgramNodeKind.WAIT:
             kind, after = 0, self._node(node.branches[0].after)
@@ -266,7 +267,7 @@ def _docstring(text: str) -> str:
 def _function_name(scenario: Scenario, right: bool | None) -> str:
     # ASCII: not every letter and digit that \w takes may stand in a name
     words = [
-        re.sub(r"\W+", "_", each.event, flags=re.ASCII).strip("_").lower()
+        re.sub(r"\W+", "_", each.words, flags=re.ASCII).strip("_").lower()
         for each in scenario.events[:4]
     ]
     middle = "_and_".join(word or "event" for word in words)
@@ -275,7 +276,9 @@ def _function_name(scenario: Scenario, right: bool | None) -> str:
 
 def _arguments(scenario: Scenario) -> list[str]:
     """Return the arguments that differ from the defaults, as source text."""
-    events = [(each.key, each.event, thaw(each.data)) for each in scenario.events]
+    events = [
+        (each.key, None if each.starts else each.event, thaw(each.data)) for each in scenario.events
+    ]
     found = [f"{events!r}", f"workers={scenario.workers}", f"queue={scenario.queue!r}"]
     if scenario.protections:
         found.append(f"protections={scenario.protections!r}")

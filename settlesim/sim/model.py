@@ -39,7 +39,7 @@ from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DEAD, DELETED, DISCIPLINES, IN_FLIGHT, UNSENT, VISIBLE
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.moves import MessagePhase, Moves, Shared
-from settlesim.sim.scenario import Scenario
+from settlesim.sim.scenario import Faults, Scenario
 from settlesim.sim.services import Services
 from settlesim.sim.terms import Step
 from settlesim.sim.two_versions import TwoVersionChart
@@ -166,8 +166,15 @@ class Model:
         """Of a timer's message: three for its status, then its place in the queue."""
         self._units = [1 << shift for shift, _ in self._budgets]
 
+    def _begun(self) -> int:
+        """Return the state of an instance at the beginning."""
+        begun = self.scenario.start
+        if any(each.starts for each in self.scenario.events):
+            return self.table.start(begun, by_message=True)
+        return self.table.start(begun)
+
     def _start(self) -> State:
-        state = self.table.start(self.scenario.start)
+        state = self._begun()
         whole = [MessagePhase(index, self.first_status(index), 0, ()) for index in range(self.size)]
         phases = [self._phase(each) for each in whole]
         queue = sum(
@@ -320,6 +327,11 @@ class Model:
     def may_end(self, state: State) -> bool:
         """Whether nothing has to happen any more; a fault may come all the same."""
         return self.gate(state[self.size]).ends
+
+    def failures(self, state: State) -> int:
+        """Return how many of the service failures were used."""
+        shift, field = self._budgets[Faults._fields.index("service_failures")]
+        return self.scenario.faults.service_failures - (state[self.size] >> shift & field)
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
         """Return every step that is enabled, with the state after it, in the search's order.

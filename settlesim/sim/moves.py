@@ -22,9 +22,9 @@ Rules
    receipt is good. After a visibility time-out it does so while the handler continues.
 10. A message that would become visible again after `max_receives` receives is a dead letter.
 11. The effect of a service shows when it comes back; a service that fails or runs out of
-    time has none, and neither has one whose state is left before it comes back, unless the
-    scenario says that a time-out may come after the effect.
-12. While several services and delays run in a handler, each of them may complete next.
+    time has none, unless the scenario says that a time-out may come after the effect.
+12. While several services and delays run in a handler, each of them may complete next, and each
+    service may have its effect before it comes back: its state may be left meanwhile.
 13. A save starts the delays of the state that it saves, and ends those of states that were left.
     One that runs may be due at any point: its message then enters the queue, before the events of
     its instance that were never received. A message whose delay was ended since it was sent is
@@ -46,7 +46,7 @@ from settlesim.errors import SimulationError
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DEAD, DELETED, IN_FLIGHT, UNSENT, VISIBLE
 from settlesim.sim.monitors import MONITORS
-from settlesim.sim.program_nodes import Branch, GivenUp, ProgramNodeKind, TableNode
+from settlesim.sim.program_nodes import Branch, ProgramNodeKind, TableNode
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.terms import Kind, Step
 from settlesim.sim.timing import nanoseconds
@@ -344,7 +344,7 @@ class Moves:
                 yield step, after, self._completed(phase, delivery, branch, shared)
             self.failing.update(dict.fromkeys(self.table.errors(delivery.node)))
         elif node.kind is ProgramNodeKind.UNKNOWN:
-            self.gaps[f"{self._messages[phase.message].event}: {node.text}"] = None
+            self.gaps[f"{self._messages[phase.message].words}: {node.text}"] = None
         elif node.kind is ProgramNodeKind.SKIP and not self._receipt_refused(phase, place):
             skipped = self._skipped(phase, delivery, node, shared)
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
@@ -365,7 +365,7 @@ class Moves:
 
     def _check_poison(self, phase: MessagePhase, node: TableNode) -> None:
         if not self._direct and self.scenario.max_receives is None and not node.failures:
-            event = self._messages[phase.message].event
+            event = self._messages[phase.message].words
             raise PoisonError(
                 where=f"event {event}",
                 reason=f"comes to no settled state where it may be handled ({node.text}); the "
@@ -443,14 +443,9 @@ class Moves:
     ) -> Shared:
         if branch.kind is Kind.CALL and delivery.version != shared.version:
             shared = self._seen(shared, "stale read")
-        calls = list(branch.given_up)
-        if branch.effect:
-            calls.insert(0, GivenUp(branch.service, branch.activity, branch.number))
-        for call in calls:
-            shared = self._effect(phase, call, shared)
-        return shared
+        return self._effect(phase, branch, shared) if branch.effect else shared
 
-    def _effect(self, phase: MessagePhase, done: GivenUp, shared: Shared) -> Shared:
+    def _effect(self, phase: MessagePhase, done: Branch, shared: Shared) -> Shared:
         identity = CallIdentity(done.service, phase.message)
         if self._identity:
             identity = identity._replace(invocation=done.activity, number=done.number)

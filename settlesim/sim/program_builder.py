@@ -6,6 +6,15 @@ Theory of operation
 runs is let complete in a copy of its own, if a choice of durations allows that it is next
 (`settlesim.sim.timing`), and where failures are looked at, every service fails in each way in which
 it may. Situations that were met before are not gone on from, so the result is a graph and no tree.
+
+A service that runs beside others may also have its effect first and come back later, or never:
+what completes meanwhile may leave its state. That is a branch of its own, `Kind.EFFECT`. Where time
+is known, no time passes between the two, so it is there only where both may happen at one moment.
+The exception are services that may run out of time after their effect: these may have had it at any
+age.
+
+Where time is known, a service that is late, since it is going to fail, is one of the failures from
+the moment on when it should have come back. So what is left behind before it fails is counted too.
 """
 
 from __future__ import annotations
@@ -13,7 +22,6 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 from copy import copy
-from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from settlesim.chart import Event
@@ -24,19 +32,25 @@ from settlesim.errors import (
     SettleError,
     error_message,
 )
-from settlesim.settling.settlement import Answer, Elapsed, Pending, PendingDelay, Settlement
+from settlesim.settling.settlement import (
+    START_EVENT,
+    Answer,
+    Elapsed,
+    Pending,
+    PendingDelay,
+    Settlement,
+)
 from settlesim.settling.settling import Settling
 from settlesim.sim.program_nodes import (
     Branch,
     DelayStart,
-    GivenUp,
     ProgramNodeKind,
     TableNode,
     merged,
 )
 from settlesim.sim.services import KEY_MARK
 from settlesim.sim.terms import Kind
-from settlesim.sim.timing import ANY, EVENT, START, Clock, Window, Zone, nanoseconds
+from settlesim.sim.timing import ANY, EVENT, INSTANT, START, Clock, Window, Zone, nanoseconds
 
 if TYPE_CHECKING:
     from settlesim.sim.compiled import CompiledChart
@@ -56,7 +70,7 @@ class _Option(NamedTuple):
     window: Window
     """How old what completes has to be."""
     answer: Answer | None = None
-    """None for a delay."""
+    """None for a delay, for an effect, and for a service that is late."""
 
 
 _Asked: TypeAlias = "tuple[_Session, int]"
@@ -73,6 +87,10 @@ class _Session:
         """When each thing that runs was started at the latest, in nanoseconds."""
         self.latest = 0
         """What time it is at the latest, if every service ends by its time-out."""
+        self.had: frozenset[Clock] = frozenset()
+        """The services that run and have had their effect."""
+        self.late: frozenset[Clock] = frozenset()
+        """The services that run and should have come back: they are going to fail."""
 
     def copy(self) -> _Session:
         other = copy(self)
@@ -81,7 +99,13 @@ class _Session:
         return other
 
     def situation(self) -> tuple[object, ...]:
-        return (*self.settling.situation(), self.zone, tuple(self.began.values()))
+        marks = tuple(sorted(self.had)), tuple(sorted(self.late))
+        return (*self.settling.situation(), self.zone, tuple(self.began.values()), *marks)
+
+    @property
+    def beside(self) -> bool:
+        """Whether more than one thing runs."""
+        return len(self.settling.pending) + len(self.settling.delays) > 1
 
     def give(self, option: _Option) -> None:
         """Let something complete.
@@ -92,8 +116,12 @@ class _Session:
             The event comes to no settled state by that.
         """
         settling, branch, answer = self.settling, option.branch, option.answer
-        if answer is None:
+        if branch.kind is Kind.EFFECT:
+            self.had |= {_clock(branch)}
+        elif branch.kind is Kind.DELAY:
             settling.elapsed(branch.activity)
+        elif answer is None:
+            self.late |= {_clock(branch)}
         elif answer.error is None:
             settling.done(branch.activity, answer.value)
         elif isinstance(answer.error, FunctionFailedError):
@@ -109,14 +137,14 @@ class ProgramBuilder:
     situations, so that a long program needs no deep recursion.
     """
 
-    def __init__(self, table: CompiledChart, state: int, event: Event | Elapsed) -> None:
+    def __init__(self, table: CompiledChart, state: int, event: Event | Elapsed | None) -> None:
         self.doubts: list[str] = []
         self._table = table
         self._assumed = table.assumptions
         self._known_time = table.assumptions.known
         self._state = state
         self._given = event
-        self._event = event.event if isinstance(event, Elapsed) else event
+        self._event = event.event if isinstance(event, Elapsed) else event or START_EVENT
         self._made: dict[tuple[object, ...], int | None] = {}
         """The graphs so far: what may happen in two orders mostly leads to the same."""
         self._deadline = nanoseconds(table.deadline)
@@ -156,45 +184,33 @@ class ProgramBuilder:
             text = f"inside its handler there are more than {_MOST:,} situations"
             return self._table._intern(TableNode(ProgramNodeKind.UNKNOWN, text=text))
         options = self._options(session, left)
-        zones = [self._passed(session, option, options, left) for option in options]
+        zones = [self._passed(session, option, options) for option in options]
         late = self._late_for_certain(session, options, zones, left)
         at_deadline = self._deadline_branch(session, options, left)
+        for effect in self._effects(session, options, at_deadline is not None):
+            zones.append(self._passed(session, effect, options))
+            options.append(effect)
         possible = [each for each in zip(options, zones, strict=True) if each[1] is not None]
         taken = []
         for place, (option, zone) in enumerate(possible):
             assert zone is not None
             after = left - option.branch.kind.is_fault
             child = session if place + 1 == len(possible) else session.copy()
-            running = [each for each in child.settling.pending if self._may_be_given_up(each)]
             number: int | None
             try:
                 child.give(option)
             except SettleError as error:
-                left_running: tuple[Pending, ...] = ()
                 number = self._error(error, after)
             else:
-                left_running = child.settling.pending
                 self._pass_on(child, option, zone)
                 number = yield child, after
             if number is not None:
-                given_up = [
-                    GivenUp(each.service, each.id, each.number)
-                    for each in running
-                    if each not in left_running
-                    and _clock(option.branch) != (each.id, each.number, each.attempt)
-                ]
-                taken += [
-                    (option._replace(branch=option.branch._replace(given_up=some)), number)
-                    for some in _subsets(given_up)
-                ]
+                taken.append((option, number))
+        if late is not None and taken:
+            at_deadline = Branch(Kind.DELAY, late, text="the deadline of the event")
         result = self._waiting(taken, at_deadline) if taken else late
         self._made[here] = result
         return result
-
-    def _may_be_given_up(self, pending: Pending) -> bool:
-        """Whether a service may have had its effect although nobody waits for it to come back."""
-        errors = self._assumed.errors.get(pending.service, ())
-        return self._table._effects[pending.id] and any(each.timeout for each in errors)
 
     def _waiting(self, taken: Sequence[tuple[_Option, int]], at_deadline: Branch | None) -> int:
         """Return the node that waits for these."""
@@ -207,6 +223,7 @@ class ProgramBuilder:
             (option.branch.service, _told(option.answer.error))
             for option, _ in taken
             if option.branch.kind is Kind.CALL
+            and not option.branch.late
             and option.answer is not None
             and option.answer.error is not None
         ]
@@ -220,7 +237,7 @@ class ProgramBuilder:
         settling = session.settling
         found = []
         for pending in settling.pending:
-            found += self._of_service(pending, left)
+            found += self._of_service(session, pending, left)
         for delay in settling.delays:
             text = f"{delay.seconds:g} s"
             if delay.retries is not None:
@@ -241,48 +258,153 @@ class ProgramBuilder:
         bounded = self._known_time and math.isfinite(most)
         return Window(nanoseconds(least), nanoseconds(most) if bounded else None)
 
-    def _of_service(self, pending: Pending, left: int) -> list[_Option]:
+    def _of_service(self, session: _Session, pending: Pending, left: int) -> list[_Option]:
+        """Return how a service may end, or become late."""
         answer = self._table._answer(self._state, self._event, pending)
         self._doubt_keys(pending, answer)
-        limit = self._limit(pending)
-        at_limit = ANY
-        any_time = ANY
-        if self._known_time:
-            at_limit = Window(nanoseconds(limit), nanoseconds(limit))
-            any_time = Window(0, nanoseconds(limit))
-        base = Branch(Kind.CALL, -1, pending.service, pending.id, pending.number, pending.attempt)
-        effect = self._table._effects[pending.id]
-        late = Answer.late(limit)
-        found = []
+        clock = (pending.id, pending.number, pending.attempt)
+        had = clock in session.had
+        branch = Branch(Kind.CALL, -1, pending.service, pending.id, pending.number, pending.attempt)
+        effect = self._table._effects[pending.id] and not had
+        if clock in session.late:
+            paid = branch._replace(works=False, late=True)
+            out = paid._replace(text="TimeoutError")
+            return self._failures(pending, paid, out, effect=effect, had=had)
+        limit = nanoseconds(self._limit(pending))
         window = self._window(pending, answer)
-        if at_limit is ANY or window.least < at_limit.least:
+        found = []
+        if not self._known_time or window.least < limit:
             works = answer.error is None
-            branch = base._replace(effect=works and effect, works=works)
             most = window.most
-            if any_time.most is not None:
-                most = any_time.most if most is None else min(most, any_time.most)
-            found.append(_Option(branch, Window(window.least, most), answer))
-        if at_limit is not ANY and window.most is not None and window.most >= at_limit.least:
-            found.append(_Option(base._replace(works=False), at_limit, late))
-        if left:
-            errors = self._assumed.errors.get(pending.service)
-            failed = base._replace(kind=Kind.FAIL)
-            if errors is None:
-                found.append(_Option(failed, any_time, FAILURE))
-                invocation = self._table.activities.invocations[pending.id]
-                if any(retry.errors for retry in invocation.retry):
-                    self.doubts.append(
-                        f"a retry of {pending.service} asks for the error, and which errors there "
-                        f"are is not said: give errors={{{pending.service!r}: [...]}}"
-                    )
-            for error in errors or ():
-                raised = Answer(error=error.exception())
-                found.append(_Option(failed._replace(text=error.words), any_time, raised))
-            timed_out = base._replace(kind=Kind.TIMEOUT)
-            found.append(_Option(timed_out, at_limit, late))
-            if effect and any(error.timeout for error in errors or ()):
-                found.append(_Option(timed_out._replace(effect=True), at_limit, late))
+            if self._known_time:
+                most = limit if most is None else min(most, limit)
+            done = branch._replace(effect=works and effect, works=works)
+            found.append(_Option(done, Window(window.least, most), answer))
+        runs_out = self._known_time and window.most is not None and window.most >= limit
+        early = self._may_be_early(pending)
+        if runs_out and (early or not had):
+            late = _Option(
+                branch._replace(works=False),
+                Window(limit, limit),
+                Answer.late(self._limit(pending)),
+            )
+            found.append(late)
+            if early and effect:
+                found.append(late._replace(branch=late.branch._replace(effect=True)))
+        if not left:
+            return found
+        failed = branch._replace(kind=Kind.FAIL)
+        timed_out = branch._replace(kind=Kind.TIMEOUT)
+        in_time = self._known_time and window.most is not None and window.most < limit
+        if not (in_time and session.beside):
+            return found + self._failures(pending, failed, timed_out, effect=effect, had=had)
+        assert window.most is not None
+        found += self._failures(
+            pending, failed, None, effect=effect, had=had, within=Window(0, window.most)
+        )
+        if early or not had:
+            found.append(_Option(failed._replace(late=True), Window(window.most, window.most)))
         return found
+
+    def _failures(
+        self,
+        pending: Pending,
+        failed: Branch,
+        timed_out: Branch | None,
+        *,
+        effect: bool,
+        had: bool,
+        within: Window | None = None,
+    ) -> list[_Option]:
+        """Return the failures of a service: each error, then running out of time.
+
+        Parameters
+        ----------
+        failed, timed_out : the branches of an error, and of a time-out
+        effect : whether it may have its effect yet
+        had : whether it had its effect
+        within : at which age it may raise an error; None for any within its time-out
+        """
+        limit = nanoseconds(self._limit(pending))
+        errors = self._assumed.errors.get(pending.service)
+        window = within or (Window(0, limit) if self._known_time else ANY)
+        found = []
+        if errors is None and not had:
+            found.append(_Option(failed, window, FAILURE))
+            self._doubt_retries(pending)
+        for error in () if had else errors or ():
+            raised = Answer(error=error.exception())
+            found.append(_Option(failed._replace(text=error.words), window, raised))
+        if timed_out is None:
+            return found
+        early = self._may_be_early(pending)
+        at_limit = Window(limit, limit) if self._known_time else ANY
+        late = Answer.late(self._limit(pending))
+        if not had or early:
+            found.append(_Option(timed_out, at_limit, late))
+        if effect and early:
+            found.append(_Option(timed_out._replace(effect=True), at_limit, late))
+        return found
+
+    def _doubt_retries(self, pending: Pending) -> None:
+        """Note a retry that asks for an error which nobody has named."""
+        invocation = self._table.activities.invocations[pending.id]
+        if any(retry.errors for retry in invocation.retry):
+            self.doubts.append(
+                f"a retry of {pending.service} asks for the error, and which errors there "
+                f"are is not said: give errors={{{pending.service!r}: [...]}}"
+            )
+
+    # --- effects before a service comes back ----------------------------------------------
+
+    def _may_be_early(self, pending: Pending) -> bool:
+        """Whether a service may have its effect long before it comes back, if it does at all."""
+        errors = self._assumed.errors.get(pending.service, ())
+        return self._table._effects[pending.id] and any(each.timeout for each in errors)
+
+    def _effects(
+        self, session: _Session, options: Sequence[_Option], deadline: bool
+    ) -> list[_Option]:
+        """Return the effects that services may have before they come back.
+
+        Parameters
+        ----------
+        deadline : whether the deadline of the event may pass
+        """
+        if not (session.beside or deadline):
+            return []
+        found = []
+        for pending in session.settling.pending:
+            clock = (pending.id, pending.number, pending.attempt)
+            if clock in session.had:
+                continue
+            done = [
+                each
+                for each in options
+                if each.branch.effect
+                and each.branch.kind is Kind.CALL
+                and _clock(each.branch) == clock
+            ]
+            branch = Branch(
+                Kind.EFFECT, -1, pending.service, pending.id, pending.number, pending.attempt, True
+            )
+            if self._may_be_early(pending):
+                most = nanoseconds(self._limit(pending)) if self._known_time else None
+                found.append(_Option(branch, Window(0, most)))
+            elif done and self._may_coincide(session, done[0], options):
+                found.append(_Option(branch, done[0].window))
+        return found
+
+    def _may_coincide(self, session: _Session, done: _Option, options: Sequence[_Option]) -> bool:
+        """Whether something else may complete at the moment when a service comes back."""
+        if not self._known_time:
+            return True
+        clock = _clock(done.branch)
+        return any(
+            self._passed(session, done, options, also=other) is not None
+            for other in options
+            if _clock(other.branch) != clock
+        )
 
     def _doubt_keys(self, pending: Pending, answer: Answer) -> None:
         """Note an answer that only the simulation gives."""
@@ -312,26 +434,25 @@ class ProgramBuilder:
         session: _Session,
         option: _Option,
         options: Sequence[_Option],
-        left: int,
         *,
+        also: _Option | None = None,
         late: bool = False,
     ) -> Zone | None:
         """Return the zone when `option` completes next; None where it cannot.
 
         Parameters
         ----------
-        left : how many failures may still happen, that of `option` included
+        also : what completes at the same moment
         late : whether the deadline of the event is left out of it
         """
-        most: dict[Clock, int | None] = {}
-        spent = option.branch.kind.is_fault and left == 1
-        for each in options:  # a service that is going to fail may run until its time-out
-            if spent and each.branch.kind.is_fault and each is not option:
-                continue
+        most: dict[Clock, int | None] = {INSTANT: 0}
+        for each in options:
             clock, bound = _clock(each.branch), each.window.most
             known = most.get(clock, 0)
             most[clock] = None if known is None or bound is None else max(known, bound)
         windows = [(_clock(option.branch), option.window)]
+        if also is not None:
+            windows.append((_clock(also.branch), also.window))
         if not late:
             windows.append((EVENT, Window(0, self._deadline - 1)))
         return session.zone.passed(windows, most)
@@ -346,15 +467,16 @@ class ProgramBuilder:
         """Return the node after the deadline, where nothing completes before it."""
         if any(zone is not None for zone in zones):
             return None
-        late = (self._passed(session, option, options, left, late=True) for option in options)
+        late = (self._passed(session, option, options, late=True) for option in options)
         if all(zone is None for zone in late):
             return None
         return self._late(session.settling.configuration, left)
 
     def _pass_on(self, session: _Session, option: _Option, zone: Zone) -> None:
         """Note what time it is after something has completed."""
-        began = session.began.get(_clock(option.branch), 0)
-        session.latest = began + self._longest(option)
+        if option.branch.kind is not Kind.EFFECT:
+            began = session.began.get(_clock(option.branch), 0)
+            session.latest = began + self._longest(option)
         session.zone = zone
         self._start_clocks(session)
 
@@ -376,6 +498,14 @@ class ProgramBuilder:
         outside = [_clock_of_delay(each.id, each.number) for each in settling.delays_outside]
         timed = [*delays, *services] if self._known_time else delays
         kept = [*timed, *outside]
+        session.had = session.had.intersection(services)
+        session.late = session.late.intersection(services)
+        if self._known_time and any(
+            (each.id, each.number, each.attempt) in session.had and not self._may_be_early(each)
+            for each in settling.pending
+        ):  # no time passes until these come back
+            timed.append(INSTANT)
+            kept.append(INSTANT)
         new = [each for each in timed if each not in session.zone.clocks]
         session.zone = session.zone.with_clocks(kept, new)
         latest = min(session.latest, self._deadline) if self._table.failures else 0
@@ -438,12 +568,6 @@ class ProgramBuilder:
             most = seconds if age.most is None else age.most
             found.append(DelayStart(place, max(0, seconds - most), max(0, seconds - age.least)))
         return tuple(found)
-
-
-def _subsets(given_up: Sequence[GivenUp]) -> list[tuple[GivenUp, ...]]:
-    """Return every choice of some of them, none first."""
-    sizes = range(len(given_up) + 1)
-    return [some for size in sizes for some in combinations(given_up, size)]
 
 
 def _clock(branch: Branch) -> Clock:

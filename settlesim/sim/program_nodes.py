@@ -9,7 +9,7 @@ from typing import NamedTuple
 from settlesim.chart.outcome import Outcome
 from settlesim.sim.terms import Kind
 
-__all__ = ["Branch", "DelayStart", "GivenUp", "ProgramNodeKind", "TableNode", "merged"]
+__all__ = ["Branch", "DelayStart", "ProgramNodeKind", "TableNode", "merged"]
 
 
 class ProgramNodeKind(enum.Enum):
@@ -29,20 +29,11 @@ class ProgramNodeKind(enum.Enum):
     """What comes next is not known; `TableNode.text` says why."""
 
 
-class GivenUp(NamedTuple):
-    """A call of a service that is not waited for any more."""
-
-    service: str
-    activity: str
-    """The id of the invocation."""
-    number: int
-
-
 class Branch(NamedTuple):
     """One thing that may happen next in a program."""
 
     kind: Kind
-    """CALL, FAIL, TIMEOUT or DELAY."""
+    """CALL, EFFECT, FAIL, TIMEOUT or DELAY."""
     after: int = -1
     """The node after it."""
     service: str = ""
@@ -59,8 +50,9 @@ class Branch(NamedTuple):
     """Of a CALL: whether the service comes back, and does not raise."""
     text: str = ""
     """Which error it is, where the scenario names it; what passes, of a delay."""
-    given_up: tuple[GivenUp, ...] = ()
-    """The services that it ends and that have had their effect all the same."""
+    late: bool = False
+    """Of a FAIL: the service does not come back when it should, and is going to fail. Of a CALL: it
+    fails, and that was counted before."""
 
 
 class DelayStart(NamedTuple):
@@ -112,9 +104,8 @@ def merged(nodes: Sequence[TableNode], branches: Sequence[Branch]) -> tuple[Bran
         same = (
             other
             for other in found
-            if branch.kind.is_fault
-            and (other.activity, other.effect, other.given_up)
-            == (branch.activity, branch.effect, branch.given_up)
+            if (branch.kind.is_fault or branch.late)
+            and (other.activity, other.effect) == (branch.activity, branch.effect)
             and not (other.kind is Kind.CALL and other.works)
         )
         if not any(

@@ -6,13 +6,16 @@ was found without any. The monitors watch; they change nothing of what may happe
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
+from settlesim.display import ReplayOptions
 from settlesim.errors import ReplayDivergedError, SimulationError, shorten
 from settlesim.sim.batches import FAILED
 from settlesim.sim.compiled import CompiledChart
@@ -38,6 +41,9 @@ from settlesim.sim.terms import (
     MessageView,
     Step,
 )
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = ["Replay", "replay"]
 
@@ -75,9 +81,28 @@ class Replay:
         """What happened, in plain words."""
         return sentence_of(self.scenario, self.frames, self.ending, self._serial)
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the schedule, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    @takes_options(ReplayOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
+    ) -> Picture:
+        """Return the picture of the schedule, and write it to `target` where that is given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        at : the step that is shown as now, from 0, and nothing after it; all steps by default
+        title : a line above; by default the conditions of the scenario
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -228,7 +253,7 @@ class _Player:
                 MessageView(
                     phase.message + 1,
                     self.scenario.messages[phase.message].key,
-                    self.scenario.messages[phase.message].event,
+                    self.scenario.messages[phase.message].words,
                     self._status(phase, shared),
                     phase.receives,
                 )

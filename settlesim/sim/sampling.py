@@ -1,36 +1,48 @@
-"""Walks at random, where a scenario is too large to look at every interleaving.
+"""Schedules at random, where a scenario is too large to look at every interleaving.
 
 Each enabled step is equally likely, so what a sample shows tends to the probabilities of
-`explore`. A sample proves nothing. The caller gives the seed, and the same seed gives the
-same walk on every machine.
+`explore`; or, where it is said how long things take, the step comes next whose time comes first.
+Then a sample is a measurement of the model with these durations, and of nothing else. A sample
+refutes, and never proves. The caller gives the seed, and the same seed gives the same walks.
 """
 
 from __future__ import annotations
 
+import os
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
+from settlesim.display import EndingsOptions
 from settlesim.errors import SimulationError, shorten
+from settlesim.sim.distributions import Distribution, Seconds
 from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import EndingIdentity
 from settlesim.sim.models import model_of
+from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import FEW, Serial
 from settlesim.sim.terms import Criterion, Ending
+from settlesim.sim.timed_walk import TimedWalks, read_times
 from settlesim.sim.walks import walk
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = ["Sample", "random_walk", "sample"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sample:
-    """What came of a number of random walks."""
+    """What came of a number of schedules at random."""
 
     scenario: Scenario
     runs: int
@@ -39,17 +51,20 @@ class Sample:
     their share."""
     note: str = ""
     """What could not be worked out of the endings, and why; empty where all was."""
+    times: Mapping[str, Distribution] = field(default_factory=dict)
+    """How long things took, by service and by the names of `TIMES`; empty where each step that is
+    enabled was equally likely."""
 
     @property
     def verdict(self) -> Verdict:
-        """UNDETERMINED whatever was met: a sample is no search. See `wrong`."""
-        return Verdict.UNDETERMINED
+        """REFUTED where a wrong ending was met; else UNDETERMINED: a sample proves nothing."""
+        return Verdict.REFUTED if self.wrong else Verdict.UNDETERMINED
 
     @property
     def wrong(self) -> int:
         """How many walks came to an ending that the criterion of the scenario does not allow.
 
-        One is enough to know that `explore` would refute; none says nothing.
+        One is enough to refute; none says how rare they are at most, see `interval`.
         """
         fifo = self.scenario.criterion is Criterion.FIFO
         return sum(
@@ -58,9 +73,57 @@ class Sample:
             if (each.fifo if fifo else each.serializable) is False
         )
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the endings that were met, or write it to the file `target`."""
-        return display.draw(self, target, **options)
+    def interval(self, ending: Ending | None = None, confidence: float = 0.95) -> Interval:
+        """Return between what an ending's probability lies, at this confidence.
+
+        It is the interval of Clopper and Pearson, and about this kind of sample: each enabled step
+        equally likely, or the `times` that were given.
+
+        Parameters
+        ----------
+        ending : one of `endings`; None for all wrong ones together
+        confidence : in (0, 1)
+
+        Raises
+        ------
+        SimulationError
+            The confidence is no number in (0, 1).
+
+        Examples
+        --------
+        >>> from settlesim.gallery import counter
+        >>> found = sample(Scenario(counter(), ["INC", "INC"], queue="fifo_group"), 200, seed=1)
+        >>> found.wrong, round(found.interval().most, 4)
+        (0, 0.0183)
+        """
+        if type(confidence) is not float or not 0 < confidence < 1:
+            reason = f"is {shorten(confidence)}; a number between 0 and 1 is needed"
+            raise SimulationError(where="confidence", reason=reason)
+        count = self.wrong if ending is None else ending.interleavings
+        return clopper_pearson(count, self.runs, confidence)
+
+    @takes_options(EndingsOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
+    ) -> Picture:
+        """Return the picture of the endings that were met, and write it to `target` if given.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        limit : how many endings have a row, > 0; the others are counted; 12 by default
+        title : a line above; by default the conditions of the scenario
+        theme : ``"light"`` or ``"dark"`` paper; light by default
+        format : of the file, where its suffix does not say it
+        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+
+        Raises
+        ------
+        RenderError
+            An option is wrong, or the file cannot be written.
+        """
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)
@@ -68,14 +131,13 @@ class Sample:
     def __str__(self) -> str:
         right = sum(ending.interleavings for ending in self.endings if ending.fifo)
         met = f"{len(self.endings):,} ending{'s' if len(self.endings) != 1 else ''}"
-        words = (
-            f"{self.verdict.value}: {self.runs:,} random walks, {met} met, "
-            f"{right:,} walks with the right one"
+        runs = "runs of the model with these durations" if self.times else "random walks"
+        least, most = (100 * each for each in self.interval())
+        return (
+            f"{self.verdict.value}: {self.runs:,} {runs}, {met} met, {right:,} with the right one, "
+            f"{self.wrong:,} with a wrong one: {least:.3g} to {most:.3g} % are wrong "
+            "(95 % confidence)"
         )
-        if not self.wrong:
-            return words
-        came = f"{self.wrong:,} walk{'s' if self.wrong != 1 else ''} came to a wrong ending"
-        return f"{words}; {came}, so it is not true that all are right"
 
     def __repr__(self) -> str:
         return f"<Sample of {self.scenario!r}: {self}>"
@@ -93,29 +155,52 @@ def random_walk(scenario: Scenario, seed: int) -> Replay:
     return replay(scenario, Schedule(walk(model_of(scenario), _dice(seed).randrange).steps))
 
 
-def sample(scenario: Scenario, runs: int, seed: int) -> Sample:
-    """Walk at random, many times.
+def sample(
+    scenario: Scenario,
+    runs: int,
+    seed: int,
+    durations: Mapping[str, Seconds] | None = None,
+) -> Sample:
+    """Try schedules at random, many times.
+
+    Parameters
+    ----------
+    runs : how many; 1 or more
+    seed : of the dice
+    durations
+        How long things take, by service, and by the names of `TIMES`: a `Distribution`, seconds, or
+        ``(least, most)``. Then the sample measures the model with these durations: the step comes
+        next whose time comes first. None where each enabled step is equally likely.
 
     Raises
     ------
     SimulationError
-        `runs` is no whole number from 1 on, or `seed` no whole number.
+        `runs` is no whole number from 1 on, or `seed` no whole number; the durations are none, or
+        do not say how long a service takes; a run comes to what is not known.
     """
     if type(runs) is not int or runs < 1:
         raise SimulationError(where="runs", reason=f"is {shorten(runs)}; 1 or more is needed")
     model = model_of(scenario)
     dice = _dice(seed)
+    times = {} if durations is None else read_times(scenario, durations)
+    clocked = TimedWalks(model, times) if times or durations is not None else None
     counts: dict[EndingIdentity, int] = {}
-    for _ in range(runs):
-        outcome = model.outcome(walk(model, dice.randrange).state)
-        counts[outcome] = counts.get(outcome, 0) + 1
+    with model.services_together():
+        for _ in range(runs):
+            way = clocked.walk(dice.random) if clocked is not None else walk(model, dice.randrange)
+            if not model.may_end(way.state):
+                reason = "; ".join(model.moves.gaps) or "a run comes to no end"
+                raise SimulationError(where="sample", reason=reason)
+            outcome = model.outcome(way.state)
+            counts[outcome] = counts.get(outcome, 0) + 1
     serial = Serial(model, FEW)
     endings = [
         ending_of(model, serial, outcome, number, Fraction(number, runs))
         for outcome, number in counts.items()
     ]
     endings.sort(key=lambda ending: -ending.interleavings)  # ties: the first that came
-    return Sample(scenario, runs, tuple(told_apart(endings, serial)), serial.reason)
+    shown = MappingProxyType(times)
+    return Sample(scenario, runs, tuple(told_apart(endings, serial)), serial.reason, shown)
 
 
 def _dice(seed: object) -> random.Random:

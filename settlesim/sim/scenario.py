@@ -22,12 +22,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType, NoneType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
-from settlesim.chart import Chart, Snapshot, external_event
+from settlesim.argument_checks import nearest, takes_options
+from settlesim.chart import Chart, Event, Snapshot, external_event
 from settlesim.chart.event import external_events, has_transition
 from settlesim.chart.migration import Migration
-from settlesim.chart.problems import nearest
 from settlesim.chart.strict_json import FrozenDict, JSONValue, encode, freeze_object, thaw
 from settlesim.errors import (
     ChartMismatchError,
@@ -38,7 +38,7 @@ from settlesim.errors import (
     shorten,
 )
 from settlesim.machine.program import check_snapshot, program_of
-from settlesim.settling.settlement import Elapsed
+from settlesim.settling.settlement import START_EVENT, Elapsed, event_words
 from settlesim.sim.assumptions import (
     TIMINGS,
     Assumptions,
@@ -50,6 +50,7 @@ from settlesim.sim.compiled import durable_delays
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
+from settlesim.sim.scenario_options import ScenarioChanges
 from settlesim.sim.terms import Criterion
 
 __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
@@ -94,7 +95,18 @@ class Arrival(NamedTuple):
 
     key: str
     event: str
+    """The name; for a message that starts the instance without an event, one that is reserved."""
     data: JSONValue = None
+
+    @property
+    def starts(self) -> bool:
+        """Whether the message starts the instance without an event."""
+        return self.event == START_EVENT.name
+
+    @property
+    def words(self) -> str:
+        """The event as people read it: ``start`` for a message that starts the instance."""
+        return event_words(Event(self.event))
 
 
 class Faults(NamedTuple):
@@ -123,7 +135,8 @@ class Scenario:
         Guards and assigns bound; services too, unless `results` names them.
     events
         ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival. One that
-        the chart does not know is ignored, as by the interpreter; see `unknown_events`.
+        the chart does not know is ignored, as by the interpreter; see `unknown_events`. None in the
+        place of an event, or ``(key, None)``, is the message that starts the instance without one.
     workers : how many handlers may run at the same time; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
@@ -289,6 +302,9 @@ class Scenario:
                 "faults={'service_failures': 1} as well",
             )
 
+        if self.old is not None and any(each.starts for each in self.events):
+            raise _refusal("events", "start an instance, and a deployment is explored without that")
+
     def _check_batch(self) -> None:
         """Refuse batches where there are none."""
         if self.batch == 1:
@@ -371,7 +387,7 @@ class Scenario:
         names = dict.fromkeys(
             each.event
             for each in self.events
-            if not any(has_transition(chart, each.event) for chart in charts)
+            if not each.starts and not any(has_transition(chart, each.event) for chart in charts)
         )
         return tuple(
             f"chart {self.chart.name!r} has no event {shorten(name, 60)}, which is ignored; "
@@ -384,9 +400,26 @@ class Scenario:
         """What is known of time and of errors."""
         return Assumptions(self.timing, self.durations, self.errors, self.timers)
 
-    def replace(self, **changes: Any) -> Scenario:
-        """Return this scenario with some parts changed."""
-        return dataclasses.replace(self, **changes)
+    @takes_options(ScenarioChanges)
+    def replace(self, **changes: Unpack[ScenarioChanges]) -> Scenario:
+        """Return this scenario with some parts changed.
+
+        Parameters
+        ----------
+        chart, events, workers, queue, protections, faults, start, keys, max_receives
+            As `Scenario` takes them.
+        criterion, monitors, results, timing, durations, errors, timers, old
+            As `Scenario` takes them.
+        batch, batch_failures, while_running
+            As `Scenario` takes them.
+
+        Raises
+        ------
+        SimulationError
+            As `Scenario`.
+        """
+        given: dict[str, Any] = {**changes}  # what it takes is wider than what it is
+        return dataclasses.replace(self, **given)
 
     # --- reading and writing --------------------------------------------------------------
 
@@ -394,7 +427,10 @@ class Scenario:
         """Return the scenario as plain JSON, without the functions of its chart."""
         return {
             "chart": self.chart.to_dict(),
-            "events": [[each.key, each.event, thaw(each.data)] for each in self.events],
+            "events": [
+                [each.key, None if each.starts else each.event, thaw(each.data)]
+                for each in self.events
+            ],
             "workers": self.workers,
             "queue": self.queue,
             "protections": list(self.protections),
@@ -479,7 +515,7 @@ class Scenario:
 
     def __repr__(self) -> str:
         events = ", ".join(
-            each.event if len(self.instances) == 1 else f"{each.key}: {each.event}"
+            each.words if len(self.instances) == 1 else f"{each.key}: {each.words}"
             for each in self.events
         )
         parts = [f"{self.chart.name!r}", f"[{events}]", f"workers={self.workers}", self.queue]
@@ -639,7 +675,7 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
     read_before = all(isinstance(each, Arrival) for each in events)  # by `replace`
     if read_before and len({each.key for each in events}) == keys:
         return tuple(events)
-    if keys > 1 and not all(isinstance(each, (str, enum.Enum)) for each in events):
+    if keys > 1 and not all(isinstance(each, (str, enum.Enum, NoneType)) for each in events):
         raise _refusal("keys", "names a number of instances, and the events have keys already")
     return tuple(
         _message(each, f"events[{index}]", f"{name}-{number}")
@@ -649,12 +685,18 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
 
 
 def _message(spec: object, where: str, key: str) -> Arrival:
-    if isinstance(spec, (str, enum.Enum)):
+    if isinstance(spec, (str, enum.Enum, NoneType)):
         spec = (key, spec)
+    if isinstance(spec, Arrival) and spec.starts:
+        return spec
     if not isinstance(spec, (tuple, list)) or not 2 <= len(spec) <= 3:
         raise _refusal(where, f"is {shorten(spec)}; 'E', (key, 'E') or (key, 'E', data) is needed")
     if not isinstance(spec[0], str) or not spec[0]:
         raise _refusal(where, f"has the key {shorten(spec[0])}; text that is not empty is needed")
+    if spec[1] is None:
+        if len(spec) == 3 and spec[2] is not None:
+            raise _refusal(where, "starts the instance without an event, so it has no data")
+        return Arrival(spec[0], START_EVENT.name)
     try:
         event = external_event(spec[1], spec[2] if len(spec) == 3 else None)
     except (InvalidEventError, SettlesimError) as error:

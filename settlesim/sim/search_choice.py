@@ -114,7 +114,12 @@ def _of_graph(model: Model, graph: Graph, reporter: Reporter, why: str) -> Searc
         reason = INTERRUPTED
         totals = _at_least(model, graph)
     return SearchResult(
-        states, len(graph.edges), totals, reason, f"breadth first, in Python: {why}"
+        states,
+        len(graph.edges),
+        totals,
+        reason,
+        f"breadth first, in Python: {why}",
+        graph=graph,
     )
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from settlesim.sim.model import EndingIdentity
+from settlesim.sim.search import Graph
 
 __all__ = ["NOTHING", "SearchResult"]
 
@@ -25,6 +26,8 @@ class SearchResult:
     """Which search it was, and why."""
     longest_program: int = 0
     """Of a sweep: how many steps the longest program has, on which the order of states depends."""
+    graph: Graph | None = None
+    """Of a search breadth first: the states and the steps between them."""
 
 
 NOTHING: Final = SearchResult(1, 0, {}, "nobody looked", "none")

@@ -69,6 +69,8 @@ class SerialPart(NamedTuple):
     """Those that had an effect, in order."""
     dead: tuple[int, ...]
     """The messages that became dead letters, from 1."""
+    history: FrozenDict
+    """What the history states remember."""
 
 
 class Serial:
@@ -111,6 +113,14 @@ class Serial:
             return True
         return self._allows(self._endings(outcome.excluded, fifo=False), outcome)
 
+    def failures(self, outcome: EndingIdentity, *, fifo: bool) -> int | None:
+        """Return how many failing services an ending needs at least in serial order.
+
+        None where no serial run ends so, or where that is not known.
+        """
+        parts = self._endings(outcome.excluded, fifo=fifo)
+        return None if parts is None else self._needed(parts, outcome)
+
     def fifo_part(self, instance: int, excluded: Sequence[int] = ()) -> SerialPart | None:
         """Return where handling in order of arrival leads an instance; None if not known.
 
@@ -131,20 +141,28 @@ class Serial:
             table.context(state),
             tuple(service for service, _ in effects),
             tuple(message + 1 for message in dead),
+            table.history(state),
         )
 
     def _allows(self, parts: list[dict[_Part, int]] | None, outcome: EndingIdentity) -> bool | None:
         if parts is None:
             return None
+        failures = self._needed(parts, outcome)
+        if failures is None:
+            # where a serial run leads beyond what is known, it may be allowed all the same
+            return None if self._model.moves.gaps else False
+        return failures <= self._budget
+
+    def _needed(self, parts: list[dict[_Part, int]], outcome: EndingIdentity) -> int | None:
+        """Return the failures that an ending needs; None where a part of it is in no serial run."""
         failures = 0
         for key, part in enumerate(parts):
             dead = tuple(each for each in outcome.dead if self._model.key_of[each] == key)
             least = part.get((outcome.states[key], outcome.effects[key], dead))
             if least is None:
-                # where a serial run leads beyond what is known, it may be allowed all the same
-                return None if self._model.moves.gaps else False
+                return None
             failures += least
-        return failures <= self._budget
+        return failures
 
     def allowed(self, *, fifo: bool) -> int | None:
         """Return how many endings are allowed; None where that is not known.

@@ -33,7 +33,7 @@ def message_names(scenario: Scenario) -> list[str]:
     several = len(scenario.instances) > 1
     names = []
     for index, each in enumerate(events):
-        event = delays.get(each.event, each.event)
+        event = delays.get(each.event, each.words)
         name = f"{event} of {each.key}" if several else event
         twins = [other for other in events if (other.key, other.event) == (each.key, each.event)]
         if len(twins) > 1:
@@ -139,15 +139,9 @@ def _completion(
     model: Model, branch: Branch, effects: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> str:
     """Say what completes, fails or passes in a handler."""
-    what = _completed(model, branch, effects)
-    names = " and ".join(each.service for each in branch.given_up)
-    return f"{what}; {names} is given up, after it has had its effect" if names else what
-
-
-def _completed(
-    model: Model, branch: Branch, effects: tuple[tuple[int, ...], tuple[int, ...]]
-) -> str:
-    if branch.kind is Kind.CALL:
+    if branch.kind is Kind.EFFECT:
+        return f"{branch.service} has its effect, and has not come back"
+    if branch.kind is Kind.CALL and not branch.late:
         return f"{branch.service} {_call_ends(model, branch.works, *effects)}"
     if branch.kind is Kind.DELAY:
         verb = "have" if branch.text.endswith(" s") else "has"
@@ -171,7 +165,9 @@ def _branch_of(node: TableNode | None, kind: Kind, choice: int) -> Branch | None
 def _failure(branch: Branch) -> str:
     if not branch.service:
         return branch.text
-    if branch.kind is Kind.FAIL:
+    if branch.kind is Kind.FAIL and branch.late:
+        return f"{branch.service} does not come back when it should"
+    if branch.kind is not Kind.TIMEOUT:
         return (
             f"{branch.service} fails with {branch.text}"
             if branch.text
@@ -369,7 +365,15 @@ class _Story:
 
 
 _TOLD: Final = frozenset(
-    {Kind.CONFLICT, Kind.GIVE_BACK, Kind.DELAY, Kind.DUE, Kind.DEPLOY, Kind.ARRIVE}
+    {
+        Kind.CONFLICT,
+        Kind.GIVE_BACK,
+        Kind.EFFECT,
+        Kind.DELAY,
+        Kind.DUE,
+        Kind.DEPLOY,
+        Kind.ARRIVE,
+    }
 )
 
 
@@ -400,6 +404,6 @@ def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
     what = frame.text.removeprefix(f"{name}: ")
     if step.kind is Kind.DUE:
         return f"{name} passed"
-    if step.kind in {Kind.FAIL, Kind.TIMEOUT, Kind.DELAY}:
+    if step.kind in {Kind.FAIL, Kind.TIMEOUT, Kind.DELAY, Kind.EFFECT}:
         return f"for {name} {what}"
     return f"{name} {what}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from settlesim.chart.strict_json import FrozenDict
-from settlesim.sim.contexts import rest_words
+from settlesim.chart.strict_json import FrozenDict, JSONValue
+from settlesim.sim.contexts import rest_words, with_history
 
 __all__ = [
     "Criterion",
@@ -29,6 +29,9 @@ class Kind(enum.Enum):
     LOAD = "l"
     CALL = "c"
     """A service comes back, or raises by itself."""
+    EFFECT = "w"
+    """A service has its effect on the world and has not come back yet. It is a step only where
+    something runs beside the service."""
     DELAY = "a"
     """A delay passes inside a handler (``after``)."""
     FAIL = "f"
@@ -207,16 +210,31 @@ class Ending:
     is not known."""
     serializable: bool | None
     """Whether it is the ending of some serial order; None where there are too many orders."""
+    history: tuple[FrozenDict, ...] = ()
+    """Per instance: what the history states of the chart remember, by their names."""
     excluded: tuple[int, ...] = ()
     """The events that were refused, dropped, cancelled or rolled back, by what `while_running` of
     the scenario says. They are in no serial run that it is compared with."""
     telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """The fields of the context that tell it apart from the other endings that it was found
-    with, and from that of the order of arrival; none where the leaves do."""
+    """The fields that tell it apart from the other endings that it was found with, and from that
+    of the order of arrival; none where the leaves do. See `rests`."""
+
+    @property
+    def rests(self) -> tuple[tuple[str, tuple[str, ...], dict[str, JSONValue]], ...]:
+        """Per instance: key, configuration, and the fields that may tell endings apart.
+
+        These are the fields of the context, and ``history NAME`` for what a history state
+        remembers.
+        """
+        histories = self.history or (FrozenDict(),) * len(self.store)
+        return tuple(
+            (key, leaves, with_history(context, remembered))
+            for (key, leaves, context), remembered in zip(self.store, histories, strict=True)
+        )
 
     @property
     def label(self) -> str:
-        """Where the instances rest, in a few words; of the context what tells endings apart."""
+        """Where the instances rest, in a few words; of the fields those that tell endings apart."""
         return "; ".join(
-            rest_words((leaves, context), self.telling) for _, leaves, context in self.store
+            rest_words((leaves, fields), self.telling) for _, leaves, fields in self.rests
         )

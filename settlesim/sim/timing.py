@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["ANY", "EVENT", "START", "Clock", "Window", "Zone", "nanoseconds"]
+__all__ = ["ANY", "EVENT", "INSTANT", "START", "Clock", "Window", "Zone", "nanoseconds"]
 
 Clock: TypeAlias = tuple[str, int, int]
 """The id of a service, or the trigger of a delay, the number of its start, and its attempt."""
@@ -37,6 +37,8 @@ Bound: TypeAlias = int | None
 
 EVENT: Final[Clock] = ("", 0, 0)
 """The age of the event itself."""
+INSTANT: Final[Clock] = ("", 0, 1)
+"""The age of a moment in which several things happen: it does not get older than 0."""
 
 
 def nanoseconds(seconds: float) -> int:

@@ -91,7 +91,7 @@ class TwoVersionChart(CompiledChart):
 
     # --- states ---------------------------------------------------------------------------
 
-    def start(self, snapshot: Snapshot | None = None) -> int:
+    def start(self, snapshot: Snapshot | None = None, *, by_message: bool = False) -> int:
         """Return the state of an instance that is new, or that the earlier version saved."""
         return _FRESH if snapshot is None else 2 * self._old.start(snapshot) + 1
 
@@ -108,6 +108,12 @@ class TwoVersionChart(CompiledChart):
         if state == _FRESH:
             return self.chart.context
         return self._old.context(state // 2) if state % 2 else super().context(state // 2)
+
+    def history(self, state: int) -> FrozenDict:
+        """Return what the history states remember in a state, by their names."""
+        if state == _FRESH:
+            return FrozenDict()
+        return self._old.history(state // 2) if state % 2 else super().history(state // 2)
 
     def as_saved(self, state: int) -> int:
         """Return the state, as an ending knows it."""

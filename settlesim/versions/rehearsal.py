@@ -14,16 +14,18 @@ the services that were asked. What cannot be run again is counted with the reaso
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack
 
-from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.changes import name_words
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import counted_noun
 from settlesim.chart.strict_json import FrozenDict
+from settlesim.display import DiagramOptions
 from settlesim.errors import ChartMismatchError, SettleError, SettlesimError, error_message
 from settlesim.machine.program import flaw_of_rest
 from settlesim.ports import ChartStore, digest_of
@@ -33,6 +35,9 @@ from settlesim.settling.settling import Settling
 from settlesim.store.entries import PastSettlement
 from settlesim.versions.chain import Chain, chain_of
 from settlesim.versions.plan import known_charts
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = ["Rehearsal", "RehearsalDifference", "RehearsedEvent", "SettlementStore", "rehearse"]
 
@@ -74,14 +79,38 @@ class RehearsedEvent:
     new_configuration: tuple[str, ...]
     """Where the instance is now after it, or as far as it came."""
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of what it does on the newer chart, or write it to `target`."""
-        options.setdefault("configuration", self.new_configuration or None)
-        options.setdefault("path", self.new_edges)
-        return display.draw(self.new_chart, target, **options)
+    @takes_options(DiagramOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[DiagramOptions]
+    ) -> Picture:
+        """Return the picture of what it does on the newer chart.
 
-    def draw_before(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of what it did on the older chart, or write it to `target`.
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        title, legend, theme, direction, format, scale, renderer, timeout
+            As `Chart.draw`.
+
+        Raises
+        ------
+        RenderError
+            As `Chart.draw`.
+        """
+        return self.new_chart.draw(
+            target, configuration=self.new_configuration or None, path=self.new_edges, **options
+        )
+
+    @takes_options(DiagramOptions)
+    def draw_before(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[DiagramOptions]
+    ) -> Picture:
+        """Return the picture of what it did on the older chart.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        title, legend, theme, direction, format, scale, renderer, timeout
+            As `Chart.draw`.
 
         Raises
         ------
@@ -93,13 +122,12 @@ class RehearsedEvent:
                 f"the chart that settled event {self.event.name!r} of {self.key!r} is not known: "
                 "give it as `old`"
             )
-        options.setdefault("configuration", self.old_configuration or None)
-        options.setdefault("path", self.old_edges)
-        return display.draw(self.old_chart, target, **options)
+        return self.old_chart.draw(
+            target, configuration=self.old_configuration or None, path=self.old_edges, **options
+        )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = self.draw()._repr_mimebundle_()
-        return bundle
+        return self.draw()._repr_mimebundle_()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +143,23 @@ class RehearsalDifference:
     example: RehearsedEvent = field(repr=False)
     """The first one."""
 
-    def draw(self, target: object = None, **options: Any) -> Any:
-        """Return the picture of the example on the newer chart, or write it to `target`."""
+    @takes_options(DiagramOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[DiagramOptions]
+    ) -> Picture:
+        """Return the picture of the example on the newer chart.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        title, legend, theme, direction, format, scale, renderer, timeout
+            As `Chart.draw`; the title is the sentence by default.
+
+        Raises
+        ------
+        RenderError
+            As `Chart.draw`.
+        """
         options.setdefault("title", f"{self.example.key}: {self.sentence}")
         return self.example.draw(target, **options)
 
@@ -136,8 +179,7 @@ class RehearsalDifference:
         return f"{counted_noun(self.instances, 'instance')}: {self.sentence} ({keys}{more})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = self.draw()._repr_mimebundle_()
-        return {**bundle, "text/plain": str(self)}
+        return {**self.draw()._repr_mimebundle_(), "text/plain": str(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,13 @@ async def outputs(name: str) -> list[str]:
     panel = chart.panel(key=name, speed="at once")
     panel.send(name, {name: name})
     settlement = await panel.settled()
-    shown = [chart, chart.draw(title=name, legend=True, path=[0]), settlement, chart.check()]
+    assert settlement is not None
+    shown: list[Any] = [
+        chart,
+        chart.draw(title=name, legend=True, path=[0]),
+        settlement,
+        chart.check(),
+    ]
     shown += [panel, settlement.panel(), chart.settling_graph()]
     bundles = [each._repr_mimebundle_() for each in shown]
     found = [each[kind] for each in bundles for kind in MARKUP if kind in each]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from settlesim import Chart, SettlingTags
-from settlesim.chart.problems import nearest
+from settlesim.argument_checks import nearest
 from settlesim.errors import DefinitionError
 
 

@@ -515,3 +515,27 @@ def test_what_is_said_wrong_of_time_and_errors_ends_with_status_2(
     result = run("simulate", shop, "PAY", "--stub", option, value)
     assert result.exit_code == 2
     assert told in result.stderr
+
+
+def test_instances_are_explored_alone_on_demand(run: Run) -> None:
+    """The verdict says so, and each has its endings."""
+    words = ["order", "a:PAY", "a:SHIP", "b:PAY", "--queue", "fifo_group", "--by-instance"]
+    result = run("simulate", *words)
+    assert result.exit_code == 0
+    assert "2 instances, each alone with the whole budget: 2 endings of theirs" in result.stdout
+    assert "a alone: proved" in result.stdout
+    record = json.loads(run("simulate", *words, "--json").stdout)
+    assert [each["verdict"] for each in record["instances"]] == ["proved", "proved"]
+
+
+def test_schedules_at_random_refute_or_leave_open(run: Run) -> None:
+    """With the seed that was given, and between what the share of wrong ones lies."""
+    wrong = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct", "--sample", "50")
+    assert wrong.exit_code == 1
+    assert wrong.stdout.startswith("refuted: 50 random walks")
+    fine = ["order", "PAY", "SHIP", "--queue", "fifo_group", "--sample", "20", "--seed", "7"]
+    assert run("simulate", *fine).exit_code == 3
+    record = json.loads(run("simulate", *fine, "--json").stdout)
+    assert (record["verdict"], record["runs"], record["wrong"]) == ("undetermined", 20, 0)
+    assert run("simulate", "order", "PAY", "--seed", "7").exit_code == 2
+    assert run("simulate", *fine, "--limit", "9").exit_code == 2

@@ -1,4 +1,4 @@
-"""Runs charts on the real interpreter and the real worker, whatever time does."""
+"""Runs charts on the real interpreter and worker, and on the real engine in any order at all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Worker
+from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, Transaction, Worker
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import encode
 from settlesim.errors import DeadlineExceededError, SettleError
+from settlesim.runtime.driver import Activity, drive
+from settlesim.settling.settlement import Answer, Pending
+from settlesim.settling.settling import Settling
 from settlesim.sim import Ending, Exploration, Kind, Scenario
 
 Result = tuple[tuple[str, ...], str, tuple[str, ...], tuple[str, ...]]
@@ -33,7 +36,11 @@ class RealWorld:
     """Services that take some time, fail sometimes, and note what they have done."""
 
     def __init__(
-        self, chart: Chart, take: Callable[[str], float], fail: Callable[[], Any] = lambda: None
+        self,
+        chart: Chart,
+        take: Callable[[str], float],
+        fail: Callable[[], Any] = lambda: None,
+        early: Callable[[], bool] = lambda: False,
     ) -> None:
         self.clock = SimulatedClock(1_000.0)
         self.effects: list[str] = []
@@ -42,19 +49,24 @@ class RealWorld:
         """How often the deadline of an event has passed."""
         self.store = MemoryStore(now=self.clock.now)
         names = [name for name, role in chart.roles.items() if role == "service"]
-        self.chart = chart.bind({name: self._service(name, take, fail) for name in names})
+        self._take, self._fail, self._early = take, fail, early
+        self.chart = chart.bind({name: self._service(name) for name in names})
 
-    def _service(self, name: str, take: Callable[[str], float], fail: Callable[[], Any]) -> Any:
+    def _service(self, name: str) -> Any:
         async def run(call: Any) -> Any:
-            fate = fail()
+            fate, early = self._fail(), self._early()
             if fate == LATE_AFTER_EFFECT:
                 self.effects.append(name)
             if fate in {LATE, LATE_AFTER_EFFECT}:
                 await call.sleep(1e9)
-            await call.sleep(take(name))
+            if early and fate is None:
+                self.effects.append(name)
+            if seconds := self._take(name):
+                await call.sleep(seconds)
             if fate is not None:
                 raise fate
-            self.effects.append(name)
+            if not early:
+                self.effects.append(name)
             return call.input
 
         return run
@@ -79,6 +91,35 @@ class RealWorld:
             except SettleError as error:
                 self.deadlines += isinstance(error, DeadlineExceededError)
                 self.dead.append(event)
+
+    # --- any engine -------------------------------------------------------------------------
+
+    def drive(self, events: Sequence[str], choose: random.Random) -> None:
+        """Settle events where effects and answers come in any order, as an engine may have it."""
+        for event in events:
+            try:
+                settling = Settling(self.chart, self.store.load(KEY), event, key=KEY)
+                asyncio.run(drive(settling, _AnyOrder(self, choose)))
+            except SettleError:
+                self.dead.append(event)
+                continue
+            settlement = settling.settlement
+            assert settlement is not None
+            if settlement.saved:
+                self.store.commit(Transaction(KEY, settlement.after, settlement.before.revision))
+
+    def answer(self, service: Pending, choose: random.Random, *, had: bool) -> Answer:
+        """Let a call end, with its effect unless it had that."""
+        fate = None if had else self._fail()
+        if fate in {LATE, LATE_AFTER_EFFECT}:
+            if fate == LATE_AFTER_EFFECT:
+                self.effects.append(service.service)
+            return Answer.late(60.0 if service.timeout is None else service.timeout)
+        if fate is not None:
+            return Answer(error=fate)
+        if not had:
+            self.effects.append(service.service)
+        return Answer(service.input)
 
     def elapse(self, delay: str) -> None:
         """Settle that a delay of the settled state has passed."""
@@ -116,6 +157,47 @@ class RealWorld:
         Worker(
             self.chart, self.store, queue, clock=self.clock, logger=_quiet, record_answers=False
         ).run_sync(until_empty=True)
+
+
+class _AnyOrder:
+    """A driver in which every order happens."""
+
+    deadline = 300.0
+
+    def __init__(self, world: RealWorld, choose: random.Random) -> None:
+        self._world = world
+        self._choose = choose
+        self._running: list[Activity] = []
+        self._had: list[Activity] = []
+
+    def now(self) -> float:
+        """No time passes."""
+        return 0.0
+
+    def start(self, activity: Activity) -> None:
+        """Let it run."""
+        self._running.append(activity)
+
+    def stop(self, activity: Activity) -> None:
+        """Give it up, whether it had its effect or not."""
+        self._running.remove(activity)
+
+    async def next(self) -> tuple[Activity, Answer]:
+        """Let effects happen, and then something end."""
+        while self._choose.random() < 0.4:
+            activity = self._choose.choice(self._running)
+            if isinstance(activity, Pending) and activity not in self._had:
+                self._world.effects.append(activity.service)
+                self._had.append(activity)
+        activity = self._choose.choice(self._running)
+        self._running.remove(activity)
+        if not isinstance(activity, Pending):
+            return activity, Answer()
+        had = activity in self._had
+        return activity, self._world.answer(activity, self._choose, had=had)
+
+    async def close(self) -> None:
+        """Nothing runs outside."""
 
 
 def _text(context: Mapping[str, Any]) -> str:

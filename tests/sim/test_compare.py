@@ -134,7 +134,7 @@ def test_disciplines_that_make_no_sense_are_left_out_with_the_reason() -> None:
 def test_what_the_grid_varies_can_not_be_given() -> None:
     """Nor rows that are none."""
     with pytest.raises(SimulationError, match="leave it out"):
-        protection_grid(order, ["PAY"], queue="mutex")
+        protection_grid(order, ["PAY"], queue="mutex")  # type: ignore[call-arg]
     with pytest.raises(SimulationError, match="a mapping by name"):
         protection_grid(order, ["PAY"], fault_rows={})
 
@@ -149,7 +149,7 @@ def test_rows_are_a_mapping(rows: Any) -> None:
 def test_what_a_comparison_varies_can_not_be_given() -> None:
     """Nor can disciplines be one name."""
     with pytest.raises(SimulationError, match="queue: is what is varied"):
-        compare(order, ["PAY"], queue="mutex")
+        compare(order, ["PAY"], queue="mutex")  # type: ignore[call-arg]
     for names in ("mutex", 3):
         with pytest.raises(SimulationError, match="a list of names"):
             compare(order, ["PAY"], names)  # type: ignore[arg-type]

@@ -545,3 +545,28 @@ def test_failures_are_possible_in_order_as_well() -> None:
     early = Scenario(order, ["PAY", "SHIP"])
     assert explore(early).verdict is Verdict.REFUTED
     assert explore(early.replace(faults={"service_failures": 1})).verdict is Verdict.PROVED
+
+
+def test_endings_that_differ_by_what_is_remembered_have_labels_of_their_own() -> None:
+    """Both rest in one state; an event would bring them back to different ones."""
+    inside = [
+        {"name": "back", "history": "deep"},
+        {"name": "slow", "tags": ["settled"]},
+        {"name": "fast", "tags": ["settled"]},
+    ]
+    chart = Chart(
+        [{"name": "on", "children": inside}, {"name": "off", "tags": ["settled"]}],
+        [["FASTER", "on", "on.fast"], ["OFF", "on", "off"], ["ON", "off", "on.back"]],
+        "on.slow",
+        semantics="scxml",
+    )
+    found = explore(Scenario(chart, ["FASTER", "OFF"], queue="mutex"))
+    assert found.verdict is Verdict.REFUTED
+    labels = ["off (history on.back=on.fast)", "off (history on.back=on.slow)"]
+    assert sorted(each.label for each in found.endings) == labels
+    ways = [found.way_to(each) for each in found.endings]
+    assert ways[0] != ways[1]
+    for ending, way in zip(found.endings, ways, strict=True):
+        ended = replay(found.scenario, way).ending
+        assert ended is not None
+        assert ended.history == ending.history

@@ -20,7 +20,6 @@ from settlesim.sim import (
     Scenario,
     Schedule,
     Step,
-    Verdict,
     explore,
     random_walk,
     replay,
@@ -290,26 +289,6 @@ def test_a_sample_looks_at_few_serial_orders(number: int, known: bool) -> None:
     taken = sample(Scenario(append_log(number), events), runs=5, seed=1)
     assert all((each.serializable is not None) is known for each in taken.endings)
     assert ("more than 2000 serial situations" in taken.note) is not known
-
-
-def test_a_sample_is_never_a_verdict_and_says_how_much_it_saw() -> None:
-    """Three walks may miss anything; the text has the counts and stays short."""
-    seen = sample(Scenario(order, ["PAY", "SHIP"], queue="fifo_group"), runs=3, seed=1)
-    assert seen.verdict is Verdict.UNDETERMINED
-    assert str(seen) == ("undetermined: 3 random walks, 1 ending met, 3 walks with the right one")
-    assert len(repr(seen)) < 200
-
-
-def test_a_sample_says_that_a_wrong_ending_was_met() -> None:
-    """It stays undetermined, being no search; but what was met is said."""
-    seen = sample(Scenario(counter(), ["INC", "INC"], queue="direct"), 50, seed=1)
-    right = sum(each.interleavings for each in seen.endings if each.fifo)
-    assert seen.verdict is Verdict.UNDETERMINED
-    assert 0 < seen.wrong == 50 - right
-    assert f"{seen.wrong} walks came to a wrong ending" in str(seen)
-    mutex = Scenario(order, ["PAY", "CANCEL"], queue="mutex")
-    assert sample(mutex, 50, seed=1).wrong
-    assert not sample(mutex.replace(criterion="serializable"), 50, seed=1).wrong
 
 
 def test_how_far_an_ending_is_judged_can_be_chosen() -> None:

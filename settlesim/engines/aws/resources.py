@@ -45,8 +45,26 @@ class AwsResources:
     _arn: str | None = field(default=None, repr=False)
 
     @classmethod
-    def from_environment(cls, **given: Any) -> AwsResources:
-        """Return what the environment names, but for what is given.
+    def from_environment(
+        cls,
+        *,
+        table: str | None = None,
+        queue_url: str | None = None,
+        dead_letter_queue_url: str | None = None,
+        scheduler_role_arn: str | None = None,
+        scheduler_group: str | None = None,
+        client: Mapping[str, Any] | None = None,
+    ) -> AwsResources:
+        """Return what the environment names; what is given here takes precedence.
+
+        Parameters
+        ----------
+        table : the name of the DynamoDB table
+        queue_url : the FIFO queue of events
+        dead_letter_queue_url : the FIFO queue for events that cannot be settled
+        scheduler_role_arn : the role as which EventBridge Scheduler sends
+        scheduler_group : the group of its schedules
+        client : arguments for ``boto3.client``, such as an ``endpoint_url``
 
         Raises
         ------
@@ -55,6 +73,14 @@ class AwsResources:
         """
         found: dict[str, Any] = {
             name: os.environ.get(variable) for name, variable in VARIABLES.items()
+        }
+        given = {
+            "table": table,
+            "queue_url": queue_url,
+            "dead_letter_queue_url": dead_letter_queue_url,
+            "scheduler_role_arn": scheduler_role_arn,
+            "scheduler_group": scheduler_group,
+            "client": client,
         }
         found |= {name: value for name, value in given.items() if value is not None}
         for name in ("table", "queue_url"):

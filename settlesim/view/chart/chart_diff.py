@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
 from settlesim.chart.diff import ChartDiff
 from settlesim.chart.edge_pairs import EdgePair, edge_groups
+from settlesim.display import DiagramOptions
 from settlesim.errors import RenderError
 from settlesim.machine.builder import machine_of
 from settlesim.machine.sketch import Arc, LabelRow, LabelText, Sketch, Vertex
@@ -32,8 +34,11 @@ _MAX_LINES: Final = 4
 
 
 @display.draw.register
+@takes_options(DiagramOptions)
 def draw_diff(
-    value: ChartDiff, target: str | os.PathLike[str] | None = None, **options: Any
+    value: ChartDiff,
+    target: str | os.PathLike[str] | None = None,
+    **options: Unpack[DiagramOptions],
 ) -> Picture:
     """Return the picture of a diff, or write it to a file as well.
 
@@ -44,16 +49,17 @@ def draw_diff(
     Parameters
     ----------
     target : a file's path, of which the suffix is the format: svg or png
-    options
-        As `settlesim.view.draw`, without `configuration` and `path`; the legend is shown and the
-        title is the diff's heading where nothing else is said.
+    format, theme, legend, title, scale, renderer, timeout, direction
+        As `settlesim.view.draw`; the legend is shown, the title is the diff's heading and the
+        direction what fits a notebook's cell where nothing else is said.
 
     Raises
     ------
     RenderError
         As `settlesim.view.draw`, and for a format that is neither svg nor png.
     """
-    chosen = Options(**{"legend": True, "title": value.heading, **options})
+    given: DiagramOptions = {"legend": True, "title": value.heading, **options}
+    chosen = Options(**given)
     wanted = chosen.wanted(target)
     merged = _Merged.of(value)
     layout = _layout(value.new, merged.sketch, chosen, turn="direction" not in options)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import nearest, takes_options
 from settlesim.chart import Chart, NodeKind, Snapshot
-from settlesim.chart.problems import nearest
+from settlesim.display import DiagramOptions, Direction, Theme
 from settlesim.errors import RenderError, shorten
 from settlesim.machine.builder import machine_of
 from settlesim.settling import Settlement
-from settlesim.view.chart.drawing import Direction, Drawing, Options
+from settlesim.view.chart.drawing import Drawing, Options
 from settlesim.view.graphviz.render import TIMEOUT
-from settlesim.view.svg.palette import Theme
 from settlesim.view.svg.picture import Picture
 
 __all__ = ["arc_ids", "draw", "draw_settlement"]
@@ -85,8 +85,11 @@ def draw(
 
 
 @display.draw.register
+@takes_options(DiagramOptions)
 def draw_settlement(
-    value: Settlement, target: str | os.PathLike[str] | None = None, **options: Any
+    value: Settlement,
+    target: str | os.PathLike[str] | None = None,
+    **options: Unpack[DiagramOptions],
 ) -> Picture:
     """Return the picture of a settlement's chart: the way it took, and where the instance is.
 
@@ -95,7 +98,8 @@ def draw_settlement(
     Parameters
     ----------
     target : as `draw`
-    options : as `draw`
+    format, theme, legend, title, scale, renderer, timeout, direction
+        As `draw`.
 
     Raises
     ------
@@ -105,9 +109,7 @@ def draw_settlement(
     if value.chart is None:
         raise RenderError("this settlement was read without its chart, and can not be drawn")
     now = value.after if value.saved else value.before
-    options.setdefault("configuration", now.configuration)
-    options.setdefault("path", value.edges)
-    return draw(value.chart, target, **options)
+    return draw(value.chart, target, configuration=now.configuration, path=value.edges, **options)
 
 
 @display.mimebundle.register

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from settlesim.chart import Chart
+from settlesim.display import Direction, Theme
 from settlesim.errors import LayoutTimeoutError, RenderError
 from settlesim.machine.builder import machine_of
 from settlesim.machine.sketch import Sketch
@@ -18,12 +19,10 @@ from settlesim.view.chart.highlights import Highlight
 from settlesim.view.chart.mermaid import mermaid_of
 from settlesim.view.graphviz.layout import Layout, layout_of
 from settlesim.view.graphviz.render import TIMEOUT, render
-from settlesim.view.svg.palette import Theme, palette_of
+from settlesim.view.svg.palette import palette_of
 from settlesim.view.svg.picture import Picture, format_of
 
-__all__ = ["Direction", "Drawing", "Options"]
-
-Direction = Literal["LR", "TB"]
+__all__ = ["Drawing", "Options"]
 
 _DIRECTIONS: Final = ("LR", "TB")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.settling_graph import SettlingEdge, SettlingGraph
 from settlesim.chart.trigger_words import trigger_words
+from settlesim.display import DiagramOptions
 from settlesim.errors import RenderError
 from settlesim.machine.sketch import Arc, Icon, LabelRow, LabelText, Rest, Sketch, Vertex
 from settlesim.view.chart.diagram import arc_ids
@@ -20,13 +22,14 @@ __all__ = ["draw_settling_graph"]
 
 
 @display.draw.register
+@takes_options(DiagramOptions)
 def draw_settling_graph(
     value: SettlingGraph,
     target: str | os.PathLike[str] | None = None,
     *,
-    configuration: Iterable[str] | None = None,
+    configuration: str | Iterable[str] | None = None,
     path: Iterable[int] | None = None,
-    **options: Any,
+    **options: Unpack[DiagramOptions],
 ) -> Picture:
     """Return the picture of a settling graph, or write it to a file as well.
 
@@ -35,7 +38,8 @@ def draw_settling_graph(
     target : as `settlesim.view.draw`
     configuration : the settled configuration that is active, its leaves
     path : the edges just taken, positions in ``graph.edges``
-    options : as `settlesim.view.draw`
+    format, theme, legend, title, scale, renderer, timeout, direction
+        As `settlesim.view.draw`.
 
     Raises
     ------

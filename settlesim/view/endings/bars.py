@@ -8,6 +8,7 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from settlesim import display
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.sim.compare import Comparison
 from settlesim.sim.explore import Exploration
@@ -16,13 +17,14 @@ from settlesim.view.endings.painter import paint_endings
 from settlesim.view.endings.rows import EndingColumn, panel_of, sample_panel, table_of, table_words
 from settlesim.view.simulation.words import conditions_words, events_words, scenario_words
 from settlesim.view.svg.card import Look
-from settlesim.view.svg.palette import Theme
 from settlesim.view.svg.picture import Picture
 
 __all__ = ["draw_comparison", "outcomes"]
 
 LIMIT: Final = 12
 """How many endings have a row of their own."""
+_INSTANCES: Final = 4
+"""How many instances have a panel, where each was explored alone."""
 
 
 @display.draw.register(Exploration)
@@ -42,6 +44,7 @@ def outcomes(
     Bars are as long as the share of interleavings that end so; on a scale of powers of ten
     where shares span more than three of them, which the picture says. Those of a sample are
     estimates, so they are rounded, and no count is shown; an ending that was not met may exist.
+    Where each instance was explored alone, the first few have a panel each.
 
     Parameters
     ----------
@@ -59,6 +62,19 @@ def outcomes(
     """
     look = Look(format, theme, title, scale)
     words = f"{events_words(value.scenario)}: {scenario_words(value.scenario)}"
+    if isinstance(value, Exploration) and value.instances:
+        shown = value.instances[:_INSTANCES]
+        panels = [panel_of(each.scenario.instances[0], each) for each in shown]
+        if len({tuple(each.words for each in panel.scenario.events) for panel in panels}) == 1:
+            panels = [panel.without_keys() for panel in panels]  # equal endings share a row
+        more = len(value.scenario.instances) - len(shown)
+        words += "; each instance alone, with the whole budget" + (
+            f", and {more} more" if more else ""
+        )
+        return _picture(panels, look, target=target, limit=limit, title=words)
+    if isinstance(value, Sample) and value.times:
+        times = ", ".join(f"{name} {each}" for name, each in value.times.items())
+        words += f"; measured with {times}"
     panel = sample_panel(words, value) if isinstance(value, Sample) else panel_of(words, value)
     return _picture([panel], look, target=target, limit=limit, title=words)
 

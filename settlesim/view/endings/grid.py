@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from settlesim import display
 from settlesim.chart.report import Verdict
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.sim.compare import GridCell, ProtectionGrid
 from settlesim.sim.scenario import Faults
@@ -23,7 +24,7 @@ from settlesim.view.simulation.words import (
     plural,
 )
 from settlesim.view.svg.card import MARGIN, WIDTH, Look, badge, new_card, title_height
-from settlesim.view.svg.palette import Palette, Theme
+from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.picture import Picture
 from settlesim.view.svg.shapes import add, circle, group, number, rectangle, stroke, text
 from settlesim.view.svg.text_fitting import cut, widest, wrapped

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from settlesim.display import Theme
 from settlesim.errors import RenderError, shorten
 from settlesim.view.fonts import text_width
 from settlesim.view.graphviz.layout import Box
 from settlesim.view.simulation.words import count_words, power_words
 from settlesim.view.svg.card import MARGIN, Look, new_card, title_height
-from settlesim.view.svg.palette import Palette, Theme
+from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.picture import Picture
 from settlesim.view.svg.shapes import add, circle, group, number, rectangle, stroke, text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from settlesim.chart.report import Verdict
@@ -88,6 +88,18 @@ class EndingColumn:
         word = "interleaving" if self.whole == 1 else "interleavings"
         return f"{least}{count_words(self.whole, digits)} {word}"
 
+    def without_keys(self) -> EndingColumn:
+        """Return a column in which it does not matter which instance has the endings."""
+        endings = tuple(
+            replace(
+                each,
+                store=tuple(("", leaves, context) for _, leaves, context in each.store),
+                effects=tuple(("", service, message) for _, service, message in each.effects),
+            )
+            for each in self.endings
+        )
+        return replace(self, endings=endings)
+
     def counted(self, cell: EndingBar, digits: int = 18) -> tuple[str, str]:
         """Return the count of a cell and its share, as far as they are known.
 
@@ -111,7 +123,9 @@ def panel_of(name: str, found: Exploration) -> EndingColumn:
 
 def sample_panel(name: str, found: Sample) -> EndingColumn:
     """Return what a sample has met."""
+    least, most = (100 * each for each in found.interval())
     doubt = "a wrong ending was met" if found.wrong else "nothing is proved"
+    doubt += f"; {least:.3g} to {most:.3g} % of such runs are wrong, at 95 % confidence"
     return EndingColumn(
         name, found.scenario, found.endings, found.runs, 0, found.verdict, False, found.note, doubt
     )
@@ -158,11 +172,11 @@ def table_of(panels: Sequence[EndingColumn], limit: int) -> EndingTable:
     found: dict[Any, list[Ending | None]] = {}
     for column, panel in enumerate(panels):
         for each in panel.endings:
-            lying = tuple((key, leaves, encode(context)) for key, leaves, context in each.store)
+            lying = tuple((key, leaves, encode(fields)) for key, leaves, fields in each.rests)
             identity = (lying, each.effects, each.dead, each.excluded)
             found.setdefault(identity, [None] * len(panels))[column] = each
     ordered = sorted(found.values(), key=lambda row: _rank(row, panels))
-    events = [each.event for each in panels[0].scenario.messages] if panels else []
+    events = [each.words for each in panels[0].scenario.messages] if panels else []
     # all of them are named, also those beyond the limit: a name does not depend on it
     names = labels_of([_some(row) for row in ordered], events)
     decades = _decades(ordered, panels)

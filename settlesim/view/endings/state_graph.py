@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import graphviz
 
 from settlesim.chart.strict_json import encode
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.machine.labels import FONT, plain_label
 from settlesim.sim.explore import Exploration
@@ -34,7 +35,7 @@ from settlesim.view.simulation.key import (
 )
 from settlesim.view.simulation.words import Label, events_words, labels_of, plural, scenario_words
 from settlesim.view.svg.card import MARGIN, Look, new_card, title_height
-from settlesim.view.svg.palette import Palette, Theme
+from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.picture import Picture
 from settlesim.view.svg.shapes import add, circle, curve, group, number, polygon, stroke
 from settlesim.view.svg.shapes import text as write
@@ -166,7 +167,7 @@ def _search(value: Exploration) -> _Graph:
         if played.ending is not None:
             found.endings[at] = played.ending
             found.right[at] = value.allowed(played.ending) is True
-    events = [each.event for each in value.scenario.messages]
+    events = [each.words for each in value.scenario.messages]
     _name(found, events)
     found.outlooks = _outlooks(found)
     return found
@@ -217,7 +218,7 @@ def _step_words(found: _Graph, source: int, step: Step, dest: int) -> str:
         now = [each for each in after.store if was.get(each.key) != each.configuration]
         words = ", ".join(" + ".join(each.configuration) for each in now)
         return f"{step.name} {words}".rstrip()
-    if step.kind is Kind.CALL and len(after.effects) > len(before.effects):
+    if step.kind in {Kind.CALL, Kind.EFFECT} and len(after.effects) > len(before.effects):
         return f"{step.name} {after.effects[-1][1]}"
     return step.name
 

@@ -24,6 +24,7 @@ __all__ = ["paint_strip"]
 
 _SIZE: Final = 11.0
 _WORDS: Final = {
+    Kind.EFFECT: "effect",
     Kind.DELAY: "delay passed",
     Kind.CRASH: "crash",
     Kind.CONFLICT: "save refused",
@@ -32,7 +33,7 @@ _WORDS: Final = {
     Kind.GIVE_BACK: "given back",
     Kind.TIMEOUT: "out of time",
 }
-_HARMLESS: Final = frozenset({Kind.SKIP, Kind.DELAY})
+_HARMLESS: Final = frozenset({Kind.SKIP, Kind.DELAY, Kind.EFFECT})
 
 
 class _Painter:

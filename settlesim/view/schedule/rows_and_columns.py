@@ -31,6 +31,7 @@ _NARROW: Final = 36.0
 _WIDE: Final = 78.0
 
 _NOTED: Final = {
+    Kind.EFFECT,
     Kind.DELAY,
     Kind.CRASH,
     Kind.CONFLICT,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from settlesim import display
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.sim.replays import Replay
 from settlesim.sim.terms import Frame, Kind, Step
@@ -16,7 +17,6 @@ from settlesim.view.schedule.strips import draw_strips
 from settlesim.view.simulation.judgement import sort_of
 from settlesim.view.simulation.words import scenario_words
 from settlesim.view.svg.card import Look
-from settlesim.view.svg.palette import Theme
 from settlesim.view.svg.picture import Picture
 
 __all__ = ["lanes", "side_by_side"]
@@ -137,6 +137,7 @@ _IMPOSSIBLE: Final = {
     Kind.RECEIVE: "{} can not be received yet",
     Kind.LOAD: "the handler of {} can not load here",
     Kind.CALL: "no service of {} can be done here",
+    Kind.EFFECT: "no service of {} can have its effect here",
     Kind.DELAY: "no delay of {} can pass here",
     Kind.TIMEOUT: "no service of {} can run out of time here",
     Kind.FAIL: "no service of {} can fail here",

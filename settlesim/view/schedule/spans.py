@@ -28,6 +28,8 @@ HARMLESS = frozenset({"head-of-line blocking"})
 """Anomalies that make nothing wrong: the price of order. They have no flag."""
 _LOSING = {None, Kind.CRASH}
 _COMPLETING = {Kind.CALL, Kind.DELAY}
+_KEEPING = {None, Kind.EFFECT, Kind.EXPIRE, Kind.DUPLICATE}
+"""Steps after which the services of a handler run as before."""
 _SAVING = {Kind.SAVE, Kind.SKIP, Kind.CONFLICT}
 
 
@@ -197,7 +199,7 @@ def _calls(
     own = frame.step is not None and frame.step.handler == (work.message, work.delivery)
     kind = frame.step.kind if own and frame.step is not None else None
     if before is not None and before.service is not None:
-        ended = now is None or kind not in {None, Kind.EXPIRE, Kind.DUPLICATE}
+        ended = now is None or kind not in _KEEPING
         how: Literal["done", "failed", "lost", "running"] = "running"
         if ended:
             how = "done" if kind in _COMPLETING else "lost" if kind in _LOSING else "failed"

@@ -25,6 +25,7 @@ _KINDS: Final = {
     Kind.RECEIVE: "receive",
     Kind.LOAD: "load",
     Kind.CALL: "service done",
+    Kind.EFFECT: "effect of a service that is not back yet",
     Kind.DELAY: "delay passed",
     Kind.FAIL: "service failed",
     Kind.TIMEOUT: "service out of time",

@@ -197,7 +197,7 @@ def anomaly_words(anomalies: Iterable[str]) -> str:
 
 def events_words(scenario: Scenario) -> str:
     """Name the events in arrival order; of many the first."""
-    events = [each.event for each in scenario.events]
+    events = [each.words for each in scenario.events]
     more = f" and {len(events) - 6} more" if len(events) > 6 else ""
     return ", ".join(events[:6]) + more
 
@@ -286,8 +286,7 @@ def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Lab
 
 def _rest(ending: Ending) -> str:
     parts = [
-        (key, rest_words((leaves, context), ending.telling))
-        for key, leaves, context in ending.store
+        (key, rest_words((leaves, fields), ending.telling)) for key, leaves, fields in ending.rests
     ]
     several = len(parts) > 1
     words = (f"{key}: {rest}" if several else rest for key, rest in parts)

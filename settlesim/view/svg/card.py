@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.machine.sketch import xml_text
 from settlesim.view.fonts import FAMILY
 from settlesim.view.graphviz.layout import Box, Point
-from settlesim.view.svg.palette import Palette, Theme, palette_of
+from settlesim.view.svg.palette import Palette, palette_of
 from settlesim.view.svg.picture import Picture, format_of
 from settlesim.view.svg.shapes import SIGNS, add, circle, number, rectangle, serialise, text
 from settlesim.view.svg.text_fitting import wrapped

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
+from settlesim.display import Theme
 from settlesim.errors import RenderError
 from settlesim.machine.labels import Colours
 
-__all__ = ["PALETTES", "Palette", "Theme", "contrast", "palette_of"]
-
-Theme = Literal["light", "dark"]
+__all__ = ["PALETTES", "Palette", "contrast", "palette_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from settlesim.chart import Chart
+from settlesim.display import Direction
 from settlesim.machine.builder import machine_of
 from settlesim.machine.sketch import Sketch
 from settlesim.view.chart.description import alternative
-from settlesim.view.chart.drawing import Direction, Drawing, Options
+from settlesim.view.chart.drawing import Drawing, Options
 from settlesim.view.chart.highlights import Highlight, paint_halo, paint_now
 from settlesim.view.chart.painter import paint
 from settlesim.view.fonts import FAMILY

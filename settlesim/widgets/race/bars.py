@@ -74,7 +74,7 @@ def bars_part(state: State) -> dict[str, Any] | None:
     if exploration is None:
         return None
     endings = in_order(exploration)
-    events = [each.event for each in exploration.scenario.messages]
+    events = [each.words for each in exploration.scenario.messages]
     labels = labels_of(endings, events)
     return {
         "verdict": _verdict(exploration),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import thaw
+from settlesim.display import Direction
 from settlesim.errors import RenderError, SettlesimError
 from settlesim.sim import (
     DISCIPLINES,
@@ -19,7 +20,6 @@ from settlesim.sim import (
     Scenario,
     Step,
 )
-from settlesim.view.chart.drawing import Direction
 from settlesim.view.simulation.words import events_words, scenario_words
 from settlesim.widgets.base.live_svg import live_picture
 from settlesim.widgets.race.walk import Way

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from keyword import iskeyword
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.strict_json import JSONValue
@@ -15,6 +15,9 @@ from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Scenario
 __all__ = [
     "FAULT_WORDS",
     "Choices",
+    "LabChanges",
+    "LabChoices",
+    "QueueLabOptions",
     "code_of",
     "events_of",
     "options_of",
@@ -35,6 +38,33 @@ _CRITERIA: Final = {
     "serializable": "as one after another, in any order",
 }
 MOST_EVENTS: Final = 12
+
+
+class LabChoices(TypedDict, total=False):
+    """How events are handled, as `Scenario` takes it."""
+
+    keys: int
+    workers: int
+    queue: str
+    protections: Iterable[str]
+    faults: Mapping[str, int]
+    max_receives: int | None
+    criterion: str
+    start: str | None
+
+
+class QueueLabOptions(LabChoices, total=False):
+    """The options of a queue lab."""
+
+    data: Mapping[str, JSONValue] | None
+    results: Mapping[str, JSONValue] | None
+    limit: int
+
+
+class LabChanges(LabChoices, total=False):
+    """What can be chosen in a queue lab."""
+
+    events: Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +242,12 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
     start : the name of the node that the scenario starts at
     """
     several = len(scenario.instances) > 1 or any(each.data is not None for each in scenario.events)
-    events: list[Any] = [each.event for each in scenario.events]
+    events: list[Any] = [None if each.starts else each.event for each in scenario.events]
     if several:
         events = [
-            tuple(each) if each.data is not None else (each.key, each.event)
+            tuple(each)
+            if each.data is not None
+            else (each.key, None if each.starts else each.event)
             for each in scenario.events
         ]
     name = scenario.chart.name

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
+from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue, freeze_object, thaw
 from settlesim.errors import RenderError, SettlesimError, SimulationError, shorten
@@ -17,6 +18,9 @@ from settlesim.widgets.race.bars import bars_part, picked, search_part, themed
 from settlesim.widgets.race.queue_lab_choices import (
     MOST_EVENTS,
     Choices,
+    LabChanges,
+    LabChoices,
+    QueueLabOptions,
     changed,
     code_of,
     events_of,
@@ -48,9 +52,8 @@ class QueueLab(Panel):
     data : of the events, by name
     results : what services return, by name; no such service is run
     limit : how many states are looked at
-    choices
-        To begin with: ``workers``, ``queue``, ``protections``, ``faults``, ``keys``, ``start``,
-        ``max_receives``, ``criterion``, as `Scenario` takes them.
+    workers, queue, protections, faults, keys, start, max_receives, criterion
+        What is chosen to begin with, as `Scenario` takes it.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class QueueLab(Panel):
     styles = ("race.css", "queue_lab.css")
     part_names = ("options", "choices", "problems", "search", "bars", "code", "way")
 
+    @takes_options(LabChoices)
     def __init__(
         self,
         chart: Chart,
@@ -85,7 +89,7 @@ class QueueLab(Panel):
         data: Mapping[str, JSONValue] | None = None,
         results: Mapping[str, JSONValue] | None = None,
         limit: int = LIMIT,
-        **choices: Any,
+        **choices: Unpack[LabChoices],
     ) -> None:
         if not isinstance(chart, Chart):
             raise TypeError(f"queue_lab({shorten(chart, 40)}): a Chart is needed")
@@ -107,17 +111,16 @@ class QueueLab(Panel):
 
     # --- choosing -------------------------------------------------------------------------
 
-    def choose(self, **choices: Any) -> None:
-        """Change some of the choices; of the faults those that are named.
+    @takes_options(LabChanges)
+    def choose(self, **choices: Unpack[LabChanges]) -> None:
+        """Change some of the choices; what makes no sense is shown, and not raised.
 
         Parameters
         ----------
-        choices : as the constructor takes them, and ``events``
-
-        Raises
-        ------
-        SimulationError
-            There is no such choice. What makes no sense is shown, and not raised.
+        events : in the order of their arrival
+        faults : budgets by name; those that are not named stay
+        workers, queue, protections, keys, start, max_receives, criterion
+            As `Scenario` takes them.
         """
         self.choices = changed(self.choices, **choices)
         self._chosen()
@@ -163,8 +166,24 @@ class QueueLab(Panel):
         self.search.wait()
         return self.search.state.exploration
 
-    def race(self, path: Schedule | str = "", **options: Any) -> RacePanel:
-        """Return a panel to play with what is chosen; the options are those of `RacePanel`.
+    def race(
+        self,
+        path: Schedule | str = "",
+        *,
+        at: int | None = None,
+        charts: bool = True,
+        limit: int = LIMIT,
+        seed: int = 1,
+    ) -> RacePanel:
+        """Return a panel to play with what is chosen.
+
+        Parameters
+        ----------
+        path : steps to begin with, as `replay` takes them
+        at : how many of them are shown; None for all
+        charts : whether the chart is shown
+        limit : how many states are looked at to find the endings
+        seed : of the steps that chance takes
 
         Raises
         ------
@@ -176,7 +195,7 @@ class QueueLab(Panel):
             raise SimulationError(
                 where="choices", reason=self._senseless() or str(self.search.state.error or "")
             )
-        return RacePanel(found, path=path, **options)
+        return RacePanel(found, path=path, at=at, charts=charts, limit=limit, seed=seed)
 
     @property
     def widget(self) -> Any:
@@ -305,9 +324,17 @@ def thaw_choices(choices: Choices) -> dict[str, Any]:
     return found
 
 
-def queue_lab(chart: Chart, events: Sequence[str] | None = None, **options: Any) -> QueueLab:
+@takes_options(QueueLabOptions)
+def queue_lab(
+    chart: Chart, events: Sequence[str] | None = None, **options: Unpack[QueueLabOptions]
+) -> QueueLab:
     """Return a lab in which everything about a queue can be tried with a chart.
 
-    The options are those of `QueueLab`.
+    Parameters
+    ----------
+    chart, events, data, results, limit
+        As `QueueLab`.
+    workers, queue, protections, faults, keys, start, max_receives, criterion
+        What is chosen to begin with, as `Scenario` takes it.
     """
     return QueueLab(chart, events, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from settlesim import Snapshot
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import freeze_object
+from settlesim.display import Direction, Theme
 from settlesim.errors import RenderError
 from settlesim.gallery import CHARTS, count, donut, order
 from settlesim.view import Picture
@@ -34,7 +36,7 @@ def ids_of(chart: Chart, *names: str) -> list[str]:
 
 @pytest.mark.parametrize("chart", CHARTS.values(), ids=str)
 @pytest.mark.parametrize("direction", ["LR", "TB"])
-def test_every_node_and_transition_has_its_id(chart: Chart, direction: str) -> None:
+def test_every_node_and_transition_has_its_id(chart: Chart, direction: Direction) -> None:
     """Nodes are n0, n1 in document order; transitions e0, e1 as in chart.edges."""
     found = by_id(chart.draw(direction=direction).svg)
     expected = {f"n{index}" for index in range(len(chart.states))}
@@ -115,7 +117,7 @@ def places(svg: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_places_stay_the_same_between_configurations(everything: Chart, theme: str) -> None:
+def test_places_stay_the_same_between_configurations(everything: Chart, theme: Theme) -> None:
     """What is active changes no size: pictures of one chart lie upon each other."""
     plain = places(everything.draw().svg)
     for name in ("idle", "both", "refused", "over"):
@@ -152,7 +154,7 @@ def test_signs_do_not_need_colour(everything: Chart) -> None:
 def test_legend_lists_only_what_occurs(everything: Chart) -> None:
     """Each entry has a counterpart in the chart."""
 
-    def listed(chart: Chart, **options: object) -> set[str]:
+    def listed(chart: Chart, **options: Any) -> set[str]:
         root = ET.fromstring(chart.draw(legend=True, **options).svg)
         classes = [each.get("class", "").split() for each in root.iter(f"{SVG}g")]
         return {words[1] for words in classes if words[:1] == ["entry"]}
@@ -309,7 +311,7 @@ def test_scale_is_pixels_per_unit() -> None:
         ({"format": "jpeg"}, "unknown format 'jpeg'"),
     ],
 )
-def test_wrong_option_says_what_is_possible(options: dict[str, object], message: str) -> None:
+def test_wrong_option_says_what_is_possible(options: dict[str, Any], message: str) -> None:
     """Every option is checked before anything is drawn."""
     with pytest.raises(RenderError) as caught:
         count.draw(**options)

@@ -6,6 +6,7 @@ import pytest
 
 from settlesim import Settling
 from settlesim.chart import Chart
+from settlesim.display import Direction
 from tests.view.chart.test_diagram import by_id, with_class
 
 
@@ -51,7 +52,7 @@ def words(svg: str, id_: str) -> list[str]:
 
 @pytest.mark.parametrize("direction", ["LR", "TB"])
 def test_a_history_state_is_an_h_with_an_arrow_to_its_default(
-    player: Chart, direction: str
+    player: Chart, direction: Direction
 ) -> None:
     """Deep ones have an asterisk; none of them is a place where an instance passes."""
     svg = player.draw(direction=direction).svg

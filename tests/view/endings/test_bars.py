@@ -20,6 +20,7 @@ from settlesim.sim import (
     Ending,
     Exploration,
     Faults,
+    Scenario,
     compare,
     explore,
     replay,
@@ -397,3 +398,36 @@ def test_a_sample_shows_itself_like_an_exploration() -> None:
 def test_estimated_share_is_rounded(part: int, whole: int, words: str) -> None:
     """Nearly all is not all."""
     assert about_words(part, whole) == words
+
+
+# --- instances one after another ------------------------------------------------------------
+
+
+def test_instances_that_were_explored_alone_have_a_panel_each() -> None:
+    """The first four; those that end alike share a row, and the title says how it was done."""
+    orders = Scenario(order, ["PAY", "SHIP"], keys=5, queue="fifo_group")
+    picture = outcomes(explore(orders, by_instance=True))
+    words = words_of(picture)
+    assert "each instance alone, with the whole budget, and 1 more" in picture.alt
+    for key in ("order-1", "order-2", "order-3", "order-4"):
+        assert key in words
+    assert "order-5" not in words
+    assert "never" not in words
+
+
+def test_endings_that_differ_by_what_is_remembered_have_a_row_each() -> None:
+    """Each says what the history state remembers."""
+    inside = [
+        {"name": "back", "history": "deep"},
+        {"name": "slow", "tags": ["settled"]},
+        {"name": "fast", "tags": ["settled"]},
+    ]
+    chart = Chart(
+        [{"name": "on", "children": inside}, {"name": "off", "tags": ["settled"]}],
+        [["FASTER", "on", "on.fast"], ["OFF", "on", "off"], ["ON", "off", "on.back"]],
+        "on.slow",
+        semantics="scxml",
+    )
+    words = words_of(outcomes(explore(Scenario(chart, ["FASTER", "OFF"], queue="mutex"))))
+    assert "history on.back=on.fast" in words
+    assert "history on.back=on.slow" in words

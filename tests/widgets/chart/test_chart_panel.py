@@ -69,7 +69,7 @@ def test_an_event_that_is_not_accepted_is_refused_unless_it_is_sent_on_purpose()
     panel = order.panel()
     press(panel, "send", event="SHIP")
     assert isinstance(panel.errors[0], InvalidValueError)
-    assert panel.settlements == ()
+    assert list(panel.settlements) == []
     press(panel, "send", event="SHIP", forced=True)
     assert panel.settlements[-1].outcome.name == "IGNORED"
     assert told(panel)[-1] == "nothing takes it in new, which takes PAY, CANCEL"
