@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-__all__ = ["joined", "primes_for"]
+__all__ = ["from_remainders", "primes_for"]
 
 _LARGEST = (1 << 31) - 1  # sums of two remainders have 32 bits, products have 62
 _BASES = (2, 3, 5, 7)  # enough below 3,215,031,751 (Jaeschke 1993)
@@ -49,12 +49,12 @@ def _is_prime(number: int) -> bool:
     return True
 
 
-def joined(remainders: Iterable[int], primes: Sequence[int]) -> int:
+def from_remainders(remainders: Iterable[int], primes: Sequence[int]) -> int:
     """Return the least number, 0 or more, that has these remainders.
 
     Examples
     --------
-    >>> joined([2, 3], [5, 7])
+    >>> from_remainders([2, 3], [5, 7])
     17
     """
     product = math.prod(primes)

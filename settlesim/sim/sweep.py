@@ -35,7 +35,7 @@ import numpy as np
 from settlesim.progress import Reporter
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.ranks import LongerProgramError, Ranks
-from settlesim.sim.residues import joined, primes_for
+from settlesim.sim.residues import from_remainders, primes_for
 from settlesim.sim.search import INTERRUPTED
 from settlesim.sim.search_result import SearchResult
 from settlesim.sim.sweep_kernels import (
@@ -313,8 +313,8 @@ class _Sweep:
         totals = {}
         for outcome, sums in self._sums.items():
             counts = sums.tolist()
-            part = joined([whole * each for each in counts[first:]], self._chances)
-            totals[outcome] = joined(counts[:first], self._ways), Fraction(part, whole)
+            part = from_remainders([whole * each for each in counts[first:]], self._chances)
+            totals[outcome] = from_remainders(counts[:first], self._ways), Fraction(part, whole)
         counters = self._pool.counters
         return SearchResult(
             states=int(counters[Counters.STATES]),

@@ -16,7 +16,7 @@ from settlesim.sim import DISCIPLINES, MONITORS, PROTECTIONS, Scenario, explore
 from settlesim.sim.model import Model
 from settlesim.sim.moves import PoisonError
 from settlesim.sim.ranks import NoRankError, Ranks
-from settlesim.sim.residues import joined, primes_for
+from settlesim.sim.residues import from_remainders, primes_for
 from settlesim.sim.search_choice import search_endings, why_not_swept
 from settlesim.sim.search_result import SearchResult
 from tests.sim.charts import patient, starting
@@ -227,7 +227,7 @@ def test_remainders_give_the_number_back() -> None:
     for bits in (1, 31, 62, 200):
         number = (1 << bits) - 1
         primes = primes_for(bits)
-        assert joined([number % prime for prime in primes], primes) == number
+        assert from_remainders([number % prime for prime in primes], primes) == number
 
 
 def test_primes_are_prime() -> None:
