@@ -27,8 +27,8 @@ from typing import TypeVar
 from settlesim.gallery import append_log, order
 from settlesim.progress import Reporter
 from settlesim.sim import Scenario, explore, predict, protection_grid
-from settlesim.sim.export import to_promela
 from settlesim.sim.model import Model
+from settlesim.sim.promela import to_promela
 from settlesim.sim.search import count, search
 from settlesim.sim.search_choice import search_endings, why_not_swept
 from settlesim.sim.search_result import SearchResult

@@ -60,8 +60,8 @@ class _Document:
 
     def chart(self) -> Chart:
         """Return the chart of the document."""
-        transitions: list[dict[str, Any]] = []
-        root = self._state(self._root, "root", transitions)
+        transitions: list[Any] = []
+        root: Any = self._state(self._root, "root", transitions)
         return Chart([root], transitions, "root", semantics="scxml")
 
     def _state(

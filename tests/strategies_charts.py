@@ -396,7 +396,7 @@ def _noting(draw: st.DrawFn, targets: list[dict[str, Any]]) -> None:
 def flat_charts(draw: st.DrawFn) -> Chart:
     """Flat charts of nothing but events and guards that look at nothing: no assigns."""
     names = [f"s_{index}" for index in range(draw(st.integers(1, 4)))]
-    transitions = draw(
+    transitions: list[Any] = draw(
         st.lists(
             st.fixed_dictionaries(
                 {

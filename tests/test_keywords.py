@@ -48,7 +48,35 @@ OWN = {"show"}
 HEAD = """\
 # mypy: disable-error-code="func-returns-value,unused-coroutine,no-untyped-call"
 from typing import Any
+from settlesim import Chart
 """
+
+
+RIGHT_CHARTS = [
+    'Chart(["a", {"name": "b", "tags": ["settled"]}], [["GO", "a", "b"]], "a")',
+    'Chart([{"name": "a", "tags": "settled", "after": {10: "b", 2.5: None}}], (), "a")',
+    'Chart([{"name": "a", "children": ["x", {"name": "y", "final": True}], "initial": "x"}])',
+    'Chart([{"name": "a", "invoke": {"src": "work", "on_done": [{"dest": "b", "unless": "no"}]}}])',
+    'Chart([{"name": "a", "invoke": {"src": "work", "retry": {"attempts": 3, "jitter": 0.5}}}])',
+    'Chart(["a"], [{"trigger": "GO", "source": "a", "dest": None, "assign": ["count"]}], "a")',
+    'Chart(["a"], [{"source": ["a"], "dest": "=", "conditions": print, "internal": False}], "a")',
+    'Chart(["a"]).replace(states=[{"name": "a", "on_enter": "note"}])',
+]
+WRONG_CHARTS = [
+    'Chart([{"name": "a", "tag": ["settled"]}])',
+    'Chart([{"tags": ["settled"]}])',
+    'Chart([{"name": "a", "children": [{"name": "x", "finial": True}]}])',
+    'Chart([{"name": "a", "invoke": {"src": "work", "ondone": "b"}}])',
+    'Chart([{"name": "a", "invoke": {"src": "work", "retry": {"attemps": 3}}}])',
+    'Chart([{"name": "a", "invoke": {"src": "work", "on_done": {"target": "b"}}}])',
+    'Chart([{"name": "a", "after": {10: {"dset": "b"}}}])',
+    'Chart([{"name": "a", "always": {"dest": "b", "guard": "ok"}}])',
+    'Chart([{"name": "a", "history": "shalow"}])',
+    'Chart(["a"], [{"event": "GO", "source": "a", "dest": "a"}])',
+    'Chart(["a"], [{"trigger": "GO", "source": "a"}])',
+    'Chart(["a"], [{"trigger": "GO", "source": "a", "dest": "a", "action": "count"}])',
+    'Chart(["a"]).replace(transitions=[{"trigger": "GO", "from": "a", "dest": "a"}])',
+]
 
 
 @dataclass(frozen=True)
@@ -149,9 +177,12 @@ def test_mypy_knows_every_keyword_of_the_public_api(tmp_path: Path) -> None:
             lines.append(call.source(*(each for each in call.keywords if each != keyword),
                                      misspelt(keyword)))  # fmt: skip
             wrong[len(lines)] = f"{call.name}({misspelt(keyword)}=...)"
+    charts = [*RIGHT_CHARTS, *WRONG_CHARTS]
+    literals = dict(enumerate(charts, len(lines) + 1))
     path = tmp_path / "calls.py"
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join([*lines, *charts]))
     errors = mypy_errors(path)
+    assert [each for line, each in literals.items() if line in errors] == WRONG_CHARTS
     assert {call.name: errors[line] for line, call in right.items() if line in errors} == {}
     refused = re.compile("Unexpected keyword argument|No overload variant")
     accepted = [name for line, name in wrong.items() if not refused.search(errors.get(line, ""))]

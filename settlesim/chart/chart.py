@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ from settlesim.chart.heading import (
     read_version,
 )
 from settlesim.chart.migration import Migration, check_steps
+from settlesim.chart.notation import StatesNotation, TransitionNotation
 from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
 from settlesim.chart.strict_json import FrozenDict
@@ -68,7 +70,8 @@ class Chart:
     Parameters
     ----------
     states
-        What a ``GraphMachine`` of `transitions` accepts: names, dicts, enum members, with
+        What a ``GraphMachine`` of `transitions` accepts: names, enum members, dicts (the keys
+        are those of `settlesim.chart.notation.StateDict`), with
         ``children``, ``parallel``, ``initial``, ``final``, ``on_enter``, ``on_exit``; and
         per state ``tags``, ``invoke``, ``after``, ``always`` and ``on_done``.
     transitions
@@ -164,9 +167,9 @@ class Chart:
 
     def __init__(
         self,
-        states: object,
-        transitions: object = (),
-        initial: object = None,
+        states: StatesNotation,
+        transitions: Sequence[TransitionNotation] | None = (),
+        initial: str | enum.Enum | Sequence[str | enum.Enum] | None = None,
         *,
         name: str = "chart",
         context: Mapping[str, Any] | None = None,
@@ -306,9 +309,9 @@ class Chart:
     def replace(
         self,
         *,
-        states: object = None,
-        transitions: object = None,
-        initial: object = None,
+        states: StatesNotation | None = None,
+        transitions: Sequence[TransitionNotation] | None = None,
+        initial: str | enum.Enum | Sequence[str | enum.Enum] | None = None,
         name: str | None = None,
         context: Mapping[str, Any] | None = None,
         version: int | None = None,
@@ -398,7 +401,8 @@ class Chart:
                 found.append(own)
             return found
 
-        return self.replace(states=marked(self.to_dict()["states"], ""))
+        changed: list[Any] = marked(self.to_dict()["states"], "")
+        return self.replace(states=changed)
 
     def require(self, *wanted: str) -> None:
         """Refuse to run while functions of the wanted roles are not bound.

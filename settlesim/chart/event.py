@@ -7,9 +7,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from settlesim.argument_checks import nearest
 from settlesim.chart.definition import ANY_EVENT, RESERVED_PREFIXES, TransitionKind
 from settlesim.chart.strict_json import JSONValue, freeze
-from settlesim.errors import InvalidEventError, InvalidValueError
+from settlesim.errors import InvalidEventError, InvalidValueError, shorten
 
 __all__ = [
     "MAX_NAME_LENGTH",
@@ -21,6 +22,7 @@ __all__ = [
     "has_transition",
     "matches",
     "name_flaw",
+    "unknown_event",
 ]
 
 if TYPE_CHECKING:
@@ -115,6 +117,27 @@ def has_transition(chart: Chart, event: str) -> bool:
     if event in names or chart.semantics == "transitions":
         return event in names
     return any(matches(event, name) for name in names)
+
+
+def unknown_event(chart: Chart, event: str) -> str | None:
+    """Say that no transition of the chart is for an event; None where one is.
+
+    Returns
+    -------
+    sentence : with the event that looks most like it, or with all of them
+
+    Examples
+    --------
+    >>> from settlesim.gallery import order
+    >>> unknown_event(order, "CANCLE")
+    "chart 'order' has no transition for 'CANCLE'; did you mean 'CANCEL'?"
+    """
+    if has_transition(chart, event):
+        return None
+    known = external_events(chart)
+    close = nearest(event, known)
+    hint = f"did you mean {close!r}?" if close else f"it has {', '.join(map(shorten, known))}."
+    return f"chart {shorten(chart.name)} has no transition for {shorten(event)}; {hint}"
 
 
 def matches(event: str, descriptor: str) -> bool:

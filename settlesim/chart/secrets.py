@@ -9,7 +9,7 @@ from typing import Any, Final
 from settlesim.chart.snapshot import Snapshot
 from settlesim.chart.strict_json import freeze_object
 
-__all__ = ["HIDDEN", "hide", "hide_in_snapshot"]
+__all__ = ["HIDDEN", "hidden_error", "hide", "hide_in_snapshot"]
 
 HIDDEN: Final = "***"
 """What is shown instead of a secret value."""
@@ -37,3 +37,15 @@ def hide_in_snapshot(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
     if not names:
         return snapshot
     return replace(snapshot, context=freeze_object(hide(snapshot.context, names), where="context"))
+
+
+def hidden_error(error: BaseException) -> Exception:
+    """Return an error of the same kind with its message hidden, which may hold a secret value.
+
+    Examples
+    --------
+    >>> hidden_error(ValueError("no card 42"))
+    ValueError('***')
+    """
+    found: Exception = type(type(error).__name__, (Exception,), {})(HIDDEN)
+    return found

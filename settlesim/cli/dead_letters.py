@@ -9,6 +9,7 @@ import click
 from settlesim.cli.charts import CHART_HELP, complete_chart, find_chart
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import command_line
+from settlesim.cli.secrets import StoreSecrets
 from settlesim.cli.store_options import (
     JSON_HELP,
     ago,
@@ -34,23 +35,31 @@ __all__ = ["dead_letters", "redrive", "resume_command"]
     help="""Show the events that could not be settled, with the last error and how often each was
     tried.
 
+    The data of events is in the JSON only, without the fields that the chart names as secret.
+    Before the chart has saved an instance the store does not know it: then --chart names it, or
+    no data is shown.
+
     \b
     Exit status: 0; 1 where there is no such queue or the store is
     damaged; 2 where there is no such file.""",
 )
 @store_option(exists=True, queues=True)
 @queue_option
+@click.option("--chart", metavar="CHART", help="The chart, which says what is secret.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def dead_letters(path: str, queue: str | None, as_json: bool) -> None:
+def dead_letters(path: str, queue: str | None, chart: str | None, as_json: bool) -> None:
     """Show the dead letters."""
-    from settlesim.chart.strict_json import thaw
     from settlesim.cli.text import json_page, plain, table
 
     with queue_store(path) as store:
         found = _letters(store, queue)
         now = store.now()
+        secrets = StoreSecrets(store, None if chart is None else find_chart(chart).chart)
     if as_json:
-        click.echo(json_page([thaw(each.to_dict()) for each in found]))
+        click.echo(json_page([secrets.letter(each) for each in found]))
+        for name in sorted({each.queue for each in found if not secrets.knows(each.queue)}):
+            text = f"No chart {plain(name)} has saved an instance: the data of its events is hidden"
+            click.echo(f"{text}; --chart names the chart.", err=True)
         return
     if not found:
         click.echo("There are no dead letters.")

@@ -6,12 +6,14 @@ import click
 
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import command_line
+from settlesim.cli.secrets import StoreSecrets
 from settlesim.cli.store_options import JSON_HELP, store_option
 
-__all__ = ["find"]
+__all__ = ["find_command"]
 
 
 @click.command(
+    "find",
     cls=Command,
     short_help="Find instances by chart, version and state.",
     help="""Find the instances of a store that fit all that is given, a page at a time, sorted by
@@ -40,7 +42,7 @@ __all__ = ["find"]
 )
 @click.option("--after", metavar="KEY", help="Go on after this key, the last of the page before.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def find(
+def find_command(
     *,
     path: str,
     chart: str | None,
@@ -55,8 +57,9 @@ def find(
     from settlesim.store import open_store
 
     with open_store(path) as store:
+        secrets = StoreSecrets(store)
         more = store.find(chart=chart, state=state, version=version, after=after, limit=limit + 1)
-    found = more[:limit]
+    found = [secrets.instance(each) for each in more[:limit]]
     last = found[-1].key if len(more) > limit else None
     if as_json:
         click.echo(json_page({"instances": [each.to_dict() for each in found], "after": last}))

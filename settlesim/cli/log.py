@@ -12,6 +12,7 @@ import click
 
 from settlesim.cli.command_group import Command
 from settlesim.cli.output import command_line
+from settlesim.cli.secrets import StoreSecrets
 from settlesim.cli.store_options import JSON_HELP, ago, store_option
 
 if TYPE_CHECKING:
@@ -73,13 +74,15 @@ def log(*, path: str, since: int, limit: int, follow: bool, interval: float, as_
         if follow:
             with contextlib.suppress(KeyboardInterrupt):
                 for past in _coming(store, since, interval):
-                    click.echo(_line(past, store.now(), as_json=as_json))
+                    click.echo(_line(past, store, as_json=as_json))
             return
+        secrets = StoreSecrets(store)
         found = store.settlements_since(since, limit=limit)
         now = store.now()
     cursor = found[-1].number if found else since
     if as_json:
-        click.echo(json_page({"settlements": [each.to_dict() for each in found], "cursor": cursor}))
+        shown = [secrets.settlement(each) for each in found]
+        click.echo(json_page({"settlements": shown, "cursor": cursor}))
         return
     click.echo("\n".join(_table(found, now)) if found else "There is no settlement.")
     again = command_line("log", f"--store={path}", f"--since={cursor}")
@@ -119,10 +122,10 @@ def _row(past: PastSettlement, now: float) -> tuple[str, ...]:
     )
 
 
-def _line(past: PastSettlement, now: float, *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(past.to_dict(), ensure_ascii=False)
-    return "  ".join(_row(past, now)[:-1])
+def _line(past: PastSettlement, store: SqliteStore | TinyStore, *, as_json: bool) -> str:
+    if as_json:  # the charts are asked for each time: a new one may have come
+        return json.dumps(StoreSecrets(store).settlement(past), ensure_ascii=False)
+    return "  ".join(_row(past, store.now())[:-1])
 
 
 def _table(found: Sequence[PastSettlement], now: float) -> list[str]:

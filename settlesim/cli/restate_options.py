@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,16 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from settlesim.chart import Chart
-from settlesim.cli.command_group import Failure
 from settlesim.cli.worker_options import WorkerSettings
-from settlesim.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from settlesim.cli.work import Counted
+    from settlesim.engines.restate import RestateEngine
 
-__all__ = ["RestateSettings", "restate_options"]
+__all__ = ["RESTATE_START", "RestateSettings", "install_sdk_signal_handlers", "restate_options"]
 
-_START: Final = """\
+RESTATE_START: Final = """\
 Start one, for example
   npx @restatedev/restate-server
 or in a container, which reaches this process by another name (--bind 0.0.0.0:9080 --uri
@@ -41,17 +36,11 @@ class RestateSettings:
     bind: str
     uri: str | None
 
-    def serve(self, chart: Chart, settings: WorkerSettings, counted: Counted) -> None:
-        """Serve a chart until a signal comes.
-
-        Raises
-        ------
-        click.ClickException
-            No server answers, or it cannot reach this process.
-        """
+    def engine(self, chart: Chart, settings: WorkerSettings, *, works: bool) -> RestateEngine:
+        """Return the engine, which is not entered yet."""
         from settlesim.engines.restate import HandlerOptions, RestateClient, RestateEngine
 
-        engine = RestateEngine(
+        return RestateEngine(
             chart,
             RestateClient(self.ingress, self.admin),
             options=HandlerOptions(
@@ -59,43 +48,20 @@ class RestateSettings:
                 max_failures=settings.max_failures,
                 deadline=settings.deadline,
             ),
+            works=works,
             bind=self.bind,
             uri=self.uri,
         )
-        try:
-            asyncio.run(self._run(engine))
-        except StoreUnavailableError as error:
-            raise Failure(f"{error}.\n\n{_START}") from error
-        finally:
-            click.echo(counted.told(), err=True)
 
-    async def _run(self, engine: Any) -> None:
-        from restate.server import install_shutdown_hook
 
-        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-        seen: list[int] = []
+def install_sdk_signal_handlers() -> None:
+    """Let the SDK listen to SIGTERM in the running event loop, as it would at its first request.
 
-        def stop(number: int) -> None:
-            if seen:
-                os._exit(128 + number)  # immediately: Restate calls the handlers again elsewhere
-            seen.append(number)
-            os.write(sys.stderr.fileno(), b"Stopping. Once more ends it immediately.\n")
-            stopped.set()
+    Then a handler of the process that is installed afterwards stays in its place, beside it.
+    """
+    from restate.server import install_shutdown_hook
 
-        # The SDK listens to SIGTERM too, and a loop has one handler for each signal.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            install_shutdown_hook(loop, functools.partial(stop, number), number)
-        async with engine:
-            click.echo(
-                f"Serving {engine.service} at {engine.uri} to {self.admin}; events come in at "
-                f"{self.ingress}/{engine.service}/KEY/send. Ctrl-C stops.",
-                err=True,
-            )
-            ends = [asyncio.create_task(each) for each in (engine.ended(), stopped.wait())]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for each in ends:
-                each.cancel()
-            await asyncio.wait(ends)
+    install_shutdown_hook(asyncio.get_running_loop(), lambda: None)
 
 
 _OPTIONS = (

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import click
 
 from settlesim.chart import Chart
-from settlesim.chart.event import external_events
 from settlesim.chart.snapshot import key_flaw
 from settlesim.chart.strict_json import MAX_BYTES, decode
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
@@ -68,16 +67,14 @@ class _BadLineError(Exception):
         super().__init__(f"line {number}: {reason}")
 
 
-def send_lines(
-    chart: Chart, target: FifoQueue, source: str, known: Sequence[str] | None, as_json: bool
-) -> None:
+def send_lines(chart: Chart, target: FifoQueue, source: str, *, force: bool, as_json: bool) -> None:
     """Send the events of a file.
 
     Parameters
     ----------
     target : the queue
     source : a path, or ``-`` for standard input
-    known : the events that are meant; None for any
+    force : whether events for which the chart has no transition are sent too
     as_json : whether to print a line of JSON for each event, when it is accepted
 
     Raises
@@ -94,7 +91,7 @@ def send_lines(
         else:
             stream = stack.enter_context(open(source, "rb"))
         try:
-            for batch in _batches(stream, chart, known):
+            for batch in _batches(stream, chart, force=force):
                 with interrupts_wait():
                     for accepted, numbers in _accept(target, batch):
                         sent.add(accepted, numbers)
@@ -159,9 +156,7 @@ def _accept(
         yield [each], [number]
 
 
-def _batches(
-    stream: BinaryIO, chart: Chart, known: Sequence[str] | None
-) -> Iterator[Sequence[_Line]]:
+def _batches(stream: BinaryIO, chart: Chart, *, force: bool) -> Iterator[Sequence[_Line]]:
     """Return what can be sent in one write: all lines that are there by now.
 
     Raises
@@ -175,7 +170,7 @@ def _batches(
             if not text.strip():
                 continue
             try:
-                batch.append(_read(number, text, chart, known))
+                batch.append(_read(number, text, chart, force=force))
             except _BadLineError:
                 yield batch
                 raise
@@ -203,7 +198,7 @@ def _arriving(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
         yield [(number + 1, rest)]
 
 
-def _read(number: int, text: bytes, chart: Chart, known: Sequence[str] | None) -> _Line:
+def _read(number: int, text: bytes, chart: Chart, *, force: bool) -> _Line:
     try:
         record = decode(text)
     except ReadError as error:
@@ -218,7 +213,7 @@ def _read(number: int, text: bytes, chart: Chart, known: Sequence[str] | None) -
         body = event_body(event, record.get("data"))
     except SettlesimError as error:
         raise _BadLineError(number, f"{error}.") from None
-    flaw = None if known is None else check_event(chart, event, known)
+    flaw = None if force else check_event(chart, event)
     if flaw:
         raise _BadLineError(number, flaw)
     return _Line(number, record["key"], event, body, record.get("id"))
@@ -316,14 +311,13 @@ def send(
     from settlesim.store import FifoQueue
 
     name = source.chart.name
-    known = None if force else external_events(source.chart)
     if lines is not None:
         if key is not None or data is not None or event_id is not None or start:
             raise click.UsageError("with --lines, the file says key, event, data and id")
         with queue_store(path) as store:
             store.check_version(name, source.chart.version)
             target = FifoQueue(store, name, deduplication_scope=deduplication_scope)
-            send_lines(source.chart, target, lines, known, as_json)
+            send_lines(source.chart, target, lines, force=force, as_json=as_json)
         return
     if key is None or (event is None and not start):
         raise click.UsageError("KEY and EVENT are missing, or --lines FILE")
@@ -336,7 +330,7 @@ def send(
         raise click.UsageError("either EVENT or --start")
     else:
         body = event_body(event, data)
-        flaw = None if known is None else check_event(source.chart, event, known)
+        flaw = None if force else check_event(source.chart, event)
         if flaw:
             raise Refusal(flaw)
     with queue_store(path) as store:

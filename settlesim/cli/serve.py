@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from settlesim.chart import Chart
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.command_group import Command
+from settlesim.cli.engine_options import EngineSettings, engine_options
 from settlesim.cli.stand_ins import bind_stubs, stub_options
 from settlesim.cli.store_options import queue_store, store_option
 from settlesim.cli.work import Counted
@@ -21,7 +24,9 @@ from settlesim.errors import MissingExtraError
 if TYPE_CHECKING:
     import socket
 
-    from settlesim.engines import EmbeddedEngine
+    from starlette.applications import Starlette
+
+    from settlesim.http.serving import ServedEngine
 
 __all__ = ["serve_command"]
 
@@ -37,7 +42,8 @@ __all__ = ["serve_command"]
 
     Events come in by POST /machines/KEY/events, or as serverless-xstate takes them, by
     POST /?id=KEY. Any number of servers and workers may share a store; one that is killed
-    loses nothing and doubles nothing.
+    loses nothing and doubles nothing. With --engine restate or aws the events and instances are on
+    a Restate server, or in a queue and a table on AWS, and the page and the routes are the same.
 
     There is no sign-in: whoever reaches the port may send events. It listens on this machine
     only, and refuses requests for other hosts and from pages of others, but for those that
@@ -55,10 +61,12 @@ __all__ = ["serve_command"]
     Examples:
       settlesim serve count --store counts.db
       settlesim serve order --store orders.db --port 9000 --allow-host shop.example
-      settlesim serve donut --store donuts.db --root entities""",
+      settlesim serve donut --store donuts.db --root entities
+      settlesim serve count --engine restate""",
 )
 @chart_argument
-@store_option(exists=False, queues=True)
+@store_option(exists=False, queues=True, required=False)
+@engine_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option(
     "--port",
@@ -102,7 +110,8 @@ __all__ = ["serve_command"]
 def serve_command(
     *,
     source: Source,
-    path: str,
+    path: str | None,
+    engines: EngineSettings,
     host: str,
     port: int,
     root: Literal["seed", "entities"],
@@ -115,20 +124,42 @@ def serve_command(
     **stubs: Mapping[str, Callable[..., Any]],
 ) -> None:
     """Serve until stopped."""
-    from settlesim.engines import EmbeddedEngine
-
     chart = bind_stubs(source.chart, stubs, rest=stub)
+    path = engines.store(path)
     listener = _listen(host, port)
+    from settlesim.http import create_app  # only now: `_listen` says what has to be installed
+
     counted = Counted(log)
-    with listener, queue_store(path) as store:
-        engine = EmbeddedEngine(settings.worker(chart, store, counted.logger), works=not no_work)
+    with listener, _opened(chart, path, engines, settings, counted, works=not no_work) as engine:
         names = (*hosts, *(() if host in ("0.0.0.0", "::") else (host,)))
         where = f"[{host}]" if ":" in host else host
         url = f"http://{where}:{listener.getsockname()[1]}/"
         try:
-            _run(engine, listener, url, root=root, hosts=names, origins=origins, settings=settings)
+            app = create_app(engine, root=root, hosts=names, origins=origins)
+            with engines.told_what_to_start():
+                _run(app, engine, listener, url, engines=engines, settings=settings)
         finally:
             click.echo(counted.told(), err=True)
+
+
+@contextmanager
+def _opened(
+    chart: Chart,
+    path: str | None,
+    engines: EngineSettings,
+    settings: WorkerSettings,
+    counted: Counted,
+    *,
+    works: bool,
+) -> Iterator[ServedEngine]:
+    """Give the engine, which is not entered yet."""
+    from settlesim.engines import EmbeddedEngine
+
+    if path is None:
+        yield engines.engine(chart, settings, works=works)
+        return
+    with queue_store(path) as store:
+        yield EmbeddedEngine(settings.worker(chart, store, counted.logger), works=works)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -147,16 +178,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _run(
-    engine: EmbeddedEngine,
+    app: Starlette,
+    engine: ServedEngine,
     listener: socket.socket,
     url: str,
     *,
-    root: Literal["seed", "entities"],
-    hosts: tuple[str, ...],
-    origins: tuple[str, ...],
+    engines: EngineSettings,
     settings: WorkerSettings,
 ) -> None:
-    from settlesim.http import create_app
     from settlesim.http.serving import serve_app
 
     def tell_started() -> None:
@@ -166,9 +195,9 @@ def _run(
         text = f"Stopping: what is in flight has {settings.grace:g} s. "
         os.write(sys.stderr.fileno(), f"{text}Once more ends it immediately.\n".encode())
 
-    app = create_app(engine, root=root, hosts=hosts, origins=origins)
-    asyncio.run(
-        serve_app(
+    async def serve() -> None:
+        engines.prepare_signals()
+        await serve_app(
             app,
             engine,
             listener,
@@ -176,4 +205,5 @@ def _run(
             started=tell_started,
             stopping=tell_stopping,
         )
-    )
+
+    asyncio.run(serve())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
-from settlesim.cli.command_group import Command
+from settlesim.cli.command_group import Command, Failure
 from settlesim.cli.output import quoted
 from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
 from settlesim.cli.store_options import StorePath, edited_option
@@ -193,7 +193,7 @@ def _run(
         keeps_timers = isinstance(store, QueueStore)
         clock = SimulatedClock() if simulated else RealClock()
         interpreter = Interpreter(chart, store, clock=clock, on_edited=on_edited)
-        settlement = settle(interpreter)
+        settlement = _settled(interpreter, settle)
         ignored = settlement.outcome is Outcome.IGNORED
         events = list(interpreter.accepts(key)) if ignored else []
     _tell(settlement, events, path, as_json=as_json)
@@ -206,6 +206,20 @@ def _run(
         )
     if settlement.outcome is Outcome.REJECTED:
         click.get_current_context().exit(1)
+
+
+def _settled(interpreter: Interpreter, settle: Callable[[Interpreter], Settlement]) -> Settlement:
+    """Settle; the message of a function's error is not shown where it may hold a secret value."""
+    from settlesim.errors import FunctionFailedError, ServiceFailedError
+
+    try:
+        return settle(interpreter)
+    except (FunctionFailedError, ServiceFailedError) as error:
+        if not interpreter.chart.secret:
+            raise
+        name = error.function if isinstance(error, FunctionFailedError) else error.service
+        reason = "its message may hold what the chart names as secret, and is not shown"
+        raise Failure(f"{type(error).__name__}: {quoted(name)} failed; {reason}.") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from settlesim.cli.command_group import Command
+from settlesim.cli.secrets import StoreSecrets
 from settlesim.cli.store_options import JSON_HELP, ago, duration, store_option
 from settlesim.ports import QueueStore
 
@@ -56,7 +57,8 @@ def show(key: str | None, path: str, history: bool, as_json: bool) -> None:
 def _show_all(store: SqliteStore | TinyStore, path: str, *, as_json: bool) -> None:
     from settlesim.cli.text import instance_table, json_page, plain
 
-    found = [(each.key, each.snapshot) for each in _instances(store)]
+    secrets = StoreSecrets(store)
+    found = [(each.key, secrets.snapshot(each.snapshot)) for each in _instances(store)]
     if as_json:
         click.echo(json_page([_record(store, key, snapshot) for key, snapshot in found]))
     elif found:
@@ -90,7 +92,9 @@ def _show_one(
     from settlesim.cli.text import json_page, plain, snapshot_text
     from settlesim.errors import shorten
 
-    snapshot = store.load(key) if key else None
+    secrets = StoreSecrets(store)
+    stored = store.load(key) if key else None
+    snapshot = None if stored is None else secrets.snapshot(stored)
     settlements = store.settlements(key) if history and key else ()
     if snapshot is None and not settlements:
         hint = _hint(key, store.keys())
@@ -98,7 +102,7 @@ def _show_one(
     if as_json:
         record = _record(store, key, snapshot)
         if history:
-            record["settlements"] = [each.to_dict() for each in settlements]
+            record["settlements"] = [secrets.settlement(each) for each in settlements]
         click.echo(json_page(record))
         return
     never = f"{plain(key)} was never saved: none of its events reached a settled state."

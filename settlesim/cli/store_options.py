@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ import click
 
 from settlesim.argument_checks import nearest
 from settlesim.chart import Chart
-from settlesim.chart.event import has_transition
+from settlesim.chart.event import unknown_event
 from settlesim.cli.output import quoted
 from settlesim.errors import InvalidValueError, shorten
 
@@ -181,17 +181,10 @@ def check_is_stored(store: SqliteStore | TinyStore, chart: str, queue: str) -> N
 # --- events ---------------------------------------------------------------------------------
 
 
-def check_event(chart: Chart, name: str, known: Iterable[str]) -> str | None:
+def check_event(chart: Chart, name: str) -> str | None:
     """Say why an event is hardly meant for this chart; None where it may be."""
-    events = tuple(known)
-    if name in events or has_transition(chart, name):
-        return None
-    close = nearest(name, events)
-    hint = f"did you mean {close!r}?" if close else f"it has {', '.join(map(shorten, events))}."
-    return (
-        f"chart {shorten(chart.name)} has no transition for {shorten(name)}; {hint} "
-        "--force sends it anyway."
-    )
+    flaw = unknown_event(chart, name)
+    return None if flaw is None else f"{flaw} --force sends it anyway."
 
 
 # --- times ----------------------------------------------------------------------------------

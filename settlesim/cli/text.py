@@ -9,6 +9,7 @@ from typing import Any
 from settlesim.argument_checks import nearest
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.outcome import Outcome
+from settlesim.chart.secrets import hide, hide_in_snapshot
 from settlesim.chart.strict_json import thaw
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.cli.output import escaped
@@ -72,6 +73,7 @@ def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
     ----------
     events : the names that the instance takes where it is, for an event that was ignored
     """
+    secret = _secret(settlement)
     lines = [_headline(settlement)]
     if settlement.outcome is Outcome.IGNORED and settlement.event != START_EVENT:
         lines.append(_why_ignored(settlement, events))
@@ -80,10 +82,14 @@ def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
     if settlement.microsteps:
         lines += ["", "path", *_path(settlement)]
     if settlement.calls:
-        lines += ["", "services", *table([*map(_call, settlement.calls)], indent="  ")]
+        lines += [
+            "",
+            "services",
+            *table([_call(each, secret) for each in settlement.calls], indent="  "),
+        ]
     before, after = settlement.before.context, settlement.after.context
     if before or after:
-        lines += ["", "context", *_context(before, after)]
+        lines += ["", "context", *_context(before, after, secret)]
     if settlement.timers:
         rows = [(plain(each.id), f"passes in {each.seconds:g} s") for each in settlement.timers]
         lines += ["", "delays, which a worker lets pass", *table(rows, indent="  ")]
@@ -140,22 +146,35 @@ def _trigger(chart: Chart | None, trigger: str) -> str:
     return plain(trigger if chart is None else trigger_words(chart, trigger))
 
 
-def _call(call: Call) -> tuple[str, str]:
+def _secret(settlement: Settlement) -> tuple[str, ...]:
+    """Return the fields whose values are not shown."""
+    return () if settlement.chart is None else settlement.chart.secret
+
+
+def _call(call: Call, secret: tuple[str, ...]) -> tuple[str, str]:
     seconds = f"{call.seconds:.3f}".rstrip("0").rstrip(".")
     ended = f"{call.status.value} after {seconds} s"
     if call.status is CallStatus.DONE and call.result is not None:
-        ended += f": {json_line(call.result)}"
+        ended += f": {json_line(hide(call.result, secret))}"
     elif call.status is CallStatus.CANCELLED:
         ended = "cancelled: its node was left"
     elif call.error is not None:
-        ended += f": {plain(call.error)}"
+        ended += f": {plain(_call_error(call.error, secret))}"
     return plain(call.service), ended
 
 
-def _context(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def _call_error(error: str, secret: tuple[str, ...]) -> str:
+    """Return an error; only its kind where its message may hold a secret value."""
+    return error.partition(":")[0] if secret else error
+
+
+def _context(
+    before: Mapping[str, Any], after: Mapping[str, Any], secret: tuple[str, ...]
+) -> list[str]:
+    shown_before, shown_after = hide(before, secret), hide(after, secret)
     rows = []
     for name in dict.fromkeys([*before, *after]):
-        was, now = json_line(before.get(name)), json_line(after.get(name))
+        was, now = json_line(shown_before.get(name)), json_line(shown_after.get(name))
         if name not in before:
             was = "(nothing)"
         rows.append((plain(name), now if was == now else f"{was} -> {now}"))
@@ -163,20 +182,25 @@ def _context(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def settlement_record(settlement: Settlement) -> dict[str, Any]:
-    """Return a settlement as plain JSON."""
+    """Return a settlement as plain JSON, with the values of secret fields hidden."""
+    secret = _secret(settlement)
+    event = settlement.event.to_dict()
+    if "data" in event:
+        event["data"] = hide(event["data"], secret)
+    start = None if settlement.start is None else thaw(settlement.start.to_dict())
     return {
         "outcome": settlement.outcome.value,
         "key": settlement.key,
-        "event": settlement.event.to_dict(),
-        "before": settlement.before.to_dict(),
-        "after": settlement.after.to_dict(),
+        "event": event,
+        "before": hide_in_snapshot(settlement.before, secret).to_dict(),
+        "after": hide_in_snapshot(settlement.after, secret).to_dict(),
         "path": [list(each) for each in settlement.path],
         "microsteps": [
             {
                 "trigger": step.trigger,
                 "before": list(step.before),
                 "after": list(step.after),
-                "context": thaw(step.context),
+                "context": thaw(hide(step.context, secret)),
             }
             for step in settlement.microsteps
         ],
@@ -184,16 +208,16 @@ def settlement_record(settlement: Settlement) -> dict[str, Any]:
             {
                 "service": call.service,
                 "invocation": call.invocation,
-                "input": thaw(call.input),
+                "input": thaw(hide(call.input, secret)),
                 "status": call.status.value,
-                "result": thaw(call.result),
-                "error": call.error,
+                "result": thaw(hide(call.result, secret)),
+                "error": None if call.error is None else _call_error(call.error, secret),
                 "seconds": call.seconds,
             }
             for call in settlement.calls
         ],
         "timers": [{"id": each.id, "seconds": each.seconds} for each in settlement.timers],
-        "start": None if settlement.start is None else thaw(settlement.start.to_dict()),
+        "start": start if start is None else hide(start, secret),
     }
 
 

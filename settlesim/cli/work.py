@@ -14,10 +14,11 @@ from typing import Any, Final, Literal
 
 import click
 
+from settlesim.chart import Chart
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument
 from settlesim.cli.command_group import Command
+from settlesim.cli.engine_options import EngineSettings, engine_options
 from settlesim.cli.output import escaped
-from settlesim.cli.restate_options import RestateSettings, restate_options
 from settlesim.cli.stand_ins import bind_stubs, stub_options
 from settlesim.cli.store_options import queue_store, store_option
 from settlesim.cli.worker_options import WorkerSettings, worker_options
@@ -79,7 +80,7 @@ def run_worker(worker: Worker, *, until_empty: bool) -> None:
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
+def _signals(stop: Callable[[], object], grace: float) -> Iterator[None]:
     seen: list[int] = []
 
     def handle(number: int, frame: Any = None) -> None:
@@ -97,6 +98,21 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSettings) -> None:
+    """Run another engine than a store; signals are handled as by `run_worker`."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    engines.prepare_signals()
+    with _signals(lambda: loop.call_soon_threadsafe(stopped.set), settings.grace):
+        async with engines.engine(chart, settings, works=True) as engine:
+            await engine.check()
+            click.echo(f"Serving {chart.name} {engine.place}. Ctrl-C stops.", err=True)
+            ends = [asyncio.create_task(each) for each in (engine.ended(), stopped.wait())]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for each in ends:
+                each.cancel()
+            await asyncio.wait(ends)
 
 
 @click.command(
@@ -118,8 +134,9 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
     `settlesim resume` (halt).
 
     With --engine restate this process serves the chart's handlers to a Restate server, where the
-    events come in. Of the options below, --concurrency, --visibility, --max-receives and --grace
-    are for a store only: Restate has its own.
+    events come in; with --engine aws it handles the messages of an SQS queue, as a Lambda function
+    does. Of the options below, --visibility, --max-receives and --grace are for a store only, and
+    --concurrency is not for Restate: they have their own.
 
     Ctrl-C or SIGTERM lets what is in flight end, makes visible again what does not end within
     --grace, and ends; a second one ends immediately.
@@ -140,14 +157,7 @@ def _signals(stop: Callable[[], None], grace: float) -> Iterator[None]:
 @chart_argument
 @store_option(exists=False, queues=True, required=False)
 @click.option("--until-empty", is_flag=True, help="End as soon as nothing waits.")
-@click.option(
-    "--engine",
-    type=click.Choice(["store", "restate"]),
-    default="store",
-    show_default=True,
-    help="Where the events are: in the --store, or on a Restate server.",
-)
-@restate_options
+@engine_options
 @worker_options
 @click.option(
     "--log",
@@ -163,8 +173,7 @@ def work_command(
     source: Source,
     path: str | None,
     until_empty: bool,
-    engine: Literal["store", "restate"],
-    restate: RestateSettings,
+    engines: EngineSettings,
     settings: WorkerSettings,
     log: Literal["text", "json", "off"],
     stub: bool,
@@ -173,13 +182,16 @@ def work_command(
     """Work until stopped, or until nothing waits."""
     chart = bind_stubs(source.chart, stubs, rest=stub)
     counted = Counted(log)
-    if engine == "restate":
-        if path is not None or until_empty:
-            raise click.UsageError("--store and --until-empty are not for --engine restate")
-        restate.serve(chart, settings, counted)
-        return
+    path = engines.store(path)
     if path is None:
-        raise click.UsageError("Missing option '--store'.")
+        if until_empty:
+            raise click.UsageError(f"--until-empty is not for --engine {engines.kind}")
+        try:
+            with engines.told_what_to_start():
+                asyncio.run(_run_engine(engines, chart, settings))
+        finally:
+            click.echo(counted.told(), err=True)
+        return
     with queue_store(path) as store:
         worker = settings.worker(chart, store, counted.logger)
         if not until_empty and log == "text":  # else nobody could tell it from one that hangs

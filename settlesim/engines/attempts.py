@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from settlesim.chart.secrets import hidden_error
 from settlesim.errors import error_message
 from settlesim.runtime.blame import Blame, blame_of
 from settlesim.runtime.driver import Settled
@@ -26,8 +27,10 @@ class FailedEvent(NamedTuple):
     """How many attempts failed."""
 
 
-def error_text(error: BaseException) -> str:
-    """Return an error as dead letters have it."""
+def error_text(error: BaseException, *, secret: bool = False) -> str:
+    """Return an error as dead letters have it; without its message where that may be secret."""
+    if secret:
+        error = hidden_error(error)
     return f"{type(error).__name__}: {error_message(error)}"
 
 
@@ -38,6 +41,7 @@ async def settle_with_attempts(
     backoff: float,
     pause: Callable[[float], Awaitable[object]],
     passes: tuple[type[Exception], ...] = (),
+    secret: bool = False,
 ) -> Settled | FailedEvent:
     """Try to settle an event until it is settled or has failed too often.
 
@@ -47,6 +51,7 @@ async def settle_with_attempts(
     backoff : seconds before the second attempt, twice as long before each further one
     pause : waits in the engine's way
     passes : errors of the engine itself, which end the attempts
+    secret : whether messages of errors are hidden
 
     Raises
     ------
@@ -62,7 +67,7 @@ async def settle_with_attempts(
         except Exception as error:
             if blame_of(error) is not Blame.EVENT:
                 raise
-            errors.append(error_text(error))
+            errors.append(error_text(error, secret=secret))
         if len(errors) >= max_failures:
             return FailedEvent(tuple(errors[-_ERRORS:]), len(errors))
         await pause(min(backoff * 2.0 ** (len(errors) - 1), MAX_BACKOFF))

@@ -17,6 +17,7 @@ from settlesim.errors import (
     InvalidEventError,
     InvalidValueError,
     error_message,
+    newer_version,
 )
 from settlesim.machine.program import program_of
 from settlesim.runtime.clock import RealClock
@@ -87,6 +88,15 @@ class HandlingTools(Protocol):
 
     def now(self) -> Awaitable[float]:
         """Return the time in seconds since the epoch."""
+        ...
+
+    def newest(self) -> Awaitable[int]:
+        """Return the newest version of the chart that has saved an instance.
+
+        Returns
+        -------
+        version : as far as the engine can know; 0 where it knows of none
+        """
         ...
 
 
@@ -184,11 +194,11 @@ class InstanceHandling:
         try:
             event = event_in_body(arrival.body, where="the event")
         except (InvalidEventError, InvalidValueError) as error:
-            failed = FailedEvent((error_text(error),), 1)
+            failed = FailedEvent((error_text(error, secret=bool(self.chart.secret)),), 1)
             handled = await self._put_aside(record, arrival, failed, "it is no event", tools)
             return handled, "dead", failed.errors[-1]
         try:
-            begun = self._begin(record, event)
+            begun = await self._begin(record, event, tools)
             found = (
                 begun
                 if isinstance(begun, str)
@@ -220,8 +230,11 @@ class InstanceHandling:
         record.failed(arrival, failed, reason, at=at, halt=self.options.policy == "halt")
         return HandledEvent(arrival, dead=True)
 
-    def _begin(
-        self, record: InstanceRecord, event: Event | DelayPassed | StartRequest
+    async def _begin(
+        self,
+        record: InstanceRecord,
+        event: Event | DelayPassed | StartRequest,
+        tools: HandlingTools,
     ) -> _Begun | str:
         """Return what a session begins with, in the words of the chart's version.
 
@@ -232,11 +245,14 @@ class InstanceHandling:
         Raises
         ------
         ChartMismatchError
-            Another version saved the instance, and no step leads on from there.
+            Another version saved the instance, and no step leads on from there; or there is no
+            instance yet, and a newer version has begun to start them.
         """
-        stored, carried = record.snapshot, None
-        snapshot = stored
-        if stored is not None:
+        stored = record.snapshot
+        if stored is None:
+            snapshot, carried = None, None
+            await self._check_newest(record, tools)
+        else:
             found = self._chain.carry(stored, key=record.key, timers=tuple(record.timers))
             snapshot = found.snapshot
             carried = found if found.version != self.chart.version else None
@@ -258,6 +274,12 @@ class InstanceHandling:
         if delay not in activities_of(self._program).delays:
             raise self._mismatch(record, delay)
         return _Begun(snapshot, stored, carried, Elapsed(delay))
+
+    async def _check_newest(self, record: InstanceRecord, tools: HandlingTools) -> None:
+        """Refuse to start an instance in an earlier version than the newest one."""
+        newest = await tools.newest()
+        if newest > self.chart.version:
+            raise newer_version(record.key, self.chart.name, self.chart.version, newest)
 
     async def _attempts(
         self, record: InstanceRecord, arrival: WaitingArrival, begun: _Begun, tools: HandlingTools
@@ -294,6 +316,7 @@ class InstanceHandling:
             backoff=self.options.backoff,
             pause=tools.pause,
             passes=tools.passes,
+            secret=bool(self.chart.secret),
         )
 
     def _mismatch(self, record: InstanceRecord, delay: str) -> ChartMismatchError:

@@ -31,10 +31,20 @@ from settlesim.runtime.event_messages import (
 )
 from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
 
-__all__ = ["CALM", "InstanceRecord", "LetterId", "StartedTimer", "WaitingArrival", "letter_of_id"]
+__all__ = [
+    "CALM",
+    "VERSION",
+    "InstanceRecord",
+    "LetterId",
+    "StartedTimer",
+    "WaitingArrival",
+    "letter_of_id",
+]
 
 CALM: Final = '{"calm": true'
 """What the text of a record begins with that has nothing waiting, dead or halted."""
+VERSION: Final = ', "version": '
+"""What stands in the text of a record before the version that saved the instance, 0 for none."""
 _FORMAT: Final = 1
 _PAST: Final = 10
 """How many settlements are remembered."""
@@ -115,6 +125,8 @@ class InstanceRecord:
     """How often in a row it did."""
     waking: bool = False
     """Whether a wake-up is on its way."""
+    wakes: int = 0
+    """How many wake-ups were sent, where a broker has to tell them apart."""
     outbox: list[dict[str, Any]] = field(default_factory=list)
     """What still has to be delivered, where a broker and the record are not written as one."""
 
@@ -129,6 +141,7 @@ class InstanceRecord:
         """Return it as JSON text."""
         written = {
             "calm": self.calm,
+            "version": 0 if self.snapshot is None else self.snapshot.version,
             "format": _FORMAT,
             "snapshot": None if self.snapshot is None else self.snapshot.to_dict(),
             "final": self.final,
@@ -145,6 +158,7 @@ class InstanceRecord:
             "mismatch": self.mismatch,
             "mismatches": self.mismatches,
             "waking": self.waking,
+            "wakes": self.wakes,
             "outbox": self.outbox,
         }
         return json.dumps(written, ensure_ascii=False, allow_nan=False)
@@ -165,7 +179,8 @@ class InstanceRecord:
             found = json.loads(text)
             if found.pop("format") != _FORMAT:
                 raise ValueError("it is of another format: a newer settlesim has written it")
-            found.pop("calm")
+            for shown in ("calm", "version"):  # for those who ask a broker's tables
+                found.pop(shown)
             snapshot = found.pop("snapshot")
             waiting = [WaitingArrival(**each) for each in found.pop("waiting")]
             record = cls(key, **found)

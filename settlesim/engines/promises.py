@@ -18,6 +18,7 @@ PROMISES: Final[Mapping[str, frozenset[Promise]]] = {
             Promise.EXPECTED_REVISION,
             Promise.REFUSE_REUSED_ID,
             Promise.REDRIVE_IN_PLACE,
+            Promise.VERSIONS_TOGETHER,
         }
     ),
     "restate": frozenset({Promise.REDRIVE_IN_PLACE, Promise.FINISHED_CALLS_KEPT}),
@@ -37,6 +38,10 @@ _WITHOUT: Final = {
     ),
     Promise.FINISHED_CALLS_KEPT: (
         "a retried event calls all its services again, with the same idempotency keys"
+    ),
+    Promise.VERSIONS_TOGETHER: (
+        "while engines of two versions work at the same time, an event of an instance that one of "
+        "them saved may wait until that one works alone"
     ),
 }
 

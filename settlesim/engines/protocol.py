@@ -46,6 +46,9 @@ class Promise(enum.Enum):
     FINISHED_CALLS_KEPT = "finished_calls_kept"
     """A service that answered is not called again when its event is retried after a failure. On
     others it is, with the same idempotency key."""
+    VERSIONS_TOGETHER = "versions_together"
+    """Engines of two versions of the chart may work at the same time: each event is settled by
+    the version that saved its instance. On others it may wait until that version works alone."""
 
 
 class EventStage(enum.Enum):
@@ -193,7 +196,9 @@ class Engine(Protocol):
     letter exactly once, in the order of acceptance within its instance; a rejected or ignored one
     changes nothing; only settled states are ever seen; a service may be called again, with the
     same idempotency key; a delay of a settled state fires once, at or after its time, unless the
-    state was left. An event of an instance that another version of the chart saved waits.
+    state was left. An event of an instance that another version of the chart saved waits, unless
+    a migration leads on from there; so does one that would create an instance, where a newer
+    version has saved one already.
     """
 
     @property

@@ -50,8 +50,8 @@ def append_log(n: int = 3, services: int = 1, effect: bool = False) -> Chart:
     check_number("n", n, 1)
     check_number("services", services, 0)
     events = [f"E{index}" for index in range(1, n + 1)]
-    states: list[dict[str, Any]] = [{"name": "log", "tags": ["settled"]}]
-    transitions: list[dict[str, Any]] = []
+    states: list[Any] = [{"name": "log", "tags": ["settled"]}]
+    transitions: list[Any] = []
     for event in events:
         nodes = [f"{event.lower()}_{step}" for step in range(1, services + 1)]
         first = {"dest": nodes[0]} if nodes else {"dest": "log", "assign": "append"}

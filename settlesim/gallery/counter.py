@@ -45,14 +45,15 @@ def counter(services: int = 1, effect: bool = False) -> Chart:
     check_number("services", services, 0)
     nodes = [f"working_{step}" for step in range(1, services + 1)]
     last = {"dest": "resting", "assign": "add_one"}
-    ways = [*({"dest": name} for name in nodes), last]
-    states: list[dict[str, Any]] = [{"name": "resting", "tags": ["settled"]}]
+    ways: list[Any] = [*({"dest": name} for name in nodes), last]
+    states: list[Any] = [{"name": "resting", "tags": ["settled"]}]
     for name, way in zip(nodes, ways[1:], strict=True):
         invoke = {"src": "work", "on_done": way, "on_error": "resting", "effect": effect}
         states.append({"name": name, "invoke": invoke})
+    starts: list[Any] = [{"trigger": "INC", "source": "resting", **ways[0]}]
     chart = Chart(
         states,
-        [{"trigger": "INC", "source": "resting", **ways[0]}],
+        starts,
         "resting",
         name="counter",
         context={"count": 0},

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from settlesim.argument_checks import nearest
 from settlesim.display import Theme
 from settlesim.engines import Accepted, Engine, EngineStatus, EventStage, EventStatus, Promise
 from settlesim.errors import RenderError, SettlesimError, StoreError, shorten
@@ -35,6 +36,7 @@ from settlesim.http.resources import (
     instance_resource,
     letter_resource,
     snapshot_resource,
+    state_names,
     status_resource,
 )
 from settlesim.http.streams import first_of, settlement_events
@@ -197,6 +199,8 @@ class Api:
         after = request.query_params.get("after")
         state = request.query_params.get("state")
         found = await self.engine.find(state=state, after=after, limit=limit)
+        if state is not None and not found:
+            self._check_state(state)
         last = found[-1].key if len(found) == limit else None
         headers = {}
         if last is not None:
@@ -205,6 +209,16 @@ class Api:
             headers["Link"] = f'<{request.scope.get("root_path", "")}/machines{query}>; rel="next"'
         machines = [instance_resource(self.chart, each) for each in found]
         return json_response({"machines": machines, "next": last}, headers=headers)
+
+    def _check_state(self, state: str) -> None:
+        """Refuse a state in which no instance is and which no known version of the chart has."""
+        names = state_names(self.chart)
+        if state in names:
+            return
+        close = nearest(state, names)
+        hint = "see /charts" if close is None else f"did you mean {shorten(close)}?"
+        detail = f"chart {shorten(self.chart.name)} has no state {shorten(state)}; {hint}"
+        raise ProblemError("no-such-state", detail)
 
     async def instance(self, request: Request) -> Response:
         """GET /machines/{key}."""

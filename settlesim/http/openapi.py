@@ -9,6 +9,7 @@ from settlesim.chart import Chart
 from settlesim.chart.definition import RESERVED_PREFIXES
 from settlesim.chart.event import MAX_NAME_LENGTH
 from settlesim.http.problems import PROBLEMS
+from settlesim.http.resources import state_names
 from settlesim.http.roots import Root
 
 __all__ = ["openapi_document"]
@@ -109,7 +110,7 @@ def openapi_document(chart: Chart, *, root: Root = "seed", max_wait: float = 30.
         },
         "paths": {
             **_root_paths(root, max_wait),
-            **_instance_paths(),
+            **_instance_paths(state_names(chart)),
             **_event_paths(max_wait),
             **_letter_paths(),
             **_chart_paths(),
@@ -172,12 +173,12 @@ def _root_paths(root: Root, max_wait: float) -> Document:
     }
 
 
-def _instance_paths() -> Document:
+def _instance_paths(states: list[str]) -> Document:
     state = {
         "name": "state",
         "in": "query",
-        "description": "Only instances in this state.",
-        "schema": {"type": "string"},
+        "description": "Only instances in this state, or in one within it.",
+        "schema": {"type": "string", "enum": states},
     }
     none_match = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
     return {
@@ -187,6 +188,7 @@ def _instance_paths() -> Document:
             [state, _AFTER, _LIMIT],
             _json("A page of them.", "InstancePage"),
             "invalid",
+            "no-such-state",
         ),
         "/machines/{key}": {
             "get": _operation(

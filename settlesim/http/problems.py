@@ -26,6 +26,7 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "missing-id": (400, "The id of an instance is missing"),
     "bad-path": (400, "The path is not valid UTF-8"),
     "bad-json": (400, "The body is not strict JSON"),
+    "no-such-state": (400, "The chart has no such state"),
     "host-refused": (403, "This host or origin is not allowed"),
     "not-found": (404, "There is nothing here"),
     "no-such-instance": (404, "There is no such instance"),

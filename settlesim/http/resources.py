@@ -19,6 +19,7 @@ __all__ = [
     "letter_resource",
     "settlement_resource",
     "snapshot_resource",
+    "state_names",
     "state_value",
     "status_resource",
     "tags_of",
@@ -56,6 +57,12 @@ def fits(chart: Chart, snapshot: Snapshot) -> bool:
     return (snapshot.chart, snapshot.version) == (chart.name, chart.version) and all(
         leaf in chart for leaf in snapshot.configuration
     )
+
+
+def state_names(chart: Chart) -> list[str]:
+    """Return the names of all states, those of earlier versions with a migration included."""
+    charts = (chart, *(step.source for step in chart.migrations))
+    return list(dict.fromkeys(node.name for each in charts for node in each.states))
 
 
 def tags_of(chart: Chart, configuration: tuple[str, ...]) -> list[str]:

@@ -6,17 +6,33 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
-from typing import Any, Final
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
 
-from settlesim.engines import EmbeddedEngine
+from settlesim.engines import Engine
 
-__all__ = ["listening_socket", "serve_app"]
+__all__ = ["ServedEngine", "listening_socket", "serve_app"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class ServedEngine(Engine, Protocol):
+    """An engine that says when it has ended by itself."""
+
+    async def ended(self) -> None:
+        """Wait until it does not work any more.
+
+        Raises
+        ------
+        StoreError
+            Why it does not.
+        """
+        ...
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -40,17 +56,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 async def serve_app(
     app: Starlette,
-    engine: EmbeddedEngine,
+    engine: ServedEngine,
     listener: socket.socket,
     *,
     grace: float,
     started: Callable[[], object],
     stopping: Callable[[], object] = lambda: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; a second one ends the process immediately.
+    """Enter an engine and serve it until SIGINT or SIGTERM; a second one ends the process.
 
     Waits and streams end at the first signal, requests in work and services have `grace` seconds,
-    and what was accepted and not settled is in the store.
+    and what was accepted and not settled stays accepted. The start and end of `app` are not called.
 
     Parameters
     ----------
@@ -60,7 +76,7 @@ async def serve_app(
     Raises
     ------
     StoreError
-        The worker has ended, since the store is damaged.
+        The engine cannot be reached, or has ended, since its store is damaged.
     """
     config = uvicorn.Config(
         app,
@@ -68,7 +84,7 @@ async def serve_app(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(grace)),
-        lifespan="on",
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     loop, seen = asyncio.get_running_loop(), [0]
@@ -86,6 +102,35 @@ async def serve_app(
 
     app.state.stop = end
     vars(server)["handle_exit"] = handle_exit  # uvicorn's own would raise the signal again
+    with _handled(handle_exit):
+        async with engine:
+            await engine.check()
+            await _serve(server, engine, listener, started=started, end=end)
+
+
+@contextmanager
+def _handled(handle: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handle signals also while the engine begins and ends, before and after uvicorn does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, handle) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+async def _serve(
+    server: uvicorn.Server,
+    engine: ServedEngine,
+    listener: socket.socket,
+    *,
+    started: Callable[[], object],
+    end: Callable[[], None],
+) -> None:
+    """Serve until the server is told to end, or the engine has ended."""
 
     async def watch() -> None:
         while not server.started and not server.should_exit:
@@ -101,6 +146,7 @@ async def serve_app(
     try:
         await server.serve(sockets=[listener])
     finally:
+        end()
         if not watcher.done():
             watcher.cancel()
         done, _ = await asyncio.wait([watcher])

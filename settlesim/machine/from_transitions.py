@@ -188,8 +188,10 @@ class _Reader:
         """Return the chart with what was left out."""
         self._refuse_dots()
         declared = self._declared()
-        specs = [self._state((name,), state) for name, state in self.machine.states.items()]
-        transitions = self._transitions(declared)
+        specs: list[Any] = [
+            self._state((name,), state) for name, state in self.machine.states.items()
+        ]
+        transitions: list[Any] = self._transitions(declared)
         self._features()
         for key in _NOT_CARRIED:
             if getattr(self.machine, key):

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import graphviz
 from transitions.extensions.diagrams import GraphMachine
 from transitions.extensions.diagrams_graphviz import Graph, NestedGraph
 
@@ -23,6 +22,9 @@ from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.machine.labels import FONT, Colours, label_of, plain_label
 from settlesim.machine.sketch import REST_CLASSES, Arc, LabelRow, Sketch, Vertex
 from settlesim.machine.sketcher import sketch_of
+
+if TYPE_CHECKING:  # only who draws needs it: a server that settles events may be without
+    import graphviz
 
 __all__ = ["NestedSettleGraph", "SettleGraph"]
 
@@ -90,6 +92,8 @@ class _SketchMixin(Graph):
         attributes.pop("strict", None)
         if self.direction is not None:
             attributes["rankdir"] = self.direction
+        import graphviz
+
         graph = graphviz.Digraph(
             graph_attr={
                 **attributes,

@@ -24,7 +24,13 @@ from typing import Final, Literal, get_args
 
 from settlesim.argument_checks import check_count
 from settlesim.chart import Chart, Event, Snapshot, Transition
-from settlesim.chart.event import EventName, event_name
+from settlesim.chart.event import (
+    EventName,
+    event_name,
+    external_events,
+    name_flaw,
+    unknown_event,
+)
 from settlesim.chart.snapshot import check_key
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import (
@@ -63,6 +69,9 @@ SERVICE_TIMEOUT: Final = 60.0
 DEADLINE: Final = 300.0
 """Seconds that one event may take altogether."""
 _LOGGER: Final = logging.getLogger("settlesim.versions")
+_EVENTS: Final = logging.getLogger("settlesim.events")
+_MOST_UNKNOWN: Final = 100
+"""How many unknown events are told of: more are hardly spelling mistakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,8 @@ class Interpreter:
         self._charts = store if isinstance(store, ChartStore) else None
         self._definition = definition_of(chart)
         self._told: set[str | None] = set()
+        self._events = frozenset(external_events(chart))
+        self._unknown_events: set[str] = set()
         if self._charts is not None:
             self._charts.check_version(chart.name, chart.version)
 
@@ -194,7 +205,9 @@ class Interpreter:
 
         Returns
         -------
-        settlement : a rejected or ignored event is a result, not an error
+        settlement : a rejected or ignored event is a result, not an error. For an event that no
+            transition of the chart names, a warning with the nearest goes to the logger
+            ``settlesim.events``, once for each name.
 
         Raises
         ------
@@ -279,6 +292,8 @@ class Interpreter:
         check_key(key)
         driver = self.driver(key, event_id)
         loaded = self.load_current(key)
+        if isinstance(event, Event):
+            self.tell_of_event(event.name)
         keeping = self.keeping(loaded, event_id=event_id)
         settlement, transaction = await self.settle_from(
             loaded.snapshot, event, driver, key=key, keeping=keeping
@@ -428,6 +443,15 @@ class Interpreter:
             stored.version,
             self.chain.edit(stored.version, fingerprint, self._known_charts()),
         )
+
+    def tell_of_event(self, name: str) -> None:
+        """Warn, once for each name, of an event that no transition of the chart names."""
+        if name_flaw(name) or name in self._events or name in self._unknown_events:
+            return
+        flaw = unknown_event(self.chart, name)
+        if flaw is not None and len(self._unknown_events) < _MOST_UNKNOWN:
+            self._unknown_events.add(name)
+            _EVENTS.warning("event ignored: %s", flaw)
 
     def tell_of_message(self, message: Message) -> None:
         """Say once that a message was sent under another definition of its chart's version."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from settlesim.chart import Event, Snapshot, external_event
+from settlesim.chart.secrets import hidden_error
 from settlesim.errors import (
     ChartMismatchError,
     EventRepeatedError,
@@ -182,6 +183,7 @@ class Handler:
         if name is None:
             return _Look(over="dropped")
         self.interpreter.check_event(loaded, key, name)
+        self.interpreter.tell_of_event(name)
         if name != event.name:
             event = external_event(name, event.data)
             case.name = name
@@ -347,6 +349,8 @@ class _Case:
     ) -> None:
         """Count a failed attempt, and say whether the message is dead."""
         handler, receipt = self.handler, self.message.receipt
+        if handler.interpreter.chart.secret:
+            error = hidden_error(error)
         dead = await handler.calls(
             handler.queue.fail, receipt, error, 0.0 if final else retry_in, final=final
         )

@@ -3,8 +3,8 @@
 Rules
 -----
 1. A model with few states is searched breadth first: that is over before a compiled search begins.
-2. A larger one is swept (`settlesim.sim.sweep`) where numba is installed and every step makes the
-   rank of a state larger.
+2. A larger one is swept (`settlesim.sim.sweep`) where numba is installed, every step makes the rank
+   of a state larger and changes one message, and no properties are asked for, which need all states.
 3. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
 4. Before a large search goes on, whoever asks for its progress hears how large it will be.
 
@@ -43,6 +43,15 @@ def why_not_swept() -> str:
     return "numba's compiler is switched off" if numba.config.DISABLE_JIT else ""
 
 
+def _why_not(model: Model) -> str:
+    """Return why a model is not swept, as far as that is known before; empty where it is."""
+    if model.scenario.properties:
+        return "its properties are judged in every state"
+    if not model.one_message:
+        return "a step changes several messages"
+    return why_not_swept()
+
+
 def search_endings(
     model: Model, limit: int, reporter: Reporter, few: int | None = None
 ) -> SearchResult:
@@ -59,7 +68,7 @@ def search_endings(
         return _of_graph(model, graph, reporter, f"at most {few:,} states")
     if graph.reason == INTERRUPTED or limit <= few:
         return _of_graph(model, graph, reporter, f"the limit is {limit:,} states")
-    why = why_not_swept() if model.one_message else "a step changes several messages"
+    why = _why_not(model)
     reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
     reporter.report(len(graph.states), limit, "states found")
     if not why:
@@ -82,8 +91,7 @@ def predict(scenario: Scenario) -> Prediction:
     53 states, 1 s, 1 MB
     """
     model = model_of(scenario)
-    swept = model.one_message and not why_not_swept()
-    return predicted(model, search(model, FEW_STATES), swept=swept)
+    return predicted(model, search(model, FEW_STATES), swept=not _why_not(model))
 
 
 class _Foretelling(Reporter):

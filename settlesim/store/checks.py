@@ -6,13 +6,21 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from settlesim.argument_checks import MAX_NAME, check_seconds, check_text
+from settlesim.chart import Chart
+from settlesim.chart.event import unknown_event
 from settlesim.chart.snapshot import Snapshot, check_key, history_flaw
 from settlesim.chart.strict_json import FrozenDict, freeze
-from settlesim.errors import InvalidValueError, shorten
+from settlesim.errors import InvalidEventError, InvalidValueError, shorten
 from settlesim.ports import ChartDefinition, Rewrite, Send, Timer, Timers, Transaction
 from settlesim.store.entries import OWN_FIELDS
 
-__all__ = ["check_key", "check_message", "check_rewrite", "check_transaction"]
+__all__ = [
+    "check_key",
+    "check_message",
+    "check_rewrite",
+    "check_transaction",
+    "refuse_unknown_event",
+]
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:
@@ -28,6 +36,21 @@ def check_message(body: object, group_id: object, deduplication_id: object) -> N
     check_text(group_id, where="group_id", most=MAX_NAME)
     if deduplication_id is not None:
         check_text(deduplication_id, where="deduplication_id", most=MAX_NAME)
+
+
+def refuse_unknown_event(body: object, chart: Chart) -> None:
+    """Refuse the message of an event for which no transition of the chart is.
+
+    Raises
+    ------
+    InvalidEventError
+        It says which event of the chart looks most like it.
+    """
+    name = body.get("event") if isinstance(body, dict) else None
+    flaw = unknown_event(chart, name) if isinstance(name, str) else None
+    if flaw is not None:
+        reason = f"was not sent: {flaw} force=True sends it anyway"
+        raise InvalidEventError(name=name, reason=reason)
 
 
 def check_transaction(transaction: Transaction) -> None:  # a list of checks

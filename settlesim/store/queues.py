@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, Final, Literal, get_args
 
 from settlesim.argument_checks import MAX_NAME, check_count, check_seconds, check_text
+from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import (
@@ -18,7 +19,7 @@ from settlesim.ports import (
     Message,
     WaitingMessage,
 )
-from settlesim.store.checks import check_message
+from settlesim.store.checks import check_message, refuse_unknown_event
 from settlesim.store.database import Execute
 from settlesim.store.entries import DeadLetter, ParkedGroup, QueueStatus
 from settlesim.store.messages import (
@@ -65,7 +66,7 @@ class SqlQueue(ABC):
         deduplication_window: float = DEDUPLICATION_WINDOW,
         deduplication_scope: DeduplicationScope = "message_group",
         policy: Policy = "skip",
-        chart: str | None = None,
+        chart: Chart | str | None = None,
     ) -> None:
         given: object = store  # types are not checked for everybody
         if not isinstance(given, SqlStore):
@@ -89,8 +90,10 @@ class SqlQueue(ABC):
         self.deduplication_window = deduplication_window
         self.deduplication_scope: DeduplicationScope = deduplication_scope
         self.policy: Policy = policy
-        self.chart = name if chart is None else chart
-        """The chart whose timers send into this queue."""
+        self.known_chart = chart if isinstance(chart, Chart) else None
+        """The chart whose events this queue accepts; None where it accepts every message."""
+        self.chart = name if chart is None else chart.name if isinstance(chart, Chart) else chart
+        """The name of the chart whose timers send into this queue."""
         self._deduplication = Deduplication(
             deduplication_window, per_group=deduplication_scope == "message_group"
         )
@@ -102,8 +105,24 @@ class SqlQueue(ABC):
 
     # --- sending ------------------------------------------------------------------------------
 
-    def send(self, body: JSONValue, group_id: str, deduplication_id: str | None = None) -> int:
+    def send(
+        self,
+        body: JSONValue,
+        group_id: str,
+        deduplication_id: str | None = None,
+        *,
+        force: bool = False,
+    ) -> int:
         """Accept a message; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        body : strict JSON; for a worker ``{"event": NAME, "data": JSON}`` or ``{"start": true}``
+        group_id : the key of the instance
+        deduplication_id : the same for every duplicate of this event
+        force
+            Whether a queue that knows its chart accepts an event for which the chart has no
+            transition.
 
         Returns
         -------
@@ -113,22 +132,28 @@ class SqlQueue(ABC):
         ------
         DeduplicationError
             The deduplication id is known with another body; nothing was sent.
+        InvalidEventError
+            The queue knows its chart, which has no transition for the event; nothing was sent.
         InvalidValueError
             A body that is no strict JSON, or an id that is no text of at most 1,000
             characters; nothing was sent.
         StoreError
             The store could not write; nothing was sent.
         """
-        return self.send_many([(body, group_id, deduplication_id)])[0]
+        return self.send_many([(body, group_id, deduplication_id)], force=force)[0]
 
     def send_many(
-        self, messages: Iterable[tuple[JSONValue, str] | tuple[JSONValue, str, str | None]]
+        self,
+        messages: Iterable[tuple[JSONValue, str] | tuple[JSONValue, str, str | None]],
+        *,
+        force: bool = False,
     ) -> tuple[int, ...]:
         """Accept several messages in one write, all of them or none; raises as `send`.
 
         Parameters
         ----------
         messages : body, group id and, where there is one, deduplication id of each
+        force : as in `send`, for all of them
 
         Returns
         -------
@@ -137,6 +162,8 @@ class SqlQueue(ABC):
         found = [(*each, None)[:3] for each in messages]
         for body, group_id, deduplication_id in found:
             check_message(body, group_id, deduplication_id)
+            if self.known_chart is not None and not force:
+                refuse_unknown_event(body, self.known_chart)
         if not found:
             return ()
 
@@ -748,7 +775,10 @@ class FifoQueue(SqlQueue):
     policy
         What follows a dead letter: with ``"skip"`` its group goes on; with ``"halt"`` its group
         is parked, and later messages wait in order until `resume`.
-    chart : the chart whose timers send into this queue; None for the one of the queue's name
+    chart
+        The chart that the messages are for, whose timers send into this queue. A queue that is
+        given the `Chart` itself knows its events, and `send` refuses others; one that is given
+        only its name, or None for the queue's name, accepts every message.
 
     Raises
     ------
@@ -781,6 +811,12 @@ class FifoQueue(SqlQueue):
     >>> queue.delete(first.receipt)
     >>> [message.body for message in queue.receive(10)]
     [{'event': 'SHIP'}]
+
+    >>> from settlesim.gallery import order
+    >>> FifoQueue(MemoryStore(), "order", chart=order).send({"event": "PYA"}, "order-1")
+    Traceback (most recent call last):
+    settlesim.errors.InvalidEventError: event 'PYA' was not sent: chart 'order' has no transition \
+for 'PYA'; did you mean 'PAY'? force=True sends it anyway
     """
 
     ordered = True
@@ -840,7 +876,7 @@ class StandardQueue(SqlQueue):
         max_receives: int | None = MAX_RECEIVES,
         max_failures: int = 3,
         policy: Policy = "skip",
-        chart: str | None = None,
+        chart: Chart | str | None = None,
     ) -> None:
         if type(seed) is not int:
             reason = f"is {shorten(seed, 40)}; a whole number is needed"

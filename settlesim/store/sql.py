@@ -98,8 +98,8 @@ class SqlStore:
         """How many settlements of each instance are remembered."""
         self.mark_window = mark_window
         """For how many seconds the id of an event that was settled is remembered."""
-        self._written_charts: set[tuple[str, int, str]] = set()
-        """Charts that are known to be in the store: name, version and fingerprint."""
+        self._written_charts: set[ChartDefinition] = set()
+        """Charts that are known to be in the store."""
         self.deduplication: dict[str, Deduplication] = {}
         """How the queues that were opened on this store remember ids, by their names."""
 
@@ -440,15 +440,18 @@ class SqlStore:
             raise newer_version(key, definition.chart, definition.version, newest)
 
     def _add_chart(self, execute: Execute, chart: ChartDefinition, now: float) -> None:
-        name = chart.chart, chart.version, chart.fingerprint
-        if name not in self._written_charts:
-            values = (*name, chart.text, now)
-            execute("INSERT OR IGNORE INTO charts VALUES(?, ?, ?, ?, ?)", values)
+        if chart not in self._written_charts:
+            # The fingerprint does not tell which fields are secret: what was said last counts.
+            execute(
+                "INSERT INTO charts VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " definition = excluded.definition",
+                (chart.chart, chart.version, chart.fingerprint, chart.text, now),
+            )
 
     def _note_written(self, chart: ChartDefinition | None) -> None:
         """Remember, once the write is done, that a chart need not be written again."""
         if chart is not None:
-            self._written_charts.add((chart.chart, chart.version, chart.fingerprint))
+            self._written_charts.add(chart)
 
     # --- what a reader may ask ------------------------------------------------------------------
 

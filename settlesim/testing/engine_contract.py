@@ -203,8 +203,8 @@ class EngineContract(ABC):
         Parameters
         ----------
         folder
-            Names the data: two engines that are opened on one folder, one after another, have the
-            same instances, those of two folders never do.
+            Names the data: engines that are opened on one folder have the same instances, those of
+            two folders never do. Two that are open at the same time have charts of two versions.
         policy : what an instance does after a dead letter
         max_failures : after how many failed attempts an event is a dead letter; the next attempt
             should follow within a second
@@ -587,15 +587,16 @@ class EngineContract(ABC):
         self.on_engine(tmp_path, engine_chart(work), test, max_failures=2)
 
     def test_a_dead_letter_can_be_retried(self, tmp_path: Path, work: Work) -> None:
-        """It is applied once its cause is gone; there is no letter any more."""
+        """As often as it fails; once its cause is gone it is applied, and no letter any more."""
 
         async def test(engine: Engine) -> None:
-            work.failures["first"] = 1
-            assert (await self.settled(engine, "a", "CALL", 1, event_id="e")).stage is (
-                EventStage.DEAD
-            )
-            (letter,) = await engine.dead_letters()
-            assert await engine.retry(letter.id)
+            work.failures["first"] = 2
+            dead = await self.settled(engine, "a", "CALL", 1, event_id="e")
+            for _ in range(2):
+                assert dead.stage is EventStage.DEAD
+                (letter,) = await engine.dead_letters()
+                assert await engine.retry(letter.id)
+                dead = await self.end_of(engine, "a", "e")
             found = await self.end_of(engine, "a", "e")
             assert (found.stage, found.outcome) == (EventStage.SETTLED, "resolved")
             assert list(await engine.dead_letters()) == []
@@ -829,6 +830,64 @@ class EngineContract(ABC):
         self.on_engine(tmp_path, engine_chart(work), old)
         self.on_engine(tmp_path, engine_chart(work, version=2), new)
         self.on_engine(tmp_path, engine_chart(work), old_again)
+
+    def test_an_older_version_starts_no_instance_once_a_newer_one_has(
+        self, tmp_path: Path, work: Work
+    ) -> None:
+        """The event waits for the newer version; the older one goes on with its own instances."""
+
+        async def old(engine: Engine) -> None:
+            await self.settled(engine, "a", "ADD", 1)
+
+        async def new(engine: Engine) -> None:
+            await self.settled(engine, "b", "ADD", 2)
+
+        async def old_again(engine: Engine) -> None:
+            await engine.send("c", "ADD", 3, event_id="e")
+            await self.settled(engine, "a", "ADD", 4)
+            found = await engine.outcome("c", "e", wait=_SHORT)
+            assert found is not None
+            assert found.stage is EventStage.WAITING
+            assert await engine.load("c") is None
+            assert list(await engine.dead_letters()) == []
+
+        async def new_again(engine: Engine) -> None:
+            await self.end_of(engine, "c", "e")
+            found = {each.key: each.snapshot.version for each in await engine.find()}
+            assert found == {"a": 1, "b": 2, "c": 2}
+            assert await self.applied(engine, "a") == [1, 4]
+
+        self.on_engine(tmp_path, engine_chart(work), old)
+        self.on_engine(tmp_path, engine_chart(work, version=2), new)
+        self.on_engine(tmp_path, engine_chart(work), old_again)
+        self.on_engine(tmp_path, engine_chart(work, version=2), new_again)
+
+    def test_two_versions_work_at_the_same_time_or_one_waits(
+        self, tmp_path: Path, work: Work
+    ) -> None:
+        """Nothing is lost or dead by it: what waits is settled when its version works alone."""
+
+        async def main() -> None:
+            one = self.open_engine(tmp_path, engine_chart(work))
+            async with one as old:
+                await self.settled(old, "a", "ADD", 1)
+                two = self.open_engine(tmp_path, engine_chart(work, version=2))
+                async with two as new:
+                    await self.settled(new, "b", "ADD", 2)
+                    together = Promise.VERSIONS_TOGETHER in old.promises
+                    wait = self.patience if together else _SHORT
+                    await new.send("a", "ADD", 3, event_id="e")
+                    found = await old.outcome("a", "e", wait=wait)
+                    assert found is not None
+                    assert found.stage is not EventStage.DEAD
+                    assert found.stage is EventStage.SETTLED or not together
+
+        async def alone(engine: Engine) -> None:
+            await self.end_of(engine, "a", "e")
+            assert await self.applied(engine, "a") == [1, 3]
+
+        asyncio.run(main())
+        self.on_engine(tmp_path, engine_chart(work), alone)
 
     def test_an_instance_of_an_earlier_version_is_migrated(
         self, tmp_path: Path, work: Work

@@ -145,7 +145,7 @@ def test_names_are_text_and_nothing_else(page: Page, tmp_path: Path) -> None:
 
     problems = watch_for_problems(page)
     names = [name for name in HOSTILE if "." not in name and len(name) < 150][:8]
-    states = [{"name": name, "tags": ["settled"]} for name in names]
+    states: list[Any] = [{"name": name, "tags": ["settled"]} for name in names]
     transitions = [[name, names[0], names[1]] for name in names]
     chart = Chart(states, transitions, names[0], name=names[0], context={names[0]: names[1]})
     with a_server(tmp_path, chart) as url:

@@ -414,7 +414,7 @@ def test_less_motion_is_respected(motion: Literal["reduce", "no-preference"], sh
 
 def test_a_chart_of_a_hundred_states_stays_usable(show: Show, shoot: Shoot) -> None:
     """It is shown in a size that can be read, scrolled to where it is, and takes its events."""
-    states = [{"name": f"s{i}", "tags": ["settled"]} for i in range(100)]
+    states: list[Any] = [{"name": f"s{i}", "tags": ["settled"]} for i in range(100)]
     transitions = [["GO", f"s{i}", f"s{i + 1}"] for i in range(99)]
     transitions += [[f"JUMP_{i}", f"s{i}", f"s{(i * 7) % 100}"] for i in range(0, 100, 5)]
     panel = show(Chart(states, transitions, "s0").panel())

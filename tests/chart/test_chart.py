@@ -466,7 +466,7 @@ def _stay(context: FrozenDict, event: Event) -> bool:
 
 def _lamp() -> Chart:
     record = {"trigger": "PUSH", "source": "off", "dest": "on", "conditions": "stay"}
-    return Chart(["off", {"name": "on", "children": ["dim"]}], [record], "off").bind(
+    return Chart(["off", {"name": "on", "children": ["dim"]}], [record], "off").bind(  # type: ignore[list-item]
         {"stay": _stay}
     )
 

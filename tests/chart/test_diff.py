@@ -369,8 +369,8 @@ def test_a_state_that_moved_is_recognised_as_a_hint() -> None:
 def test_what_a_step_says_of_a_state_is_no_guess_any_more() -> None:
     """The new chart's own step wins over the likeness, also for the state that it leads to."""
     tags = {"tags": ["settled"]}
-    old = Chart([{"name": name, **tags} for name in ("a", "small", "held")], [], "a")
-    new = Chart([{"name": name, **tags} for name in ("a", "smaller", "big")], [], "a", version=2)
+    old = Chart([{"name": name, **tags} for name in ("a", "small", "held")], [], "a")  # type: ignore[misc]
+    new = Chart([{"name": name, **tags} for name in ("a", "smaller", "big")], [], "a", version=2)  # type: ignore[misc]
     assert old.diff(new).renames["small"] == "smaller"
 
     def removed(**states: Any) -> list[str]:
@@ -390,8 +390,8 @@ def test_what_a_step_says_of_a_state_is_no_guess_any_more() -> None:
 def test_two_equal_candidates_give_no_hint() -> None:
     """A guess between twins would be a dice."""
     tags = {"tags": ["settled"]}
-    old = Chart([{"name": "a", **tags}, {"name": "xx", **tags}], [], "a")
-    new = Chart([{"name": name, **tags} for name in ("a", "xxa", "xxb")], [], "a")
+    old = Chart([{"name": "a", **tags}, {"name": "xx", **tags}], [], "a")  # type: ignore[list-item]
+    new = Chart([{"name": name, **tags} for name in ("a", "xxa", "xxb")], [], "a")  # type: ignore[misc]
     assert old.diff(new).renames == {}
 
 
@@ -536,16 +536,16 @@ def _player(
     go = {"trigger": "T", "source": "p", "dest": dest, "internal": internal}
     return Chart(
         [
-            {
+            {  # type: ignore[list-item]
                 "name": "p",
                 "parallel": [
                     {"name": "back", "history": history, "default": default},
                     *regions,
                 ],
             },
-            {"name": "s", "invoke": invoke},
+            {"name": "s", "invoke": invoke},  # type: ignore[list-item]
         ],
-        [go, ["S", "p", "s"], ["B", "s", "p.back"]],
+        [go, ["S", "p", "s"], ["B", "s", "p.back"]],  # type: ignore[list-item]
         "p",
         semantics="scxml",
     )

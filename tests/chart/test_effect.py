@@ -12,9 +12,8 @@ from settlesim.gallery import append_log, counter
 
 
 def chart(**invoke: Any) -> Chart:
-    return Chart(
-        [{"name": "a", "invoke": {"src": "work", "on_done": "b", **invoke}}, "b"], initial="a"
-    )
+    call: Any = {"src": "work", "on_done": "b", **invoke}
+    return Chart([{"name": "a", "invoke": call}, "b"], initial="a")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_trigger_that_is_a_text_is_its_value_and_any_other_its_name() -> None:
 
 def test_members_of_enums_can_be_sent() -> None:
     """To an interpreter, a session, a queue and a scenario."""
-    states = [{"name": name, "tags": ["settled"]} for name in "ab"]
+    states: list[Any] = [{"name": name, "tags": ["settled"]} for name in "ab"]
     chart = Chart(states, [[Order.START, "a", "b"], [Light.RED, "b", "a"]], "a")
     interpreter = Interpreter(chart, MemoryStore())
     assert interpreter.settle_sync("k", Order.START).after == interpreter.store.load("k")
@@ -99,7 +100,7 @@ def test_members_of_a_nested_enum_are_found_where_they_are() -> None:
 
 def test_inside_a_state_its_own_member_is_meant() -> None:
     """One enum may be the children of two states."""
-    twice = [
+    twice: list[Any] = [
         {"name": "l", "children": Light, "transitions": [["GO", Light.RED, Light.GREEN]]},
         {"name": "r", "children": Light},
     ]

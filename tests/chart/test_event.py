@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from settlesim.chart import Chart, Event, external_event
-from settlesim.chart.event import MAX_NAME_LENGTH, has_transition, name_flaw
+from settlesim.chart.event import MAX_NAME_LENGTH, has_transition, name_flaw, unknown_event
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.errors import InvalidEventError
 
@@ -80,3 +80,24 @@ def test_a_chart_has_a_transition_for_what_its_descriptors_match(
     """By the rules of SCXML; by those of `transitions` an asterisk is a letter."""
     chart = Chart(["a"], [["GO", "a", "a"], ["skip.*", "a", "a"]], "a", semantics=semantics)
     assert [name for name in known + unknown if has_transition(chart, name)] == known
+
+
+def test_an_unknown_event_is_told_with_the_nearest() -> None:
+    """Or, where none looks like it, with all that the chart has."""
+    chart = Chart(["a"], [["APPROVE", "a", "a"], ["REJECT", "a", "a"]], "a", name="claim")
+    assert unknown_event(chart, "APPROVE") is None
+    assert unknown_event(chart, "APROVE") == (
+        "chart 'claim' has no transition for 'APROVE'; did you mean 'APPROVE'?"
+    )
+    assert unknown_event(chart, "approve") == (
+        "chart 'claim' has no transition for 'approve'; did you mean 'APPROVE'?"
+    )
+    assert unknown_event(chart, "PAY") == (
+        "chart 'claim' has no transition for 'PAY'; it has 'APPROVE', 'REJECT'."
+    )
+
+
+def test_no_event_is_unknown_to_a_chart_that_takes_any() -> None:
+    """By the rules of SCXML an asterisk stands for every event."""
+    chart = Chart(["a"], [["*", "a", "a"]], "a", semantics="scxml")
+    assert unknown_event(chart, "WHATEVER") is None

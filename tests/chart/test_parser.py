@@ -82,7 +82,7 @@ def test_the_value_of_an_enum_member_may_say_what_is_inside() -> None:
 def test_children_make_a_compound_node(key: str) -> None:
     """Names join by dots, parents stand before children."""
     inner = {"name": "p", key: ["x", {"name": "y_1", "final": True}], "initial": "y_1"}
-    chart = Chart([inner, "q"], initial="p")
+    chart = Chart([inner, "q"], initial="p")  # type: ignore[list-item]
     node = chart.node("p")
     assert (node.kind, node.children, node.initial) == (
         NodeKind.COMPOUND,
@@ -118,7 +118,7 @@ def test_a_compound_node_without_initial_child_is_entered_by_its_own_name() -> N
 )
 def test_parallel_and_a_list_as_initial_make_a_parallel_node(spec: dict[str, Any]) -> None:
     """All regions are entered, in document order."""
-    chart = Chart([{"name": "p", **spec}], initial="p")
+    chart = Chart([{"name": "p", **spec}], initial="p")  # type: ignore[list-item]
     assert chart.node("p").kind is NodeKind.PARALLEL
     assert chart.node("p").initial is None
     assert chart.initial_configuration == ("p.x", "p.y")
@@ -136,7 +136,7 @@ def test_a_state_keeps_tags_label_and_callbacks() -> None:
         "on_final": count,
         "ignore_invalid_triggers": True,
     }
-    node = Chart([spec], initial="a").node("a")
+    node = Chart([spec], initial="a").node("a")  # type: ignore[list-item]
     assert node.tags == ("settled", "RED")
     assert node.label == "An a"
     assert (node.on_enter, node.on_exit, node.on_final) == (("one", "two"), ("three",), ("count",))
@@ -176,7 +176,7 @@ def test_star_is_every_state_that_is_not_final() -> None:
 
 def test_star_stands_for_the_top_level_and_with_equals_for_all_levels() -> None:
     """As in `transitions`: a parent's transition holds for its children already."""
-    states = ["a", {"name": "p", "children": ["x"], "initial": "x"}]
+    states: list[Any] = ["a", {"name": "p", "children": ["x"], "initial": "x"}]
     chart = Chart(states, [["R", "*", "a"], ["S", "*", "="], ["S2", "*", "="]], "a")
     assert _ways(chart)[:5] == [
         ("R", "a", "a"),
@@ -206,7 +206,7 @@ def test_transitions_inside_a_state_use_local_names() -> None:
             ["I", "x", None],
         ],
     }
-    assert _ways(Chart([inside], initial="p")) == [
+    assert _ways(Chart([inside], initial="p")) == [  # type: ignore[list-item]
         ("GO", "p.x", "p.y"),
         ("UP", "p.y.z", "p.x"),
         ("R", "p.x", "p.x"),
@@ -308,7 +308,7 @@ def test_a_destination_of_a_nested_node_may_be_a_sibling() -> None:
         {"name": "x", "always": "y", "after": {"1": "q"}},
         {"name": "y", "invoke": {"src": "w", "on_done": "x", "on_error": "p.x"}},
     ]
-    chart = Chart([{"name": "p", "children": inner}, "q"], initial="p")
+    chart = Chart([{"name": "p", "children": inner}, "q"], initial="p")  # type: ignore[list-item]
     assert _ways(chart) == [("", "p.x", "p.y")]
     assert [each.dest for each in chart.edges] == ["p.y", "q", "p.x", "p.x"]
 
@@ -338,7 +338,7 @@ def test_building_a_chart_changes_nothing_of_the_caller(record: dict[str, Any]) 
 # --- what is refused ----------------------------------------------------------------------
 
 
-def problems_of(states: object, transitions: object = (), **keys: Any) -> list[str]:
+def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
     """Return what is wrong, one text for each problem."""
     with pytest.raises(DefinitionError) as caught:
         Chart(states, transitions, **{"initial": "a", **keys})
@@ -609,7 +609,7 @@ def test_nodes_nest_as_deep_as_the_limit_and_no_deeper() -> None:
             spec = {"name": "a", "children": [spec]}
         return spec
 
-    assert len(Chart([nest(MAX_NESTING)], initial="a").states) == MAX_NESTING
+    assert len(Chart([nest(MAX_NESTING)], initial="a").states) == MAX_NESTING  # type: ignore[list-item]
     assert problems_of([nest(MAX_NESTING + 1)]) == [
         f"chart: nodes nest deeper than {MAX_NESTING} levels"
     ]
@@ -627,8 +627,8 @@ def test_a_transition_without_a_source_is_a_problem(source: Any) -> None:
 def test_an_initial_that_is_false_is_no_initial_child(nothing: object) -> None:
     """As `transitions` has it, in which people write False."""
     spec = {"name": "p", "children": ["x", "y"], "initial": nothing}
-    assert Chart([spec], (), "p") == Chart([{"name": "p", "children": ["x", "y"]}], (), "p")
-    assert Chart([{"name": "a", "initial": nothing}], (), "a") == Chart(["a"], (), "a")
+    assert Chart([spec], (), "p") == Chart([{"name": "p", "children": ["x", "y"]}], (), "p")  # type: ignore[list-item]
+    assert Chart([{"name": "a", "initial": nothing}], (), "a") == Chart(["a"], (), "a")  # type: ignore[list-item]
 
 
 def test_tags_as_a_text_are_one_tag() -> None:

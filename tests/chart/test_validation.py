@@ -11,7 +11,7 @@ from settlesim.argument_checks import nearest
 from settlesim.errors import DefinitionError
 
 
-def problems_of(states: object, transitions: object = (), **keys: Any) -> list[str]:
+def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
     """Return what is wrong, one text for each problem."""
     with pytest.raises(DefinitionError) as caught:
         Chart(states, transitions, **{"initial": "a", **keys})
@@ -25,7 +25,7 @@ def test_all_problems_are_found_at_once() -> None:
     """An author corrects a chart in one go."""
     with pytest.raises(DefinitionError) as caught:
         Chart(
-            ["idle", {"name": "busy", "tags": 5}],
+            ["idle", {"name": "busy", "tags": 5}],  # type: ignore[list-item]
             [["GO", "idel", "busy"], ["GO", "busy", "Idle"]],
             "bussy",
             name="lamp",
@@ -297,7 +297,7 @@ def test_a_chart_may_name_its_own_settling_tags() -> None:
 def test_twenty_problems_are_told_and_the_rest_is_counted() -> None:
     """A message stays readable."""
     with pytest.raises(DefinitionError) as caught:
-        Chart(list(range(50)), initial="a")
+        Chart(list(range(50)), initial="a")  # type: ignore[arg-type]
     assert len(caught.value.problems) == 20
     assert "has 50 problems:" in str(caught.value)
     assert str(caught.value).endswith("... and 30 more")
@@ -306,7 +306,7 @@ def test_twenty_problems_are_told_and_the_rest_is_counted() -> None:
 def test_nobody_reads_more_than_a_thousand_problems() -> None:
     """Reading stops; the count is what was found until then."""
     with pytest.raises(DefinitionError) as caught:
-        Chart([1] * 100_000, initial="a")
+        Chart([1] * 100_000, initial="a")  # type: ignore[list-item]
     assert caught.value.more == 1_000
 
 

@@ -331,7 +331,7 @@ def test_an_initial_node_with_something_pending_is_no_warning() -> None:
 def test_an_asterisk_in_an_event_is_named_where_it_is_a_letter() -> None:
     """The library `transitions` knows no event descriptors; with the rules of SCXML it is one."""
     transitions = [["x.*", "a", "b"], ["*", "a", "b"]]
-    states = [{"name": name, "tags": ["settled"]} for name in "ab"]
+    states: list[Any] = [{"name": name, "tags": ["settled"]} for name in "ab"]
     found = Chart(states, transitions, "a").check().findings
     assert [(each.code, each.where) for each in found] == [
         ("SET303", "event '*'"),

@@ -363,8 +363,8 @@ def _two_steps(**first: object) -> Chart:
     return Chart(
         [{"name": "a", "tags": ["settled"]}, "b", {"name": "c", "tags": ["settled"]}],
         [
-            {"trigger": "GO", "source": "a", "dest": "b", **first},
-            {"source": "b", "dest": "c", **first},
+            {"trigger": "GO", "source": "a", "dest": "b", **first},  # type: ignore[list-item]
+            {"source": "b", "dest": "c", **first},  # type: ignore[list-item]
         ],
         "a",
     )

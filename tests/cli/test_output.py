@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -56,7 +57,7 @@ def test_escaped_json_is_json_of_the_same_value(value: object) -> None:
 def limbo(here: Path) -> str:
     """A chart with marks of direction in every name, whose event never settles."""
     name = "a\u202eb"
-    states = [{"name": name, "tags": ["settled"]}, {"name": f"{name}2"}]
+    states: list[Any] = [{"name": name, "tags": ["settled"]}, {"name": f"{name}2"}]
     ways = [[f"{name}3", name, f"{name}2"], ["OK", name, "="]]
     chart = Chart(name=f"{name}4", initial=name, states=states, transitions=ways)
     (here / "c.json").write_text(json.dumps(chart.to_dict()))

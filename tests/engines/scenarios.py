@@ -35,7 +35,7 @@ def _region(name: str) -> dict[str, Any]:
 
 regions = Chart(
     [
-        {"name": "both", "parallel": [_region("left"), _region("right")]},
+        {"name": "both", "parallel": [_region("left"), _region("right")]},  # type: ignore[list-item]
         {"name": "closed", "tags": ["settled"]},
     ],
     [

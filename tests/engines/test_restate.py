@@ -20,7 +20,7 @@ class TestRestate(EngineContract):
     """On one node."""
 
     server: RestateServer
-    ports: dict[Path, int]
+    ports: dict[tuple[Path, int], int]
 
     @pytest.fixture(autouse=True)
     def _use(self, restate_server: RestateServer) -> None:
@@ -28,10 +28,10 @@ class TestRestate(EngineContract):
         self.ports = {}
 
     def engine(self, folder: Path, chart: Chart, **more: Any) -> Any:
-        """Return an engine whose service and address belong to the folder."""
+        """Return an engine whose service belongs to the folder, and its address to the version."""
         from settlesim.engines.restate import RestateClient, RestateEngine
 
-        port = self.ports.setdefault(folder, free_port())
+        port = self.ports.setdefault((folder, chart.version), free_port())
         return RestateEngine(
             chart,
             RestateClient(self.server.ingress, self.server.admin),

@@ -13,7 +13,8 @@ from settlesim.engines import EmbeddedEngine
 from settlesim.errors import InvalidValueError
 from settlesim.gallery import count
 from settlesim.http import create_app
-from settlesim.testing import Work
+from settlesim.testing import Work, engine_chart
+from settlesim.versions import migration
 from tests.http.serving import Served, ask, problem, served
 
 
@@ -51,6 +52,29 @@ def test_a_parked_instance_is_listed_and_resumed() -> None:
         assert (await served.post("/machines/a/resume")).json() == {"key": "a", "resumed": False}
 
     ask(test, policy="halt")
+
+
+def test_a_state_that_is_no_state_is_a_problem_with_the_nearest_name() -> None:
+    """A typo is told from a state in which no instance is; one of an earlier version is known."""
+    before = engine_chart(Work())
+    chart = engine_chart(Work(), version=2).with_migrations(
+        migration(
+            before.replace(
+                states=[*before.to_dict()["states"], {"name": "gone", "tags": ["settled"]}]
+            ),
+            engine_chart(Work(), version=2),
+            states={"gone": "idle"},
+        )
+    )
+
+    async def test(served: Served) -> None:
+        for state in ("patient", "gone"):
+            found = await served.get("/machines", params={"state": state})
+            assert found.json() == {"machines": [], "next": None}
+        found = await served.get("/machines", params={"state": "patiens"})
+        assert "'patient'" in problem(found, 400, "no-such-state")["detail"]
+
+    ask(test, chart)
 
 
 def test_the_chart_is_shown() -> None:

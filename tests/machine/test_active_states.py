@@ -35,7 +35,7 @@ def car(conditions: object, **more: Any) -> Chart:
         REGIONS,
         [
             ["SHUT", "car.door.open", "car.door.shut"],
-            {"trigger": "START", "source": "car.motor.off", "dest": "car.motor.on"}
+            {"trigger": "START", "source": "car.motor.off", "dest": "car.motor.on"}  # type: ignore[list-item]
             | {"conditions": conditions, **more},
         ],
         "car",
@@ -75,7 +75,7 @@ def test_in_holds_for_a_state_around_what_is_active() -> None:
 
 def test_in_works_in_flat_charts() -> None:
     """For the source itself it always holds."""
-    states = [{"name": name, "tags": ["settled"]} for name in "ab"]
+    states: list[Any] = [{"name": name, "tags": ["settled"]} for name in "ab"]
     chart = Chart(states, [["GO", "a", "b", "In(a)"], ["GO", "b", "a", "In(a)"]], "a")
     first = settled(chart, None, "GO").after
     assert first is not None

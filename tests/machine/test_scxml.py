@@ -22,7 +22,7 @@ def scxml(
 ) -> Chart:
     """A chart by the rules of SCXML, in which every state is a place to rest."""
     return Chart(
-        [_tagged(state) for state in states],
+        [_tagged(state) for state in states],  # type: ignore[misc]
         list(transitions),
         initial,
         semantics="scxml",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -46,6 +47,31 @@ def test_keys_and_delete() -> None:
     run.delete("never")
     assert list(run.keys()) == ["b"]
     assert run.settle_sync("a", "COUNT").after.revision == 1
+
+
+def test_an_event_that_the_chart_never_uses_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With the nearest name; one that is only ignored here and now is none."""
+    run = interpreter(order)
+    with caplog.at_level(logging.WARNING, "settlesim.events"):
+        assert run.settle_sync("o", "SHIP").outcome is Outcome.IGNORED
+        for key in ("o", "p"):
+            assert run.settle_sync(key, "CANCLE").outcome is Outcome.IGNORED
+        run.settle_sync("o", "PYA")
+    assert [each.getMessage() for each in caplog.records] == [
+        "event ignored: chart 'order' has no transition for 'CANCLE'; did you mean 'CANCEL'?",
+        "event ignored: chart 'order' has no transition for 'PYA'; did you mean 'PAY'?",
+    ]
+
+
+def test_warnings_of_unknown_events_end_at_a_hundred(caplog: pytest.LogCaptureFixture) -> None:
+    """Who sends any names at all fills neither the log nor the memory."""
+    run = interpreter(order)
+    with caplog.at_level(logging.WARNING, "settlesim.events"):
+        for number in range(120):
+            run.settle_sync("o", f"EVENT_{number}")
+    assert len(caplog.records) == 100
 
 
 def test_accepts_tells_events_without_asking_guards() -> None:

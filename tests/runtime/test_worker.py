@@ -771,3 +771,18 @@ def test_the_standard_logger_is_used_by_default() -> None:
     store = MemoryStore(now=clock.now)
     worker = Worker(log_chart(), store, FifoQueue(store, "log"), clock=clock)
     assert worker.logger is logging.getLogger("settlesim.worker")
+
+
+def test_a_worker_warns_once_of_an_event_that_its_chart_never_uses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The message is consumed, as every event that is ignored."""
+    stage = Stage(count)
+    stage.queue.send({"event": "COUTN"}, "a")
+    stage.queue.send({"event": "COUTN"}, "b")
+    with caplog.at_level(logging.WARNING, "settlesim.events"):
+        stage.worker().run_sync(until_empty=True)
+    assert [each.getMessage() for each in caplog.records] == [
+        "event ignored: chart 'count' has no transition for 'COUTN'; did you mean 'COUNT'?"
+    ]
+    assert stage.queue.status().depth == 0

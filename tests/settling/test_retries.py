@@ -23,7 +23,7 @@ def shop(retry: Any, **invoke: Any) -> Chart:
     return Chart(
         [
             {"name": "open", "tags": ["settled"]},
-            {
+            {  # type: ignore[list-item]
                 "name": "paying",
                 "invoke": {
                     "src": "charge",

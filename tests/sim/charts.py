@@ -67,10 +67,10 @@ def _hello() -> list[dict[str, Any]]:
 _GO = {"trigger": "GO", "source": "open", "assign": "counted"}
 
 starting = Chart(
-    _hello(),
+    _hello(),  # type: ignore[arg-type]
     [
-        {**_GO, "dest": "refused", "conditions": "declined"},
-        {**_GO, "dest": "busy"},
+        {**_GO, "dest": "refused", "conditions": "declined"},  # type: ignore[list-item]
+        {**_GO, "dest": "busy"},  # type: ignore[list-item]
         ["END", "open", "closed"],
         ["LATER", "closed", "open"],
     ],

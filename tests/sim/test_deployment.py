@@ -220,7 +220,7 @@ def slow(version: int = 1, *, called: str = "paid", **after: dict[int, str]) -> 
     names = ["open", "late", called, "told", "shipped"]
     ways = [("PAY", "open", called), ("PAY", "late", called), ("SHIP", called, "shipped")]
     return Chart(
-        [{"name": name, "tags": ["settled"], "after": after.get(name, {})} for name in names],
+        [{"name": name, "tags": ["settled"], "after": after.get(name, {})} for name in names],  # type: ignore[misc]
         [*map(list, ways), ["SHIP", "told", "shipped"]],
         "open",
         name="bill",

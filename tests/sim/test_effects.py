@@ -55,7 +55,7 @@ def concurrent(calls: list[Call], timeout: float = 60.0, delay: float | None = N
     }
     if delay is not None:
         busy["after"] = {f"{delay:g}": "left"}
-    states = [
+    states: list[Any] = [
         {"name": "new", "tags": ["settled"]},
         busy,
         {"name": "joined", "tags": ["settled"]},

@@ -555,7 +555,7 @@ def test_endings_that_differ_by_what_is_remembered_have_labels_of_their_own() ->
         {"name": "fast", "tags": ["settled"]},
     ]
     chart = Chart(
-        [{"name": "on", "children": inside}, {"name": "off", "tags": ["settled"]}],
+        [{"name": "on", "children": inside}, {"name": "off", "tags": ["settled"]}],  # type: ignore[list-item]
         [["FASTER", "on", "on.fast"], ["OFF", "on", "off"], ["ON", "off", "on.back"]],
         "on.slow",
         semantics="scxml",

@@ -41,7 +41,7 @@ def drawn_table(dice: random.Random) -> Table:
 
 def as_chart(table: Table) -> Chart:
     """Return a table as a chart of the library: a node for each service."""
-    states: list[dict[str, Any]] = [{"name": each, "tags": ["settled"]} for each in "ABC"]
+    states: list[Any] = [{"name": each, "tags": ["settled"]} for each in "ABC"]
     transitions = []
     for (state, event), (services, target, failed) in table.items():
         names = [f"{state}{event}{number}" for number in range(len(services))]
@@ -233,7 +233,7 @@ def journey(*, effect: bool = True) -> Chart:
     chart = Chart(
         initial="resting",
         context={"trips": []},
-        states=[{"name": "resting", "tags": ["settled"]}, {"name": "booking", "invoke": call}],
+        states=[{"name": "resting", "tags": ["settled"]}, {"name": "booking", "invoke": call}],  # type: ignore[list-item]
         transitions=[[event, "resting", "booking"] for event in ("TRAIN", "HOTEL", "CAR")],
         name="journey",
     )

@@ -24,7 +24,7 @@ def shop(retry: Any = 3, **invoke: Any) -> Chart:
     return Chart(
         [
             {"name": "open", "tags": ["settled"]},
-            {
+            {  # type: ignore[list-item]
                 "name": "paying",
                 "invoke": {
                     "src": "charge",

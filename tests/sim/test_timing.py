@@ -140,7 +140,7 @@ def loan() -> Chart:
     return Chart(
         [
             {"name": "draft", "tags": ["settled"]},
-            {
+            {  # type: ignore[list-item]
                 "name": "check",
                 "on_done": "deciding",
                 "parallel": [region("bank"), region("fraud")],
@@ -237,7 +237,7 @@ def test_a_failure_that_is_used_up_lets_no_other_service_take_longer() -> None:
     chart = Chart(
         [
             {"name": "new", "tags": ["settled"]},
-            {"name": "asking", "parallel": regions, "on_done": "end"},
+            {"name": "asking", "parallel": regions, "on_done": "end"},  # type: ignore[list-item]
             {"name": "end", "tags": ["settled"]},
         ],
         [["GO", "new", "asking"]],
@@ -405,7 +405,7 @@ def booking(**held: Any) -> Chart:
         {"name": "bought", "final": True},
         {"name": "expired", "tags": ["settled"]},
     ]
-    transitions = [
+    transitions: list[Any] = [
         ["HOLD", "free", "held"],
         ["HOLD", "held", "="],
         ["LOOK", "held", None],

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from settlesim.chart.strict_json import freeze_object
-from settlesim.errors import DeduplicationError, InvalidValueError, ReceiptExpiredError
+from settlesim.errors import (
+    DeduplicationError,
+    InvalidEventError,
+    InvalidValueError,
+    ReceiptExpiredError,
+)
+from settlesim.gallery import count
 from settlesim.ports import Message, Timer, Timers, Transaction
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore
 from settlesim.store.sql import SqlStore
@@ -560,3 +566,34 @@ def test_special_names_of_sqlite_are_no_paths() -> None:
     for name in (":memory:", "file:x?mode=memory"):
         with pytest.raises(InvalidValueError, match="MemoryStore"):
             SqliteStore(name)
+
+
+# --- a queue that knows its chart -----------------------------------------------------------
+
+
+def test_a_queue_that_knows_its_chart_refuses_other_events(queue: Bench) -> None:
+    """All messages of a write or none; what is no event passes."""
+    knowing = queue(chart=count)
+    with pytest.raises(InvalidEventError, match=r"'COUTN' was not sent: .* mean 'COUNT'\?"):
+        knowing.send({"event": "COUTN"}, "a")
+    with pytest.raises(InvalidEventError, match="force=True sends it anyway"):
+        knowing.send_many([({"event": "COUNT"}, "a"), ({"event": "COUTN"}, "a")])
+    assert queue().status().depth == 0
+    knowing.send_many([({"event": "COUNT"}, "a"), ({"start": True}, "b")])
+    assert [each.body for each in queue().receive(10)] == [{"event": "COUNT"}, {"start": True}]
+
+
+def test_a_queue_can_be_forced(queue: Bench) -> None:
+    """Where the next version of the chart has the event."""
+    knowing = queue(chart=count)
+    knowing.send({"event": "RESET"}, "a", force=True)
+    knowing.send_many([({"event": "RESET"}, "b")], force=True)
+    assert len(queue().receive(10)) == 2
+
+
+def test_a_queue_that_has_only_the_name_of_a_chart_accepts_every_event(queue: Bench) -> None:
+    """Its timers are those of the chart of that name, and that is all."""
+    named, knowing = queue("other", chart="count"), queue("other", chart=count)
+    assert named.chart == knowing.chart == "count"
+    assert (named.known_chart, knowing.known_chart) == (None, count)
+    assert named.send({"event": "RESET"}, "a") == 1

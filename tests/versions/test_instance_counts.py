@@ -16,7 +16,7 @@ from settlesim.store import TinyStore
 
 def chart(*states: Any, version: int = 1, name: str = "order", **more: Any) -> Chart:
     """Return a chart of settled states; the first one is the initial one."""
-    made = [
+    made: list[Any] = [
         each if isinstance(each, dict) else {"name": each, "tags": ["settled"]} for each in states
     ]
     return Chart(made, [], made[0]["name"], name=name, version=version, **more)

@@ -110,8 +110,8 @@ def history_chart(version: int, *children: Any, step: Any = None, **states: Any)
     return Chart(
         [
             {"name": "box", "tags": ["settled"], "initial": "one", "children": list(children)},
-            settled("out"),
-            *(settled(name, **more) for name, more in states.items()),
+            settled("out"),  # type: ignore[list-item]
+            *(settled(name, **more) for name, more in states.items()),  # type: ignore[list-item]
         ],
         [["OUT", "box", "out"], ["BACK", "out", "box.h" if "h" in str(children) else "box"]],
         "box",

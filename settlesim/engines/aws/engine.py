@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,11 +15,12 @@ from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
 from settlesim.engines.aws.instance_table import InstanceTable, StampedRecord, unavailable
 from settlesim.engines.aws.messages import deduplication_id
+from settlesim.engines.aws.put_aside import note_put_aside
 from settlesim.engines.aws.queue_handler import QueueHandler
 from settlesim.engines.aws.resources import AwsResources
 from settlesim.engines.event_ids import new_event_id
 from settlesim.engines.handling import HandlerOptions
-from settlesim.engines.instance_record import letter_of_id
+from settlesim.engines.instance_record import InstanceRecord, letter_of_id
 from settlesim.engines.promises import PROMISES
 from settlesim.engines.protocol import (
     Accepted,
@@ -27,9 +28,9 @@ from settlesim.engines.protocol import (
     EngineStatus,
     EventStage,
     EventStatus,
-    NotPromisedError,
     Promise,
 )
+from settlesim.engines.record_engine import POLL, RecordEngine
 from settlesim.errors import (
     DeduplicationError,
     StoreUnavailableError,
@@ -40,21 +41,17 @@ from settlesim.ports import digest_of
 from settlesim.runtime.event_messages import event_body
 from settlesim.runtime.logs import LOGGER
 from settlesim.store.checks import check_message
-from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
 from settlesim.store.wall import wall_clock
 
 __all__ = ["AwsEngine"]
 
-T = TypeVar("T")
-
-_POLL: Final = 0.05
-_MAX_POLL: Final = 0.5
 _CONFLICTS: Final = 10
+_PAGE: Final = 100
 _RETRY: Final = 1
 """Seconds after which messages that could not be handled are visible again."""
 
 
-class AwsEngine:
+class AwsEngine(RecordEngine):
     """Runs a chart on SQS, Lambda and DynamoDB.
 
     Parameters
@@ -76,8 +73,8 @@ class AwsEngine:
         Functions that the chart names are not bound.
     """
 
-    name: Final = "aws"
-    promises: Final = PROMISES[name]
+    name: ClassVar = "aws"
+    promises: ClassVar = PROMISES[name]
 
     def __init__(
         self,
@@ -93,25 +90,22 @@ class AwsEngine:
         check_count(concurrency, where="concurrency")
         check_count(batch_size, where="batch_size")
         check_seconds(long_poll, where="long_poll", most=20)
-        self.chart = chart
         self.resources = resources
         self.handler = QueueHandler(chart, resources, options)
-        self.works = works
+        super().__init__(chart, self.handler.options, works=works)
         self.concurrency = concurrency
         self.long_poll = int(long_poll)
         self.batch_size = batch_size
-        self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._entered = False
-
-    @property
-    def remembers(self) -> float:
-        """For how many seconds the table knows the id of a settled event."""
-        return self.handler.options.remembers
 
     @property
     def _table(self) -> InstanceTable:
         return self.handler.table
+
+    @property
+    def place(self) -> str:
+        """Where events come in, in words for a person."""
+        return f"from {self.resources.queue_url}"
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -136,7 +130,7 @@ class AwsEngine:
             AWS does not take it; the same call can be repeated with the same `event_id`.
         """
         if expected is not None:
-            raise NotPromisedError(engine=self.name, promise=Promise.EXPECTED_REVISION.value)
+            raise self._not_promised(Promise.EXPECTED_REVISION)
         body = event_body(event, data)
         given = new_event_id() if event_id is None else event_id
         check_message(body, key, given)
@@ -160,11 +154,13 @@ class AwsEngine:
 
     async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
         """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds."""
-
-        def is_open(found: EventStatus | None) -> bool:
-            return found is not None and found.stage is EventStage.WAITING
-
-        return await self._until(lambda: self._status_of(key, event_id), is_open, wait)
+        check_seconds(wait, where="wait")
+        found: EventStatus | None = None
+        async for _ in self._looks(asyncio.get_running_loop().time() + wait):
+            found = await asyncio.to_thread(self._status_of, key, event_id)
+            if found is None or found.stage is not EventStage.WAITING:
+                break
+        return found
 
     def _status_of(self, key: str, event_id: str) -> EventStatus | None:
         event = self._table.event(key, event_id)
@@ -187,76 +183,21 @@ class AwsEngine:
 
     # --- reading ------------------------------------------------------------------------------
 
-    async def load(self, key: str) -> StoredInstance | None:
-        """Return an instance in its last settled state; None for one that was never saved."""
-        return (await asyncio.to_thread(self._table.load, key)).record.instance()
+    async def _record(self, key: str) -> InstanceRecord:
+        return (await asyncio.to_thread(self._table.load, key)).record
 
-    async def find(
-        self, *, state: str | None = None, after: str | None = None, limit: int = 100
-    ) -> Sequence[StoredInstance]:
-        """List the chart's instances, sorted by their keys, a page at a time."""
-
-        def look() -> list[StoredInstance]:
-            found: list[StoredInstance] = []
-            for record in self._table.records(after=after):
-                instance = record.instance()
-                if instance is not None and (state is None or instance.is_in(state)):
-                    found.append(instance)
-                if len(found) >= limit:
-                    break
-            return found
-
-        return await asyncio.to_thread(look)
-
-    async def settlements(
-        self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
-    ) -> Sequence[PastSettlement]:
-        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
-
-        Raises
-        ------
-        NotPromisedError
-            No key is given.
-        """
-        known = self._one_instance(key)
-
-        def look() -> Sequence[PastSettlement]:
-            return self._table.load(known).record.settlements(cursor, limit)
-
-        return await self._until(look, lambda found: not found, wait)
-
-    async def latest(self, key: str | None = None) -> int:
-        """Return the number of the last settlement of an instance, 0 where there is none.
-
-        Raises
-        ------
-        NotPromisedError
-            No key is given.
-        """
-        known = self._one_instance(key)
-        return (await asyncio.to_thread(self._table.load, known)).record.number
-
-    def _one_instance(self, key: str | None) -> str:
-        if key is None:
-            raise NotPromisedError(engine=self.name, promise=Promise.FOLLOW_ALL.value)
-        return key
-
-    async def _until(
-        self, look: Callable[[], T], is_open: Callable[[T], bool], seconds: float
-    ) -> T:
-        """Return what a look finds, once it is not open any more or `seconds` have passed."""
-        check_seconds(seconds, where="wait")
-        loop = asyncio.get_running_loop()
-        end, pause = loop.time() + seconds, _POLL
+    async def _records(
+        self, *, after: str | None = None, calm: bool = True
+    ) -> AsyncIterator[InstanceRecord]:
         while True:
-            found = await asyncio.to_thread(look)
-            left = end - loop.time()
-            if not is_open(found) or left <= 0 or self._stop.is_set():
-                return found
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(pause, left)):
-                    await self._stop.wait()
-            pause = min(2 * pause, _MAX_POLL)
+            keys = await asyncio.to_thread(
+                self._table.keys, after=after, limit=_PAGE, attention=not calm
+            )
+            for key in keys:
+                yield await self._record(key)
+            if len(keys) < _PAGE:
+                return
+            after = keys[-1]
 
     # --- what could not be settled --------------------------------------------------------------
 
@@ -265,24 +206,13 @@ class AwsEngine:
     ) -> Sequence[DeadEvent]:
         """List the dead letters, a page at a time; `after` is the last `id` of the page before.
 
-        An event that nobody could even try, since its functions died of it, is in the queue for
-        dead letters only.
+        For the first page the queue for dead letters is looked through, and what SQS itself has put
+        there is noted in the table: events that were received too often without a result, since
+        functions died of them. `outcome` knows them as dead from then on.
         """
-
-        def look() -> list[DeadEvent]:
-            cursor = None if after is None else letter_of_id(after)
-            found: list[DeadEvent] = []
-            if cursor is not None:
-                letters = self._table.load(cursor.key).record.letters()
-                found = [each for each in letters if _number(each) > cursor.number]
-            key = None if cursor is None else cursor.key
-            for record in self._table.records(after=key, attention=True):
-                if len(found) >= limit:
-                    break
-                found += record.letters()
-            return found[:limit]
-
-        return await asyncio.to_thread(look)
+        if after is None and self.resources.dead_letter_queue_url is not None:
+            await asyncio.to_thread(note_put_aside, self.handler)
+        return await super().dead_letters(after=after, limit=limit)
 
     async def retry(self, letter: str) -> bool:
         """Let a dead letter be settled again; say whether there is one.
@@ -298,21 +228,6 @@ class AwsEngine:
             return ids[0] if ids and read.record.retry(found.number) else None
 
         return await asyncio.to_thread(self._change, found.key, change)
-
-    async def parked(self, *, after: str | None = None, limit: int = 100) -> Sequence[ParkedGroup]:
-        """List the instances that wait until they are resumed, sorted by their keys."""
-
-        def look() -> list[ParkedGroup]:
-            found: list[ParkedGroup] = []
-            for record in self._table.records(after=after, attention=True):
-                parked = record.parked()
-                if parked is not None:
-                    found.append(parked)
-                if len(found) >= limit:
-                    break
-            return found
-
-        return await asyncio.to_thread(look)
 
     async def resume(self, key: str) -> bool:
         """Let a parked instance go on; say whether it was parked."""
@@ -346,27 +261,19 @@ class AwsEngine:
                     raise
                 continue
             break
-        if written.record.outbox:
-            self.handler.outbox.send_all(written.record, now=wall_clock())
-            written.record.outbox = []
-            with contextlib.suppress(VersionConflictError):  # whoever was first sends it again
-                self._table.write(written, now=wall_clock())
+        with contextlib.suppress(VersionConflictError):  # whoever was first sends it again
+            self.handler.deliver(written)
         return True
 
     async def status(self) -> EngineStatus:
         """Return how much waits; SQS counts about right only."""
-
-        def look() -> EngineStatus:
-            found = self._queue_attributes()
-            waiting = sum(int(found[each]) for each in found if each.startswith("Approx"))
-            dead = parked = 0
-            for record in self._table.records(attention=True):
-                waiting += len(record.waiting)
-                dead += len(record.dead)
-                parked += record.halted is not None
-            return EngineStatus(waiting=waiting, dead_letters=dead, parked=parked)
-
-        return await asyncio.to_thread(look)
+        queue = await asyncio.to_thread(self._queue_attributes)
+        found = await self._attention()
+        return EngineStatus(
+            waiting=found.waiting + sum(map(int, queue.values())),
+            dead_letters=found.dead,
+            parked=found.parked,
+        )
 
     def _queue_attributes(self) -> dict[str, str]:
         names = [
@@ -380,7 +287,7 @@ class AwsEngine:
             )
         except (ClientError, BotoCoreError) as error:
             raise unavailable(self.resources.queue_url, error) from error
-        return dict(found["Attributes"])
+        return {name: found["Attributes"][name] for name in names}
 
     # --- working ------------------------------------------------------------------------------
 
@@ -413,10 +320,7 @@ class AwsEngine:
         RuntimeError
             The engine was entered before and not left.
         """
-        if self._entered:
-            raise RuntimeError(f"{self!r} runs already")
-        self._entered = True
-        self._stop.clear()
+        self._enter()
         if self.works:
             self._task = asyncio.create_task(self._receive())
         return self
@@ -444,7 +348,7 @@ class AwsEngine:
                     await asyncio.sleep(_RETRY)
                     continue
                 if not messages and not self.long_poll:
-                    await asyncio.sleep(_POLL)
+                    await asyncio.sleep(POLL)
                 groups: dict[str, list[dict[str, Any]]] = {}
                 for message in messages:
                     groups.setdefault(message["attributes"]["MessageGroupId"], []).append(message)
@@ -507,8 +411,3 @@ class AwsEngine:
 
     def __repr__(self) -> str:
         return f"AwsEngine({self.chart.name!r}, {self.resources.table!r})"
-
-
-def _number(letter: DeadEvent) -> int:
-    found = letter_of_id(letter.id)
-    return 0 if found is None else found.number

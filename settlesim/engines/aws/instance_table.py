@@ -8,13 +8,14 @@ Items, by partition key `pk` and sort key `sk`:
 | ``e#CHART#KEY`` | hash of an id | an event: when it was accepted, what became of it; expires |
 | ``k#CHART`` | KEY | that the instance exists, so that instances can be listed |
 | ``a#CHART`` | KEY | that something of the instance waits, is dead or halted |
+| ``v#CHART`` | ``newest`` | the newest version of the chart that has saved an instance |
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,8 +37,6 @@ __all__ = ["MAX_RECORD", "EventItem", "InstanceTable", "StampedRecord", "unavail
 MAX_RECORD: Final = 380_000
 """Bytes of a record: an item may have 400 KB, names and keys included."""
 _MAX_KEY: Final = 1024
-_PAGE: Final = 100
-_BATCH: Final = 100
 
 
 class StampedRecord(NamedTuple):
@@ -124,23 +123,27 @@ class InstanceTable:
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
             ConsistentRead=True,
-            Limit=min(limit, 1000),
+            Limit=limit,
         )
         return [each["sk"]["S"] for each in found["Items"]]
 
-    def records(
-        self, *, after: str | None = None, attention: bool = False
-    ) -> Iterator[InstanceRecord]:
-        """Give instances, sorted by their keys."""
-        while True:
-            keys = self.keys(after=after, limit=_PAGE, attention=attention)
-            for key in keys:
-                yield self.load(key).record
-            if len(keys) < _PAGE:
-                return
-            after = keys[-1]
+    def newest_version(self) -> int:
+        """Return the newest version of the chart that has saved an instance; 0 for none."""
+        item = self._call("get_item", Key=self._newest_key, ConsistentRead=True).get("Item")
+        return 0 if item is None else int(item["newest"]["N"])
 
     # --- writing ------------------------------------------------------------------------------
+
+    def note_version(self, version: int) -> None:
+        """Write that a version saves instances, unless a newer one does."""
+        with contextlib.suppress(_ConditionFailedError):
+            self._call(
+                "update_item",
+                Key=self._newest_key,
+                UpdateExpression="SET newest = :version",
+                ConditionExpression="attribute_not_exists(newest) OR newest < :version",
+                ExpressionAttributeValues={":version": {"N": str(version)}},
+            )
 
     def accept(self, key: str, event_id: str, body: JSONValue, *, now: float) -> EventItem | None:
         """Write that an event is accepted; return what is known of it if it was before."""
@@ -254,6 +257,10 @@ class InstanceTable:
 
     def _record_key(self, key: str) -> dict[str, Any]:
         return {"pk": {"S": f"i#{self._chart}#{key}"}, "sk": {"S": "record"}}
+
+    @property
+    def _newest_key(self) -> dict[str, Any]:
+        return {"pk": {"S": f"v#{self._chart}"}, "sk": {"S": "newest"}}
 
     def _event_key(self, key: str, event_id: str) -> dict[str, Any]:
         name = hashlib.sha256(event_id.encode()).hexdigest()

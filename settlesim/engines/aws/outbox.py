@@ -43,7 +43,8 @@ class Outbox:
 
     def add_wake(self, record: InstanceRecord, *, due: float | None) -> None:
         """Let the next event that waits be settled, now or later."""
-        wake = deduplication_id(record.key, str(record.accepted), str(record.number), str(due))
+        record.wakes += 1
+        wake = deduplication_id(self._chart, record.key, "wake", str(record.wakes))
         record.outbox.append({"body": None, "wake": wake, "due": due})
 
     def add_letter(self, record: InstanceRecord) -> None:

@@ -38,7 +38,7 @@ from settlesim.runtime.event_messages import DelayPassed
 from settlesim.runtime.logs import LOGGER
 from settlesim.store.wall import wall_clock
 
-__all__ = ["DEFAULTS", "QueueHandler", "handler"]
+__all__ = ["DEFAULTS", "QueueHandler", "done_of", "handler"]
 
 DEFAULTS: Final = HandlerOptions(deadline=60.0, remembers=1_296_000.0)
 """A function may run for 15 minutes, and a message may wait for 14 days."""
@@ -100,6 +100,8 @@ class QueueHandler:
         self.table = InstanceTable(resources, chart.name, remembers=self.options.remembers)
         self.outbox = Outbox(resources, chart.name)
         self.logger = logging.getLogger(LOGGER)
+        self._noted = False
+        """Whether the table knows that this version saves instances."""
 
     def __call__(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
         """Handle a batch; return the messages that SQS shall deliver again."""
@@ -184,7 +186,7 @@ class QueueHandler:
 
     async def _settle(self, message: QueueMessage) -> None:
         """Settle the event, or what waits before it."""
-        read = await self._delivered(await asyncio.to_thread(self.table.load, message.key))
+        read = await asyncio.to_thread(lambda: self.deliver(self.table.load(message.key)))
         record = read.record
         if message.event_id is not None:
             event = await asyncio.to_thread(self.table.event, message.key, message.event_id)
@@ -197,7 +199,7 @@ class QueueHandler:
             return
         else:
             own = record.arrive(message.event_id, message.body)
-        tools = _Tools(self.chart, self.options)
+        tools = _Tools(self.chart, self.options, self.table)
         handled = await self.handling.settle_first(record, tools, own=own)
         await self._write(read, handled)
 
@@ -213,19 +215,29 @@ class QueueHandler:
             if record.mismatches:
                 due = now + min(_WAKE * 2.0 ** (record.mismatches - 1), _MAX_WAKE)
             self.outbox.add_wake(record, due=due)
+        snapshot = record.snapshot
+        if not self._noted and snapshot is not None and snapshot.version == self.chart.version:
+            await asyncio.to_thread(self.table.note_version, self.chart.version)
+            self._noted = True
         # A record that has no room for what waits or is dead leaves the message in the queue, which
         # moves it to its dead letters in the end.
-        done = _done(record, handled.arrival)
+        done = done_of(record, handled.arrival)
         written = await asyncio.to_thread(self.table.write, read, now=now, done=done)
-        await self._delivered(written)
+        await asyncio.to_thread(self.deliver, written)
 
-    async def _delivered(self, read: StampedRecord) -> StampedRecord:
-        """Send what the record still has to send, and note that."""
+    def deliver(self, read: StampedRecord) -> StampedRecord:
+        """Send what the record still has to send, and note that.
+
+        Raises
+        ------
+        VersionConflictError
+            Another writer was faster, and may send it again.
+        """
         if not read.record.outbox:
             return read
-        await asyncio.to_thread(self.outbox.send_all, read.record, now=wall_clock())
+        self.outbox.send_all(read.record, now=wall_clock())
         read.record.outbox = []
-        return await asyncio.to_thread(self.table.write, read, now=wall_clock())
+        return self.table.write(read, now=wall_clock())
 
 
 def _is_there(record: InstanceRecord, message: QueueMessage) -> bool:
@@ -239,7 +251,7 @@ def _is_there(record: InstanceRecord, message: QueueMessage) -> bool:
     return not record.has_timer(DelayPassed(body["timer"], body["token"]))
 
 
-def _done(
+def done_of(
     record: InstanceRecord, arrival: WaitingArrival | None
 ) -> tuple[str, dict[str, Any]] | None:
     """Return what has become of an event that does not wait any more."""
@@ -260,9 +272,10 @@ class _Tools:
 
     passes: Final[tuple[type[Exception], ...]] = ()
 
-    def __init__(self, chart: Chart, options: HandlerOptions) -> None:
+    def __init__(self, chart: Chart, options: HandlerOptions, table: InstanceTable) -> None:
         self._chart = chart
         self._options = options
+        self._table = table
 
     def driver(self, key_prefix: str, attempt: int) -> AsyncioDriver:
         return AsyncioDriver(
@@ -278,3 +291,6 @@ class _Tools:
 
     async def now(self) -> float:
         return wall_clock()
+
+    async def newest(self) -> int:
+        return await asyncio.to_thread(self._table.newest_version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 from settlesim.chart import Chart, chart_to_json
@@ -21,6 +22,21 @@ _MARGIN: Final = 15
 _VISIBILITY: Final = 6
 """How many times longer than its function a queue hides a message, as AWS advises."""
 _RECEIVES: Final = 10
+_PACKAGED: Final = (
+    f"settlesim=={version('settlesim')}",
+    "transitions",
+    "six",
+    "tinydb",
+    "filelock",
+)
+"""What the function imports, beside boto3, which Lambda's runtime has. They are installed without
+what they depend on: who draws no pictures needs no Graphviz."""
+_MAKEFILE: Final = """\
+# `sam build` calls this for the function; everything in requirements.txt is pure Python.
+build-Function:
+\tcp -r . "$(ARTIFACTS_DIR)"
+\tpython3 -m pip install --no-deps --requirement requirements.txt --target "$(ARTIFACTS_DIR)"
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,8 @@ def deployment(chart: Chart, reference: str | None, options: HandlerOptions) -> 
     files = {
         "template.yaml": _template(chart.name, timeout, visibility, timed=timed),
         "src/app.py": _app(reference, options),
-        "src/requirements.txt": "settlesim[aws]\n",
+        "src/requirements.txt": "".join(f"{each}\n" for each in _PACKAGED),
+        "src/Makefile": _MAKEFILE,
         "README.md": _readme(chart.name, reference, timeout, visibility),
     }
     if reference is None:
@@ -180,6 +197,8 @@ Resources:
 
   Function:
     Type: AWS::Serverless::Function
+    Metadata:
+      BuildMethod: makefile # src/Makefile installs what src/requirements.txt lists
     Properties:
       CodeUri: src
       Handler: app.handler
@@ -300,6 +319,11 @@ sam build
 sam deploy --guided
 ```
 
+`src/requirements.txt` lists the packages of the function. `src/Makefile` installs them with
+`--no-deps`: Graphviz and what else draws pictures would make the function larger and slower to
+start, and it draws none; boto3 comes with Lambda's Python. What your services import has to be in
+that list too, with all that it depends on.
+
 Send an event; its message group is the instance's key, its deduplication id the event's id:
 
 ```
@@ -324,7 +348,9 @@ A key that SQS does not take as a message group, such as one with a blank, has
   redelivered after {visibility} seconds; its instance waits so long, others do not.
 - Nobody but who may use the queue can send events: there is no public address.
 - An event that cannot be settled is kept with its errors in the table, and is sent to the queue
-  for dead letters, on whose depth an alarm belongs.
+  for dead letters, on whose depth an alarm belongs. An event of which functions died is moved there
+  by SQS; `engine.dead_letters()` lists both, for which it has to know the queue:
+  `AwsResources("TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")`.
 - Delays may be late by a minute: that is how exact EventBridge Scheduler is.
 - The table stays when the stack is deleted.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import hypercorn.asyncio
 import hypercorn.config
@@ -18,37 +18,32 @@ from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
 from settlesim.engines.event_ids import new_event_id
 from settlesim.engines.handling import HandlerOptions
-from settlesim.engines.instance_record import CALM, InstanceRecord, letter_of_id
+from settlesim.engines.instance_record import CALM, VERSION, InstanceRecord, letter_of_id
 from settlesim.engines.promises import PROMISES
 from settlesim.engines.protocol import (
     Accepted,
-    DeadEvent,
     EngineStatus,
     EventStage,
     EventStatus,
-    NotPromisedError,
     Promise,
 )
+from settlesim.engines.record_engine import POLL, RecordEngine
 from settlesim.engines.restate.client import RestateClient
 from settlesim.engines.restate.handlers import RECORD, virtual_object
 from settlesim.errors import InvalidValueError, StoreUnavailableError
 from settlesim.runtime.event_messages import event_body
 from settlesim.store.checks import check_message
-from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
 from settlesim.store.wall import wall_clock
 
 __all__ = ["RestateEngine"]
 
-_POLL: Final = 0.05
-"""Seconds between two looks at an instance; longer and longer, up to the next."""
-_MAX_POLL: Final = 0.5
 _PAGE: Final = 200
 _GRACE: Final = 1.0
 """Seconds that attempts have to end when the engine is left."""
 _CANCELS: Final = 20
 
 
-class RestateEngine:
+class RestateEngine(RecordEngine):
     """Runs a chart on a Restate server: its instances are virtual objects.
 
     Parameters
@@ -77,8 +72,8 @@ class RestateEngine:
     changes something wants the ingress.
     """
 
-    name: Final = "restate"
-    promises: Final = PROMISES[name]
+    name: ClassVar = "restate"
+    promises: ClassVar = PROMISES[name]
 
     def __init__(
         self,
@@ -91,27 +86,27 @@ class RestateEngine:
         uri: str | None = None,
         service: str | None = None,
     ) -> None:
-        self.chart = chart
+        super().__init__(chart, HandlerOptions() if options is None else options, works=works)
         self.client = RestateClient() if client is None else client
-        self.options = HandlerOptions() if options is None else options
-        self.works = works
         if not re.fullmatch(r".+:[0-9]{1,5}", bind):
             raise InvalidValueError(where="bind", reason=f"is {bind!r}; ADDRESS:PORT is needed")
         self.bind = bind
         self.uri = f"http://{bind}" if uri is None else uri
-        self._object = virtual_object(chart, self.options, name=service)
+        self._newest = 0
+        self._object = virtual_object(
+            chart, self.options, name=service, newest=lambda: self._newest
+        )
         self.service = str(self._object.name)
         self._endpoint = restate.app([self._object])
         self._serving: asyncio.Task[Any] | None = None
         self._attempts: set[asyncio.Task[Any]] = set()
-        self._stop = asyncio.Event()
         self._shutdown = asyncio.Event()
-        self._entered = False
 
     @property
-    def remembers(self) -> float:
-        """For how many seconds the server knows the id of a settled event."""
-        return self.options.remembers
+    def place(self) -> str:
+        """Where it serves and where events come in, in words for a person."""
+        events = f"{self.client.ingress}/{self.service}/KEY/send"
+        return f"at {self.uri} to {self.client.admin}; events come in at {events}"
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -184,70 +179,7 @@ class RestateEngine:
             left.cancel()
             await asyncio.wait([waiting, left])
 
-    async def _looks(self, end: float) -> AsyncIterator[None]:
-        """Say when to look, once at least, until a time or until the engine is left."""
-        loop, pause = asyncio.get_running_loop(), _POLL
-        while True:
-            yield
-            left = end - loop.time()
-            if left <= 0 or self._stop.is_set():
-                return
-            try:
-                async with asyncio.timeout(min(pause, left)):
-                    await self._stop.wait()
-            except TimeoutError:
-                pause = min(2 * pause, _MAX_POLL)
-
     # --- reading ------------------------------------------------------------------------------
-
-    async def load(self, key: str) -> StoredInstance | None:
-        """Return an instance in its last settled state; None for one that was never saved."""
-        return (await self._record(key)).instance()
-
-    async def find(
-        self, *, state: str | None = None, after: str | None = None, limit: int = 100
-    ) -> Sequence[StoredInstance]:
-        """List the chart's instances, sorted by their keys, a page at a time."""
-        found: list[StoredInstance] = []
-        async for record in self._records(after=after):
-            instance = record.instance()
-            if instance is not None and (state is None or instance.is_in(state)):
-                found.append(instance)
-            if len(found) >= limit:
-                break
-        return found
-
-    async def settlements(
-        self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
-    ) -> Sequence[PastSettlement]:
-        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
-
-        Raises
-        ------
-        NotPromisedError
-            No key is given.
-        """
-        check_seconds(wait, where="wait")
-        if key is None:
-            raise self._not_promised(Promise.FOLLOW_ALL)
-        found: Sequence[PastSettlement] = ()
-        async for _ in self._looks(asyncio.get_running_loop().time() + wait):
-            found = (await self._record(key)).settlements(cursor, limit)
-            if found:
-                break
-        return found
-
-    async def latest(self, key: str | None = None) -> int:
-        """Return the number of the last settlement of an instance, 0 where there is none.
-
-        Raises
-        ------
-        NotPromisedError
-            No key is given.
-        """
-        if key is None:
-            raise self._not_promised(Promise.FOLLOW_ALL)
-        return (await self._record(key)).number
 
     async def _record(self, key: str) -> InstanceRecord:
         found = await self._rows(f"service_key = {_text(key)}", limit=1)
@@ -288,22 +220,6 @@ class RestateEngine:
 
     # --- what could not be settled ------------------------------------------------------------
 
-    async def dead_letters(
-        self, *, after: str | None = None, limit: int = 100
-    ) -> Sequence[DeadEvent]:
-        """List the dead letters, a page at a time; `after` is the last `id` of the page before."""
-        cursor = None if after is None else letter_of_id(after)
-        found: list[DeadEvent] = []
-        if cursor is not None:
-            letters = (await self._record(cursor.key)).letters()
-            found = [each for each in letters if _number(each) > cursor.number]
-        key = None if cursor is None else cursor.key
-        async for record in self._records(after=key, calm=False):
-            if len(found) >= limit:
-                break
-            found += record.letters()
-        return found[:limit]
-
     async def retry(self, letter: str) -> bool:
         """Let a dead letter be settled again; say whether there is one.
 
@@ -316,17 +232,6 @@ class RestateEngine:
         if not any(each.id == letter for each in (await self._record(key)).letters()):
             return False
         return bool(await self.client.call(self.service, key, "retry", number))
-
-    async def parked(self, *, after: str | None = None, limit: int = 100) -> Sequence[ParkedGroup]:
-        """List the instances that wait until they are resumed, sorted by their keys."""
-        found: list[ParkedGroup] = []
-        async for record in self._records(after=after, calm=False):
-            parked = record.parked()
-            if parked is not None:
-                found.append(parked)
-            if len(found) >= limit:
-                break
-        return found
 
     async def resume(self, key: str) -> bool:
         """Let a parked instance go on; say whether it was parked."""
@@ -344,15 +249,11 @@ class RestateEngine:
         )
         sent = [each for each in rows if each["handler"] == "send"]
         timers = [each for each in rows if each["handler"] == "elapsed"]
-        waiting, dead, parked = sum(each["number"] for each in sent), 0, 0
-        async for record in self._records(calm=False):
-            waiting += len(record.waiting)
-            dead += len(record.dead)
-            parked += record.halted is not None
+        found = await self._attention()
         return EngineStatus(
-            waiting=waiting,
-            dead_letters=dead,
-            parked=parked,
+            waiting=found.waiting + sum(each["number"] for each in sent),
+            dead_letters=found.dead,
+            parked=found.parked,
             oldest=max((_age(each["oldest"]) for each in sent), default=None),
             timers=sum(each["number"] for each in timers),
             paused=sum(each["number"] for each in rows if each["status"] == "paused"),
@@ -389,19 +290,30 @@ class RestateEngine:
         RuntimeError
             The engine was entered before and not left.
         """
-        if self._entered:
-            raise RuntimeError(f"{self!r} runs already")
-        self._entered = True
-        self._stop.clear()
+        self._enter()
         self._shutdown.clear()
         if self.works:
             try:
+                self._newest = await self._newest_version()
                 self._serving = asyncio.create_task(self._serve(self._listen()))
                 await self.client.register(self.uri)
             except BaseException:
                 await self.__aexit__()
                 raise
         return self
+
+    async def _newest_version(self) -> int:
+        """Return the newest version of the chart that has saved an instance; 0 for none.
+
+        To know it from now on is enough: the server calls the engine that was registered last, so
+        a newer version saves nothing while this one starts instances.
+        """
+        version = f"split_part(split_part(value_utf8, {_text(VERSION)}, 2), ',', 1)"
+        rows = await self.client.query(
+            f"SELECT max(CAST({version} AS BIGINT)) AS newest FROM state"
+            f" WHERE service_name = {_text(self.service)} AND key = '{RECORD}'"
+        )
+        return int(rows[0].get("newest", 0)) if rows else 0
 
     def _listen(self) -> int:
         """Return the descriptor of a socket to which the server can connect from now on."""
@@ -457,10 +369,7 @@ class RestateEngine:
             # One that is cancelled still waits until the server closes the connection.
             for attempt in list(self._attempts):
                 attempt.cancel()
-            await asyncio.sleep(_POLL)
-
-    def _not_promised(self, promise: Promise) -> NotPromisedError:
-        return NotPromisedError(engine=self.name, promise=promise.value)
+            await asyncio.sleep(POLL)
 
     def __repr__(self) -> str:
         return f"RestateEngine({self.chart.name!r}, {self.client.ingress!r})"
@@ -474,11 +383,6 @@ def _text(value: str) -> str:
 def _age(at: str) -> float:
     """Return for how many seconds a time of the server's tables is past."""
     return max(0.0, wall_clock() - datetime.fromisoformat(at).timestamp())
-
-
-def _number(letter: DeadEvent) -> int:
-    found = letter_of_id(letter.id)
-    return 0 if found is None else found.number
 
 
 def _from_output(key: str, event_id: str, output: Any) -> EventStatus | None:

@@ -46,7 +46,11 @@ _MAX_WAKE: Final = 60.0
 
 
 def virtual_object(
-    chart: Chart, options: HandlerOptions | None = None, *, name: str | None = None
+    chart: Chart,
+    options: HandlerOptions | None = None,
+    *,
+    name: str | None = None,
+    newest: Callable[[], int] | None = None,
 ) -> Any:
     """Return the ``restate.VirtualObject`` whose objects are the instances of a chart.
 
@@ -54,6 +58,9 @@ def virtual_object(
     ----------
     chart : with all its functions bound
     name : of the service; None for the chart's name
+    newest
+        Returns the newest version of the chart that has saved an instance, 0 for none: an earlier
+        one starts no instances. None where nobody knows; `RestateEngine` asks the server.
 
     Returns
     -------
@@ -95,7 +102,7 @@ def virtual_object(
             on_max_attempts="pause",
         ),
     )
-    handlers = _Handlers(handling, service=service)
+    handlers = _Handlers(handling, service=service, newest=newest)
     exclusive: tuple[Callable[..., Awaitable[Any]], ...] = (
         handlers.send,
         handlers.elapsed,
@@ -126,9 +133,12 @@ def _plain(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
 
 
 class _Handlers:
-    def __init__(self, handling: InstanceHandling, *, service: str) -> None:
+    def __init__(
+        self, handling: InstanceHandling, *, service: str, newest: Callable[[], int] | None
+    ) -> None:
         self.handling = handling
         self.service = service
+        self.newest = newest
 
     # --- what Restate calls -------------------------------------------------------------------
 
@@ -191,7 +201,7 @@ class _Handlers:
     async def _settle_first(
         self, context: Any, record: InstanceRecord, *, own: WaitingArrival | None = None
     ) -> None:
-        tools = _Tools(context, self.handling)
+        tools = _Tools(context, self.handling, self.newest)
         handled = await self.handling.settle_first(record, tools, own=own)
         for timer in handled.timers:
             body = {"timer": timer.delay, "token": timer.token}
@@ -233,8 +243,11 @@ class _Tools:
     passes: Final = (DisconnectedException, restate.TerminalError)
     """What the SDK raises when an invocation cannot go on here, or was cancelled."""
 
-    def __init__(self, context: Any, handling: InstanceHandling) -> None:
+    def __init__(
+        self, context: Any, handling: InstanceHandling, newest: Callable[[], int] | None
+    ) -> None:
         self._context = context
+        self._newest = newest
         self._options = handling.options
         self._functions = handling.chart.functions
         self._finished: FinishedCalls = {}
@@ -262,6 +275,17 @@ class _Tools:
 
     async def now(self) -> float:
         return float(await self._context.time())
+
+    async def newest(self) -> int:
+        """Return what the journal says: a process that starts anew may know of another one."""
+        if self._newest is None:
+            return 0
+        known = self._newest
+
+        async def look() -> int:
+            return known()
+
+        return int(await self._context.run_typed("newest version", look))
 
 
 def _event(request: Any, invocation: str) -> tuple[JSONValue, str]:

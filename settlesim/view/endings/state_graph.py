@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
-import graphviz
-
 from settlesim.chart.strict_json import encode
 from settlesim.display import Theme
 from settlesim.errors import RenderError
@@ -224,6 +222,8 @@ def _step_words(found: _Graph, source: int, step: Step, dest: int) -> str:
 
 
 def _source(found: _Graph) -> str:
+    import graphviz
+
     graph = graphviz.Digraph(
         graph_attr={"rankdir": "TB", "nodesep": "0.3", "ranksep": "0.12", "fontname": FONT},
         node_attr={"shape": "circle", "fixedsize": "true", "width": "0.2", "label": ""},

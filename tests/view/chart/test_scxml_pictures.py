@@ -16,8 +16,8 @@ def player() -> Chart:
     tags = {"tags": ["settled"]}
     return Chart(
         [
-            {"name": "off", **tags},
-            {
+            {"name": "off", **tags},  # type: ignore[list-item]
+            {  # type: ignore[list-item]
                 "name": "on",
                 **tags,
                 "parallel": [
@@ -109,8 +109,8 @@ def test_a_service_says_how_often_it_is_called(player: Chart) -> None:
     chart = Chart(
         [
             {"name": "a", "tags": ["settled"]},
-            {"name": "b", "invoke": {**invoke, "retry": 3}},
-            {"name": "c", "invoke": {**invoke, "timeout": 5, "retry": [{"attempts": 2}, 4]}},
+            {"name": "b", "invoke": {**invoke, "retry": 3}},  # type: ignore[list-item]
+            {"name": "c", "invoke": {**invoke, "timeout": 5, "retry": [{"attempts": 2}, 4]}},  # type: ignore[list-item]
         ],
         [["B", "a", "b"], ["C", "a", "c"]],
         "a",
@@ -124,7 +124,7 @@ def test_a_hostile_label_of_a_history_state_stays_text() -> None:
     """As every other text."""
     name = "<script>&\"'\\]]>"
     inside = [{"name": "h", "history": "deep", "label": name}, "b"]
-    chart = Chart([{"name": "a", "children": inside}], [["T", "a", "a.h"]], "a", semantics="scxml")
+    chart = Chart([{"name": "a", "children": inside}], [["T", "a", "a.h"]], "a", semantics="scxml")  # type: ignore[list-item]
     picture = chart.draw()
     assert "<script" not in picture.svg
     assert "<script" not in picture.mermaid

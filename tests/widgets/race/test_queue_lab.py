@@ -234,7 +234,7 @@ def test_no_combination_raises() -> None:
 
 def test_a_chart_that_can_not_be_explored_says_why() -> None:
     """An event that comes back for ever: the simulator's words stand where bars would."""
-    states = [{"name": "a", "tags": ["settled"]}, {"name": "stuck"}]
+    states: list[Any] = [{"name": "a", "tags": ["settled"]}, {"name": "stuck"}]
     lab = queue_lab(Chart(states, [["GO", "a", "stuck"]], "a", name="poison"), queue="standard")
     assert lab.exploration is None
     assert "max_receives" in lab.parts["search"]["error"]

@@ -103,7 +103,7 @@ def test_what_can_not_be_explored_is_told_as_an_error() -> None:
     """An event that comes back for ever: the error of the simulator, not a dead thread."""
     from settlesim import Chart
 
-    states = [{"name": "a", "tags": ["settled"]}, {"name": "stuck"}]
+    states: list[Any] = [{"name": "a", "tags": ["settled"]}, {"name": "stuck"}]
     chart = Chart(states, [["GO", "a", "stuck"]], "a", name="poison")
     told = Told()
     told.search.start(Scenario(chart, ["GO"]))

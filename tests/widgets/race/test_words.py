@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_a_service_with_braces_in_its_name_stays_what_it_is() -> None:
 
     from settlesim import Chart
 
-    states = [
+    states: list[Any] = [
         {"name": "a", "tags": ["settled"]},
         {"name": "b", "invoke": {"src": "{lane}{inside}", "on_done": "a"}},
     ]

@@ -210,8 +210,8 @@ def test_after_an_error_the_other_answers_are_kept() -> None:
     chart = Chart(
         [
             {"name": "new", "tags": ["settled"]},
-            {"name": "first", "invoke": service("one", "second")},
-            {"name": "second", "invoke": service("two", "over")},
+            {"name": "first", "invoke": service("one", "second")},  # type: ignore[list-item]
+            {"name": "second", "invoke": service("two", "over")},  # type: ignore[list-item]
             {"name": "over", "tags": ["settled"]},
         ],
         [["GO", "new", "first"]],
@@ -290,7 +290,7 @@ def test_a_start_is_told_step_by_step() -> None:
     """Without an event, and before one that is ignored; the end says what is saved."""
     tagged = [{"name": name, "tags": ["settled"]} for name in ("open", "shut")]
     ways = [["GO", "open", "shut"], ["BACK", "shut", "open"]]
-    chart = Chart([{"name": "boot", "always": "open"}, *tagged], ways, "boot")
+    chart = Chart([{"name": "boot", "always": "open"}, *tagged], ways, "boot")  # type: ignore[list-item]
     for event, last in (
         (None, "Saved as revision 1."),
         ("BACK", "The event was not taken. What the start did before it is saved as revision 1"),
