@@ -173,4 +173,4 @@ const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
   life.parts(["code"], (text) => { code.textContent = text || ""; });
 });
 
-export default { render };
+export default seated(render);

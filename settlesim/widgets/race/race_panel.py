@@ -16,6 +16,7 @@ from settlesim.sim import Ending, Exploration, Scenario, Schedule
 from settlesim.sim.step_words import message_names
 from settlesim.view.schedule.space_time import lanes
 from settlesim.view.simulation.words import events_words, scenario_words
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.race.bars import bar_of, endings_part, in_order, picked, search_part, themed
 from settlesim.widgets.race.parts import (
@@ -118,29 +119,29 @@ class RacePanel(Panel):
         """What is played; another one after a change of the discipline."""
         return self.way.scenario
 
-    @property
+    @observable
     def path(self) -> str:
-        """The steps up to here, as `replay` takes them."""
+        """Return the steps up to here, as `replay` takes them."""
         return str(self.way.shown)
 
-    @property
+    @observable
     def enabled(self) -> tuple[str, ...]:
-        """The names of the steps that may come next."""
+        """Return the names of the steps that may come next."""
         return tuple(step.name for step in self.way.frame.enabled)
 
-    @property
+    @observable
     def ending(self) -> Ending | None:
-        """How it ends here; None where something has to come yet."""
+        """Return how it ends here; None where something has to come yet."""
         return self.way.ending
 
-    @property
+    @observable
     def verdict(self) -> str:
-        """What the present end is worth, such as ``as FIFO`` or ``forbidden: lost update``."""
+        """Return what the present end is worth: ``as FIFO``, ``forbidden: lost update``, ..."""
         return self._judged()["word"]
 
-    @property
+    @observable
     def note(self) -> str:
-        """Why the last wish could not be met as a whole; empty where it could."""
+        """Return why the last wish could not be met as a whole; empty where it could."""
         return self.parts["note"] or ""
 
     # --- showing --------------------------------------------------------------------------
