@@ -4,7 +4,7 @@ Rules
 -----
 1. A model with few states is searched breadth first: that is over before a compiled search begins.
 2. A larger one is swept (`settlesim.sim.sweep`) where numba is installed, every step makes the rank
-   of a state larger and changes one message, and no properties are asked for, which need all states.
+   of a state larger and changes one message, and no properties are asked for, which need them all.
 3. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
 4. Before a large search goes on, whoever asks for its progress hears how large it will be.
 
