@@ -22,8 +22,8 @@ from pathlib import Path
 
 from settlesim.gallery import append_log, order
 from settlesim.sim import Exploration, Scenario, explore, protection_grid
-from settlesim.sim.export import to_promela
 from settlesim.sim.model import Model
+from settlesim.sim.promela import to_promela
 from settlesim.sim.search import count, search
 
 

@@ -17,7 +17,7 @@ from settlesim.cli.dead_letters import dead_letters, redrive, resume_command
 from settlesim.cli.deploy import deploy
 from settlesim.cli.diff import diff
 from settlesim.cli.draw import draw_command
-from settlesim.cli.find import find
+from settlesim.cli.find import find_command
 from settlesim.cli.freeze import freeze_command
 from settlesim.cli.gallery import gallery
 from settlesim.cli.lab import lab
@@ -57,7 +57,7 @@ program = CommandGroup(
 click.version_option(settlesim.__version__, prog_name="settlesim")(program)
 for _command in (
     gallery, draw_command, diff, check, convert, settle_command, start_command, send, work_command,
-    serve_command, show, find, log, status, dead_letters, redrive, resume_command, freeze_command,
-    rehearse_command, migrate_command, verify, backup, prune, simulate, deploy, lab,
+    serve_command, show, find_command, log, status, dead_letters, redrive, resume_command,
+    freeze_command, rehearse_command, migrate_command, verify, backup, prune, simulate, deploy, lab,
 ):  # fmt: skip
     program.add_command(_command)

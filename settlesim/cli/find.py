@@ -9,10 +9,11 @@ from settlesim.cli.output import command_line
 from settlesim.cli.secrets import StoreSecrets
 from settlesim.cli.store_options import JSON_HELP, store_option
 
-__all__ = ["find"]
+__all__ = ["find_command"]
 
 
 @click.command(
+    "find",
     cls=Command,
     short_help="Find instances by chart, version and state.",
     help="""Find the instances of a store that fit all that is given, a page at a time, sorted by
@@ -41,7 +42,7 @@ __all__ = ["find"]
 )
 @click.option("--after", metavar="KEY", help="Go on after this key, the last of the page before.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def find(
+def find_command(
     *,
     path: str,
     chart: str | None,

@@ -1,4 +1,4 @@
-"""``settlesim lab``: JupyterLab on the notebooks."""
+"""``settlesim lab``: JupyterLab on copies of the notebooks."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from settlesim.errors import MissingExtraError
 __all__ = ["REQUIRED", "lab", "lab_command", "prepare", "require_lab"]
 
 FOLDER: Final = Path("settlesim-notebooks")
-"""Where the notebooks of a wheel are copied to, in the current folder."""
+"""Where the notebooks are copied to, in the current folder."""
 REQUIRED: Final = ("jupyterlab", "ipywidgets", "anywidget")
 """What has to be installed: all of it is in the ``lab`` extra."""
 
 
 @click.command(
     cls=Command,
-    short_help="Open JupyterLab on the notebooks.",
-    help=f"""Open JupyterLab on the notebooks.
+    short_help="Open JupyterLab on copies of the notebooks.",
+    help=f"""Open JupyterLab on copies of the notebooks.
 
-    In a clone of the repository these are its own. Installed from a wheel they are copied
-    to ./{FOLDER} first; a file that is there already is never written over.
+    They are copied to ./{FOLDER} first, so that playing changes nothing else; a file that is
+    there already is never written over. To work on the notebooks of a clone itself, name
+    their folder with --dir.
 
     What follows -- goes to JupyterLab as it is. Ctrl-C ends it.""",
 )
@@ -48,7 +49,7 @@ REQUIRED: Final = ("jupyterlab", "ipywidgets", "anywidget")
     "folder",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Copy the notebooks to this folder, and open it.",
+    help="Copy the notebooks to this folder instead, and open it.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="The server's port; 0 for any free one."
@@ -90,11 +91,13 @@ def require_lab() -> None:
 
 
 def prepare(notebooks: Notebooks, folder: Path | None) -> Path:
-    """Copy the notebooks where that is needed, mark them as trusted, and say so.
+    """Copy the notebooks, mark them as trusted, and say so.
 
     Parameters
     ----------
-    folder : where a person wants them; None for the usual place
+    folder
+        Where a person wants them; None for the usual place. Where it is the folder of the
+        notebooks themselves, nothing is copied.
 
     Returns
     -------
@@ -105,8 +108,7 @@ def prepare(notebooks: Notebooks, folder: Path | None) -> Path:
     click.ClickException
         The folder cannot be written.
     """
-    usual = notebooks.folder if notebooks.is_clone else FOLDER
-    target = Path(os.path.abspath(folder or usual))
+    target = Path(os.path.abspath(folder or FOLDER))
     if not (target.exists() and target.samefile(notebooks.folder)):
         try:
             copied = copy_notebooks(notebooks.folder, target)

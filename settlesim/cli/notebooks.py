@@ -1,7 +1,7 @@
 """The notebooks that travel with settlesim: found, copied beside a person's work, trusted.
 
-In a clone the notebooks are the repository's own and are opened where they are. Installed
-from a wheel they lie inside the package, where nobody should work; they are copied.
+In a clone they stand beside the package, in an installation from a wheel inside it. In both
+nobody should play in them: they are copied.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ class Notebooks:
     """Where the notebooks of this installation are."""
 
     folder: Path
-    is_clone: bool
-    """Whether the folder is the repository's own, to be worked in."""
 
     @property
     def names(self) -> list[str]:
@@ -39,10 +37,8 @@ def find_notebooks(package: Path) -> Notebooks | None:
     package : the folder of the imported ``settlesim``
     """
     root = package.parent
-    if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir():
-        found = Notebooks(root / "notebooks", is_clone=True)
-    else:
-        found = Notebooks(package / "notebooks", is_clone=False)
+    is_clone = (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir()
+    found = Notebooks((root if is_clone else package) / "notebooks")
     return found if found.names else None
 
 
@@ -107,7 +103,7 @@ def _write_new(path: Path, content: bytes) -> None:
 def unchanged(notebooks: Notebooks, folder: Path) -> list[Path]:
     """Return the notebooks in `folder` that are, byte by byte, those of settlesim.
 
-    In a clone they are so by definition: who can write there can write the code that runs.
+    In a clone's own folder all are: who can write there can write the code that runs.
     """
     found = []
     for name in notebooks.names:

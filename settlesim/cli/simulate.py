@@ -17,6 +17,18 @@ from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import thaw
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command, Refusal
+from settlesim.cli.simulate_questions import (
+    export_options,
+    exported,
+    finding_record,
+    property_record,
+    property_text,
+    question_options,
+    taken_questions,
+    with_properties,
+    worst_verdict,
+    write_text,
+)
 from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
 from settlesim.cli.text import plain, table
 from settlesim.errors import RenderError, SimulationError, shorten
@@ -78,6 +90,8 @@ def exploration_text(
         lines += ["", head, *_cut(_endings(alone), width)]
     if wrong is not None:
         lines += ["", *_counterexample(wrong, shortest=found.complete)]
+    for result in found.properties:
+        lines += ["", *property_text(result)]
     if proof is not None:
         lines += ["", f"sha256 over all states: {proof['sha256']}"]
     return "\n".join(lines)
@@ -182,6 +196,7 @@ def exploration_record(
         "interleavings": found.interleavings,
         "endings": [_ending(each, found.scenario.chart.secret) for each in found.endings],
         "counterexample": None if wrong is None else replay_record(wrong, frames=False),
+        "properties": [property_record(each) for each in found.properties],
     }
     if found.instances:
         record["instances"] = [exploration_record(each, None, None) for each in found.instances]
@@ -399,6 +414,12 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 
     Ctrl-C ends the search with what is known by then.
 
+    --never, --always, --eventually and --sometimes ask questions of your own, with names of
+    states and of services that have had their effect: 'shipped & refund_card'. They are combined
+    by & | ~ and parentheses; refund_card>=2 says how often, dead:PAY and waiting:PAY are about
+    messages, ended holds at the end, context:count==3 compares a field, and @KEY says which
+    instance. With them the exit status is about them.
+
     \b
     Exit status: 0 for PROVED; 1 for REFUTED; 3 for UNDETERMINED; 2 for
     wrong arguments and charts, and where a picture can not be written.
@@ -409,6 +430,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
       settlesim simulate order PAY SHIP --queue direct
       settlesim simulate order PAY SHIP --queue fifo_group --crashes 1 --protect idempotent
       settlesim simulate order PAY CANCEL --queue direct -o order.svg --picture lanes
+      settlesim simulate order PAY SHIP CANCEL --never 'print_label & refund_card'
       settlesim simulate order PAY CANCEL --queue direct --replay "l1 c1 l2 s2 s1\"""",
 )
 @chart_argument
@@ -530,6 +552,8 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     help="An earlier version of CHART, which workers have until CHART takes over, at any point.",
 )
 @stub_options
+@question_options
+@export_options
 @click.option(
     "--by-instance/--together",
     "by_instance",
@@ -576,6 +600,10 @@ def simulate(
     assign: Mapping[str, Callable[..., Any]],
     old: str | None,
     schedule: str | None,
+    wanted: str | None,
+    export_pytest: Path | None,
+    expect_fixed: bool,
+    export_promela: Path | None,
     by_instance: bool | None,
     runs: int | None,
     seed: int,
@@ -590,24 +618,31 @@ def simulate(
     from settlesim.sim import Scenario
 
     _check_options(output, picture, schedule)
+    _check_questions(schedule, wanted, export_pytest, expect_fixed=expect_fixed)
     _check_sample(runs, picture)
     functions = {"service": service, "guard": guard, "assign": assign}
     chart = bind_stubs(source.chart, functions, rest=stub)
     faults = ("crashes", "expiries", "duplicates", "service_failures")
     budgets = {name: options.pop(name) for name in faults}
+    asked = taken_questions(options)
     if old is not None:
         options["old"] = _earlier(find_chart(old).chart, functions, rest=stub)
     with _in_words_of_options():
         named = _events(chart, events, data, several=keys > 1)
         scenario = Scenario(chart, named, keys=keys, faults=budgets, **options)
+    scenario = with_properties(scenario, asked)
+    if export_promela is not None:
+        _export_promela(scenario, export_promela)
     with _nothing_known():
-        if schedule is not None:
+        if wanted is not None:
+            status = _find(scenario, wanted, limit, (output, theme), as_json=as_json)
+        elif schedule is not None:
             status = _replay(scenario, schedule, as_json=as_json, output=output, theme=theme)
         elif runs is not None:
             status = _sample(scenario, runs, seed, as_json=as_json, output=output, theme=theme)
         else:
             drawing = (picture or "bars", output, theme)
-            status = _explore(
+            found = _explore(
                 scenario,
                 limit,
                 drawing,
@@ -615,6 +650,8 @@ def simulate(
                 as_json=as_json,
                 certificate=certificate,
             )
+            exported(found, export_pytest, _reference(source), fixed=expect_fixed)
+            status = _STATUS[worst_verdict(found)]
     click.get_current_context().exit(status)
 
 
@@ -683,6 +720,30 @@ def _check_options(output: Path | None, picture: str | None, schedule: str | Non
         )
 
 
+def _check_questions(
+    schedule: str | None, wanted: str | None, export_pytest: Path | None, *, expect_fixed: bool
+) -> None:
+    """Refuse questions and exports that would be left out of account."""
+    if wanted is not None:
+        for name in ("never", "always", "eventually", "sometimes", "picture", "certificate"):
+            if _given(name):
+                raise click.UsageError(f"--find looks for one schedule; leave --{name} out")
+    if schedule is not None and (wanted is not None or export_pytest is not None):
+        raise click.UsageError(
+            "--replay follows one schedule; leave --find and --export-pytest out"
+        )
+    if wanted is not None and export_pytest is not None:
+        raise click.UsageError("--find explores nothing; leave --export-pytest out")
+    if expect_fixed and export_pytest is None:
+        raise click.UsageError("--expect-fixed is about a test; give --export-pytest FILE as well")
+    if export_pytest is not None:
+        for name in ("service", "guard", "assign", "stub"):
+            if _given(name):
+                raise click.UsageError(
+                    f"--export-pytest writes no stand-ins into a test; leave --{name} out"
+                )
+
+
 def _check_sample(runs: int | None, picture: str | None) -> None:
     """Refuse what makes no sense of schedules at random."""
     if runs is None:
@@ -725,7 +786,7 @@ def _explore(
     by_instance: bool | None,
     as_json: bool,
     certificate: bool,
-) -> int:
+) -> Exploration:
     from settlesim.cli.output import unfiltered
     from settlesim.cli.text import json_page
     from settlesim.progress import show_progress
@@ -753,7 +814,46 @@ def _explore(
             _said(output, state_graph(found, output, theme=theme).alt)
         else:
             _save(found, output, theme)
+    return found
+
+
+def _find(
+    scenario: Scenario,
+    wanted: str,
+    limit: int | None,
+    drawing: tuple[Path | None, Any],
+    *,
+    as_json: bool,
+) -> int:
+    from settlesim.cli.text import json_page
+    from settlesim.sim import find, parse_predicate
+    from settlesim.sim.explore import LIMIT
+
+    with _in_words_of_options():
+        found = find(scenario, parse_predicate(wanted, scenario.vocabulary), limit=limit or LIMIT)
+    click.echo(json_page(finding_record(found)) if as_json else plain(str(found)))
+    output, theme = drawing
+    if output is not None:
+        _save(found, output, theme)
     return _STATUS[found.verdict.value]
+
+
+def _export_promela(scenario: Scenario, path: Path) -> None:
+    from settlesim.sim import to_promela
+
+    try:
+        text = to_promela(scenario)
+    except SimulationError as error:
+        raise Refusal(f"--export-promela: {error}") from error
+    write_text(path, text)
+    click.echo(f"Wrote {plain(str(path))}, a model for Spin.", err=True)
+
+
+def _reference(source: Source) -> str:
+    """Return where a test finds the chart, as `to_pytest` takes it; empty where it cannot."""
+    if source.origin == "gallery":
+        return f"settlesim.gallery:{source.chart.name}"
+    return source.reference or ""
 
 
 def _first(endings: tuple[Any, ...]) -> Any:

@@ -26,7 +26,7 @@ _POLICY: Final = (
     "data:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-_SHARED_SCRIPTS: Final = ("chart.js", "data_form.js")
+_SHARED_SCRIPTS: Final = ("chart.js", "json_text.js", "data_form.js")
 _OWN_SCRIPTS: Final = ("connection.js", "one_instance.js", "live_page.js")
 _SHARED_STYLES: Final = ("base.css", "chart.css", "chart_panel.css")
 _FONTS: Final = {path.name: path for path in FILES}

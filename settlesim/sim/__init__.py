@@ -18,10 +18,32 @@ from settlesim.sim.compare import (
 from settlesim.sim.disciplines import DISCIPLINES, Discipline
 from settlesim.sim.distributions import Distribution
 from settlesim.sim.explore import Exploration, explore
-from settlesim.sim.export import to_promela, to_pytest
+from settlesim.sim.find import FoundSchedule, find
 from settlesim.sim.monitors import MONITORS, Monitor
+from settlesim.sim.observation import EffectView, Observation, Vocabulary
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
+from settlesim.sim.predicate_text import parse_predicate
+from settlesim.sim.predicates import (
+    Predicate,
+    context_is,
+    dead_letter,
+    effect,
+    ended,
+    in_state,
+    waiting,
+)
+from settlesim.sim.promela import to_promela
+from settlesim.sim.properties import (
+    Property,
+    PropertyKind,
+    always,
+    eventually,
+    never,
+    sometimes,
+)
+from settlesim.sim.property_results import PropertyResult
 from settlesim.sim.proportions import Interval, clopper_pearson
+from settlesim.sim.pytest_text import to_pytest
 from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
@@ -53,9 +75,11 @@ __all__ = [
     "DeliveryView",
     "Discipline",
     "Distribution",
+    "EffectView",
     "Ending",
     "Exploration",
     "Faults",
+    "FoundSchedule",
     "Frame",
     "GridCell",
     "InstanceView",
@@ -63,6 +87,11 @@ __all__ = [
     "Kind",
     "MessageView",
     "Monitor",
+    "Observation",
+    "Predicate",
+    "Property",
+    "PropertyKind",
+    "PropertyResult",
     "ProtectionGrid",
     "Replay",
     "Sample",
@@ -71,15 +100,28 @@ __all__ = [
     "ServiceError",
     "Step",
     "Verdict",
+    "Vocabulary",
+    "always",
     "clopper_pearson",
     "compare",
     "compare_batch_failures",
     "compare_policies",
+    "context_is",
+    "dead_letter",
+    "effect",
+    "ended",
+    "eventually",
     "explore",
+    "find",
+    "in_state",
+    "never",
+    "parse_predicate",
     "protection_grid",
     "random_walk",
     "replay",
     "sample",
+    "sometimes",
     "to_promela",
     "to_pytest",
+    "waiting",
 ]

@@ -39,6 +39,11 @@ from settlesim.sim.instances import (
 )
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.models import model_of
+from settlesim.sim.property_results import (
+    PropertyResult,
+    judged_properties,
+    unjudged_properties,
+)
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import INTERRUPTED, Graph, count, search
@@ -107,6 +112,8 @@ class Exploration:
     """Ways to the outcomes that only walks have met."""
     _doubts: tuple[str, ...] = field(repr=False, default=())
     """Why nothing is proved although the search was complete."""
+    properties: tuple[PropertyResult, ...] = ()
+    """What was found out about the scenario's own properties, in their order."""
     instances: tuple[Exploration, ...] = field(repr=False, default=())
     """Each instance alone, with all workers and the whole budget, where all together were not
     looked at to the end; none where they were, or where there is only one."""
@@ -238,6 +245,20 @@ class Exploration:
         walked = [way for outcome, way in self._walked.items() if wanted(outcome)]
         return min(walked, key=lambda way: (way.faults, way.switches, len(way)), default=None)
 
+    def result_of(self, name: str) -> PropertyResult:
+        """Return what was found out about one of the scenario's properties.
+
+        Raises
+        ------
+        KeyError
+            It has none of that name.
+        """
+        for each in self.properties:
+            if each.name == name:
+                return each
+        names = ", ".join(repr(each.name) for each in self.properties) or "none"
+        raise KeyError(f"there is no property {name!r}; known are {names}")
+
     # --- the certificate ------------------------------------------------------------------
 
     @cached_property
@@ -267,6 +288,7 @@ class Exploration:
             "interleavings": self.interleavings,
             "endings": len(self.endings),
             "verdict": self.verdict.value,
+            "properties": {each.name: each.verdict.value for each in self.properties},
             "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
         }
 
@@ -436,6 +458,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration
         reason = INTERRUPTED
     totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
     doubts = (*model.moves.gaps, *model.moves.doubts)
+    properties = _properties(model, graph, reason, doubts, reporter)
     serializable = scenario.criterion is Criterion.SERIALIZABLE
     serial = Serial(model, MOST if serializable or not reason else FEW)
     try:
@@ -455,8 +478,24 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration
         serial,
         {each: way.schedule for each, way in walked.items()},
         doubts,
+        properties,
     )
     return found, graph
+
+
+def _properties(
+    model: Model, graph: Graph, reason: str, doubts: Sequence[str], reporter: Reporter
+) -> tuple[PropertyResult, ...]:
+    """Judge the scenario's properties; after an interrupt nothing is known of them."""
+    if reason == INTERRUPTED:
+        return unjudged_properties(model, INTERRUPTED)
+    states = len(graph.states)
+    try:
+        return judged_properties(
+            model, graph, doubts, lambda text: reporter.report(states, states, text)
+        )
+    except KeyboardInterrupt:
+        return unjudged_properties(model, INTERRUPTED)
 
 
 def unexplored(
@@ -468,7 +507,17 @@ def unexplored(
 ) -> Exploration:
     """Return the exploration of a scenario that nobody looked at, and why."""
     model = model_of(scenario, table) if model is None else model
-    return Exploration(scenario, (), 1, 0, False, reason, model, Serial(model))
+    return Exploration(
+        scenario,
+        (),
+        1,
+        0,
+        False,
+        reason,
+        model,
+        Serial(model),
+        properties=unjudged_properties(model, reason),
+    )
 
 
 _Totals: TypeAlias = dict[EndingIdentity, tuple[int, Fraction]]

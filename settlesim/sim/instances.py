@@ -41,7 +41,7 @@ def instances_alone(scenario: Scenario) -> Iterator[Scenario]:
     """Yield a scenario for each instance, with all workers and the whole budget."""
     for key in scenario.instances:
         events = [each for each in scenario.events if each.key == key]
-        yield scenario.replace(events=events, keys=1)
+        yield scenario.replace(events=events, keys=1, properties=())
 
 
 def failures_reach(model: Model, graph: Graph, serial: Serial, *, fifo: bool) -> bool:

@@ -216,7 +216,8 @@ class Moves:
         self._atomic = "atomic" in scenario.protections
         watched = set(scenario.monitors)
         self._watched = sum(MONITORS[name].bit for name in scenario.monitors)
-        self._versions = cas or bool(watched & {"lost update", "stale read"})
+        asked = any(each.reads_revision for each in scenario.properties)
+        self._versions = cas or asked or bool(watched & {"lost update", "stale read"})
         self._handled = inbox or bool(
             watched & {"reordering", "gap after dead letter", "ignored out of order"}
         )

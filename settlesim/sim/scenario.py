@@ -49,7 +49,9 @@ from settlesim.sim.assumptions import (
 from settlesim.sim.compiled import durable_delays
 from settlesim.sim.disciplines import DISCIPLINES
 from settlesim.sim.monitors import MONITORS
+from settlesim.sim.observation import Vocabulary
 from settlesim.sim.policies import BATCH_FAILURES, POLICIES
+from settlesim.sim.properties import Property, checked_properties
 from settlesim.sim.scenario_options import ScenarioChanges
 from settlesim.sim.terms import Criterion
 
@@ -82,6 +84,7 @@ _KEYS: Final = (
     "errors",
     "timers",
     "old",
+    "properties",
     "batch",
     "batch_failures",
     "while_running",
@@ -181,6 +184,9 @@ class Scenario:
     timers
         How often each delay of a settled state may come, for each instance. None for as often as
         the instance has events, up to 4. Where one could come more often, nothing is proved.
+    properties
+        Questions of your own, each with a verdict: made by `always`, `never`, `eventually` and
+        `sometimes`.
 
     Raises
     ------
@@ -216,6 +222,7 @@ class Scenario:
     errors: Mapping[str, tuple[ServiceError, ...]]
     timers: int
     old: Chart | None
+    properties: tuple[Property, ...]
     batch: int
     batch_failures: str
     while_running: str
@@ -240,6 +247,7 @@ class Scenario:
         errors: Mapping[str, Iterable[Any]] | None = None,
         timers: int | None = None,
         old: Chart | None = None,
+        properties: Iterable[Property] = (),
         batch: int = 1,
         batch_failures: str = "whole",
         while_running: str = "enqueue",
@@ -270,6 +278,7 @@ class Scenario:
             timers = min(max(counts.values()), _TIMERS)
         _whole("timers", timers, 0)
         set_(self, "timers", timers)
+        set_(self, "properties", checked_properties(properties, self.vocabulary))
         _whole("batch", batch, 1)
         set_(self, "batch", batch)
         set_(self, "batch_failures", _named("batch_failures", batch_failures, BATCH_FAILURES))
@@ -396,6 +405,21 @@ class Scenario:
         )
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that a question about the scenario may have."""
+        charts = [self.chart, *([] if self.old is None else [self.old])]
+        nodes = [node for chart in charts for node in chart.states]
+        return Vocabulary(
+            states=tuple(dict.fromkeys(node.name for node in nodes)),
+            services=tuple(
+                dict.fromkeys(each.src for node in nodes for each in node.invoke if each.effect)
+            ),
+            events=tuple(dict.fromkeys(each.event for each in self.messages)),
+            keys=self.instances,
+            fields=tuple(dict.fromkeys(name for chart in charts for name in chart.context)),
+        )
+
+    @property
     def assumptions(self) -> Assumptions:
         """What is known of time and of errors."""
         return Assumptions(self.timing, self.durations, self.errors, self.timers)
@@ -447,6 +471,7 @@ class Scenario:
             },
             "timers": self.timers,
             "old": None if self.old is None else self.old.to_dict(),
+            "properties": [each.to_dict() for each in self.properties],
             **self.policies,
         }
 
@@ -501,14 +526,15 @@ class Scenario:
 
     def _parts(self) -> str:
         record = self.to_dict()
-        del record["chart"], record["old"]
+        del record["chart"], record["old"], record["properties"]
         return encode(record)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scenario):
             return NotImplemented
         charts = (self.chart, self.old) == (other.chart, other.old)
-        return charts and self._parts() == other._parts()
+        same = charts and self._parts() == other._parts()
+        return same and self.properties == other.properties
 
     def __hash__(self) -> int:
         return hash((self.chart, self._parts()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from settlesim.chart import Chart, Snapshot
     from settlesim.chart.strict_json import JSONValue
+    from settlesim.sim.properties import Property
     from settlesim.sim.scenario import Faults
     from settlesim.sim.terms import Criterion
 
@@ -33,6 +34,7 @@ class _Assumptions(TypedDict, total=False):
     errors: Mapping[str, Iterable[Any]] | None
     timers: int | None
     old: Chart | None
+    properties: Iterable[Property]
 
 
 class ScenarioOptions(_Assumptions, total=False):

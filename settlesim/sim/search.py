@@ -35,7 +35,7 @@ from __future__ import annotations
 import gc
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -44,7 +44,7 @@ from typing import Final
 from settlesim.progress import Reporter
 from settlesim.sim.model import Model, State
 
-__all__ = ["INTERRUPTED", "Count", "Graph", "count", "search"]
+__all__ = ["INTERRUPTED", "Count", "Graph", "count", "search", "topological"]
 
 INTERRUPTED: Final = "it was interrupted"
 
@@ -224,7 +224,7 @@ def count(graph: Graph) -> dict[int, Count]:
     Where the search stopped early these are lower bounds.
     """
     with _no_collector():
-        order = range(graph.looked_at) if graph.layered else _topological(graph)
+        order = topological(graph)
         # to end where something might still come is one more choice, the last
         whole = _factor(graph) ** (_longest(graph, order) + 1)
         ways, chances = _forward(graph, order, whole)
@@ -239,7 +239,7 @@ def _factor(graph: Graph) -> int:
     return math.lcm(*sorted(degrees - {0}))
 
 
-def _longest(graph: Graph, order: range | list[int]) -> int:
+def _longest(graph: Graph, order: Sequence[int]) -> int:
     """Return how many steps the longest path has."""
     if graph.layered:
         return graph.layers
@@ -252,7 +252,7 @@ def _longest(graph: Graph, order: range | list[int]) -> int:
     return max(depth)
 
 
-def _forward(graph: Graph, order: range | list[int], whole: int) -> tuple[list[int], list[int]]:
+def _forward(graph: Graph, order: Sequence[int], whole: int) -> tuple[list[int], list[int]]:
     """Return for every state how many ways lead to it, and its share of `whole`.
 
     The numbers of states that are no ends are let go as soon as they were passed on.
@@ -278,8 +278,10 @@ def _forward(graph: Graph, order: range | list[int], whole: int) -> tuple[list[i
     return ways, chances
 
 
-def _topological(graph: Graph) -> list[int]:
+def topological(graph: Graph) -> Sequence[int]:
     """Return the states that were looked at, each before those after it."""
+    if graph.layered:
+        return range(graph.looked_at)
     edges, offsets = graph.edges, graph.offsets
     waiting = array("I", [0]) * len(graph.states)
     for number in edges:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.sim.disciplines import DEAD, UNSENT, VISIBLE
@@ -36,14 +36,14 @@ from settlesim.sim.model import EndingIdentity, Model
 from settlesim.sim.moves import MessagePhase, PoisonError, Shared
 from settlesim.sim.program_nodes import ProgramNodeKind
 
-__all__ = ["FEW", "MOST", "Serial", "SerialPart"]
+__all__ = ["FEW", "MOST", "Serial", "SerialEnding", "SerialPart"]
 
 MOST: Final = 20_000
 """How many serial situations of one instance are looked at; 7 events of a log have 13,700."""
 FEW: Final = 2_000
 """The same where not everything is seen anyway; 6 events of a log have 1,957."""
 
-_Part = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
+SerialEnding: TypeAlias = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
 _Asked = tuple[bool, tuple[int, ...]]
 """Whether in order of arrival, and which events were kept out."""
 
@@ -87,7 +87,7 @@ class Serial:
         self._model = model
         self._most = most
         self._budget = model.scenario.faults.service_failures
-        self._known: dict[_Asked, list[dict[_Part, int]] | None] = {}
+        self._known: dict[_Asked, list[dict[SerialEnding, int]] | None] = {}
         self._reasons: dict[bool, str] = {}
         self._stopped = ""
 
@@ -144,7 +144,9 @@ class Serial:
             table.history(state),
         )
 
-    def _allows(self, parts: list[dict[_Part, int]] | None, outcome: EndingIdentity) -> bool | None:
+    def _allows(
+        self, parts: list[dict[SerialEnding, int]] | None, outcome: EndingIdentity
+    ) -> bool | None:
         if parts is None:
             return None
         failures = self._needed(parts, outcome)
@@ -153,7 +155,7 @@ class Serial:
             return None if self._model.moves.gaps else False
         return failures <= self._budget
 
-    def _needed(self, parts: list[dict[_Part, int]], outcome: EndingIdentity) -> int | None:
+    def _needed(self, parts: list[dict[SerialEnding, int]], outcome: EndingIdentity) -> int | None:
         """Return the failures that an ending needs; None where a part of it is in no serial run."""
         failures = 0
         for key, part in enumerate(parts):
@@ -164,6 +166,14 @@ class Serial:
             failures += least
         return failures
 
+    def parts(self, *, fifo: bool) -> list[dict[SerialEnding, int]] | None:
+        """Return the endings of each instance with the failures that each needs; None if unknown.
+
+        An ending is the state, the effects in order, each a service and a message, and the dead
+        letters; messages count from 0.
+        """
+        return None if self._model.moves.gaps else self._endings((), fifo=fifo)
+
     def allowed(self, *, fifo: bool) -> int | None:
         """Return how many endings are allowed; None where that is not known.
 
@@ -172,7 +182,9 @@ class Serial:
         parts = None if self._model.moves.gaps else self._endings((), fifo=fifo)
         return None if parts is None else math.prod(map(len, parts))
 
-    def _endings(self, excluded: tuple[int, ...], *, fifo: bool) -> list[dict[_Part, int]] | None:
+    def _endings(
+        self, excluded: tuple[int, ...], *, fifo: bool
+    ) -> list[dict[SerialEnding, int]] | None:
         asked = fifo, excluded
         if asked not in self._known:
             if self._stopped:
@@ -185,7 +197,9 @@ class Serial:
             self._known[asked] = None if isinstance(found, str) else found
         return self._known[asked]
 
-    def _of_all(self, excluded: tuple[int, ...], *, fifo: bool) -> list[dict[_Part, int]] | str:
+    def _of_all(
+        self, excluded: tuple[int, ...], *, fifo: bool
+    ) -> list[dict[SerialEnding, int]] | str:
         """Return the endings of every instance, or why they are not known."""
         parts = []
         for key, name in enumerate(self._model.instances):
@@ -200,7 +214,7 @@ class Serial:
 
     def _of_instance(
         self, key: int, excluded: tuple[int, ...], *, fifo: bool
-    ) -> dict[_Part, int] | None:
+    ) -> dict[SerialEnding, int] | None:
         """Return the endings of one instance, with the failures that each needs at least."""
         model = self._model
         first = self._beginning(key, excluded)
@@ -209,7 +223,7 @@ class Serial:
             return None  # so many sets of handled messages there are at least
         seen = {first: 0}
         waiting = [first]
-        endings: dict[_Part, int] = {}
+        endings: dict[SerialEnding, int] = {}
         for point in waiting:  # grows while it is gone through
             left = self._left(point)
             if not left:
@@ -301,7 +315,7 @@ class Serial:
                     stack.append(after)
         return found
 
-    def _part(self, point: _Point) -> _Part:
+    def _part(self, point: _Point) -> SerialEnding:
         model = self._model
         calls = model.moves.calls
         return (

@@ -8,6 +8,7 @@ from settlesim.view.endings.bars import draw_comparison, outcomes
 from settlesim.view.endings.grid import grid
 from settlesim.view.endings.growth import growth
 from settlesim.view.endings.state_graph import state_graph
+from settlesim.view.schedule.deciding_schedule import draw_deciding_schedule
 from settlesim.view.schedule.space_time import lanes, side_by_side
 from settlesim.view.svg.picture import Picture
 
@@ -15,6 +16,7 @@ __all__ = [
     "Picture",
     "draw",
     "draw_comparison",
+    "draw_deciding_schedule",
     "draw_diff",
     "draw_settlement",
     "draw_settling_graph",

@@ -13,6 +13,7 @@ from settlesim import display
 from settlesim.chart import Chart
 from settlesim.settling import Settlement, Settling
 from settlesim.sim import Exploration, Scenario
+from settlesim.widgets.base.hosting import require_widgets
 
 if TYPE_CHECKING:
     from settlesim.widgets.chart.chart_panel import ChartPanel
@@ -35,9 +36,10 @@ _MODULES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a panel when it is asked for."""
+    """Load a panel when it is asked for; its class is a widget."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require_widgets(name)
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 

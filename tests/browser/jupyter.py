@@ -164,6 +164,23 @@ class LabNotebook:
         )
         self.page.evaluate(READY)
 
+    def save(self) -> None:
+        """Save the notebook, and wait until it is saved."""
+        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+
+    def shut_down(self) -> None:
+        """End the kernel; the page stays open."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+    def is_trusted(self) -> bool:
+        """Whether what the notebook brings along may be more than text and pictures."""
+        return bool(
+            self.page.evaluate(
+                """() => jupyterapp.shell.currentWidget.content.widgets
+                    .every(cell => cell.model.trusted)"""
+            )
+        )
+
     def outputs(self) -> list[dict[str, Any]]:
         """Return the outputs of all cells, as JSON."""
         found: list[dict[str, Any]] = self.page.evaluate(

@@ -6,16 +6,18 @@ beginning of each test. What does not need Jupyter is tested on a page without i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from settlesim.widgets.base.seat import HINT
 from tests.browser.conftest import TIMEOUT
 from tests.browser.gestures import active, path_of, press, step, wait_for
 from tests.browser.jupyter import LabNotebook, serve, write_notebook
@@ -47,6 +49,28 @@ names = [each.name for each in threading.enumerate() if "settlesim-s" in each.na
 tasks = [each for each in asyncio.all_tasks() if "settlesim" in repr(each)]
 print(len(get_ipython().kernel.comm_manager.comms), len(tasks), names, seen)"""
 
+BOX = """from ipywidgets import Text, VBox, interactive_output
+from traitlets import dlink
+from settlesim.gallery import count
+panel, label = count.panel(speed="at once"), Text()
+dlink((panel, "snapshot"), (label, "value"),
+      lambda snapshot: f"{snapshot.configuration[0]} at revision {snapshot.revision}")
+def tell(snapshot):
+    print("now in", snapshot.configuration[0])
+VBox([panel, label, interactive_output(tell, {"snapshot": panel})])"""
+EVERY_PANEL = [
+    "from settlesim.gallery import order\nfrom settlesim.sim import Scenario\n"
+    "from settlesim.widgets import RacePanel, StorePanel, queue_lab\n"
+    "panel = order.panel(speed='at once')\npanel",
+    'RacePanel(Scenario(order, ["PAY", "CANCEL"], queue="direct"), path="l1 l2")',
+    'queue_lab(order, ["PAY", "CANCEL"])',
+    "from settlesim import Settling\nfrom settlesim.widgets import StepPanel\n"
+    "StepPanel(Settling(order, None, 'PAY'))",
+    "StorePanel(panel.store, order)",
+]
+EVERY_TWIN = [(True, False)] * 3 + [(True, True), (False, True)]
+"""Of each of them: whether its twin has a picture, and a table."""
+
 PANELS = {  # how many there are to play with
     "00_start_here.ipynb": 1, "01_draw.ipynb": 1, "02_settle.ipynb": 1, "03_why_fifo.ipynb": 1,
     "04_faults.ipynb": 1, "05_play.ipynb": 8, "06_be_the_scheduler.ipynb": 10,
@@ -55,13 +79,30 @@ PANELS = {  # how many there are to play with
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run JupyterLab on a copy of the notebooks and the notebook with every kind of panel."""
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the notebooks, and write the notebook with every kind of live panel."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     write_notebook(folder / "notebooks" / "panels.ipynb", CHART, RACE, LAB, SLOW, COUNTS)
-    with serve(folder) as address:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(lab_folder: Path) -> Iterator[str]:
+    """Run JupyterLab on the notebooks."""
+    with serve(lab_folder) as address:
         yield address
+
+
+@pytest.fixture
+def shoot_lab(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Return a function that keeps a picture of a page where SETTLESIM_SCREENSHOTS says."""
+
+    def take(page: Page, name: str) -> None:
+        if folder := os.environ.get("SETTLESIM_SCREENSHOTS"):
+            page.screenshot(path=str(Path(folder) / f"{request.node.name[5:60]}-{name}.png"))
+
+    return take
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +204,7 @@ def test_a_notebook_runs_from_top_to_bottom(
 
 
 def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNotebook) -> None:
-    """State and history are in the kernel; when it is gone, the panels say so."""
+    """State and history are in the kernel; when it is gone, their pictures are in their place."""
     page = notebook.page
     panel, race = page.locator(".chart-panel").first, page.locator(".race")
     press(panel, "PAY")
@@ -178,7 +219,7 @@ def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNoteb
     panel.locator(".chart-box svg").wait_for()
     wait_for(panel, "printing")
     assert panel.locator(".settlements li").count() == 2
-    panel.get_by_label("what print_label returns, as JSON").fill('{"label": "x"}')
+    panel.get_by_label("what print_label returns").fill('{"label": "x"}')
     press(panel, "print_label is done")
     wait_for(panel, "shipped")
     race.locator(".bars-box svg").wait_for()
@@ -190,12 +231,86 @@ def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNoteb
         "async () => {"
         " await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
     )
-    press(panel, "new instance")
-    panel.get_by_text("after a restart, run the cell again").wait_for()
+    expect(page.locator(".settlesim-panel")).to_have_count(0)
+    expect(page.get_by_text(HINT)).to_have_count(4)
     notebook.run_all()
-    panel.get_by_text("after a restart").wait_for(state="detached")
+    expect(page.get_by_text(HINT).filter(visible=True)).to_have_count(0)
     press(panel, "PAY")
     wait_for(panel, "paid")
+
+
+@pytest.mark.parametrize("view", ["lab/tree", "notebooks"], ids=["lab", "notebook 7"])
+def test_a_saved_notebook_that_is_opened_again_shows_pictures(
+    view: str, page: Page, server: str, lab_folder: Path, shoot_lab: Callable[[Page, str], None]
+) -> None:
+    """Saved, its kernel ended, opened again: trusted or not, and then played again."""
+    path = lab_folder / "notebooks" / f"saved-{view[0]}.ipynb"
+    write_notebook(path, *EVERY_PANEL)
+    notebook = LabNotebook(page, server, path.name, view)
+    notebook.run_all()
+    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
+    panels = page.locator(".settlesim-panel")
+    expect(panels).to_have_count(len(EVERY_PANEL))
+    assert twins_seen(page) == []
+    notebook.save()
+    notebook.shut_down()
+    expect(panels).to_have_count(0)
+    assert twins_seen(page) == EVERY_TWIN
+    shoot_lab(page, "kernel-ended")
+
+    notebook = LabNotebook(page, server, path.name, view)
+    assert twins_seen(page) == EVERY_TWIN
+    expect(page.get_by_text(HINT)).to_have_count(len(EVERY_PANEL))
+    shoot_lab(page, "opened-again")
+    notebook.run_all()
+    expect(panels).to_have_count(len(EVERY_PANEL))
+    assert twins_seen(page) == []
+    press(panels.first, "PAY")
+    wait_for(panels.first, "paid")
+    notebook.save()  # or the page asks before it is left
+
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["cells"][0]["source"] += "  # of somebody else"
+    other = path.with_name(f"foreign-{path.name}")
+    other.write_text(json.dumps(record), encoding="utf-8")
+    notebook = LabNotebook(page, server, other.name, view)
+    assert not notebook.is_trusted()
+    assert twins_seen(page) == EVERY_TWIN
+    shoot_lab(page, "untrusted")
+
+
+def test_a_panel_in_a_box_is_played_and_another_widget_follows(
+    page: Page, server: str, lab_folder: Path
+) -> None:
+    """It is a widget like any other: in a box, linked, observed by `interactive_output`."""
+    path = lab_folder / "notebooks" / "box.ipynb"
+    write_notebook(path, BOX)
+    notebook = LabNotebook(page, server, path.name)
+    notebook.run_all()
+    assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
+    panel = page.locator(".widget-vbox .chart-panel")
+    expect(panel).to_have_count(1)
+    press(panel, "COUNT")
+    wait_for(panel, "even")
+    expect(page.locator(".widget-text input")).to_have_value("even at revision 1")
+    expect(page.locator(".jp-OutputArea-output", has_text="now in even")).not_to_have_count(0)
+
+
+def twins_seen(page: Page) -> list[tuple[bool, bool]]:
+    """Return of every twin in sight whether it is a whole picture, and has a table."""
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.settlesim-twin img')].every(each => each.complete)"
+    )
+    found: list[list[bool]] = page.evaluate(
+        """() => [...document.querySelectorAll('.settlesim-twin')]
+            .filter(each => each.checkVisibility())
+            .map(each => [
+                [...each.querySelectorAll('img')].filter(
+                    image => image.naturalWidth > 50 && image.checkVisibility()).length === 1,
+                each.querySelector('table') !== null,
+            ])"""
+    )
+    return [(picture, table) for picture, table in found]
 
 
 def test_panels_follow_the_theme(notebook: LabNotebook) -> None:

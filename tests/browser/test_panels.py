@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import comm
 import pytest
+from playwright.sync_api import expect
 
 from settlesim import Chart, MemoryStore, Settling
 from settlesim.gallery import donut, order, signup
@@ -131,11 +133,76 @@ def test_the_person_is_the_service(show: Show, shoot: Shoot) -> None:
     ).wait_for()
     press(panel, "let pass")
     panel.get_by_text("simulated time: 1.0 s").wait_for()
-    value = panel.get_by_label("what charge_card returns, as JSON")
+    value = panel.get_by_label("what charge_card returns")
     value.fill('{"charge": "mine"}')
     panel.page.keyboard.press("Enter")
     wait_for(panel, "paid")
     assert '"charge": "mine"' in panel.locator("pre.record").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken", "kept"),
+    [
+        ("4242", "a number", 4242),
+        ('"4242"', "text", "4242"),
+        ("declined", "text", "declined"),
+        ('{"charge": ', "text: this is no JSON yet", '{"charge": '),
+        ("[1, 2]", "a list", [1, 2]),
+        ("", "", None),
+    ],
+)
+def test_an_answer_is_json_or_text_and_says_which(
+    typed: str, taken: str, kept: Any, show: Show
+) -> None:
+    """As the values in the form of an event; a number and its digits are told apart."""
+    chart = Chart(
+        [
+            {"name": "new", "tags": ["settled"]},
+            {
+                "name": "asking",
+                "invoke": {"src": "ask", "on_done": {"dest": "told", "assign": "keep"}},
+            },
+            {"name": "told", "tags": ["settled"]},
+        ],
+        [["GO", "new", "asking"]],
+        "new",
+        context={"answer": None},
+    ).bind({"keep": lambda context, event: {"answer": event.data}})
+    made: ChartPanel = chart.panel(manual=True)
+    panel = show(made)
+    press(panel, "data of GO")
+    panel.get_by_label("value 1", exact=True).fill(typed)
+    expect(panel.locator(".data-form .taken")).to_have_text(taken)
+    press(panel, "GO")
+    wait_for(panel, "asking")
+    panel.get_by_label("what ask returns").fill(typed)
+    expect(panel.locator(".card .taken")).to_have_text(taken)
+    press(panel, "ask is done")
+    wait_for(panel, "told")
+    assert json.dumps(made.context["answer"]) == json.dumps(kept)
+
+
+@pytest.mark.parametrize("width", [900, 1300])
+def test_the_donut_opens_with_its_whole_chart_in_sight(
+    width: int, show: Show, shoot: Shoot
+) -> None:
+    """No node is scrolled away, and no text has less than 9 pixels."""
+    panel = show(donut.panel(manual=True))
+    page = panel.page
+    page.set_viewport_size({"width": width, "height": 1000})
+    box = panel.locator(".chart-box")
+    expect(box).not_to_have_class(re.compile("full"))
+    shoot(f"donut-{width}")
+    hidden, smallest = box.evaluate(
+        """box => [
+            box.scrollWidth - box.clientWidth + box.scrollHeight - box.clientHeight,
+            Math.min(...[...box.querySelectorAll("text")].map(text =>
+                parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)),
+        ]"""
+    )
+    page.set_viewport_size({"width": 1300, "height": 1000})
+    assert hidden <= 2
+    assert smallest >= 8.99
 
 
 def test_time_travel_and_a_fork(show: Show, shoot: Shoot) -> None:
@@ -171,7 +238,7 @@ def test_an_error_of_user_code_is_shown_and_the_panel_goes_on(show: Show, shoot:
 
     panel = show(order.bind({"keep_charge": keep_charge}).panel(manual=True))
     press(panel, "PAY")
-    panel.get_by_label("what charge_card returns, as JSON").fill("{}")
+    panel.get_by_label("what charge_card returns").fill("{}")
     press(panel, "charge_card is done")
     alert = panel.get_by_role("alert")
     alert.get_by_text("KeyError: 'nothing'").first.wait_for()
@@ -195,7 +262,7 @@ def test_two_panels_on_one_key_stay_in_step(show: Show) -> None:
     choice = "label:has-text('services')"
     assert second.locator(choice).inner_text().startswith("services, from the next event on")
     assert "from the next event on" not in first.locator(choice).inner_text()
-    second.get_by_label("what charge_card returns, as JSON").fill('{"charge": 1}')
+    second.get_by_label("what charge_card returns").fill('{"charge": 1}')
     press(second, "charge_card is done")
     wait_for(first, "paid")
     press(second, "SHIP")
@@ -218,7 +285,7 @@ def test_a_panel_is_there_again_when_it_is_shown_again(show: Show) -> None:
     again = show(made)
     wait_for(again, "printing")
     assert again.locator(".settlements li").count() == 2
-    again.get_by_label("what print_label returns, as JSON").fill('{"label": "x"}')
+    again.get_by_label("what print_label returns").fill('{"label": "x"}')
     press(again, "print_label is done")
     wait_for(again, "shipped")
     wait_for(first, "shipped")
@@ -290,7 +357,7 @@ def test_after_an_error_the_person_answers_again(show: Show, shoot: Shoot) -> No
     """The answer at first stands in the field; an empty one is an error, and no dead end."""
     answers = {"charge_card": {"charge": "c-1"}}
     panel = show(StepPanel(Settling(order, None, "PAY"), answers=answers))
-    field = panel.get_by_label("what charge_card returns, as JSON")
+    field = panel.get_by_label("what charge_card returns")
     assert field.input_value() == '{"charge":"c-1"}'
     assert panel.locator("table.context tr.same th").all_inner_texts() == [
         "amount", "charge", "label",

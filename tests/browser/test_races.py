@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from settlesim.gallery import append_log, order
+from settlesim.gallery import append_log, count, donut, order
 from settlesim.sim import Exploration, Scenario, explore
 from settlesim.widgets import RacePanel, queue_lab
 from tests.browser.gestures import (
@@ -20,7 +20,7 @@ from tests.browser.gestures import (
 from tests.browser.watching import low_contrasts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, ViewportSize
 
     from settlesim.widgets.base.panel import Panel
     from tests.browser.bare_page import BarePage
@@ -42,7 +42,7 @@ def show_race(show: Show) -> Callable[[Scenario | Exploration], Locator]:
 
     def shown(source: Scenario | Exploration) -> Locator:
         race = show(RacePanel(source))
-        race.locator(".bars-box svg").wait_for()
+        race.locator(".bars-box .bar").first.wait_for()
         return race
 
     return shown
@@ -120,9 +120,8 @@ def test_direct_is_broken_by_hand(show_race: ShowRace, shoot: Shoot) -> None:
         step(race, name)
     assert "forbidden: lost update" in race.locator(".verdict").inner_text()
     assert "lost update" in (race.locator(".lanes-box svg").text_content() or "")
-    assert race.locator(".facts tr.changed", has_text="rests in").inner_text().split() == [
-        "rests", "in", "cancelled", "changed",
-    ]  # fmt: skip
+    state = race.locator(".store .fact.changed", has_text="state")
+    assert state.inner_text().split() == ["state", "cancelled", "changed"]
     assert path_of(race) == "l1 l2 c1 s1 s2"
     assert race.locator(".bars-box .bar.here").count() == 1
     assert "forbidden: lost update" in race.locator(".said").inner_text()
@@ -292,6 +291,83 @@ def test_a_bar_leads_to_its_ending(show_race: ShowRace) -> None:
         )
 
 
+# --- room -------------------------------------------------------------------------------
+
+WINDOW: ViewportSize = {"width": 900, "height": 900}
+
+FITTING: dict[str, tuple[Scenario, str]] = {
+    "two clicks": (clicks("direct"), "l1 l2 c1 s1 s2"),
+    "three counts": (
+        Scenario(count, ["COUNT"] * 3, queue="standard", faults={"crashes": 1}),
+        "r1 l1 s1 d1 r2 l2 c2 r3 l3 c3 k2 c3 s3 d3 r2.2 l2.2 c2.2 c2.2 s2.2 d2.2",
+    ),
+    "donut": (
+        Scenario(donut, ["BAKE", "GLAZE", "EAT"], queue="direct"),
+        "l1 c1:2 c1 c1 a1 s1 l3 s3 l2 i2",
+    ),
+}
+
+OUTSIDE = """(panel) => {
+    const whole = panel.getBoundingClientRect();
+    const scrolls = (each) => each.closest('.bars-box, .lanes-box');
+    return [...panel.querySelectorAll('*')]
+        .filter((each) => each.checkVisibility() && !each.closest('.unseen, .said'))
+        .filter((each) => !scrolls(each) && each.scrollWidth > each.clientWidth + 1
+            && getComputedStyle(each).overflowX === 'hidden'
+            || !scrolls(each) && each.getBoundingClientRect().right > whole.right + 1)
+        .map((each) => `${each.tagName} ${each.className} ${each.textContent}`);
+}"""
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_a_race_fits_one_window(
+    name: str, show_race: ShowRace, bare_page: BarePage, shoot: Shoot
+) -> None:
+    """Buttons, store, effects and endings are seen together after every step; nothing is cut."""
+    scenario, path = FITTING[name]
+    made = RacePanel(scenario)
+    page = bare_page.page
+    page.set_viewport_size(WINDOW)
+    try:
+        race = bare_page.show(made)
+        race.locator(".bars-box .bar").first.wait_for()
+        for number, each in enumerate(path.split(), 1):
+            made.take(each)
+            race.locator(".count", has_text=f"step {number} of {number}").wait_for()
+            box = race.bounding_box()
+            assert box is not None
+            assert box["width"] <= 900
+            assert box["height"] <= 900
+            assert race.evaluate(OUTSIDE) == []
+        for part in (".scheduler", ".bars-box", ".store", ".effects"):
+            spot = race.locator(part).bounding_box()
+            assert spot is not None
+            assert spot["y"] + spot["height"] <= 900
+        for theme in THEMES:
+            bare_page.theme(theme)
+            shoot(f"{name.replace(' ', '-')}-{theme}")
+    finally:
+        page.set_viewport_size({"width": 1300, "height": 1000})
+
+
+def test_effects_are_listed_as_the_world_has_seen_them(show_race: ShowRace) -> None:
+    """Nothing at first; each call that comes back adds one, and the new one is marked."""
+    race = show_race(clicks("fifo_group"))
+    effects = race.locator(".effects")
+    assert "no effect yet" in effects.inner_text()
+    for name in ("r1", "l1", "c1"):
+        step(race, name)
+    assert effects.locator(".call.changed").inner_text().split() == [
+        "charge_card", "of", "1", "new",
+    ]  # fmt: skip
+    for name in ("s1", "d1", "r2", "l2", "c2"):
+        step(race, name)
+    assert [each.split()[0] for each in effects.locator(".call").all_inner_texts()] == [
+        "charge_card", "refund_card",
+    ]  # fmt: skip
+    assert effects.locator(".call.changed").count() == 1
+
+
 # --- reload, themes ---------------------------------------------------------------------
 
 
@@ -302,7 +378,7 @@ def test_a_race_that_is_shown_again_is_where_it_was(show: Show) -> None:
     for name in ("l1", "l2"):
         step(first, name)
     again = show(made)
-    again.locator(".bars-box svg").wait_for()
+    again.locator(".bars-box .bar").first.wait_for()
     assert path_of(again) == "l1 l2"
     step(again, "c1")
     assert path_of(again) == "l1 l2 c1"

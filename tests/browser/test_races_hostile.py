@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 PRESS = """async ([race, lab]) => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let turn = 0; turn < 6; turn += 1) {
-        race.querySelector('.jumps button').click();
+        race.querySelector('.scheduler .title-row button').click();
         await frame();
     }
     for (const each of [race, lab].flatMap((panel) => [...panel.querySelectorAll('.bar')])) {
@@ -66,7 +66,7 @@ def test_hostile_text_is_shown_as_text(names: list[str], bare_page: BarePage) ->
         made = race_panel(name), lab_panel(name)
         panels = [bare_page.show(each) for each in made]
         for panel in panels:
-            panel.locator(".bars-box svg").wait_for()
+            panel.locator(".bars-box .bar").first.wait_for()
             assert name in (panel.text_content() or "")
         heard = made[0].parts["heard"]
         page.evaluate(PRESS, [panel.element_handle() for panel in panels])

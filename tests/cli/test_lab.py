@@ -37,7 +37,7 @@ def wheel(tmp_path: Path) -> Notebooks:
     (folder / "img" / "count.svg").write_text("<svg/>")
     for name in NAMES:
         (folder / name).write_text(notebook(name))
-    return Notebooks(folder, is_clone=False)
+    return Notebooks(folder)
 
 
 @pytest.fixture
@@ -68,9 +68,7 @@ def test_the_notebooks_of_a_clone_stand_beside_the_package(tmp_path: Path) -> No
     (tmp_path / "notebooks" / "01_draw.ipynb").write_text(notebook("x"))
     assert find_notebooks(tmp_path / "settlesim") is None
     (tmp_path / "pyproject.toml").touch()
-    assert find_notebooks(tmp_path / "settlesim") == Notebooks(
-        tmp_path / "notebooks", is_clone=True
-    )
+    assert find_notebooks(tmp_path / "settlesim") == Notebooks(tmp_path / "notebooks")
 
 
 # --- copying ------------------------------------------------------------------------------
@@ -105,7 +103,7 @@ def test_a_link_is_not_followed_when_copying(wheel: Notebooks, desk: Path) -> No
     assert not (desk / "elsewhere").exists()
 
 
-def test_a_wheel_is_copied_beside_the_work_and_says_so(
+def test_they_are_copied_beside_the_work_and_that_is_said(
     wheel: Notebooks, desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The folder is settlesim-notebooks; a second time everything is there already."""
@@ -119,22 +117,30 @@ def test_a_wheel_is_copied_beside_the_work_and_says_so(
     assert "different, left as they are: 01_draw.ipynb." in out
 
 
-def test_a_clone_is_opened_where_it_is(
+def test_playing_leaves_a_clone_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder of a clone its copies are ignored by Git, and its notebooks not opened."""
+    clone = Path(__file__).parents[2]
+    notebooks = find_notebooks(clone / "settlesim")
+    assert notebooks is not None
+    assert notebooks == Notebooks(clone / "notebooks")
+    assert "/settlesim-notebooks/" in (clone / ".gitignore").read_text("utf-8").splitlines()
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.chdir(tmp_path)
+    before = {path: path.read_bytes() for path in notebooks.folder.iterdir() if path.is_file()}
+    target = prepare(notebooks, None)
+    assert target == tmp_path / "settlesim-notebooks"
+    assert [path.name for path in sorted(target.glob("*.ipynb"))] == notebooks.names
+    (target / notebooks.names[0]).write_text("played with")
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_the_folder_of_the_notebooks_itself_is_opened_where_it_is_named(
     wheel: Notebooks, desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is copied, and nothing said."""
-    clone = Notebooks(wheel.folder, is_clone=True)
-    assert prepare(clone, None) == wheel.folder
-    assert prepare(clone, wheel.folder) == wheel.folder
+    """Who works on the notebooks gets them, not copies."""
+    assert prepare(wheel, wheel.folder) == wheel.folder
     assert capsys.readouterr().out == ""
     assert list(desk.iterdir()) == []
-
-
-def test_a_clone_is_copied_where_a_folder_is_named(wheel: Notebooks, desk: Path) -> None:
-    """`--dir` always copies."""
-    clone = Notebooks(wheel.folder, is_clone=True)
-    assert prepare(clone, Path("mine")) == desk / "mine"
-    assert (desk / "mine" / "01_draw.ipynb").is_file()
 
 
 def test_a_folder_that_can_not_be_written_is_one_clean_message(

@@ -517,6 +517,71 @@ def test_what_is_said_wrong_of_time_and_errors_ends_with_status_2(
     assert told in result.stderr
 
 
+# --- questions of one's own ---------------------------------------------------------------
+
+ORDER = ("simulate", "order", "PAY", "SHIP", "CANCEL")
+
+
+def test_properties_are_told_with_their_shortest_schedule(run: Run) -> None:
+    """Each with its verdict, and the exit status is about them."""
+    result = run(*ORDER, "--never", "print_label & refund_card", "--sometimes", "shipped")
+    assert result.exit_code == 1
+    assert "REFUTED: never print_label & refund_card; broken in 1,700 of 6,169" in result.stdout
+    assert "shortest counterexample: r1 l1 c1 s1 d1 r2 l2 c2 r3 l3 c3" in result.stdout
+    assert "PROVED: sometimes shipped" in result.stdout
+    kept = run(
+        *ORDER, "--always", "~shipped | charge_card", "--eventually", "charge_card | cancelled"
+    )
+    assert kept.exit_code == 0
+    assert kept.stdout.startswith("REFUTED")  # the criterion
+
+
+def test_a_property_in_json_has_everything(run: Run) -> None:
+    """Predicate, verdict and schedule."""
+    result = run(*ORDER, "--never", "refund_card>=1", "--json")
+    [found] = json.loads(result.stdout)["properties"]
+    assert (found["predicate"], found["verdict"]) == ("effect:refund_card", "refuted")
+    assert found["schedule"].startswith("r1 l1 c1 s1")
+
+
+def test_a_property_that_cannot_be_read_names_the_nearest_word(run: Run) -> None:
+    """Status 2, before anything is searched."""
+    result = run(*ORDER, "--never", "shiped & refund_card")
+    assert result.exit_code == 2
+    assert "--never: predicate 'shiped & refund_card'" in result.stderr
+    assert "did you mean 'shipped'?" in result.stderr
+
+
+def test_find_prints_the_shortest_schedule(run: Run) -> None:
+    """0 where there is one, 1 where there is none, 3 where that is not known."""
+    found = run(*ORDER, "--find", "refunded")
+    assert (found.exit_code, found.stdout) == (0, "found in 8 steps: r1 l1 c1 s1 r3 l3 c3 s3\n")
+    assert run(*ORDER, "--find", "refunded & shipped").exit_code == 1
+    assert run(*ORDER, "--find", "refunded", "--limit", "5").exit_code == 3
+    assert run(*ORDER, "--find", "refunded", "--never", "paid").exit_code == 2
+
+
+def test_a_test_and_a_model_are_written(run: Run, tmp_path: Path) -> None:
+    """What is not written says why."""
+    test, model = tmp_path / "test_it.py", tmp_path / "model.pml"
+    pair = ("simulate", "order", "PAY", "CANCEL", "--never", "refund_card>=2")
+    written = run(*pair, "--export-pytest", str(test), "--export-promela", str(model))
+    assert "it asserts that the defect is there" in written.stderr
+    assert "replay(scenario" in test.read_text()
+    assert "ltl p1 { [] !(when1 && holds1) }" in model.read_text()
+    fixed = run(*pair, "--export-pytest", str(test), "--expect-fixed")
+    assert "it asserts that no defect is there" in fixed.stderr
+    assert "never('refund_card>=2', effect('refund_card', times=2))" in test.read_text()
+    for words, why in (
+        (("--expect-fixed",), "--expect-fixed is about a test"),
+        (("--export-pytest", str(test), "--stub"), "no stand-ins"),
+        (("--export-pytest", str(tmp_path / "no" / "x.py")), "cannot be written"),
+    ):
+        refused = run(*pair, *words)
+        assert refused.exit_code == 2
+        assert why in refused.stderr
+
+
 def test_instances_are_explored_alone_on_demand(run: Run) -> None:
     """The verdict says so, and each has its endings."""
     words = ["order", "a:PAY", "a:SHIP", "b:PAY", "--queue", "fifo_group", "--by-instance"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import DISCIPLINES, Exploration, Faults, Kind, Scenario, explore, replay, sample
-from settlesim.sim.export import to_promela
+from settlesim.sim.promela import to_promela
 from tests.sim.charts import patient
 from tests.sim.naive import Chart as NaiveChart
 from tests.sim.naive import (
@@ -416,7 +416,7 @@ def test_spin_stores_as_many_states(scenario: Scenario, tmp_path: Path) -> None:
     ):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     done = subprocess.run(
-        [str(tmp_path / "pan"), "-m100000"],
+        [str(tmp_path / "pan"), "-m100000", "-c0"],
         cwd=tmp_path,
         check=True,
         capture_output=True,

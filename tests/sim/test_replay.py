@@ -20,13 +20,16 @@ from settlesim.sim import (
     Scenario,
     Schedule,
     Step,
+    effect,
     explore,
+    in_state,
+    never,
     random_walk,
     replay,
     sample,
 )
-from settlesim.sim.export import to_pytest
 from settlesim.sim.model import table_for
+from settlesim.sim.pytest_text import to_pytest
 
 PAIR = Scenario(order, ["PAY", "CANCEL"])
 LOST = "r1 l1 c1 r2 l2 s2 d2 s1 d1"
@@ -309,3 +312,30 @@ def test_replays_may_share_the_programs_of_their_chart() -> None:
     alone = replay(scenario, path)
     assert replay(scenario, path, table=table).frames == alone.frames
     assert replay(scenario, path, table=table).frames == alone.frames
+
+
+def test_a_test_without_a_schedule_asserts_that_no_defect_is_there() -> None:
+    """It fails as long as the criterion or a property is refuted, and passes after the repair."""
+    asked = [never("both", effect("print_label") & effect("refund_card"))]
+    scenario = Scenario(order, ["PAY", "CANCEL"], properties=asked)
+    wrong = to_pytest(scenario, None, "settlesim.gallery:order")
+    right = to_pytest(scenario.replace(queue="fifo_group"), None, "settlesim.gallery:order")
+    with pytest.raises(AssertionError, match="refuted: 4 endings"):
+        run_source(wrong)
+    run_source(right)
+    broken = scenario.replace(queue="fifo_group", properties=[never("paid", in_state("paid"))])
+    with pytest.raises(AssertionError, match="no run keeps it: r1 l1 c1 s1"):
+        run_source(to_pytest(broken, None, "settlesim.gallery:order"))
+    with pytest.raises(SimulationError, match="a function of Python"):
+        to_pytest(
+            scenario.replace(properties=[never("x", lambda seen: False)]),
+            None,
+            "settlesim.gallery:order",
+        )
+
+
+def run_source(text: str) -> None:
+    """Run the test that a text defines."""
+    names: dict[str, Any] = {}
+    exec(text, names)
+    names["test_pay_and_cancel_end_right"]()

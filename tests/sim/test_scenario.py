@@ -22,7 +22,7 @@ from settlesim.sim import (
     random_walk,
     replay,
 )
-from settlesim.sim.export import to_promela
+from settlesim.sim.promela import to_promela
 
 _EMPTY = freeze_object({}, where="context")
 
@@ -233,20 +233,3 @@ def test_what_is_no_scenario_is_refused(call: Any) -> None:
     """By everything that takes one."""
     with pytest.raises(SimulationError, match="scenario: is 'order'; a Scenario is needed"):
         call("order")
-
-
-def test_only_plain_scenarios_are_written_in_promela() -> None:
-    """Everything else is refused with the reason."""
-    events = ["E1", "E2"]
-    for reason, scenario in [
-        ("queue is 'mutex'", Scenario(append_log(2), events, queue="mutex")),
-        ("faults", Scenario(append_log(2), events, faults={"crashes": 1})),
-        ("protections", Scenario(append_log(2), events, protections=["cas"])),
-        ("monitors", Scenario(append_log(2), events, monitors=["lost update"])),
-        ("limit of receives", Scenario(append_log(2), events, max_receives=1)),
-        ("effect outside", Scenario(append_log(2, effect=True), events)),
-        ("256 events, a process each; Spin has 255", Scenario(counter(0), ["INC"] * 256)),
-        ("more than 200000 situations", Scenario(counter(0), ["INC"] * 30)),
-    ]:
-        with pytest.raises(SimulationError, match=reason):
-            to_promela(scenario)

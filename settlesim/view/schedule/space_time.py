@@ -28,6 +28,7 @@ def lanes(
     target: str | os.PathLike[str] | None = None,
     *,
     at: int | None = None,
+    notes: bool = True,
     format: str | None = None,  # noqa: A002
     theme: Theme = "light",
     title: str | None = None,
@@ -42,6 +43,7 @@ def lanes(
     ----------
     target : a file's path, of which the suffix is the format: svg, png
     at : the step that is shown as now, from 0; nothing after it is shown. None for all
+    notes : whether a sentence and the key stand below; the text alternative has both anyway
     format : the format of `target`, where its suffix does not say it
     theme : ``"light"`` or ``"dark"`` paper
     title : a line above; None for the conditions of the scenario
@@ -54,7 +56,7 @@ def lanes(
     """
     look = Look(format, theme, title, scale)
     strip = _strip(value, at=at)
-    return draw_strips([strip], look, target, title=strip.title)
+    return draw_strips([strip], look, target, title=strip.title, notes=notes)
 
 
 def side_by_side(

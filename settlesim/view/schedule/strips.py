@@ -38,12 +38,14 @@ def draw_strips(
     target: str | os.PathLike[str] | None = None,
     *,
     title: str = "",
+    notes: bool = True,
 ) -> Picture:
     """Return the picture of strips below each other, on one scale.
 
     Parameters
     ----------
     title : above all of them; a strip's own title stands above it where there are several
+    notes : whether the sentences and the key stand below; the text alternative has them anyway
 
     Raises
     ------
@@ -61,17 +63,19 @@ def draw_strips(
     words = " ".join(strip_words(strip) for strip in strips)
     said = len(strips) == 1 and title == strips[0].title  # once is enough
     alt = f"{title}. {words}" if title and not said else words
-    return look.picture(alt, lambda: _compose(strips, look, title, alt), target)
+    return look.picture(alt, lambda: _compose(strips, look, title, alt, notes=notes), target)
 
 
-def _compose(strips: Sequence[Strip], look: Look, title: str, alt: str) -> ET.Element:
+def _compose(
+    strips: Sequence[Strip], look: Look, title: str, alt: str, *, notes: bool
+) -> ET.Element:
     columns = max(len(strip.frames) - 1 for strip in strips)
     several = len(strips) > 1
     grids = [grid_of(strip, columns=columns) for strip in strips]
     inner = max(*(grid.right for grid in grids), 560.0)
-    feet = [_foot(strip, inner) for strip in strips]
+    feet = [_foot(strip, inner) if notes else [] for strip in strips]
     heads = [_head(strip, inner) if several else [] for strip in strips]
-    signs = list(signs_of(strips))
+    signs = list(signs_of(strips)) if notes else []
     width = inner + 2 * MARGIN
     top = MARGIN + (title_height(title, width) + 4 if title else 0)
     heights = [

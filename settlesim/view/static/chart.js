@@ -1,6 +1,7 @@
 /* A chart that lights up: one picture, of which only classes change. */
 
 const STEP_MILLISECONDS = 320;
+const LEAST_SCALE = 0.9; // below it the smallest text, of 10 px, has less than 9
 
 class LiveChart {
   /** `data` is the picture part; `fire(event, id)` is called when an arrow is clicked. */
@@ -54,9 +55,9 @@ class LiveChart {
   /** A chart that would be too small to read is shown in its own size, to be scrolled. */
   size() {
     const width = Number(this.svg.getAttribute("width"));
-    this.wide = width > 700;
+    this.wide = width > 700 || Number(this.svg.getAttribute("height")) > 620;
     this.life.sights(this.element, () => { // out of sight a browser may not measure text
-      if (!this.kind) this.zoom(this.element.clientWidth / width < 0.55 ? "full" : "fit");
+      if (!this.kind) this.zoom(this.element.clientWidth / width < LEAST_SCALE ? "full" : "fit");
       this.fitTags();
     });
   }

@@ -198,4 +198,4 @@ function markEntry(items, shown) {
   }
 }
 
-export default { render: panel("chart-panel", "chart panel", buildChartPanel) };
+export default seated(panel("chart-panel", "chart panel", buildChartPanel));

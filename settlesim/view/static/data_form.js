@@ -39,10 +39,14 @@ function dataForm(event, text, keep, close) {
     if (!state.rows) state.rows = [];
     if (!state.rows.length) state.rows.push(["", ""]);
     const list = state.rows.map((row, at) => h("div", { class: "row" },
-      field(row, 0, "name", at), field(row, 1, "value", at),
+      field(row, 0, "name", at), ...valueField(row, at),
       button("\u00d7", () => { state.rows.splice(at, 1); keepRows(); draw(); }, { "aria-label": `remove ${row[0] || "this row"}` })));
     const more = button("add a value", () => { state.rows.push(["", ""]); draw(); }, { class: "quiet" });
-    return h("div", {}, ...list, more, h("span", { class: "hint" }, " numbers, true, null and JSON are taken as such, the rest as text"));
+    return h("div", {}, ...list, more, h("span", { class: "hint" }, ` ${TAKEN_AS}`));
+  };
+  const valueField = (row, at) => {
+    const made = field(row, 1, "value", at);
+    return [made, takenWords(made)];
   };
   const field = (row, at, what, number) => h("input", {
     class: "mono", value: row[at], placeholder: what, "aria-label": `${what} ${number + 1}`, spellcheck: false,
@@ -52,15 +56,6 @@ function dataForm(event, text, keep, close) {
   return place;
 }
 
-function parses(text) {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Return the rows of a JSON object, null for what is no object. */
 function rowsOf(text) {
   if (text.trim() === "") return [];
@@ -68,8 +63,4 @@ function rowsOf(text) {
   const value = JSON.parse(text);
   if (value === null || typeof value !== "object" || Array.isArray(value)) return null;
   return Object.entries(value).map(([name, each]) => [name, typeof each === "string" && !parses(each) ? each : JSON.stringify(each)]);
-}
-
-function valueOf(text) {
-  return parses(text) ? JSON.parse(text) : text;
 }

@@ -150,11 +150,12 @@ function paintWay(place, way) {
 const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
   const controls = new Controls(send);
   const bars = new Bars(life, send);
+  const properties = new Properties(send);
   const title = h("strong", { class: "title" });
   const code = h("code", { class: "code" });
   const none = h("p", { class: "nothing", hidden: true }, "What is chosen makes no sense together, so there is nothing to show. It says why, beside what was chosen.");
   const way = h("section", { class: "way", "aria-label": "the shortest way there" });
-  root.append(h("div", { class: "head" }, title), controls.element, none, bars.element, way,
+  root.append(h("div", { class: "head" }, title), controls.element, none, bars.element, properties.element, way,
     h("section", { class: "source", "aria-label": "the same as code" }, h("h4", {}, "The same as code"), code));
   life.parts(["options"], (options) => { title.textContent = `Queue lab: ${options.chart}`; controls.offer(options); });
   life.parts(["choices"], (choices) => controls.paint(choices));
@@ -167,8 +168,9 @@ const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
   });
   life.parts(["search"], (state) => bars.search(state));
   life.parts(["bars"], (found) => bars.paint(found));
+  life.parts(["properties"], (found) => properties.paint(found || []));
   life.parts(["way"], (found) => paintWay(way, found));
   life.parts(["code"], (text) => { code.textContent = text || ""; });
 });
 
-export default { render };
+export default seated(render);

@@ -1,6 +1,7 @@
 /* A scenario to play with: the person is the scheduler. */
 
 const TURN = 900; // milliseconds of a step at the middle speed
+const LEAST_SCALE = 0.82; // of the lanes: words of 11 units are 9 px high
 const SPEEDS = [["slow", 2], ["middle", 1], ["fast", 0.4]];
 
 function tint(message) {
@@ -25,7 +26,6 @@ class Transport {
     this.step = button("step \u25b6", () => { this.pause(); send("step"); });
     this.last = button("\u25b6|", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
     this.chance = button("let chance take a step", () => { this.pause(); send("chance"); });
-    this.shortest = button("show the shortest counterexample", () => { this.pause(); send("shortest"); }, { hidden: true });
     this.slider = h("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "step of the path" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.speed = h("select", { "aria-label": "speed of play" },
@@ -36,7 +36,6 @@ class Transport {
     this.element = h("div", { class: "transport", role: "toolbar", "aria-label": "play" },
       h("div", { class: "row" }, this.first, this.back, this.play, this.step, this.last, this.slider, this.count,
         h("label", { class: "speed" }, "speed ", this.speed)),
-      h("div", { class: "row jumps" }, this.chance, this.shortest),
       h("p", { class: "happened" }, this.text));
   }
 
@@ -107,14 +106,15 @@ function off(made, on, why = "") {
 // --- the scheduler --------------------------------------------------------------------------
 
 class Scheduler {
-  constructor(send) {
+  /** `chance` is the button that leaves the choice to chance. */
+  constructor(send, chance) {
     this.send = send;
     this.body = h("tbody");
     this.left = h("p", { class: "budgets" });
     this.element = h("section", { class: "scheduler", "aria-label": "what happens next" },
-      h("h4", {}, "You are the scheduler: what happens next?"),
+      h("div", { class: "title-row" }, h("h4", {}, "You are the scheduler: what happens next?"), chance),
       h("table", { class: "rows" },
-        h("thead", {}, h("tr", {}, ...["message", "where it is", "what may happen"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", { class: "unseen" }, h("tr", {}, ...["message", "what may happen"].map((name) => h("th", { scope: "col" }, name)))),
         this.body),
       this.left,
       h("p", { class: "hint" }, "Keys: 1 to 9 press these buttons in their order, \u2190 and \u2192 go back and on."));
@@ -130,8 +130,7 @@ class Scheduler {
         return this.step(step, row.message, number);
       });
       return h("tr", { class: row.changed ? "changed" : "" },
-        h("th", { scope: "row" }, pill(row.message, row.name)),
-        h("td", {}, row.status, " ", changed(row.changed)),
+        h("th", { scope: "row" }, pill(row.message, row.name), h("div", { class: "status" }, row.status, " ", changed(row.changed))),
         h("td", {}, h("div", { class: "steps" }, ...steps, row.blocked ? this.barred(row) : null,
           steps.length || row.blocked ? null : h("span", { class: "hint" }, "nothing"))));
     }));
@@ -188,20 +187,31 @@ function faults(budgets) {
     h("strong", {}, each.name), ` ${each.left} of ${each.whole} left`, each.why ? h("span", { class: "why" }, each.why) : null));
 }
 
-// --- the store, and the workers -------------------------------------------------------------
+// --- the store, the world, and the workers --------------------------------------------------
 
-function storeTable(store) {
-  return store.map((each) => h("table", { class: "facts" },
-    h("caption", {}, each.key),
-    h("tbody", {},
-      fact("rests in", each.rests, "strong"),
+function storeList(store) {
+  return store.map((each) => h("div", { class: "instance" }, h("h5", {}, each.key),
+    h("dl", {},
+      fact("state", each.state, "strong"),
       fact("revision", each.revision),
       ...each.context.map((field) => fact(field.name, field, "code")))));
 }
 
 function fact(name, field, tag = "span") {
-  return h("tr", { class: field.changed ? "changed" : "" },
-    h("th", { scope: "row" }, name), h("td", {}, h(tag, {}, field.value), " ", changed(field.changed)));
+  return h("div", { class: field.changed ? "fact changed" : "fact" },
+    h("dt", {}, name), h("dd", {}, h(tag, {}, field.value), " ", changed(field.changed)));
+}
+
+/** What cannot be taken back, per instance and in order. */
+function effectList(effects) {
+  return effects.map((each) => h("div", { class: "instance" }, h("h5", {}, each.key),
+    each.calls.length ? h("ol", { class: "calls" }, ...each.calls.map(effect))
+      : h("span", { class: "hint" }, "no effect yet")));
+}
+
+function effect({ service, message, name, changed: isNew }) {
+  return h("li", { class: isNew ? "call changed" : "call" },
+    h("strong", {}, service), " of ", h("span", { class: "message", style: tint(message), title: `${message} ${name}` }, message), isNew ? h("span", { class: "mark" }, "new") : null);
 }
 
 function workerRow(each) {
@@ -228,8 +238,8 @@ function workerTable(workers) {
 class Charts {
   constructor() {
     this.list = h("div", { class: "minis" });
-    this.title = h("h4", {});
-    this.element = h("section", { class: "charts" }, this.title, this.list);
+    this.title = h("summary", {});
+    this.element = h("details", { class: "charts" }, this.title, this.list);
     this.minis = [];
   }
 
@@ -288,8 +298,7 @@ class Path {
     const go = () => send("paste", { text: this.field.value });
     this.field.addEventListener("keydown", (pressed) => { if (pressed.key === "Enter") go(); });
     this.element = h("section", { class: "path-box", "aria-label": "the path" },
-      h("h4", {}, "The path, for replay(scenario, \u2026)"),
-      h("div", { class: "row" }, this.field, button("copy", () => this.copy()), button("go there", go), this.told));
+      h("h4", {}, "The path, for replay(scenario, \u2026)"), h("div", { class: "row" }, this.field, button("copy", () => this.copy()), button("go there", go), this.told));
   }
 
   paint(path) {
@@ -325,20 +334,26 @@ function head(send) {
     title.textContent = about.events;
     words.textContent = about.conditions;
     choice.replaceChildren(...about.disciplines.map((each) =>
-      h("option", { value: each.name, disabled: Boolean(each.problem), title: each.problem || each.meaning }, `${each.name}: ${each.problem ? "makes no sense here" : each.meaning}`)));
+      h("option", { value: each.name, disabled: Boolean(each.problem), title: each.problem || each.meaning }, `${each.name}${each.problem ? ": makes no sense here" : ""}`)));
     choice.value = about.queue;
+    choice.title = about.disciplines.find((each) => each.name === about.queue).meaning;
   };
   return { element, paint };
 }
 
-function paintLanes(box, svg, send, begins) {
+const LANES = "Bars: from receive to the end, dark from load to save. Dotted: not handled yet. Struck out: overwritten unseen.";
+
+function paintLanes(box, svg, send, { at, last }) {
   const made = drawing(svg);
   for (const each of made.querySelectorAll("g.column")) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
   }
+  const [, , width] = made.getAttribute("viewBox").split(" ").map(Number);
+  made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words can be read; the box scrolls
   box.replaceChildren(made);
+  box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // now is seen
   box.style.minHeight = "";
-  const height = begins ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
+  const height = at === 0 ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
   box.dataset.height = height;
   if (height) box.style.minHeight = `${height}px`; // what stands below does not jump
 }
@@ -359,38 +374,47 @@ function listenToKeys(root, life, scheduler, send) {
 const render = panel("race", "race: you are the scheduler", (model, root, life, send) => {
   const top = head(send);
   const transport = new Transport(life, send);
-  const scheduler = new Scheduler(send);
+  const scheduler = new Scheduler(send, transport.chance);
   const charts = new Charts();
-  const bars = new Bars(life, send, transport.shortest);
+  const bars = new EndingList(life, send);
+  const properties = new Properties(send);
   const path = new Path(send);
   const verdict = h("p", { class: "verdict" });
   const note = h("p", { class: "remark", hidden: true });
-  const store = h("div", { class: "stores" });
+  const store = h("div", { class: "store" });
+  const effects = h("div", { class: "effects" });
+  const story = h("p", { class: "story" });
   const hands = h("h4", {});
   const workers = h("div", {});
   const lanes = h("div", { class: "lanes-box" });
   scheduler.fallback = transport.back;
   root.tabIndex = -1;
   root.append(top.element, verdict, transport.element, note,
-    h("div", { class: "sides" }, scheduler.element,
+    h("div", { class: "sides" }, h("div", { class: "tables" }, scheduler.element, path.element),
       h("div", { class: "tables" },
         h("section", { "aria-label": "the store" }, h("h4", {}, "The store"), store),
-        h("section", {}, hands, workers))),
-    h("section", { "aria-label": "the lanes" }, lanes), path.element, charts.element, bars.element);
+        h("section", { "aria-label": "the effects" }, h("h4", {}, "Effects: what the world has seen"), effects),
+        h("section", { "aria-label": "the workers" }, hands, workers))),
+    h("div", { class: "sides lower" },
+      h("section", { "aria-label": "the lanes" }, lanes, story, h("p", { class: "hint" }, LANES)),
+      h("div", { class: "tables" }, bars.element, properties.element)),
+    charts.element);
   life.parts(["about"], (about) => { top.paint(about); charts.about(about); hands.textContent = `The ${about.hands}s`; lanes.style.minHeight = ""; lanes.dataset.height = 0; });
   life.parts(["rows", "budgets"], (rows, budgets) => scheduler.paint(rows, budgets));
   life.parts(["place", "rows"], (place, rows) => transport.paint(place, rows));
   life.parts(["note"], (text) => { note.textContent = text || ""; note.hidden = !text; });
-  life.parts(["store"], (found) => store.replaceChildren(...storeTable(found)));
+  life.parts(["store"], (found) => store.replaceChildren(...storeList(found)));
+  life.parts(["effects"], (found) => effects.replaceChildren(...effectList(found)));
   life.parts(["workers"], (found) => workers.replaceChildren(workerTable(found)));
-  life.parts(["lanes"], (svg) => paintLanes(lanes, svg, send, model.get("place").at === 0));
+  life.parts(["lanes"], (svg) => paintLanes(lanes, svg, send, model.get("place")));
   life.parts(["chart"], (data) => charts.picture(data));
   life.parts(["charts", "chart"], (found) => charts.paint(found));
   life.parts(["search"], (state) => bars.search(state));
   life.parts(["bars"], (found) => bars.paint(found));
-  life.parts(["verdict", "bars"], (found) => { verdict.replaceChildren(...verdictLine(found)); bars.here(found.bar); });
+  life.parts(["properties"], (found) => properties.paint(found || []));
+  life.parts(["verdict", "bars"], (found) => { verdict.replaceChildren(...verdictLine(found)); story.textContent = found.story; bars.here(found.bar); });
   life.parts(["path"], (found) => path.paint(found));
   listenToKeys(root, life, scheduler, send);
 });
 
-export default { render };
+export default seated(render);

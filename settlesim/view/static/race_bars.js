@@ -3,12 +3,11 @@
 const PATIENCE = 500; // milliseconds before a search shows how far it is
 
 class Bars {
-  /** `shortest` is the button of the shortest counterexample, where it stands elsewhere. */
-  constructor(life, send, shortest = null) {
+  constructor(life, send) {
     this.life = life;
     this.send = send;
     this.verdict = h("p", { class: "search-verdict" });
-    this.shortest = shortest || button("show the shortest counterexample", () => send("shortest"), { hidden: true });
+    this.shortest = button("show the shortest counterexample", () => send("shortest"), { hidden: true });
     this.hint = h("p", { class: "hint", hidden: true }, "Press a bar to see the shortest way to that ending.");
     this.again = button("look for the endings again", () => send("explore"), { hidden: true });
     this.meter = h("progress", { max: 1, "aria-label": "states found" });
@@ -19,7 +18,7 @@ class Bars {
     this.box = h("div", { class: "bars-box" });
     this.element = h("section", { class: "endings", "aria-label": "where it can end" },
       h("h4", {}, "Where it can end"), this.progress, this.problem, this.verdict, this.hint, this.box,
-      h("div", { class: "row" }, shortest ? null : this.shortest, this.again));
+      h("div", { class: "row" }, this.shortest, this.again));
   }
 
   /** Show how far the search is; that only where it takes a while. */
@@ -45,12 +44,17 @@ class Bars {
   paint(bars) {
     this.box.replaceChildren();
     this.shortest.hidden = !bars || !bars.refuted;
-    this.hint.hidden = !bars || !bars.labels.length;
+    this.hint.hidden = !bars || !(bars.rows || bars.labels).length;
     this.verdict.replaceChildren();
     this.rows = [];
     if (!bars) return;
     // the picture says the first word too; what has no eyes for it reads it here
     this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()} ${bars.svg ? "unseen" : ""}` }, `${bars.verdict.word}: `), bars.verdict.text);
+    this.draw(bars);
+  }
+
+  /** Draw the bars as a picture. */
+  draw(bars) {
     if (!bars.svg) return;
     const svg = drawing(bars.svg);
     svg.setAttribute("role", "group");
@@ -80,6 +84,37 @@ class Bars {
       if (at === index) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
     });
+  }
+}
+
+const SORTS = {
+  right: ["\u2713", "in arrival order"],
+  serial: ["\u21c4", "in another serial order"],
+  wrong: ["\u2717", "no serial order gives this"],
+  unknown: ["!", "not known whether a serial order gives this"],
+};
+
+/** The same as a list, where little room is left for it. */
+class EndingList extends Bars {
+  draw(bars) {
+    this.rows = bars.rows.map((row, index) => this.item(row, index));
+    const sorts = Object.keys(SORTS).filter((sort) => bars.rows.some((row) => row.sort === sort));
+    const key = sorts.map((sort) => SORTS[sort].join(" ")).join(" \u00b7 ");
+    const scale = bars.decades ? `bars on a scale of ${bars.decades} powers of ten` : "";
+    this.verdict.append(" ", h("span", { class: "hint" }, `${bars.facts}.`));
+    this.box.append(...this.rows, ...[bars.more, key, scale].filter(Boolean).map((words) => h("p", { class: "hint" }, words)));
+  }
+
+  item({ sort, rest, ran, count, share, length }, index) {
+    const [sign, meaning] = SORTS[sort];
+    const made = button("", () => this.send("ending", { index }), {
+      class: `bar ${sort}`, "aria-label": `show the shortest way to: ${rest}; ${ran}; ${count} interleavings; ${meaning}`,
+    });
+    made.append(h("span", { class: "sign" }, sign),
+      h("span", { class: "what" }, h("strong", {}, rest), ` ${ran}`),
+      h("span", { class: "scale" }, h("span", { class: "length", style: `width: max(2px, ${100 * length}%)` })),
+      h("span", { class: "share" }, share ? `${count} (${share})` : count));
+    return made;
   }
 }
 

@@ -51,16 +51,16 @@ class ServiceCards {
 
   answer(each, known) {
     const value = h("input", {
-      class: "mono", value: known, placeholder: "value, as JSON", spellcheck: false, "aria-label": `what ${each.name} returns, as JSON`,
+      class: "mono", value: known, placeholder: "value", spellcheck: false, "aria-label": `what ${each.name} returns`,
     });
     const message = h("input", { value: "", placeholder: "message", "aria-label": `what ${each.name} fails with` });
-    const done = () => this.send("done", { id: each.id, value: value.value });
+    const done = () => this.send("done", { id: each.id, value: jsonOf(value.value) });
     const failed = () => this.send("error", { id: each.id, message: message.value });
     const enter = (act) => (pressed) => { if (pressed.key === "Enter") act(); };
     value.addEventListener("keydown", enter(done));
     message.addEventListener("keydown", enter(failed));
     return h("div", { class: "answers" },
-      h("span", { class: "answer" }, button("done", done, { class: "main", "aria-label": `${each.name} is done` }), value),
+      h("span", { class: "answer" }, button("done", done, { class: "main", "aria-label": `${each.name} is done` }), value, takenWords(value)),
       h("span", { class: "answer" }, button("error", failed, { "aria-label": `${each.name} fails` }), message),
       button(`out of time (${each.limit} s)`, () => this.send("out", { id: each.id }), { "aria-label": `${each.name} runs out of time` }));
   }

@@ -99,4 +99,4 @@ function showDetail(place, frame) {
   place.replaceChildren(...parts);
 }
 
-export default { render: panel("step-panel", "steps of an event", buildStepPanel) };
+export default seated(panel("step-panel", "steps of an event", buildStepPanel));

@@ -74,4 +74,4 @@ function showQueue(queue, send) {
   return h("section", {}, h("strong", {}, queue.name), ` ${words}`, letters.length || parked.length ? h("ul", {}, letters, parked) : null);
 }
 
-export default { render: panel("store-panel", "store panel", buildStorePanel) };
+export default seated(panel("store-panel", "store panel", buildStorePanel));

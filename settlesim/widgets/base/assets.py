@@ -20,8 +20,8 @@ def asset(name: str) -> str:
 
 
 def script(*names: str) -> str:
-    """Return the module of a panel: ``base.js``, then these files."""
-    return "\n".join(asset(name) for name in ("base.js", *names))
+    """Return the module of a panel: ``base.js`` and ``seat.js``, then these files."""
+    return "\n".join(asset(name) for name in ("base.js", "seat.js", *names))
 
 
 def style(kind: str, *names: str) -> str:

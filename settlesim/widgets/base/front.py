@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,7 @@ import anywidget
 import traitlets
 
 from settlesim.widgets.base.assets import script, style
+from settlesim.widgets.base.seat import PREFIX
 
 __all__ = ["front_end"]
 
@@ -26,6 +28,7 @@ def _class_of(
         "__repr__": lambda self: f"<{name}>",
         "_esm": script(*scripts),
         "_css": style(kind, *styles),
+        "seat": traitlets.Unicode().tag(sync=True),
         **traits,
     }
     return type(name, (anywidget.AnyWidget,), body)
@@ -46,10 +49,12 @@ def front_end(
     ----------
     name : of the class of panels
     kind : the class of its elements on the page
-    scripts, styles : files of the package, after ``base.js`` and ``base.css``
+    scripts, styles : files of the package, after the shared ones
     parts : what is shown, plain JSON by name
     receive : is given every message of the front end
     """
-    widget = _class_of(name, kind, scripts, styles, tuple(parts))(**parts)
+    made = uuid.uuid4().hex  # the page learns it with the model, not later
+    kinds = _class_of(name, kind, scripts, styles, tuple(parts))
+    widget = kinds(model_id=made, seat=PREFIX + made, **parts)
     widget.on_msg(lambda _, content, buffers: receive(content))
     return widget

@@ -4,8 +4,15 @@ Theory of operation
 -------------------
 A front end with widgets (JupyterLab, Notebook 7) sends the id of the cell with every request
 to run it. What runs notebooks without anybody looking (nbclient, nbconvert, nbval) sends
-none; there a panel shows its static twin alone, so that the page it ends on needs neither
-a kernel nor a network. ``SETTLESIM_PANELS=live`` or ``=static`` says otherwise.
+none; there a panel is its static twin alone, so that the page it ends on needs neither
+a kernel nor a network.
+
+In JupyterLab, Notebook 7 and Voila the live panel is put in the place of its twin (`seat`).
+Where a widget has no model on the page before it has a view (VS Code, Colab) the output is
+the view, with the twin beside it.
+
+``SETTLESIM_PANELS`` says otherwise: ``static`` for the twin alone; ``live`` where a front end
+is not recognised; ``view`` where the place of the twin cannot be taken.
 
 A panel that a cell made is closed when that cell runs again: the panel is replaced, and
 nobody could reach the old one to close it.
@@ -16,17 +23,22 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 from weakref import WeakSet
 
 from settlesim.errors import MissingExtraError
 from settlesim.progress.notebook_cell import cell_id, kernel_shell
 
-__all__ = ["CellWatch", "Closable", "is_live", "require_widgets", "watch"]
+__all__ = ["CellWatch", "Closable", "Output", "is_live", "output", "require_widgets", "watch"]
 
 REQUIRED: Final = ("ipywidgets", "anywidget")
-_HOSTS: Final = ("VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
-"""Variables of front ends that show widgets and may name no cell."""
+_VIEW_HOSTS: Final = ("VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
+"""Variables of front ends in which a widget needs a view; they may name no cell."""
+_VIEW_CELLS: Final = "vscode-notebook-cell:"
+"""How such a front end's ids of cells begin, where the kernel is on another machine."""
+
+Output: TypeAlias = Literal["twin", "view", "seat"]
+"""What a cell gets: the twin alone; a widget's view; the twin, whose place the panel takes."""
 
 
 def require_widgets(feature: str) -> None:
@@ -42,17 +54,30 @@ def require_widgets(feature: str) -> None:
             raise MissingExtraError(extra="lab", feature=feature, module=module)
 
 
+def output() -> Output:
+    """Return what a cell that shows a panel gets here."""
+    wanted = os.environ.get("SETTLESIM_PANELS")
+    if wanted == "static":
+        return "twin"
+    if wanted == "view":
+        return "view"
+    found = _recognised()
+    return "view" if found == "twin" and wanted == "live" else found
+
+
+def _recognised() -> Output:
+    if kernel_shell() is None:
+        return "twin"
+    cell = cell_id()
+    if any(host in os.environ for host in _VIEW_HOSTS) or (cell or "").startswith(_VIEW_CELLS):
+        return "view"
+    is_voila = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+    return "seat" if is_voila or cell is not None else "twin"
+
+
 def is_live() -> bool:
     """Whether somebody is there who sees a live view."""
-    wanted = os.environ.get("SETTLESIM_PANELS")
-    if wanted in {"live", "static"}:
-        return wanted == "live"
-    shell = kernel_shell()
-    if shell is None:
-        return False
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
-        return True
-    return cell_id() is not None or any(host in os.environ for host in _HOSTS)
+    return output() != "twin"
 
 
 class Closable(Protocol):

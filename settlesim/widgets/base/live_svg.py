@@ -24,9 +24,15 @@ from settlesim.view.graphviz.layout import Layout
 from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.shapes import add, group, number, serialise
 
-__all__ = ["LivePicture", "live_picture"]
+__all__ = ["LivePicture", "fitting_picture", "live_picture"]
 
 _MARGIN: Final = 18.0
+_CELL: Final = 900.0
+"""How wide a notebook's cell is at a window of about 1,300 px, in pixels."""
+_LEAST_SCALE: Final = 0.9
+"""Below it the smallest text, of 10 px, would have less than 9."""
+_TALLEST: Final = 1500.0
+"""How tall a chart may be that is shown whole, in pixels; as in ``chart.css``."""
 _VARIABLES: Final[dict[str, Any]] = {
     each.name: f"var(--ss-{each.name.replace('_', '-')})"
     for each in fields(Palette)
@@ -44,6 +50,9 @@ class LivePicture:
     """The ids of the nodes' elements, by name."""
     boxes: dict[str, tuple[float, float, float, float]]
     """x, y, width and height of every node, by id, in the picture's units."""
+
+    size: tuple[float, float]
+    """Width and height of the whole picture, in its units."""
 
     @property
     def width(self) -> float:
@@ -71,6 +80,21 @@ def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:
     return made
 
 
+def fitting_picture(chart: Chart, direction: Direction | None = None) -> LivePicture:
+    """Return the picture of a chart that is shown whole in a cell, with text that can be read.
+
+    Parameters
+    ----------
+    direction : None for left to right where that fits, else top-down where that does
+    """
+    picture = live_picture(chart, direction or "LR")
+    if direction is None and picture.size[0] * _LEAST_SCALE > _CELL:
+        down = live_picture(chart, "TB")
+        if down.size[0] * _LEAST_SCALE <= _CELL and down.size[1] <= _TALLEST:
+            return down
+    return picture
+
+
 def _make(chart: Chart, direction: Direction) -> LivePicture:
     if "sketch" not in chart.cache:
         machine = machine_of(chart)
@@ -91,6 +115,7 @@ def _make(chart: Chart, direction: Direction) -> LivePicture:
             for vertex in sketch.vertices.values()
             for box in (layout.boxes[vertex.id],)
         },
+        (layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN),
     )
 
 

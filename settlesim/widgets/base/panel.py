@@ -11,7 +11,10 @@ with its other fields; a test sends the same messages that the front end sends.
 * Whatever goes wrong while a message is handled is shown in the panel with its traceback
   folded, and kept in `errors`; the panel goes on working.
 * The widget is made when the panel is first shown. Before that, and where nobody looks, there
-  is only the static twin: a picture and a line of text.
+  is only the static twin: a picture and a line of text. In a notebook the twin is the output of
+  the cell, and the widget takes its place as long as the kernel is there (`seat_html`).
+* A panel is a widget, a box around its front end: it may stand in other boxes, and its
+  `observable` properties be observed and linked. Its model is opened when a box asks for it.
 * `close` ends tasks and timers and closes the widget; a cell that runs again closes what it made.
 
 To make a panel: subclass, name its `kind`, `scripts`, `styles` and `part_names`, set parts
@@ -23,11 +26,16 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
+import ipywidgets
+import traitlets
+
 from settlesim.errors import InvalidValueError, RenderError, SettlesimError, shorten
-from settlesim.widgets.base.hosting import is_live, require_widgets, watch
+from settlesim.widgets.base.hosting import output, require_widgets, watch
+from settlesim.widgets.base.observable import observable
+from settlesim.widgets.base.seat import seat_html
 from settlesim.widgets.base.thread import Home
 
 __all__ = ["Panel", "traceback_of"]
@@ -38,8 +46,19 @@ _KEPT_ERRORS: Final = 50
 _LONGEST_TRACE: Final = 20_000
 
 
-class Panel:
-    """A live view: what is common to all of them."""
+_OF_WIDGETS: Final = ("layout", "observe", "unobserve")
+_FOR_AUTHORS: Final = frozenset(
+    (
+        *("cell_ended", "fail", "home", "kind", "model_id", "open", "part_names", "parts"),
+        *("receive", "say", "scripts", "send", "show", "stage_changed", "stage_failed", "stop"),
+        *("styles", "together", "twin", "value"),
+    )
+)
+"""What the author of a panel needs, or a box, and nobody who uses one."""
+
+
+class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A live view, and a widget: what is common to all of them."""
 
     kind: ClassVar[str]
     """The class of its element on the page, as the script calls it; its styles are for it alone."""
@@ -51,6 +70,7 @@ class Panel:
 
     def __init__(self) -> None:
         require_widgets(type(self).__name__)
+        super().__init__()
         self.home = Home()
         self.parts: dict[str, Any] = dict.fromkeys((*self.part_names, *_COMMON))
         """What the front end shows now, plain JSON by name."""
@@ -61,6 +81,8 @@ class Panel:
         self._said = 0
         self._failed = 0
         self._heard = 0
+        self._nested = 0
+        self._observed: dict[str, Any] = {}
         watch.add(self)
 
     # --- parts ----------------------------------------------------------------------------
@@ -70,20 +92,48 @@ class Panel:
         unknown = parts.keys() - self.parts.keys()
         if unknown:
             raise KeyError(f"{type(self).__name__} has no part {sorted(unknown)}")
-        self.parts.update(parts)
-        if self._widget is not None and not self.closed:
-            with self._widget.hold_sync():
+        with self.together():
+            self.parts.update(parts)
+            if self._widget is not None and not self.closed:
                 for name, value in parts.items():
                     setattr(self._widget, name, value)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Send what is set within as one message."""
-        if self._widget is None or self.closed:
-            yield
-        else:
-            with self._widget.hold_sync():
+        """Send what is set within as one message, and tell observers once."""
+        connected = self._widget is not None and not self.closed
+        self._nested += 1
+        try:
+            with self._widget.hold_sync() if connected else contextlib.nullcontext():
                 yield
+        finally:
+            self._nested -= 1
+        if not self._nested:
+            self._tell_observers()
+
+    # --- observers ------------------------------------------------------------------------
+
+    def observe(
+        self,
+        handler: Any,
+        names: Any = traitlets.All,
+        type: str = "change",  # noqa: A002
+    ) -> None:
+        """Have a function called when a trait changes; `names` are one, several, or all."""
+        super().observe(handler, names, type)
+        wanted = [names] if isinstance(names, str) else names
+        for name, trait in self.traits().items():
+            if isinstance(trait, observable) and (wanted is traitlets.All or name in wanted):
+                self._observed.setdefault(name, getattr(self, name))
+
+    def _tell_observers(self) -> None:
+        for name, old in list(self._observed.items()):
+            new = getattr(self, name)
+            if new != old:
+                self._observed[name] = new
+                self.notify_change(
+                    traitlets.Bunch(name=name, old=old, new=new, owner=self, type="change")
+                )
 
     def say(self, text: str) -> None:
         """Have a screen reader say what happened; once, if it is said again."""
@@ -107,15 +157,19 @@ class Panel:
             if not isinstance(message, Mapping) or not isinstance(message.get("kind"), str):
                 raise InvalidValueError(where="message", reason=f"is {shorten(message)}")
             fields = {str(key): value for key, value in message.items() if key != "kind"}
-            handler = getattr(self, f"on_{message['kind']}", None)
-            if handler is None:
-                raise InvalidValueError(
-                    where="message", reason=f"of kind {shorten(message['kind'])} is unknown"
-                )
+            handler = self._handler(message["kind"])
             with self.together():
                 handler(**fields)
         except Exception as error:
             self.fail(error)
+
+    def _handler(self, kind: str) -> Callable[..., None]:
+        name = f"on_{kind}"
+        for each in type(self).__mro__:  # not what widgets themselves have of such a name
+            if issubclass(each, Panel) and name in vars(each):
+                found: Callable[..., None] = getattr(self, name)
+                return found
+        raise InvalidValueError(where="message", reason=f"of kind {shorten(kind)} is unknown")
 
     def on_forget(self) -> None:
         """Take the error away that is shown."""
@@ -158,16 +212,40 @@ class Panel:
             )
         return self._widget
 
+    def open(self) -> None:
+        """Do nothing: a panel that is in no box needs no model; `model_id` opens it."""
+
+    @property
+    def model_id(self) -> Any:
+        """The id of the panel's model, as the box asks for it in which the panel stands."""
+        if self.comm is None and not self.closed:
+            self.children = (self.widget,)
+            super().open()
+        return super().model_id
+
+    def __dir__(self) -> list[str]:
+        """Return what a person may call: neither a widget's inside nor what answers the page."""
+        classes = [each for each in type(self).__mro__ if issubclass(each, Panel)]
+        names = {name for each in classes for name in vars(each)} | vars(self).keys()
+        hidden = {name for name in names if name.startswith(("_", "on_"))}
+        return sorted((names - hidden - _FOR_AUTHORS) | {*_OF_WIDGETS})
+
     def twin(self) -> str | dict[str, str]:
         """Return the panel as it is now, for readers without a kernel: SVG, or by media type."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        found: dict[str, Any] = {"text/plain": repr(self)}
+        words = repr(self)
+        twin: str | dict[str, str] | None = None
         with contextlib.suppress(RenderError):  # the text says it too
             twin = self.twin()
+        kind = "twin" if self.closed else output()
+        if kind == "seat":
+            return {"text/html": seat_html(self.widget.seat, twin, words), "text/plain": words}
+        found: dict[str, Any] = {"text/plain": words}
+        if twin is not None:
             found |= {"image/svg+xml": twin} if isinstance(twin, str) else twin
-        if is_live() and not self.closed:
+        if kind == "view":
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}
         return found
@@ -183,10 +261,15 @@ class Panel:
             return
         self.closed = True
         self.stop()
-        if self._widget is not None:
-            layout = self._widget.layout  # a model of its own, which nobody else would close
-            self._widget.close()
-            layout.close()
+        for each in (self, self._widget):
+            if each is not None and each.comm is not None:
+                layout = each.layout  # a model of its own, which nobody else would close
+                ipywidgets.Widget.close(each)
+                layout.close()
+        self.__dict__.pop("_repr_mimebundle_", None)  # a widget's end hides it; the twin stays
+
+    def __del__(self) -> None:
+        """Do nothing: a cell, or whoever opened the panel, closes it."""
 
     def stop(self) -> None:
         """End what runs; subclasses that start tasks or timers do it here."""

@@ -7,14 +7,16 @@ from typing import Any, Final
 
 from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.event import EventName, event_name
-from settlesim.chart.snapshot import check_key
+from settlesim.chart.snapshot import Snapshot, check_key
 from settlesim.chart.strict_json import JSONValue, decode
+from settlesim.display import Direction
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.settling import Settlement
 from settlesim.store import MemoryStore
 from settlesim.view.chart.diagram import draw
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.paced_clock import PacedClock
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.chart.instance import PastEvent, Stage, stage_of
@@ -53,6 +55,9 @@ class ChartPanel(Panel):
     clock
         Where services take their time; then `speed` is not used. A service that does real
         work does it at any speed, but its time-outs follow the speed.
+    direction
+        How the chart is laid out: ``"LR"`` or ``"TB"``; None for left to right where the chart
+        fits a cell like that, else top-down where that fits.
 
     Raises
     ------
@@ -67,13 +72,20 @@ class ChartPanel(Panel):
     --------
     >>> from settlesim.gallery import count
     >>> panel = count.panel()
-    >>> panel.send("COUNT")
+    >>> panel.fire("COUNT")
     >>> panel
     <ChartPanel count: 'count-1' in even at revision 1, takes COUNT>
     """
 
     kind = "chart-panel"
-    scripts = ("chart.js", "context.js", "data_form.js", "service_cards.js", "chart_panel.js")
+    scripts = (
+        "chart.js",
+        "context.js",
+        "json_text.js",
+        "data_form.js",
+        "service_cards.js",
+        "chart_panel.js",
+    )
     styles = ("chart.css", "chart_panel.css")
     part_names = ("picture", "options", "now", "context", "entries", "record")
 
@@ -88,6 +100,7 @@ class ChartPanel(Panel):
         speed: float | str = 1.0,
         manual: bool = False,
         clock: Clock | None = None,
+        direction: Direction | None = None,
     ) -> None:
         if not isinstance(chart, Chart):
             raise TypeError(f"ChartPanel({shorten(chart, 40)}): a Chart is needed")
@@ -113,7 +126,7 @@ class ChartPanel(Panel):
         self._past: int | None = None
         self._visited: dict[str, Stage] = {}  # keeps what happened on them
         self._stage: Stage = self._enter(f"{chart.name}-1" if key is None else key)
-        self.show(picture=picture_part(chart))
+        self.show(picture=picture_part(chart, direction))
         self.stage_changed()
 
     # --- what a program can do ------------------------------------------------------------
@@ -128,7 +141,29 @@ class ChartPanel(Panel):
         """What was settled while this panel looked, oldest first."""
         return tuple(each.settlement for each in self._stage.entries if each.settlement)
 
-    def send(self, event: EventName, data: JSONValue = None) -> None:
+    @observable
+    def snapshot(self) -> Snapshot:
+        """Return the last settled snapshot of the instance."""
+        return self._stage.snapshot
+
+    @observable
+    def configuration(self) -> tuple[str, ...]:
+        """Return the active leaves: of the event on its way, or of the last snapshot."""
+        flight = self._stage.flight
+        here = self._stage.snapshot if flight is None else flight.settling
+        return here.configuration
+
+    @observable
+    def context(self) -> Mapping[str, JSONValue]:
+        """Return the context of the last settled snapshot."""
+        return self._stage.snapshot.context
+
+    @observable
+    def value(self) -> Snapshot:
+        """Return the snapshot, under the name by which `interactive_output` asks for it."""
+        return self._stage.snapshot
+
+    def fire(self, event: EventName, data: JSONValue = None) -> None:
         """Send an event, accepted or not, as its button does; it may be on its way after that.
 
         Raises
@@ -140,6 +175,10 @@ class ChartPanel(Panel):
         """
         self._past = None
         self._stage.send(Event(event_name(event), data), self._new_clock())
+
+    def send(self, event: EventName, data: JSONValue = None) -> None:
+        """Do what `fire` does: a widget has another `send`, so it is not listed."""
+        self.fire(event, data)
 
     def start(self) -> None:
         """Start the instance without an event, as the button does; one that exists ignores it.
@@ -189,7 +228,7 @@ class ChartPanel(Panel):
             )
         if data.strip():
             self._data[event] = data.strip()
-        self.send(event, value)
+        self.fire(event, value)
 
     def on_start(self) -> None:
         """Start the instance from the page."""

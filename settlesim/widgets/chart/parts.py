@@ -6,8 +6,9 @@ from typing import Any
 
 from settlesim.chart import Chart, TransitionKind
 from settlesim.chart.secrets import hide_in_snapshot
+from settlesim.display import Direction
 from settlesim.errors import RenderError
-from settlesim.widgets.base.live_svg import live_picture
+from settlesim.widgets.base.live_svg import fitting_picture
 from settlesim.widgets.chart.instance import PastEvent, Stage
 from settlesim.widgets.chart.page_state import (
     accepted,
@@ -24,7 +25,7 @@ from settlesim.widgets.chart.records import record_text
 __all__ = ["context_part", "now_part", "picture_part", "record_part"]
 
 
-def picture_part(chart: Chart) -> dict[str, Any]:
+def picture_part(chart: Chart, direction: Direction | None = None) -> dict[str, Any]:
     """Return the picture with its events; without one, why it could not be drawn."""
     edges = {
         f"e{index}": {"event": edge.trigger, "source": edge.source, "dest": edge.dest}
@@ -33,7 +34,7 @@ def picture_part(chart: Chart) -> dict[str, Any]:
     }
     found = {"name": chart.name, "edges": edges, "why": ""}
     try:
-        return {**found, **live_picture(chart).to_dict()}
+        return {**found, **fitting_picture(chart, direction).to_dict()}
     except RenderError as error:
         why = f"The chart is not drawn: {error}"
         return {**found, "why": why, "svg": "", "nodes": [], "boxes": {}}

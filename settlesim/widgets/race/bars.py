@@ -9,12 +9,13 @@ from typing import Any, Final
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim import Criterion, Ending, Exploration, Verdict
 from settlesim.view.endings.bars import LIMIT, outcomes
+from settlesim.view.endings.rows import more_words, panel_of, table_of
 from settlesim.view.simulation.words import labels_of
 from settlesim.view.svg.palette import PALETTES, Palette
 from settlesim.view.svg.picture import Picture
 from settlesim.widgets.race.search import State
 
-__all__ = ["bar_of", "bars_part", "in_order", "picked", "search_part", "themed"]
+__all__ = ["bar_of", "bars_part", "endings_part", "in_order", "picked", "search_part", "themed"]
 
 _TAG: Final = re.compile(r"<[^<>]+>")
 _COLOUR: Final = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
@@ -69,7 +70,7 @@ def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None
 
 
 def bars_part(state: State) -> dict[str, Any] | None:
-    """Return the bars of the endings, with what each stands for, and the verdict."""
+    """Return a picture of the endings as bars, with what each stands for, and the verdict."""
     exploration = state.exploration
     if exploration is None:
         return None
@@ -81,6 +82,39 @@ def bars_part(state: State) -> dict[str, Any] | None:
         "refuted": exploration.verdict is Verdict.REFUTED,
         "svg": themed(outcomes(exploration, title="")) if endings else None,
         "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
+    }
+
+
+def endings_part(state: State) -> dict[str, Any] | None:
+    """Return the endings as rows of a list, each with its bar, and the verdict."""
+    exploration = state.exploration
+    if exploration is None:
+        return None
+    column = panel_of("", exploration)
+    table = table_of([column], LIMIT)
+    rows = []
+    for row in table.rows:
+        [cell] = row.cells
+        assert cell is not None  # the one column has all endings
+        count, share = column.counted(cell)
+        rows.append(
+            {
+                "sort": row.sort,
+                "rest": row.rest,
+                "ran": row.ran,
+                "count": count,
+                "share": share,
+                "length": cell.length,
+            }
+        )
+    [(more, interleavings)] = table.more
+    return {
+        "verdict": _verdict(exploration),
+        "refuted": exploration.verdict is Verdict.REFUTED,
+        "facts": f"{column.met}, {column.size()}, {column.searched}",
+        "rows": rows,
+        "more": more_words(more, interleavings, column) if more else "",
+        "decades": table.decades,
     }
 
 

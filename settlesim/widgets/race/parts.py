@@ -28,6 +28,7 @@ from settlesim.widgets.race.words import blocked, hands, step_words
 __all__ = [
     "about_of",
     "charts_of",
+    "effects_of",
     "lanes_of",
     "rows_of",
     "store_of",
@@ -170,7 +171,7 @@ def store_of(way: Way) -> list[dict[str, Any]]:
 def _instance(now: InstanceView, was: InstanceView) -> dict[str, Any]:
     return {
         "key": now.key,
-        "rests": {
+        "state": {
             "value": " + ".join(now.configuration),
             "changed": now.configuration != was.configuration,
         },
@@ -190,6 +191,29 @@ def _instance(now: InstanceView, was: InstanceView) -> dict[str, Any]:
 def _text(value: Any) -> str:
     text = json.dumps(thaw(value), ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+# --- what the world has seen --------------------------------------------------------------
+
+
+def effects_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the effects so far of every instance, in their order; the new ones are marked."""
+    before = way.frame.effects if way.before is None else way.before.effects
+    found = []
+    for instance in way.frame.store:
+        known = sum(key == instance.key for key, _, _ in before)
+        own = [each for each in way.frame.effects if each[0] == instance.key]
+        calls = [
+            {
+                "service": service,
+                "message": message,
+                "name": names[message - 1],
+                "changed": number >= known,
+            }
+            for number, (_, service, message) in enumerate(own)
+        ]
+        found.append({"key": instance.key, "calls": calls})
+    return found
 
 
 # --- workers ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, Final, TypedDict
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import SettlesimError, SimulationError, shorten
-from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Scenario
+from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Property, Scenario
 
 __all__ = [
     "FAULT_WORDS",
@@ -58,6 +58,7 @@ class QueueLabOptions(LabChoices, total=False):
 
     data: Mapping[str, JSONValue] | None
     results: Mapping[str, JSONValue] | None
+    properties: Iterable[Property]
     limit: int
 
 
@@ -235,7 +236,8 @@ def options_of(chart: Chart) -> dict[str, Any]:
 def code_of(scenario: Scenario, start: str | None = None) -> str:
     """Return what to write in a cell to explore the same scenario.
 
-    The chart is called as it calls itself, or `chart` where that is no name of Python.
+    The chart is called as it calls itself, or `chart` where that is no name of Python; where there
+    are properties, they are called `properties`.
 
     Parameters
     ----------
@@ -266,6 +268,8 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
     if scenario.criterion is Criterion.FIFO:
         del named["criterion"]
     parts += [f"{name}={_source(value)}" for name, value in named.items() if value]
+    if scenario.properties:
+        parts.append("properties=properties")
     call = f"explore(Scenario({', '.join(parts)}))"
     return f"from settlesim.sim import Scenario, explore\n{call}"
 

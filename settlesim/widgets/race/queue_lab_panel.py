@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue, freeze_object, thaw
 from settlesim.errors import RenderError, SettlesimError, SimulationError, shorten
-from settlesim.sim import PROTECTIONS, Exploration, Faults, Scenario, Schedule
+from settlesim.sim import PROTECTIONS, Exploration, Faults, Property, Scenario, Schedule
 from settlesim.view.endings.bars import outcomes
 from settlesim.view.schedule.space_time import lanes
 from settlesim.widgets.base.hosting import is_live
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.race.bars import bars_part, picked, search_part, themed
+from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.queue_lab_choices import (
     MOST_EVENTS,
     Choices,
@@ -51,6 +52,7 @@ class QueueLab(Panel):
     events : to begin with, in the order of their arrival; None for the chart's first two
     data : of the events, by name
     results : what services return, by name; no such service is run
+    properties : questions of your own, which every choice is judged by
     limit : how many states are looked at
     workers, queue, protections, faults, keys, start, max_receives, criterion
         What is chosen to begin with, as `Scenario` takes it.
@@ -76,9 +78,11 @@ class QueueLab(Panel):
     """
 
     kind = "queue-lab"
-    scripts = ("race_bars.js", "queue_lab.js")
-    styles = ("race.css", "queue_lab.css")
-    part_names = ("options", "choices", "problems", "search", "bars", "code", "way")
+    scripts = ("race_bars.js", "race_properties.js", "queue_lab.js")
+    styles = ("race.css", "race_properties.css", "queue_lab.css")
+    part_names = (
+        "options", "choices", "problems", "search", "bars", "properties", "code", "way",
+    )  # fmt: skip
 
     @takes_options(LabChoices)
     def __init__(
@@ -88,6 +92,7 @@ class QueueLab(Panel):
         *,
         data: Mapping[str, JSONValue] | None = None,
         results: Mapping[str, JSONValue] | None = None,
+        properties: Iterable[Property] = (),
         limit: int = LIMIT,
         **choices: Unpack[LabChoices],
     ) -> None:
@@ -103,6 +108,7 @@ class QueueLab(Panel):
         self.search = Search(self.home, self._search_changed, self.fail, limit)
         self._data = dict(freeze_object(dict(data or {}), where="data"))
         self._results = results
+        self._properties = tuple(properties)
         self._begun = False
         first = events_of(chart)[:2] if events is None else events
         self.choices = changed(Choices(), events=first, **choices)
@@ -129,7 +135,7 @@ class QueueLab(Panel):
         """Show the choices and, once somebody looks, explore them."""
         given = (self.chart, self._data, self._results)
         self.problems = problems_of(self.choices, *given)
-        self.scenario = None if self.problems else self.choices.scenario(*given)
+        self.scenario = None if self.problems else self._scenario()
         self.search.abandon()
         with self.together():
             self.show(
@@ -143,6 +149,17 @@ class QueueLab(Panel):
             else:
                 self._search_changed()
 
+    def _scenario(self) -> Scenario | None:
+        """Return what is chosen, with the properties; None where these make no sense with it."""
+        scenario = self.choices.scenario(self.chart, self._data, self._results)
+        if not self._properties:
+            return scenario
+        try:
+            return scenario.replace(properties=self._properties)
+        except SimulationError as error:
+            self.problems = {"all": str(error)}
+            return None
+
     def _begin(self) -> None:
         """Explore what is chosen, unless that was done."""
         self._begun = True
@@ -153,7 +170,11 @@ class QueueLab(Panel):
         """Show how far the search is; nobody else would see what goes wrong with that."""
         try:
             state = self.search.state
-            self.show(search=search_part(state, self.search.limit), bars=bars_part(state))
+            self.show(
+                search=search_part(state, self.search.limit),
+                bars=bars_part(state),
+                properties=property_list(state),
+            )
         except Exception as error:
             self.fail(error)
 
@@ -299,6 +320,11 @@ class QueueLab(Panel):
         ending = picked(self.search.state, index)
         self.search.jump(lambda found: found.way_to(ending), self._show_way)
 
+    def on_property(self, index: Any) -> None:
+        """Show the shortest counterexample of a property, or its witness."""
+        result = picked_property(self.search.state, index)
+        self.search.jump(lambda found: result.schedule, self._show_way)
+
     def _show_way(self, way: Schedule | None) -> None:
         if way is None or self.scenario is None or self.closed:
             return
@@ -332,7 +358,7 @@ def queue_lab(
 
     Parameters
     ----------
-    chart, events, data, results, limit
+    chart, events, data, results, properties, limit
         As `QueueLab`.
     workers, queue, protections, faults, keys, start, max_receives, criterion
         What is chosen to begin with, as `Scenario` takes it.

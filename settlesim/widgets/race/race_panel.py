@@ -16,16 +16,19 @@ from settlesim.sim import Ending, Exploration, Scenario, Schedule
 from settlesim.sim.step_words import message_names
 from settlesim.view.schedule.space_time import lanes
 from settlesim.view.simulation.words import events_words, scenario_words
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
-from settlesim.widgets.race.bars import bar_of, bars_part, in_order, picked, search_part, themed
+from settlesim.widgets.race.bars import bar_of, endings_part, in_order, picked, search_part, themed
 from settlesim.widgets.race.parts import (
     about_of,
     charts_of,
+    effects_of,
     rows_of,
     store_of,
     worker_pictures,
     workers_of,
 )
+from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.search import LIMIT, Search, State
 from settlesim.widgets.race.walk import Way
 from settlesim.widgets.race.words import LETTERS, absent, budgets, judged
@@ -73,11 +76,11 @@ class RacePanel(Panel):
     """
 
     kind = "race"
-    scripts = ("race_bars.js", "race.js")
-    styles = ("race.css",)
+    scripts = ("race_bars.js", "race_properties.js", "race.js")
+    styles = ("race.css", "race_properties.css")
     part_names = (
-        "about", "place", "rows", "budgets", "store", "workers", "verdict", "path", "lanes",
-        "chart", "charts", "bars", "search", "note",
+        "about", "place", "rows", "budgets", "store", "effects", "workers", "verdict", "path",
+        "lanes", "chart", "charts", "bars", "search", "properties", "note",
     )  # fmt: skip
 
     def __init__(
@@ -116,29 +119,29 @@ class RacePanel(Panel):
         """What is played; another one after a change of the discipline."""
         return self.way.scenario
 
-    @property
+    @observable
     def path(self) -> str:
-        """The steps up to here, as `replay` takes them."""
+        """Return the steps up to here, as `replay` takes them."""
         return str(self.way.shown)
 
-    @property
+    @observable
     def enabled(self) -> tuple[str, ...]:
-        """The names of the steps that may come next."""
+        """Return the names of the steps that may come next."""
         return tuple(step.name for step in self.way.frame.enabled)
 
-    @property
+    @observable
     def ending(self) -> Ending | None:
-        """How it ends here; None where something has to come yet."""
+        """Return how it ends here; None where something has to come yet."""
         return self.way.ending
 
-    @property
+    @observable
     def verdict(self) -> str:
-        """What the present end is worth, such as ``as FIFO`` or ``forbidden: lost update``."""
+        """Return what the present end is worth: ``as FIFO``, ``forbidden: lost update``, ..."""
         return self._judged()["word"]
 
-    @property
+    @observable
     def note(self) -> str:
-        """Why the last wish could not be met as a whole; empty where it could."""
+        """Return why the last wish could not be met as a whole; empty where it could."""
         return self.parts["note"] or ""
 
     # --- showing --------------------------------------------------------------------------
@@ -171,11 +174,12 @@ class RacePanel(Panel):
                 rows=rows_of(way, names),
                 budgets=budgets(way),
                 store=store_of(way),
+                effects=effects_of(way, names),
                 workers=workers_of(way, names),
                 verdict=self._verdict(),
                 path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
                 charts=charts_of(way, names) if self._charts else [],
-                lanes=themed(lanes(way.replay, at=way.at, title="")),
+                lanes=themed(lanes(way.replay, at=way.at, notes=False, title="")),
                 note=note,
             )
 
@@ -190,7 +194,9 @@ class RacePanel(Panel):
 
     def _verdict(self) -> dict[str, Any]:
         """Return what the present end is worth, and which bar it is."""
-        return {**self._judged(), "bar": bar_of(self.search.state.exploration, self.ending)}
+        bar = bar_of(self.search.state.exploration, self.ending)
+        story = "" if self.ending is None else self.way.replay.sentence
+        return {**self._judged(), "bar": bar, "story": story}
 
     def _judged(self) -> dict[str, str]:
         found = self.search.state.exploration
@@ -200,7 +206,11 @@ class RacePanel(Panel):
     def _searched(self) -> None:
         """Show what the search has found."""
         state = self.search.state
-        self.show(search=search_part(state, self.search.limit), bars=bars_part(state))
+        self.show(
+            search=search_part(state, self.search.limit),
+            bars=endings_part(state),
+            properties=property_list(state),
+        )
 
     @property
     def widget(self) -> Any:
@@ -338,6 +348,11 @@ class RacePanel(Panel):
         """Jump to the shortest way to the ending of a bar."""
         ending = picked(self.search.state, index)
         self._jump(lambda found: found.way_to(ending))
+
+    def on_property(self, index: Any) -> None:
+        """Jump to the shortest counterexample of a property, or to its witness."""
+        result = picked_property(self.search.state, index)
+        self._jump(lambda found: result.schedule)
 
     def _jump(self, work: Callable[[Exploration], Schedule | None]) -> None:
         if self.search.jump(work, self._jumped):

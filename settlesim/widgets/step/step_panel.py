@@ -14,7 +14,7 @@ from settlesim.runtime.interpreter import SERVICE_TIMEOUT
 from settlesim.settling import Settlement
 from settlesim.settling.settling import Settling
 from settlesim.view.chart.diagram import draw
-from settlesim.widgets.base.live_svg import live_picture
+from settlesim.widgets.base.live_svg import fitting_picture
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.chart.frames import frames_of
 from settlesim.widgets.chart.page_state import pairs, texts_of
@@ -57,7 +57,7 @@ class StepPanel(Panel):
     """
 
     kind = "step-panel"
-    scripts = ("chart.js", "context.js", "service_cards.js", "step_panel.js")
+    scripts = ("chart.js", "context.js", "json_text.js", "service_cards.js", "step_panel.js")
     styles = ("chart.css", "chart_panel.css", "step_panel.css")
     part_names = ("picture", "frames", "at", "now", "answers")
 
@@ -221,4 +221,4 @@ def _guards(candidate: dict[str, Any]) -> str:
 
 
 def _picture(chart: Chart) -> dict[str, Any]:
-    return live_picture(chart).to_dict()
+    return fitting_picture(chart).to_dict()

@@ -77,6 +77,16 @@ def test_harmless_anomaly_has_a_small_flag_in_a_row_of_its_own() -> None:
     assert float(words[0].attrib["y"]) > 8
 
 
+def test_notes_can_be_left_out_of_the_picture_but_not_of_its_text(zombie: Replay) -> None:
+    """Without sentence and key the picture is lower; who cannot see it reads all the same."""
+    whole, bare = lanes(zombie), lanes(zombie, notes=False)
+    assert bare.alt == whole.alt
+    height = [float(ET.fromstring(each.svg).attrib["height"]) for each in (bare, whole)]
+    assert height[0] < height[1]
+    assert 'class="sentence"' in whole.svg
+    assert 'class="sentence"' not in bare.svg
+
+
 def test_replay_shows_itself(zombie: Replay, tmp_path: Path) -> None:
     """draw() and a notebook give the same picture; a file's suffix is its format."""
     assert display.draw(zombie).svg == lanes(zombie).svg

@@ -5,14 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from html import escape
+from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
+import ipywidgets
 import pytest
+import traitlets
+from ipywidgets.widgets.widget import _instances
 
 from settlesim.errors import InvalidValueError, MissingExtraError, RenderError
 from settlesim.widgets.base import hosting
 from settlesim.widgets.base.hosting import CellWatch
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
+from settlesim.widgets.base.seat import seat_html
 
 
 class Tally(Panel):
@@ -26,6 +35,12 @@ class Tally(Panel):
         super().__init__()
         self.show(count=0)
         self.stopped = 0
+
+    @observable
+    def count(self) -> int:
+        """Return how far it has counted."""
+        found: int = self.parts["count"]
+        return found
 
     def on_add(self, by: int) -> None:
         """Add."""
@@ -60,7 +75,10 @@ def test_a_message_calls_the_method_of_its_kind() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [None, 3, "add", [], {}, {"kind": 3}, {"kind": "nothing"}, {"kind": "add"}, {"kind": "__init"}],
+    [
+        *(None, 3, "add", [], {}, {"kind": 3}, {"kind": "nothing"}, {"kind": "add"}),
+        *({"kind": kind, "callback": print} for kind in ("__init", "msg", "trait_change")),
+    ],
 )
 def test_a_message_that_makes_no_sense_is_an_error_in_the_panel(message: Any) -> None:
     """Nothing is raised into the kernel's log, and the panel goes on."""
@@ -115,7 +133,7 @@ def test_a_picture_that_can_not_be_drawn_leaves_the_text() -> None:
 
 
 @pytest.mark.usefixtures("live")
-def test_where_somebody_looks_the_widget_comes_with_its_twin() -> None:
+def test_where_a_widget_needs_a_view_it_comes_with_its_twin() -> None:
     """One bundle: the widget's view, the picture, the text."""
     with Tally() as panel:
         bundle = panel._repr_mimebundle_()
@@ -123,6 +141,110 @@ def test_where_somebody_looks_the_widget_comes_with_its_twin() -> None:
         assert view["model_id"] == panel.widget.model_id
         assert bundle["text/plain"] == "<Tally: 0>"
         assert bundle["image/svg+xml"].startswith("<svg>")
+
+
+@pytest.fixture
+def in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have panels believe that a cell of JupyterLab made them."""
+    _run_in(monkeypatch, cell="a-cell")
+
+
+def _run_in(monkeypatch: pytest.MonkeyPatch, cell: str | None = None, **variables: str) -> None:
+    """Have panels believe that they are in a kernel, with this cell and these variables."""
+    for name in ("SETTLESIM_PANELS", "SERVER_SOFTWARE", *hosting._VIEW_HOSTS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    shell = SimpleNamespace(events=SimpleNamespace(register=lambda *event: None))
+    monkeypatch.setattr(hosting, "kernel_shell", lambda: shell)
+    monkeypatch.setattr(hosting, "cell_id", lambda: cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "variables", "expected"),
+    [
+        (None, {}, "twin"),  # nbclient, nbval
+        ("a-cell", {}, "seat"),
+        (None, {"SERVER_SOFTWARE": "voila/0.5.13"}, "seat"),
+        ("a-cell", {"VSCODE_PID": "7"}, "view"),
+        ("vscode-notebook-cell:/home/ada/a.ipynb#W0sZmlsZQ", {}, "view"),
+        (None, {"COLAB_RELEASE_TAG": "release"}, "view"),
+        ("a-cell", {"SETTLESIM_PANELS": "static"}, "twin"),
+        ("a-cell", {"SETTLESIM_PANELS": "view"}, "view"),
+        ("a-cell", {"SETTLESIM_PANELS": "live"}, "seat"),
+        (None, {"SETTLESIM_PANELS": "live"}, "view"),
+    ],
+)
+def test_what_a_cell_gets_depends_on_the_front_end(
+    cell: str | None,
+    variables: dict[str, str],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A widget needs a view in VS Code and Colab; elsewhere it takes the place of its twin."""
+    _run_in(monkeypatch, cell, **variables)
+    assert hosting.output() == expected
+    assert hosting.is_live() == (expected != "twin")
+
+
+class Images(HTMLParser):
+    """The images of a page, and its other text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str | None]] = []
+        self.classes: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an image, and every class."""
+        assert tag not in {"svg", "script", "style"}
+        found = dict(attrs)
+        self.classes += (found.get("class") or "").split()
+        if tag == "img":
+            self.images.append(found)
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        self.text += data
+
+
+@pytest.mark.usefixtures("in_a_notebook")
+def test_in_a_notebook_the_only_output_is_the_twin() -> None:
+    """An image that an untrusted page keeps, with the class by which the panel finds it."""
+    with Tally() as panel:
+        bundle = panel._repr_mimebundle_()
+        assert bundle.keys() == {"text/html", "text/plain"}
+        page = Images(bundle["text/html"])
+        [image] = page.images
+        assert image["alt"] == bundle["text/plain"] == "<Tally: 0>"
+        assert unquote(image["src"] or "") == "data:image/svg+xml,<svg><text>0</text></svg>"
+        assert "run this cell to play" in page.text
+        assert f"settlesim-{panel.widget.model_id}" in page.classes
+        assert panel.widget.seat in page.classes
+        panel.close()
+        assert "text/html" not in panel._repr_mimebundle_()
+
+
+@pytest.mark.usefixtures("in_a_notebook")
+def test_a_twin_that_cannot_be_drawn_is_text_in_a_notebook() -> None:
+    """The panel takes its place all the same."""
+    with Tally() as panel:
+        panel.show(count=10)
+        page = Images(panel._repr_mimebundle_()["text/html"])
+        assert page.images == []
+        assert "<Tally: 10>" in page.text
+
+
+@pytest.mark.parametrize("text", ["' onerror='alert(1)", '<b>&amp;"</b>', "100 %41 #x", "\u96ea\n"])
+def test_a_picture_stays_as_it_was_in_its_address(text: str) -> None:
+    """Quotes, ampersands and percent signs of the picture do not end or change the attribute."""
+    svg = f"<svg><title>{escape(text)}</title></svg>"
+    page = Images(seat_html("settlesim-1", {"text/html": f"<p>{svg} and {svg}</p>"}, text))
+    assert [unquote(each["src"] or "") for each in page.images] == [f"data:image/svg+xml,{svg}"] * 2
+    assert [each["alt"] for each in page.images] == [text] * 2
+    assert all(each.keys() == {"alt", "src"} for each in page.images)
 
 
 @pytest.mark.usefixtures("live")
@@ -220,3 +342,67 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosting, "REQUIRED", ("ipywidgets", "nothing_of_that_name"))
     with pytest.raises(MissingExtraError, match=r"Tally needs 'nothing_of_that_name'.*\[lab\]"):
         Tally()
+
+
+# --- a panel is a widget ----------------------------------------------------------------------
+
+
+def test_an_observed_property_tells_its_changes() -> None:
+    """Once for all that is set together, and not where nothing has changed."""
+    panel = Tally()
+    heard: list[tuple[int, int]] = []
+    panel.observe(lambda change: heard.append((change["old"], change["new"])), "count")
+    panel.receive({"kind": "add", "by": 3})
+    panel.show(thread=1)
+    with panel.together():
+        panel.show(count=4)
+        panel.show(count=5)
+    assert heard == [(0, 3), (3, 5)]
+    panel.unobserve_all()
+    panel.show(count=6)
+    assert len(heard) == 2
+
+
+def test_an_observed_property_is_linked_but_not_written() -> None:
+    """Another widget follows it."""
+    panel, label = Tally(), ipywidgets.IntText()
+    traitlets.dlink((panel, "count"), (label, "value"))
+    panel.receive({"kind": "add", "by": 3})
+    assert label.value == panel.count == 3
+    with pytest.raises(traitlets.TraitError, match="read-only"):
+        panel.count = 4
+
+
+def test_an_error_of_an_observer_is_shown_in_the_panel() -> None:
+    """As one of the panel's own, and the panel goes on."""
+    panel = Tally()
+    panel.observe(lambda change: 1 // 0, "count")
+    panel.receive({"kind": "add", "by": 3})
+    assert isinstance(panel.errors[0], ZeroDivisionError)
+    assert panel.parts["count"] == 3
+
+
+@pytest.mark.usefixtures("live")
+def test_a_panel_stands_in_a_box() -> None:
+    """Its model is opened for that and not before; closing it closes all of it."""
+    before = len(_instances)
+    panel = Tally()
+    assert panel.comm is None
+    assert len(_instances) == before
+    box = ipywidgets.VBox([panel])
+    assert box.get_state()["children"] == [f"IPY_MODEL_{panel.model_id}"]
+    assert panel.get_state()["children"] == [f"IPY_MODEL_{panel.widget.model_id}"]
+    panel.close()
+    assert panel.comm is None
+    box.layout.close()
+    box.close()
+    assert len(_instances) == before
+    assert panel._repr_mimebundle_()["text/plain"] == "<Tally: 0>"
+
+
+def test_completion_offers_what_a_person_may_call() -> None:
+    """Neither a widget's inside nor what answers the page."""
+    offered = dir(Tally())
+    assert {"close", "count", "errors", "observe", "widget"} <= set(offered)
+    for name in ("on_add", "on_msg", "comm", "keys", "hold_sync", "receive", "send", "_handle"):
+        assert name not in offered

@@ -14,7 +14,7 @@ from settlesim.gallery import append_log, counter, donut, order
 from settlesim.sim import DISCIPLINES, Kind, Scenario, explore, replay
 from settlesim.view.simulation.words import scenario_words
 from settlesim.widgets import RacePanel
-from settlesim.widgets.race.bars import in_order
+from settlesim.widgets.race.bars import bars_part, in_order
 from tests.view.test_escaping import HOSTILE, chart_of
 from tests.widgets.race.races import clicks, scenarios
 
@@ -158,6 +158,23 @@ def test_chance_is_the_same_for_the_same_seed() -> None:
 # --- what is there after each step --------------------------------------------------------
 
 
+def test_effects_are_told_per_instance_in_their_order() -> None:
+    """Of each instance alone, however they came; the last step's effect is new, back it is not."""
+    panel = RacePanel(Scenario(order, ["PAY", "CANCEL"], 2, "fifo_group", keys=2))
+    assert [each["calls"] for each in panel.parts["effects"]] == [[], []]
+    take(panel, "r1 l1 r3 l3 c3 c1")
+    one, two = panel.parts["effects"]
+    assert (one["key"], two["key"]) == ("order-1", "order-2")
+    call = {"service": "charge_card", "name": panel.names[0]}
+    assert one["calls"] == [{**call, "message": 1, "changed": True}]
+    assert [(each["message"], each["changed"]) for each in two["calls"]] == [(3, False)]
+    take(panel, "s1 d1 r2 l2 c2")
+    services = [each["service"] for each in panel.parts["effects"][0]["calls"]]
+    assert services == ["charge_card", "refund_card"]
+    press(panel, "go", position=4)
+    assert [each["calls"] for each in panel.parts["effects"]] == [[], []]
+
+
 def test_queue_store_and_workers_follow_with_what_changed() -> None:
     """A save changes the store and its worker; the other worker holds what is old by now."""
     panel = RacePanel(clicks("standard"))
@@ -169,7 +186,7 @@ def test_queue_store_and_workers_follow_with_what_changed() -> None:
     assert (one["changed"], two["changed"]) == (True, False)
     take(panel, "s1")
     [store] = panel.parts["store"]
-    assert store["rests"] == {"value": "paid", "changed": True}
+    assert store["state"] == {"value": "paid", "changed": True}
     assert store["revision"] == {"value": "1", "changed": True}
     changed = [row["name"] for row in store["context"] if row["changed"]]
     assert changed == ["charge"]
@@ -390,25 +407,20 @@ def test_jump_to_any_ending_by_its_bar() -> None:
     assert panel.errors == []
 
 
-def test_the_bars_in_the_picture_are_those_of_the_endings() -> None:
-    """As many, in the same order, each with the name and the count of its ending."""
-    from xml.etree import ElementTree as ET
-
+def test_the_rows_of_the_list_are_those_of_the_endings() -> None:
+    """Twelve, in the same order, each with the name and the count of its ending; more are told."""
     source = Scenario(append_log(3), ["E1", "E2", "E3"], queue="direct")
     panel = searched(RacePanel(source))
     found = panel.search.state.exploration
     assert found is not None
-    svg = "{http://www.w3.org/2000/svg}"
-    titles = [
-        each.findtext(f"{svg}title") or ""
-        for each in ET.fromstring(panel.parts["bars"]["svg"]).iter(f"{svg}g")
-        if each.get("class", "").split()[:1] == ["bar"]
-    ]
-    labels = panel.parts["bars"]["labels"]
-    assert len(titles) == len(labels) == 12
-    for title, label, ending in zip(titles, labels, in_order(found), strict=False):
-        assert title.startswith(label.split(";")[0])
-        assert f" {ending.interleavings:,} of " in title
+    bars = panel.parts["bars"]
+    assert len(bars["rows"]) == 12
+    assert bars["more"].startswith("and 3 more endings, together ")
+    for row, ending in zip(bars["rows"], in_order(found), strict=False):
+        assert row["rest"].startswith(ending.label)
+        assert row["count"] == f"{ending.interleavings:,}"
+        assert (row["sort"] == "right") is ending.fifo
+    assert all(0 < row["length"] <= 1 for row in bars["rows"])
 
 
 @pytest.mark.parametrize("index", [-1, 99, "0", None, True])
@@ -464,7 +476,7 @@ def test_an_exploration_comes_with_its_endings() -> None:
     """Nothing is searched again."""
     panel = RacePanel(explore(clicks()))
     assert panel.search.state.status == "done"
-    assert len(panel.parts["bars"]["labels"]) == 4
+    assert len(panel.parts["bars"]["rows"]) == 4
     press(panel, "shortest")
     assert panel.verdict == "not in arrival order"  # which FIFO does not allow
 
@@ -555,7 +567,7 @@ def test_hostile_names_are_data_and_never_markup(name: str) -> None:
         press(panel, "chance")
     assert panel.errors == []
     json.dumps(panel.parts)
-    pictures = [panel.parts["lanes"], panel.parts["bars"]["svg"], panel.twin()]
+    pictures = [panel.parts["lanes"], panel.twin()]
     if panel.parts["chart"] is not None:
         pictures.append(panel.parts["chart"]["svg"])
     for svg in pictures:
@@ -581,7 +593,9 @@ def test_pictures_for_the_page_have_the_colours_of_the_page() -> None:
     panel = searched(RacePanel(scenario, seed=1))
     while panel.enabled:
         press(panel, "chance")
-    for svg in (panel.parts["lanes"], panel.parts["bars"]["svg"]):
+    bars = bars_part(panel.search.state)
+    assert bars is not None
+    for svg in (panel.parts["lanes"], bars["svg"]):
         colours = set(re.findall(r'<[^<>]* (?:fill|stroke)="(#[^"]*)"', svg))
         assert colours == set()
         assert "var(--ss-ink)" in svg

@@ -1,0 +1,316 @@
+"""What a search says of the properties of its scenario.
+
+Theory of operation
+-------------------
+Each property is watched by one bit that is kept along a run. For ``always`` and ``never`` it says
+that the property was broken before, for ``sometimes`` that what it asks for has happened, for
+``eventually`` that something is still owed. A state sets the bit or clears it, by what the
+predicates say of it; a run breaks the property, or witnesses it, if the bit is set where it ends.
+
+One pass forward over the graph of states, like that of `settlesim.sim.search.count`, gives the
+exact number of interleavings that arrive at each state with the bit and without it. It is made
+only for properties that some state can break or witness.
+
+The shortest schedule is found by `settlesim.sim.shortest`: to a state, where a state is enough,
+and else over the model with the bit behind its states.
+
+References
+----------
+Vardi and Wolper, "An automata-theoretic approach to automatic program verification", LICS 1986.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from settlesim import display
+from settlesim.chart.report import Verdict
+from settlesim.sim.model import Model, State
+from settlesim.sim.observer import Observer
+from settlesim.sim.properties import Property, PropertyKind, Question
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.schedule import Schedule
+from settlesim.sim.search import Graph, topological
+from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
+
+__all__ = ["PropertyResult", "judged_properties", "unjudged_properties"]
+
+
+class _Bits(NamedTuple):
+    """What one state says to the watch of a property."""
+
+    judged: bool
+    """Whether it counts: the premise holds, and it is an end where only ends count."""
+    sets: bool
+    clears: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyResult:
+    """What was found out about one property of a scenario.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import order
+    >>> from settlesim.sim import Scenario, effect, explore, never
+    >>> both = never("label and refund", effect("print_label") & effect("refund_card"))
+    >>> scenario = Scenario(order, ["PAY", "SHIP", "CANCEL"], properties=[both])
+    >>> [result] = explore(scenario).properties
+    >>> print(result)
+    refuted: never label and refund; broken in 1,700 of 6,169 interleavings
+    >>> print(result.schedule)
+    r1 l1 c1 s1 d1 r2 l2 c2 r3 l3 c3
+    """
+
+    scenario: Scenario
+    about: Property
+    verdict: Verdict
+    interleavings: int | None
+    """In how many it is broken, exactly; for ``sometimes`` in how many it happens. Where the search
+    stopped early, in how many at least; None where they were not counted."""
+    of: int
+    """How many interleavings there are."""
+    note: str
+    """What has to be known about the verdict; empty where there is nothing."""
+    vacuous: bool
+    """Whether the property was never tested: no state was judged, as its premise holds in none."""
+    _model: Model = field(repr=False)
+    _states: int = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the property is called."""
+        return self.about.name
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """The shortest counterexample; for ``sometimes`` the shortest witness.
+
+        For ``eventually``, and for what is judged at the end, it is a whole run. Else it stops at
+        the state that decides. None where there is none, or none was found.
+        """
+        happens = self.about.kind is PropertyKind.SOMETIMES
+        if self.verdict is not (Verdict.PROVED if happens else Verdict.REFUTED):
+            return None
+        watch = _Watch(self._model, self.about)
+        return watch.route(self._states).schedule
+
+    def draw(self, target: object = None, **options: Any) -> Any:
+        """Return the picture of the schedule, or write it to the file `target`.
+
+        Raises
+        ------
+        RenderError
+            There is no schedule to be drawn.
+        """
+        return display.draw(self, target, **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return display.mimebundle(self)
+
+    def __str__(self) -> str:
+        parts = [f"{self.verdict.value}: {self.about}"]
+        happens = self.about.kind is PropertyKind.SOMETIMES
+        if self.interleavings and self.verdict is not Verdict.UNDETERMINED:
+            verb = "happens" if happens else "broken"
+            parts.append(f"{verb} in {self.interleavings:,} of {self.of:,} interleavings")
+        return "; ".join([*parts, *([self.note] if self.note else [])])
+
+    def __repr__(self) -> str:
+        return f"<PropertyResult {self}>"
+
+
+class _Watch:
+    """One property, and what the states of a model say to it."""
+
+    def __init__(self, model: Model, asked: Property) -> None:
+        self.property = asked
+        self._model = model
+        where = f"property {asked.name!r}"
+        functions: dict[str, Question] = {where: asked.predicate}
+        if asked.when is not None:
+            functions[f"{where}, its premise"] = asked.when
+        self.atoms = asked.atoms
+        functions |= {f"atom {each}": each for each in self.atoms}
+        self._own = 1 if asked.when is None else 2
+        self._observer = Observer(model, functions)
+        self.first = int(asked.kind is PropertyKind.EVENTUALLY and asked.when is None)
+        """The bit before the beginning."""
+        self.known: dict[int, _Bits] = {}
+        self.true_somewhere = 0
+        """The atoms that held in some state, a bit each."""
+
+    def bits(self, state: State) -> _Bits:
+        """Return what a state says."""
+        answers = self._observer.answers(state)
+        if self.property.at_end:
+            answers = answers << 1 | self._model.may_end(state)
+        found = self.known.get(answers)
+        if found is None:
+            found = self.known[answers] = self._worked_out(answers)
+        return found
+
+    def _worked_out(self, answers: int) -> _Bits:
+        asked, counts = self.property, True
+        if asked.at_end:
+            counts, answers = bool(answers & 1), answers >> 1
+        self.true_somewhere |= answers >> self._own
+        holds = bool(answers & 1)
+        premise = asked.when is None or bool(answers & 2)
+        judged = premise and counts
+        if asked.kind is PropertyKind.EVENTUALLY:
+            return _Bits(judged, asked.when is not None and premise and not holds, holds)
+        wrong = not holds if asked.kind is PropertyKind.ALWAYS else holds
+        return _Bits(judged, judged and wrong, clears=False)
+
+    def keep(self, bit: int, state: State) -> int:
+        """Return the bit from a state on."""
+        found = self.bits(state)
+        return int((bit or found.sets) and not found.clears)
+
+    def route(self, most: int) -> ShortestWay:
+        """Look for the shortest schedule that breaks the property, or witnesses it."""
+        if self.property.kind is PropertyKind.EVENTUALLY:
+            watched = WatchedModel(self._model, self.keep, self.first)
+            return shortest_to_end(watched, lambda state: bool(state[-1]), most)
+        look = shortest_to_end if self.property.at_end else shortest_to_state
+        return look(self._model, lambda state: self.bits(state).sets, most)
+
+    # --- over a whole graph ---------------------------------------------------------------
+
+    def runs(self, graph: Graph, order: Sequence[int]) -> tuple[int, int]:
+        """Return how many runs end without the bit, and how many with it.
+
+        Parameters
+        ----------
+        order : the states that were looked at, each before those after it
+        """
+        edges, offsets, states = graph.edges, graph.offsets, graph.states
+        at_end = self.property.at_end
+        without, having = [0] * len(states), [0] * len(states)
+        (having if self.first else without)[0] = 1
+        ends = set(graph.ends)
+        totals = [0, 0]
+        for index in order:
+            clean, marked = without[index], having[index]
+            without[index] = having[index] = 0
+            bits = self.bits(states[index])
+            if at_end and index in ends:  # what goes on from here ends somewhere else
+                totals[bits.sets] += clean + marked
+            elif not at_end:
+                if bits.clears:
+                    clean, marked = clean + marked, 0
+                elif bits.sets:
+                    clean, marked = 0, clean + marked
+                if index in ends:
+                    totals[0] += clean
+                    totals[1] += marked
+            for number in edges[offsets[index] : offsets[index + 1]]:
+                without[number] += clean
+                having[number] += marked
+        return totals[0], totals[1]
+
+
+def judged_properties(
+    model: Model, graph: Graph, doubts: Sequence[str], report: Callable[[str], None]
+) -> tuple[PropertyResult, ...]:
+    """Judge every property of a model's scenario on the states that a search has found.
+
+    Parameters
+    ----------
+    doubts : why nothing is proved, although the search was complete
+    report : is told what is done; may raise KeyboardInterrupt
+
+    Raises
+    ------
+    SimulationError
+        A function of the user raises, or is no pure function.
+    KeyboardInterrupt
+        As `report`.
+    """
+    order = topological(graph) if model.scenario.properties else ()
+    results = []
+    for asked in model.scenario.properties:
+        report(f"states, judging {asked.name}")
+        watch = _Watch(model, asked)
+        judged = sets = False
+        for state in graph.states:
+            bits = watch.bits(state)
+            judged, sets = judged or bits.judged, sets or bits.sets
+        counted: tuple[int, int] | None = None
+        if sets or watch.first:
+            report(f"states, counting interleavings for {asked.name}")
+            counted = watch.runs(graph, order)
+        results.append(_result(watch, model, graph, counted, doubts, judged=judged, sets=sets))
+    return tuple(results)
+
+
+def _result(
+    watch: _Watch,
+    model: Model,
+    graph: Graph,
+    counted: tuple[int, int] | None,
+    doubts: Sequence[str],
+    *,
+    judged: bool,
+    sets: bool,
+) -> PropertyResult:
+    """Put together what was found out about one property."""
+    asked = watch.property
+    certain = not graph.reason and not doubts
+    happens = asked.kind is PropertyKind.SOMETIMES
+    met = bool(counted and counted[1]) if asked.kind is PropertyKind.EVENTUALLY else sets
+    verdict = Verdict.UNDETERMINED
+    if met and (not happens or not doubts):
+        verdict = Verdict.PROVED if happens else Verdict.REFUTED
+    elif not met and certain:
+        verdict = Verdict.REFUTED if happens else Verdict.PROVED
+    vacuous = certain and not judged and not happens
+    clean, marked = counted or (0, 0)
+    notes = []
+    if vacuous:
+        notes.append(f"vacuous: {_untested(asked)}")
+    elif certain and not happens and marked and not clean:
+        notes.append("no run keeps it")
+    if certain:
+        notes += _never_true(watch)
+    if verdict is Verdict.UNDETERMINED:
+        notes += [each for each in (graph.reason, *doubts) if each]
+    return PropertyResult(
+        model.scenario,
+        asked,
+        verdict,
+        marked if counted is not None else 0,
+        clean + marked,
+        "; ".join(notes),
+        vacuous,
+        model,
+        len(graph.states),
+    )
+
+
+def _untested(asked: Property) -> str:
+    if asked.when is None:
+        return "no state was judged"
+    where = "at the end of no run" if asked.at_end else "in no state"
+    return f"its premise holds {where}"
+
+
+def _never_true(watch: _Watch) -> list[str]:
+    """Name the parts of the predicates that hold nowhere: often a name that was mistaken."""
+    return [
+        f"{each} holds in no state"
+        for place, each in enumerate(watch.atoms)
+        if not watch.true_somewhere >> place & 1
+    ]
+
+
+def unjudged_properties(model: Model, reason: str) -> tuple[PropertyResult, ...]:
+    """Return the properties of a scenario of which nothing is known, and why."""
+    return tuple(
+        PropertyResult(model.scenario, each, Verdict.UNDETERMINED, None, 0, reason, False, model, 1)
+        for each in model.scenario.properties
+    )
