@@ -216,7 +216,7 @@ def _bar(
     count, share = panel.counted(cell)
     title = f"{row.rest}: {count} of {cell.whole:,} interleavings"
     if panel.sampled:
-        title = f"{row.rest}: {share} of the random walks"
+        title = f"{row.rest}: {share} of the {panel.walk}s"
     made = group(parent, None, f"bar {row.sort}", title)
     beside = room < spot.width
     length = max(cell.length * room, 2.0)
@@ -253,9 +253,13 @@ def _notes(table: EndingTable, panels: Sequence[EndingColumn]) -> list[str]:
     first = panels[0]
     scale = ", on a logarithmic scale" if table.decades else ""
     if first.sampled:
+        how = (
+            ", with these durations."
+            if first.measured
+            else "; each possible step is equally likely."
+        )
         notes = [
-            f"Bars: estimated share of {plural(first.whole, 'random walk')}{scale}; each possible "
-            "step is equally likely.",
+            f"Bars: estimated share of {plural(first.whole, first.walk)}{scale}{how}",
             "Endings that were not met may exist.",
         ]
     else:

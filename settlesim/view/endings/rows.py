@@ -54,6 +54,14 @@ class EndingColumn:
     doubt: str = ""
     """What a sample says instead of a verdict; empty for an exploration."""
 
+    measured: bool = False
+    """Whether the runs of a sample took the durations that were given."""
+
+    @property
+    def walk(self) -> str:
+        """What a sample consists of."""
+        return "run" if self.measured else "random walk"
+
     @property
     def sampled(self) -> bool:
         """Whether these are random walks: then no number is more than an estimate."""
@@ -71,7 +79,7 @@ class EndingColumn:
     def unit(self) -> str:
         """What stands beside a bar."""
         if self.sampled:
-            return "estimated share of random walks"
+            return f"estimated share of {self.walk}s"
         words = "interleavings that end so"
         return f"{words} (share of interleavings)" if self.complete else words
 
@@ -127,8 +135,9 @@ def sample_panel(name: str, found: Sample) -> EndingColumn:
     doubt = "a wrong ending was met" if found.wrong else "nothing is proved"
     doubt += f"; {least:.3g} to {most:.3g} % of such runs are wrong, at 95 % confidence"
     return EndingColumn(
-        name, found.scenario, found.endings, found.runs, 0, found.verdict, False, found.note, doubt
-    )
+        name, found.scenario, found.endings, found.runs, 0, found.verdict, False, found.note, doubt,
+        measured=bool(found.times),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +274,7 @@ def _panel_words(table: EndingTable, column: int, panel: EndingColumn) -> str:
     if panel.complete:
         what = "shares of the interleavings"
     elif panel.sampled:
-        what = "shares of the random walks"
+        what = f"shares of the {panel.walk}s"
     return f"{words}; {what}: {'; '.join(said)}."
 
 

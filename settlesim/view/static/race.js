@@ -348,8 +348,9 @@ function paintLanes(box, svg, send, { at, last }) {
   for (const each of made.querySelectorAll("g.column")) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
   }
-  const [, , width] = made.getAttribute("viewBox").split(" ").map(Number);
+  const [, , width, high] = made.getAttribute("viewBox").split(" ").map(Number);
   made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words can be read; the box scrolls
+  made.style.minHeight = `${Math.ceil(LEAST_SCALE * high)}px`;
   box.replaceChildren(made);
   box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // now is seen
   box.style.minHeight = "";

@@ -358,7 +358,7 @@ def test_a_sample_says_how_many_runs_and_no_count() -> None:
     picture = outcomes(taken)
     words = words_of(picture)
     assert f"SAMPLED | 200 runs, {len(taken.endings)} endings met; a wrong ending was met" in words
-    assert "estimated share of 200 random walks" in words
+    assert "estimated share of 200 random walks; each possible step is equally likely." in words
     assert "Endings that were not met may exist." in words
     assert len(with_class(picture, "bar")) == len(taken.endings)
     shares = [word for bar in with_class(picture, "bar") for word in texts(bar)]
@@ -367,6 +367,16 @@ def test_a_sample_says_how_many_runs_and_no_count() -> None:
     assert "sampled, 200 runs" in picture.alt
     for word in ("REFUTED", "PROVED", "UNDETERMINED", "never", "interleaving"):
         assert word not in words
+
+
+def test_a_sample_on_a_clock_says_so() -> None:
+    """Its steps are not equally likely: they come when their durations say."""
+    times = {"charge_card": 1.0, "print_label": 1.0, "refund_card": 1.0}
+    picture = outcomes(sample(scenario(order, ["PAY", "SHIP"]), 20, seed=1, durations=times))
+    words = words_of(picture)
+    assert "Bars: estimated share of 20 runs, with these durations." in words
+    assert "estimated share of runs" in words
+    assert "random walk" not in words + picture.alt
 
 
 def test_a_sample_without_a_wrong_ending_proves_nothing() -> None:
