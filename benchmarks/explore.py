@@ -1,5 +1,8 @@
 """How fast the simulator is: states per second, large counts, the grid, memory per state.
 
+The figures of the search in plain Python come first; those of the sweep that numba compiles follow
+where it is installed, beside Spin where that is.
+
     python -m benchmarks.explore
 
 The memory of 2 million states is that of a process of its own, as the system counts it.
@@ -19,12 +22,18 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from settlesim.gallery import append_log, order
-from settlesim.sim import Exploration, Scenario, explore, protection_grid
+from settlesim.progress import Reporter
+from settlesim.sim import Scenario, explore, predict, protection_grid
 from settlesim.sim.model import Model
 from settlesim.sim.promela import to_promela
 from settlesim.sim.search import count, search
+from settlesim.sim.search_choice import search_endings, why_not_swept
+from settlesim.sim.search_result import SearchResult
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Figure:
         )
 
 
-def timed(run: Callable[[], Exploration]) -> tuple[Exploration, float]:
+def timed(run: Callable[[], _Found]) -> tuple[_Found, float]:
     """Return what a run returns, and the CPU seconds that it took; the best of three."""
     best = float("inf")
     for _ in range(3):
@@ -66,16 +75,21 @@ def log_scenario(number: int, services: int, workers: int) -> Scenario:
     return Scenario(append_log(number, services), events, workers=workers)
 
 
+def in_python(scenario: Scenario, limit: int = 10_000_000) -> SearchResult:
+    """Search and count as where numba is not installed."""
+    return search_endings(Model(scenario), limit, Reporter(), few=limit)
+
+
 def plain() -> list[Figure]:
     """Measure scenarios without faults, protections and monitors."""
     figures = []
     expected = {(4, 3, 4): 39_312, (5, 1, 3): 157_596, (5, 1, 5): 349_184, (6, 1, 2): 361_978}
     for size, states in expected.items():
         scenario = log_scenario(*size)
-        found, seconds = timed(lambda scenario=scenario: explore(scenario))  # type: ignore[misc]
+        found, seconds = timed(lambda scenario=scenario: in_python(scenario))  # type: ignore[misc]
         if found.states != states:
             raise SystemExit(f"{size}: {found.states} states, not {states}")
-        name = f"plain {size}, {found.states:,} states, endings {len(found.endings):,}"
+        name = f"plain {size}, {found.states:,} states, endings {len(found.totals):,}"
         figures.append(Figure(name, found.states / seconds, "states/s", 100_000, at_least=True))
         if size == (5, 1, 5):
             figures.append(Figure("(5, 1, 5) found and counted", seconds, "s", 5, at_least=False))
@@ -119,12 +133,11 @@ def memory() -> Figure:
 
 
 def large() -> Figure:
-    """Measure a process that explores 2 million states, at its peak."""
+    """Measure a process that searches 2 million states in plain Python, at its peak."""
     code = (
-        "from benchmarks.explore import log_scenario\n"
-        "from settlesim.sim import explore\n"
+        "from benchmarks.explore import in_python, log_scenario\n"
         "import resource\n"
-        "found = explore(log_scenario(6, 1, 3), limit=2_000_000)\n"
+        "found = in_python(log_scenario(6, 1, 3), limit=2_000_000)\n"
         "print(found.states, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     done = subprocess.run(
@@ -136,6 +149,48 @@ def large() -> Figure:
         raise SystemExit(f"{states} states, and 2 million were to be measured")
     name = f"peak of a process, {states:,} states"
     return Figure(name, peak / 1e6, "MB", 1_000, at_least=False)
+
+
+def swept() -> tuple[list[Figure], float]:
+    """Measure a process that sweeps 5.9 million states; return its CPU seconds too.
+
+    Its memory is what the process needs more than one that has only loaded the compiled code.
+    """
+    code = (
+        "from benchmarks.explore import log_scenario\n"
+        "from settlesim.sim import explore\n"
+        "from settlesim.sim.model import Model\n"
+        "from settlesim.sim.sweep import sweep\n"
+        "import resource, time\n"
+        "sweep(Model(log_scenario(2, 1, 2)), 1_000)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "began = time.process_time()\n"
+        "found = explore(log_scenario(6, 1, 4), limit=10_000_000)\n"
+        "spent = time.process_time() - began\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(found.states, spent, after - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=900
+    )
+    number, spent, more = done.stdout.split()
+    states, seconds = int(number), float(spent)
+    if states != 5_897_203:
+        raise SystemExit(f"{states} states, not 5,897,203")
+    peak = int(more) * (1 if sys.platform == "darwin" else 1024)
+    name = f"swept (6, 1, 4), {states:,} states"
+    print(f"{name} in {seconds:.1f} s; predicted were {predict(log_scenario(6, 1, 4))}")
+    return [Figure(f"{name}, memory", peak / states, "B/state", 60, at_least=False)], seconds
+
+
+def swept_beside_spin(seconds: float) -> Figure:
+    """Compare the sweep with Spin's compiler and run, for the same model."""
+    states, build, run = spin(log_scenario(6, 1, 4))
+    if states != 5_897_203:
+        raise SystemExit(f"Spin stores {states} states, not 5,897,203")
+    print(f"Spin: {build:.1f} s to compile, {run:.1f} s to run, without counts")
+    name = "swept (6, 1, 4) / Spin's compiler and run"
+    return Figure(name, seconds / (build + run), "times", 1, at_least=False)
 
 
 def spin(scenario: Scenario) -> tuple[int, float, float]:
@@ -150,7 +205,7 @@ def spin(scenario: Scenario) -> tuple[int, float, float]:
         ):  # fmt: skip
             for command in commands:
                 done = subprocess.run(
-                    command, cwd=name, check=True, capture_output=True, text=True, timeout=300
+                    command, cwd=name, check=True, capture_output=True, text=True, timeout=1800
                 )
             spent.append(_children())
     stored = re.search(r"(\d+) states, stored", done.stdout)
@@ -163,14 +218,19 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def has_spin() -> bool:
+    """Whether Spin and a compiler are installed; says so where not."""
+    if shutil.which("spin") and shutil.which("gcc"):
+        return True
+    print("Spin is not installed here, so nothing is set beside it.")
+    return False
+
+
 def beside_spin() -> None:
-    """Print our time and Spin's for the same models."""
-    if not (shutil.which("spin") and shutil.which("gcc")):
-        print("Spin is not installed here, so nothing is set beside it.")
-        return
+    """Print the time of plain Python and Spin's for the same models."""
     for size in ((4, 1, 4), (5, 3, 2), (5, 1, 5)):
         scenario = log_scenario(*size)
-        found, ours = timed(lambda scenario=scenario: explore(scenario))  # type: ignore[misc]
+        found, ours = timed(lambda scenario=scenario: in_python(scenario))  # type: ignore[misc]
         states, build, run = spin(scenario)
         if states != found.states:
             raise SystemExit(f"{size}: {found.states} states, and Spin stores {states}")
@@ -183,9 +243,19 @@ def beside_spin() -> None:
 def main() -> int:
     """Measure everything and print it."""
     figures = [*plain(), watched(), grid(), memory(), large()]
+    with_spin = has_spin()
+    if with_spin:
+        beside_spin()
+    why = why_not_swept()
+    if why:
+        print(f"Nothing is swept: {why}.")
+    else:
+        more, seconds = swept()
+        figures += more
+        if with_spin:
+            figures.append(swept_beside_spin(seconds))
     for figure in figures:
         print(figure)
-    beside_spin()
     return 0 if all(figure.good for figure in figures) else 1
 
 

@@ -128,6 +128,8 @@ class ChartPanelOptions(TypedDict, total=False):
     """Whether services wait for the person."""
     clock: Clock | None
     """Where services take their time; then `speed` is not used."""
+    direction: Direction | None
+    """``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits a cell."""
 
 
 class StepPanelOptions(TypedDict, total=False):

@@ -119,7 +119,10 @@ def public_calls() -> Iterator[Call]:
 def calls_of_class(package: str, name: str, value: type) -> Iterator[Call]:
     if not getattr(value, "_is_protocol", False) and "__init__" in vars(value):
         yield from call_of(package, name, value)
-    for method, found in inspect.getmembers(value):
+    # A panel is a widget: what its class has from ipywidgets is not ours.
+    ours = [each for each in value.__mro__ if each.__module__.startswith("settlesim")]
+    for method in sorted({name for each in ours for name in vars(each)}):
+        found = getattr(value, method)
         if method.startswith(("_", "on_")) or method in OWN:
             continue
         if inspect.isfunction(found) or inspect.ismethod(found):

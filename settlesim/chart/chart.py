@@ -554,6 +554,8 @@ class Chart:
             runs that take no time.
         manual : whether services wait for the person; False by default
         clock : where services take their time; then `speed` is not used
+        direction
+            ``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits a cell.
 
         Raises
         ------

@@ -32,6 +32,7 @@ from settlesim.sim.predicates import (
     in_state,
     waiting,
 )
+from settlesim.sim.prediction import Prediction
 from settlesim.sim.promela import to_promela
 from settlesim.sim.properties import (
     Property,
@@ -48,6 +49,7 @@ from settlesim.sim.replays import Replay, replay
 from settlesim.sim.sampling import Sample, random_walk, sample
 from settlesim.sim.scenario import PROTECTIONS, Arrival, Faults, Scenario
 from settlesim.sim.schedule import Schedule
+from settlesim.sim.search_choice import predict
 from settlesim.sim.terms import (
     Criterion,
     DeliveryView,
@@ -89,6 +91,7 @@ __all__ = [
     "Monitor",
     "Observation",
     "Predicate",
+    "Prediction",
     "Property",
     "PropertyKind",
     "PropertyResult",
@@ -116,6 +119,7 @@ __all__ = [
     "in_state",
     "never",
     "parse_predicate",
+    "predict",
     "protection_grid",
     "random_walk",
     "replay",

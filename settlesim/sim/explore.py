@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from settlesim import display
 from settlesim.argument_checks import takes_options
@@ -46,7 +46,9 @@ from settlesim.sim.property_results import (
 )
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
-from settlesim.sim.search import INTERRUPTED, Graph, count, search
+from settlesim.sim.search import INTERRUPTED, Graph, search
+from settlesim.sim.search_choice import all_states, search_endings
+from settlesim.sim.search_result import NOTHING, SearchResult
 from settlesim.sim.serial import FEW, MOST, Serial
 from settlesim.sim.shortest import shortest
 from settlesim.sim.terms import Criterion, Ending
@@ -119,6 +121,13 @@ class Exploration:
     looked at to the end; none where they were, or where there is only one."""
     _coupled: str = field(repr=False, default="")
     """Why what is proved of each instance alone is not proved of all."""
+    _result: SearchResult = field(repr=False, default=NOTHING)
+    """What the search has found."""
+
+    @property
+    def search(self) -> str:
+        """Which search looked at the states, and why; what it finds does not depend on it."""
+        return self._result.search
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
@@ -239,7 +248,8 @@ class Exploration:
         return found
 
     def _way(self, wanted: Callable[[EndingIdentity], bool]) -> Schedule | None:
-        found = shortest(self._model, wanted, self.states)
+        with show_progress() as callback:
+            found = shortest(self._model, wanted, self.states, Reporter(callback))
         if found is not None:
             return found
         walked = [way for outcome, way in self._walked.items() if wanted(outcome)]
@@ -273,10 +283,15 @@ class Exploration:
             return self._certificate(
                 [bytes.fromhex(each.certificate["sha256"]) for each in self.instances]
             )
-        graph = search(self._model, self.states - 1 if not self.complete else self.states)
-        if len(graph.states) < self.states:  # an interrupt: half a checksum would be kept
-            raise SimulationError(where="certificate", reason=f"was not finished: {graph.reason}")
-        return self._certificate(sorted(_digests(self._model, graph.states[: self.states])))
+        try:
+            digests_of = _Digests(self._model).of
+            with show_progress() as callback:
+                found = all_states(self._model, self._result, Reporter(callback))
+                digests = sorted(each for part in found for each in digests_of(part))
+        except KeyboardInterrupt:  # half a checksum would be kept
+            reason = f"was not finished: {INTERRUPTED}"
+            raise SimulationError(where="certificate", reason=reason) from None
+        return self._certificate(digests)
 
     def _certificate(self, digests: Sequence[bytes]) -> Mapping[str, Any]:
         return {
@@ -415,7 +430,10 @@ def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) ->
         exploration, graph = _explored(model, limit, reporter)
         alone.append(exploration)
         if exploration.verdict is Verdict.PROVED and not failures_reach(
-            model, graph, exploration._serial, fifo=scenario.criterion is Criterion.FIFO
+            model,
+            graph or search(model, limit),
+            exploration._serial,
+            fifo=scenario.criterion is Criterion.FIFO,
         ):
             coupled = (
                 f"an ending of {part.instances[0]} needs more failing services one after another "
@@ -438,18 +456,12 @@ def check_progress(progress: object) -> None:
         raise SimulationError(where="progress", reason=reason)
 
 
-def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration, Graph]:
+def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration, Graph | None]:
+    """Return the exploration, and the graph where the search has one."""
     scenario = model.scenario
-    graph = search(model, limit, reporter)
-    states, reason = len(graph.states), graph.reason
+    found = search_endings(model, limit, reporter)
+    states, reason, totals = found.states, found.reason, found.totals
     walked: dict[EndingIdentity, Met] = {}
-    try:
-        if reason != INTERRUPTED:
-            reporter.report(states, states, "states, counting interleavings")
-        totals = _totals(model, graph)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
-        totals = _at_least(model, graph)
     try:
         if reason and reason != INTERRUPTED:
             reporter.report(states, states, "states, looking for endings by random walks")
@@ -458,7 +470,7 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration
         reason = INTERRUPTED
     totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
     doubts = (*model.moves.gaps, *model.moves.doubts)
-    properties = _properties(model, graph, reason, doubts, reporter)
+    properties = _properties(model, found.graph, reason, doubts, reporter)
     serializable = scenario.criterion is Criterion.SERIALIZABLE
     serial = Serial(model, MOST if serializable or not reason else FEW)
     try:
@@ -467,11 +479,11 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration
         serial.stop(INTERRUPTED)
         reason = INTERRUPTED
         endings = _endings(model, serial, totals)
-    found = Exploration(
+    exploration = Exploration(
         scenario,
         endings,
         states,
-        len(graph.edges),
+        found.transitions,
         not reason,
         reason,
         model,
@@ -479,14 +491,17 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration
         {each: way.schedule for each, way in walked.items()},
         doubts,
         properties,
+        _result=replace(found, totals={}, graph=None),
     )
-    return found, graph
+    return exploration, found.graph
 
 
 def _properties(
-    model: Model, graph: Graph, reason: str, doubts: Sequence[str], reporter: Reporter
+    model: Model, graph: Graph | None, reason: str, doubts: Sequence[str], reporter: Reporter
 ) -> tuple[PropertyResult, ...]:
     """Judge the scenario's properties; after an interrupt nothing is known of them."""
+    if graph is None:  # swept, as only scenarios without properties are
+        return ()
     if reason == INTERRUPTED:
         return unjudged_properties(model, INTERRUPTED)
     states = len(graph.states)
@@ -520,29 +535,9 @@ def unexplored(
     )
 
 
-_Totals: TypeAlias = dict[EndingIdentity, tuple[int, Fraction]]
-
-
-def _totals(model: Model, graph: Graph) -> _Totals:
-    """Sum up the ends that are one outcome."""
-    totals: _Totals = {}
-    for index, each in count(graph).items():
-        outcome = model.outcome(graph.states[index])
-        ways, chance = totals.get(outcome, (0, Fraction(0)))
-        totals[outcome] = (ways + each.interleavings, chance + each.probability)
-    return totals
-
-
-def _at_least(model: Model, graph: Graph) -> _Totals:
-    """Return the outcomes without having counted: one way leads to each end at least."""
-    totals: _Totals = {}
-    for index in graph.ends:
-        outcome = model.outcome(graph.states[index])
-        totals[outcome] = (totals.get(outcome, (0,))[0] + 1, Fraction(0))
-    return totals
-
-
-def _endings(model: Model, serial: Serial, totals: _Totals) -> tuple[Ending, ...]:
+def _endings(
+    model: Model, serial: Serial, totals: Mapping[EndingIdentity, tuple[int, Fraction]]
+) -> tuple[Ending, ...]:
     endings = told_apart(
         [ending_of(model, serial, outcome, *total) for outcome, total in totals.items()], serial
     )
@@ -604,22 +599,33 @@ def _identity(ending: Ending) -> str:
     return encode([store, effects, list(ending.dead), *excluded])
 
 
-def _digests(model: Model, states: list[State]) -> list[bytes]:
-    def digest(text: str) -> bytes:
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+class _Digests:
+    """Of states, by what they mean and not by how they were numbered."""
 
-    size = model.size
-    phases = [digest(model.phase_text(number)) for number in range(len(model.phases))]
-    shared = [digest(model.shared_text(number)) for number in range(len(model.shared))]
-    return [
-        hashlib.sha256(
-            b"".join(
-                [
-                    *[phases[number] for number in state[:size]],
-                    digest(str(state[size])),
-                    *[shared[number] for number in state[size + 1 :]],
-                ]
-            )
-        ).digest()[:16]
-        for state in states
-    ]
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._phases: list[bytes] = []
+        self._shared: list[bytes] = []
+        self._queues: dict[int, bytes] = {}
+
+    def of(self, states: list[State]) -> list[bytes]:
+        """Return the digests of states, 16 bytes each."""
+        model, size = self._model, self._model.size
+        phases, shared, queues = self._phases, self._shared, self._queues
+        numbers = range(len(phases), len(model.phases))
+        phases += [_digest(model.phase_text(number)) for number in numbers]
+        numbers = range(len(shared), len(model.shared))
+        shared += [_digest(model.shared_text(number)) for number in numbers]
+        found = []
+        for state in states:
+            queue = state[size]
+            if queue not in queues:
+                queues[queue] = _digest(str(queue))
+            parts = [phases[number] for number in state[:size]]
+            parts += [queues[queue], *(shared[number] for number in state[size + 1 :])]
+            found.append(hashlib.sha256(b"".join(parts)).digest()[:16])
+        return found
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]

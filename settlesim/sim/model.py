@@ -304,7 +304,7 @@ class Model:
 
     def received(self, phase: int, shared: int) -> Triple:
         """Work out, and remember, what a receive does."""
-        ((_, found),) = self._named(phase, shared, -1)
+        ((_, found),) = self.named(phase, shared, -1)
         self.receives[phase][shared] = found
         return found
 
@@ -312,7 +312,7 @@ class Model:
         """Work out, and remember, what a message may do next."""
         place = gate.table[phase]
         assert place is not None  # a phase without moves is never asked
-        found = tuple(triple for _, triple in self._named(phase, shared, gate.mask))
+        found = tuple(triple for _, triple in self.named(phase, shared, gate.mask))
         place[shared] = found
         return found
 
@@ -343,13 +343,13 @@ class Model:
         found = []
         for index in gate.receivable:
             phase, shared = state[index], state[size + 1 + self.key_of[index]]
-            found += self._after(state, index, self._named(phase, shared, -1))
+            found += self._after(state, index, self.named(phase, shared, -1))
         for index, place in gate.active:
-            named = self._named(state[index], state[place], gate.mask)
+            named = self.named(state[index], state[place], gate.mask)
             found += self._after(state, index, named)
         return found
 
-    def _named(self, phase: int, shared: int, mask: int) -> list[tuple[Step, Triple]]:
+    def named(self, phase: int, shared: int, mask: int) -> list[tuple[Step, Triple]]:
         """Return the moves of a message with their steps; a mask of -1 asks for a receive."""
         key = (phase, shared, mask)
         found = self._names.get(key)

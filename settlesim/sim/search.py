@@ -90,15 +90,19 @@ class Count:
     probability: Fraction
 
 
-def search(model: Model, limit: int, reporter: Reporter | None = None) -> Graph:
-    """Find every state, up to about `limit` of them.
+def search(
+    model: Model, limit: int, reporter: Reporter | None = None, graph: Graph | None = None
+) -> Graph:
+    """Find every state, up to about `limit` of them; or more of a graph with a lower limit.
 
     An interrupt (Ctrl-C, or a reporter that was cancelled) ends the search; what was found is
     returned, and says so.
     """
     reporter = reporter or Reporter()
-    graph = Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
-    numbers = {model.start: 0}
+    if graph is None:
+        graph = Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
+    graph.reason = ""
+    numbers = {state: number for number, state in enumerate(graph.states)}
     expand = _expand if model.one_message else _expand_together
     with _no_collector(), model.services_together():
         try:

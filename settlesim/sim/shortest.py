@@ -31,6 +31,7 @@ import heapq
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from settlesim.progress import Reporter
 from settlesim.sim.disciplines import VISIBLE
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.moves import MessagePhase
@@ -44,6 +45,7 @@ _NOBODY: Final[_Actor] = (0, 0)
 _STEP: Final = 1
 _SWITCH: Final = 1 << 24  # a way has fewer steps, and fewer switches
 _FAULT: Final = 1 << 48
+_REPORT: Final = 8_192  # places between two reports of progress
 
 
 class Searched(Protocol):
@@ -104,7 +106,12 @@ class WatchedModel:
         ]
 
 
-def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) -> Schedule | None:
+def shortest(
+    model: Model,
+    wanted: Callable[[EndingIdentity], bool],
+    most: int,
+    reporter: Reporter | None = None,
+) -> Schedule | None:
     """Return the shortest schedule to an ending that is wanted.
 
     Parameters
@@ -114,11 +121,17 @@ def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) 
     wanted
         Says of an outcome whether it is one.
     most : how many states may be looked at
+    reporter : is told how many were
 
     Returns
     -------
     schedule
         None where there is none, or where none was found among so many states.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted.
     """
     verdicts: dict[EndingIdentity, bool] = {}
 
@@ -128,7 +141,7 @@ def shortest(model: Model, wanted: Callable[[EndingIdentity], bool], most: int) 
             verdicts[outcome] = wanted(outcome)
         return verdicts[outcome]
 
-    return shortest_to_end(model, reached, most).schedule
+    return shortest_to_end(model, reached, most, reporter).schedule
 
 
 class ShortestWay(NamedTuple):
@@ -141,18 +154,30 @@ class ShortestWay(NamedTuple):
     """Whether that were too many before all was seen."""
 
 
-def shortest_to_end(model: Searched, reached: Callable[[State], bool], most: int) -> ShortestWay:
+def shortest_to_end(
+    model: Searched,
+    reached: Callable[[State], bool],
+    most: int,
+    reporter: Reporter | None = None,
+) -> ShortestWay:
     """Look for the shortest whole run: one whose last state is wanted, and may be the last."""
-    guided = _Search(model, reached, most, worst=None, to_end=True)
+    reporter = reporter or Reporter()
+    guided = _Search(model, reached, most, reporter, worst=None, to_end=True)
     if guided.end is None:
         return guided.route()
-    exact = _Search(model, reached, most, worst=guided.costs[guided.end], to_end=True)
+    exact = _Search(model, reached, most, reporter, worst=guided.costs[guided.end], to_end=True)
     return (guided if exact.end is None else exact).route()
 
 
-def shortest_to_state(model: Searched, reached: Callable[[State], bool], most: int) -> ShortestWay:
+def shortest_to_state(
+    model: Searched,
+    reached: Callable[[State], bool],
+    most: int,
+    reporter: Reporter | None = None,
+) -> ShortestWay:
     """Look for the shortest schedule to any state that is wanted; a run may go on from there."""
-    return _Search(model, reached, most, worst=None, to_end=False).route()
+    reporter = reporter or Reporter()
+    return _Search(model, reached, most, reporter, worst=None, to_end=False).route()
 
 
 class _Search:
@@ -163,10 +188,12 @@ class _Search:
         model: Searched,
         reached: Callable[[State], bool],
         most: int,
+        reporter: Reporter,
         *,
         worst: int | None,
         to_end: bool,
     ) -> None:
+        self._reporter = reporter
         self._model = model
         self._reached = reached
         self._most = most
@@ -207,6 +234,9 @@ class _Search:
                 if place in done:
                     continue
                 done.add(place)
+                if not len(done) % _REPORT:
+                    number = len(self._states)
+                    self._reporter.report(number, self._most, "states, looking for a schedule")
                 if self._is_wanted(place):
                     return place
                 self._go_on(place)

@@ -19,7 +19,7 @@ from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.terms import Step
 
-__all__ = ["Choose", "Met", "Walk", "met", "walk"]
+__all__ = ["Choose", "Met", "Walk", "lengths_of_walks", "met", "walk"]
 
 Choose = Callable[[int], int]
 """From a number of choices to one of them, from 0."""
@@ -83,6 +83,12 @@ def met(model: Model) -> dict[EndingIdentity, Met]:
         if work > _WORK:
             break
     return _summed(found)
+
+
+def lengths_of_walks(model: Model, number: int) -> list[int]:
+    """Return how many steps a number of walks have, always the same ones."""
+    choose = _sequence()
+    return [len(walk(model, choose).steps) for _ in range(number)]
 
 
 def _sequence() -> Choose:

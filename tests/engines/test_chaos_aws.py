@@ -107,7 +107,9 @@ def test_many_kills_of_workers_change_nothing(
     ministack: Ministack, tmp_path: Path, finding: Callable[[object], None]
 ) -> None:
     """At least fifty, a fifth of the events sent twice."""
-    counts, faults = asyncio.run(run(ministack, tmp_path, keys=10, events=20, kills=55, seed=3))
+    counts, faults = asyncio.run(
+        run(ministack, tmp_path, keys=10, events=20, kills=55, seed=3, patience=600.0)
+    )
     finding(f"ministack: {asdict(counts)}, {dict(faults)}")
     assert counts.wrong == 0, counts
     assert faults["worker"] >= 50

@@ -25,6 +25,7 @@ with `show` (within `together` for several at once), write ``on_...`` methods, a
 from __future__ import annotations
 
 import contextlib
+import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Final
@@ -67,6 +68,12 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     styles: ClassVar[tuple[str, ...]] = ()
     part_names: ClassVar[tuple[str, ...]] = ()
     """What the front end shows, beside what is common to all."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Keep the signature of a panel in sight, which a widget's class hides."""
+        super().__init_subclass__(**options)
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)
 
     def __init__(self) -> None:
         require_widgets(type(self).__name__)

@@ -1,0 +1,110 @@
+"""The rank of a state: a number that every step makes larger.
+
+Theory of operation
+-------------------
+Every step uses up something that does not come back. A receive takes a number, a step of a handler
+one of the steps that are left of its program, a fault a piece of the budget. `Ranks` turns that
+into a number: for each message the receives so far, each worth a whole handler, less what
+is left of the handlers that run; and one for each fault, for each timer that was sent, and for each
+version of a chart that took over. A handler that is refused has used up its receive.
+
+Where every handler takes the same number of steps, the rank is the number of steps so far.
+
+References
+----------
+Christensen, Kristensen, Mailund, "A sweep-line method for state space exploration", TACAS 2001
+(a progress measure, by which states are looked at and forgotten).
+"""
+
+from __future__ import annotations
+
+from settlesim.sim.disciplines import UNSENT
+from settlesim.sim.model import Model
+from settlesim.sim.moves import DONE, START, START_OLD, MessagePhase, Shared
+from settlesim.sim.program_nodes import ProgramNodeKind
+from settlesim.sim.terms import Step
+
+__all__ = ["LongerProgramError", "NoRankError", "Ranks"]
+
+_WRITES = {ProgramNodeKind.SAVE, ProgramNodeKind.SKIP}
+
+
+class NoRankError(Exception):
+    """A step does not make the rank larger, so states cannot be looked at by rank."""
+
+
+class LongerProgramError(Exception):
+    """A program has more steps than was assumed; `steps` says how many."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps)
+        self.steps = steps
+
+
+class Ranks:
+    """The ranks of a model.
+
+    Parameters
+    ----------
+    model
+        Its rules say which steps there are.
+    longest : how many steps the longest program has; a longer one is told when it is met
+    """
+
+    def __init__(self, model: Model, longest: int = 0) -> None:
+        scenario = model.scenario
+        self._table = model.table
+        self._write = 1 if scenario.queue == "direct" or "atomic" in scenario.protections else 2
+        self._heights: dict[int, int] = {}
+        self.longest = longest or self._write
+
+    def of_move(
+        self,
+        step: Step,
+        before: tuple[MessagePhase, Shared],
+        after: tuple[MessagePhase, Shared],
+    ) -> int:
+        """Return by how much a step makes the rank larger, 1 or more.
+
+        Raises
+        ------
+        LongerProgramError
+            A program is longer than `longest`.
+        NoRankError
+            The step does not make the rank larger.
+        """
+        rise = self._of_phase(after[0]) - self._of_phase(before[0])
+        rise += after[1].deployed - before[1].deployed + step.kind.is_fault
+        if rise < 1:
+            raise NoRankError(f"step {step} uses nothing up")
+        return rise
+
+    def _of_phase(self, phase: MessagePhase) -> int:
+        whole = self.longest + 2  # receive, load, and the program
+        left = sum(self._left(each.node) for each in phase.deliveries)
+        return phase.receives * whole - left + (phase.status != UNSENT)
+
+    def _left(self, node: int) -> int:
+        """Return how many steps a handler still takes at most."""
+        if node in {START, START_OLD}:
+            return self.longest + 1
+        if node == DONE:
+            return 1
+        height = self._height(node)
+        if height > self.longest:
+            raise LongerProgramError(height)
+        return height
+
+    def _height(self, number: int) -> int:
+        """Return the length of the longest way through a program."""
+        waiting = [number]
+        while waiting:
+            node = self._table.node(waiting[-1])
+            unknown = [each.after for each in node.branches if each.after not in self._heights]
+            if unknown:
+                waiting += unknown
+                continue
+            below = max((self._heights[each.after] for each in node.branches), default=0)
+            own = self._write if node.kind in _WRITES else 1
+            self._heights[waiting.pop()] = own + below
+        return self._heights[number]

@@ -1,0 +1,172 @@
+"""Which search looks at a model, and why.
+
+Rules
+-----
+1. A model with few states is searched breadth first: that is over before a compiled search begins.
+2. A larger one is swept (`settlesim.sim.sweep`) where numba is installed, every step makes the rank
+   of a state larger and changes one message, and no properties are asked for, which need them all.
+3. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
+4. Before a large search goes on, whoever asks for its progress hears how large it will be.
+
+Both find the same: all states, and the exact number of interleavings and the probability of every
+ending. Where the limit of states stops them they have seen other parts of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
+
+from settlesim.progress import Reporter
+from settlesim.sim.model import EndingIdentity, Model, State
+from settlesim.sim.models import model_of
+from settlesim.sim.prediction import Prediction, predicted
+from settlesim.sim.ranks import NoRankError
+from settlesim.sim.scenario import Scenario
+from settlesim.sim.search import INTERRUPTED, Graph, count, search
+from settlesim.sim.search_result import SearchResult
+
+__all__ = ["FEW_STATES", "all_states", "predict", "search_endings", "why_not_swept"]
+
+FEW_STATES: Final = 50_000
+"""Up to so many states nothing but the search in plain Python is tried."""
+
+
+def why_not_swept() -> str:
+    """Return why a sweep cannot run in this process; empty where it can."""
+    try:
+        import numba
+        import numpy  # noqa: F401  (the sweep needs both)
+    except ImportError as error:
+        return f"the sweep needs numba, as settlesim[fast] installs it ({error})"
+    return "numba's compiler is switched off" if numba.config.DISABLE_JIT else ""
+
+
+def _why_not(model: Model) -> str:
+    """Return why a model is not swept, as far as that is known before; empty where it is."""
+    if model.scenario.properties:
+        return "its properties are judged in every state"
+    if not model.one_message:
+        return "a step changes several messages"
+    return why_not_swept()
+
+
+def search_endings(
+    model: Model, limit: int, reporter: Reporter, few: int | None = None
+) -> SearchResult:
+    """Find all endings of a model, by the search that is best for it.
+
+    Parameters
+    ----------
+    limit : about how many states may be found
+    few : how many states are searched breadth first in any case; None for `FEW_STATES`
+    """
+    few = FEW_STATES if few is None else few
+    graph = search(model, min(limit, few), reporter)
+    if not graph.reason:
+        return _of_graph(model, graph, reporter, f"at most {few:,} states")
+    if graph.reason == INTERRUPTED or limit <= few:
+        return _of_graph(model, graph, reporter, f"the limit is {limit:,} states")
+    why = _why_not(model)
+    reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
+    reporter.report(len(graph.states), limit, "states found")
+    if not why:
+        from settlesim.sim.sweep import sweep
+
+        try:
+            return sweep(model, limit, reporter)
+        except NoRankError as error:
+            why = str(error)
+    return _of_graph(model, search(model, limit, reporter, graph), reporter, why)
+
+
+def predict(scenario: Scenario) -> Prediction:
+    """Say about how large `explore` of a scenario will be, without exploring it.
+
+    Examples
+    --------
+    >>> from settlesim.gallery import counter
+    >>> print(predict(Scenario(counter(), ["INC", "INC"])))
+    53 states, 1 s, 1 MB
+    """
+    model = model_of(scenario)
+    return predicted(model, search(model, FEW_STATES), swept=not _why_not(model))
+
+
+class _Foretelling(Reporter):
+    """Reports what another reporter is told, with how much there will be."""
+
+    def __init__(self, reporter: Reporter, prediction: Prediction, limit: int) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._prediction = prediction
+        self._limit = limit
+
+    def report(self, done: int, expected: int | None = None, text: str = "") -> None:
+        """Hand on progress."""
+        most = min(self._prediction.states, self._limit)
+        more = ", above the limit" if self._prediction.states > self._limit else ""
+        words = f"{text} ({self._prediction} expected{more})"
+        self._reporter.report(done, max(done, most), words)
+
+
+def _of_graph(model: Model, graph: Graph, reporter: Reporter, why: str) -> SearchResult:
+    """Count what a search breadth first has found."""
+    states, reason = len(graph.states), graph.reason
+    try:
+        if reason != INTERRUPTED:
+            reporter.report(states, states, "states, counting interleavings")
+        totals = _totals(model, graph)
+    except KeyboardInterrupt:
+        reason = INTERRUPTED
+        totals = _at_least(model, graph)
+    return SearchResult(
+        states,
+        len(graph.edges),
+        totals,
+        reason,
+        f"breadth first, in Python: {why}",
+        graph=graph,
+    )
+
+
+def _totals(model: Model, graph: Graph) -> dict[EndingIdentity, tuple[int, Fraction]]:
+    """Sum up the ends that are one outcome."""
+    totals: dict[EndingIdentity, tuple[int, Fraction]] = {}
+    for index, each in count(graph).items():
+        outcome = model.outcome(graph.states[index])
+        ways, chance = totals.get(outcome, (0, Fraction(0)))
+        totals[outcome] = (ways + each.interleavings, chance + each.probability)
+    return totals
+
+
+def _at_least(model: Model, graph: Graph) -> dict[EndingIdentity, tuple[int, Fraction]]:
+    """Return the outcomes without having counted: one way leads to each end at least."""
+    totals: dict[EndingIdentity, tuple[int, Fraction]] = {}
+    for index in graph.ends:
+        outcome = model.outcome(graph.states[index])
+        totals[outcome] = (totals.get(outcome, (0,))[0] + 1, Fraction(0))
+    return totals
+
+
+def all_states(
+    model: Model, result: SearchResult, reporter: Reporter | None = None
+) -> Iterator[list[State]]:
+    """Search again, by the same search, and give the states that were found, in parts.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted.
+    """
+    most = result.states if not result.reason else result.states - 1
+    if result.longest_program:
+        from settlesim.sim.sweep import swept_states
+
+        yield from swept_states(model, most, result.longest_program, reporter)
+    else:
+        graph = search(model, most, reporter)
+        if graph.reason == INTERRUPTED:
+            raise KeyboardInterrupt
+        yield graph.states[: result.states]
