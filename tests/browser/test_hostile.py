@@ -42,11 +42,11 @@ def chart_panel(name: str) -> ChartPanel:
     panel: ChartPanel = hostile_chart(name).panel(
         key=name, manual=True, data={name: {name: name}}, answers={f"{name} 1": name}
     )
-    panel.send(name, {name: [name]})
+    panel.fire(name, {name: [name]})
     panel.failed(f"{name} 1", name)
     panel.receive({"kind": "send", "event": name, "data": name})
     panel.receive({"kind": name, "id": name})
-    panel.send(name, name)
+    panel.fire(name, name)
     return panel
 
 
@@ -95,7 +95,7 @@ async def outputs(name: str) -> list[str]:
     """Return everything that is shown of a chart in pictures and tables, as HTML."""
     chart = hostile_chart(name)
     panel = chart.panel(key=name, speed="at once")
-    panel.send(name, {name: name})
+    panel.fire(name, {name: name})
     settlement = await panel.settled()
     assert settlement is not None
     shown: list[Any] = [

@@ -41,7 +41,7 @@ panel = order.bind({"charge_card": charge_card}).panel(speed="at once")
 panel"""
 RACE = 'race = RacePanel(Scenario(order, ["PAY", "CANCEL"], queue="direct"))\nrace'
 LAB = 'queue_lab(order, ["PAY", "CANCEL"])'
-SLOW = "slow = count.panel(speed=0.01)\nslow.send('COUNT')\nslow.send('COUNT')\nslow"
+SLOW = "slow = count.panel(speed=0.01)\nslow.fire('COUNT')\nslow.fire('COUNT')\nslow"
 COUNTS = """import asyncio
 race.search.wait()
 await asyncio.sleep(0)  # what was cancelled ends

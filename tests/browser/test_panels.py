@@ -322,9 +322,9 @@ def test_a_panel_that_is_closed_leaves_the_page(show: Show) -> None:
 def test_an_event_is_stepped_through(show: Show, shoot: Shoot) -> None:
     """Forward and back by button, key and click: what was enabled, what guards said, what ran."""
     with signup.panel(manual=True) as chart:
-        chart.send("SIGN_UP")
+        chart.fire("SIGN_UP")
         chart.done("send_email", {"code": "c1"})
-        chart.send("VERIFY", {"code": "c1"})
+        chart.fire("VERIFY", {"code": "c1"})
         panel = show(chart.settlements[-1].panel())
     assert active(panel) == ["waiting"]
     press(panel, "forward")
@@ -378,7 +378,7 @@ def test_after_an_error_the_person_answers_again(show: Show, shoot: Shoot) -> No
 def test_a_panel_that_comes_to_be_seen_late_is_whole(bare_page: BarePage, shoot: Shoot) -> None:
     """What is out of sight cannot be measured; once seen, its tags are as wide as their text."""
     made: ChartPanel = donut.panel(manual=True)
-    made.send("BAKE")
+    made.fire("BAKE")
     page = bare_page.page
     hidden = page.add_style_tag(content=".jp-OutputArea-output { display: none }")
     panel = bare_page.show(made, state="attached")

@@ -176,10 +176,6 @@ class ChartPanel(Panel):
         self._past = None
         self._stage.send(Event(event_name(event), data), self._new_clock())
 
-    def send(self, event: EventName, data: JSONValue = None) -> None:
-        """Do what `fire` does: a widget has another `send`, so it is not listed."""
-        self.fire(event, data)
-
     def start(self) -> None:
         """Start the instance without an event, as the button does; one that exists ignores it.
 

@@ -79,15 +79,15 @@ def test_an_event_that_is_not_accepted_is_refused_unless_it_is_sent_on_purpose()
 def test_a_guard_that_says_no_is_named_as_the_reason() -> None:
     """The event has an arrow there, but it was ignored."""
     panel = signup.panel()
-    panel.send("SIGN_UP")
-    panel.send("VERIFY", {"code": "wrong"})
+    panel.fire("SIGN_UP")
+    panel.fire("VERIFY", {"code": "wrong"})
     assert told(panel)[-1] == "its guard said no in waiting; nothing was saved"
 
 
 def test_a_rejected_event_leaves_the_instance_and_shows_the_way() -> None:
     """The path leads to the node that rejected; what is active is what is saved."""
     panel = order.panel()
-    panel.send("PAY", {"card": "declined"})
+    panel.fire("PAY", {"card": "declined"})
     assert now(panel)["active"] == ["new"]
     assert now(panel)["steps"][-1]["active"] == ["declined"]
     assert "the bank declined the card" in told(panel)[-1]
@@ -183,7 +183,7 @@ def test_an_event_takes_no_longer_than_an_event_may() -> None:
         transitions=[["GO", "a", "b"]],
     )
     panel = slow.panel(manual=True)
-    panel.send("GO")
+    panel.fire("GO")
     press(panel, "wait")
     assert type(panel.errors[0]).__name__ == "DeadlineExceededError"
     assert now(panel)["active"] == ["a"]
@@ -203,7 +203,7 @@ def test_an_answer_that_comes_too_late_is_an_error_in_the_panel(message: dict[st
     panel = order.panel(manual=True)
     panel.receive(message)
     assert isinstance(panel.errors[0], InvalidValueError)
-    panel.send("PAY")
+    panel.fire("PAY")
     panel.receive({**message, "kind": "done", "id": "other.0"})
     assert len(panel.errors) == 2
     assert now(panel)["status"] == "manual"
@@ -212,7 +212,7 @@ def test_an_answer_that_comes_too_late_is_an_error_in_the_panel(message: dict[st
 def test_an_event_can_be_given_up() -> None:
     """The instance is as it was, and takes the next event."""
     panel = order.panel(manual=True)
-    panel.send("PAY")
+    panel.fire("PAY")
     press(panel, "stop")
     press(panel, "stop")
     assert told(panel)[-1] == "PAY given up; nothing was saved"
@@ -222,7 +222,7 @@ def test_an_event_can_be_given_up() -> None:
 def test_a_second_event_waits_for_the_first() -> None:
     """One instance, one event at a time; nothing is dropped in silence."""
     panel = order.panel(manual=True)
-    panel.send("PAY")
+    panel.fire("PAY")
     press(panel, "send", event="CANCEL", forced=True)
     assert "'PAY' is on its way" in panel.parts["error"]["text"]
     press(panel, "done", id="charging.0", value='{"charge": 1}')
@@ -238,7 +238,7 @@ def test_a_chart_without_its_services_can_be_played() -> None:
     assert panel.parts["options"]["unbound"] == ["charge_card", "print_label", "refund_card"]
     press(panel, "manual", manual=False)
     assert panel.parts["options"]["manual"] is True
-    panel.send("PAY")
+    panel.fire("PAY")
     panel.done("charge_card", {"charge": 1})
     assert now(panel)["active"] == ["paid"]
 
@@ -261,7 +261,7 @@ def test_a_run_is_shown_while_it_happens() -> None:
 
     async def main() -> None:
         panel = count.panel(speed=1000)
-        panel.send("COUNT")
+        panel.fire("COUNT")
         press(panel, "send", event="COUNT")
         assert now(panel)["status"] == "running"
         assert now(panel)["active"] == ["counting_even"]
@@ -281,7 +281,7 @@ def test_at_once_a_run_takes_no_time() -> None:
 
     async def main() -> None:
         panel = donut.panel(speed="at once")
-        panel.send("BAKE")
+        panel.fire("BAKE")
         await panel.settled()
         assert now(panel)["active"] == ["ready", "ready.plain"]
         assert [call.seconds for call in panel.settlements[-1].calls] == [2.0, 3.0, 4.0]
@@ -294,8 +294,8 @@ def test_the_speed_can_be_changed_while_it_runs() -> None:
 
     async def main() -> None:
         panel = count.panel(speed=0.01)
-        panel.send("COUNT")
-        panel.send("COUNT")
+        panel.fire("COUNT")
+        panel.fire("COUNT")
         press(panel, "speed", speed=1000)
         assert now(panel)["rate"] == 1000
         await panel.settled()
@@ -327,8 +327,8 @@ def test_closing_a_panel_leaves_no_task() -> None:
 
     async def main() -> None:
         panel = count.panel(speed=0.01)
-        panel.send("COUNT")
-        panel.send("COUNT")
+        panel.fire("COUNT")
+        panel.fire("COUNT")
         await asyncio.sleep(0)
         panel.close()
         await asyncio.sleep(0)
@@ -344,7 +344,7 @@ def test_a_panel_that_is_closed_leaves_the_event_to_the_other() -> None:
     """Somebody still looks at it."""
     store = MemoryStore()
     first, second = order.panel(store=store, manual=True), order.panel(store=store)
-    first.send("PAY")
+    first.fire("PAY")
     first.close()
     assert now(second)["status"] == "manual"
     second.done("charge_card", {"charge": 1})
@@ -422,7 +422,7 @@ def test_a_save_that_comes_second_is_a_conflict() -> None:
     """Another worker saved the instance while the event was on its way."""
     store = MemoryStore()
     panel = order.panel(store=store, manual=True)
-    panel.send("PAY")
+    panel.fire("PAY")
     Interpreter(order, store, clock=SimulatedClock()).settle_sync("order-1", "CANCEL")
     panel.done("charge_card", {"charge": 1})
     assert panel.parts["error"]["kind"] == "VersionConflictError"
@@ -435,7 +435,7 @@ def test_an_event_with_a_reserved_name_is_refused() -> None:
     """By the program's call as an error, from the page as an error in the panel."""
     panel = order.panel()
     with pytest.raises(InvalidEventError):
-        panel.send("done.invoke.charging.0")
+        panel.fire("done.invoke.charging.0")
     press(panel, "send", event="done.invoke.charging.0", forced=True)
     assert isinstance(panel.errors[0], InvalidEventError)
 
@@ -451,8 +451,8 @@ def test_a_chart_is_needed() -> None:
 
 def paid_and_shipped() -> ChartPanel:
     panel: ChartPanel = order.panel()
-    panel.send("PAY", {"card": "1"})
-    panel.send("SHIP")
+    panel.fire("PAY", {"card": "1"})
+    panel.fire("SHIP")
     return panel
 
 
@@ -475,7 +475,7 @@ def test_sending_an_event_comes_back_to_now() -> None:
     """Nothing is ever changed in the past."""
     panel = paid_and_shipped()
     press(panel, "look", number=1)
-    panel.send("PAY")
+    panel.fire("PAY")
     assert now(panel)["status"] == "rest"
     assert told(panel)[-1].startswith("nothing takes it in shipped")
 
@@ -507,7 +507,7 @@ def test_a_fork_of_what_was_never_saved_is_a_new_instance() -> None:
 def test_a_new_instance_is_one_press_away() -> None:
     """At the chart's beginning, under a key that no instance has; the old one stays."""
     panel = paid_and_shipped()
-    order.panel(store=panel.store, key="order-2").send("CANCEL")
+    order.panel(store=panel.store, key="order-2").fire("CANCEL")
     assert now(panel)["enabled"] == []
     press(panel, "new")
     assert panel.key == "order-3"
@@ -520,7 +520,7 @@ def test_a_new_instance_is_one_press_away() -> None:
 def test_the_headline_names_the_event_once() -> None:
     """And what came last on its way, where that is something else."""
     panel = donut.panel(manual=True)
-    panel.send("BAKE")
+    panel.fire("BAKE")
     assert now(panel)["headline"].startswith("BAKE is on its way, now in making.mixing")
     panel.done("sift")
     assert now(panel)["headline"].startswith("BAKE is on its way: sift done, now in making.mixing")
@@ -538,12 +538,12 @@ def test_two_panels_on_one_key_stay_in_step() -> None:
     """What one does, the other shows: events, services, outcome, errors."""
     store = MemoryStore()
     first, second = order.panel(store=store), order.panel(store=store, manual=True)
-    second.send("PAY")
+    second.fire("PAY")
     assert now(first)["status"] == "manual"
     press(first, "done", id="charging.0", value='{"charge": 7}')
     assert now(first) == now(second)
     assert first.parts["entries"] == second.parts["entries"]
-    first.send("SHIP")
+    first.fire("SHIP")
     assert now(second)["active"] == ["shipped"]
 
 
@@ -577,9 +577,9 @@ def test_a_store_that_is_closed_is_an_error_once(tmp_path: Any) -> None:
 def test_an_instance_in_a_file_is_found_and_continued(tmp_path: Any) -> None:
     """The record is the one in the file."""
     with TinyStore(tmp_path / "store.json") as store:
-        order.panel(store=store, key="o7").send("PAY", {"card": "1"})
+        order.panel(store=store, key="o7").fire("PAY", {"card": "1"})
         panel = order.panel(store=store, key="o7")
-        panel.send("SHIP")
+        panel.fire("SHIP")
         assert store.db is not None
         (stored,) = store.db.table("instances").all()
         shown = json.loads(panel.parts["record"]["text"])
@@ -591,7 +591,7 @@ def test_the_past_of_an_instance_is_in_its_store(tmp_path: Any) -> None:
     with TinyStore(tmp_path / "store.json") as store:
         interpreter = Interpreter(order, store, clock=SimulatedClock())
         interpreter.settle_sync("o7", "PAY", {"card": "1"})
-        order.panel(store=store, key="o7").send("SHIP")
+        order.panel(store=store, key="o7").fire("SHIP")
     with TinyStore(tmp_path / "store.json") as store:
         panel = order.panel(store=store, key="o7")
         assert [each["text"] for each in panel.parts["entries"]] == [
@@ -606,7 +606,7 @@ def test_the_past_of_an_instance_is_in_its_store(tmp_path: Any) -> None:
 def test_an_instance_of_another_chart_is_refused() -> None:
     """As the interpreter refuses it."""
     store = MemoryStore()
-    count.panel(store=store, key="x").send("COUNT")
+    count.panel(store=store, key="x").fire("COUNT")
     with pytest.raises(ChartMismatchError):
         order.panel(store=store, key="x")
 
@@ -628,7 +628,7 @@ def test_the_twin_says_where_it_is_and_which_way_it_took() -> None:
 def test_the_twin_of_an_event_on_its_way_shows_the_service_node() -> None:
     """A reader without a kernel sees what is waited for."""
     panel = order.panel(manual=True)
-    panel.send("PAY")
+    panel.fire("PAY")
     assert (
         "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["image/svg+xml"]
     )

@@ -127,7 +127,7 @@ def test_eventless_and_finished_are_steps_of_their_own() -> None:
 def test_a_nested_run_is_told_in_the_order_in_which_it_went() -> None:
     """Services side by side, a delay, a time-out: the same answers in the same order."""
     panel = donut.panel(manual=True)
-    panel.send("BAKE")
+    panel.fire("BAKE")
     panel.failed("sift", "no flour")
     panel.wait(2)
     panel.done("whisk")
