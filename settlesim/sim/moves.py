@@ -375,7 +375,7 @@ class Moves:
 
     def _receipt_refused(self, phase: MessagePhase, place: int) -> bool:
         """Whether a write that deletes the message is refused."""
-        return self._atomic and self._delete(phase, place).status != DELETED
+        return self._atomic and not self._may_delete(phase, phase.deliveries[place])
 
     def _refused(self, phase: MessagePhase, delivery: Delivery, shared: Shared) -> bool:
         return (self._cas and delivery.version != shared.version) or (
@@ -406,13 +406,16 @@ class Moves:
     def _owns(phase: MessagePhase, delivery: Delivery) -> bool:
         return phase.status == IN_FLIGHT and delivery.number == phase.receives
 
-    def _delete(self, phase: MessagePhase, place: int) -> MessagePhase:
-        delivery = phase.deliveries[place]
-        after = self._without(phase, place)
-        if self._owns(phase, delivery):
-            return after._replace(status=DELETED)
+    def _may_delete(self, phase: MessagePhase, delivery: Delivery) -> bool:
+        """Whether a delete counts: never where the message was deleted before."""
         newest = delivery.number == phase.receives and phase.status == VISIBLE
-        return after._replace(status=DELETED) if newest and not self._fifo else after
+        return self._owns(phase, delivery) or (newest and not self._fifo)
+
+    def _delete(self, phase: MessagePhase, place: int) -> MessagePhase:
+        after = self._without(phase, place)
+        if self._may_delete(phase, phase.deliveries[place]):
+            return after._replace(status=DELETED)
+        return after
 
     def _status_after(self, phase: MessagePhase) -> int:
         most = self.scenario.max_receives

@@ -49,7 +49,7 @@ _HEAD: Final = """\
 /* {about}
  *
  * The criterion, where an error is an ending that is not allowed:
- *   spin -a model.pml && cc -O2 -w -o pan pan.c && ./pan -noclaim -m100000
+ *   spin -a model.pml && cc -O2 -w -o pan pan.c && ./pan -m100000
  * The properties p1, p2, ..., without that assertion:
  *   spin -a -DPROPERTIES model.pml && cc -O2 -w -o pan pan.c && ./pan -a -N p1 -m100000
  */
@@ -440,7 +440,9 @@ class _Writer:
     # --- properties -----------------------------------------------------------------------
 
     def _formulas(self) -> list[str]:
-        lines = []
+        if not self._scenario.properties:
+            return []
+        lines = ["#ifdef PROPERTIES"]
         for number, asked in enumerate(self._scenario.properties, 1):
             holds = self._said(asked.predicate)
             when = "true" if asked.when is None else self._said(asked.when)
@@ -453,7 +455,7 @@ class _Writer:
                 f"ltl p{number} {{ {_formula(asked, number)} }}",
                 "",
             ]
-        return lines
+        return [*lines, "#endif"]
 
     def _said(self, part: object) -> str:
         """Return a predicate as an expression of Promela."""

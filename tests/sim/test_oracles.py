@@ -284,6 +284,15 @@ def test_faults_and_protections_are_those_of_walking_every_interleaving(
         )
 
 
+@pytest.mark.parametrize("queue", ["mutex", "fifo_group", "fifo_global"])
+def test_a_save_that_deletes_is_refused_where_the_message_is_gone(queue: str) -> None:
+    """By a handler whose message another one has handled and deleted since."""
+    pair, faults, protections = ["PAY", "CANCEL"], {"expiries": 1}, ("idempotent", "atomic")
+    naive = Naive(order_chart, "new", pair, 2, queue, protections, faults).endings()
+    scenario = Scenario(order, pair, queue=queue, protections=protections, faults=faults)
+    assert of_order(explore(scenario)) == naive
+
+
 FAILING: list[tuple[NaiveChart, Failures, str, list[str]]] = [
     (order_chart, order_failures, "new", ["PAY", "SHIP"]),
     (order_chart, order_failures, "new", ["PAY", "PAY"]),
