@@ -63,7 +63,7 @@ def search_endings(
     few : how many states are searched breadth first in any case; None for `FEW_STATES`
     """
     few = FEW_STATES if few is None else few
-    graph = search(model, min(limit, few), reporter)
+    graph = search(model, min(limit, few), _UpTo(limit, reporter))
     if not graph.reason:
         return _of_graph(model, graph, reporter, f"at most {few:,} states")
     if graph.reason == INTERRUPTED or limit <= few:
@@ -92,6 +92,19 @@ def predict(scenario: Scenario) -> Prediction:
     """
     model = model_of(scenario)
     return predicted(model, search(model, FEW_STATES), swept=not _why_not(model))
+
+
+class _UpTo(Reporter):
+    """Reports what another reporter is told, with the limit of the whole search."""
+
+    def __init__(self, limit: int, reporter: Reporter) -> None:
+        super().__init__()
+        self._limit = limit
+        self._reporter = reporter
+
+    def report(self, done: int, expected: int | None = None, text: str = "") -> None:
+        """Hand on progress."""
+        self._reporter.report(done, self._limit, text)
 
 
 class _Foretelling(Reporter):
