@@ -106,6 +106,8 @@ class ReplayOptions(PictureOptions, total=False):
 
     at: int | None
     """The step that is shown as now, from 0; nothing after it is shown. None for all."""
+    notes: bool
+    """Whether a sentence and the key stand below."""
 
 
 # --- options of panels --------------------------------------------------------------------

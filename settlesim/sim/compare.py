@@ -287,7 +287,7 @@ def compare(
         was stopped are undetermined.
     workers, protections, faults, start, keys, max_receives, criterion
         As `Scenario`.
-    monitors, results, timing, durations, errors, timers, old
+    monitors, results, timing, durations, errors, timers, old, properties
         As `Scenario`.
     batch, batch_failures, while_running
         As `Scenario`.
@@ -344,7 +344,8 @@ def compare_policies(
     limit, progress, stop : as `compare`
     queue, workers, protections, faults, start, keys, max_receives, criterion
         As `Scenario`.
-    monitors, results, timing, durations, errors, timers, old, batch, batch_failures
+    monitors, results, timing, durations, errors, timers, old, properties
+    batch, batch_failures
         As `Scenario`.
 
     Raises
@@ -388,7 +389,7 @@ def compare_batch_failures(
     queue : as `Scenario`; ``"fifo_group"`` by default
     workers, protections, faults, start, keys, max_receives, criterion
         As `Scenario`.
-    monitors, results, timing, durations, errors, timers, old, while_running
+    monitors, results, timing, durations, errors, timers, old, properties, while_running
         As `Scenario`.
 
     Raises
@@ -546,7 +547,7 @@ def protection_grid(
     progress, stop : as `compare`; what is counted are the cells
     start, keys, max_receives, criterion, monitors, results, timing, durations
         As `Scenario`.
-    errors, timers, old, batch, batch_failures, while_running
+    errors, timers, old, properties, batch, batch_failures, while_running
         As `Scenario`.
 
     Raises

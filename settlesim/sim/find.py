@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
+from settlesim.display import ReplayOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.model import Model, State
 from settlesim.sim.models import model_of
@@ -18,6 +21,9 @@ from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import MOST, Serial
 from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
 from settlesim.sim.terms import Criterion
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = ["FoundSchedule", "find"]
 
@@ -57,15 +63,25 @@ class FoundSchedule:
         """Whether a schedule was found."""
         return self.schedule is not None
 
-    def draw(self, target: object = None, **options: Any) -> Any:
+    @takes_options(ReplayOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
+    ) -> Picture:
         """Return the picture of the schedule, or write it to the file `target`.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        at, notes, format, theme, title, scale
+            As `settlesim.view.lanes`.
 
         Raises
         ------
         RenderError
             There is no schedule to be drawn.
         """
-        return display.draw(self, target, **options)
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)

@@ -21,13 +21,16 @@ Vardi and Wolper, "An automata-theoretic approach to automatic program verificat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
+from settlesim.display import ReplayOptions
 from settlesim.sim.model import Model, State
 from settlesim.sim.observer import Observer
 from settlesim.sim.properties import Property, PropertyKind, Question
@@ -35,6 +38,9 @@ from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import Graph, topological
 from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
+
+if TYPE_CHECKING:
+    from settlesim.display import Picture
 
 __all__ = ["PropertyResult", "judged_properties", "unjudged_properties"]
 
@@ -98,15 +104,25 @@ class PropertyResult:
         watch = _Watch(self._model, self.about)
         return watch.route(self._states).schedule
 
-    def draw(self, target: object = None, **options: Any) -> Any:
+    @takes_options(ReplayOptions)
+    def draw(
+        self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
+    ) -> Picture:
         """Return the picture of the schedule, or write it to the file `target`.
+
+        Parameters
+        ----------
+        target : a file's path, of which the suffix is the format: svg, png
+        at, notes, format, theme, title, scale
+            As `settlesim.view.lanes`.
 
         Raises
         ------
         RenderError
             There is no schedule to be drawn.
         """
-        return display.draw(self, target, **options)
+        picture: Picture = display.draw(self, target, **options)
+        return picture
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return display.mimebundle(self)

@@ -91,6 +91,7 @@ class Replay:
         ----------
         target : a file's path, of which the suffix is the format: svg, png
         at : the step that is shown as now, from 0, and nothing after it; all steps by default
+        notes : whether a sentence and the key stand below; they do by default
         title : a line above; by default the conditions of the scenario
         theme : ``"light"`` or ``"dark"`` paper; light by default
         format : of the file, where its suffix does not say it

@@ -432,7 +432,7 @@ class Scenario:
         ----------
         chart, events, workers, queue, protections, faults, start, keys, max_receives
             As `Scenario` takes them.
-        criterion, monitors, results, timing, durations, errors, timers, old
+        criterion, monitors, results, timing, durations, errors, timers, old, properties
             As `Scenario` takes them.
         batch, batch_failures, while_running
             As `Scenario` takes them.

@@ -17,6 +17,7 @@ import pytest
 from settlesim.cli.simulate import exploration_text, replay_text
 from settlesim.gallery import order
 from settlesim.sim import Scenario, explore, replay
+from settlesim.sim.search_choice import FEW_STATES
 from tests.cli.conftest import Run
 
 
@@ -398,7 +399,7 @@ def test_ctrl_c_in_the_middle_of_a_search_gives_what_is_known(here: Path) -> Non
     assert b"Note: it was interrupted." in printed
     states = re.search(rb"at least ([0-9,]+) states", printed)
     assert states is not None
-    assert int(states[1].replace(b",", b"")) > 60_000  # the first report
+    assert int(states[1].replace(b",", b"")) >= FEW_STATES  # the first report
 
 
 def _started(
@@ -483,7 +484,8 @@ def test_what_is_known_of_time_is_said_by_options(
     text = run("simulate", shop, "PAY", "--stub", *options).stdout
     assumed = "charge takes" if "--duration" in options else "services and delays in any order"
     assert assumed in text.splitlines()[1]
-    assert ("2 endings, both allowed" in text) is (len(endings) == 2)
+    number = len(found["endings"])  # a service that was given up may have had its effect, or not
+    assert (f"{number} endings, {'both' if number == 2 else 'all'} allowed" in text) is (number > 1)
 
 
 def test_what_a_service_raises_is_said_by_options(run: Run, shop: str) -> None:

@@ -122,8 +122,8 @@ def state_graph(
     if not value.complete or value.states > limit:
         least = "" if value.complete else "more than "
         raise RenderError(
-            f"this scenario has {least}{value.states:,} states; a graph of more than {limit:,} can "
-            "not be read. Take fewer events, workers or faults, or draw the endings."
+            f"this scenario has {least}{value.states:,} states; a graph of more than {limit:,} "
+            "cannot be read. Take fewer events, workers or faults, or draw the endings."
         )
     found = _search(value)
     if title is None:

@@ -132,8 +132,8 @@ def _by_child(dot: str, kind: str, timeout: float) -> bytes:
         return _child.ask(dot, kind, timeout)
     except ChildDiedError as error:
         raise RenderError(
-            f"the layout process ended ({error}) while it drew this picture, twice: Graphviz can "
-            "not lay it out. Draw a part of it, or use format='mermaid'."
+            f"the layout process ended ({error}) while it drew this picture, twice: Graphviz "
+            "cannot lay it out. Draw a part of it, or use format='mermaid'."
         ) from None
 
 
