@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Unpack
 
 from settlesim import display
+from settlesim.argument_checks import takes_options
+from settlesim.display import ReplayOptions
 from settlesim.errors import RenderError
 from settlesim.sim.find import FoundSchedule
 from settlesim.sim.property_results import PropertyResult
@@ -19,17 +21,19 @@ __all__ = ["draw_deciding_schedule"]
 
 @display.draw.register(PropertyResult)
 @display.draw.register(FoundSchedule)
+@takes_options(ReplayOptions)
 def draw_deciding_schedule(
     value: PropertyResult | FoundSchedule,
     target: str | os.PathLike[str] | None = None,
-    **options: Any,
+    **options: Unpack[ReplayOptions],
 ) -> Picture:
     """Return the schedule that decides a property, or that was found, as `lanes` draws it.
 
     Parameters
     ----------
     target : a file's path, of which the suffix is the format: svg, png
-    options : those of `lanes`
+    at, notes, format, theme, title, scale
+        As `lanes`; the title says what was decided, by default.
 
     Raises
     ------
