@@ -63,7 +63,7 @@ def test_a_finding_is_json_with_its_path() -> None:
         "title": "limbo: the run rests where no settling tag is",
         "where": "state 'b'",
         "message": "nothing is pending here and no settling tag is on it: tag it, or give it a "
-        "way on",
+        "transition",
         "path": ["new instance in a", "GO -> b"],
     }
 
