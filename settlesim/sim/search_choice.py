@@ -88,7 +88,7 @@ def predict(scenario: Scenario) -> Prediction:
     --------
     >>> from settlesim.gallery import counter
     >>> print(predict(Scenario(counter(), ["INC", "INC"])))
-    53 states, 1 s, 1 MB
+    48 states, 1 s, 1 MB
     """
     model = model_of(scenario)
     return predicted(model, search(model, FEW_STATES), swept=not _why_not(model))

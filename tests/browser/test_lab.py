@@ -154,8 +154,8 @@ def notebook(open_notebook: tuple[LabNotebook, list[str]]) -> Iterator[LabNotebo
     problems.clear()
     opened.run_all()
     assert [each for each in opened.outputs() if each["output_type"] == "error"] == []
-    opened.page.locator(".race .bars-box svg").wait_for()
-    opened.page.locator(".queue-lab .bars-box svg").wait_for()
+    opened.page.locator(".race .bars-box .bar").first.wait_for()
+    opened.page.locator(".queue-lab .bars-box .bar").first.wait_for()
     yield opened
     assert problems == []
 
@@ -222,7 +222,7 @@ def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNoteb
     panel.get_by_label("what print_label returns").fill('{"label": "x"}')
     press(panel, "print_label is done")
     wait_for(panel, "shipped")
-    race.locator(".bars-box svg").wait_for()
+    race.locator(".bars-box .bar").first.wait_for()
     assert path_of(race) == "l1 l2"
     step(race, "c1")
     assert path_of(race) == "l1 l2 c1"
@@ -336,7 +336,7 @@ def test_a_race_is_run_in_notebook_7(page: Page, server: str) -> None:
     for name in ("l1", "l2", "c1", "s1", "s2"):
         step(race, name)
     expect(race.locator(".verdict")).to_contain_text("forbidden: lost update")
-    expect(race.locator(".bars-box g.bar")).to_have_count(4)
+    expect(race.locator(".bars-box .bar")).to_have_count(4)
     lab = page.locator(".queue-lab").first
     expect(lab.locator(".search-verdict")).to_contain_text("REFUTED")
 
