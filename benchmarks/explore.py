@@ -21,6 +21,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,7 +87,7 @@ def plain() -> list[Figure]:
     expected = {(4, 3, 4): 39_312, (5, 1, 3): 157_596, (5, 1, 5): 349_184, (6, 1, 2): 361_978}
     for size, states in expected.items():
         scenario = log_scenario(*size)
-        found, seconds = timed(lambda scenario=scenario: in_python(scenario))  # type: ignore[misc]
+        found, seconds = timed(partial(in_python, scenario))
         if found.states != states:
             raise SystemExit(f"{size}: {found.states} states, not {states}")
         name = f"plain {size}, {found.states:,} states, endings {len(found.totals):,}"
@@ -230,7 +231,7 @@ def beside_spin() -> None:
     """Print the time of plain Python and Spin's for the same models."""
     for size in ((4, 1, 4), (5, 3, 2), (5, 1, 5)):
         scenario = log_scenario(*size)
-        found, ours = timed(lambda scenario=scenario: in_python(scenario))  # type: ignore[misc]
+        found, ours = timed(partial(in_python, scenario))
         states, build, run = spin(scenario)
         if states != found.states:
             raise SystemExit(f"{size}: {found.states} states, and Spin stores {states}")

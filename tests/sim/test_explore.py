@@ -437,7 +437,7 @@ def test_poison_needs_a_limit_of_receives() -> None:
     "queue", ["standard", "mutex", "fifo_dispatch", "fifo_group", "fifo_global"]
 )
 def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(queue: str) -> None:
-    """After its last receive; handling one by one in order does the same."""
+    """After its last receive; handling them one after another in order does the same."""
     found = explore(Scenario(trap(), ["STUCK", "GO"], queue=queue, max_receives=2))
     best = [each for each in found.endings if each.fifo]
     assert [(each.dead, each.label) for each in best] == [((1,), "b")]

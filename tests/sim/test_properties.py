@@ -169,7 +169,7 @@ def check(result: PropertyResult, expected: Answer) -> None:
 def test_properties_are_judged_as_by_their_definitions_on_every_run(
     table: Table, events: list[str], what: dict[str, Any], questions: list[Any]
 ) -> None:
-    """Random charts, conditions and properties, against runs that are walked one by one."""
+    """Random charts, conditions and properties, against runs that are walked one after another."""
     services = {name for names, _ in table.values() for name in names}
     runs = walked(table, events, what)
     if runs is None:

@@ -165,7 +165,7 @@ def test_each_anomaly_is_named_by_the_step_that_brings_it(
 
 
 def test_good_schedules_have_no_anomalies() -> None:
-    """One by one, in arrival order."""
+    """One after another, in arrival order."""
     scenario = Scenario(order, ["PAY", "SHIP"], queue="fifo_group")
     played = replay(scenario, "r1 l1 c1 s1 d1 r2 l2 c2 s2 d2")
     assert played.anomalies == ()

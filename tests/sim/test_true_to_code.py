@@ -106,7 +106,7 @@ def compare(scenario: Scenario, *, merge: bool) -> None:
 def test_two_real_handlers_end_as_explored(
     events: list[Any], queue: str, protections: tuple[str, ...]
 ) -> None:
-    """Every interleaving of the real coroutines, one by one, gives the explored endings."""
+    """Every interleaving of the real coroutines, each run alone, gives the explored endings."""
     scenario = Scenario(ORDER, events, queue=queue, protections=protections)
     compare(scenario, merge=bool(protections) and queue != "fifo_group")
 
