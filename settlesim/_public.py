@@ -14,6 +14,7 @@ from settlesim.chart.diff import ChartDiff
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import Report, Verdict
 from settlesim.chart.settling_graph import SettlingGraph
+from settlesim.display import options
 from settlesim.errors import SettlesimError
 from settlesim.formats import ExportedChart, ImportedChart, export_chart, import_chart
 from settlesim.machine import NestedSettleMachine, SettleMachine
@@ -69,6 +70,7 @@ __all__ = [
     "gallery",
     "import_chart",
     "migration",
+    "options",
     "read_chart",
     "rehearse",
     "replay",

@@ -11,8 +11,10 @@ from settlesim.view.endings.state_graph import state_graph
 from settlesim.view.schedule.deciding_schedule import draw_deciding_schedule
 from settlesim.view.schedule.space_time import lanes, side_by_side
 from settlesim.view.svg.picture import Picture
+from settlesim.view.svg.png import MissingGlyphsWarning
 
 __all__ = [
+    "MissingGlyphsWarning",
     "Picture",
     "draw",
     "draw_comparison",
