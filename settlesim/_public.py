@@ -14,7 +14,6 @@ from settlesim.chart.diff import ChartDiff
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.report import Report, Verdict
 from settlesim.chart.settling_graph import SettlingGraph
-from settlesim.display import options
 from settlesim.errors import SettlesimError
 from settlesim.formats import ExportedChart, ImportedChart, export_chart, import_chart
 from settlesim.machine import NestedSettleMachine, SettleMachine
@@ -24,7 +23,7 @@ from settlesim.settling import Call, Microstep, Settlement, Settling
 from settlesim.sim import Scenario, compare, explore, replay
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
 from settlesim.versions import Rehearsal, migration, rehearse
-from settlesim.view import Picture
+from settlesim.view import Picture, options
 
 __all__ = [
     "Call",

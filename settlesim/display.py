@@ -16,9 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
-
-from settlesim.errors import RenderError, shorten
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from settlesim.chart import Chart, Snapshot
@@ -33,7 +31,6 @@ __all__ = [
     "DiagramOptions",
     "Direction",
     "EndingsOptions",
-    "OptionsInForce",
     "Paper",
     "PictureOptions",
     "ReplayOptions",
@@ -44,65 +41,13 @@ __all__ = [
     "count_instances",
     "draw",
     "mimebundle",
-    "options",
     "panel",
-    "session_theme",
     "settling_graph",
 ]
 
 Paper = Literal["light", "dark"]
 Theme = Literal["page", "light", "dark"]
 Direction = Literal["LR", "TB"]
-
-# --- options of the session ---------------------------------------------------------------
-
-_themes: list[Theme] = ["page"]
-"""The theme of the session, in a list, so that who undoes a change finds it."""
-
-
-class OptionsInForce:
-    """Options that `options` has set; as a context manager it undoes that at the end."""
-
-    def __init__(self, before: Theme) -> None:
-        self._before = before
-
-    def __enter__(self) -> None:
-        """Do nothing: the options hold already."""
-
-    def __exit__(self, *ended: object) -> None:
-        _themes[0] = self._before
-
-
-def options(*, theme: Theme) -> OptionsInForce:
-    """Set options for the session; in a ``with`` statement, for its block.
-
-    Parameters
-    ----------
-    theme
-        Of pictures that are drawn without one: ``"light"``, ``"dark"``, or ``"page"``, which is
-        the default: a picture has the colours of the page that shows it, and is light in a file.
-
-    Raises
-    ------
-    RenderError
-        There is no such theme.
-
-    Examples
-    --------
-    >>> import settlesim
-    >>> with settlesim.options(theme="dark"):
-    ...     settlesim.gallery.count.draw("count.png")  # doctest: +SKIP
-    """
-    if theme not in get_args(Theme):
-        raise RenderError(f"theme is {shorten(theme)}; 'page', 'light' or 'dark' is needed")
-    before, _themes[0] = _themes[0], theme
-    return OptionsInForce(before)
-
-
-def session_theme() -> Theme:
-    """Return the theme that `options` has set."""
-    return _themes[0]
-
 
 # --- options of pictures ------------------------------------------------------------------
 
@@ -113,7 +58,7 @@ class PictureOptions(TypedDict, total=False):
     format: str | None
     """Of the file, where its suffix does not say it: svg, png; of a diagram also pdf, dot, mmd."""
     theme: Theme | None
-    """``"page"``, ``"light"`` or ``"dark"``; None for that of `options`."""
+    """``"page"``, ``"light"`` or ``"dark"``; None for that of ``settlesim.options``."""
     title: str | None
     """A line above the picture."""
     scale: float | None

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from settlesim.display import Paper, Theme, session_theme
+from settlesim.display import Paper, Theme
 from settlesim.errors import RenderError, shorten
 from settlesim.machine.labels import Colours
+from settlesim.view.svg.session import session_theme
 
 __all__ = ["PALETTES", "Palette", "contrast", "follows_page", "palette_of"]
 

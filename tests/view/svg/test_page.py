@@ -10,12 +10,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import settlesim
-from settlesim.display import Paper, session_theme
+from settlesim.display import Paper
 from settlesim.errors import RenderError
 from settlesim.gallery import count, order
 from settlesim.sim import Scenario, replay
 from settlesim.view.svg.page import LEAST_SCALE, in_theme, on_page, page_html, with_variables
 from settlesim.view.svg.palette import PALETTES
+from settlesim.view.svg.session import session_theme
 
 
 class Shown(HTMLParser):
