@@ -138,7 +138,9 @@ def xstate_event(body: Any, secret: Collection[str] = ()) -> SentEvent:
     if isinstance(body, dict) and "type" in body:
         data = {key: value for key, value in body.items() if key != "type"}
         return _named(body["type"], data or None, secret)
-    detail = f'the body is {shorten(hide(body, secret))}; "NAME" or {{"type": "NAME", ...}} is needed'
+    detail = (
+        f'the body is {shorten(hide(body, secret))}; "NAME" or {{"type": "NAME", ...}} is needed'
+    )
     raise ProblemError("invalid", f"{detail}, one event for each request")
 
 

@@ -764,6 +764,7 @@ class EngineContract(ABC):
             await self.settled(engine, "a", "DELAY")
             found = await _follow(engine, "a", 2, self.patience)
             assert [each.revision for each in found] == [1, 2]
+            assert found[1].at - found[0].at > 0.19, "it fired before its time"
             stored = await engine.load("a")
             assert stored is not None
             assert stored.snapshot.configuration == ("idle",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,8 +98,8 @@ def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, str]]:
-    """Keep an instance with a secret, and dead letters; give the store and what a worker printed.
+def sold(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
+    """Keep an instance with a secret, and dead letters; return the store and what a worker printed.
 
     Once for all tests, each of which has a copy.
     """
@@ -118,7 +117,7 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, str]
             for event, data in (("PAY", FAILING), ("BAD", DATA)):
                 run("send", "till:till", key, event, "--data", data)
         done = run("work", "till:till", "--until-empty", "--max-failures", "1", "--log", "json")
-    yield (folder / "s.db").read_bytes(), done.output + done.stderr
+    return (folder / "s.db").read_bytes(), done.output + done.stderr
 
 
 @pytest.fixture
