@@ -101,7 +101,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A delay of a settled node: its transition is taken when it was active for so long."""
+    """A delay of a settled state: its transition is taken when it was active for so long."""
 
     id: str
     """The id of the chart's delay."""
@@ -114,9 +114,9 @@ class Timers:
     """What a settlement does to the timers of its instance; those not named here end."""
 
     started: tuple[Timer, ...] = ()
-    """Of nodes that were entered."""
+    """Of states that were entered."""
     kept: tuple[str, ...] = ()
-    """The ids of those whose nodes were not left."""
+    """The ids of those whose states were not left."""
     renamed: tuple[tuple[str, str], ...] = ()
     """The old and the new id of those whose delays have another one in the version of the chart
     that saves; they keep their due times. `kept` and `started` have the new ones."""

@@ -74,7 +74,7 @@ class KilledTrial:
 
     trial: Trial
     at_kill: tuple[str, int, int]
-    """Where the instance rested when the worker was dead: node, count and revision."""
+    """Where the instance rested when the worker was dead: state, count and revision."""
     in_flight: int
     """How many messages were in flight then."""
     waiting: int

@@ -78,12 +78,12 @@ class Chart:
         ``[trigger, source, dest]`` lists or dicts, with ``"*"`` and ``"="``; without a
         trigger a transition is eventless. ``assign`` names what changes the context.
     initial
-        The node in which a new instance starts.
+        The state in which a new instance starts.
     name : text, the first part of a service's idempotency key
     context : strict JSON object, what a new instance starts with
     version : whole number, 1 or more
     on_reject : ``"discard"`` or ``"persist"``
-    settling_tags : which tags say that a node is settled
+    settling_tags : which tags say that a state is settled
     semantics
         Whose rules say which transitions fire: ``"transitions"``, those of the library, or
         ``"scxml"``, those of SCXML 1.0.
@@ -146,7 +146,7 @@ class Chart:
     provenance: FrozenDict
     """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
-    """All nodes in document order, parents before children."""
+    """All states in document order, parents before children."""
     transitions: tuple[Transition, ...]
     """The transitions of the definition: external and eventless ones."""
     edges: tuple[Transition, ...]
@@ -341,7 +341,7 @@ class Chart:
         --------
         >>> lamp = Chart(["off", "on"], [["PUSH", "off", "on"]], "off", name="lamp")
         >>> lamp.replace(version=2, initial="on")
-        Chart('lamp', version=2, 2 nodes, 1 transitions)
+        Chart('lamp', version=2, 2 states, 1 transitions)
         """
         given = {
             "states": states,
@@ -462,17 +462,17 @@ class Chart:
         made._set("cache", {})
         return made
 
-    # --- nodes ----------------------------------------------------------------------------
+    # --- states ----------------------------------------------------------------------------
 
     def node(self, name: str) -> Node:
-        """Return the node with this full name; KeyError where there is none."""
+        """Return the state with this full name; KeyError where there is none."""
         return self._nodes[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._nodes
 
     def enter(self, name: str) -> tuple[str, ...]:
-        """Return the leaves that are active after the node `name` was entered."""
+        """Return the leaves that are active after the state `name` was entered."""
         node = self._nodes[name]
         if self.semantics == "scxml":
             return self.structure.entered(name)
@@ -481,14 +481,14 @@ class Chart:
         return self.enter(node.initial) if node.initial is not None else (name,)
 
     def active(self, configuration: Iterable[str]) -> tuple[str, ...]:
-        """Return every active node, parents before children, in document order."""
+        """Return every active state, parents before children, in document order."""
         found = {name for leaf in configuration for name in ancestors(leaf)}
         return tuple(node.name for node in self.states if node.name in found)
 
     def rest_of(self, leaf: str) -> Literal["resolved", "rejected", "final"] | None:
         """Say what makes a leaf settled; None where nothing does.
 
-        The nearest tagged node counts, the leaf itself first; a final leaf rests untagged.
+        The nearest tagged state counts, the leaf itself first; a final leaf rests untagged.
         """
         for name in ancestors(leaf):
             tags = self._nodes[name].tags
@@ -616,7 +616,7 @@ class Chart:
 
     def __repr__(self) -> str:
         return (
-            f"Chart({self.name!r}, version={self.version}, {len(self.states)} nodes, "
+            f"Chart({self.name!r}, version={self.version}, {len(self.states)} states, "
             f"{len(self.edges)} transitions)"
         )
 
@@ -674,7 +674,7 @@ def _rebuild(
 def _connect(
     parser: Parser, tags: SettlingTags, semantics: Semantics, problems: Problems
 ) -> tuple[dict[str, Node], tuple[Transition, ...], tuple[Transition, ...]]:
-    """Resolve every destination, check the whole; return nodes, transitions and edges."""
+    """Resolve every destination, check the whole; return states, transitions and edges."""
     nodes = {
         name: resolve_default(node, parser.nodes, problems) if node.default else node
         for name, node in parser.nodes.items()

@@ -13,7 +13,7 @@ class Outcome(enum.Enum):
     RESOLVED = "resolved"
     """In a settled configuration; saved."""
     REJECTED = "rejected"
-    """In a node tagged as rejected; not saved unless the chart says ``on_reject="persist"``. A
+    """In a state tagged as rejected; not saved unless the chart says ``on_reject="persist"``. A
     start of a new instance that worked before the event is saved all the same."""
     DONE = "done"
     """In final leaves only: the instance has come to its end; saved."""

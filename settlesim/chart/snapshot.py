@@ -104,10 +104,10 @@ def _flaw(record: object) -> str | None:
         return f"revision {record['revision']} is negative"
     leaves = record["configuration"]
     if not leaves:
-        return "'configuration' is no list of node names"
+        return "'configuration' is no list of state names"
     for leaf in leaves:
         if not isinstance(leaf, str):
-            return "'configuration' is no list of node names"
+            return "'configuration' is no list of state names"
     fingerprint = record.get("fingerprint")
     if fingerprint is not None and (type(fingerprint) is not str or not fingerprint):
         return f"'fingerprint' is {shorten(fingerprint, 40)}, no text"

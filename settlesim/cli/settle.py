@@ -1,4 +1,4 @@
-"""``settlesim settle``: bring one event of one instance to its settled node."""
+"""``settlesim settle``: bring one event of one instance to its settled state."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 @click.command(
     cls=Command,
-    short_help="Bring one event to its settled node, and save the instance there.",
-    help=f"""Bring EVENT of the instance KEY to a settled node of CHART, and save it there.
+    short_help="Bring one event to its settled state, and save the instance there.",
+    help=f"""Bring EVENT of the instance KEY to a settled state of CHART, and save it there.
 
     A key that the store does not have starts a new instance; what its start did is saved
     even if EVENT is ignored or rejected. Without --store nothing is kept. The delays of
@@ -47,7 +47,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
     \b
     Exit status: 0 for RESOLVED, DONE and IGNORED; 1 for REJECTED, and
-    where the event came to no settled node or the store failed; 2 for
+    where the event came to no settled state or the store failed; 2 for
     wrong arguments, charts and values.
 
     \b
@@ -120,7 +120,7 @@ def settle_command(
 
     \b
     Exit status: 0, also where the instance exists; 1 where it was
-    rejected, came to no settled node, or the store failed; 2 for wrong
+    rejected, came to no settled state, or the store failed; 2 for wrong
     arguments, charts and values.
 
     \b

@@ -157,7 +157,7 @@ def _call(call: Call, secret: tuple[str, ...]) -> tuple[str, str]:
     if call.status is CallStatus.DONE and call.result is not None:
         ended += f": {json_line(hide(call.result, secret))}"
     elif call.status is CallStatus.CANCELLED:
-        ended = "cancelled: its node was left"
+        ended = "cancelled: its state was left"
     elif call.error is not None:
         ended += f": {plain(_call_error(call.error, secret))}"
     return plain(call.service), ended

@@ -104,7 +104,7 @@ def chart_from_markup(
     ...     {"states": ["off", "on"], "transitions": [["push", "off", "on"]], "initial": "off",
     ...      "name": "lamp", "auto_transitions": False})
     >>> found.chart
-    Chart('lamp', version=1, 2 nodes, 1 transitions)
+    Chart('lamp', version=1, 2 states, 1 transitions)
     """
     problems = Problems(name or markup.get("name"))
     reader = _Reader(problems)

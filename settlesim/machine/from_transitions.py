@@ -106,7 +106,7 @@ def import_machine(
     >>> machine = Machine(states=["off", "on"], transitions=[["push", "off", "on"]], initial="off")
     >>> found = import_machine(machine, name="lamp")
     >>> found.chart
-    Chart('lamp', version=1, 2 nodes, 1 transitions)
+    Chart('lamp', version=1, 2 states, 1 transitions)
     >>> found.left_out
     ('the automatic transitions (to_<state>): declare the ones that are meant',)
     """

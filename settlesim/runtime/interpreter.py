@@ -1,4 +1,4 @@
-"""`Interpreter`: load an instance, bring one event to a settled node, save.
+"""`Interpreter`: load an instance, bring one event to a settled state, save.
 
 Theory of operation
 -------------------
@@ -89,14 +89,14 @@ class Loaded:
 
 
 class Interpreter:
-    """Runs the instances of one chart, each from settled node to settled node.
+    """Runs the instances of one chart, each from settled state to settled state.
 
     Parameters
     ----------
     chart
         With all its functions bound.
     store
-        Where the instances are kept. Where it keeps timers too, delays of settled nodes are
+        Where the instances are kept. Where it keeps timers too, delays of settled states are
         saved with the instance.
     clock
         Where services and delays take their time; real by default.
@@ -191,7 +191,7 @@ class Interpreter:
     async def settle(
         self, key: str, event: EventName, data: JSONValue = None, event_id: str | None = None
     ) -> Settlement:
-        """Bring one event to a settled node and save the instance there.
+        """Bring one event to a settled state and save the instance there.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class Interpreter:
         InvalidEventError
             The name is reserved, or the data is no strict JSON.
         SettleError
-            The event came to no settled node; the instance is as it was.
+            The event came to no settled state; the instance is as it was.
         VersionConflictError
             Another worker saved the instance meanwhile; nothing was written.
         StoreError
@@ -228,7 +228,7 @@ class Interpreter:
         id: str,  # noqa: A002
         event_id: str | None = None,
     ) -> Settlement:
-        """Settle that a delay of the node in which the instance rests has passed, and save.
+        """Settle that a delay of the state in which the instance rests has passed, and save.
 
         `Settlement.timers` names these delays. A worker and its queue see to them; this is
         for those who keep the time themselves.
@@ -241,7 +241,7 @@ class Interpreter:
 
         Returns
         -------
-        settlement : IGNORED where the delay's node is not active, or its guards say no
+        settlement : IGNORED where the delay's state is not active, or its guards say no
 
         Raises
         ------
@@ -527,7 +527,7 @@ class Interpreter:
         Raises
         ------
         ChartMismatchError
-            It was saved by another chart or version, or is in nodes where this one cannot rest.
+            It was saved by another chart or version, or is in states where this one cannot rest.
         """
         check_key(key)
         snapshot = self.load_current(key).snapshot

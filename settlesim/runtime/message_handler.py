@@ -194,7 +194,7 @@ class Handler:
         timers = loaded.timers or self.store.timers(key)
         delay = next((each.delay for each in timers if each.token == event.token), None)
         if delay is None:
-            return _Look(over="stale")  # its node was left, or it is a duplicate
+            return _Look(over="stale")  # its state was left, or it is a duplicate
         carried = loaded.carried
         if carried is not None:
             if delay in carried.dropped:

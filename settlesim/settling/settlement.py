@@ -49,7 +49,7 @@ class CallStatus(enum.Enum):
     ERROR = "error"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
-    """Its node was left before it came back."""
+    """Its state was left before it came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class PendingDelay:
     """Counts the starts of this delay within this event, from 1."""
     seconds: float
     retries: str | None = None
-    """The id of the invocation whose service is called again then; None for a delay of a node."""
+    """The id of the invocation whose service is called again then; None for a delay of a state."""
 
 
 class Answer(NamedTuple):
@@ -108,7 +108,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """That a delay of a node in which an instance rests has passed.
+    """That a delay of a state in which an instance rests has passed.
 
     Only the engine's own triggers begin with ``after.``, so this is not an external event.
     """
@@ -244,11 +244,11 @@ class Settlement:
     chart: Chart | None = field(default=None, repr=False, compare=False)
     """The chart, so that the settlement can draw itself."""
     timers: tuple[PendingDelay, ...] = ()
-    """The delays that it started in nodes where the instance rests now: whoever keeps the
+    """The delays that it started in states where the instance rests now: whoever keeps the
     instance begins a session with `Elapsed` when their seconds have passed. Empty where
     nothing was to be saved, as `kept`."""
     kept: tuple[str, ...] = ()
-    """The ids of the delays of nodes that were active before and were not left: those that
+    """The ids of the delays of states that were active before and were not left: those that
     run go on."""
     start: InstanceStart | None = None
     """How the instance was started; None for one that existed."""
@@ -317,7 +317,8 @@ class Settlement:
         kept = f"saves revision {self.after.revision}" if self.saved else "saves nothing"
         if self.only_start_saved:
             kept = f"saves the start as revision {self.after.revision}"
-        head = f"{self.outcome.name:8}  {event_words(self.event)} of {self.key!r}"
+        of_key = f" of {self.key!r}" if self.key else ""
+        head = f"{self.outcome.name:8}  {event_words(self.event)}{of_key}"
         why = f" ({self.reason})" if self.outcome is Outcome.REJECTED and self.reason else ""
         return f"{head}: {path}{why}; {kept}"
 

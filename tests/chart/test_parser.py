@@ -372,7 +372,7 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         ),
         (
             [{"name": "a", "final": True, "children": ["x"]}],
-            "state 'a': is final and has children; a final node is a leaf",
+            "state 'a': is final and has children; a final state is a leaf",
         ),
         ([{"name": "a", "initial": "x"}], "state 'a': has an initial child but no children"),
         (
@@ -381,8 +381,7 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         ),
         (
             [{"name": "a", "children": ["x", "y"], "initial": ["x"]}],
-            "state 'a': a list as initial makes a parallel node: it has to name all children in "
-            "order",
+            "state 'a': a list as initial makes a parallel state: it names all children, in order",
         ),
         (
             [{"name": "a", "parallel": ["x", "y"], "initial": "x"}],
@@ -611,9 +610,9 @@ def test_nodes_nest_as_deep_as_the_limit_and_no_deeper() -> None:
 
     assert len(Chart([nest(MAX_NESTING)], initial="a").states) == MAX_NESTING  # type: ignore[list-item]
     assert problems_of([nest(MAX_NESTING + 1)]) == [
-        f"chart: nodes nest deeper than {MAX_NESTING} levels"
+        f"chart: states nest deeper than {MAX_NESTING} levels"
     ]
-    assert problems_of([nest(100_000)]) == [f"chart: nodes nest deeper than {MAX_NESTING} levels"]
+    assert problems_of([nest(100_000)]) == [f"chart: states nest deeper than {MAX_NESTING} levels"]
 
 
 @pytest.mark.parametrize("source", [None, []])

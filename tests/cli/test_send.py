@@ -248,5 +248,5 @@ def test_an_event_of_a_retired_version_is_not_accepted(here: Path, run: Run) -> 
     for words in (("c", "COUNT"), ("--lines", "e.jsonl")):
         result = run("send", "count", *words, "--store", "s.db")
         assert result.exit_code == 1
-        assert "wants version 2 or a later one" in result.stderr
+        assert "needs version 2 or a later one" in result.stderr
     assert waiting() == []

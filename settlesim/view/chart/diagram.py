@@ -47,7 +47,7 @@ def draw(
         A file's path, of which the suffix is the format: svg, png, pdf, dot, mmd.
     format : the format of `target`, where its suffix does not say it
     configuration
-        What is active: the names of leaves; of a node with children, what is entered with it.
+        What is active: the names of leaves; of a state with children, what is entered with it.
     path
         The transitions just taken, in order: positions in ``chart.edges``.
     theme : ``"light"`` or ``"dark"`` paper
@@ -133,7 +133,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
         if name not in chart:
             close = nearest(name, [node.name for node in chart.states])
             hint = f"did you mean {close!r}?" if close else "see chart.states"
-            raise RenderError(f"configuration names {shorten(name)}, which is no node; {hint}")
+            raise RenderError(f"configuration names {shorten(name)}, which is no state; {hint}")
         found.update(chart.enter(name))
     leaves = tuple(node.name for node in chart.states if node.name in found)
     _refuse_impossible(chart, leaves)
@@ -141,7 +141,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
 
 
 def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
-    """Refuse nodes that cannot be active together: two of them outside of a parallel node."""
+    """Refuse nodes that cannot be active together: two of them outside of a parallel state."""
     active = chart.active(leaves)
     inside: dict[str | None, str] = {}
     for name in active:

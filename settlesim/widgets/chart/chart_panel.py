@@ -35,7 +35,7 @@ AT_ONCE: Final = "at once"
 class ChartPanel(Panel):
     """One instance of a chart, live: fire its events, be its services, look back.
 
-    Click an event's button or its arrow. The run to the next settled node is shown on the
+    Click an event's button or its arrow. The run to the next settled state is shown on the
     chart while it happens. A click on a settlement shows chart and context of then, and a new
     instance can be forked from there.
 

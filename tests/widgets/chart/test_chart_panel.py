@@ -37,7 +37,7 @@ def told(panel: ChartPanel) -> list[str]:
 
 
 def test_a_new_panel_shows_where_a_new_instance_is() -> None:
-    """The initial node is active, its events may be sent, nothing is in the store."""
+    """The initial state is active, its events may be sent, nothing is in the store."""
     panel = order.panel()
     assert now(panel)["active"] == ["new"]
     assert now(panel)["enabled"] == [["PAY", ["e0"]], ["CANCEL", ["e1"]]]
@@ -257,7 +257,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def test_a_run_is_shown_while_it_happens() -> None:
-    """The service is named while it runs; then the new settled node is active."""
+    """The service is named while it runs; then the new settled state is active."""
 
     async def main() -> None:
         panel = count.panel(speed=1000)
