@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -796,8 +796,10 @@ def _explore(
     limit = limit or LIMIT
     with show_progress(stream=unfiltered(sys.stderr)) as progress:
         found = explore(scenario, limit, progress or False, by_instance=by_instance)
-    way = found.counterexample
-    wrong = None if way is None else replay(scenario, way)
+    wrong = None
+    with suppress(KeyboardInterrupt):  # what was found is told without a schedule
+        way = found.counterexample
+        wrong = None if way is None else replay(scenario, way)
     proof = found.certificate if certificate else None
     if as_json:
         click.echo(json_page(exploration_record(found, wrong, proof)))

@@ -423,17 +423,26 @@ def explore(
 
 def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) -> Exploration:
     """Explore every instance alone."""
+    alone: list[Exploration] = []
+    try:
+        coupled = _explored_alone(found, limit, reporter, alone)
+    except KeyboardInterrupt:
+        coupled = INTERRUPTED
+    return replace(found, instances=tuple(alone), _coupled=coupled)
+
+
+def _explored_alone(
+    found: Exploration, limit: int, reporter: Reporter, alone: list[Exploration]
+) -> str:
+    """Append what is found of each instance to `alone`; return why it does not hold of all."""
     scenario, table = found.scenario, found._model.table
-    alone, coupled = [], ""
+    fifo, coupled = scenario.criterion is Criterion.FIFO, ""
     for part in instances_alone(scenario):
         model = model_of(part, table)
         exploration, graph = _explored(model, limit, reporter)
         alone.append(exploration)
         if exploration.verdict is Verdict.PROVED and not failures_reach(
-            model,
-            graph or search(model, limit),
-            exploration._serial,
-            fifo=scenario.criterion is Criterion.FIFO,
+            model, graph or search(model, limit), exploration._serial, fifo=fifo
         ):
             coupled = (
                 f"an ending of {part.instances[0]} needs more failing services one after another "
@@ -441,7 +450,7 @@ def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) ->
             )
         if exploration.reason == INTERRUPTED or exploration.verdict is Verdict.REFUTED:
             break
-    return replace(found, instances=tuple(alone), _coupled=coupled)
+    return coupled
 
 
 def check_progress(progress: object) -> None:
@@ -458,59 +467,90 @@ def check_progress(progress: object) -> None:
 
 def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration, Graph | None]:
     """Return the exploration, and the graph where the search has one."""
-    scenario = model.scenario
-    found = search_endings(model, limit, reporter)
-    states, reason, totals = found.states, found.reason, found.totals
-    walked: dict[EndingIdentity, Met] = {}
-    try:
-        if reason and reason != INTERRUPTED:
-            reporter.report(states, states, "states, looking for endings by random walks")
-            walked = {each: way for each, way in met(model).items() if each not in totals}
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
-    totals |= {each: (way.interleavings, way.probability) for each, way in walked.items()}
-    doubts = (*model.moves.gaps, *model.moves.doubts)
-    properties = _properties(model, found.graph, reason, doubts, reporter)
-    serializable = scenario.criterion is Criterion.SERIALIZABLE
-    serial = Serial(model, MOST if serializable or not reason else FEW)
-    try:
-        endings = _endings(model, serial, totals)
-    except KeyboardInterrupt:
-        serial.stop(INTERRUPTED)
-        reason = INTERRUPTED
-        endings = _endings(model, serial, totals)
-    exploration = Exploration(
-        scenario,
-        endings,
-        states,
-        found.transitions,
-        not reason,
-        reason,
-        model,
-        serial,
-        {each: way.schedule for each, way in walked.items()},
-        doubts,
-        properties,
-        _result=replace(found, totals={}, graph=None),
-    )
-    return exploration, found.graph
+    work = _Work(model, limit, reporter)
+    for part in (work.find_endings, work.walk, work.judge, work.compare):
+        try:
+            part()
+        except KeyboardInterrupt:
+            work.reason = INTERRUPTED
+    return work.exploration(), work.found.graph
 
 
-def _properties(
-    model: Model, graph: Graph | None, reason: str, doubts: Sequence[str], reporter: Reporter
-) -> tuple[PropertyResult, ...]:
-    """Judge the scenario's properties; after an interrupt nothing is known of them."""
-    if graph is None:  # swept, as only scenarios without properties are
-        return ()
-    if reason == INTERRUPTED:
-        return unjudged_properties(model, INTERRUPTED)
-    states = len(graph.states)
-    try:
-        return judged_properties(
-            model, graph, doubts, lambda text: reporter.report(states, states, text)
+class _Work:
+    """What is found out about a model, part after part.
+
+    An interrupt ends the part that it comes in; every other keeps what it has, and those that come
+    later do no more than `reason` lets them.
+    """
+
+    def __init__(self, model: Model, limit: int, reporter: Reporter) -> None:
+        self._model = model
+        self._limit = limit
+        self._reporter = reporter
+        self.found = NOTHING
+        self.reason = NOTHING.reason
+        self._walked: dict[EndingIdentity, Met] = {}
+        self._properties = unjudged_properties(model, INTERRUPTED)
+        self._serial = Serial(model, FEW)
+        self._endings: tuple[Ending, ...] | None = None
+
+    def find_endings(self) -> None:
+        """Search."""
+        self.found = search_endings(self._model, self._limit, self._reporter)
+        self.reason = self.found.reason
+
+    def walk(self) -> None:
+        """Look for endings that a search which stopped early has not met."""
+        if self.reason not in {"", INTERRUPTED}:
+            self._report("states, looking for endings by random walks")
+            self._walked = {
+                each: way for each, way in met(self._model).items() if each not in self.found.totals
+            }
+
+    def judge(self) -> None:
+        """Judge the scenario's properties; after an interrupt nothing is known of them."""
+        graph = self.found.graph
+        if graph is not None and self.reason != INTERRUPTED:
+            doubts = self._doubts
+            self._properties = judged_properties(self._model, graph, doubts, self._report)
+
+    def compare(self) -> None:
+        """Compare the endings with those of serial runs."""
+        serializable = self._model.scenario.criterion is Criterion.SERIALIZABLE
+        self._serial = Serial(self._model, MOST if serializable or not self.reason else FEW)
+        self._endings = _endings(self._model, self._serial, self._reached)
+
+    def exploration(self) -> Exploration:
+        """Return what was found out."""
+        if self._endings is None:
+            self._serial.stop(INTERRUPTED)
+            self._endings = _endings(self._model, self._serial, self._reached)
+        return Exploration(
+            self._model.scenario,
+            self._endings,
+            self.found.states,
+            self.found.transitions,
+            not self.reason,
+            self.reason,
+            self._model,
+            self._serial,
+            {each: way.schedule for each, way in self._walked.items()},
+            self._doubts,
+            self._properties,
+            _result=replace(self.found, totals={}, graph=None),
         )
-    except KeyboardInterrupt:
-        return unjudged_properties(model, INTERRUPTED)
+
+    @property
+    def _reached(self) -> dict[EndingIdentity, tuple[int, Fraction]]:
+        walked = {each: (way.interleavings, way.probability) for each, way in self._walked.items()}
+        return self.found.totals | walked
+
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        return (*self._model.moves.gaps, *self._model.moves.doubts)
+
+    def _report(self, text: str) -> None:
+        self._reporter.report(self.found.states, self.found.states, text)
 
 
 def unexplored(

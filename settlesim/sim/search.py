@@ -44,7 +44,7 @@ from typing import Final
 from settlesim.progress import Reporter
 from settlesim.sim.model import Model, State
 
-__all__ = ["INTERRUPTED", "Count", "Graph", "count", "search", "topological"]
+__all__ = ["INTERRUPTED", "Count", "Graph", "count", "new_graph", "search", "topological"]
 
 INTERRUPTED: Final = "it was interrupted"
 
@@ -81,6 +81,18 @@ class Graph:
         """Whether something can happen after a state that was looked at."""
         return self.offsets[index] < self.offsets[index + 1]
 
+    def interrupt(self) -> None:
+        """Say that the search was interrupted, and forget what it knows of a state in part."""
+        self.reason = INTERRUPTED
+        del self.edges[self.offsets[-1] :]
+        while self.ends and self.ends[-1] >= self.looked_at:
+            self.ends.pop()
+
+
+def new_graph(model: Model) -> Graph:
+    """Return the graph of a model at which nobody has looked yet."""
+    return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -99,23 +111,19 @@ def search(
     returned, and says so.
     """
     reporter = reporter or Reporter()
-    if graph is None:
-        graph = Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
-    graph.reason = ""
-    numbers = {state: number for number, state in enumerate(graph.states)}
-    expand = _expand if model.one_message else _expand_together
-    with _no_collector(), model.services_together():
-        try:
+    graph = new_graph(model) if graph is None else graph
+    try:
+        graph.reason = ""
+        numbers = {state: number for number, state in enumerate(graph.states)}
+        expand = _expand if model.one_message else _expand_together
+        with _no_collector(), model.services_together():
             while graph.looked_at < len(graph.states) <= limit:
                 expand(model, graph, numbers, min(limit, len(graph.states) + _REPORT))
                 reporter.report(len(graph.states), limit, "states found")
-        except KeyboardInterrupt:
-            graph.reason = INTERRUPTED
-            del graph.edges[graph.offsets[-1] :]
-            while graph.ends and graph.ends[-1] >= graph.looked_at:
-                graph.ends.pop()
-    if not graph.reason and graph.looked_at < len(graph.states):
-        graph.reason = f"there are more than {limit} states"
+        if graph.looked_at < len(graph.states):
+            graph.reason = f"there are more than {limit} states"
+    except KeyboardInterrupt:
+        graph.interrupt()
     return graph
 
 

@@ -24,7 +24,7 @@ from settlesim.sim.models import model_of
 from settlesim.sim.prediction import Prediction, predicted
 from settlesim.sim.ranks import NoRankError
 from settlesim.sim.scenario import Scenario
-from settlesim.sim.search import INTERRUPTED, Graph, count, search
+from settlesim.sim.search import INTERRUPTED, Graph, count, new_graph, search
 from settlesim.sim.search_result import SearchResult
 
 __all__ = ["FEW_STATES", "all_states", "predict", "search_endings", "why_not_swept"]
@@ -57,17 +57,28 @@ def search_endings(
 ) -> SearchResult:
     """Find all endings of a model, by the search that is best for it.
 
+    An interrupt at any moment gives what is known by then.
+
     Parameters
     ----------
     limit : about how many states may be found
     few : how many states are searched breadth first in any case; None for `FEW_STATES`
     """
-    few = FEW_STATES if few is None else few
-    graph = search(model, min(limit, few), _UpTo(limit, reporter))
+    graph = new_graph(model)
+    try:
+        return _searched(model, graph, limit, reporter, FEW_STATES if few is None else few)
+    except KeyboardInterrupt:
+        graph.interrupt()
+        return _result(graph, _at_least(model, graph), INTERRUPTED)
+
+
+def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: int) -> SearchResult:
+    """Find all endings; what is found breadth first is in `graph` from then on."""
+    search(model, min(limit, few), _UpTo(limit, reporter), graph)
     if not graph.reason:
-        return _of_graph(model, graph, reporter, f"at most {few:,} states")
+        return _counted(model, graph, reporter, f"at most {few:,} states")
     if graph.reason == INTERRUPTED or limit <= few:
-        return _of_graph(model, graph, reporter, f"the limit is {limit:,} states")
+        return _counted(model, graph, reporter, f"the limit is {limit:,} states")
     why = _why_not(model)
     reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
     reporter.report(len(graph.states), limit, "states found")
@@ -78,7 +89,7 @@ def search_endings(
             return sweep(model, limit, reporter)
         except NoRankError as error:
             why = str(error)
-    return _of_graph(model, search(model, limit, reporter, graph), reporter, why)
+    return _counted(model, search(model, limit, reporter, graph), reporter, why)
 
 
 def predict(scenario: Scenario) -> Prediction:
@@ -124,21 +135,22 @@ class _Foretelling(Reporter):
         self._reporter.report(done, max(done, most), words)
 
 
-def _of_graph(model: Model, graph: Graph, reporter: Reporter, why: str) -> SearchResult:
+def _counted(model: Model, graph: Graph, reporter: Reporter, why: str) -> SearchResult:
     """Count what a search breadth first has found."""
-    states, reason = len(graph.states), graph.reason
-    try:
-        if reason != INTERRUPTED:
-            reporter.report(states, states, "states, counting interleavings")
-        totals = _totals(model, graph)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
-        totals = _at_least(model, graph)
+    states = len(graph.states)
+    if graph.reason != INTERRUPTED:
+        reporter.report(states, states, "states, counting interleavings")
+    return _result(graph, _totals(model, graph), why)
+
+
+def _result(
+    graph: Graph, totals: dict[EndingIdentity, tuple[int, Fraction]], why: str
+) -> SearchResult:
     return SearchResult(
-        states,
+        len(graph.states),
         len(graph.edges),
         totals,
-        reason,
+        graph.reason,
         f"breadth first, in Python: {why}",
         graph=graph,
     )

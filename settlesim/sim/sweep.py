@@ -193,9 +193,10 @@ class _Sweep:
             with self._model.services_together():
                 for rank in self._ranks():
                     self._look_at(rank)
+            self._take_ends()
         except KeyboardInterrupt:
             self.reason = INTERRUPTED
-        self._take_ends()
+            self._take_ends()
 
     def states(self) -> Iterator[list[State]]:
         """Run, and give the states that are found, each once."""

@@ -19,6 +19,7 @@ from settlesim.gallery import order
 from settlesim.sim import Scenario, explore, replay
 from settlesim.sim.search_choice import FEW_STATES
 from tests.cli.conftest import Run
+from tests.sim.interrupts import interrupt_at
 
 
 def test_a_refuted_scenario_ends_with_status_1_and_its_shortest_schedule(run: Run) -> None:
@@ -62,6 +63,15 @@ def test_an_interrupt_is_no_verdict(here: Path, run: Run, monkeypatch: pytest.Mo
     result = run("simulate", "stopping:chart", "PAY")
     assert result.exit_code == 3
     assert result.stdout.startswith("UNDETERMINED")
+
+
+def test_an_interrupt_while_a_counterexample_is_looked_for_keeps_the_verdict(run: Run) -> None:
+    """What was explored is told without a schedule."""
+    with interrupt_at("shortest"):
+        result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("REFUTED")
+    assert "counterexample" not in result.stdout
 
 
 def test_the_options_are_those_of_a_scenario(run: Run) -> None:
