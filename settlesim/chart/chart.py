@@ -55,6 +55,7 @@ from settlesim.chart.validation import (
 from settlesim.chart.writer import chart_to_dict
 from settlesim.display import ChartPanelOptions, ChartPictureOptions
 from settlesim.errors import UnboundFunctionError, shorten
+from settlesim.progress import ProgressCallback, StopFlag
 
 if TYPE_CHECKING:
     from settlesim.chart.report import Report
@@ -565,7 +566,14 @@ class Chart:
         panel: ChartPanel = display.panel(self, **options)
         return panel
 
-    def check(self, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
+    def check(
+        self,
+        *,
+        limit: int | None = None,
+        known: Iterable[Chart] = (),
+        progress: ProgressCallback | bool = True,
+        stop: StopFlag | None = None,
+    ) -> Report:
         """Prove or refute that every event ends in a settled configuration.
 
         Where the chart has `migrations`, every settled configuration, event and delay of the
@@ -573,18 +581,29 @@ class Chart:
 
         Parameters
         ----------
-        limit : how many places to visit; beyond it the verdict is UNDETERMINED
-        known : frozen versions of the chart, from which a step has to lead here
+        limit : how many run states to explore; beyond it the verdict is UNDETERMINED
+        known : frozen versions of the chart, each of which needs a migration step to it
+        progress
+            True for a bar, which appears after half a second where a person looks; or a
+            function that is called with each `settlesim.progress.Progress`.
+        stop : a flag that ends the check, such as a `threading.Event` that another thread sets
+
+        Raises
+        ------
+        Cancelled
+            `stop` was set.
         """
-        report: Report = display.check(self, **_given(limit=limit), known=known)
+        report: Report = display.check(
+            self, **_given(limit=limit), known=known, progress=progress, stop=stop
+        )
         return report
 
     def settling_graph(self, *, limit: int | None = None) -> SettlingGraph:
-        """Return the graph of the settled configurations and the ways between them.
+        """Return the graph of the settled configurations and the runs between them.
 
         Parameters
         ----------
-        limit : how many places to visit; beyond it the graph is what was found
+        limit : how many run states to explore; beyond it the graph is what was found
         """
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph

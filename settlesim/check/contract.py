@@ -24,6 +24,7 @@ from settlesim.check.loops import Loop, find_loops, longest_run
 from settlesim.check.migrations import frozen_findings, migration_findings
 from settlesim.check.runs import ChartRuns, RunPhase, all_runs, names
 from settlesim.errors import shorten
+from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.settling.settling import MAX_MICROSTEPS
 
 __all__ = ["check_chart"]
@@ -39,7 +40,14 @@ _IN_LIMBO_AT_START: Final = (
 
 
 @display.check.register
-def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
+def check_chart(
+    chart: Chart,
+    *,
+    limit: int | None = None,
+    known: Iterable[Chart] = (),
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
+) -> Report:
     """Prove or refute that every event ends in a settled configuration.
 
     Where the chart has `migrations`, that is also shown of every settled configuration, event and
@@ -48,14 +56,30 @@ def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart
 
     Parameters
     ----------
-    limit : how many run states to visit; beyond it the verdict is UNDETERMINED
-    known : frozen versions of the chart, from which a step has to lead here
+    limit : how many run states to explore; beyond it the verdict is UNDETERMINED
+    known : frozen versions of the chart, each of which needs a migration step to it
+    progress
+        True for a bar, which appears after half a second where a person looks; or a function
+        that is called with each `settlesim.progress.Progress`.
+    stop : a flag that ends the check, such as a `threading.Event` that another thread sets
 
     Returns
     -------
     report : PROVED without errors and loops, REFUTED with errors
+
+    Raises
+    ------
+    Cancelled
+        `stop` was set.
     """
-    found = all_runs(chart, limit=limit)
+    with show_progress(progress) as callback:
+        return _checked(chart, limit, tuple(known), Reporter(callback, stop))
+
+
+def _checked(
+    chart: Chart, limit: int | None, known: tuple[Chart, ...], reporter: Reporter
+) -> Report:
+    found = all_runs(chart, limit=limit, reporter=reporter)
     loops = find_loops(found)
     longest = None if loops else longest_run(found)
     findings = [
@@ -71,7 +95,7 @@ def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart
         *_retries(chart),
         *(_differences(chart) if chart.semantics == "transitions" else ()),
         *migration_findings(chart, limit=limit),
-        *frozen_findings(chart, tuple(known)),
+        *frozen_findings(chart, known),
     ]
     if not found.complete:
         findings.append(Finding("SET901", f"chart {shorten(chart.name)}", found.cut))

@@ -33,6 +33,7 @@ from settlesim.check.guard_answers import (
 )
 from settlesim.machine.fired import Fired
 from settlesim.machine.program import Program
+from settlesim.progress import Reporter
 from settlesim.settling.macrostep import (
     FiredStep,
     Position,
@@ -389,12 +390,15 @@ class _Explorer:
         return list(first.values())
 
 
-def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
+def all_runs(
+    chart: Chart, *, limit: int | None = None, reporter: Reporter | None = None
+) -> ChartRuns:
     """Visit everything that can happen to an instance of `chart`, breadth first.
 
     Parameters
     ----------
     limit : how many run states to explore before giving up; None for `LIMIT` or `NESTED_LIMIT`
+    reporter : is told how many run states were explored
 
     Returns
     -------
@@ -412,6 +416,8 @@ def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
     room = limit * _HOPS_PER_PLACE
     while queue:
         place = queue.popleft()
+        if reporter is not None:
+            reporter.report(len(found.hops), None, "run states")
         found.hops[place] = []
         at_rest = place.phase is RunPhase.REST and not place.starting
         if at_rest and _is_end(chart, place.position.configuration):

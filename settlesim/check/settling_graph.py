@@ -21,7 +21,7 @@ def settling_graph_of(chart: Chart, *, limit: int | None = None) -> SettlingGrap
 
     Parameters
     ----------
-    limit : how many run states to visit; beyond it the graph is what was found
+    limit : how many run states to explore; beyond it the graph is what was found
     """
     found = all_runs(chart, limit=limit)
     rests = [place for place in found.hops if place.phase is RunPhase.REST]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import traitlets
 
 __all__ = ["observable"]
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 
 class observable(traitlets.TraitType[T, T]):  # noqa: N801  a decorator, as `property` is
     """Make a method a trait whose value is what the method returns at the moment.
 
-    It is read-only unless a `setter` follows, as with `property`. A `Panel` tells observers
+    It is read-only unless another method is its `setter`. A `Panel` tells observers
     after each change of its parts. Nothing is sent to the page.
     """
 
@@ -25,11 +26,11 @@ class observable(traitlets.TraitType[T, T]):  # noqa: N801  a decorator, as `pro
         self.write: Callable[[Any, T], None] | None = None
         self.__doc__ = read.__doc__
 
-    def setter(self, write: Callable[[Any, T], None]) -> Self:
+    def setter(self, write: Callable[[P, T], None]) -> Callable[[P, T], None]:
         """Make the trait writable by this method, so that it can be the target of a link."""
         self.write = write
         self.read_only = False
-        return self
+        return write
 
     def get(self, obj: traitlets.HasTraits, cls: type[Any] | None = None) -> T:
         """Return what the method returns now."""

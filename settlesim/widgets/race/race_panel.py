@@ -125,7 +125,7 @@ class RacePanel(Panel):
         return self.way.at
 
     @at.setter
-    def at(self, position: int) -> None:
+    def _go(self, position: int) -> None:
         self.go(position)
 
     @observable

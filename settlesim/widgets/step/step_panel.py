@@ -100,7 +100,7 @@ class StepPanel(Panel):
         return self._at
 
     @at.setter
-    def at(self, number: int) -> None:
+    def _go(self, number: int) -> None:
         self.on_go(number)
 
     @observable

@@ -91,7 +91,7 @@ class StorePanel(Panel):
         return self._key
 
     @key.setter
-    def key(self, key: str | None) -> None:
+    def _choose(self, key: str | None) -> None:
         with self.together():
             self._key = key
             self._show_chosen()
