@@ -146,7 +146,7 @@ class Transaction:
     sends: tuple[Send, ...] = ()
     """The messages that go out."""
     timers: Timers | None = None
-    """What becomes of the instance's timers; None leaves them alone."""
+    """What happens to the instance's timers; None leaves them alone."""
     record: FrozenDict | None = None
     """What the instance's list of settlements keeps of this one."""
     definition: ChartDefinition | None = None
@@ -191,7 +191,7 @@ class Rewrite:
     final: bool = False
     """Whether the chart has come to its end in `after`."""
     timers: Timers | None = None
-    """What becomes of the instance's timers; None leaves them alone."""
+    """What happens to the instance's timers; None leaves them alone."""
 
 
 @dataclass(frozen=True, slots=True)

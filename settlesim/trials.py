@@ -91,7 +91,7 @@ class KilledTrial:
         node, counted, revision = self.at_kill
         again = ", ".join(self.repeated) or "nothing"
         return (
-            f"killed while a service ran: at rest in {node}, count {counted}, revision {revision}\n"
+            f"killed while a service ran: settled in {node}, count {counted}, revision {revision}\n"
             f"in flight {self.in_flight}, waiting {self.waiting}\n"
             f"the next worker: {self.trial}\n"
             f"run again under the same key: {again}"

@@ -66,7 +66,7 @@ __all__ = ["Chart", "OnReject", "Semantics"]
 
 
 class Chart:
-    """A statechart with the places where it may rest.
+    """A statechart with its settled states.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ class Outcome(enum.Enum):
     """In a settled configuration; saved."""
     REJECTED = "rejected"
     """In a state tagged as rejected; not saved unless the chart says ``on_reject="persist"``. A
-    start of a new instance that worked before the event is saved all the same."""
+    start of a new instance that worked before the event is saved nevertheless."""
     DONE = "done"
     """In final leaves only: the instance has come to its end; saved."""
     IGNORED = "ignored"

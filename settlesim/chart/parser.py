@@ -175,7 +175,7 @@ class Parser:
         name = local if parent is None else f"{parent}.{local}"
         check_keys(spec, STATE_KEYS, f"state {shorten(name)}", self.problems)
         if name in self.nodes:
-            self.problems.add(where, f"the state {shorten(name)} stands twice")
+            self.problems.add(where, f"the state {shorten(name)} appears twice")
             return None
         if len(self.nodes) >= MAX_NODES:
             raise _TooLargeError(f"more than {MAX_NODES} states")
@@ -384,7 +384,7 @@ class Parser:
             if seconds is None:
                 continue
             if seconds in delays:
-                self.problems.add(where, f"after {seconds:g} seconds stands twice")
+                self.problems.add(where, f"after {seconds:g} seconds appears twice")
             targets = self._targets(target, name, f"after.{id_}", f"{where} after {seconds:g}")
             if not targets:
                 self.problems.add(f"{where} after {seconds:g}", "leads nowhere; name a state")

@@ -16,7 +16,7 @@ _NO_HISTORY: Final = freeze_object({}, where="history_states")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One settled instance: where it rests, what it knows, how often it was saved."""
+    """One settled instance: its active states, its context, its revision."""
 
     chart: str
     """The chart's name."""

@@ -100,7 +100,7 @@ def _finished(graph: _Graph) -> Iterator[RunState]:
 
 
 def find_loops(found: ChartRuns) -> list[Loop]:
-    """Return loops, the endless ones first; none only where every run comes to rest."""
+    """Return loops, the endless ones first; none only where every run stops."""
     graph = _inner(found)
     order = {place: index for index, place in enumerate(found.hops)}
     work = WorkCount(_MAX_WORK)

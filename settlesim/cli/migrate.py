@@ -28,7 +28,7 @@ __all__ = ["migrate_command"]
 
     Without --apply and --retire nothing is written: the functions of the steps run on every
     instance, and it is told how many go where, which fail and why, which would be stranded in a
-    state where CHART cannot rest, and which waiting messages and timers would be lost.
+    state that is not settled in CHART, and which waiting messages and timers would be lost.
 
     --apply puts every instance into the words of CHART. It is safe beside workers of all
     versions, and may be killed and begun again. Without it, each instance is migrated when

@@ -108,8 +108,8 @@ def settle_command(
 
 @click.command(
     cls=Command,
-    short_help="Start an instance without an event, and save it where it comes to rest.",
-    help=f"""Start the instance KEY of CHART without an event, and save it where it comes to rest.
+    short_help="Start an instance without an event, and save it where it settles.",
+    help=f"""Start the instance KEY of CHART without an event, and save it where it settles.
 
     Its initial state is entered, and its services and eventless transitions run. An instance
     that the store has is left alone.

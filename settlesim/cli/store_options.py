@@ -105,7 +105,7 @@ def edited_option(function: Function) -> Function:
         type=click.Choice(["refuse", "warn"]),
         default="refuse",
         show_default=True,
-        help="What becomes of an instance that this version of the chart saved before it was "
+        help="What happens to an instance that this version of the chart saved before it was "
         "edited: refuse it, or, while you develop, go on from it.",
     )(function)
 

@@ -126,7 +126,7 @@ def _why_ignored(settlement: Settlement, events: Sequence[str]) -> str:
     if name in events:
         return "There are transitions for it, and their guards said no."
     if not events:
-        return "No event leads on from there."
+        return "No event has a transition from there."
     close = nearest(name, events)
     hint = f"; did you mean {close!r}?" if close else "."
     return f"It takes {', '.join(map(plain, events))}{hint}"

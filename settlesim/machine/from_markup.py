@@ -162,7 +162,7 @@ class _Reader:
             if record is None:
                 continue
             if any(record["name"] == each["name"] for each in found):
-                self.problems.add(where, f"the state {shorten(record['name'])} stands twice")
+                self.problems.add(where, f"the state {shorten(record['name'])} appears twice")
             else:
                 found.append(record)
         return found

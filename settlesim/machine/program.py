@@ -339,7 +339,7 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     Raises
     ------
     ChartMismatchError
-        It is of another chart, version or definition, or in states in which this chart cannot rest.
+        It is of another chart, version or definition, or in states that are not settled here.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
@@ -391,7 +391,7 @@ def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
 
 
 def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
-    """Say how an event ends that comes to rest in this configuration."""
+    """Say how an event ends that stops in this configuration."""
     kinds = program.rest_kinds(configuration)
     if "rejected" in kinds:
         return Outcome.REJECTED

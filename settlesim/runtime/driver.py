@@ -60,7 +60,7 @@ class Driver(Protocol):
     def stop(self, activity: Activity) -> None:
         """Give up a service or a delay whose state was left.
 
-        An engine that cannot give it up may let it run: an answer that comes all the same is
+        An engine that cannot give it up may let it run: an answer that comes nevertheless is
         ignored.
         """
         ...
@@ -123,7 +123,7 @@ async def settle(
     InvalidEventError
         The event's name is reserved, or its data is no strict JSON.
     ChartMismatchError
-        The snapshot is of another chart or version, or of states where this chart cannot rest.
+        The snapshot is of another chart or version, or of states that are not settled here.
     DeadlineExceededError
         The event took longer than the driver's deadline.
     SettleError

@@ -109,7 +109,7 @@ class Interpreter:
         run again later. False where services answer with secrets. The context still has what the
         chart's assigns put there, and an error that ends an event is told with its message.
     on_edited
-        What becomes of an instance that this version of the chart saved when it had another
+        What happens to an instance that this version of the chart saved when it had another
         definition: ``"refuse"`` it, or ``"warn"`` and go on from it, for development, where a
         notebook defines its chart again and again.
 
@@ -251,7 +251,7 @@ class Interpreter:
         return await self._settle(key, Elapsed(id), event_id)
 
     async def start(self, key: str, event_id: str | None = None) -> Settlement:
-        """Start an instance without an event, and save it where it comes to rest.
+        """Start an instance without an event, and save it where it settles.
 
         Its initial state is entered, and what goes on from there by itself runs. An instance that
         exists is left alone.
@@ -527,7 +527,7 @@ class Interpreter:
         Raises
         ------
         ChartMismatchError
-            It was saved by another chart or version, or is in states where this one cannot rest.
+            It was saved by another chart or version, or is in states that are not settled here.
         """
         check_key(key)
         snapshot = self.load_current(key).snapshot

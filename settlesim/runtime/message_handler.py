@@ -1,6 +1,6 @@
 """What a worker does with one message: load, settle, and commit everything in one write.
 
-Who is to blame for an error decides what becomes of the message: see `settlesim.runtime.blame`.
+Who is to blame for an error decides what happens to the message: see `settlesim.runtime.blame`.
 """
 
 from __future__ import annotations

@@ -179,13 +179,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStart:
-    """How a new instance came to rest in its first state, before its event was applied."""
+    """How a new instance stopped in its first state, before its event was applied."""
 
     outcome: Outcome
-    """RESOLVED, DONE or REJECTED, as of an event that comes to rest there; IGNORED where it rests
+    """RESOLVED, DONE or REJECTED, as of an event that stops there; IGNORED where it rests
     in an initial state without a settling tag, which is never saved."""
     snapshot: Snapshot
-    """Where it rests. Its revision is 1 where that is to be saved even if the event is ignored or
+    """The snapshot after the start. Its revision is 1 where that is to be saved even if the event is ignored or
     rejected, else 0."""
     microsteps: tuple[Microstep, ...] = ()
     """The first ones of the settlement."""
@@ -196,12 +196,12 @@ class InstanceStart:
 
     @property
     def configuration(self) -> tuple[str, ...]:
-        """The active leaves where it rests."""
+        """The active leaves after the start."""
         return self.snapshot.configuration
 
     @property
     def context(self) -> FrozenDict:
-        """The context where it rests."""
+        """The context after the start."""
         return self.snapshot.context
 
     @property
@@ -236,7 +236,7 @@ class Settlement:
     before: Snapshot
     after: Snapshot
     """Where it ended; its revision is that of `before` where nothing was to be saved. Where only
-    the start is saved, this is where the start came to rest."""
+    the start is saved, this is where the start stopped."""
     microsteps: tuple[Microstep, ...] = ()
     """Of the whole run: those of the start, then those of the event."""
     calls: tuple[Call, ...] = ()

@@ -19,7 +19,7 @@ snapshot that it began with is still the truth.
 A new instance is started before its first event is applied: its initial state is entered, and
 eventless transitions, services and delays run until it rests. Start and event are one session
 and one revision. A start that did something (see `InstanceStart.worked`) is worth saving, so it
-is kept even if the event is ignored or rejected; it has to come to rest in a settled state. A
+is kept even if the event is ignored or rejected; it has to stop in a settled state. A
 start that ends as rejected is not saved and takes no event, unless the chart persists
 rejections. A start that did nothing is no part of this: the event is applied wherever it is.
 
@@ -103,7 +103,7 @@ class Settling:
     InvalidEventError
         The event's name is reserved, or its data is no strict JSON.
     ChartMismatchError
-        The snapshot is of another chart, version, or of states where this chart cannot rest.
+        The snapshot is of another chart, version, or of states that are not settled here.
     SettleError
         As the methods below: the event may fail before anything is pending.
 
@@ -142,7 +142,7 @@ class Settling:
         self.settlement: Settlement | None = None
         """The result; None while the session is on its way."""
         self.start: InstanceStart | None = None
-        """How a new instance came to rest; None before that, and for one that existed."""
+        """How a new instance stopped; None before that, and for one that existed."""
         self._start_timers: tuple[PendingDelay, ...] = ()
         self._only_start = event is None
         self._error: BaseException | None = None
@@ -272,7 +272,7 @@ class Settling:
         FunctionFailedError
             The value is no strict JSON, or a guard or an assign on the way failed.
         StalledError, MicrostepLimitError
-            The run came to rest without a tag, or does not come to rest.
+            The run stopped without a tag, or does not stop.
         """
         pending = self._take(id)
 
@@ -496,7 +496,7 @@ class Settling:
         )
 
     def _end_start(self, outcome: Outcome) -> None:
-        """Note where a new instance has come to rest, and apply the event there."""
+        """Note where a new instance has stopped, and apply the event there."""
         self._running.rest()
         self._position = self._position._replace(delays=())
         worked = self._worked()

@@ -8,7 +8,7 @@ guards and assigns are functions of context and event. So the state before it is
 newer chart, the event is applied there, and whatever service that chart asks for gets the answer
 that it gave then. No service runs, and nothing is written.
 
-What is compared: the outcome, the state and the context in which the instance comes to rest, and
+What is compared: the outcome, the state and the context in which the instance stops, and
 the services that were asked. What cannot be run again is counted with the reason.
 """
 

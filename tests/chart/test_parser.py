@@ -126,7 +126,7 @@ def test_parallel_and_a_list_as_initial_make_a_parallel_node(spec: dict[str, Any
 
 
 def test_a_state_keeps_tags_label_and_callbacks() -> None:
-    """A tag that stands twice counts once; one callback is a list of one."""
+    """A tag that appears twice counts once; one callback is a list of one."""
     spec = {
         "name": "a",
         "tags": ["settled", _Light.RED, "settled"],
@@ -359,10 +359,10 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         (["a.b"], "states[0]: the name 'a.b' is not free: dots join parent and child"),
         (["*"], "states[0]: the name '*' is not free: it means other states"),
         (["="], "states[0]: the name '=' is not free: it means other states"),
-        (["a", {"name": "a"}], "states[1]: the state 'a' stands twice"),
+        (["a", {"name": "a"}], "states[1]: the state 'a' appears twice"),
         (
             [{"name": "p", "children": ["a", "a"]}],
-            "state 'p' children[1]: the state 'p.a' stands twice",
+            "state 'p' children[1]: the state 'p.a' appears twice",
         ),
         ([{"name": "a", "finall": True}], "state 'a': unknown key 'finall'; did you mean 'final'?"),
         ([{"name": "a", "final": "yes"}], "state 'a': final is 'yes'; true or false is needed"),
@@ -422,7 +422,7 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         ),
         (
             [{"name": "a", "after": {"1": "a", "1.0": "a"}}],
-            "state 'a': after 1 seconds stands twice",
+            "state 'a': after 1 seconds appears twice",
         ),
         ([{"name": "a", "after": {"1": []}}], "state 'a' after 1: leads nowhere; name a state"),
         (

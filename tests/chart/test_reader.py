@@ -76,7 +76,7 @@ def test_text_that_can_be_no_path_is_refused(source: str) -> None:
         ("[1]", "holds no JSON object; a chart is one"),
         ("{", "not strict JSON"),
         ('{"states": "\ud800"}', "not strict JSON"),
-        ('{"states": ["a"], "states": ["b"]}', "the key 'states' stands twice"),
+        ('{"states": ["a"], "states": ["b"]}', "the key 'states' appears twice"),
         ('{"version": ' + "9" * 5_000 + "}", "4300 digits"),
         ('{"context": {"a": NaN}}', "NaN is not JSON"),
         ('{"a":' * 100_000, "nested too deeply"),

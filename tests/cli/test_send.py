@@ -144,7 +144,7 @@ def test_events_come_from_standard_input(here: Path, run: Run) -> None:
         ('{"key": "a", "event": "done.x"}', "is a reserved name"),
         ('{"key": "a", "event": 7}', "a name is text"),
         ('{"key": "a", "event": "COUNT", "id": 7}', "its id is 7"),
-        ('{"key": "a", "key": "b", "event": "COUNT"}', "stands twice"),
+        ('{"key": "a", "key": "b", "event": "COUNT"}', "appears twice"),
         ('{"key": "a", "event": "COUNT", "data": NaN}', "NaN is not JSON"),
         ('"' + "x" * 2_000_000, "it has more than 1048576 bytes"),
     ],

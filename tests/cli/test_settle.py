@@ -77,7 +77,7 @@ def test_a_final_node_is_told_as_the_end(run: Run) -> None:
     [
         ("order", [], "PAYY", "It takes PAY, CANCEL; did you mean 'PAY'?"),
         ("order", [], "xyz", "It takes PAY, CANCEL."),
-        ("order", ["CANCEL"], "PAY", "No event leads on from there."),
+        ("order", ["CANCEL"], "PAY", "No event has a transition from there."),
         (
             "signup",
             ["SIGN_UP"],

@@ -246,9 +246,10 @@ def test_a_layout_reports_each_second_of_waiting() -> None:
 
 def test_an_import_reports_its_stages(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal; nothing is left of it."""
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     import_chart({"id": "lamp", "initial": "off", "states": {"off": {}}})
-    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    shown = terminal.getvalue()
     for stage in ("assembling the chart", "building the chart", "tagging the settled states"):
         assert stage in shown
     assert what_is_left(shown) == ""

@@ -1,4 +1,4 @@
-"""``chart.draw()``: the picture of a chart, of where it is, and of the way it took there."""
+"""``chart.draw()``: the picture of a chart, of where it is, and of the path that it took."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def draw_settlement(
     target: str | os.PathLike[str] | None = None,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
-    """Return the picture of a settlement's chart: the way it took, and where the instance is.
+    """Return the picture of a settlement's chart: its path, and where the instance is.
 
     After a rejected event that is not saved the instance is where it was before.
 

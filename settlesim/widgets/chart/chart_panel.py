@@ -404,7 +404,7 @@ class ChartPanel(Panel):
             waits = ", ".join(each.service for each in flight.settling.pending) or "time"
             event = flight.settling.event.name
             where = in_words(flight.settling.configuration)
-            return f"<{name} on its way with {event} in {where}, waits for {waits}>"
+            return f"<{name} handles {event} in {where}, waits for {waits}>"
         snapshot = self._stage.snapshot
         takes = ", ".join(accepted(self.chart, snapshot.configuration)) or "no event"
         where = f"{in_words(snapshot.configuration)} at revision {snapshot.revision}"

@@ -208,7 +208,7 @@ def events_of(chart: Chart) -> tuple[str, ...]:
 
 
 def starts_of(chart: Chart) -> tuple[str, ...]:
-    """Return the states where an instance may rest before the first event."""
+    """Return the states where an instance may be before the first event."""
     leaves = (node for node in chart.states if not node.children)
     rests = (node for node in leaves if chart.rest_of(node.name) == "resolved")
     return tuple(node.name for node in rests if node.kind is not NodeKind.FINAL)

@@ -276,7 +276,7 @@ def _first_words(error: str, secret: bool) -> str:
 def _chosen(
     key: str, snapshot: Snapshot, chart: Chart | None, past: tuple[PastSettlement, ...]
 ) -> dict[str, Any]:
-    """Return one instance: where it is, the way it took, its context, what happened."""
+    """Return one instance: where it is, its path, its context, what happened."""
     secret = () if chart is None else chart.secret
     shown = hide_in_snapshot(snapshot, secret)
     before = past[-2].snapshot if len(past) > 1 else None

@@ -133,7 +133,7 @@ def test_in_manual_mode_a_service_waits_for_the_person() -> None:
         }
     ]
     assert repr(panel) == (
-        "<ChartPanel order: 'order-1' on its way with PAY in charging, waits for charge_card>"
+        "<ChartPanel order: 'order-1' handles PAY in charging, waits for charge_card>"
     )
     press(panel, "done", id="charging.0", value='{"charge": "mine"}')
     assert now(panel)["active"] == ["paid"]
