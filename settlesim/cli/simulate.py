@@ -24,6 +24,7 @@ from settlesim.cli.simulate_questions import (
     property_record,
     property_text,
     question_options,
+    scenario_record,
     taken_questions,
     with_properties,
     worst_verdict,
@@ -186,7 +187,7 @@ def exploration_record(
 ) -> dict[str, Any]:
     """Return an exploration as plain JSON; probabilities as text such as ``"3/5"``."""
     record = {
-        "scenario": found.scenario.to_dict(),
+        "scenario": scenario_record(found.scenario),
         "verdict": found.verdict.value,
         "holds": None if found.holds is None else found.holds.value,
         "complete": found.complete,
@@ -223,7 +224,7 @@ def sample_text(found: Sample, *, width: int | None = None) -> str:
 def sample_record(found: Sample) -> dict[str, Any]:
     """Return a sample as plain JSON."""
     return {
-        "scenario": found.scenario.to_dict(),
+        "scenario": scenario_record(found.scenario),
         "verdict": found.verdict.value,
         "runs": found.runs,
         "wrong": found.wrong,
@@ -307,7 +308,7 @@ def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
         "ending": None if ending is None else _ending(ending, secret),
     }
     if frames:
-        record["scenario"] = played.scenario.to_dict()
+        record["scenario"] = scenario_record(played.scenario)
         record["steps"] = [
             {
                 "step": None if frame.step is None else frame.step.name,
