@@ -182,11 +182,11 @@ class InstanceStart:
     """How a new instance stopped in its first state, before its event was applied."""
 
     outcome: Outcome
-    """RESOLVED, DONE or REJECTED, as of an event that stops there; IGNORED where it rests
-    in an initial state without a settling tag, which is never saved."""
+    """RESOLVED, DONE or REJECTED, as of an event that ends there; IGNORED in an initial state
+    without a settling tag, which is never saved."""
     snapshot: Snapshot
-    """The snapshot after the start. Its revision is 1 where that is to be saved even if the event is ignored or
-    rejected, else 0."""
+    """The snapshot after the start. Its revision is 1 if it is to be saved even where the event is
+    ignored or rejected, else 0."""
     microsteps: tuple[Microstep, ...] = ()
     """The first ones of the settlement."""
     calls: tuple[Call, ...] = ()
