@@ -138,7 +138,7 @@ class Transaction:
     """The revision that the store must hold now; 0 for an instance that it does not have."""
     _: KW_ONLY
     final: bool = False
-    """Whether the chart has come to its end in `snapshot`."""
+    """Whether the chart has finished in `snapshot`."""
     consumed: str | None = None
     """The receipt of the message that was handled, which is deleted."""
     mark: str | None = None
@@ -180,7 +180,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """An instance in the words of another version of its chart; nothing happens to it."""
+    """An instance in another version of its chart; nothing happens to it."""
 
     key: str
     """The instance."""
@@ -189,7 +189,7 @@ class Rewrite:
     after: Snapshot
     """The state in its place, at the same revision."""
     final: bool = False
-    """Whether the chart has come to its end in `after`."""
+    """Whether the chart has finished in `after`."""
     timers: Timers | None = None
     """What happens to the instance's timers; None leaves them alone."""
 

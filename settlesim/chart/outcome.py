@@ -16,6 +16,6 @@ class Outcome(enum.Enum):
     """In a state tagged as rejected; not saved unless the chart says ``on_reject="persist"``. A
     start of a new instance that worked before the event is saved nevertheless."""
     DONE = "done"
-    """In final leaves only: the instance has come to its end; saved."""
+    """In final leaves only: the instance has finished; saved."""
     IGNORED = "ignored"
     """No transition was enabled for the event; nothing is saved but a start that worked."""

@@ -30,12 +30,12 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 @click.command(
     cls=Command,
-    short_help="Bring one event to its settled state, and save the instance there.",
-    help=f"""Bring EVENT of the instance KEY to a settled state of CHART, and save it there.
+    short_help="Run one event to a settled state, and save the instance there.",
+    help=f"""Run EVENT on the instance KEY of CHART to a settled state, and save the instance there.
 
-    A key that the store does not have starts a new instance; what its start did is saved
-    even if EVENT is ignored or rejected. Without --store nothing is kept. The delays of
-    settled states run in a SQLite file only.
+    A key that the store does not have starts a new instance; what its start did is saved even
+    if EVENT is ignored or rejected. Without --store nothing is saved. Only a SQLite file keeps
+    the delays of settled states.
 
     {CHART_HELP}
 
@@ -64,7 +64,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     "--id",
     "event_id",
     metavar="TEXT",
-    help="The same for every duplicate of this event: the idempotency keys are made of it.",
+    help="The id of the event, the same for each duplicate; idempotency keys are made of it.",
 )
 @click.option(
     "--store",
@@ -134,7 +134,7 @@ def settle_command(
     "--id",
     "event_id",
     metavar="TEXT",
-    help="The same for every duplicate of this start: the idempotency keys are made of it.",
+    help="The id of the start, the same for each duplicate; idempotency keys are made of it.",
 )
 @click.option(
     "--store",

@@ -385,7 +385,7 @@ def frozen_history(history: History) -> FrozenDict:
 
 
 def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
-    """Whether an instance has come to its end here: all final, and no event leads on."""
+    """Whether an instance has finished here: all final, and no event leads on."""
     nodes = map(program.chart.node, configuration)
     return all(node.kind is NodeKind.FINAL for node in nodes) and not program.accepts(configuration)
 

@@ -81,7 +81,7 @@ class Loaded:
     stored: Snapshot | None
     """None for an instance that was never saved."""
     snapshot: Snapshot | None
-    """In the words of the chart's version."""
+    """In the chart's version."""
     timers: Sequence[DurableTimer] = ()
     """As the store has them; none where no version of the chart has delays."""
     carried: Carried | None = None
@@ -344,7 +344,7 @@ class Interpreter:
         )
 
     def load_current(self, key: str) -> Loaded:
-        """Return the instance in the words of the chart's version, and its timers.
+        """Return the instance in the chart's version, and its timers.
 
         The state is read first: a timer that is there afterwards was started by the settlement
         that was loaded, or by a later one, and then the commit is refused.

@@ -55,7 +55,7 @@ class _Look:
 
     loaded: Loaded = _NOTHING
     began: Event | Elapsed | None = None
-    """What the session begins with, in the words of the chart's version; None to start."""
+    """What the session begins with, in the chart's version; None to start."""
     over: str = ""
     """Why the event only has to be consumed: it is ``repeated``, a delay that is ``stale``, or
     ``dropped`` by a step to this version of the chart."""
