@@ -14,7 +14,7 @@ from settlesim.errors import RenderError, shorten
 from settlesim.settling import Settlement
 from settlesim.view.chart.chart_sketch import chart_sketch
 from settlesim.view.chart.drawing import CELL, Drawing, Options
-from settlesim.view.chart.simpler import folded, home
+from settlesim.view.chart.reduced_sketch import folded, home
 from settlesim.view.graphviz.render import TIMEOUT
 from settlesim.view.svg.picture import Picture
 

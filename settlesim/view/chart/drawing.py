@@ -17,7 +17,7 @@ from settlesim.view.chart.description import alternative, arc_title
 from settlesim.view.chart.frame import ChartFrame, frame_chart
 from settlesim.view.chart.highlights import Highlight
 from settlesim.view.chart.mermaid import mermaid_of
-from settlesim.view.chart.simpler import bundled
+from settlesim.view.chart.reduced_sketch import bundled
 from settlesim.view.fonts import uncovered
 from settlesim.view.graphviz.layout import Layout, layout_of
 from settlesim.view.graphviz.render import TIMEOUT, render

@@ -15,7 +15,7 @@ from settlesim.errors import RenderError
 from settlesim.gallery import CHARTS, donut, order
 from settlesim.machine.sketch import Arc, Sketch
 from settlesim.view.chart.chart_sketch import chart_sketch, plain_sketch
-from settlesim.view.chart.simpler import bundled, folded
+from settlesim.view.chart.reduced_sketch import bundled, folded
 from tests.strategies_charts import charts
 from tests.view.chart.test_diagram import SVG, by_id, with_class
 
