@@ -100,6 +100,12 @@ def test_the_picture_has_the_transitions_that_were_taken(tmp_path: Path) -> None
     assert "order version 1: 2 of 9 states, 1 of 10 transitions" in text
 
 
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    """The package names it as an entry point; the runs below name it on their command line."""
+    (entry,) = entry_points(group="pytest11", name="settlesim")
+    assert entry.value == "settlesim.pytest_plugin"
+
+
 def _pytest(folder: Path, *options: str, tests: str = TESTS) -> subprocess.CompletedProcess[str]:
     """Run tests with no plugin but ours and pytest-xdist: others take seconds to import."""
     (folder / "test_it.py").write_text(tests, encoding="utf-8")
