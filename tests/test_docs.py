@@ -24,9 +24,9 @@ from settlesim.runtime import Worker
 from settlesim.runtime.logs import FIELDS, OUTCOMES
 from settlesim.sim import DISCIPLINES, MONITORS, PROTECTIONS, Faults, Kind
 from settlesim.store import FifoQueue, MemoryStore
-from settlesim.store.queues import MAX_RECEIVES
 from settlesim.store.schema import TABLES
 from settlesim.store.sql import HISTORY, MARK_WINDOW
+from settlesim.store.sql_queue import MAX_RECEIVES
 from tests.documents import ROOT, blocks, examples, run, with_outputs
 
 TEXTS = {

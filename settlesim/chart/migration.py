@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from settlesim.chart.event import external_events
 from settlesim.chart.functions import waits
 from settlesim.chart.problems import Problems
+from settlesim.chart.secrets import HIDDEN, hidden_error
 from settlesim.chart.strict_json import FrozenDict, freeze_object, thaw
 from settlesim.chart.validation import ancestors
 from settlesim.errors import InvalidValueError, error_message, names_of, shorten
@@ -221,11 +222,11 @@ class Migration:
         try:
             names = _names(found)
         except TypeError:
-            reason = f"says {shorten(found, 60)} for {names_of(states)}; a name of a state, or a "
+            reason = f"says {self._shown(found)} for {names_of(states)}; a name of a state, or a "
             raise StepError(f"{self.name} {reason}list of names, is needed") from None
         if isinstance(target, Split) and names not in target.targets:
             possible = ", ".join(shorten(each, 40) for each in target.targets)
-            reason = f"says {shorten(names, 60)} for {names_of(states)}; possible: {possible}"
+            reason = f"says {self._shown(names)} for {names_of(states)}; possible: {possible}"
             raise StepError(f"{self.name} {reason}")
         return names
 
@@ -233,8 +234,18 @@ class Migration:
         try:
             return function(thaw(context))
         except Exception as error:
-            text = f"{type(error).__name__}: {error_message(error)}"
+            shown = hidden_error(error) if self._has_secrets else error
+            text = f"{type(error).__name__}: {error_message(shown)}"
             raise StepError(f"{self.name} failed in {what} with {shorten(text, 200)}") from error
+
+    @property
+    def _has_secrets(self) -> bool:
+        """Whether what functions return or raise may hold a value that is not to be shown."""
+        return bool(self.source.secret or self.to.secret)
+
+    def _shown(self, said: object) -> str:
+        """Return what a function says, in the words of an error."""
+        return HIDDEN if self._has_secrets else shorten(said, 60)
 
     def _entered(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the leaves that are active when the states are entered."""
@@ -242,7 +253,7 @@ class Migration:
         for name in names:
             if name not in self.to:
                 raise StepError(
-                    f"{self.name} leads to {shorten(name, 60)}, which version {self.to.version} "
+                    f"{self.name} leads to {self._shown(name)}, which version {self.to.version} "
                     "does not have",
                     stranded=True,
                 )
@@ -291,7 +302,8 @@ class Migration:
         try:
             return freeze_object(found, where="the new context")
         except InvalidValueError as error:
-            raise StepError(f"{self.name}: {error}") from None
+            reason = f"the new context is refused: {HIDDEN}" if self._has_secrets else error
+            raise StepError(f"{self.name}: {reason}") from None
 
     def delay(self, id: str, context: FrozenDict | None) -> str | None:  # noqa: A002
         """Return the new id of a delay; None for one that is dropped.

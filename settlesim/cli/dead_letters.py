@@ -136,7 +136,7 @@ def redrive(
     """Put dead letters back."""
     from settlesim.cli.text import plain
     from settlesim.store import FifoQueue
-    from settlesim.store.queues import Policy
+    from settlesim.store.sql_queue import Policy
 
     policies: tuple[Policy, Policy] = ("halt", "skip")
     with queue_store(path) as store:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from settlesim.chart.report import Verdict
+from settlesim.chart.secrets import hide
 from settlesim.cli.command_group import Refusal
 from settlesim.cli.text import plain
 from settlesim.errors import SimulationError
@@ -23,12 +24,15 @@ __all__ = [
     "property_record",
     "property_text",
     "question_options",
+    "scenario_record",
     "taken_questions",
     "with_properties",
     "worst_verdict",
 ]
 
 _KINDS: Final = ("never", "always", "eventually", "sometimes")
+_WITH_VALUES: Final = ("events", "start", "results")
+"""The members of a scenario that hold what events and services bring."""
 _HELP: Final = {
     "never": "It holds in no state that can be reached, such as 'shipped & refund_card'.",
     "always": "It holds in every state that can be reached.",
@@ -125,10 +129,17 @@ def property_record(result: PropertyResult) -> dict[str, Any]:
     }
 
 
+def scenario_record(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain JSON; of its events, results and start no secret values."""
+    found = scenario.to_dict()
+    shown = {name: hide(found[name], scenario.chart.secret) for name in _WITH_VALUES}
+    return found | shown
+
+
 def finding_record(found: FoundSchedule) -> dict[str, Any]:
     """Return what came of ``--find`` as plain JSON."""
     return {
-        "scenario": found.scenario.to_dict(),
+        "scenario": scenario_record(found.scenario),
         "verdict": found.verdict.value,
         "schedule": None if found.schedule is None else str(found.schedule),
         "states": found.states,

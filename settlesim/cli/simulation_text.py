@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import thaw
-from settlesim.cli.simulate_questions import property_record, property_text
+from settlesim.cli.simulate_questions import property_record, property_text, scenario_record
 from settlesim.cli.text import plain, table
 from settlesim.sim import Criterion, Ending, Exploration, Replay, Sample, Scenario, Verdict
 from settlesim.view.simulation.words import (
@@ -159,7 +159,7 @@ def exploration_record(
 ) -> dict[str, Any]:
     """Return an exploration as plain JSON; probabilities as text such as ``"3/5"``."""
     record = {
-        "scenario": found.scenario.to_dict(),
+        "scenario": scenario_record(found.scenario),
         "verdict": found.verdict.value,
         "holds": None if found.holds is None else found.holds.value,
         "complete": found.complete,
@@ -199,7 +199,7 @@ def sample_text(found: Sample, *, width: int | None = None) -> str:
 def sample_record(found: Sample) -> dict[str, Any]:
     """Return a sample as plain JSON."""
     return {
-        "scenario": found.scenario.to_dict(),
+        "scenario": scenario_record(found.scenario),
         "verdict": found.verdict.value,
         "runs": found.runs,
         "wrong": found.wrong,
@@ -283,7 +283,7 @@ def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
         "ending": None if ending is None else _ending(ending, secret),
     }
     if frames:
-        record["scenario"] = played.scenario.to_dict()
+        record["scenario"] = scenario_record(played.scenario)
         record["steps"] = [
             {
                 "step": None if frame.step is None else frame.step.name,

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from settlesim.argument_checks import nearest
+from settlesim.chart.secrets import hide
 from settlesim.display import Theme
 from settlesim.engines import Accepted, Engine, EngineStatus, EventStage, EventStatus, Promise
-from settlesim.errors import RenderError, SettlesimError, StoreError, shorten
+from settlesim.errors import InvalidEventError, RenderError, SettlesimError, StoreError, shorten
 from settlesim.http import metrics
 from settlesim.http.problems import ProblemError
 from settlesim.http.request_parts import (
@@ -40,6 +41,7 @@ from settlesim.http.resources import (
     status_resource,
 )
 from settlesim.http.streams import first_of, settlement_events
+from settlesim.runtime.event_messages import event_body
 
 __all__ = ["Api"]
 
@@ -90,7 +92,7 @@ class Api:
         """POST /machines/{key}/events."""
         key = path_text(request, "key")
         wait = wait_seconds(request, self.max_wait)
-        event = event_in(await json_body(request, self.max_body))
+        event = event_in(await json_body(request, self.max_body), self.chart.secret)
         accepted, status = await self.send(request, key, event, wait)
         if status is None or status.stage is EventStage.WAITING:
             return self.accepted_response(request, accepted)
@@ -122,9 +124,12 @@ class Api:
         event_id = given_event_id(request)
         await self._admit()
         expected = await self._expected(request, key, event_id)
-        accepted = await self.engine.send(
-            key, event.name, event.data, event_id=event_id, expected=expected
-        )
+        try:
+            accepted = await self.engine.send(
+                key, event.name, event.data, event_id=event_id, expected=expected
+            )
+        except InvalidEventError as error:
+            raise self._without_secrets(error, event) from None
         if not wait:
             return accepted, None
         try:
@@ -132,6 +137,17 @@ class Api:
             return accepted, await first_of(outcome, self.closing, None)
         except StoreError:  # it is accepted all the same
             return accepted, None
+
+    def _without_secrets(self, error: InvalidEventError, event: SentEvent) -> Exception:
+        """Return an error that may be told: one of an event's data quotes a value of them."""
+        if not self.chart.secret:
+            return error
+        try:
+            event_body(event.name, hide(event.data, self.chart.secret))
+        except InvalidEventError as other:
+            return other
+        detail = f"event {shorten(event.name)} cannot be sent: the value of a secret field cannot"
+        return ProblemError("invalid", f"{detail} be written as JSON")
 
     async def _admit(self) -> None:
         """Refuse an event where too many wait."""

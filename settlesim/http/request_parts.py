@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 
 from settlesim.argument_checks import MAX_NAME, check_text
+from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import decode
 from settlesim.errors import shorten
 from settlesim.http.problems import ProblemError
@@ -100,8 +102,12 @@ async def json_body(request: Request, most: int, *, typed: bool = True) -> Any:
     return decode(bytes(body), source="the body")
 
 
-def event_in(body: Any) -> SentEvent:
+def event_in(body: Any, secret: Collection[str] = ()) -> SentEvent:
     """Return the event of a body ``{"type": NAME, "data": JSON}``.
+
+    Parameters
+    ----------
+    secret : fields whose values an error does not tell
 
     Raises
     ------
@@ -109,13 +115,18 @@ def event_in(body: Any) -> SentEvent:
         It is of another shape.
     """
     if isinstance(body, dict) and "type" in body and set(body) <= {"type", "data"}:
-        return _named(body["type"], body.get("data"))
-    detail = f'the body is {shorten(body)}; an object {{"type": NAME, "data": JSON}} is needed'
+        return _named(body["type"], body.get("data"), secret)
+    shown = shorten(hide(body, secret))
+    detail = f'the body is {shown}; an object {{"type": NAME, "data": JSON}} is needed'
     raise ProblemError("invalid", detail)
 
 
-def xstate_event(body: Any) -> SentEvent:
+def xstate_event(body: Any, secret: Collection[str] = ()) -> SentEvent:
     """Return the event of a body as XState takes it: ``"NAME"``, or data beside the type.
+
+    Parameters
+    ----------
+    secret : fields whose values an error does not tell
 
     Raises
     ------
@@ -126,14 +137,17 @@ def xstate_event(body: Any) -> SentEvent:
         return SentEvent(body)
     if isinstance(body, dict) and "type" in body:
         data = {key: value for key, value in body.items() if key != "type"}
-        return _named(body["type"], data or None)
-    detail = f'the body is {shorten(body)}; "NAME" or {{"type": "NAME", ...}} is needed'
+        return _named(body["type"], data or None, secret)
+    detail = (
+        f'the body is {shorten(hide(body, secret))}; "NAME" or {{"type": "NAME", ...}} is needed'
+    )
     raise ProblemError("invalid", f"{detail}, one event for each request")
 
 
-def _named(name: Any, data: Any) -> SentEvent:
+def _named(name: Any, data: Any, secret: Collection[str]) -> SentEvent:
     if not isinstance(name, str):
-        raise ProblemError("invalid", f"the event's type is {shorten(name)}; a text is needed")
+        shown = shorten(hide(name, secret))
+        raise ProblemError("invalid", f"the event's type is {shown}; a text is needed")
     return SentEvent(name, data)
 
 

@@ -149,5 +149,8 @@ def settlement_resource(chart: Chart, past: PastSettlement) -> dict[str, Any]:
 
 
 def chart_resource(chart: Chart) -> dict[str, Any]:
-    """Return a chart as JSON."""
-    return {"name": chart.name, "version": chart.version, "definition": chart.to_dict()}
+    """Return a chart as JSON; the values with which an instance begins may be secret."""
+    definition = chart.to_dict()
+    if "context" in definition:
+        definition["context"] = hide(definition["context"], chart.secret)
+    return {"name": chart.name, "version": chart.version, "definition": definition}

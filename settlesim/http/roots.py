@@ -43,17 +43,18 @@ class SeedRoot:
             problem = ProblemError("missing-id", f"{_NO_ID}: POST /?id=KEY", message=_NO_ID)
             return problem_response(problem)
         wait = wait_seconds(request, self.api.max_wait, default=self.api.max_wait)
-        event = xstate_event(await json_body(request, self.api.max_body, typed=False))
+        body = await json_body(request, self.api.max_body, typed=False)
+        event = xstate_event(body, self.api.chart.secret)
         accepted, status = await self.api.send(request, key, event, wait)
         if status is None or status.stage is EventStage.WAITING:
             return self.api.accepted_response(request, accepted)
         self.api.refuse_dead(status)
-        body = await self._body(key, event, status)
+        state = await self._body(key, event, status)
         if status.outcome == "rejected":
             detail = f"{event.name!r} was rejected; the instance is as it was"
-            raise ProblemError("rejected", detail, body=body)
+            raise ProblemError("rejected", detail, body=state)
         headers = {"ETag": f'"{status.revision}"', **preference_applied(request, wait)}
-        return json_response({"hello": "world", "body": body}, headers=headers)
+        return json_response({"hello": "world", "body": state}, headers=headers)
 
     async def get(self, request: Request) -> Response:
         """Return the state of the instance `id`."""
@@ -113,7 +114,8 @@ class EntitiesRoot:
         key = id_in_query(request)
         if not key:
             return PlainTextResponse("Missing id", 400)
-        event = xstate_event(await json_body(request, self.api.max_body, typed=False))
+        body = await json_body(request, self.api.max_body, typed=False)
+        event = xstate_event(body, self.api.chart.secret)
         accepted, _ = await self.api.send(request, key, event, 0.0)
         place = f"machines/{quote(key, safe='')}/events/{quote(accepted.event_id, safe='')}"
         headers = {"Location": f"{request.scope.get('root_path', '')}/{place}"}

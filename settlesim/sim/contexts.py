@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
+
+from settlesim.chart.secrets import hide
 
 __all__ = [
     "field_words",
@@ -40,15 +42,19 @@ def fields_words(context: Mapping[str, Any], fields: Iterable[str]) -> str:
     return ", ".join(f"{name}={field_words(context[name])}" for name in fields if name in context)
 
 
-def rest_words(rest: Rest, fields: Iterable[str]) -> str:
+def rest_words(rest: Rest, fields: Iterable[str], secret: Collection[str] = ()) -> str:
     """Return a configuration with some fields of its context.
+
+    Parameters
+    ----------
+    secret : fields whose values are not shown
 
     Examples
     --------
     >>> rest_words((("resting",), {"count": 1}), ["count"])
     'resting (count=1)'
     """
-    words = fields_words(rest[1], fields)
+    words = fields_words(hide(rest[1], secret), fields)
     return f"{leaf_words(rest[0])} ({words})" if words else leaf_words(rest[0])
 
 

@@ -611,6 +611,7 @@ def ending_of(
         serializable=serial.is_serializable(outcome),
         history=tuple(map(table.history, outcome.states)),
         excluded=tuple(message + 1 for message in outcome.excluded),
+        secret=model.scenario.chart.secret,
     )
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from settlesim import display
 from settlesim.argument_checks import takes_options
+from settlesim.chart.secrets import hide
+from settlesim.chart.strict_json import FrozenDict, freeze_object
 from settlesim.display import ReplayOptions
 from settlesim.errors import ReplayDivergedError, SimulationError, shorten
 from settlesim.sim.batches import FAILED
@@ -233,6 +235,10 @@ class _Player:
         phases = self._phases(state)
         return [phases[index] for index in self.model.in_order(state[self.model.size])]
 
+    def _shown(self, context: FrozenDict) -> FrozenDict:
+        secret = self.scenario.chart.secret
+        return freeze_object(hide(context, secret), where="context") if secret else context
+
     def _frame(self, step: Step | None, text: str, anomalies: tuple[str, ...]) -> Frame:
         model, state = self.model, self.state
         shared = [model.shared[number] for number in state[model.size + 1 :]]
@@ -245,7 +251,7 @@ class _Player:
                 InstanceView(
                     model.instances[each.key],
                     model.table.configuration(each.state),
-                    model.table.context(each.state),
+                    self._shown(model.table.context(each.state)),
                     each.version + self.first_revision,
                 )
                 for each in shared

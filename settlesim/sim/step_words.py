@@ -57,7 +57,7 @@ def _saved(model: Model, before: int, after: int) -> str:
     changed = [name for name, value in context.items() if name not in old or old[name] != value]
     if not changed and configuration == model.table.configuration(before):
         changed = list(context)
-    return rest_words((configuration, context), changed)
+    return rest_words((configuration, context), changed, model.scenario.chart.secret)
 
 
 def _text(
@@ -231,7 +231,7 @@ class _Story:
 
     def rest(self, key: str, configuration: Sequence[str], context: FrozenDict) -> str:
         """Name what an instance is, so that it is told apart from what else it was."""
-        return rest_words((configuration, context), self.fields[key])
+        return rest_words((configuration, context), self.fields[key], self.scenario.chart.secret)
 
     def held(self, view: InstanceView) -> str:
         """Name what lies in the store."""

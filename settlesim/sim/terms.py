@@ -109,6 +109,7 @@ class InstanceView(NamedTuple):
     key: str
     configuration: tuple[str, ...]
     context: FrozenDict
+    """Secret values are hidden."""
     revision: int
 
 
@@ -218,6 +219,8 @@ class Ending:
     telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """The fields that tell it apart from the other endings that it was found with, and from that
     of arrival order; none where the leaves do. See `rests`."""
+    secret: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The fields whose values the chart does not show."""
 
     @property
     def rests(self) -> tuple[tuple[str, tuple[str, ...], dict[str, JSONValue]], ...]:
@@ -236,5 +239,6 @@ class Ending:
     def label(self) -> str:
         """Where the instances rest, in a few words; of the fields those that tell endings apart."""
         return "; ".join(
-            rest_words((leaves, fields), self.telling) for _, leaves, fields in self.rests
+            rest_words((leaves, fields), self.telling, self.secret)
+            for _, leaves, fields in self.rests
         )

@@ -45,7 +45,8 @@ pytest.register_assert_rewrite(
     *(
         f"{__name__}.{_name}"
         for _name in (
-            "engine_contract",
+            "engine_event_contract",
+            "engine_lifetime_contract",
             "chart_store_contract",
             "openers",
             "queue_contract",
@@ -63,7 +64,8 @@ from settlesim.testing.chart_store_contract import (  # noqa: E402
     ChartStoreContract,
 )
 from settlesim.testing.chart_tester import ChartTester  # noqa: E402
-from settlesim.testing.engine_contract import EngineContract, Work, engine_chart  # noqa: E402
+from settlesim.testing.engine_chart import Work, engine_chart  # noqa: E402
+from settlesim.testing.engine_contract import EngineContract  # noqa: E402
 from settlesim.testing.manual_time import ManualTime  # noqa: E402
 from settlesim.testing.openers import Opened, QueueBench, QueueOpener, StoreOpener  # noqa: E402
 from settlesim.testing.queue_contract import QueueContract  # noqa: E402

@@ -12,6 +12,11 @@ import pytest
 
 from settlesim.errors import InvalidValueError, StoreUnavailableError
 from settlesim.testing import Work, engine_chart
+
+pytest.importorskip("boto3", reason="settlesim[aws] is not installed")
+from settlesim.engines.aws import QueueHandler
+from settlesim.engines.aws.outbox import Outbox
+from settlesim.engines.aws.queue_handler import DEFAULTS
 from tests.engines.ministack_server import Ministack
 
 Handler: TypeAlias = Any
@@ -26,8 +31,6 @@ def work() -> Work:
 @pytest.fixture
 def make(ministack: Ministack, tmp_path: Path, work: Work) -> Callable[..., Handler]:
     """Make a handler with a table and queues of its own."""
-    from settlesim.engines.aws import QueueHandler
-    from settlesim.engines.aws.queue_handler import DEFAULTS
 
     def call(**options: Any) -> Handler:
         given = replace(DEFAULTS, backoff=0.01, **options)
@@ -164,6 +167,49 @@ def test_a_schedule_that_is_there_is_no_error(make: Callable[..., Handler]) -> N
     record_.outbox.append({"body": {"timer": "x", "token": token}, "due": 4_000_000_000.0})
     handler.outbox.send_all(record_, now=0.0)
     handler.outbox.send_all(record_, now=0.0)
+
+
+@pytest.mark.parametrize("early", [0.25, 1.0])
+def test_a_delay_that_ends_soon_is_waited_for(make: Callable[..., Handler], early: float) -> None:
+    """No schedule is that exact: it is sent at its time, and not before."""
+    handler = make()
+    pauses: list[float] = []
+    handler.outbox = Outbox(handler.resources, handler.chart.name, pause=pauses.append)
+    record_ = handler.table.load("a").record
+    for seconds in (early, early / 2, -3.0):
+        body = {"timer": "x", "token": int(seconds * 100)}
+        record_.outbox.append({"body": body, "due": 1000.0 + seconds})
+    handler.outbox.send_all(record_, now=1000.0)
+    sent = waiting(handler, handler.resources.queue_url)
+    assert [json.loads(each["Body"])["token"] for each in sent] == [
+        -300, int(early * 50), int(early * 100)
+    ]  # fmt: skip
+    assert pauses == [early / 2, early / 2]
+
+
+def test_without_a_scheduler_an_event_of_another_version_waits_all_the_same(
+    make: Callable[..., Handler], work: Work
+) -> None:
+    """It is tried again after a second, however often it has been tried."""
+    handler = make()
+    assert failed(handler, record("a", "ADD", 1)) == []
+    other = QueueHandler(engine_chart(work, version=2), handler.resources, handler.options)
+    other.resources.scheduler_role_arn = None
+    pauses: list[float] = []
+    other.outbox = Outbox(other.resources, other.chart.name, pause=pauses.append)
+    assert failed(other, record("a", "ADD", 2)) == []
+    for _ in range(3):
+        (wake,) = waiting(other, other.resources.queue_url)
+        group = {"MessageGroupId": "a"}
+        again = {"messageId": "w", "body": wake["Body"], "attributes": group}
+        assert failed(other, again) == []
+        other.resources.sqs.delete_message(
+            QueueUrl=other.resources.queue_url, ReceiptHandle=wake["ReceiptHandle"]
+        )
+    assert len(pauses) == 4
+    assert all(0 < each <= 1 for each in pauses)
+    assert other.table.load("a").record.waiting
+    other.resources.scheduler_role_arn = "arn:aws:iam::000000000000:role/scheduler"
 
 
 def test_a_message_in_the_group_of_another_instance_is_refused(

@@ -423,7 +423,7 @@ def test_secrets_are_in_no_answer() -> None:
     chart = Chart(
         name="shop",
         secret=["pin"],
-        context={"pin": None},
+        context={"pin": "4711"},
         initial="open",
         states=[{"name": "open", "tags": ["settled"]}],
         transitions=[
@@ -453,6 +453,16 @@ def test_secrets_are_in_no_answer() -> None:
             ),
             await served.get("/charts/shop/picture.svg", params={"key": "a"}),
             await served.get("/metrics"),
+            await served.get("/charts"),
+            await served.get("/page/chart.json"),
+            await served.post("/machines/a/events", json={"type": "SET", "pin": "4711"}),
+            await served.post("/machines/a/events", json={"type": {"pin": "4711"}}),
+            await served.post("/?id=a", json=[{"type": "SET", "pin": "4711"}]),
+            await served.post("/?id=a", json={"type": "done.x", "pin": "4711"}),
+            await served.post(
+                "/?id=a",
+                content=b'{"type": "SET", "pin": "4711\\ud800"}',
+            ),
         ]
         for answer in answers:
             assert answer.status_code in (200, 422), answer.text

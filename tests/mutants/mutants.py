@@ -57,7 +57,7 @@ class Mutant:
 
 SQL = "settlesim.store.sql"
 MESSAGES = "settlesim.store.messages"
-QUEUES = "settlesim.store.queues"
+SQL_QUEUE = "settlesim.store.sql_queue"
 DATABASE = "settlesim.store.database"
 
 STORE = (
@@ -232,7 +232,7 @@ QUEUE = (
         MESSAGES,
         (
             (
-                'f"INSERT INTO dead_letters VALUES({marks})",',
+                'f"INSERT INTO dead_letters({_COLUMNS}, died_at, reason) VALUES({marks})",',
                 'f"SELECT {marks}",',
             ),
         ),
@@ -251,13 +251,13 @@ QUEUE = (
     ),
     Mutant(
         "a timer is sent again and again",
-        QUEUES,
+        SQL_QUEUE,
         (("UPDATE timers SET sent = 1 WHERE", "UPDATE timers SET sent = 0 WHERE"),),
         "when_it_is_due_and_once",
     ),
     Mutant(
         "what a clock step has hidden stays hidden",
-        QUEUES,
+        SQL_QUEUE,
         (
             (
                 "        if self._steps(execute, now):\n            mailbox",
@@ -268,13 +268,13 @@ QUEUE = (
     ),
     Mutant(
         "receptions without a result are not counted",
-        QUEUES,
+        SQL_QUEUE,
         (("unanswered >= self.max_receives:", "unanswered < 0:"),),
         "ten_receptions or received_too_often",
     ),
     Mutant(
         "a release counts as a reception without a result",
-        QUEUES,
+        SQL_QUEUE,
         (
             (
                 "                answered = message.answered + 1\n",
@@ -285,11 +285,11 @@ QUEUE = (
     ),
     Mutant(
         "groups of another chart version are received",
-        QUEUES,
+        SQL_QUEUE,
         (
             (
-                'return "" if chart_version is None else f" AND NOT {_FOREIGN}"',
-                'return "" if chart_version is None else f" AND (1 OR {_FOREIGN})"',
+                'return "" if chart_version is None else f" AND NOT {_foreign(chart_version)}"',
+                'return "" if chart_version is None else f" AND (1 OR {_foreign(chart_version)})"',
             ),
         ),
         "another_chart_version",
@@ -299,7 +299,7 @@ QUEUE = (
 FILE = (
     Mutant(
         "a send that waits for no disk",
-        QUEUES,
+        SQL_QUEUE,
         (
             (
                 "            return tuple(self._accept(mailbox, *each) for each in found)\n\n"

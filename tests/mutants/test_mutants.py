@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from tests.documents import ROOT
 from tests.mutants.mutants import MUTANTS, Mutant
-
-pytestmark = pytest.mark.nightly
 
 Run = subprocess.CompletedProcess[str]
 
@@ -45,6 +45,17 @@ def runs() -> Iterator[dict[tuple[str, bool], Future[Run]]]:
         }
 
 
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_follows_the_product(mutant: Mutant) -> None:
+    """What it replaces is there, and what comes of it is Python."""
+    spec = find_spec(mutant.module)
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    compile(mutant.apply(source), spec.origin, "exec")
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_caught(
     mutant: Mutant,

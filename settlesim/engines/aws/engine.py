@@ -349,6 +349,11 @@ class AwsEngine(RecordEngine):
                     continue
                 if not messages and not self.long_poll:
                     await asyncio.sleep(POLL)
+                if (
+                    self._stop.is_set()
+                ):  # a task that is cancelled before it begins releases nothing
+                    await asyncio.to_thread(self._release_all, messages, 0)
+                    break
                 groups: dict[str, list[dict[str, Any]]] = {}
                 for message in messages:
                     groups.setdefault(message["attributes"]["MessageGroupId"], []).append(message)
@@ -392,8 +397,7 @@ class AwsEngine(RecordEngine):
             if await self.handler.handle_group(group, handled=handled):
                 seconds = _RETRY
         finally:
-            for message in reversed(left):  # so that the first of them is not visible alone
-                await asyncio.shield(asyncio.to_thread(self._release, message, seconds))
+            await asyncio.shield(asyncio.to_thread(self._release_all, left, seconds))
 
     def _delete(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(ClientError, BotoCoreError):  # it is redelivered, and told
@@ -401,13 +405,15 @@ class AwsEngine(RecordEngine):
                 QueueUrl=self.resources.queue_url, ReceiptHandle=message["receiptHandle"]
             )
 
-    def _release(self, message: Mapping[str, Any], seconds: int) -> None:
-        with contextlib.suppress(ClientError, BotoCoreError):  # its visibility ends by itself
-            self.resources.sqs.change_message_visibility(
-                QueueUrl=self.resources.queue_url,
-                ReceiptHandle=message["receiptHandle"],
-                VisibilityTimeout=seconds,
-            )
+    def _release_all(self, messages: Sequence[Mapping[str, Any]], seconds: int) -> None:
+        """Make messages visible again; the last one first, so that no later one is there alone."""
+        for message in reversed(messages):
+            with contextlib.suppress(ClientError, BotoCoreError):  # its visibility ends by itself
+                self.resources.sqs.change_message_visibility(
+                    QueueUrl=self.resources.queue_url,
+                    ReceiptHandle=message["receiptHandle"],
+                    VisibilityTimeout=seconds,
+                )
 
     def __repr__(self) -> str:
         return f"AwsEngine({self.chart.name!r}, {self.resources.table!r})"

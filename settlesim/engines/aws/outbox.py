@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
+from time import sleep
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,16 +25,25 @@ from settlesim.errors import InvalidValueError
 __all__ = ["Outbox"]
 
 _SOON: Final = 1.0
-"""Seconds within which something due is sent now: a schedule has whole seconds."""
+"""Seconds for which something due is waited for: a schedule has whole seconds, not in the past."""
 _ATTRIBUTE: Final = 1000
 
 
 class Outbox:
-    """Sends what the records of a chart's instances have to send."""
+    """Sends what the records of a chart's instances have to send.
 
-    def __init__(self, resources: AwsResources, chart: str) -> None:
+    Parameters
+    ----------
+    chart : its name
+    pause : waits for so many seconds
+    """
+
+    def __init__(
+        self, resources: AwsResources, chart: str, *, pause: Callable[[float], object] = sleep
+    ) -> None:
         self._resources = resources
         self._chart = chart
+        self._pause = pause
 
     # --- what is written with a record --------------------------------------------------------
 
@@ -56,6 +67,9 @@ class Outbox:
     def send_all(self, record: InstanceRecord, *, now: float) -> None:
         """Send all that a record has to send.
 
+        Nothing is sent before it is due. What is due within a second is waited for; later things
+        are scheduled.
+
         Raises
         ------
         StoreUnavailableError
@@ -64,17 +78,30 @@ class Outbox:
             A delay has to be scheduled, and there is no role for it.
         """
         try:
+            soon: list[tuple[float, dict[str, Any]]] = []
             for item in record.outbox:
                 if "letter" in item:
                     for letter in record.dead:  # unless it is retried already
                         if letter["number"] == item["letter"]:
                             self._send_letter(record.key, letter)
-                elif item["due"] is not None and item["due"] > now + _SOON:
-                    self._schedule(record.key, item)
+                elif self._can_be_waited_for(item, now):
+                    due = now if item["due"] is None else min(item["due"], now + _SOON)
+                    soon.append((due, item))
                 else:
-                    self.send(record.key, item["body"], None, self._name(record.key, item))
+                    self._schedule(record.key, item)
+            for due, item in sorted(soon, key=lambda each: each[0]):
+                if due > now:
+                    self._pause(due - now)
+                    now = due
+                self.send(record.key, item["body"], None, self._name(record.key, item))
         except (ClientError, BotoCoreError) as error:
             raise unavailable(self._resources.queue_url, error) from error
+
+    def _can_be_waited_for(self, item: dict[str, Any], now: float) -> bool:
+        if item["due"] is None or item["due"] <= now + _SOON:
+            return True
+        # Without a scheduler an event that waits for another version is tried every second.
+        return item["body"] is None and self._resources.scheduler_role_arn is None
 
     def send(self, key: str, body: Any, event_id: str | None, deduplication: str) -> None:
         """Send a message to the chart's queue; raises what boto3 does."""

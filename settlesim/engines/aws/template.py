@@ -71,9 +71,8 @@ def deployment(chart: Chart, reference: str | None, options: HandlerOptions) -> 
         raise InvalidValueError(where=f"chart {chart.name!r}", reason=reason)
     timeout = _timeout(options)
     visibility = _VISIBILITY * timeout
-    timed = any(node.after for node in chart.states)
     files = {
-        "template.yaml": _template(chart.name, timeout, visibility, timed=timed),
+        "template.yaml": _template(chart.name, timeout, visibility),
         "src/app.py": _app(reference, options),
         "src/requirements.txt": "".join(f"{each}\n" for each in _PACKAGED),
         "src/Makefile": _MAKEFILE,
@@ -132,11 +131,8 @@ def _app(reference: str | None, options: HandlerOptions) -> str:
     )
 
 
-def _template(name: str, timeout: int, visibility: int, *, timed: bool) -> str:
+def _template(name: str, timeout: int, visibility: int) -> str:
     text = _TEMPLATE
-    for mark, block in (("TIMER_RESOURCES", _TIMERS), ("TIMER_RIGHTS", _RIGHTS),
-                        ("TIMER_VARIABLES", _TIMER_VARIABLES)):  # fmt: skip
-        text = text.replace(f"#{mark}\n", block if timed else "")
     values = {
         "DESCRIPTION": json.dumps(f"The chart {name}, handled by settlesim"),
         "TIMEOUT": str(timeout),
@@ -211,7 +207,8 @@ Resources:
           @VARIABLE_TABLE@: !Ref Table
           @VARIABLE_QUEUE_URL@: !Ref Queue
           @VARIABLE_DEAD_LETTER_QUEUE_URL@: !Ref DeadLetterQueue
-#TIMER_VARIABLES
+          @VARIABLE_SCHEDULER_ROLE_ARN@: !GetAtt SchedulerRole.Arn
+          @VARIABLE_SCHEDULER_GROUP@: !Ref Schedules
       Events:
         Queue:
           Type: SQS
@@ -249,34 +246,16 @@ Resources:
               - Effect: Allow
                 Action: [logs:CreateLogGroup, logs:CreateLogStream, logs:PutLogEvents]
                 Resource: !Sub arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:*
-#TIMER_RIGHTS
-#TIMER_RESOURCES
-Outputs:
-  QueueUrl:
-    Value: !Ref Queue
-  TableName:
-    Value: !Ref Table
-  DeadLetterQueueUrl:
-    Value: !Ref DeadLetterQueue
-"""
-
-_TIMER_VARIABLES: Final = """\
-          @VARIABLE_SCHEDULER_ROLE_ARN@: !GetAtt SchedulerRole.Arn
-          @VARIABLE_SCHEDULER_GROUP@: !Ref Schedules
-"""
-
-_RIGHTS: Final = """\
               - Effect: Allow
                 Action: scheduler:CreateSchedule
                 Resource: !Sub arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${Schedules}/*
               - Effect: Allow
                 Action: iam:PassRole
                 Resource: !GetAtt SchedulerRole.Arn
-"""  # noqa: E501
+                Condition: {StringEquals: {"iam:PassedToService": scheduler.amazonaws.com}}
 
-_TIMERS: Final = """\
-
-  # Delays: one schedule each, which sends one message and deletes itself.
+  # Delays, and pauses of events that wait for another version of the chart: one schedule each,
+  # which sends one message and deletes itself.
   Schedules:
     Type: AWS::Scheduler::ScheduleGroup
 
@@ -299,7 +278,14 @@ _TIMERS: Final = """\
                 Action: sqs:SendMessage
                 Resource: !GetAtt Queue.Arn
 
-"""
+Outputs:
+  QueueUrl:
+    Value: !Ref Queue
+  TableName:
+    Value: !Ref Table
+  DeadLetterQueueUrl:
+    Value: !Ref DeadLetterQueue
+"""  # noqa: E501
 
 
 def _readme(name: str, reference: str | None, timeout: int, visibility: int) -> str:

@@ -286,7 +286,8 @@ def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Lab
 
 def _rest(ending: Ending) -> str:
     parts = [
-        (key, rest_words((leaves, fields), ending.telling)) for key, leaves, fields in ending.rests
+        (key, rest_words((leaves, fields), ending.telling, ending.secret))
+        for key, leaves, fields in ending.rests
     ]
     several = len(parts) > 1
     words = (f"{key}: {rest}" if several else rest for key, rest in parts)

@@ -1,0 +1,815 @@
+"""`SqlQueue`: what a FIFO queue and a standard queue in a store have in common, as SQL."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
+from typing import Any, Final, Literal, get_args
+
+from settlesim.argument_checks import MAX_NAME, check_count, check_seconds, check_text
+from settlesim.chart import Chart
+from settlesim.chart.strict_json import JSONValue
+from settlesim.errors import InvalidValueError, shorten
+from settlesim.ports import (
+    MAX_VISIBILITY,
+    ChartVersion,
+    DurableTimer,
+    Message,
+    WaitingMessage,
+)
+from settlesim.store.checks import check_message, refuse_unknown_event
+from settlesim.store.database import Execute
+from settlesim.store.entries import DeadLetter, ParkedGroup, QueueStatus
+from settlesim.store.messages import (
+    DEDUPLICATION_WINDOW,
+    Deduplication,
+    Mailbox,
+    MessageRow,
+    letter_of,
+    letters,
+    message_of,
+)
+from settlesim.store.receipts import Receipt, read_receipt
+from settlesim.store.sql import SqlStore, hex_list
+
+__all__ = ["MAX_RECEIVES", "Policy", "SqlQueue"]
+
+Policy = Literal["skip", "halt"]
+DeduplicationScope = Literal["message_group", "queue"]
+
+MAX_RECEIVES: Final = 10
+"""How many receptions of a message may end without a result."""
+_MOST_TIMERS: Final = 1000
+"""How many timers one transaction sends at most."""
+_MAX_TEXT: Final = 1000
+"""Characters of an error's text that are kept with a message."""
+_WINDOW: Final = 10
+"""From how many receivable messages a standard queue chooses the next one."""
+
+
+class SqlQueue(ABC):
+    """What both kinds of queue do; `FifoQueue` and `StandardQueue` say what comes next."""
+
+    ordered: bool
+    """Whether messages of one group are received in order, one at a time."""
+
+    def __init__(
+        self,
+        store: SqlStore,
+        name: str,
+        *,
+        visibility_timeout: float = 30.0,
+        max_receives: int | None = MAX_RECEIVES,
+        max_failures: int = 3,
+        deduplication_window: float = DEDUPLICATION_WINDOW,
+        deduplication_scope: DeduplicationScope = "message_group",
+        policy: Policy = "skip",
+        chart: Chart | str | None = None,
+    ) -> None:
+        given: object = store  # types are not checked for everybody
+        if not isinstance(given, SqlStore):
+            raise TypeError(
+                f"{type(self).__name__}({shorten(store, 40)}, ...): a queue needs a SqliteStore or "
+                "a MemoryStore, where one write covers a message and the state that it leads to"
+            )
+        check_text(name, where="the name of a queue", most=MAX_NAME)
+        check_seconds(visibility_timeout, where="visibility_timeout", most=MAX_VISIBILITY)
+        check_seconds(deduplication_window, where="deduplication_window")
+        check_count(max_failures, where="max_failures")
+        if max_receives is not None:
+            check_count(max_receives, where="max_receives")
+        _check_choice(policy, Policy, where="policy")
+        _check_choice(deduplication_scope, DeduplicationScope, where="deduplication_scope")
+        self.store = store
+        self.name = name
+        self.visibility_timeout = visibility_timeout
+        self.max_receives = max_receives
+        self.max_failures = max_failures
+        self.deduplication_window = deduplication_window
+        self.deduplication_scope: DeduplicationScope = deduplication_scope
+        self.policy: Policy = policy
+        self.known_chart = chart if isinstance(chart, Chart) else None
+        """The chart whose events this queue accepts; None where it accepts every message."""
+        self.chart = name if chart is None else chart.name if isinstance(chart, Chart) else chart
+        """The name of the chart whose timers send into this queue."""
+        self._deduplication = Deduplication(
+            deduplication_window, per_group=deduplication_scope == "message_group"
+        )
+        store.deduplication[name] = self._deduplication
+
+    @property
+    def _halts(self) -> bool:
+        return self.policy == "halt" and self.ordered
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def send(
+        self,
+        body: JSONValue,
+        group_id: str,
+        deduplication_id: str | None = None,
+        *,
+        force: bool = False,
+    ) -> int:
+        """Accept a message; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        body : strict JSON; for a worker ``{"event": NAME, "data": JSON}`` or ``{"start": true}``
+        group_id : the key of the instance
+        deduplication_id : the same for every duplicate of this event
+        force
+            Whether a queue that knows its chart accepts an event for which the chart has no
+            transition.
+
+        Returns
+        -------
+        id : of the message; of the earlier one where `deduplication_id` is known
+
+        Raises
+        ------
+        DeduplicationError
+            The deduplication id is known with another body; nothing was sent.
+        InvalidEventError
+            The queue knows its chart, which has no transition for the event; nothing was sent.
+        InvalidValueError
+            A body that is no strict JSON, or an id that is no text of at most 1,000
+            characters; nothing was sent.
+        StoreError
+            The store could not write; nothing was sent.
+        """
+        return self.send_many([(body, group_id, deduplication_id)], force=force)[0]
+
+    def send_many(
+        self,
+        messages: Iterable[tuple[JSONValue, str] | tuple[JSONValue, str, str | None]],
+        *,
+        force: bool = False,
+    ) -> tuple[int, ...]:
+        """Accept several messages in one write, all of them or none; raises as `send`.
+
+        Parameters
+        ----------
+        messages : body, group id and, where there is one, deduplication id of each
+        force : as in `send`, for all of them
+
+        Returns
+        -------
+        ids : as from `send`, in order
+        """
+        found = [(*each, None)[:3] for each in messages]
+        for body, group_id, deduplication_id in found:
+            check_message(body, group_id, deduplication_id)
+            if self.known_chart is not None and not force:
+                refuse_unknown_event(body, self.known_chart)
+        if not found:
+            return ()
+
+        def send(execute: Execute) -> tuple[int, ...]:
+            mailbox = Mailbox(execute, self.store.now())
+            return tuple(self._accept(mailbox, *each) for each in found)
+
+        return self.store.database.write(send)
+
+    def _accept(
+        self, mailbox: Mailbox, body: JSONValue, group_id: str, deduplication_id: str | None
+    ) -> int:
+        return mailbox.accept(
+            self.name,
+            body,
+            group_id,
+            deduplication_id if self.ordered else None,
+            ordered=self.ordered,
+            deduplication=self._deduplication,
+        )
+
+    # --- receiving ----------------------------------------------------------------------------
+
+    def receive(
+        self,
+        max_messages: int = 1,
+        visibility_timeout: float | None = None,
+        *,
+        chart_version: ChartVersion | None = None,
+    ) -> tuple[Message, ...]:
+        """Return messages that may be handled now, and hide them from others.
+
+        Where nothing may be handled, nothing is written and nobody else is kept waiting.
+
+        Parameters
+        ----------
+        visibility_timeout : seconds; None for the queue's own
+        chart_version
+            The chart version that the consumer has: groups whose instance was saved by one
+            that it has not and cannot migrate are left to others; so are groups without an
+            instance where the store has seen a later version. None for all groups.
+
+        Raises
+        ------
+        InvalidValueError
+            No whole number of messages from 1, or no number of seconds up to twelve hours.
+        StoreError
+            The store could not read or write.
+        """
+        check_count(max_messages, where="max_messages")
+        seconds = self.visibility_timeout if visibility_timeout is None else visibility_timeout
+        check_seconds(seconds, where="visibility_timeout", most=MAX_VISIBILITY)
+
+        def take(execute: Execute) -> tuple[tuple[Message, ...], bool]:
+            return self._take(execute, max_messages, seconds, chart_version)
+
+        if not self._is_anything_due(chart_version):
+            return ()
+        while True:
+            # A power cut may undo this: then the message is only received sooner again.
+            taken, buried = self.store.database.write(take, durable=False)
+            if taken or not buried:
+                return taken
+
+    def _is_anything_due(self, chart_version: ChartVersion | None) -> bool:
+        """Say whether a reception would find something, or a clock step to undo."""
+        now = self.store.now()
+        rows = self.store.database.rows(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM heads WHERE queue = ? AND visible_at <= ?"
+            f"{_for(chart_version)}) OR EXISTS"
+            " (SELECT 1 FROM heads WHERE queue = ? AND visible_at > ?)",
+            (self.name, now, *_values(chart_version), self.name, now + MAX_VISIBILITY),
+        )
+        return bool(rows)
+
+    def _take(
+        self,
+        execute: Execute,
+        most: int,
+        seconds: float,
+        chart_version: ChartVersion | None,
+    ) -> tuple[tuple[Message, ...], bool]:
+        """Receive what comes next; say also whether some of it was put aside instead."""
+        now = self.store.now()
+        mailbox = Mailbox(execute, now)
+        if self._steps(execute, now):
+            mailbox.undo_clock_steps(self.name, now + MAX_VISIBILITY, seconds)
+        found: list[Message] = []
+        buried = False
+        for number in self._next(execute, now, most, chart_version)[:most]:
+            message = mailbox.get(number)
+            assert message is not None  # `heads` has it
+            unanswered = message.receives - message.answered
+            if self.max_receives is not None and unanswered >= self.max_receives:
+                reason = f"it was received {unanswered} times without a result"
+                mailbox.bury(message, reason=reason, halt=self._halts)
+                buried = True
+                continue
+            message = mailbox.take(message, self._visible_at(message, now, seconds))
+            receipt = Receipt(self.name, number, message.receives, self.ordered)
+            found.append(message_of(receipt, message, source=self.store.source))
+        return tuple(found), buried
+
+    def _next(
+        self, execute: Execute, now: float, most: int, chart_version: ChartVersion | None
+    ) -> list[int]:
+        """Return the messages that are received next, in order."""
+        most = max(most, _WINDOW)
+        select = (
+            f"SELECT message, sent_at, visible_at FROM heads WHERE queue = ?{_for(chart_version)}"
+        )
+        values = (self.name, *_values(chart_version))
+        # Those that were never hidden go by their ids, whatever the clock said when they were
+        # sent; the others by the time when they became visible again.
+        fresh = execute(f"{select} AND visible_at = 0 ORDER BY message LIMIT ?", (*values, most))
+        again = execute(
+            f"{select} AND visible_at > 0 AND visible_at <= ? ORDER BY visible_at, message LIMIT ?",
+            (*values, now, most),
+        )
+        return self._choose(_merged(fresh.fetchall(), again.fetchall()))
+
+    @abstractmethod
+    def _choose(self, receivable: list[int]) -> list[int]:
+        """Return messages in the order in which they are received.
+
+        Parameters
+        ----------
+        receivable : the longest receivable one first
+        """
+
+    def _visible_at(self, message: MessageRow, now: float, seconds: float) -> float:
+        """Return until when a message that is received is hidden."""
+        return now + seconds
+
+    def _steps(self, execute: Execute, now: float) -> bool:
+        """Whether something is hidden for longer than it can be: the clock was ahead then."""
+        return bool(
+            execute(
+                "SELECT 1 FROM heads WHERE queue = ? AND visible_at > ? LIMIT 1",
+                (self.name, now + MAX_VISIBILITY),
+            ).fetchone()
+        )
+
+    # --- after a reception ----------------------------------------------------------------------
+
+    def delete(self, receipt: str) -> None:
+        """Remove a message that was handled.
+
+        Raises
+        ------
+        ReceiptExpiredError
+            The message was received again or released, or is gone.
+        InvalidValueError
+            No receipt, or one of another queue.
+        StoreError
+            The store could not write.
+        """
+        found = self._receipt(receipt)
+        self.store.database.write(lambda execute: Mailbox(execute, self.store.now()).consume(found))
+
+    def change_visibility(self, receipt: str, seconds: float) -> None:
+        """Hide a received message from now on for `seconds`; 0 releases it to others.
+
+        Raises
+        ------
+        ReceiptExpiredError, InvalidValueError, StoreError
+            As `delete`; also for more than twelve hours.
+        """
+        check_seconds(seconds, where="visibility_timeout", most=MAX_VISIBILITY)
+        self._hide(receipt, seconds, release=not seconds)
+
+    def release(self, receipt: str, retry_in: float = 0.0) -> None:
+        """Make a received message visible to others again, without counting anything against it.
+
+        Parameters
+        ----------
+        retry_in : seconds for which it is held back, and its group with it
+
+        Raises
+        ------
+        ReceiptExpiredError, InvalidValueError, StoreError
+            As `change_visibility`.
+        """
+        check_seconds(retry_in, where="retry_in", most=MAX_VISIBILITY)
+        self._hide(receipt, retry_in, release=True)
+
+    def _hide(self, text: str, seconds: float, *, release: bool) -> None:
+        receipt = self._receipt(text)
+
+        def hide(execute: Execute) -> None:
+            now = self.store.now()
+            mailbox = Mailbox(execute, now)
+            message = mailbox.received(receipt)
+            if message is None:
+                return
+            if release:
+                answered = message.answered + 1
+                mailbox.change(message, visible_at=now + seconds, in_flight=0, answered=answered)
+            else:
+                mailbox.change(message, visible_at=now + seconds)
+
+        self.store.database.write(hide, durable=False)
+
+    def fail(
+        self,
+        receipt: str,
+        error: BaseException | str,
+        retry_in: float = 0.0,
+        *,
+        final: bool = False,
+    ) -> bool:
+        """Release a received message because it could not be handled, and count that.
+
+        It keeps its place. When it failed `max_failures` times, it goes to the dead letters;
+        then its group goes on, or is parked, as the queue's policy says.
+
+        Parameters
+        ----------
+        error : its text is kept with the message
+        retry_in : seconds for which it is held back, and its group with it
+        final
+            It can never be handled, so it goes to the dead letters now.
+
+        Returns
+        -------
+        dead : whether it went to the dead letters
+
+        Raises
+        ------
+        ReceiptExpiredError, InvalidValueError, StoreError
+            As `delete`.
+        """
+        found = self._receipt(receipt)
+        check_seconds(retry_in, where="retry_in", most=MAX_VISIBILITY)
+
+        def fail(execute: Execute) -> bool:
+            mailbox = Mailbox(execute, self.store.now())
+            message = mailbox.received(found)
+            if message is None or message.receives != found.receives:
+                return False  # of a standard queue: the later reception decides
+            message = mailbox.fail(message, _error_text(error), retry_in=retry_in)
+            if not final and message.failures < self.max_failures:
+                return False
+            times = message.failures
+            reason = f"it failed {times} times" if times > 1 else "it failed"
+            mailbox.bury(message, reason=reason, halt=self._halts)
+            return True
+
+        return self.store.database.write(fail)
+
+    def _receipt(self, text: object) -> Receipt:
+        receipt = read_receipt(text)
+        if receipt.queue != self.name or receipt.ordered != self.ordered:
+            reason = f"{shorten(text, 60)} is not of {type(self).__name__} {self.name!r}"
+            raise InvalidValueError(where="receipt", reason=reason)
+        return receipt
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def status(self) -> QueueStatus:
+        """Return how much waits, for how long, and what is put aside.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+
+        def look(execute: Execute) -> QueueStatus:
+            def one(statement: str, *values: Any) -> Any:
+                return execute(statement, values).fetchone()[0]
+
+            now, name = self.store.now(), self.name
+            oldest = execute(
+                "SELECT sent_at FROM messages WHERE queue = ? ORDER BY id LIMIT 1", (name,)
+            ).fetchone()
+            versions = execute(
+                "SELECT chart, instances.version, count(*) FROM messages JOIN instances"
+                " ON key = group_id WHERE queue = ? GROUP BY 1, 2 ORDER BY 1, 2",
+                (name,),
+            ).fetchall()
+            return QueueStatus(
+                depth=one("SELECT count(*) FROM messages WHERE queue = ?", name),
+                oldest=None if oldest is None else max(now - oldest[0], 0.0),
+                in_flight=one(
+                    "SELECT count(*) FROM messages"
+                    " WHERE queue = ? AND in_flight = 1 AND visible_at > ?",
+                    name,
+                    now,
+                ),
+                dead_letters=one("SELECT count(*) FROM dead_letters WHERE queue = ?", name),
+                parked=one("SELECT count(*) FROM parked WHERE queue = ?", name),
+                timers=one("SELECT count(*) FROM timers WHERE chart = ? AND sent = 0", self.chart),
+                overdue=one(
+                    "SELECT count(*) FROM timers WHERE chart = ? AND sent = 0 AND due <= ?",
+                    self.chart,
+                    now,
+                ),
+                versions={f"{chart} {version}": count for chart, version, count in versions},
+            )
+
+        return self.store.database.read(look)
+
+    def next_change(
+        self,
+        *,
+        chart_version: ChartVersion | None = None,
+        delays: Collection[str] | None = None,
+    ) -> float | None:
+        """Return in how many seconds time alone may make a message receivable.
+
+        Parameters
+        ----------
+        chart_version : as of `receive`
+        delays : as of `release_timers`
+
+        Returns
+        -------
+        seconds : 0 where something is receivable now; None where nothing is hidden, held back
+            or due later, so that only a message that is sent, or a group that is resumed,
+            can bring work
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+
+        def look(execute: Execute) -> float | None:
+            now = self.store.now()
+            if self._steps(execute, now):
+                return 0.0
+            times = [
+                *execute(
+                    f"SELECT min(visible_at) FROM heads WHERE queue = ?{_for(chart_version)}",
+                    (self.name, *_values(chart_version)),
+                ).fetchone(),
+                *execute(
+                    f"SELECT min(due) FROM timers WHERE chart = ? AND sent = 0{_only(delays)}",
+                    (self.chart, *_names(delays)),
+                ).fetchone(),
+            ]
+            return min((max(time - now, 0.0) for time in times if time is not None), default=None)
+
+        return self.store.database.read(look)
+
+    def waiting_messages(self) -> tuple[WaitingMessage, ...]:
+        """Return all messages and dead letters, in the order in which they were accepted.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        rows = self.store.database.rows(
+            "SELECT id, group_id, body, version, 0, fingerprint FROM messages WHERE queue = ?1"
+            " UNION ALL SELECT id, group_id, body, version, 1, fingerprint FROM dead_letters"
+            " WHERE queue = ?1 ORDER BY id",
+            (self.name,),
+        )
+        return tuple(
+            WaitingMessage(number, group, json.loads(body), version, bool(dead), fingerprint)
+            for number, group, body, version, dead, fingerprint in rows
+        )
+
+    def chart_timers(self) -> tuple[DurableTimer, ...]:
+        """Return the timers that run for instances of the chart, by key, the oldest first.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        rows = self.store.database.rows(
+            "SELECT key, delay, token, due, sent FROM timers WHERE chart = ? ORDER BY key, token",
+            (self.chart,),
+        )
+        return tuple(
+            DurableTimer(key, delay, token, due, bool(sent))
+            for key, delay, token, due, sent in rows
+        )
+
+    def waiting(self, group_id: str) -> int:
+        """Return how many messages a group has, those in flight included.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        ((count,),) = self.store.database.rows(
+            "SELECT count(*) FROM messages WHERE queue = ? AND group_id = ?",
+            (self.name, group_id),
+        )
+        return int(count)
+
+    def left(
+        self, groups: Collection[str] = (), *, chart_version: ChartVersion | None = None
+    ) -> tuple[int, int]:
+        """Count the messages outside parked groups; both numbers are of one moment.
+
+        Parameters
+        ----------
+        groups : which are left out of the second number
+        chart_version : as of `receive`; groups that it leaves to others are left out too
+
+        Returns
+        -------
+        left : those in flight included
+        others : how many of them belong to no group that is left out
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        foreign = "0" if chart_version is None else _foreign(chart_version)
+        ((left, others),) = self.store.database.rows(
+            "SELECT count(*), count(*) FILTER (WHERE NOT (hex(group_id) IN"
+            f" (SELECT value FROM json_each(?)) OR {foreign}))"
+            " FROM messages WHERE queue = ? AND NOT (ordered = 1 AND EXISTS (SELECT 1 FROM parked"
+            " WHERE parked.queue = messages.queue AND parked.group_id = messages.group_id))",
+            (hex_list(sorted(groups)), *_values(chart_version), self.name),
+        )
+        return left, others
+
+    def dead_letters(self, *, after: int = 0, limit: int | None = None) -> tuple[DeadLetter, ...]:
+        """Return the messages that were put aside, in the order in which they were accepted.
+
+        Parameters
+        ----------
+        after : the `id` of the last one of the page before
+        limit : how many are returned at most; None for all
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        rows = self.store.database.read(
+            lambda execute: letters(execute, self.name, after=after, limit=limit)
+        )
+        return tuple(letter_of(row, source=self.store.source) for row in rows)
+
+    def parked(self) -> tuple[ParkedGroup, ...]:
+        """Return the groups that wait until they are resumed, the longest waiting first.
+
+        Raises
+        ------
+        StoreError
+            The store could not read.
+        """
+        rows = self.store.database.rows(
+            "SELECT group_id, since, reason, (SELECT count(*) FROM messages"
+            " WHERE messages.queue = parked.queue AND messages.group_id = parked.group_id)"
+            " FROM parked WHERE queue = ? ORDER BY since, group_id",
+            (self.name,),
+        )
+        return tuple(ParkedGroup(*row) for row in rows)
+
+    # --- bringing back --------------------------------------------------------------------------
+
+    def redrive(
+        self, ids: Iterable[int] | None = None, *, group_id: str | None = None
+    ) -> tuple[int, ...]:
+        """Put dead letters back, in their order, with no failures counted.
+
+        With the policy ``"halt"`` each comes back to its old place, before all that was sent
+        after it; `resume` then lets its group go on. With ``"skip"`` that place is gone: it
+        comes to the end, as a new message.
+
+        Parameters
+        ----------
+        ids : of messages among the dead letters; None for all of them
+        group_id : only those of this group; None for all groups
+
+        Returns
+        -------
+        ids : that they have now
+
+        Raises
+        ------
+        InvalidValueError
+            An id that no dead letter has.
+        StoreError
+            The store could not write; nothing was changed.
+        """
+        wanted = None if ids is None else list(ids)
+        for number in wanted or ():
+            if type(number) is not int:
+                reason = f"has no dead letter {shorten(number, 40)}"
+                raise InvalidValueError(where=f"queue {self.name!r}", reason=reason)
+        wanted = None if wanted is None else sorted(set(wanted))
+        if group_id is not None:
+            check_text(group_id, where="group_id")
+
+        def redrive(execute: Execute) -> tuple[int, ...]:
+            found = [MessageRow(*row[:-2]) for row in letters(execute, self.name, wanted)]
+            known = {letter.id for letter in found}
+            for number in wanted or ():
+                if number not in known:
+                    reason = f"has no dead letter {shorten(number, 40)}"
+                    raise InvalidValueError(where=f"queue {self.name!r}", reason=reason)
+            mailbox = Mailbox(execute, self.store.now())
+            return tuple(
+                mailbox.redrive(letter, in_place=self._halts, deduplication=self._deduplication)
+                for letter in found
+                if group_id in (None, letter.group_id)
+            )
+
+        return self.store.database.write(redrive)
+
+    def resume(self, group_id: str) -> bool:
+        """Let a parked group go on.
+
+        Returns
+        -------
+        parked : whether it was parked
+
+        Raises
+        ------
+        StoreError
+            The store could not write; nothing was changed.
+        """
+        check_text(group_id, where="group_id")
+        return self.store.database.write(
+            lambda execute: Mailbox(execute, self.store.now()).resume(self.name, group_id)
+        )
+
+    # --- timers ---------------------------------------------------------------------------------
+
+    def release_timers(self, delays: Collection[str] | None = None) -> int:
+        """Send the messages of timers that are due, each exactly once.
+
+        Such a message goes to the group of its instance; its body is an object with `timer`,
+        the id of the chart's delay, and `token`, the `DurableTimer`'s. Where nothing is due,
+        nothing is written.
+
+        Parameters
+        ----------
+        delays : the ids of the chart's delays; timers of others are kept. None for all.
+
+        Returns
+        -------
+        count : how many were sent, at most 1,000 at a time
+
+        Raises
+        ------
+        StoreError
+            The store could not read or write; nothing was sent.
+        """
+
+        def due(execute: Execute) -> list[tuple[int, str, str]]:
+            return execute(
+                "SELECT token, key, delay FROM timers"
+                f" WHERE chart = ? AND sent = 0 AND due <= ?{_only(delays)}"
+                " ORDER BY due, token LIMIT ?",
+                (self.chart, self.store.now(), *_names(delays), _MOST_TIMERS),
+            ).fetchall()
+
+        def send(execute: Execute) -> int:
+            mailbox = Mailbox(execute, self.store.now())
+            found = due(execute)
+            for token, key, delay in found:
+                execute("UPDATE timers SET sent = 1 WHERE token = ?", (token,))
+                mailbox.accept(
+                    self.name,
+                    {"timer": delay, "token": token},
+                    key,
+                    ordered=self.ordered,
+                    deduplication=self._deduplication,
+                    timer=token,
+                )
+            return len(found)
+
+        return self.store.database.write(send) if self.store.database.read(due) else 0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.store!r}, {self.name!r})"
+
+
+def _check_choice(value: object, choices: Any, *, where: str) -> None:
+    if value not in get_args(choices):
+        possible = ", ".join(map(repr, get_args(choices)))
+        reason = f"is {shorten(value, 40)}; possible: {possible}"
+        raise InvalidValueError(where=where, reason=reason)
+
+
+def _merged(
+    fresh: list[tuple[int, float, float]], again: list[tuple[int, float, float]]
+) -> list[int]:
+    """Return the messages of both lists, whoever has been receivable longer first.
+
+    Parameters
+    ----------
+    fresh : message, when it was sent, and 0, in order
+    again : message, when it was sent, and since when it is visible again, in order
+    """
+    found: list[int] = []
+    fresh, again = fresh[::-1], again[::-1]
+    while fresh and again:
+        (sent, sent_at, _), (seen, _, visible_at) = fresh[-1], again[-1]
+        found.append((fresh if (sent_at, sent) < (visible_at, seen) else again).pop()[0])
+    return [*found, *(message for message, _, _ in [*fresh[::-1], *again[::-1]])]
+
+
+def _foreign(chart_version: ChartVersion) -> str:
+    """Return the condition of groups that are left to others, with the places of `_values`.
+
+    An instance is there and not of one of these versions; or none is there, and the store has
+    seen a later version, in which it will start.
+    """
+    versions = ", ".join("?" * (1 + len(chart_version.migrates)))
+    return (
+        "(NOT EXISTS (SELECT 1 FROM instances WHERE key = group_id AND chart = ?"
+        f" AND instances.version IN ({versions})) AND (EXISTS (SELECT 1 FROM instances"
+        " WHERE key = group_id) OR EXISTS (SELECT 1 FROM charts WHERE chart = ?"
+        " AND charts.version > ?)))"
+    )
+
+
+def _values(chart_version: ChartVersion | None) -> tuple[str | int, ...]:
+    if chart_version is None:
+        return ()
+    chart, version, migrates = chart_version
+    return chart, version, *migrates, chart, version
+
+
+def _for(chart_version: ChartVersion | None) -> str:
+    return "" if chart_version is None else f" AND NOT {_foreign(chart_version)}"
+
+
+def _only(delays: Collection[str] | None) -> str:
+    return "" if delays is None else " AND hex(delay) IN (SELECT value FROM json_each(?))"
+
+
+def _names(delays: Collection[str] | None) -> tuple[str, ...]:
+    return () if delays is None else (hex_list(sorted(delays)),)
+
+
+def _error_text(error: BaseException | str) -> str:
+    """Return a text of limited length that strict JSON carries."""
+    if isinstance(error, str):
+        text = error
+    else:
+        try:
+            text = f"{type(error).__name__}: {error}"
+        except Exception as failure:
+            text = f"{type(error).__name__} (its text cannot be made: {type(failure).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()[:_MAX_TEXT]
