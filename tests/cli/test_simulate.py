@@ -130,7 +130,7 @@ def test_a_sample_is_measured_with_the_times_that_are_given(run: Run) -> None:
     """As `sample` does with these durations."""
     words = ["simulate", "order", "PAY", "CANCEL", "--queue", "direct", "--sample", "50"]
     words += ["--time", "step=0.5"] + [word for each in TIMES for word in ("--time", each)]
-    durations = {
+    durations: dict[str, Any] = {
         "step": 0.5,
         "charge_card": (2, 4),
         "refund_card": Distribution.exponential(0.5),
