@@ -70,4 +70,4 @@ def test_generated_configurations_are_simulated_and_shown_live(seed: int) -> Non
     assert found.states > 0
     panel = bound.panel(manual=True)
     panel.send(events[0])
-    assert "<svg" in panel._repr_mimebundle_()["image/svg+xml"]
+    assert "<svg" in panel._repr_mimebundle_()["text/html"]

@@ -28,10 +28,10 @@ def draw(
     format: str | None = None,  # noqa: A002
     configuration: str | Iterable[str] | Snapshot | None = None,
     path: Iterable[int] | None = None,
-    theme: Theme = "light",
+    theme: Theme | None = None,
     legend: bool = False,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
     renderer: str | None = None,
     timeout: float = TIMEOUT,
     direction: Direction = "LR",
@@ -50,10 +50,10 @@ def draw(
         What is active: the names of leaves; of a node with children, what is entered with it.
     path
         The transitions just taken, in order: positions in ``chart.edges``.
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     legend : whether the signs that occur are explained below
     title : a line above the chart
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
     renderer
         None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
     timeout : seconds after which the layout is stopped

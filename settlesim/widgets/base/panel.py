@@ -34,6 +34,8 @@ import ipywidgets
 import traitlets
 
 from settlesim.errors import InvalidValueError, RenderError, SettlesimError, shorten
+from settlesim.view.svg.page import on_page
+from settlesim.view.svg.palette import follows_page
 from settlesim.widgets.base.hosting import output, require_widgets, watch
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.seat import seat_html
@@ -237,21 +239,21 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         hidden = {name for name in names if name.startswith(("_", "on_"))}
         return sorted((names - hidden - _FOR_AUTHORS) | {*_OF_WIDGETS})
 
-    def twin(self) -> str | dict[str, str]:
-        """Return the panel as it is now, for readers without a kernel: SVG, or by media type."""
+    def twin(self) -> str:
+        """Return the panel as it is now, for readers without a kernel: SVG, or HTML with SVG."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         words = repr(self)
-        twin: str | dict[str, str] | None = None
+        twin = None
         with contextlib.suppress(RenderError):  # the text says it too
-            twin = self.twin()
+            twin = on_page(self.twin(), words, follows=follows_page(None))
         kind = "twin" if self.closed else output()
         if kind == "seat":
             return {"text/html": seat_html(self.widget.seat, twin, words), "text/plain": words}
         found: dict[str, Any] = {"text/plain": words}
         if twin is not None:
-            found |= {"image/svg+xml": twin} if isinstance(twin, str) else twin
+            found["text/html"] = twin
         if kind == "view":
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}

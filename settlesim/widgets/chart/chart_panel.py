@@ -382,18 +382,18 @@ class ChartPanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------
 
-    def twin(self) -> dict[str, str]:
+    def twin(self) -> str:
         """Return the chart as it is now, with the path of the last event."""
         entry = self._shown()
         flight = self._stage.flight
         if flight is not None and self._past is None:
             settling = flight.settling
             path = [edge for step in settling.microsteps for edge in step.edges]
-            bundle = draw(self.chart, configuration=settling.configuration, path=path)
+            picture = draw(self.chart, configuration=settling.configuration, path=path)
         else:
             taken = entry.settlement.edges if entry.settlement else ()
-            bundle = draw(self.chart, configuration=entry.snapshot, path=taken)
-        return {"image/svg+xml": bundle._repr_mimebundle_()["image/svg+xml"]}
+            picture = draw(self.chart, configuration=entry.snapshot, path=taken)
+        return picture.svg
 
     def __repr__(self) -> str:
         name = f"ChartPanel {self.chart.name}: {self.key!r}"

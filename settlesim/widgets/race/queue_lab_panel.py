@@ -12,9 +12,10 @@ from settlesim.errors import RenderError, SettlesimError, SimulationError, short
 from settlesim.sim import PROTECTIONS, Exploration, Faults, Property, Scenario, Schedule
 from settlesim.view.endings.bars import outcomes
 from settlesim.view.schedule.space_time import lanes
+from settlesim.view.svg.page import with_variables
 from settlesim.widgets.base.hosting import is_live
 from settlesim.widgets.base.panel import Panel
-from settlesim.widgets.race.bars import bars_part, picked, search_part, themed
+from settlesim.widgets.race.bars import bars_part, picked, search_part
 from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.queue_lab_choices import (
     MOST_EVENTS,
@@ -335,7 +336,12 @@ class QueueLab(Panel):
             return
         walked = Way(self.scenario)
         walked.follow(way.steps)
-        self.show(way={"path": str(way), "svg": themed(lanes(walked.replay, title=""))})
+        self.show(
+            way={
+                "path": str(way),
+                "svg": with_variables(lanes(walked.replay, title="", theme="light").svg),
+            }
+        )
         self.say(walked.replay.sentence)
 
     def stop(self) -> None:

@@ -182,7 +182,7 @@ class StepPanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------
 
-    def twin(self) -> dict[str, str]:
+    def twin(self) -> str:
         """Return all steps as a table, and the chart with the way that was taken."""
         leaves = [name for name in self._frames[-1]["active"] if self.chart.node(name).is_leaf]
         taken = [edge for step in self.value.microsteps for edge in step.edges]
@@ -190,7 +190,7 @@ class StepPanel(Panel):
         rows = "".join(map(_row, self._frames))
         head = "".join(f"<th {_CELL}>{each}</th>" for each in ("", "what", "then in", "told"))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return {"text/html": table + svg}
+        return table + svg
 
     def __repr__(self) -> str:
         frame = self._frames[self._at]

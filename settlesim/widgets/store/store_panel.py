@@ -195,7 +195,7 @@ class StorePanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------------
 
-    def twin(self) -> dict[str, str]:
+    def twin(self) -> str:
         """Return the tables, and the chosen instance as a chart."""
         head = "".join(
             f"<th {_CELL}>{each}</th>" for each in ("instance", "chart", "state", "revision")
@@ -209,7 +209,7 @@ class StorePanel(Panel):
             chart = self.charts.get((snapshot.chart, snapshot.version))
             if chart is not None:
                 svg = f"<p>{escape(self._key)}</p>{draw(chart, configuration=snapshot).svg}"
-        return {"text/html": table + told + svg}
+        return table + told + svg
 
     def __repr__(self) -> str:
         rows = self.parts["instances"]["rows"]

@@ -237,10 +237,10 @@ def test_title_is_written_above() -> None:
     assert "<The> & count" in texts
 
 
-def test_notebook_shows_svg_and_text() -> None:
+def test_notebook_shows_html_and_text() -> None:
     """A picture and a chart show themselves, with a text that no run changes."""
     picture = count.draw()
-    assert picture._repr_mimebundle_() == {"image/svg+xml": picture.svg, "text/plain": picture.alt}
+    assert picture._repr_mimebundle_() == {"text/html": picture.html, "text/plain": picture.alt}
     assert count._repr_mimebundle_() == picture._repr_mimebundle_()
     assert repr(picture) == f"<Picture: {picture.alt}>"
 
@@ -305,7 +305,7 @@ def test_scale_is_pixels_per_unit() -> None:
         ({"path": [6]}, "path holds 6; a position in the chart's 6 transitions"),
         ({"path": [-1]}, "path holds -1"),
         ({"path": [True]}, "path holds True"),
-        ({"theme": "blue"}, "theme is 'blue'; 'light' or 'dark' is needed"),
+        ({"theme": "blue"}, "theme is 'blue'; 'page', 'light' or 'dark' is needed"),
         ({"direction": "up"}, "direction is 'up'; 'LR' or 'TB' is needed"),
         ({"scale": 0}, "scale is 0"),
         ({"format": "jpeg"}, "unknown format 'jpeg'"),

@@ -622,16 +622,14 @@ def test_the_twin_says_where_it_is_and_which_way_it_took() -> None:
     assert bundle["text/plain"] == (
         "<ChartPanel order: 'order-1' in shipped at revision 2, takes no event>"
     )
-    assert "now in shipped; path SHIP: paid to printing" in bundle["image/svg+xml"]
+    assert "now in shipped; path SHIP: paid to printing" in bundle["text/html"]
 
 
 def test_the_twin_of_an_event_on_its_way_shows_the_service_node() -> None:
     """A reader without a kernel sees what is waited for."""
     panel = order.panel(manual=True)
     panel.fire("PAY")
-    assert (
-        "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["image/svg+xml"]
-    )
+    assert "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["text/html"]
 
 
 # --- starts -------------------------------------------------------------------------------
