@@ -192,42 +192,42 @@ def swept_beside_spin(seconds: float) -> Figure:
     states, build, run = spin(log_scenario(6, 1, 4))
     if states not in {None, 5_897_203}:
         raise SystemExit(f"Spin stores {states} states, not 5,897,203")
-    ended = "to run" if states else f"without an end: it was stopped after {SPIN_LIMIT} s"
-    print(f"Spin: {build:.1f} s to compile, {run:.1f} s {ended}, without counts")
-    name = "swept (6, 1, 4) / Spin's compiler and run" + ("" if states else ", not finished")
+    ended = "" if states else f"; not finished, a step was stopped after {SPIN_LIMIT} s"
+    print(f"Spin: {build:.1f} s to compile, {run:.1f} s to run, without counts{ended}")
+    name = "swept (6, 1, 4) / Spin's compiler and run" + ("" if states else ", at most")
     return Figure(name, seconds / (build + run), "times", 1, at_least=False)
 
 
 SPIN_LIMIT = 300
-"""Seconds that Spin's search may take before it is stopped."""
+"""Seconds after which a step of Spin is stopped: its compiler, and its search."""
 
 
 def spin(scenario: Scenario) -> tuple[int | None, float, float]:
     """Return the states that Spin stores, and its CPU seconds: to compile, and to search.
 
-    The states are None where the search was stopped.
+    The states are None where a step took too long.
     """
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "model.pml").write_text(to_promela(scenario), encoding="utf-8")
-        spent = [_children()]
         compiler = ["gcc", "-O2", "-w", "-DNOREDUCE", "-DSAFETY", "-o", "pan", "pan.c"]
-        for command in (["spin", "-a", "model.pml"], compiler):
-            subprocess.run(command, cwd=name, check=True, capture_output=True, timeout=1800)
-        spent.append(_children())
-        told = _told_by([str(Path(name) / "pan"), "-m100000"], name)
-        spent.append(_children())
-    stored = re.search(r"(\d+) states, stored", told)
-    return int(stored[1]) if stored else None, spent[1] - spent[0], spent[2] - spent[1]
+        began = _children()
+        told = _told_by(["spin", "-a", "model.pml"], name)
+        told = told if told is None else _told_by(compiler, name)
+        built = _children()
+        told = told if told is None else _told_by([str(Path(name) / "pan"), "-m100000"], name)
+        ended = _children()
+    stored = None if told is None else re.search(r"(\d+) states, stored", told)
+    return int(stored[1]) if stored else None, built - began, ended - built
 
 
-def _told_by(command: list[str], folder: str) -> str:
-    """Return what a program prints; nothing where it had to be stopped."""
+def _told_by(command: list[str], folder: str) -> str | None:
+    """Return what a program prints; None where it had to be stopped."""
     try:
         done = subprocess.run(
             command, cwd=folder, check=True, capture_output=True, text=True, timeout=SPIN_LIMIT
         )
     except subprocess.TimeoutExpired:
-        return ""
+        return None
     return done.stdout
 
 
