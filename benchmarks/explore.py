@@ -199,7 +199,7 @@ def swept_beside_spin(seconds: float) -> Figure:
 
 
 SPIN_LIMIT = 300
-"""Seconds after which a step of Spin is stopped: its compiler, and its search."""
+"""CPU seconds after which a step of Spin is stopped: its compiler, and its search."""
 
 
 def spin(scenario: Scenario) -> tuple[int | None, float, float]:
@@ -214,7 +214,9 @@ def spin(scenario: Scenario) -> tuple[int | None, float, float]:
         told = _told_by(["spin", "-a", "model.pml"], name)
         told = told if told is None else _told_by(compiler, name)
         built = _children()
-        told = told if told is None else _told_by([str(Path(name) / "pan"), "-m100000"], name)
+        told = (
+            told if told is None else _told_by([str(Path(name) / "pan"), "-m100000", "-c0"], name)
+        )
         ended = _children()
     stored = None if told is None else re.search(r"(\d+) states, stored", told)
     return int(stored[1]) if stored else None, built - began, ended - built
@@ -222,13 +224,18 @@ def spin(scenario: Scenario) -> tuple[int | None, float, float]:
 
 def _told_by(command: list[str], folder: str) -> str | None:
     """Return what a program prints; None where it had to be stopped."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, check=True, capture_output=True, text=True, timeout=SPIN_LIMIT
-        )
-    except subprocess.TimeoutExpired:
+    began = _children()
+    done = subprocess.run(  # the limit holds for each process that it starts, too
+        command, cwd=folder, capture_output=True, text=True, preexec_fn=_limit_cpu, check=False
+    )
+    if done.returncode and _children() - began > 0.9 * SPIN_LIMIT:
         return None
+    done.check_returncode()
     return done.stdout
+
+
+def _limit_cpu() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SPIN_LIMIT, SPIN_LIMIT))
 
 
 def _children() -> float:
