@@ -48,7 +48,7 @@ class InstanceCount:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFate:
-    """What becomes of one stored instance."""
+    """What happens to one stored instance."""
 
     leaves: tuple[str, ...]
     """Where it is."""

@@ -23,7 +23,7 @@ class SettlingEdge:
 
     source: tuple[str, ...]
     event: str
-    """The event's name, or the reserved trigger of a delay of a node of `source`."""
+    """The event's name, or the reserved trigger of a delay of a state of `source`."""
     target: tuple[str, ...]
     services: tuple[tuple[str, bool], ...]
     """The services on the way, each with whether it failed."""

@@ -1,4 +1,4 @@
-"""``chart.draw()``: the picture of a chart, of where it is, and of the way it took there."""
+"""``chart.draw()``: the picture of a chart, of where it is, and of the path that it took."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def draw(
         A file's path, of which the suffix is the format: svg, png, pdf, dot, mmd.
     format : the format of `target`, where its suffix does not say it
     configuration
-        What is active: the names of leaves; of a node with children, what is entered with it.
+        What is active: the names of leaves; of a state with children, what is entered with it.
     path
         The transitions just taken, in order: positions in ``chart.edges``.
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
@@ -91,7 +91,7 @@ def draw_settlement(
     target: str | os.PathLike[str] | None = None,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
-    """Return the picture of a settlement's chart: the way it took, and where the instance is.
+    """Return the picture of a settlement's chart: its path, and where the instance is.
 
     After a rejected event that is not saved the instance is where it was before.
 
@@ -133,7 +133,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
         if name not in chart:
             close = nearest(name, [node.name for node in chart.states])
             hint = f"did you mean {close!r}?" if close else "see chart.states"
-            raise RenderError(f"configuration names {shorten(name)}, which is no node; {hint}")
+            raise RenderError(f"configuration names {shorten(name)}, which is no state; {hint}")
         found.update(chart.enter(name))
     leaves = tuple(node.name for node in chart.states if node.name in found)
     _refuse_impossible(chart, leaves)
@@ -141,7 +141,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
 
 
 def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
-    """Refuse nodes that cannot be active together: two of them outside of a parallel node."""
+    """Refuse nodes that cannot be active together: two of them outside of a parallel state."""
     active = chart.active(leaves)
     inside: dict[str | None, str] = {}
     for name in active:

@@ -284,6 +284,6 @@ def _cell(
     ink = palette.resolved_ink if cell.right else palette.ink
     y = box.y + _ROW / 2 + 5
     text(made, (x, y), shown, size, ink, font_weight="bold", text_anchor="middle")
-    if cell.right:  # on the corner, as on a settled node
+    if cell.right:  # on the corner, as on a settled state
         corner = (box.x + box.width - 7, box.y + 6)
         badge(made, corner, "check", palette.resolved, palette)

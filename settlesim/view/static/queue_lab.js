@@ -51,12 +51,12 @@ class Events {
     this.list = h("ol", { class: "chips" });
     this.more = h("div", { class: "row" });
     this.choice = new Choice("events", "", h("span", {}));
-    this.element = h("fieldset", {}, h("legend", {}, "Events, in the order of their arrival"), this.list, this.more, this.choice.why);
+    this.element = h("fieldset", {}, h("legend", {}, "Events, in arrival order"), this.list, this.more, this.choice.why);
   }
 
   offer(options) {
     this.most = options.most;
-    this.adders = options.events.map((event) => button(`+ ${event}`, () => this.add(event), { "aria-label": `let ${event} arrive` }));
+    this.adders = options.events.map((event) => button(`+ ${event}`, () => this.add(event), { "aria-label": `add ${event}` }));
     this.more.replaceChildren(...this.adders);
   }
 
@@ -76,7 +76,7 @@ class Events {
 
   chip(event, index) {
     const first = button("\u25c0", () => this.send("earlier", { index }), { class: "quiet", "aria-label": `${event} one place earlier` });
-    const out = button("\u00d7", () => this.send("drop", { index }), { class: "quiet", "aria-label": `take ${event} out` });
+    const out = button("\u00d7", () => this.send("drop", { index }), { class: "quiet", "aria-label": `remove ${event}` });
     Object.assign(first.dataset, { act: "earlier", index });
     Object.assign(out.dataset, { act: "drop", index });
     off(first, index === 0);
@@ -110,7 +110,7 @@ class Controls {
       new Choice("while_running", "an event that arrives while one is handled", select(named(options.policies), choose("while_running"))),
       new Choice("batch", "batch", number(1, 9, choose("batch")), "messages of one instance that are received together"),
       new Choice("batch_failures", "a failure in a batch", select(named(options.batch_failures), choose("batch_failures"))),
-      new Choice("criterion", "what is right", select(options.criteria.map((each) => [each.name, each.words]), choose("criterion"))),
+      new Choice("criterion", "right endings", select(options.criteria.map((each) => [each.name, each.words]), choose("criterion"))),
     ];
     const together = unique("ss-queue");
     this.queues = options.disciplines.map((each) => {
@@ -152,7 +152,7 @@ class Controls {
 function paintWay(place, way) {
   place.replaceChildren();
   if (!way) return;
-  place.append(h("h4", {}, "The shortest way there: ", h("code", {}, way.path)), h("div", { class: "lanes-box" }, drawing(way.svg)));
+  place.append(h("h4", {}, "The shortest schedule: ", h("code", {}, way.path)), h("div", { class: "lanes-box" }, drawing(way.svg)));
 }
 
 const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
@@ -161,8 +161,8 @@ const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
   const properties = new Properties(send);
   const title = h("strong", { class: "title" });
   const code = h("code", { class: "code" });
-  const none = h("p", { class: "nothing", hidden: true }, "What is chosen makes no sense together, so there is nothing to show. It says why, beside what was chosen.");
-  const way = h("section", { class: "way", "aria-label": "the shortest way there" });
+  const none = h("p", { class: "nothing", hidden: true }, "These choices contradict each other, so there is nothing to show. The reason is beside each of them.");
+  const way = h("section", { class: "way", "aria-label": "the shortest schedule" });
   root.append(h("div", { class: "head" }, title), controls.element, none, bars.element, properties.element, way,
     h("section", { class: "source", "aria-label": "the same as code" }, h("h4", {}, "The same as code"), code));
   life.parts(["options"], (options) => { title.textContent = `Queue lab: ${options.chart}`; controls.offer(options); });

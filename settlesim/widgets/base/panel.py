@@ -32,6 +32,7 @@ from typing import Any, ClassVar, Final
 
 import ipywidgets
 import traitlets
+from IPython.utils.generics import complete_object
 
 from settlesim.errors import InvalidValueError, RenderError, SettlesimError, shorten
 from settlesim.view.svg.page import on_page
@@ -294,3 +295,9 @@ def traceback_of(error: BaseException) -> str:
     """Return the traceback as text, with its causes; the end of a long one."""
     text = "".join(traceback.format_exception(error))
     return text if len(text) <= _LONGEST_TRACE else "...\n" + text[-_LONGEST_TRACE:]
+
+
+@complete_object.register(Panel)
+def _completions(panel: Panel, found: list[str]) -> list[str]:
+    """Return what Tab offers: IPython alone would add what the class has."""
+    return dir(panel)

@@ -35,7 +35,7 @@ AT_ONCE: Final = "at once"
 class ChartPanel(Panel):
     """One instance of a chart, live: fire its events, be its services, look back.
 
-    Click an event's button or its arrow. The run to the next settled node is shown on the
+    Click an event's button or its arrow. The run to the next settled state is shown on the
     chart while it happens. A click on a settlement shows chart and context of then, and a new
     instance can be forked from there.
 
@@ -404,7 +404,7 @@ class ChartPanel(Panel):
             waits = ", ".join(each.service for each in flight.settling.pending) or "time"
             event = flight.settling.event.name
             where = in_words(flight.settling.configuration)
-            return f"<{name} on its way with {event} in {where}, waits for {waits}>"
+            return f"<{name} handles {event} in {where}, waits for {waits}>"
         snapshot = self._stage.snapshot
         takes = ", ".join(accepted(self.chart, snapshot.configuration)) or "no event"
         where = f"{in_words(snapshot.configuration)} at revision {snapshot.revision}"

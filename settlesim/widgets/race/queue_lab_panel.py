@@ -7,6 +7,7 @@ from typing import Any, Final, Unpack
 
 from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
+from settlesim.chart.report import Verdict
 from settlesim.chart.strict_json import JSONValue, freeze_object, thaw
 from settlesim.errors import RenderError, SettlesimError, SimulationError, shorten
 from settlesim.sim import PROTECTIONS, Exploration, Faults, Property, Scenario, Schedule
@@ -14,6 +15,7 @@ from settlesim.view.endings.bars import outcomes
 from settlesim.view.schedule.space_time import lanes
 from settlesim.view.svg.page import with_variables
 from settlesim.widgets.base.hosting import is_live
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.race.bars import bars_part, picked, search_part
 from settlesim.widgets.race.property_list import picked_property, property_list
@@ -106,8 +108,7 @@ class QueueLab(Panel):
         chart.require("guard", "assign")
         super().__init__()
         self.chart = chart
-        self.scenario: Scenario | None = None
-        """What is explored; None where the choices make no sense."""
+        self._current: Scenario | None = None
         self.problems: dict[str, str] = {}
         """Why a choice makes no sense, by its name."""
         self.search = Search(self.home, self._search_changed, self.fail, limit)
@@ -141,7 +142,7 @@ class QueueLab(Panel):
         """Show the choices and, once somebody looks, explore them."""
         given = (self.chart, self._data, self._results)
         self.problems = problems_of(self.choices, *given)
-        self.scenario = None if self.problems else self._scenario()
+        self._current = None if self.problems else self._scenario()
         self.search.abandon()
         with self.together():
             self.show(
@@ -185,6 +186,17 @@ class QueueLab(Panel):
             self.fail(error)
 
     # --- looking --------------------------------------------------------------------------
+
+    @observable
+    def scenario(self) -> Scenario | None:
+        """Return the scenario that is chosen; None where the choices contradict each other."""
+        return self._current
+
+    @observable
+    def verdict(self) -> Verdict | None:
+        """Return the verdict of the last search; None until it has ended."""
+        found = self.search.state.exploration
+        return None if found is None else found.verdict
 
     @property
     def exploration(self) -> Exploration | None:

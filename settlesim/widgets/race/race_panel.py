@@ -121,6 +121,15 @@ class RacePanel(Panel):
         return self.way.scenario
 
     @observable
+    def at(self) -> int:
+        """How many steps of the path are shown; set it to go there."""
+        return self.way.at
+
+    @at.setter
+    def _go(self, position: int) -> None:
+        self.go(position)
+
+    @observable
     def path(self) -> str:
         """Return the steps up to here, as `replay` takes them."""
         return str(self.way.shown)

@@ -15,6 +15,7 @@ from settlesim.settling import Settlement
 from settlesim.settling.settling import Settling
 from settlesim.view.chart.diagram import draw
 from settlesim.widgets.base.live_svg import fitting_picture
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.chart.frames import frames_of
 from settlesim.widgets.chart.page_state import pairs, texts_of
@@ -92,6 +93,26 @@ class StepPanel(Panel):
     def frames(self) -> tuple[dict[str, Any], ...]:
         """What is shown: the beginning, every microstep, the end; plain JSON."""
         return tuple(self._frames)
+
+    @observable
+    def at(self) -> int:
+        """Which step is shown, from 0; set it to show another one."""
+        return self._at
+
+    @at.setter
+    def _go(self, number: int) -> None:
+        self.on_go(number)
+
+    @observable
+    def configuration(self) -> tuple[str, ...]:
+        """Return the active leaves after the step that is shown."""
+        active = self._frames[self._at]["active"]
+        return tuple(name for name in active if self.chart.node(name).is_leaf)
+
+    @observable
+    def settlement(self) -> Settlement | None:
+        """Return the settlement; None while a service waits for an answer, and after an error."""
+        return self.value if isinstance(self.value, Settlement) else self.value.settlement
 
     def step(self, by: int = 1) -> None:
         """Go forward, or back where `by` is negative; no further than to an end."""

@@ -211,7 +211,7 @@ def test_alternative_says_what_the_picture_shows() -> None:
     """One sentence names the chart, where it may rest, where it is, and the way there."""
     alt = order.draw(configuration="declined", path=[0, 5]).alt
     assert alt == (
-        "Chart 'order': 9 nodes, 10 transitions; settled in new, paid; rejected in declined; "
+        "Chart 'order': 9 states, 10 transitions; settled in new, paid; rejected in declined; "
         "final in shipped, refunded, cancelled; now in declined; "
         "path PAY: new to charging, error: charging to declined."
     )
@@ -300,8 +300,8 @@ def test_scale_is_pixels_per_unit() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"configuration": "evn"}, "'evn', which is no node; did you mean 'even'"),
-        ({"configuration": ["even", 3]}, "names 3, which is no node"),
+        ({"configuration": "evn"}, "'evn', which is no state; did you mean 'even'"),
+        ({"configuration": ["even", 3]}, "names 3, which is no state"),
         ({"path": [6]}, "path holds 6; a position in the chart's 6 transitions"),
         ({"path": [-1]}, "path holds -1"),
         ({"path": [True]}, "path holds True"),

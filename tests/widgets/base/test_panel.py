@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import ipywidgets
 import pytest
 import traitlets
+from IPython.utils.generics import complete_object
 from ipywidgets.widgets.widget import _instances
 
 from settlesim.errors import InvalidValueError, MissingExtraError, RenderError
@@ -396,3 +397,4 @@ def test_completion_offers_what_a_person_may_call() -> None:
     assert {"close", "count", "errors", "observe", "widget"} <= set(offered)
     for name in ("on_add", "on_msg", "comm", "keys", "hold_sync", "receive", "send", "_handle"):
         assert name not in offered
+    assert complete_object(Tally(), ["on_add", "comm"]) == offered

@@ -37,7 +37,7 @@ def told(panel: ChartPanel) -> list[str]:
 
 
 def test_a_new_panel_shows_where_a_new_instance_is() -> None:
-    """The initial node is active, its events may be sent, nothing is in the store."""
+    """The initial state is active, its events may be sent, nothing is in the store."""
     panel = order.panel()
     assert now(panel)["active"] == ["new"]
     assert now(panel)["enabled"] == [["PAY", ["e0"]], ["CANCEL", ["e1"]]]
@@ -133,7 +133,7 @@ def test_in_manual_mode_a_service_waits_for_the_person() -> None:
         }
     ]
     assert repr(panel) == (
-        "<ChartPanel order: 'order-1' on its way with PAY in charging, waits for charge_card>"
+        "<ChartPanel order: 'order-1' handles PAY in charging, waits for charge_card>"
     )
     press(panel, "done", id="charging.0", value='{"charge": "mine"}')
     assert now(panel)["active"] == ["paid"]
@@ -257,7 +257,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def test_a_run_is_shown_while_it_happens() -> None:
-    """The service is named while it runs; then the new settled node is active."""
+    """The service is named while it runs; then the new settled state is active."""
 
     async def main() -> None:
         panel = count.panel(speed=1000)

@@ -466,3 +466,18 @@ def test_hostile_names_are_data_and_never_markup(name: str) -> None:
     json.dumps(lab.parts)
     for svg in (lab.parts["bars"]["svg"], lab.parts["way"]["svg"], lab.twin()):
         assert not tags(svg) & {"script", "a", "image", "foreignObject", "style", "use"}
+
+
+def test_scenario_and_verdict_can_be_observed() -> None:
+    """Each choice changes the scenario, and the end of its search the verdict."""
+    lab = queue_lab(order, ["PAY", "CANCEL"], queue="direct")
+    assert lab.exploration is not None
+    assert str(lab.verdict) == str(Verdict.REFUTED)
+    seen: list[Any] = []
+    lab.observe(lambda change: seen.append(change["new"]), "verdict")
+    lab.observe(lambda change: seen.append(change["new"].queue), "scenario")
+    lab.choose(queue="fifo_group")
+    assert lab.exploration is not None
+    assert str(lab.verdict) == str(Verdict.PROVED)
+    assert "fifo_group" in seen
+    assert seen[-1] is Verdict.PROVED
