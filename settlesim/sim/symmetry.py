@@ -187,7 +187,7 @@ class AlikeModel:
         """Return what an ending is in the states that are alike, each once."""
         if not (any(outcome.effects) or outcome.dead):
             return [outcome]
-        found = {}
+        found: dict[EndingIdentity, None] = {}
         for exchange in self._exchanges():
             effects = tuple(
                 tuple((service, exchange.get(message, message)) for service, message in each)
