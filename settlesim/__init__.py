@@ -1,4 +1,4 @@
-"""Durable statecharts that run until they settle on a tagged node.
+"""Durable statecharts that run until they settle in a tagged state.
 
 `transitions` decides where an event leads; settlesim decides when we have arrived.
 
@@ -9,12 +9,12 @@ word          here                                               the other one i
 ============  =================================================  ===========================
 event         a named input of a chart (SCXML)                   message (queue), choice
                                                                  (scheduler)
-state         a node of the chart; all of an instance is its     model state (simulator),
+state         a state of the chart; an instance as a whole is a  model state (simulator),
               snapshot                                           context (extended state)
 step          microstep: transitions that fire together          step of a schedule
-stable        nothing goes on by itself (SCXML)                  settled: stable, no service
+stable        no transition is enabled without an event (SCXML)  settled: stable, no service
                                                                  runs, and a tag says so
-invocation    a service started by entering a node (SCXML)       call: one run of it
+invocation    a service started by entering a state (SCXML)      call: one run of it
 transition    an edge of the chart                               ``transitions``: the library
 time-out      seconds, as a float, on the interpreter's clock
 ============  =================================================  ===========================

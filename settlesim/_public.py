@@ -23,7 +23,7 @@ from settlesim.settling import Call, Microstep, Settlement, Settling
 from settlesim.sim import Scenario, compare, explore, replay
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, StandardQueue, TinyStore
 from settlesim.versions import Rehearsal, migration, rehearse
-from settlesim.view import Picture
+from settlesim.view import Picture, options
 
 __all__ = [
     "Call",
@@ -69,6 +69,7 @@ __all__ = [
     "gallery",
     "import_chart",
     "migration",
+    "options",
     "read_chart",
     "rehearse",
     "replay",

@@ -31,6 +31,7 @@ __all__ = [
     "DiagramOptions",
     "Direction",
     "EndingsOptions",
+    "Paper",
     "PictureOptions",
     "ReplayOptions",
     "SettlingGraphOptions",
@@ -44,7 +45,8 @@ __all__ = [
     "settling_graph",
 ]
 
-Theme = Literal["light", "dark"]
+Paper = Literal["light", "dark"]
+Theme = Literal["page", "light", "dark"]
 Direction = Literal["LR", "TB"]
 
 # --- options of pictures ------------------------------------------------------------------
@@ -55,12 +57,12 @@ class PictureOptions(TypedDict, total=False):
 
     format: str | None
     """Of the file, where its suffix does not say it: svg, png; of a diagram also pdf, dot, mmd."""
-    theme: Theme
-    """``"light"`` or ``"dark"`` paper; light by default."""
+    theme: Theme | None
+    """``"page"``, ``"light"`` or ``"dark"``; None for that of ``settlesim.options``."""
     title: str | None
     """A line above the picture."""
-    scale: float
-    """Pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default."""
+    scale: float | None
+    """Pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture."""
 
 
 class DiagramOptions(PictureOptions, total=False):

@@ -179,7 +179,7 @@ class ReadError(SettlesimError):
 
 
 class InvalidValueError(SettlesimError):
-    """A value that strict JSON cannot carry (RFC 8259), or that is too large or too deep."""
+    """A value that is no strict JSON (RFC 8259), or that is too large or too deep."""
 
     where: str
     reason: str
@@ -203,7 +203,7 @@ class InvalidEventError(SettlesimError):
 
 
 class SettleError(SettlesimError):
-    """One event could not be brought to a settled node; the instance is as it was."""
+    """One event could not be brought to a settled state; the instance is as it was."""
 
 
 class FunctionFailedError(SettleError):
@@ -220,7 +220,7 @@ class FunctionFailedError(SettleError):
 
 
 class ServiceFailedError(SettleError):
-    """A service failed or ran out of time, and its node has no enabled ``on_error``."""
+    """A service failed or ran out of time, and its state has no enabled ``on_error``."""
 
     service: str
     invocation: str
@@ -229,7 +229,7 @@ class ServiceFailedError(SettleError):
     def __init__(self, *, service: str, invocation: str, reason: str) -> None:
         super().__init__(
             f"service {shorten(service)} {reason}, and no on_error of invocation "
-            f"{shorten(invocation)} takes it: add on_error to the node",
+            f"{shorten(invocation)} takes it: add on_error to the state",
             service=service,
             invocation=invocation,
             reason=reason,
@@ -237,7 +237,7 @@ class ServiceFailedError(SettleError):
 
 
 class StalledError(SettleError):
-    """The run came to rest where nothing is pending and no settling tag is."""
+    """The run stopped in a state without a settling tag, with nothing pending."""
 
     configuration: tuple[str, ...]
     path: tuple[str, ...]
@@ -245,7 +245,7 @@ class StalledError(SettleError):
     def __init__(self, *, configuration: Sequence[str], path: Sequence[str] = ()) -> None:
         super().__init__(
             f"stalled in {names_of(configuration)}: nothing is pending there and no settling tag "
-            "is on it. Tag the node, or give it a transition.",
+            "is on it. Tag the state, or give it a transition.",
             configuration=tuple(configuration),
             path=tuple(path),
         )
@@ -260,7 +260,7 @@ class MicrostepLimitError(SettleError):
     def __init__(self, *, limit: int, cycle: Sequence[str]) -> None:
         round_trip = " -> ".join(cycle) if cycle else "no repeated configuration"
         super().__init__(
-            f"more than {limit} microsteps for one event; the last ones go round in: {round_trip}. "
+            f"more than {limit} microsteps for one event; the last ones repeat: {round_trip}. "
             "Give the loop a guard that ends it.",
             limit=limit,
             cycle=tuple(cycle),
@@ -289,8 +289,9 @@ class RejectedError(SettleError):
 
     def __init__(self, *, settlement: Any) -> None:
         where = ", ".join(settlement.path[-1])
+        of_key = f" of {shorten(settlement.key)}" if settlement.key else ""
         super().__init__(
-            f"event {shorten(settlement.event.name)} of {shorten(settlement.key)} "
+            f"event {shorten(settlement.event.name)}{of_key} "
             f"was rejected in {where}" + (f": {settlement.reason}" if settlement.reason else ""),
             settlement=settlement,
         )
@@ -382,7 +383,7 @@ class StoreError(SettlesimError):
     """The store could not do what was asked."""
 
     final: bool = False
-    """Whether it is no use to try again: a person has to look first."""
+    """Whether a retry cannot help: a person has to look first."""
 
 
 class VersionConflictError(StoreError):
@@ -394,7 +395,7 @@ class VersionConflictError(StoreError):
 
     def __init__(self, *, key: str, expected: int, actual: int) -> None:
         if actual == expected:
-            what = f"at revision {actual} again: it was deleted and begun anew meanwhile, or its "
+            what = f"at revision {actual} again: it was deleted and created again, or its "
             what += "timer was ended"
         else:
             what = f"at revision {actual}, not {expected}: another worker saved it first"
@@ -439,7 +440,7 @@ class EventRepeatedError(StoreError):
         ended = "" if outcome is None else f" and was {outcome}"
         super().__init__(
             f"event {shorten(event_id, 60)} of instance {shorten(key, 60)} was settled before, at "
-            f"revision {revision}{ended}. Nothing was written; its message needs only be deleted.",
+            f"revision {revision}{ended}. Nothing was written; delete its message.",
             key=key,
             event_id=event_id,
             revision=revision,
@@ -458,7 +459,7 @@ class DeduplicationError(StoreError):
         super().__init__(
             f"queue {shorten(queue, 60)}: the deduplication id {shorten(deduplication_id, 60)} of "
             f"group {shorten(group_id, 60)} was sent before with another body. Nothing was sent; "
-            "an id is for one event and its repetitions.",
+            "an id is for one event and its duplicates.",
             queue=queue,
             group_id=group_id,
             deduplication_id=deduplication_id,
@@ -491,7 +492,7 @@ class UnexpectedRevisionError(StoreError):
 
 
 class ChartMismatchError(StoreError):
-    """A stored instance belongs to another chart, version, or set of nodes."""
+    """A stored instance belongs to another chart, version, or set of states."""
 
     key: str
     stored: str
@@ -512,7 +513,7 @@ class MigrationError(ChartMismatchError):
     """A stored instance cannot be carried to the chart's version by its steps."""
 
     stranded: bool
-    """Whether the steps lead where the chart cannot rest; otherwise there is none, or it failed."""
+    """Whether the steps end in an unsettled state; otherwise there is no step, or it failed."""
 
     def __init__(
         self, *, key: str, stored: str, current: str, reason: str, stranded: bool = False
@@ -527,7 +528,7 @@ class ChartEditedError(ChartMismatchError):
 
 
 class LeastVersionError(StoreError):
-    """The store wants a later version of the chart than this one."""
+    """The store needs a later version of the chart than this one."""
 
     chart: str
     version: int
@@ -535,7 +536,7 @@ class LeastVersionError(StoreError):
 
     def __init__(self, *, chart: str, version: int, least: int, store: str) -> None:
         super().__init__(
-            f"this is chart {shorten(chart, 60)} version {version}, and store {store} wants "
+            f"this is chart {shorten(chart, 60)} version {version}, and store {store} needs "
             f"version {least} or a later one: an earlier one would strand instances. "
             f"`settlesim find --store {quote(store)} --chart {quote(chart)}` shows them.",
             chart=chart,
@@ -559,7 +560,7 @@ class StoreDamagedError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """A store's file cannot be read or written as things are; `reason` says why.
+    """A store's file cannot be read or written at the moment; `reason` says why.
 
     It is `final` where this store object was closed, so that it never can again.
     """

@@ -101,7 +101,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A delay of a settled node: its transition is taken when it was active for so long."""
+    """A delay of a settled state: its transition is taken when it was active for so long."""
 
     id: str
     """The id of the chart's delay."""
@@ -114,9 +114,9 @@ class Timers:
     """What a settlement does to the timers of its instance; those not named here end."""
 
     started: tuple[Timer, ...] = ()
-    """Of nodes that were entered."""
+    """Of states that were entered."""
     kept: tuple[str, ...] = ()
-    """The ids of those whose nodes were not left."""
+    """The ids of those whose states were not left."""
     renamed: tuple[tuple[str, str], ...] = ()
     """The old and the new id of those whose delays have another one in the version of the chart
     that saves; they keep their due times. `kept` and `started` have the new ones."""
@@ -138,7 +138,7 @@ class Transaction:
     """The revision that the store must hold now; 0 for an instance that it does not have."""
     _: KW_ONLY
     final: bool = False
-    """Whether the chart has come to its end in `snapshot`."""
+    """Whether the chart has finished in `snapshot`."""
     consumed: str | None = None
     """The receipt of the message that was handled, which is deleted."""
     mark: str | None = None
@@ -146,7 +146,7 @@ class Transaction:
     sends: tuple[Send, ...] = ()
     """The messages that go out."""
     timers: Timers | None = None
-    """What becomes of the instance's timers; None leaves them alone."""
+    """What happens to the instance's timers; None leaves them alone."""
     record: FrozenDict | None = None
     """What the instance's list of settlements keeps of this one."""
     definition: ChartDefinition | None = None
@@ -180,7 +180,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """An instance in the words of another version of its chart; nothing happens to it."""
+    """An instance in another version of its chart; nothing happens to it."""
 
     key: str
     """The instance."""
@@ -189,9 +189,9 @@ class Rewrite:
     after: Snapshot
     """The state in its place, at the same revision."""
     final: bool = False
-    """Whether the chart has come to its end in `after`."""
+    """Whether the chart has finished in `after`."""
     timers: Timers | None = None
-    """What becomes of the instance's timers; None leaves them alone."""
+    """What happens to the instance's timers; None leaves them alone."""
 
 
 @dataclass(frozen=True, slots=True)

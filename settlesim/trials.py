@@ -74,7 +74,7 @@ class KilledTrial:
 
     trial: Trial
     at_kill: tuple[str, int, int]
-    """Where the instance rested when the worker was dead: node, count and revision."""
+    """Where the instance rested when the worker was dead: state, count and revision."""
     in_flight: int
     """How many messages were in flight then."""
     waiting: int
@@ -91,7 +91,7 @@ class KilledTrial:
         node, counted, revision = self.at_kill
         again = ", ".join(self.repeated) or "nothing"
         return (
-            f"killed while a service ran: at rest in {node}, count {counted}, revision {revision}\n"
+            f"killed while a service ran: settled in {node}, count {counted}, revision {revision}\n"
             f"in flight {self.in_flight}, waiting {self.waiting}\n"
             f"the next worker: {self.trial}\n"
             f"run again under the same key: {again}"

@@ -148,7 +148,7 @@ def _compound(draw: st.DrawFn, name: str, roots: list[str], *, resting: bool) ->
 
 @st.composite
 def _parallel(draw: st.DrawFn, name: str, *, resting: bool) -> dict[str, Any]:
-    """A parallel node; its regions keep to themselves."""
+    """A parallel state; its regions keep to themselves."""
     regions = []
     for region in range(draw(st.integers(1, 2))):
         locals_ = [f"r{region}a", f"r{region}b"]

@@ -129,7 +129,7 @@ def test_every_key_of_a_chart_is_in_a_table(keys: tuple[str, ...]) -> None:
 def test_the_limits_are_those_of_the_library() -> None:
     """Numbers in a document grow old."""
     for number, what in (
-        (MAX_NODES, "nodes"),
+        (MAX_NODES, "states"),
         (MAX_NESTING, "levels"),
         (MAX_TRANSITIONS, "transitions"),
     ):

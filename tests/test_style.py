@@ -25,6 +25,22 @@ PHRASES = {
     "handled side by side": "handled concurrently",
     "comes up again": "becomes visible again",
     "now and then": "at intervals",
+    "settled node": "settled state",
+    "settled nodes": "settled states",
+    "tagged node": "tagged state",
+    "parallel node": "parallel state",
+    "final node": "final state",
+    "stands twice": "appears twice",
+    "comes to rest": "stops, or settles",
+    "on its way with": "handles",
+    "go round in": "repeat",
+    "begun anew": "created again",
+    "written over": "overwritten",
+    "send on purpose": "send although it is not accepted",
+    "a line a look": "one line for each update",
+    "is no use to": "cannot help",
+    "come to its end": "finished",
+    "how many there are but": "the number outside",
 }
 """What a text shall not say, and what it says in its place."""
 

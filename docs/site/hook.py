@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import nbformat
@@ -18,8 +18,17 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
 
+from settlesim.display import Paper
+from settlesim.view.svg.page import in_theme
+
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+_PICTURE = re.compile(
+    r"<div class='settlesim-picture'>.*?(?P<svg><svg\b.*?</svg>).*?"
+    r"<img alt='(?P<words>[^']*)' style='[^']*' src='[^']*'></div>",
+    re.DOTALL,
+)
 
 PYTHON = {
     "settlesim": "What most programs need",
@@ -95,15 +104,21 @@ def _notebook_files(path: Path) -> Iterator[tuple[str, str | bytes]]:
 
 
 def _pictures_taken_out(notebook: Any, folder: str) -> Iterator[tuple[str, str]]:
-    """Replace every picture inside HTML by a link to a file, since Markdown keeps no inline SVG."""
+    """Replace every picture by links to two files, of which the site's theme shows one.
+
+    Markdown keeps no inline SVG.
+    """
     number = count()
     for output in (each for cell in notebook.cells for each in cell.get("outputs", ())):
         html = output.get("data", {}).get("text/html", "")
-        for picture in re.findall(r"<svg\b.*?</svg>", html, re.DOTALL):
-            name = f"{folder}/inline_{next(number)}.svg"
-            words = re.search(r'aria-label="([^"]*)"', picture)
-            html = html.replace(picture, f'<img src="{name}" alt="{words[1] if words else ""}">')
-            yield name, picture
+        for picture in _PICTURE.finditer(html):
+            name = f"{folder}/picture_{next(number)}"
+            words = picture["words"]
+            links = ""
+            for theme in get_args(Paper):
+                yield f"{name}-{theme}.svg", in_theme(picture["svg"], theme)
+                links += f'<img src="{name}-{theme}.svg#only-{theme}" alt="{words}">'
+            html = html.replace(picture[0], links)
         if html:
             output["data"]["text/html"] = html
 

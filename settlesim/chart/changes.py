@@ -261,7 +261,7 @@ def _of_tags(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
 
 
 def _rest(chart: Chart, node: Node) -> str | None:
-    """Say whether an instance may rest in a node itself, in one word."""
+    """Say whether an instance may rest in a state itself, in one word."""
     if node.children and (node.kind is NodeKind.PARALLEL or node.initial is not None):
         return None
     return {"resolved": "settled", "rejected": "rejected", "final": "final", None: None}[

@@ -55,6 +55,7 @@ from settlesim.chart.validation import (
 from settlesim.chart.writer import chart_to_dict
 from settlesim.display import ChartPanelOptions, ChartPictureOptions
 from settlesim.errors import UnboundFunctionError, shorten
+from settlesim.progress import ProgressCallback, StopFlag
 
 if TYPE_CHECKING:
     from settlesim.chart.report import Report
@@ -65,7 +66,7 @@ __all__ = ["Chart", "OnReject", "Semantics"]
 
 
 class Chart:
-    """A statechart with the places where it may rest.
+    """A statechart with its settled states.
 
     Parameters
     ----------
@@ -78,12 +79,12 @@ class Chart:
         ``[trigger, source, dest]`` lists or dicts, with ``"*"`` and ``"="``; without a
         trigger a transition is eventless. ``assign`` names what changes the context.
     initial
-        The node in which a new instance starts.
+        The state in which a new instance starts.
     name : text, the first part of a service's idempotency key
     context : strict JSON object, what a new instance starts with
     version : whole number, 1 or more
     on_reject : ``"discard"`` or ``"persist"``
-    settling_tags : which tags say that a node is settled
+    settling_tags : which tags say that a state is settled
     semantics
         Whose rules say which transitions fire: ``"transitions"``, those of the library, or
         ``"scxml"``, those of SCXML 1.0.
@@ -146,7 +147,7 @@ class Chart:
     provenance: FrozenDict
     """What the chart was read from, and what was left out; no part of its value."""
     states: tuple[Node, ...]
-    """All nodes in document order, parents before children."""
+    """All states in document order, parents before children."""
     transitions: tuple[Transition, ...]
     """The transitions of the definition: external and eventless ones."""
     edges: tuple[Transition, ...]
@@ -341,7 +342,7 @@ class Chart:
         --------
         >>> lamp = Chart(["off", "on"], [["PUSH", "off", "on"]], "off", name="lamp")
         >>> lamp.replace(version=2, initial="on")
-        Chart('lamp', version=2, 2 nodes, 1 transitions)
+        Chart('lamp', version=2, 2 states, 1 transitions)
         """
         given = {
             "states": states,
@@ -462,17 +463,17 @@ class Chart:
         made._set("cache", {})
         return made
 
-    # --- nodes ----------------------------------------------------------------------------
+    # --- states ----------------------------------------------------------------------------
 
     def node(self, name: str) -> Node:
-        """Return the node with this full name; KeyError where there is none."""
+        """Return the state with this full name; KeyError where there is none."""
         return self._nodes[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._nodes
 
     def enter(self, name: str) -> tuple[str, ...]:
-        """Return the leaves that are active after the node `name` was entered."""
+        """Return the leaves that are active after the state `name` was entered."""
         node = self._nodes[name]
         if self.semantics == "scxml":
             return self.structure.entered(name)
@@ -481,14 +482,14 @@ class Chart:
         return self.enter(node.initial) if node.initial is not None else (name,)
 
     def active(self, configuration: Iterable[str]) -> tuple[str, ...]:
-        """Return every active node, parents before children, in document order."""
+        """Return every active state, parents before children, in document order."""
         found = {name for leaf in configuration for name in ancestors(leaf)}
         return tuple(node.name for node in self.states if node.name in found)
 
     def rest_of(self, leaf: str) -> Literal["resolved", "rejected", "final"] | None:
         """Say what makes a leaf settled; None where nothing does.
 
-        The nearest tagged node counts, the leaf itself first; a final leaf rests untagged.
+        The nearest tagged state counts, the leaf itself first; a final leaf rests untagged.
         """
         for name in ancestors(leaf):
             tags = self._nodes[name].tags
@@ -523,10 +524,10 @@ class Chart:
         path : the transitions just taken, in order: positions in ``chart.edges``
         title : a line above the chart
         legend : whether the signs that occur are explained below; False by default
-        theme : ``"light"`` or ``"dark"`` paper; light by default
+        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
         format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default
@@ -565,7 +566,14 @@ class Chart:
         panel: ChartPanel = display.panel(self, **options)
         return panel
 
-    def check(self, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
+    def check(
+        self,
+        *,
+        limit: int | None = None,
+        known: Iterable[Chart] = (),
+        progress: ProgressCallback | bool = True,
+        stop: StopFlag | None = None,
+    ) -> Report:
         """Prove or refute that every event ends in a settled configuration.
 
         Where the chart has `migrations`, every settled configuration, event and delay of the
@@ -573,18 +581,29 @@ class Chart:
 
         Parameters
         ----------
-        limit : how many places to visit; beyond it the verdict is UNDETERMINED
-        known : frozen versions of the chart, from which a step has to lead here
+        limit : how many run states to explore; beyond it the verdict is UNDETERMINED
+        known : frozen versions of the chart, each of which needs a migration step to it
+        progress
+            True for a bar, which appears after half a second where a person looks; or a
+            function that is called with each `settlesim.progress.Progress`.
+        stop : a flag that ends the check, such as a `threading.Event` that another thread sets
+
+        Raises
+        ------
+        Cancelled
+            `stop` was set.
         """
-        report: Report = display.check(self, **_given(limit=limit), known=known)
+        report: Report = display.check(
+            self, **_given(limit=limit), known=known, progress=progress, stop=stop
+        )
         return report
 
     def settling_graph(self, *, limit: int | None = None) -> SettlingGraph:
-        """Return the graph of the settled configurations and the ways between them.
+        """Return the graph of the settled configurations and the runs between them.
 
         Parameters
         ----------
-        limit : how many places to visit; beyond it the graph is what was found
+        limit : how many run states to explore; beyond it the graph is what was found
         """
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
@@ -616,7 +635,7 @@ class Chart:
 
     def __repr__(self) -> str:
         return (
-            f"Chart({self.name!r}, version={self.version}, {len(self.states)} nodes, "
+            f"Chart({self.name!r}, version={self.version}, {len(self.states)} states, "
             f"{len(self.edges)} transitions)"
         )
 
@@ -674,7 +693,7 @@ def _rebuild(
 def _connect(
     parser: Parser, tags: SettlingTags, semantics: Semantics, problems: Problems
 ) -> tuple[dict[str, Node], tuple[Transition, ...], tuple[Transition, ...]]:
-    """Resolve every destination, check the whole; return nodes, transitions and edges."""
+    """Resolve every destination, check the whole; return states, transitions and edges."""
     nodes = {
         name: resolve_default(node, parser.nodes, problems) if node.default else node
         for name, node in parser.nodes.items()

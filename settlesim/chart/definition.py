@@ -1,4 +1,4 @@
-"""The values a chart is made of: nodes, transitions, invocations, delays."""
+"""The values a chart is made of: states, transitions, invocations, delays."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HistoryType: TypeAlias = Literal["shallow", "deep"]
 
 
 class NodeKind(enum.Enum):
-    """What a node is made of (SCXML 1.0, sections 3.3, 3.4, 3.7 and 3.10)."""
+    """What a state is made of (SCXML 1.0, sections 3.3, 3.4, 3.7 and 3.10)."""
 
     ATOMIC = "atomic"
     COMPOUND = "compound"
@@ -57,13 +57,13 @@ class TransitionKind(enum.Enum):
     EVENTLESS = "eventless"
     """Nothing: it fires as soon as its guards hold."""
     DONE = "done"
-    """A service of the source node came back with a result."""
+    """A service of the source state came back with a result."""
     ERROR = "error"
-    """A service of the source node failed or ran out of time."""
+    """A service of the source state failed or ran out of time."""
     AFTER = "after"
-    """The source node was active for a number of seconds."""
+    """The source state was active for a number of seconds."""
     FINISHED = "finished"
-    """Every active leaf below the source node is final."""
+    """Every active leaf below the source state is final."""
 
 
 _KINDS: Final = (
@@ -76,12 +76,12 @@ _KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One edge of the chart: from one source node, under one trigger."""
+    """One edge of the chart: from one source state, under one trigger."""
 
     trigger: str
     """The event's name, `EVENTLESS`, or a reserved name such as ``done.invoke.work.0``."""
     source: str
-    """The full name of the source node."""
+    """The full name of the source state."""
     dest: str | None
     """The full name of the destination, the first of several; None if nothing is left."""
     conditions: tuple[str, ...] = ()
@@ -151,10 +151,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """An asynchronous service that runs while its node is active (SCXML 1.0, section 6.4)."""
+    """An asynchronous service that runs while its state is active (SCXML 1.0, section 6.4)."""
 
     id: str
-    """The node's full name, a dot, and the position among the node's invocations."""
+    """The state's full name, a dot, and the position among the state's invocations."""
     src: str
     """The name of the service."""
     input: JSONValue = None
@@ -183,12 +183,12 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A transition out of a node that is taken when it was active for so long (``after``)."""
+    """A transition out of a state that is taken when it was active for so long (``after``)."""
 
     id: str
-    """The node's full name, a dot, and the position among the node's delays."""
+    """The state's full name, a dot, and the position among the state's delays."""
     seconds: float
-    """How long the node has to be active, > 0."""
+    """How long the state has to be active, > 0."""
     transitions: tuple[Transition, ...]
     """What then may fire; the first whose guards hold does."""
 
@@ -209,24 +209,24 @@ class Node:
     children: tuple[str, ...] = ()
     """Full names, in document order."""
     initial: str | None = None
-    """The child that is entered with a compound node; None where it rests on itself."""
+    """The child that is entered with a compound state; None where it rests on itself."""
     initial_states: tuple[str, ...] = ()
-    """What is entered with a compound node, where that is not `initial` alone: full names."""
+    """What is entered with a compound state, where that is not `initial` alone: full names."""
     tags: tuple[str, ...] = ()
     invoke: tuple[Invocation, ...] = ()
     after: tuple[Delay, ...] = ()
     on_done: tuple[Transition, ...] = ()
-    """What fires when every active leaf below a compound or parallel node is final."""
+    """What fires when every active leaf below a compound or parallel state is final."""
     on_enter: tuple[str, ...] = ()
-    """Assigns that run when the node is entered."""
+    """Assigns that run when the state is entered."""
     on_exit: tuple[str, ...] = ()
-    """Assigns that run when the node is left."""
+    """Assigns that run when the state is left."""
     on_final: tuple[str, ...] = ()
-    """Assigns that run when the node becomes final."""
+    """Assigns that run when the state becomes final."""
     label: str | None = None
     """What a picture shows in place of the name."""
     history: HistoryType | None = None
-    """What a history state remembers; None for every other node."""
+    """What a history state remembers; None for every other state."""
     default: tuple[str, ...] = ()
     """What a history state stands for while its parent has never been left: full names. Empty
     for what is entered with the parent."""
@@ -238,13 +238,13 @@ class Node:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether the node has no children."""
+        """Whether the state has no children."""
         return not self.children
 
 
 @dataclass(frozen=True, slots=True)
 class SettlingTags:
-    """Which tags say that a node is settled."""
+    """Which tags say that a state is settled."""
 
     resolved: tuple[str, ...] = ("settled", "resolve")
     rejected: tuple[str, ...] = ("reject",)

@@ -48,7 +48,7 @@ class InstanceCount:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFate:
-    """What becomes of one stored instance."""
+    """What happens to one stored instance."""
 
     leaves: tuple[str, ...]
     """Where it is."""
@@ -182,10 +182,10 @@ class ChartDiff:
         target : a file's path, of which the suffix is the format: svg, png
         title : a line above; the diff's heading by default
         legend : whether the signs that occur are explained below; True by default
-        theme : ``"light"`` or ``"dark"`` paper; light by default
+        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction : ``"LR"`` or ``"TB"``, see `Chart.draw`; by default what fits a notebook's cell
         format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default

@@ -48,7 +48,7 @@ def read_name(name: object, problems: Problems) -> str:
 def read_initial(
     initial: object, nodes: Mapping[str, Node], problems: Problems, *, scxml: bool = False
 ) -> str:
-    """Return the name of the node in which a new instance starts.
+    """Return the name of the state in which a new instance starts.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def read_initial(
     if start is None and scxml:
         start = next((each.name for each in nodes.values() if each.history is None), "")
     if start is None:
-        problems.add("initial", "is missing; the node in which a new instance starts is needed")
+        problems.add("initial", "is missing; the state in which a new instance starts is needed")
     elif not isinstance(start, str):
         problems.add("initial", f"is {shorten(start)}; the name of one state is needed")
     elif start not in nodes:
@@ -80,7 +80,7 @@ def _refuse_a_region(start: str, nodes: Mapping[str, Node], problems: Problems) 
         if nodes[parent].kind is NodeKind.PARALLEL:
             problems.add(
                 "initial",
-                f"{shorten(start)} is in one region of the parallel node {shorten(parent)}, and "
+                f"{shorten(start)} is in one region of the parallel state {shorten(parent)}, and "
                 f"all are entered: start in {shorten(parent)}",
             )
         region = parent
@@ -141,7 +141,7 @@ def read_provenance(provenance: object, problems: Problems) -> FrozenDict:
 
 
 def read_settling_tags(tags: object, problems: Problems) -> SettlingTags:
-    """Return which tags say that a node is settled."""
+    """Return which tags say that a state is settled."""
     if isinstance(tags, SettlingTags):
         tags = {"resolved": tags.resolved, "rejected": tags.rejected}
     if isinstance(tags, Mapping) and set(tags) <= {"resolved", "rejected"}:

@@ -43,7 +43,7 @@ class StepError(Exception):
 
     Parameters
     ----------
-    stranded : whether it leads where the later chart cannot rest
+    stranded : whether its target is not settled in the later chart
     """
 
     def __init__(self, reason: str, *, stranded: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""From the dialect of `transitions` to nodes and transitions.
+"""From the dialect of `transitions` to states and transitions.
 
 What does this module do
 ------------------------
@@ -49,11 +49,11 @@ from settlesim.errors import InvalidValueError, shorten
 __all__ = ["MAX_ITEMS", "MAX_NESTING", "MAX_NODES", "MAX_TRANSITIONS", "Parser"]
 
 MAX_NODES: Final = 5_000
-"""How many nodes a chart may have."""
+"""How many states a chart may have."""
 MAX_TRANSITIONS: Final = 20_000
 """How many transitions a chart may have, with ``"*"`` and lists of sources spelled out."""
 MAX_NESTING: Final = 32
-"""How deep nodes may nest."""
+"""How deep states may nest."""
 MAX_ITEMS: Final = 100_000
 """How many tags, functions, services and delays a chart may name in all."""
 
@@ -154,7 +154,7 @@ class Parser:
         if parent is None and not specs:
             self.problems.add(where, "is empty; a chart has at least one state")
         if parent is not None and parent.count(".") + 2 > MAX_NESTING:
-            raise _TooLargeError(f"nodes nest deeper than {MAX_NESTING} levels")
+            raise _TooLargeError(f"states nest deeper than {MAX_NESTING} levels")
         names = (self._state(spec, f"{where}[{i}]", parent) for i, spec in enumerate(specs))
         return tuple(name for name in names if name is not None)
 
@@ -175,10 +175,10 @@ class Parser:
         name = local if parent is None else f"{parent}.{local}"
         check_keys(spec, STATE_KEYS, f"state {shorten(name)}", self.problems)
         if name in self.nodes:
-            self.problems.add(where, f"the state {shorten(name)} stands twice")
+            self.problems.add(where, f"the state {shorten(name)} appears twice")
             return None
         if len(self.nodes) >= MAX_NODES:
-            raise _TooLargeError(f"more than {MAX_NODES} nodes")
+            raise _TooLargeError(f"more than {MAX_NODES} states")
         self._node(spec, name, parent)
         return name
 
@@ -243,14 +243,14 @@ class Parser:
     def _inside(
         self, spec: Mapping[str, Any], name: str, where: str
     ) -> tuple[NodeKind, tuple[str, ...], tuple[str, ...]]:
-        """Return kind, children and initial states of a node."""
+        """Return kind, children and initial states of a state."""
         lists = [key for key in _INSIDE if spec.get(key)]
         final = flag_of(spec, "final", where, self.problems, default=False)
         if len(lists) > 1:
             self.problems.add(where, f"has both {lists[0]!r} and {lists[1]!r}; one is possible")
         children = self._states(spec[lists[0]], f"{where} {lists[0]}", name) if lists else ()
         if final is True and lists:
-            self.problems.add(where, "is final and has children; a final node is a leaf")
+            self.problems.add(where, "is final and has children; a final state is a leaf")
         if not lists:
             if spec.get("initial"):
                 self.problems.add(where, "has an initial child but no children")
@@ -269,7 +269,7 @@ class Parser:
             if given != locals_:
                 self.problems.add(
                     where,
-                    "a list as initial makes a parallel node: it has to name all children in order",
+                    "a list as initial makes a parallel state: it names all children, in order",
                 )
             return NodeKind.PARALLEL, children, ()
         if key == "parallel":
@@ -384,7 +384,7 @@ class Parser:
             if seconds is None:
                 continue
             if seconds in delays:
-                self.problems.add(where, f"after {seconds:g} seconds stands twice")
+                self.problems.add(where, f"after {seconds:g} seconds appears twice")
             targets = self._targets(target, name, f"after.{id_}", f"{where} after {seconds:g}")
             if not targets:
                 self.problems.add(f"{where} after {seconds:g}", "leads nowhere; name a state")
@@ -411,7 +411,7 @@ class Parser:
     def _targets(
         self, specs: object, source: str, trigger: str, where: str
     ) -> tuple[Transition, ...]:
-        """Read a destination, a dict, or a list of either: transitions out of one node."""
+        """Read a destination, a dict, or a list of either: transitions out of one state."""
         found = []
         for each in as_list(specs):
             spec = each if isinstance(each, Mapping) else {"dest": each}
@@ -566,5 +566,5 @@ class Parser:
 
 
 def _child_of(name: str, inside: str) -> str:
-    """Return the child of a node that is, or holds, a node inside it."""
+    """Return the child of a state that is, or holds, a state inside it."""
     return ".".join(inside.split(".")[: name.count(".") + 2])

@@ -17,7 +17,7 @@ from typing import Any, Final
 from settlesim.chart.chart import Chart
 from settlesim.chart.dialect import CHART_KEYS
 from settlesim.chart.strict_json import encode
-from settlesim.errors import ReadError, shorten
+from settlesim.errors import ReadError, SettlesimError, shorten
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -135,6 +135,8 @@ def chart_from_attribute(source: str) -> Chart:
         value: Any = import_module(module_name)
         for part in path.split("."):
             value = getattr(value, part)
+    except SettlesimError as error:  # every line of it helps
+        raise ReadError(source=shorten(source), reason=f"cannot be imported: {error}") from error
     except Exception as error:
         raise ReadError(
             source=shorten(source),

@@ -33,31 +33,43 @@ class Verdict(enum.Enum):
 
 
 CODES: Final[dict[str, tuple[Severity, str]]] = {
-    "SET101": (Severity.ERROR, "limbo: the run rests where no settling tag is"),
-    "SET102": (Severity.ERROR, "eventless cycle: the run never rests"),
+    "SET101": (Severity.ERROR, "limbo: a run stops in a state without a settling tag"),
+    "SET102": (Severity.ERROR, "eventless cycle: the run never stops"),
     "SET103": (Severity.ERROR, "on_error missing: a failing service has no transition"),
     "SET104": (Severity.ERROR, "one event takes more microsteps than allowed"),
-    "SET105": (Severity.ERROR, "start in limbo: a new instance works and rests without a tag"),
-    "SET201": (Severity.WARNING, "unreachable node"),
+    "SET105": (
+        Severity.ERROR,
+        "start in limbo: a new instance works and stops in a state without a settling tag",
+    ),
+    "SET201": (Severity.WARNING, "unreachable state"),
     "SET202": (Severity.WARNING, "loop that only data or services can end"),
     "SET203": (Severity.WARNING, "transition shadowed by an earlier one"),
     "SET204": (Severity.WARNING, "tag that looks like a settling tag"),
-    "SET205": (Severity.WARNING, "untagged initial node"),
-    "SET206": (Severity.WARNING, "external event on a node where the chart never rests"),
-    "SET207": (Severity.NOTE, "delay on a settled node, which needs a worker to pass"),
+    "SET205": (Severity.WARNING, "untagged initial state"),
+    "SET206": (
+        Severity.WARNING,
+        "transition for an event that never arrives: the chart is never settled in its source",
+    ),
+    "SET207": (Severity.NOTE, "delay of a settled state: only a worker lets it pass"),
     "SET208": (Severity.WARNING, "delay or retries longer than the deadline of one event"),
     "SET209": (Severity.WARNING, "transition that can never fire"),
-    "SET301": (Severity.NOTE, "SCXML would leave and enter the source node again"),
+    "SET301": (Severity.NOTE, "SCXML would leave and enter the source state again"),
     "SET302": (Severity.NOTE, "SCXML would enter the first child"),
     "SET303": (Severity.NOTE, "SCXML matches events by prefix and with an asterisk"),
-    "SET304": (Severity.NOTE, "SCXML wants a final child"),
-    "SET401": (Severity.ERROR, "a state of an earlier version leads where the chart cannot rest"),
+    "SET304": (Severity.NOTE, "SCXML: finished as soon as a final child is entered"),
+    "SET401": (
+        Severity.ERROR,
+        "a migration step takes a state of an earlier version to one that is not settled",
+    ),
     "SET402": (Severity.ERROR, "an event of an earlier version is gone"),
     "SET403": (Severity.ERROR, "a delay of an earlier version is gone"),
-    "SET404": (Severity.ERROR, "no step leads on from an earlier version"),
+    "SET404": (Severity.ERROR, "no migration step begins at an earlier version"),
     "SET405": (Severity.ERROR, "edited without a new version"),
-    "SET406": (Severity.WARNING, "a step that only a dry run over the instances can show"),
-    "SET901": (Severity.WARNING, "the chart is too large to visit whole"),
+    "SET406": (
+        Severity.WARNING,
+        "a migration step that only a dry run over the instances can check",
+    ),
+    "SET901": (Severity.WARNING, "the chart is too large to be explored whole"),
 }
 """Every code with its severity and what it stands for."""
 
@@ -68,7 +80,7 @@ class Finding:
 
     code: str
     where: str
-    """The node or transition."""
+    """The state or transition."""
     message: str
     path: tuple[str, ...] = ()
     """A shortest run that shows it, from a new instance on.
@@ -106,15 +118,15 @@ class Report:
     version: int
     verdict: Verdict
     findings: tuple[Finding, ...]
-    """Errors first, then warnings, then notes; each by code and place."""
+    """Errors first, then warnings, then notes; each by code and position in the chart."""
     settled: tuple[tuple[str, ...], ...]
     """Every configuration that can be saved, in the order of a shortest path."""
     rejected: tuple[tuple[str, ...], ...]
     """Every rejected configuration that is reached and not saved."""
-    places: int
-    """How many places were visited."""
-    hops: int
-    """How many ways between them were followed."""
+    run_states: int
+    """How many states of a run were explored: configuration, running services, pending delays."""
+    steps: int
+    """How many steps between them were followed."""
     longest: int | None
     """The most microsteps that one event takes; None where a loop has no bound."""
 
@@ -151,20 +163,20 @@ class Report:
             "verdict": self.verdict.value,
             "settled": [list(leaves) for leaves in self.settled],
             "rejected": [list(leaves) for leaves in self.rejected],
-            "places": self.places,
-            "hops": self.hops,
+            "run_states": self.run_states,
+            "steps": self.steps,
             "longest": self.longest,
             "findings": [each.to_dict() for each in self.findings],
         }
 
     @property
     def summary(self) -> str:
-        """What was visited, in one phrase."""
+        """What was explored, in one phrase."""
         counts = [
             counted_noun(len(self.settled), "settled configuration"),
             *([f"{len(self.rejected)} rejected"] if self.rejected else []),
-            counted_noun(self.places, "place"),
-            counted_noun(self.hops, "way"),
+            counted_noun(self.run_states, "run state"),
+            counted_noun(self.steps, "step"),
         ]
         if self.longest:
             counts.append(f"at most {counted_noun(self.longest, 'microstep')} per event")
@@ -179,5 +191,5 @@ class Report:
 
 
 def counted_noun(number: int, noun: str) -> str:
-    """Return a number with its noun, such as ``1 place`` and ``2 places``."""
+    """Return a number with its noun, such as ``1 step`` and ``2 steps``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -23,7 +23,7 @@ class SettlingEdge:
 
     source: tuple[str, ...]
     event: str
-    """The event's name, or the reserved trigger of a delay of a node of `source`."""
+    """The event's name, or the reserved trigger of a delay of a state of `source`."""
     target: tuple[str, ...]
     services: tuple[tuple[str, bool], ...]
     """The services on the way, each with whether it failed."""
@@ -57,10 +57,10 @@ class SettlingGraph:
         path : the edges just taken, in order: positions in ``graph.edges``
         title : a line above the graph
         legend : whether the signs that occur are explained below; False by default
-        theme : ``"light"`` or ``"dark"`` paper; light by default
+        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
         format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default

@@ -16,7 +16,7 @@ _NO_HISTORY: Final = freeze_object({}, where="history_states")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One settled instance: where it rests, what it knows, how often it was saved."""
+    """One settled instance: its active states, its context, its revision."""
 
     chart: str
     """The chart's name."""
@@ -104,10 +104,10 @@ def _flaw(record: object) -> str | None:
         return f"revision {record['revision']} is negative"
     leaves = record["configuration"]
     if not leaves:
-        return "'configuration' is no list of node names"
+        return "'configuration' is no list of state names"
     for leaf in leaves:
         if not isinstance(leaf, str):
-            return "'configuration' is no list of node names"
+            return "'configuration' is no list of state names"
     fingerprint = record.get("fingerprint")
     if fingerprint is not None and (type(fingerprint) is not str or not fingerprint):
         return f"'fingerprint' is {shorten(fingerprint, 40)}, no text"

@@ -99,7 +99,7 @@ class FrozenList(list[Any]):
         return self
 
 
-_Known: TypeAlias = dict[int, Any]  # by identity: a container that stands twice is read once
+_Known: TypeAlias = dict[int, Any]  # by identity: a container that appears twice is read once
 
 
 class _RefusedError(Exception):
@@ -353,7 +353,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         counts = Counter(key for key, _ in pairs)
         twice = next(key for key, count in counts.items() if count > 1)
-        raise ValueError(f"the key {shorten(twice, 60)} stands twice in one object")
+        raise ValueError(f"the key {shorten(twice, 60)} appears twice in one object")
     return found
 
 
@@ -368,7 +368,7 @@ def decode(text: str | bytes, *, source: str = "JSON text") -> JSONValue:
     Raises
     ------
     ReadError
-        No JSON, a key that stands twice in one object, NaN or infinity, or nesting that
+        No JSON, a key that appears twice in one object, NaN or infinity, or nesting that
         Python's reader cannot follow.
     """
     try:

@@ -2,10 +2,10 @@
 
 Rules
 -----
-1. Every source, destination, initial node is a node of the chart.
-2. A final node is the end: no transitions, services or delays of its own.
-3. A node where the chart may rest runs no service, and is resolved or rejected, not both.
-4. Regions of a parallel node are entered together and do not reach into each other: a
+1. Every source, destination, initial state is a state of the chart.
+2. A final state is the end: no transitions, services or delays of its own.
+3. A state where the chart may rest runs no service, and is resolved or rejected, not both.
+4. Regions of a parallel state are entered together and do not reach into each other: a
    transition into one region, between two regions, or out of one region under a trigger
    that another region has as well, is refused. `transitions` would run each of them to a
    configuration that SCXML 1.0 (section 3.13, conflict resolution) does not allow.
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def ancestors(name: str) -> list[str]:
-    """Return the node's name and those of all nodes around it, innermost first."""
+    """Return the state's name and those of all states around it, innermost first."""
     parts = name.split(".")
     return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
@@ -125,10 +125,10 @@ def check_nodes(
                 problems.add(
                     where,
                     f"runs a service, and {shorten(settled[0])} is tagged as settled: a chart does "
-                    "not rest while a service runs. Move the service to a node of its own.",
+                    "not rest while a service runs. Move the service to a state of its own.",
                 )
         if node.kind is NodeKind.FINAL and (node.invoke or node.after):
-            problems.add(where, "is final, and a final node runs no services or delays")
+            problems.add(where, "is final, and a final state runs no services or delays")
         if node.on_done and node.kind not in {NodeKind.COMPOUND, NodeKind.PARALLEL}:
             problems.add(
                 where,
@@ -137,7 +137,7 @@ def check_nodes(
     for transition in transitions:
         source = nodes.get(transition.source)
         if source is not None and source.kind is NodeKind.FINAL:
-            problems.add(describe(transition), "starts in a final node, which is the end")
+            problems.add(describe(transition), "starts in a final state, which is the end")
         if source is not None and source.kind is NodeKind.HISTORY:
             problems.add(
                 describe(transition),
@@ -147,7 +147,7 @@ def check_nodes(
 
 
 def _regions(name: str, nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Return, for every parallel node around `name`, the region that holds it."""
+    """Return, for every parallel state around `name`, the region that holds it."""
     chain = ancestors(name)
     return {
         parent: child
@@ -183,7 +183,7 @@ def check_parallel(
         for other in [r for r in first_two[parallel, transition.trigger] if r != region][:1]:
             problems.add(
                 describe(transition),
-                f"leaves the parallel node {shorten(parallel)} while region {shorten(other)} "
+                f"leaves the parallel state {shorten(parallel)} while region {shorten(other)} "
                 "takes the same trigger: give one of them another trigger",
             )
 
@@ -196,14 +196,14 @@ def _check_reach(
         if parallel not in here:
             problems.add(
                 describe(transition),
-                f"enters only the region {shorten(region)} of the parallel node "
+                f"enters only the region {shorten(region)} of the parallel state "
                 f"{shorten(parallel)}: go to {shorten(parallel)}",
             )
         elif here[parallel] != region:
             problems.add(
                 describe(transition),
                 f"goes from region {shorten(here[parallel])} to region {shorten(region)} of "
-                f"the parallel node {shorten(parallel)}: regions do not reach into each other",
+                f"the parallel state {shorten(parallel)}: regions do not reach into each other",
             )
 
 

@@ -24,6 +24,7 @@ from settlesim.check.loops import Loop, find_loops, longest_run
 from settlesim.check.migrations import frozen_findings, migration_findings
 from settlesim.check.runs import ChartRuns, RunPhase, all_runs, names
 from settlesim.errors import shorten
+from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.settling.settling import MAX_MICROSTEPS
 
 __all__ = ["check_chart"]
@@ -33,13 +34,20 @@ _IN_LIMBO: Final = (
     "nothing is pending here and no settling tag is on it: tag it, or give it a transition"
 )
 _IN_LIMBO_AT_START: Final = (
-    "a new instance has worked and comes to rest here, where no settling tag is: tag the state, or "
-    "give it a transition"
+    "the start of a new instance stops here, and no settling tag is on the state: tag it, or give "
+    "it a transition"
 )
 
 
 @display.check.register
-def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart] = ()) -> Report:
+def check_chart(
+    chart: Chart,
+    *,
+    limit: int | None = None,
+    known: Iterable[Chart] = (),
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
+) -> Report:
     """Prove or refute that every event ends in a settled configuration.
 
     Where the chart has `migrations`, that is also shown of every settled configuration, event and
@@ -48,14 +56,30 @@ def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart
 
     Parameters
     ----------
-    limit : how many places to visit; beyond it the verdict is UNDETERMINED
-    known : frozen versions of the chart, from which a step has to lead here
+    limit : how many run states to explore; beyond it the verdict is UNDETERMINED
+    known : frozen versions of the chart, each of which needs a migration step to it
+    progress
+        True for a bar, which appears after half a second where a person looks; or a function
+        that is called with each `settlesim.progress.Progress`.
+    stop : a flag that ends the check, such as a `threading.Event` that another thread sets
 
     Returns
     -------
     report : PROVED without errors and loops, REFUTED with errors
+
+    Raises
+    ------
+    Cancelled
+        `stop` was set.
     """
-    found = all_runs(chart, limit=limit)
+    with show_progress(progress) as callback:
+        return _checked(chart, limit, tuple(known), Reporter(callback, stop))
+
+
+def _checked(
+    chart: Chart, limit: int | None, known: tuple[Chart, ...], reporter: Reporter
+) -> Report:
+    found = all_runs(chart, limit=limit, reporter=reporter)
     loops = find_loops(found)
     longest = None if loops else longest_run(found)
     findings = [
@@ -71,7 +95,7 @@ def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart
         *_retries(chart),
         *(_differences(chart) if chart.semantics == "transitions" else ()),
         *migration_findings(chart, limit=limit),
-        *frozen_findings(chart, tuple(known)),
+        *frozen_findings(chart, known),
     ]
     if not found.complete:
         findings.append(Finding("SET901", f"chart {shorten(chart.name)}", found.cut))
@@ -92,7 +116,7 @@ def check_chart(chart: Chart, *, limit: int | None = None, known: Iterable[Chart
 def _rests(found: ChartRuns) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
     """Return the configurations that are saved, and those that are only rejected.
 
-    A new instance may also take its first event in a node without a tag; it is never saved
+    A new instance may also take its first event in a state without a tag; it is never saved
     there, so that is neither.
     """
     chart = found.chart
@@ -160,12 +184,15 @@ def _loop(found: ChartRuns, loop: Loop) -> Finding:
     way = " -> ".join(names(place.position.configuration) for place in loop.places)
     if loop.endless:
         return Finding(
-            "SET102", f"states {way}", "nothing ends this cycle", found.path(loop.places[0])
+            "SET102",
+            f"states {way}",
+            "nothing ends this cycle: give one of its transitions a guard",
+            found.path(loop.places[0]),
         )
     return Finding(
         "SET202",
         f"states {way}",
-        "only what guards and services say can end this loop",
+        "this loop ends only by what a guard or a service answers",
         found.path(loop.places[0]),
     )
 
@@ -229,7 +256,9 @@ def _never_fired(found: ChartRuns) -> Iterator[Finding]:
             )
         elif edge.kind is TransitionKind.EXTERNAL and edge.source not in resting:
             yield Finding(
-                "SET206", where, "events come only to settled nodes, and this node is never one"
+                "SET206",
+                where,
+                "an event arrives only when the chart is settled, and in this state it never is",
             )
         else:
             yield Finding("SET209", where, "no run makes it fire")
@@ -261,12 +290,12 @@ def _initial(chart: Chart) -> Iterator[Finding]:
         yield Finding(
             "SET205",
             f"state {shorten(bare[0])}",
-            "a new instance starts in a node without a settling tag; it is never saved there",
+            "a new instance starts in a state without a settling tag; it is never saved there",
         )
 
 
 def _is_settled(chart: Chart, node: str) -> bool:
-    """Whether the node or one around it has a settling tag."""
+    """Whether the state or one around it has a settling tag."""
     return any(chart.settling_tags.all.intersection(chart.node(n).tags) for n in ancestors(node))
 
 
@@ -277,8 +306,8 @@ def _delays(chart: Chart) -> Iterator[Finding]:
                 yield Finding(
                     "SET207",
                     f"state {shorten(node.name)}",
-                    f"after {delay.seconds:g} s passes while the instance rests: a worker and its "
-                    "queue see to it, an Interpreter alone does not",
+                    f"after {delay.seconds:g} s passes while the instance is stored: a worker lets "
+                    "it pass, an Interpreter alone does not",
                 )
             elif delay.seconds > _DEADLINE:
                 yield Finding(
@@ -316,7 +345,7 @@ def _differences(chart: Chart) -> Iterator[Finding]:
             yield Finding(
                 "SET302",
                 f"state {shorten(node.name)}",
-                "has no initial child: entered by its own name it rests on itself",
+                "has no initial child: entered by its own name, it is active without a child",
             )
         if (
             node.on_done
@@ -341,5 +370,5 @@ def _differences(chart: Chart) -> Iterator[Finding]:
             yield Finding(
                 "SET303",
                 f"event {shorten(event)}",
-                f"does not trigger the transitions of {shorten(wider)}: names match whole",
+                f"does not trigger the transitions of {shorten(wider)}: only equal names match",
             )

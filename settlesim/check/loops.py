@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-A run that never rests stays, from some place on, in one strongly connected component of the
+A run that never rests stays, from some run state on, in one strongly connected component of the
 graph between two rests. Where nothing in a component changes the context and nothing in it
 waits, every guard says the same each time round, and the component can be searched for a
 cycle on which the guards agree. Everywhere else a cycle counts as one that may happen.
@@ -21,7 +21,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Final, TypeAlias
 
 from settlesim.check.guard_answers import OutOfWorkError, Question, Refused, WorkCount, agree
-from settlesim.check.runs import ChartRuns, Hop, RunPhase, RunPoint
+from settlesim.check.runs import ChartRuns, Hop, RunPhase, RunState
 
 __all__ = ["Loop", "find_loops", "longest_run"]
 
@@ -30,20 +30,20 @@ _MAX_CYCLES: Final = 200  # how many cycles of one component are looked at
 _MAX_WALK: Final = 20_000  # how many hops the search for an endless cycle follows
 _MAX_WORK: Final = 3_000_000  # how many answers and hops the search for all loops looks at
 
-_Graph: TypeAlias = Mapping[RunPoint, list[Hop]]
+_Graph: TypeAlias = Mapping[RunState, list[Hop]]
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A cycle of places between two rests."""
+    """A cycle of run states between two rests."""
 
-    places: tuple[RunPoint, ...]
+    places: tuple[RunState, ...]
     """In order; the first is the one that a shortest path reaches first."""
     endless: bool
     """Whether nothing can end it: no event, service or guard is in the way."""
 
 
-def _inner(found: ChartRuns) -> dict[RunPoint, list[Hop]]:
+def _inner(found: ChartRuns) -> dict[RunState, list[Hop]]:
     """Return the graph between two rests: hops that lead to no rest."""
     return {
         place: [hop for hop in hops if hop.to.phase in {RunPhase.RUN, RunPhase.WAIT}]
@@ -52,15 +52,15 @@ def _inner(found: ChartRuns) -> dict[RunPoint, list[Hop]]:
     }
 
 
-def _components(graph: _Graph) -> list[list[RunPoint]]:
+def _components(graph: _Graph) -> list[list[RunState]]:
     """Return the strongly connected components that hold a cycle, in the graph's order."""
-    back: dict[RunPoint, list[RunPoint]] = {place: [] for place in graph}
+    back: dict[RunState, list[RunState]] = {place: [] for place in graph}
     for place, hops in graph.items():
         for hop in hops:
             if hop.to in graph:
                 back[hop.to].append(place)
     order = {place: index for index, place in enumerate(graph)}
-    assigned: set[RunPoint] = set()
+    assigned: set[RunState] = set()
     components = []
     for start in reversed(list(_finished(graph))):
         if start in assigned:
@@ -77,9 +77,9 @@ def _components(graph: _Graph) -> list[list[RunPoint]]:
     return sorted(components, key=lambda component: order[component[0]])
 
 
-def _finished(graph: _Graph) -> Iterator[RunPoint]:
-    """Yield every place after all that it leads to, depth first, cycles aside."""
-    seen: set[RunPoint] = set()
+def _finished(graph: _Graph) -> Iterator[RunState]:
+    """Yield every run state after all that it leads to, depth first, cycles aside."""
+    seen: set[RunState] = set()
     for start in graph:
         if start in seen:
             continue
@@ -100,7 +100,7 @@ def _finished(graph: _Graph) -> Iterator[RunPoint]:
 
 
 def find_loops(found: ChartRuns) -> list[Loop]:
-    """Return loops, the endless ones first; none only where every run comes to rest."""
+    """Return loops, the endless ones first; none only where every run stops."""
     graph = _inner(found)
     order = {place: index for index, place in enumerate(found.hops)}
     work = WorkCount(_MAX_WORK)
@@ -112,11 +112,11 @@ def find_loops(found: ChartRuns) -> list[Loop]:
     return sorted(loops, key=lambda loop: not loop.endless)[:_MAX_LOOPS]
 
 
-def _loops_in(graph: _Graph, order: Mapping[RunPoint, int], work: WorkCount) -> Iterator[Loop]:
+def _loops_in(graph: _Graph, order: Mapping[RunState, int], work: WorkCount) -> Iterator[Loop]:
     """Yield the loops of one component."""
     known: set[frozenset[tuple[str, ...]]] = set()
 
-    def loop_of(cycle: list[RunPoint], *, endless: bool) -> Iterator[Loop]:
+    def loop_of(cycle: list[RunState], *, endless: bool) -> Iterator[Loop]:
         key = frozenset(place.position.configuration for place in cycle)
         if key not in known:
             known.add(key)
@@ -135,12 +135,12 @@ def _loops_in(graph: _Graph, order: Mapping[RunPoint, int], work: WorkCount) -> 
         yield from loop_of(_way_back(graph, *open_hop), endless=False)
 
 
-def _rotated(cycle: list[RunPoint], order: Mapping[RunPoint, int]) -> tuple[RunPoint, ...]:
+def _rotated(cycle: list[RunState], order: Mapping[RunState, int]) -> tuple[RunState, ...]:
     first = min(range(len(cycle)), key=lambda index: order[cycle[index]])
     return tuple(cycle[first:] + cycle[:first])
 
 
-def _open_hop(graph: _Graph, sure: bool) -> tuple[RunPoint, Hop] | None:
+def _open_hop(graph: _Graph, sure: bool) -> tuple[RunState, Hop] | None:
     """Return a hop after which a guard may say something else; any hop where `sure` is false."""
     for place, hops in graph.items():
         for hop in hops:
@@ -149,9 +149,9 @@ def _open_hop(graph: _Graph, sure: bool) -> tuple[RunPoint, Hop] | None:
     return None
 
 
-def _way_back(graph: _Graph, place: RunPoint, hop: Hop) -> list[RunPoint]:
+def _way_back(graph: _Graph, place: RunState, hop: Hop) -> list[RunState]:
     """Return a shortest cycle that goes over one hop of a component."""
-    came_from: dict[RunPoint, RunPoint] = {}
+    came_from: dict[RunState, RunState] = {}
     queue = deque([hop.to])
     while place != hop.to and place not in came_from:
         at = queue.popleft()
@@ -165,7 +165,7 @@ def _way_back(graph: _Graph, place: RunPoint, hop: Hop) -> list[RunPoint]:
     return cycle[::-1]
 
 
-def _cycles(graph: _Graph, work: WorkCount) -> Iterator[list[RunPoint]]:
+def _cycles(graph: _Graph, work: WorkCount) -> Iterator[list[RunState]]:
     """Yield cycles in forward order; the way back that closes each is not used again."""
     ways = {place: {hop.to: None for hop in hops} for place, hops in graph.items()}
     size = len(graph) + sum(map(len, graph.values()))
@@ -179,20 +179,20 @@ def _cycles(graph: _Graph, work: WorkCount) -> Iterator[list[RunPoint]]:
             sorter.prepare()
             return
         except CycleError as error:
-            cycle: list[RunPoint] = error.args[1][:-1]
+            cycle: list[RunState] = error.args[1][:-1]
         del ways[cycle[-1]][cycle[0]]
         yield cycle
 
 
-def _predecessors(ways: Mapping[RunPoint, Iterable[RunPoint]]) -> dict[RunPoint, list[RunPoint]]:
-    found: dict[RunPoint, list[RunPoint]] = {place: [] for place in ways}
+def _predecessors(ways: Mapping[RunState, Iterable[RunState]]) -> dict[RunState, list[RunState]]:
+    found: dict[RunState, list[RunState]] = {place: [] for place in ways}
     for place, targets in ways.items():
         for target in targets:
             found[target].append(place)
     return found
 
 
-def _can_happen(cycle: list[RunPoint], graph: _Graph) -> bool:
+def _can_happen(cycle: list[RunState], graph: _Graph) -> bool:
     """Whether something on a cycle may change what its guards say."""
     return any(
         place.phase is RunPhase.WAIT or any(hop.changes for hop in graph[place] if hop.to == after)
@@ -200,13 +200,13 @@ def _can_happen(cycle: list[RunPoint], graph: _Graph) -> bool:
     )
 
 
-def _endless(graph: _Graph, work: WorkCount) -> tuple[list[list[RunPoint]], bool]:
+def _endless(graph: _Graph, work: WorkCount) -> tuple[list[list[RunState]], bool]:
     """Return cycles that nothing ends, and whether that is all of them.
 
     Either no guard is asked on the whole cycle; or nothing on it changes the context, so
     that every guard says the same each time round.
     """
-    found: dict[frozenset[RunPoint], list[RunPoint]] = {}
+    found: dict[frozenset[RunState], list[RunState]] = {}
     running = {place: hops for place, hops in graph.items() if place.phase is RunPhase.RUN}
     steps = _MAX_WALK
     for start in running:
@@ -222,9 +222,9 @@ def _endless(graph: _Graph, work: WorkCount) -> tuple[list[list[RunPoint]], bool
 
 
 class _Walk:
-    """The search for a way from a place back to it, under one valuation of the guards."""
+    """The search for a way from a run state back to it, under one valuation of the guards."""
 
-    def __init__(self, start: RunPoint, graph: _Graph, frozen: bool, work: WorkCount) -> None:
+    def __init__(self, start: RunState, graph: _Graph, frozen: bool, work: WorkCount) -> None:
         self._start = start
         self._graph = graph
         self._frozen = frozen
@@ -233,7 +233,7 @@ class _Walk:
         self._said: dict[Question, bool] = {}
         self._refused: list[Refused] = []
 
-    def back(self, steps: int) -> tuple[list[RunPoint] | None, int]:
+    def back(self, steps: int) -> tuple[list[RunState] | None, int]:
         """Return the way, if one is found, and how many of the steps are left.
 
         Depth first; a search that runs out of steps finds nothing.
@@ -255,10 +255,10 @@ class _Walk:
                     self._return(*undo.pop())
         return None, steps
 
-    def _closes(self, place: RunPoint) -> bool:
+    def _closes(self, place: RunState) -> bool:
         return any(hop.to == self._start and self._agrees(hop) for hop in self._graph[place])
 
-    def _onward(self, place: RunPoint) -> Iterator[Hop]:
+    def _onward(self, place: RunState) -> Iterator[Hop]:
         for hop in self._graph[place]:
             if hop.to in self._graph and hop.to not in self._way and self._agrees(hop):
                 yield hop
@@ -307,13 +307,13 @@ def longest_run(found: ChartRuns) -> int:
     members = {place: [place] for place in graph}
     for component in _components(graph):
         members |= dict.fromkeys(component, component)
-    sorter: TopologicalSorter[RunPoint] = TopologicalSorter()
+    sorter: TopologicalSorter[RunState] = TopologicalSorter()
     for place, hops in graph.items():
         head = members[place][0]
         sorter.add(
             head, *(members[to][0] for to in _leading(hops, graph) if members[to][0] != head)
         )
-    longest: dict[RunPoint, int] = {}
+    longest: dict[RunState, int] = {}
     for head in sorter.static_order():  # targets come before their sources
         component = members[head]
         longest[head] = (
@@ -332,5 +332,5 @@ def longest_run(found: ChartRuns) -> int:
     return max(longest.values())
 
 
-def _leading(hops: Iterable[Hop], graph: _Graph) -> Iterator[RunPoint]:
+def _leading(hops: Iterable[Hop], graph: _Graph) -> Iterator[RunState]:
     return (hop.to for hop in hops if hop.to in graph)

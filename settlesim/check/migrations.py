@@ -1,4 +1,4 @@
-"""Whether every instance of an earlier version has a place in the chart, proved before any moves.
+"""Whether every instance of an earlier version can be migrated, proved before any is.
 
 Every settled configuration of every version from which a step leads on is followed through the
 steps; where a `split` decides, through each of its targets. Only what a plain function of the
@@ -15,7 +15,7 @@ from settlesim.chart.definition import ANY_EVENT
 from settlesim.chart.event import external_events
 from settlesim.chart.migration import Migration, StepError, delays_of
 from settlesim.chart.report import Finding
-from settlesim.check.runs import ChartRuns, RunPhase, RunPoint, all_runs, names
+from settlesim.check.runs import ChartRuns, RunPhase, RunState, all_runs, names
 from settlesim.errors import shorten
 from settlesim.machine.program import flaw_of_rest, program_of
 
@@ -29,7 +29,7 @@ def migration_findings(chart: Chart, *, limit: int | None = None) -> list[Findin
 
     Parameters
     ----------
-    limit : how many places of each earlier version to visit
+    limit : how many run states of each earlier version to visit
     """
     found: list[Finding] = []
     for step in chart.migrations:
@@ -58,7 +58,7 @@ def frozen_findings(chart: Chart, known: Sequence[Chart]) -> list[Finding]:
         ours = chart if each.version == chart.version else steps.get(each.version)
         if ours is None:
             reason = (
-                f"no step leads on from it to version {chart.version}: add "
+                f"no migration step leads from it to version {chart.version}: add "
                 f"migration(<version {each.version}>, ...) to the chart's migrations"
             )
             found.append(Finding("SET404", _version(each), reason))
@@ -75,9 +75,9 @@ def _version(chart: Chart) -> str:
     return f"version {chart.version}"
 
 
-def _rests(runs: ChartRuns) -> dict[tuple[str, ...], RunPoint]:
-    """Return the configurations in which an instance may be saved, with a place of each."""
-    chart, found = runs.chart, dict[tuple[str, ...], RunPoint]()
+def _rests(runs: ChartRuns) -> dict[tuple[str, ...], RunState]:
+    """Return the configurations in which an instance may be saved, with a run state of each."""
+    chart, found = runs.chart, dict[tuple[str, ...], RunState]()
     for place in runs.hops:
         configuration = place.position.configuration
         kinds = {chart.rest_of(leaf) for leaf in configuration}
@@ -91,7 +91,7 @@ def _rests(runs: ChartRuns) -> dict[tuple[str, ...], RunPoint]:
 
 
 def _configurations(
-    chart: Chart, first: Migration, runs: ChartRuns, rests: dict[tuple[str, ...], RunPoint]
+    chart: Chart, first: Migration, runs: ChartRuns, rests: dict[tuple[str, ...], RunState]
 ) -> Iterator[Finding]:
     path = [first]
     steps = {step.source.version: step for step in chart.migrations}
@@ -103,8 +103,8 @@ def _configurations(
         for end in _follow(configuration, path):
             if end is None:
                 reason = (
-                    "a function of the context says where it leads, and nobody can follow that: "
-                    "split(function, <states>) names what it may say"
+                    "a function of the context chooses the state, so `check` cannot follow it: "
+                    "list the states that it may return with split(function, <states>)"
                 )
                 yield Finding("SET406", where, reason)
                 continue
@@ -174,7 +174,7 @@ def _sent(runs: ChartRuns, event: str) -> tuple[str, ...]:
 
 
 def _delays(
-    step: Migration, runs: ChartRuns, rests: dict[tuple[str, ...], RunPoint]
+    step: Migration, runs: ChartRuns, rests: dict[tuple[str, ...], RunState]
 ) -> Iterator[Finding]:
     for id_, seconds in delays_of(step.source).items():
         state = id_.rpartition(".")[0]

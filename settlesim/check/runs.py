@@ -33,6 +33,7 @@ from settlesim.check.guard_answers import (
 )
 from settlesim.machine.fired import Fired
 from settlesim.machine.program import Program
+from settlesim.progress import Reporter
 from settlesim.settling.macrostep import (
     FiredStep,
     Position,
@@ -41,25 +42,25 @@ from settlesim.settling.macrostep import (
     next_internal,
 )
 
-__all__ = ["LIMIT", "NESTED_LIMIT", "ChartRuns", "Hop", "RunPhase", "RunPoint", "all_runs"]
+__all__ = ["LIMIT", "NESTED_LIMIT", "ChartRuns", "Hop", "RunPhase", "RunState", "all_runs"]
 
 LIMIT: Final = 50_000
-"""How many places of a flat chart an exploration visits before it gives up."""
+"""How many run states of a flat chart an exploration visits before it gives up."""
 NESTED_LIMIT: Final = 5_000
 """The same for a nested chart, where `transitions` takes about thirty times as long."""
 MAX_INTERNAL: Final = 100
-"""How many internal events may wait at once before an exploration gives up."""
+"""How many internal events may wait at the same time before an exploration gives up."""
 MAX_PATHS: Final = 100_000
-"""How many lines of paths a check tells."""
+"""How many lines the paths of one check may have."""
 MAX_WORK: Final = 1_000_000
 """How many steps an exploration takes before it gives up, in a few seconds: answers of guards,
 and what it is to fire triggers."""
 _FIRING: Final = 5  # as how many steps it counts to fire a trigger
-_HOPS_PER_PLACE: Final = 10  # how many hops, for each place of the limit, are followed
+_HOPS_PER_PLACE: Final = 10  # how many hops, for each run state of the limit, are followed
 
 
 class RunPhase(enum.Enum):
-    """What can happen at a place."""
+    """What can happen in a run state."""
 
     REST = "rest"
     """An external event may come."""
@@ -73,8 +74,8 @@ class RunPhase(enum.Enum):
     """A service failed and no ``on_error`` took it."""
 
 
-class RunPoint(NamedTuple):
-    """A node of the graph."""
+class RunState(NamedTuple):
+    """A vertex of the graph: a state of a run."""
 
     phase: RunPhase
     position: Position
@@ -89,7 +90,7 @@ class RunPoint(NamedTuple):
 class Hop:
     """An edge of the graph."""
 
-    to: RunPoint
+    to: RunState
     label: str
     """What happened, in words."""
     event: str | None = None
@@ -118,23 +119,23 @@ class ChartRuns:
     """The graph of all runs."""
 
     chart: Chart
-    start: RunPoint
-    hops: dict[RunPoint, list[Hop]] = field(default_factory=dict)
-    """What can follow each place, in the order in which it was found."""
-    parents: dict[RunPoint, tuple[RunPoint, Hop]] = field(default_factory=dict)
-    """How each place was reached first, by a shortest path."""
+    start: RunState
+    hops: dict[RunState, list[Hop]] = field(default_factory=dict)
+    """What can follow each run state, in the order in which it was found."""
+    parents: dict[RunState, tuple[RunState, Hop]] = field(default_factory=dict)
+    """How each run state was reached first, by a shortest path."""
     cut: str = ""
     """Why not everything was visited; empty where it was."""
     told: int = 0
-    """How many lines the paths have that were asked for."""
+    """How many lines the requested paths have."""
 
     @property
     def complete(self) -> bool:
         """Whether everything was visited."""
         return not self.cut
 
-    def path(self, place: RunPoint) -> tuple[str, ...]:
-        """Return a shortest path from a new instance to `place`, in words.
+    def path(self, place: RunState) -> tuple[str, ...]:
+        """Return a shortest path from a new instance to a run state, in words.
 
         It is empty where the paths that were asked for before are `MAX_PATHS` lines long.
         """
@@ -165,13 +166,13 @@ class _Explorer:
         self.program = Program(open_, self.oracle.holds)
         self.activities = activities_of(self.program)
 
-    def start(self) -> RunPoint:
+    def start(self) -> RunState:
         fired = self.program.start(Event("start"))
         position = after_firing(self.program, self.activities, Position(fired.configuration), fired)
-        return RunPoint(RunPhase.RUN, position, starting=True)
+        return RunState(RunPhase.RUN, position, starting=True)
 
-    def hops(self, place: RunPoint) -> Iterator[Hop]:
-        """Return everything that can happen at a place."""
+    def hops(self, place: RunState) -> Iterator[Hop]:
+        """Return everything that can happen in a run state."""
         if place.phase is RunPhase.REST:
             yield from self._events(place.position)
             if not place.starting:  # an instance that is not saved here has no timers
@@ -188,9 +189,9 @@ class _Explorer:
                     yield self._hop(position, found.result, found, event, None, event=event)
 
     def _timers(self, position: Position) -> Iterator[Hop]:
-        """Let pass the delays of the nodes in which an instance rests.
+        """Let pass the delays of the states in which an instance rests.
 
-        Those of one node began together, so none passes after one that surely left the node.
+        Those of one state began together, so none passes after one that surely left the state.
         """
         active = self.program.active(position.configuration)
         for node in (each for each in self.chart.states if each.after and each.name in active):
@@ -221,7 +222,7 @@ class _Explorer:
         return self.oracle.valuations(run)
 
     def _count(self, position: Position, fired: Fired | None) -> None:
-        """Count a microstep: a nested machine looks at all active nodes for each transition."""
+        """Count a microstep: a nested machine looks at all active states for each transition."""
         moved = 0 if fired is None else len(fired.edges)
         nodes = len(self.program.active(position.configuration)) if self.program.nested else 0
         running = len(position.invocations) + len(position.delays) + len(position.internal)
@@ -241,7 +242,7 @@ class _Explorer:
         fired: Fired,
         valuation: Valuation[Any],
         label: str,
-        before: RunPoint | None,
+        before: RunState | None,
         **facts: Any,
     ) -> Hop:
         after = after_firing(self.program, self.activities, position, fired)
@@ -253,11 +254,11 @@ class _Explorer:
         fired: Fired,
         valuation: Valuation[Any],
         label: str,
-        before: RunPoint | None,
+        before: RunState | None,
         **facts: Any,
     ) -> Hop:
         """Return the hop of transitions that fired; `before` is None after a rest."""
-        place = RunPoint(RunPhase.RUN, position)
+        place = RunState(RunPhase.RUN, position)
         if before is not None and before.starting:
             place = self._starting(RunPhase.RUN, position, worked=True)
         hop = Hop(
@@ -274,7 +275,7 @@ class _Explorer:
             said.append(f", and {len(hop.refused)} other transitions are refused by their guards")
         return replace(hop, label=label + "".join(said))
 
-    def _internal(self, place: RunPoint) -> Iterator[Hop]:
+    def _internal(self, place: RunState) -> Iterator[Hop]:
         def run() -> FiredStep | None:
             step = next_internal(
                 self.program, self.activities, place.position, self.chart.context, Event("")
@@ -295,20 +296,20 @@ class _Explorer:
                 label = trigger_words(self.chart, step.trigger)
                 yield self._hop_to(step.position, step.fired, found, label, place)
 
-    def _starting(self, phase: RunPhase, position: Position, *, worked: bool) -> RunPoint:
-        """Return a place of a new instance; that it has worked counts in its initial states."""
+    def _starting(self, phase: RunPhase, position: Position, *, worked: bool) -> RunState:
+        """Return a run state of a new instance; that it has worked counts in its initial states."""
         worked = worked and self.chart.is_initial(position.configuration)
-        return RunPoint(phase, position, starting=True, worked=worked)
+        return RunState(phase, position, starting=True, worked=worked)
 
-    def _stable(self, place: RunPoint) -> Iterator[RunPoint]:
-        """Return the places that a stable position may be."""
+    def _stable(self, place: RunState) -> Iterator[RunState]:
+        """Return the run states that a stable position may be."""
         position = place.position._replace(internal=())
         configuration = position.configuration
         if position.invocations:
             yield place._replace(phase=RunPhase.WAIT, position=position)
             return
         rests = self.program.rests(configuration)
-        at_rest = RunPoint(RunPhase.REST, Position(configuration, history=position.history))
+        at_rest = RunState(RunPhase.REST, Position(configuration, history=position.history))
         if place.starting and not place.worked and self.chart.is_initial(configuration):
             if not (rests or not position.delays):
                 yield place._replace(phase=RunPhase.WAIT, position=position)
@@ -337,7 +338,7 @@ class _Explorer:
         """Whether a callback may change the context before anything else happens."""
         return any(self.chart.node(name).on_enter for name in self.program.active(configuration))
 
-    def _completions(self, place: RunPoint) -> Iterator[Hop]:
+    def _completions(self, place: RunState) -> Iterator[Hop]:
         position = place.position
         for id_ in position.invocations:
             invocation = self.activities.invocations[id_]
@@ -363,7 +364,7 @@ class _Explorer:
                         yield Hop(to, label, answers=said[0], refused=said[1], **what)
         yield from self._delays(place)
 
-    def _delays(self, place: RunPoint) -> Iterator[Hop]:
+    def _delays(self, place: RunState) -> Iterator[Hop]:
         position = place.position
         for id_ in self._next_delays(position):
             delay = self.activities.delays[id_]
@@ -378,7 +379,7 @@ class _Explorer:
                     yield Hop(to, label, answers=found.answers, refused=found.refused)
 
     def _next_delays(self, position: Position) -> list[str]:
-        """Return of each node the delay that passes first; they began together."""
+        """Return of each state the delay that passes first; they began together."""
         first: dict[str, str] = {}
         for id_ in position.delays:
             node = self.activities.node_of(id_)
@@ -389,12 +390,15 @@ class _Explorer:
         return list(first.values())
 
 
-def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
+def all_runs(
+    chart: Chart, *, limit: int | None = None, reporter: Reporter | None = None
+) -> ChartRuns:
     """Visit everything that can happen to an instance of `chart`, breadth first.
 
     Parameters
     ----------
-    limit : how many places to visit before giving up; None for `LIMIT` or `NESTED_LIMIT`
+    limit : how many run states to explore before giving up; None for `LIMIT` or `NESTED_LIMIT`
+    reporter : is told how many run states were explored
 
     Returns
     -------
@@ -412,6 +416,8 @@ def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
     room = limit * _HOPS_PER_PLACE
     while queue:
         place = queue.popleft()
+        if reporter is not None:
+            reporter.report(len(found.hops), None, "run states")
         found.hops[place] = []
         at_rest = place.phase is RunPhase.REST and not place.starting
         if at_rest and _is_end(chart, place.position.configuration):
@@ -422,7 +428,7 @@ def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
                 found.hops[place].append(hop)
                 flaw = ""
                 if room < 0:
-                    flaw = f"more than {limit * _HOPS_PER_PLACE} ways between places"
+                    flaw = f"more than {limit * _HOPS_PER_PLACE} steps between run states"
                 elif hop.to not in seen:
                     flaw = _too_much(hop.to, len(seen), limit)
                     if not flaw:
@@ -432,21 +438,21 @@ def all_runs(chart: Chart, *, limit: int | None = None) -> ChartRuns:
                 found.cut = found.cut or flaw
         except OutOfWorkError:
             found.cut = found.cut or f"more than {work.most} steps of the search"
-            room = -1  # what waits is noted as a place, and not gone on from
+            room = -1  # what waits in the queue is counted, and not explored further
     return found
 
 
-def _too_much(place: RunPoint, seen: int, limit: int) -> str:
-    """Say which limit a further place would break; an empty text where none."""
+def _too_much(place: RunState, seen: int, limit: int) -> str:
+    """Say which limit a further run state would break; an empty text where none."""
     if seen >= limit:
-        return f"more than {limit} places"
+        return f"more than {limit} run states"
     if len(place.position.internal) > MAX_INTERNAL:
-        return f"more than {MAX_INTERNAL} internal events wait at once"
+        return f"more than {MAX_INTERNAL} internal events wait at the same time"
     return ""
 
 
 def _is_end(chart: Chart, leaves: tuple[str, ...]) -> bool:
-    """Whether a rest is never gone on from: a rejected one that is not saved."""
+    """Whether no run continues from here: a rejected configuration is not saved."""
     if chart.on_reject == "persist":
         return False
     return any(chart.rest_of(leaf) == "rejected" for leaf in leaves)

@@ -7,7 +7,7 @@ from collections import deque
 from settlesim import display
 from settlesim.chart import Chart
 from settlesim.chart.settling_graph import SettlingEdge, SettlingGraph
-from settlesim.check.runs import ChartRuns, Hop, RunPhase, RunPoint, all_runs
+from settlesim.check.runs import ChartRuns, Hop, RunPhase, RunState, all_runs
 
 __all__ = ["settling_graph_of"]
 
@@ -21,7 +21,7 @@ def settling_graph_of(chart: Chart, *, limit: int | None = None) -> SettlingGrap
 
     Parameters
     ----------
-    limit : how many places to visit; beyond it the graph is what was found
+    limit : how many run states to explore; beyond it the graph is what was found
     """
     found = all_runs(chart, limit=limit)
     rests = [place for place in found.hops if place.phase is RunPhase.REST]
@@ -34,7 +34,7 @@ def settling_graph_of(chart: Chart, *, limit: int | None = None) -> SettlingGrap
     )
 
 
-def _edges_from(found: ChartRuns, rest: RunPoint) -> list[SettlingEdge]:
+def _edges_from(found: ChartRuns, rest: RunState) -> list[SettlingEdge]:
     by_event: dict[str, list[Hop]] = {}
     for hop in found.hops[rest]:
         assert hop.event is not None  # only events and delays lead away from a rest
@@ -53,9 +53,9 @@ def _edges_from(found: ChartRuns, rest: RunPoint) -> list[SettlingEdge]:
     ]
 
 
-def _rests(found: ChartRuns, first: list[Hop]) -> list[tuple[RunPoint, list[Hop]]]:
+def _rests(found: ChartRuns, first: list[Hop]) -> list[tuple[RunState, list[Hop]]]:
     """Return the next rests with a shortest way to each, without and with a failure."""
-    ways: dict[tuple[RunPoint, bool], list[Hop]] = {}
+    ways: dict[tuple[RunState, bool], list[Hop]] = {}
     queue: deque[list[Hop]] = deque([hop] for hop in first)
     while queue:
         way = queue.popleft()

@@ -13,8 +13,8 @@ __all__ = ["backup"]
 @click.command(
     cls=Command,
     short_help="Copy a store into a new file.",
-    help="""Copy a store as it is at one moment into FILE, while others go on using it. FILE is
-    whole or not there at all; one that exists is never overwritten.
+    help="""Copy a snapshot of a store to FILE; the store may be in use. FILE is written
+    completely or not at all, and an existing one is never overwritten.
 
     \b
     Exit status: 0; 1 where FILE exists or cannot be written, or the

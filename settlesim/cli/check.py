@@ -12,7 +12,7 @@ from settlesim.cli.command_group import Command
 __all__ = ["check"]
 
 _NO_TAGS: Final = """\
-Note: no state has a tag, so there is nowhere to rest: {"name": "open", "tags": ["settled"]}
+Note: no state has a tag, so no instance can be saved: {"name": "open", "tags": ["settled"]}
 tags one. For a machine of transitions, @add_state_features(Tags) on its class allows the same."""
 
 
@@ -22,7 +22,7 @@ tags one. For a machine of transitions, @add_state_features(Tags) on its class a
     help=f"""Prove or refute that every event of CHART ends in a settled configuration.
 
     Where CHART has migrations, also that every settled configuration, event and delay of earlier
-    versions has its place in it. No function of the chart runs, and none needs to be bound.
+    versions can be migrated to it. No function of the chart runs, and none needs to be bound.
 
     {CHART_HELP}
 
@@ -38,13 +38,13 @@ tags one. For a machine of transitions, @add_state_features(Tags) on its class a
     show_default=True,
     metavar="FOLDER",
     type=click.Path(file_okay=False),
-    help="Where `settlesim freeze` has put earlier versions, from which steps have to lead here.",
+    help="The folder of `settlesim freeze`: migration steps are needed from the versions in it.",
 )
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    help="Visit at most this many places; beyond it nothing is proved.",
+    help="Explore at most this many run states; beyond it nothing is proved.",
 )
 def check(source: Source, as_json: bool, frozen: str, strict: bool, limit: int | None) -> None:
     """Check a chart."""

@@ -38,7 +38,7 @@ __all__ = ["program"]
 
 program = CommandGroup(
     "settlesim",
-    help="""Durable statecharts that run until they settle on a tagged node.
+    help="""Durable statecharts that run until they settle in a tagged state.
 
     \b
     Begin with

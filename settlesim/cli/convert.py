@@ -29,13 +29,13 @@ _SUFFIXES: Final = {
     short_help="Read a chart of one format, write it in another.",
     help="""Read the chart in the file IN, and write it to OUT.
 
-    IN is recognised by what stands in it: settlesim JSON, XState JSON of v4 or v5, markup of
+    IN is recognised by its content: settlesim JSON, XState JSON of v4 or v5, markup of
     transitions, Step Functions (Amazon States Language), SCXML, Mermaid stateDiagram-v2 or sismic
-    YAML. The suffix of OUT says the format: .json is settlesim, .scxml, .mmd; --to xstate writes
-    XState v5 JSON. What cannot be carried over is told on standard error.
+    YAML. The suffix of OUT chooses the format: .json is settlesim, .scxml, .mmd; --to xstate writes
+    XState v5 JSON. What cannot be converted is reported on standard error.
 
     \b
-    A file NAME.settlesim.json beside NAME.json says the same as the
+    A file NAME.settlesim.json beside NAME.json has the same meaning as the
     options, for every command: {"settled": ["paid"], "rejected": [],
     "delays": {"RETRY": 2.5}, "inputs": {"ask": {}}}.
 
@@ -55,8 +55,8 @@ _SUFFIXES: Final = {
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write; without it the text is printed.",
 )
-@click.option("--from", "read_as", type=click.Choice(_READS), help="What IN is.")
-@click.option("--to", "wanted", type=click.Choice(_WRITES), help="What OUT becomes.")
+@click.option("--from", "read_as", type=click.Choice(_READS), help="The format of IN.")
+@click.option("--to", "wanted", type=click.Choice(_WRITES), help="The format of OUT.")
 @click.option("--settled", metavar="NAMES", help="States to tag as settled, joined by commas.")
 @click.option("--rejected", metavar="NAMES", help="States to tag as rejected.")
 @click.option("--name", help="The name of the chart.")

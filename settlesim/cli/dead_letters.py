@@ -36,8 +36,8 @@ __all__ = ["dead_letters", "redrive", "resume_command"]
     tried.
 
     The data of events is in the JSON only, without the fields that the chart names as secret.
-    Before the chart has saved an instance the store does not know it: then --chart names it, or
-    no data is shown.
+    If the chart has not saved an instance yet, the store does not know it: then give --chart,
+    or no data is shown.
 
     \b
     Exit status: 0; 1 where there is no such queue or the store is
@@ -106,9 +106,9 @@ def _event(letter: DeadLetter) -> str:
     cls=Command,
     short_help="Put events that could not be settled back into their queue.",
     help="""Put dead letters back into their queue, to be received again: those of a parked key
-    in their old place, before all that was sent after them, others at the end.
+    before all that was sent after them, others at the end.
 
-    A parked key stays parked; `settlesim resume` lets it go on.
+    A parked key stays parked until `settlesim resume`.
 
     \b
     Exit status: 0; 1 where there is no such queue or message, or the
@@ -173,11 +173,11 @@ def redrive(
 @click.command(
     cls=Command,
     short_help="Let a key go on that was parked after a dead letter.",
-    help=f"""Let the events of KEY go on, which wait since one before them could not be settled.
+    help=f"""Resume KEY, whose events wait since an earlier one could not be settled.
     They are those of CHART, or of the queue that --queue names.
 
-    `settlesim redrive` puts that one back into its place; do that first, unless it is to be
-    left out.
+    `settlesim redrive` puts that event back before the others; do that first, unless it should
+    be skipped.
 
     {CHART_HELP}
 

@@ -15,7 +15,7 @@ __all__ = ["deploy"]
 
 @click.group(short_help="Write what puts a chart on AWS.")
 def deploy() -> None:
-    """Write the files with which a chart is put where it runs."""
+    """Write the files that deploy a chart."""
 
 
 @deploy.command(
@@ -52,7 +52,7 @@ def deploy() -> None:
     type=click.Choice(["skip", "halt"]),
     default="skip",
     show_default=True,
-    help="What a key does after a dead letter: go on, or wait.",
+    help="What happens to a key after a dead letter: skip it and go on, or halt until resume.",
 )
 @click.option(
     "--max-failures",

@@ -20,12 +20,11 @@ __all__ = ["diff"]
 @click.command(
     cls=Command,
     short_help="Say what changes from one chart to another, and who would be stranded.",
-    help="""Say what changes from the chart OLD to the chart NEW, in words, and draw both in one
-    picture.
+    help="""List what changes from the chart OLD to the chart NEW, and draw both in one picture.
 
-    With --store the stored instances are counted in the state in which each is, and those with
-    which NEW cannot go on: they are stranded. Where NEW has steps from their version, these are
-    followed. Nothing is written to the store.
+    With --store the stored instances are counted by state, and so are those that NEW would
+    strand. If NEW has migration steps from their version, these are followed. Nothing is
+    written to the store.
 
     \b
     OLD and NEW are names of gallery charts, paths of JSON files, or
@@ -56,11 +55,16 @@ __all__ = ["diff"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the picture to this file, .svg or .png.",
 )
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="The paper.")
+@click.option(
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    help="Colours for a light or a dark background.",
+)
 @click.option(
     "--direction",
     type=click.Choice(["LR", "TB"]),
-    help="From left to right, or from top to bottom; else what fits a page.",
+    help="Left to right, or top to bottom; by default what fits a page.",
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def diff(

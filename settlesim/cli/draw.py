@@ -28,9 +28,8 @@ _BINARY: Final = ("png", "pdf")
 
     {CHART_HELP}
 
-    The file's suffix says the format: .svg, .png, .pdf, .dot or .gv, .mmd. Without -o the
-    picture is printed, as SVG unless --format says otherwise. A file that exists is written
-    over.
+    The suffix of the file chooses the format: .svg, .png, .pdf, .dot or .gv, .mmd. Without -o the
+    picture is printed, as SVG unless --format says otherwise. An existing file is overwritten.
 
     \b
     Examples:
@@ -51,7 +50,7 @@ _BINARY: Final = ("png", "pdf")
     "--format",
     "wanted",
     type=click.Choice(_FORMATS),
-    help="The format, where no suffix says it.",
+    help="The format, if the file has no suffix.",
 )
 @click.option(
     "--state",
@@ -60,8 +59,13 @@ _BINARY: Final = ("png", "pdf")
     multiple=True,
     help="Show this state as active; give it again for parallel ones.",
 )
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="The paper.")
-@click.option("--legend", is_flag=True, help="Explain the signs below the picture.")
+@click.option(
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    help="Colours for a light or a dark background.",
+)
+@click.option("--legend", is_flag=True, help="Add a legend.")
 @click.option(
     "--scale",
     type=click.FloatRange(0, 20, min_open=True),
@@ -74,7 +78,7 @@ _BINARY: Final = ("png", "pdf")
     type=click.Choice(["LR", "TB"]),
     default="LR",
     show_default=True,
-    help="From left to right, or from top to bottom.",
+    help="Left to right, or top to bottom.",
 )
 @click.option(
     "--settling-graph",

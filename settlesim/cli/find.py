@@ -16,11 +16,11 @@ __all__ = ["find_command"]
     "find",
     cls=Command,
     short_help="Find instances by chart, version and state.",
-    help="""Find the instances of a store that fit all that is given, a page at a time, sorted by
+    help="""Find the instances of a store that match all options, one page at a time, sorted by
     key.
 
     \b
-    Exit status: 0, also where none fits; 1 where the store is damaged; 2
+    Exit status: 0, also where none matches; 1 where the store is damaged; 2
     where there is no such file.
 
     \b
@@ -29,7 +29,7 @@ __all__ = ["find_command"]
       settlesim find --store orders.db --version 1 --limit 1000 --json""",
 )
 @store_option(exists=True)
-@click.option("--chart", metavar="NAME", help="Of this chart.")
+@click.option("--chart", metavar="NAME", help="Instances of this chart.")
 @click.option("--version", type=int, metavar="N", help="Saved by this version of it.")
 @click.option("--state", metavar="NAME", help="In this state, or in one that lies within it.")
 @click.option(
@@ -38,9 +38,11 @@ __all__ = ["find_command"]
     default=100,
     show_default=True,
     metavar="N",
-    help="How many are shown at most.",
+    help="The most instances that are shown.",
 )
-@click.option("--after", metavar="KEY", help="Go on after this key, the last of the page before.")
+@click.option(
+    "--after", metavar="KEY", help="Continue after this key, the last one of the previous page."
+)
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def find_command(
     *,

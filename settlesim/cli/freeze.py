@@ -14,14 +14,14 @@ __all__ = ["freeze_command"]
     "freeze",
     cls=Command,
     short_help="Keep a version of a chart as a file.",
-    help=f"""Write CHART into a file of its name and version, such as charts/order.v1.json, when
-    the version is deployed. Later versions are checked against it: `settlesim check` wants a step
-    from each frozen version, and refuses one that was edited.
+    help=f"""Write CHART to a file named after it and its version, such as charts/order.v1.json.
+    Do this when a version is deployed: `settlesim check` then requires a migration step from
+    each frozen version, and refuses a version that was edited.
 
     {CHART_HELP}
 
     \b
-    Exit status: 0, also where the file is there and means the same; 1
+    Exit status: 0, also where the file exists with the same meaning; 1
     where this version was frozen with another definition; 2 where there
     is no chart.""",
 )

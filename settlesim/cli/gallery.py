@@ -18,7 +18,7 @@ __all__ = ["gallery"]
     help="""List the charts that come with settlesim, or print the one called NAME as JSON.
 
     \b
-    The JSON is a file to begin a chart of your own with:
+    Use the JSON as the start of a chart of your own:
       settlesim gallery order > my_order.json
       settlesim check my_order.json""",
 )

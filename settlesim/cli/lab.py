@@ -38,11 +38,11 @@ REQUIRED: Final = ("jupyterlab", "ipywidgets", "anywidget")
     short_help="Open JupyterLab on copies of the notebooks.",
     help=f"""Open JupyterLab on copies of the notebooks.
 
-    They are copied to ./{FOLDER} first, so that playing changes nothing else; a file that is
-    there already is never written over. To work on the notebooks of a clone itself, name
+    They are copied to ./{FOLDER} first, so that playing changes nothing else; a file that
+    exists is never overwritten. To work on the notebooks of a clone itself, name
     their folder with --dir.
 
-    What follows -- goes to JupyterLab as it is. Ctrl-C ends it.""",
+    Arguments after -- are passed to JupyterLab. Ctrl-C ends it.""",
 )
 @click.option(
     "--dir",

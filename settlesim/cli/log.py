@@ -43,7 +43,7 @@ __all__ = ["log"]
     default=0,
     show_default=True,
     metavar="NUMBER",
-    help="The number of the last settlement that was seen; 0 for the beginning.",
+    help="The number of the last settlement that you have seen; 0 for the beginning.",
 )
 @click.option(
     "--limit",
@@ -60,10 +60,13 @@ __all__ = ["log"]
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long --follow waits between two looks.",
+    help="The polling interval of --follow.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help=f"{JSON_HELP} With --follow, a line a settlement."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help=f"{JSON_HELP} With --follow, one line for each settlement.",
 )
 def log(*, path: str, since: int, limit: int, follow: bool, interval: float, as_json: bool) -> None:
     """Show settlements once, or as they come."""

@@ -22,20 +22,22 @@ __all__ = ["migrate_command"]
     "migrate",
     cls=Command,
     short_help="Try, apply or finish the migration of stored instances.",
-    help=f"""Say what the migrations of CHART make of the instances of a store, or let them do it.
+    help=f"""Show what the migrations of CHART would do to the instances of a store, or apply them.
 
     {CHART_HELP}
 
     Without --apply and --retire nothing is written: the functions of the steps run on every
-    instance, and it is told how many go where, which fail and why, which would be stranded in a
-    state where CHART cannot rest, and which waiting messages and timers would be lost.
+    instance, and the output says how many move where, which fail and why, which would be
+    stranded in a state that is not settled in CHART, and which waiting messages and timers
+    would be lost.
 
-    --apply puts every instance into the words of CHART. It is safe beside workers of all
-    versions, and may be killed and begun again. Without it, each instance is migrated when
+    --apply migrates every instance. Workers of all versions may run meanwhile, and it may be
+    killed and started again. Without it, each instance is migrated when
     its next event is settled.
 
     --retire N proves that nothing of version N or an earlier one is left, in instances, timers,
-    messages and dead letters; then the store refuses these versions, and their steps may go.
+    messages and dead letters; then the store refuses these versions, and their
+    steps can be removed.
 
     \b
     Exit status: 0; 1 where something fails, would be lost or is left; 2
@@ -50,7 +52,7 @@ __all__ = ["migrate_command"]
 )
 @chart_argument
 @store_option(exists=True)
-@click.option("--dry-run", is_flag=True, help="Write nothing; so it is without the other two.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; the default.")
 @click.option("--apply", "applies", is_flag=True, help="Migrate the instances.")
 @click.option(
     "--retire",
@@ -59,7 +61,7 @@ __all__ = ["migrate_command"]
     help="Prove that nothing up to version N is left, and refuse it from now on.",
 )
 @click.option(
-    "--queue", metavar="NAME", help="The queue of the chart, if it is not called as the chart is."
+    "--queue", metavar="NAME", help="The queue of the chart, if it has another name than the chart."
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def migrate_command(

@@ -13,9 +13,9 @@ __all__ = ["prune"]
 @click.command(
     cls=Command,
     short_help="Remove finished instances.",
-    help="""Remove the instances whose chart has come to its end and that were last saved longer
-    ago than --older-than, with their settlements and what is remembered of their events. One
-    for which events still wait is left alone.
+    help="""Remove finished instances that were last saved longer ago than --older-than, with
+    their settlements and the marks of their events. An instance for which events still wait is
+    kept.
 
     \b
     Exit status: 0; 1 where the store failed or is damaged; 2 where there
@@ -32,7 +32,7 @@ __all__ = ["prune"]
     callback=parse_duration,
     required=True,
     metavar="DURATION",
-    help="Such as 90s, 15min, 12h, 30d or 2w.",
+    help="For example 90s, 15min, 12h, 30d or 2w.",
 )
 @click.option("--dry-run", is_flag=True, help="Remove nothing, only show what would be removed.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)

@@ -25,8 +25,8 @@ __all__ = ["rehearse_command"]
     "rehearse",
     cls=Command,
     short_help="Run a store's remembered settlements again on a newer chart, and compare.",
-    help=f"""Run the settlements that a store remembers again on CHART, with the answers that
-    their services gave, and tell the differences by kind, each with three keys. No service runs,
+    help=f"""Replay the settlements that a store remembers on CHART, with the recorded answers
+    of their services, and list the differences by kind, each with three keys. No service runs,
     and nothing is written to the store.
 
     Guards and assigns have to be bound; options can stand in for them.
@@ -34,8 +34,8 @@ __all__ = ["rehearse_command"]
     {CHART_HELP}
 
     \b
-    Exit status: 0 where every settlement does what it did; 1 where some
-    do something else, or the store is damaged; 2 where there is no chart
+    Exit status: 0 where every settlement has the same result; 1 where some differ, or the store
+    is damaged; 2 where there is no chart
     or no store, or no instance of the chart in it.
 
     \b
@@ -49,7 +49,7 @@ __all__ = ["rehearse_command"]
 @click.option(
     "--old",
     metavar="OLD",
-    help="The chart that settled them, for its pictures; else what CHART's steps know.",
+    help="The chart that settled them, for the pictures; by default where CHART's steps begin.",
 )
 @click.option(
     "--pictures",

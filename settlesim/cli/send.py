@@ -248,8 +248,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     short_help="Put events into a chart's queue.",
     help=f"""Put EVENT for the instance KEY into the queue of CHART, or many events from a file.
 
-    With --start in the place of EVENT, the instance is started without an event; one that
-    exists is left alone.
+    With --start instead of EVENT, the instance is started without an event; an existing one is
+    left alone.
 
     An event that was accepted is on the disk and is handled once by `settlesim work`, after
     all earlier ones of its key. A duplicate with the same --id for the same key is accepted
@@ -258,8 +258,8 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     {CHART_HELP}
 
     A file of events has one JSON object on each line, with key, event and, where wanted,
-    data and id; for a start, with key and "start": true. It is read until a line is wrong;
-    what stands before that line is accepted.
+    data and id; for a start, with key and "start": true. It is read up to the first invalid
+    line; the events before that line are accepted.
 
     \b
     Exit status: 0; 1 where the store failed or refuses the chart's version; 2 for wrong arguments,
@@ -280,7 +280,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 @store_option(exists=False, queues=True)
 @click.option("--data", metavar="JSON", callback=_data, help="The event's data.")
 @click.option(
-    "--id", "event_id", metavar="TEXT", help="The same for every duplicate of this event."
+    "--id", "event_id", metavar="TEXT", help="The id of the event, the same for each duplicate."
 )
 @deduplication_option
 @click.option(

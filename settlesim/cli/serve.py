@@ -35,22 +35,22 @@ __all__ = ["serve_command"]
     "serve",
     cls=Command,
     short_help="Serve a chart over HTTP, with a live page.",
-    help=f"""Serve CHART over HTTP, and settle its events. The page at / shows the instances, and
-    one of them as a chart that lights up; /openapi.json describes the routes.
+    help=f"""Serve CHART over HTTP, and settle its events. The page at / shows the instances,
+    and one of them as a live chart; /openapi.json describes the routes.
 
     {CHART_HELP}
 
     Events come in by POST /machines/KEY/events, or as serverless-xstate takes them, by
-    POST /?id=KEY. Any number of servers and workers may share a store; one that is killed
-    loses nothing and doubles nothing. With --engine restate or aws the events and instances are on
+    POST /?id=KEY. Any number of servers and workers may share a store; if one is killed, no
+    event is lost or applied twice. With --engine restate or aws the events and instances are on
     a Restate server, or in a queue and a table on AWS, and the page and the routes are the same.
 
     There is no sign-in: whoever reaches the port may send events. It listens on this machine
-    only, and refuses requests for other hosts and from pages of others, but for those that
-    --allow-host and --allow-origin name. It needs settlesim[http].
+    only, and refuses requests for other hosts and from pages of other origins, unless
+    --allow-host and --allow-origin name them. It needs settlesim[http].
 
-    Ctrl-C or SIGTERM lets what is in flight end, makes visible again what does not end within
-    --grace, and ends; a second one ends immediately.
+    Ctrl-C or SIGTERM stops the process after the messages in flight; those that take longer
+    than --grace become visible again. A second signal ends it immediately.
 
     \b
     Exit status: 0 after an orderly end; 1 where the port is taken, or the
@@ -67,20 +67,20 @@ __all__ = ["serve_command"]
 @chart_argument
 @store_option(exists=False, queues=True, required=False)
 @engine_options
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     default=8000,
     show_default=True,
-    help="0 takes any that is free.",
+    help="The port; 0 for any free one.",
 )
 @click.option(
     "--root",
     type=click.Choice(["seed", "entities"]),
     default="seed",
     show_default=True,
-    help="What /?id=KEY is: the interface of serverless-xstate, or of durable-entities-xstate.",
+    help="The interface of /?id=KEY: that of serverless-xstate, or of durable-entities-xstate.",
 )
 @click.option(
     "--allow-host",
@@ -104,7 +104,7 @@ __all__ = ["serve_command"]
     type=click.Choice(["text", "json", "off"]),
     default="text",
     show_default=True,
-    help="What is printed of each event.",
+    help="The format of the line that is printed for each event.",
 )
 @stub_options
 def serve_command(

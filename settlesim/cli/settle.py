@@ -1,4 +1,4 @@
-"""``settlesim settle``: bring one event of one instance to its settled node."""
+"""``settlesim settle``: bring one event of one instance to its settled state."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 @click.command(
     cls=Command,
-    short_help="Bring one event to its settled node, and save the instance there.",
-    help=f"""Bring EVENT of the instance KEY to a settled node of CHART, and save it there.
+    short_help="Run one event to a settled state, and save the instance there.",
+    help=f"""Run EVENT on the instance KEY of CHART to a settled state, and save the instance there.
 
-    A key that the store does not have starts a new instance; what its start did is saved
-    even if EVENT is ignored or rejected. Without --store nothing is kept. The delays of
-    settled states run in a SQLite file only.
+    A key that the store does not have starts a new instance; what its start did is saved even
+    if EVENT is ignored or rejected. Without --store nothing is saved. Only a SQLite file keeps
+    the delays of settled states.
 
     {CHART_HELP}
 
@@ -47,7 +47,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
     \b
     Exit status: 0 for RESOLVED, DONE and IGNORED; 1 for REJECTED, and
-    where the event came to no settled node or the store failed; 2 for
+    where the event came to no settled state or the store failed; 2 for
     wrong arguments, charts and values.
 
     \b
@@ -64,7 +64,7 @@ def _data(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     "--id",
     "event_id",
     metavar="TEXT",
-    help="The same for every duplicate of this event: the idempotency keys are made of it.",
+    help="The id of the event, the same for each duplicate; idempotency keys are made of it.",
 )
 @click.option(
     "--store",
@@ -108,8 +108,8 @@ def settle_command(
 
 @click.command(
     cls=Command,
-    short_help="Start an instance without an event, and save it where it comes to rest.",
-    help=f"""Start the instance KEY of CHART without an event, and save it where it comes to rest.
+    short_help="Start an instance without an event, and save it where it settles.",
+    help=f"""Start the instance KEY of CHART without an event, and save it where it settles.
 
     Its initial state is entered, and its services and eventless transitions run. An instance
     that the store has is left alone.
@@ -120,7 +120,7 @@ def settle_command(
 
     \b
     Exit status: 0, also where the instance exists; 1 where it was
-    rejected, came to no settled node, or the store failed; 2 for wrong
+    rejected, came to no settled state, or the store failed; 2 for wrong
     arguments, charts and values.
 
     \b
@@ -134,7 +134,7 @@ def settle_command(
     "--id",
     "event_id",
     metavar="TEXT",
-    help="The same for every duplicate of this start: the idempotency keys are made of it.",
+    help="The id of the start, the same for each duplicate; idempotency keys are made of it.",
 )
 @click.option(
     "--store",

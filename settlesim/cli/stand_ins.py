@@ -99,7 +99,7 @@ def stub_options(function: Function) -> Function:
     rest = click.option(
         "--stub",
         is_flag=True,
-        help="Stand in for all that is not bound: services are done, guards true, assigns empty.",
+        help="Replace all unbound functions: services are done, guards true, assigns empty.",
     )
     service = click.option(
         "--service",
@@ -107,7 +107,7 @@ def stub_options(function: Function) -> Function:
         metavar="NAME=ANSWER",
         multiple=True,
         callback=_parse,
-        help="Let a service end immediately: done, done:JSON (its result), error or error:TEXT.",
+        help="Replace a service by an answer: done, done:JSON (its result), error or error:TEXT.",
     )
     return service(_function_options(rest(function)))
 
@@ -117,15 +117,15 @@ def function_options(function: Function) -> Function:
     rest = click.option(
         "--stub",
         is_flag=True,
-        help="Stand in for all that is not bound: guards are true, assigns empty.",
+        help="Replace all unbound functions: guards are true, assigns empty.",
     )
     return _function_options(rest(function))
 
 
 def _function_options(function: Function) -> Function:
     for role, metavar, text in (
-        ("assign", "NAME=JSON", "Let an assign make these changes of the context."),
-        ("guard", "NAME=true|false", "Let a guard say this."),
+        ("assign", "NAME=JSON", "Replace an assign by these changes of the context."),
+        ("guard", "NAME=true|false", "Replace a guard by this answer."),
     ):
         option = click.option(
             f"--{role}", role, metavar=metavar, multiple=True, callback=_parse, help=text

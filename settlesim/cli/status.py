@@ -42,13 +42,13 @@ _COLUMNS = (
 @click.command(
     cls=Command,
     short_help="Show what waits in a store's queues.",
-    help="""Show how many events wait in each queue of a store, how long the oldest has been
-    there, how many are in flight or dead letters, how many timers run, and which keys are
+    help="""Show how many events wait in each queue of a store, how long the oldest has
+    waited, how many are in flight or dead letters, how many timers run, and which keys are
     parked.
 
-    OVERDUE timers are due, and wait for a worker whose chart has their delays. VERSIONS says
-    how many events are for instances of which chart version: a worker receives those of its
-    own.
+    OVERDUE timers are due, and wait for a worker whose chart has their delays. VERSIONS counts
+    the events by the chart version of their instances: a worker receives those of its own
+    version.
 
     \b
     Exit status: 0; 1 where there is no such queue or the store is
@@ -56,16 +56,18 @@ _COLUMNS = (
 )
 @store_option(exists=True, queues=True)
 @queue_option
-@click.option("--watch", is_flag=True, help="Show them continuously, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Update the table until Ctrl-C.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.05),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long --watch waits between two looks.",
+    help="The interval of --watch.",
 )
-@click.option("--json", "as_json", is_flag=True, help=f"{JSON_HELP} With --watch, a line a look.")
+@click.option(
+    "--json", "as_json", is_flag=True, help=f"{JSON_HELP} With --watch, one line for each update."
+)
 def status(path: str, queue: str | None, watch: bool, interval: float, as_json: bool) -> None:
     """Show the queues once, or continuously."""
     with queue_store(path) as store:

@@ -54,7 +54,7 @@ def store_option(
     required : whether it has to be given; else it is None where it is not
     """
     kinds = "a SQLite file (.db)" if queues else "a TinyDB file (.json) or a SQLite file (.db)"
-    made = "" if exists else " It is made where there is none."
+    made = "" if exists else " It is created if it does not exist."
     return click.option(
         "--store",
         "path",
@@ -105,8 +105,8 @@ def edited_option(function: Function) -> Function:
         type=click.Choice(["refuse", "warn"]),
         default="refuse",
         show_default=True,
-        help="What becomes of an instance that this version of the chart saved before it was "
-        "edited: refuse it, or, while you develop, go on from it.",
+        help="What happens to an instance that this version of the chart saved before it was "
+        "edited: refuse it, or, while you develop, continue from it.",
     )(function)
 
 

@@ -126,7 +126,7 @@ def _why_ignored(settlement: Settlement, events: Sequence[str]) -> str:
     if name in events:
         return "There are transitions for it, and their guards said no."
     if not events:
-        return "No event leads on from there."
+        return "No event has a transition from there."
     close = nearest(name, events)
     hint = f"; did you mean {close!r}?" if close else "."
     return f"It takes {', '.join(map(plain, events))}{hint}"
@@ -157,7 +157,7 @@ def _call(call: Call, secret: tuple[str, ...]) -> tuple[str, str]:
     if call.status is CallStatus.DONE and call.result is not None:
         ended += f": {json_line(hide(call.result, secret))}"
     elif call.status is CallStatus.CANCELLED:
-        ended = "cancelled: its node was left"
+        ended = "cancelled: its state was left"
     elif call.error is not None:
         ended += f": {plain(_call_error(call.error, secret))}"
     return plain(call.service), ended

@@ -34,8 +34,8 @@ _DERIVED: Final = {"heads"}
 @click.command(
     cls=Command,
     short_help="Check that a store is whole.",
-    help="""Check all that a store holds, and name each damage with its table and row. Nothing is
-    changed, and others may use the store meanwhile.
+    help="""Check the whole store, and list each damage with its table and row. Nothing is
+    changed, and the store may be in use.
 
     A SQLite file goes through SQLite's integrity check; then every row has to be readable and
     to agree with the rows that it belongs to. A TinyDB file is read, and each document that

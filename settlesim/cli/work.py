@@ -119,8 +119,8 @@ async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSet
     cls=Command,
     short_help="Settle the events that wait in a chart's queue.",
     help=f"""Settle the events that wait in the queue of CHART: those of one key in order, those
-    of different keys concurrently. Any number of workers may share a store; one that is
-    killed loses nothing and doubles nothing.
+    of different keys concurrently. Any number of workers may share a store; if one is killed,
+    no event is lost or applied twice.
 
     {CHART_HELP}
 
@@ -129,17 +129,17 @@ async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSet
     that a chart has, as in --service wait=done.
 
     An event that cannot be settled is retried, and goes to the dead letters after
-    --max-failures failures, or after it was received --max-receives times without a result,
-    as where workers die of it. Then its key goes on (skip), or waits in order until
-    `settlesim resume` (halt).
+    --max-failures failures, or after it was received --max-receives times without a result, for
+    example because workers crashed. Then later events of its key are handled (skip), or wait in
+    order until `settlesim resume` (halt).
 
     With --engine restate this process serves the chart's handlers to a Restate server, where the
     events come in; with --engine aws it handles the messages of an SQS queue, as a Lambda function
-    does. Of the options below, --visibility, --max-receives and --grace are for a store only, and
-    --concurrency is not for Restate: they have their own.
+    does. Of the options below, --visibility, --max-receives and --grace are for a store only,
+    and --concurrency is not for Restate, since Restate and SQS have their own settings.
 
-    Ctrl-C or SIGTERM lets what is in flight end, makes visible again what does not end within
-    --grace, and ends; a second one ends immediately.
+    Ctrl-C or SIGTERM stops the process after the messages in flight; those that take longer
+    than --grace become visible again. A second signal ends it immediately.
 
     \b
     Exit status: 0 after an orderly end; 1 where the store failed or is
@@ -156,7 +156,7 @@ async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSet
 )
 @chart_argument
 @store_option(exists=False, queues=True, required=False)
-@click.option("--until-empty", is_flag=True, help="End as soon as nothing waits.")
+@click.option("--until-empty", is_flag=True, help="End when no event is left.")
 @engine_options
 @worker_options
 @click.option(
@@ -165,7 +165,7 @@ async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSet
     type=click.Choice(["text", "json", "off"]),
     default="text",
     show_default=True,
-    help="What is printed of each event.",
+    help="The format of the line that is printed for each event.",
 )
 @stub_options
 def work_command(

@@ -71,7 +71,7 @@ _OPTIONS = (
         type=click.Choice(["skip", "halt"]),
         default="skip",
         show_default=True,
-        help="What a key does after a dead letter: go on, or wait.",
+        help="What happens to a key after a dead letter: skip it and go on, or halt until resume.",
     ),
     click.option(
         "--visibility",
@@ -79,7 +79,7 @@ _OPTIONS = (
         default=30.0,
         show_default=True,
         metavar="SECONDS",
-        help="When an event of a worker that is gone becomes visible again.",
+        help="After how many seconds an event of a crashed worker becomes visible again.",
     ),
     click.option(
         "--max-failures",
@@ -109,7 +109,7 @@ _OPTIONS = (
         default=10.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long services have to end when the worker is stopped.",
+        help="How long services may run on after the worker was stopped.",
     ),
     edited_option,
 )

@@ -45,6 +45,7 @@ from settlesim.machine.from_transitions import (
     import_machine,
     is_machine,
 )
+from settlesim.progress import Reporter, show_progress
 
 __all__ = ["OVERLAY_SUFFIX", "ImportedChart", "import_chart"]
 
@@ -52,6 +53,7 @@ OVERLAY_SUFFIX: Final = ".settlesim.json"
 """What a file is called that says the rest about ``NAME.json``: ``NAME.settlesim.json``."""
 
 _MAX_SHOWN: Final = 12
+_STAGES: Final = 4  # of an import, as its progress counts them
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | object
 
@@ -316,14 +318,19 @@ _TEXT_READERS: Final[Mapping[str, _TextReader]] = {
 def _chart_of(
     document: Document, place: str, options: ReaderOptions, losses: Losses
 ) -> ImportedChart:
-    name_drafts(document, losses)
-    record = assembled_record(document, losses)
-    record.update(document.settings)
-    record["name"] = _chart_name(document, options)
-    record["context"] = document.context or {}
-    chart = Chart.from_dict(record)
-    read = ImportedChart(chart, document.format, losses.listed(), tuple(document.notes))
-    return _settled(read, place, options)
+    with show_progress() as callback:
+        reporter = Reporter(callback)
+        name_drafts(document, losses)
+        reporter.report(1, _STAGES, "assembling the chart")
+        record = assembled_record(document, losses)
+        record.update(document.settings)
+        record["name"] = _chart_name(document, options)
+        record["context"] = document.context or {}
+        reporter.report(2, _STAGES, "building the chart")
+        chart = Chart.from_dict(record)
+        read = ImportedChart(chart, document.format, losses.listed(), tuple(document.notes))
+        reporter.report(3, _STAGES, "tagging the settled states")
+        return _settled(read, place, options)
 
 
 def _settled(read: ImportedChart, place: str, options: ReaderOptions) -> ImportedChart:

@@ -48,7 +48,7 @@ def read_scxml(text: str, place: str, losses: Losses) -> Document:
     ReadError
         No XML, or no SCXML.
     DefinitionError
-        A target that is no state, an id that stands twice.
+        A target that is no state, an id that appears twice.
     """
     root = read_xml(text, source=place)
     if _tag(root) != "scxml":
@@ -115,7 +115,7 @@ class _Reader:
             if kind != "state":
                 child.kind = kind  # type: ignore[assignment]  # one of _STATES
             if id_ and self.ids.setdefault(id_, child) is not child:
-                self.problems.add(child.path, f"the id {shorten(id_)} stands twice")
+                self.problems.add(child.path, f"the id {shorten(id_)} appears twice")
             self._create(child, inner)
 
     def _connect(self, draft: Draft, element: Element) -> None:

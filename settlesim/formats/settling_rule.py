@@ -1,7 +1,7 @@
 """Which states of a chart that others wrote are settled.
 
 A document says it with tags, a person with a list of names. Where nobody says it, a rule
-proposes: a state in which nothing happens by itself is one where the chart may rest.
+proposes: a state in which nothing happens by itself is settled.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class _Reader:
     def _create(self, draft: Draft, record: Mapping[str, Any]) -> None:
         self.records.append((draft, record))
         if self.drafts.setdefault(draft.key, draft) is not draft:
-            self.problems.add(draft.path, "the name stands twice")
+            self.problems.add(draft.path, "the name appears twice")
         kind = record.get("type")
         if kind == "final":
             draft.kind = "final"

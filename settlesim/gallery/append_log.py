@@ -20,7 +20,7 @@ async def _work(call: Any) -> None:
 
 
 def append(context: dict[str, Any], event: Event) -> dict[str, Any]:
-    """Add the event's name to the log; after a service, the name is that of its node."""
+    """Add the event's name to the log; after a service, the name is that of its state."""
     name = event.name
     if name.startswith("done.invoke."):
         name = name.split(".")[2].partition("_")[0].upper()

@@ -1,7 +1,7 @@
 """``donut``: nested and parallel. Dry and wet are mixed at the same time, then fried and cooled.
 
 BAKE settles only when **both** regions of ``mixing`` have come to their end and the rest
-is done. A settled compound node, ``ready``, lends its tag to the leaves inside it.
+is done. A settled compound state, ``ready``, lends its tag to the leaves inside it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``signup``: waits, for days if need be, until an e-mail address is verified.
 
 The wait for a person is what a serverless function cannot do while it runs; here it is a
-settled node. The message may be sent again, and the caller's timer may send EXPIRE.
+settled state. The message may be sent again, and the caller's timer may send EXPIRE.
 """
 
 from __future__ import annotations

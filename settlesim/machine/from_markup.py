@@ -104,7 +104,7 @@ def chart_from_markup(
     ...     {"states": ["off", "on"], "transitions": [["push", "off", "on"]], "initial": "off",
     ...      "name": "lamp", "auto_transitions": False})
     >>> found.chart
-    Chart('lamp', version=1, 2 nodes, 1 transitions)
+    Chart('lamp', version=1, 2 states, 1 transitions)
     """
     problems = Problems(name or markup.get("name"))
     reader = _Reader(problems)
@@ -162,7 +162,7 @@ class _Reader:
             if record is None:
                 continue
             if any(record["name"] == each["name"] for each in found):
-                self.problems.add(where, f"the state {shorten(record['name'])} stands twice")
+                self.problems.add(where, f"the state {shorten(record['name'])} appears twice")
             else:
                 found.append(record)
         return found

@@ -106,7 +106,7 @@ def import_machine(
     >>> machine = Machine(states=["off", "on"], transitions=[["push", "off", "on"]], initial="off")
     >>> found = import_machine(machine, name="lamp")
     >>> found.chart
-    Chart('lamp', version=1, 2 nodes, 1 transitions)
+    Chart('lamp', version=1, 2 states, 1 transitions)
     >>> found.left_out
     ('the automatic transitions (to_<state>): declare the ones that are meant',)
     """
@@ -472,7 +472,7 @@ class _Reader:
             return None
         owners = [type(model) for model in self.machine.models]
         if self._is_method(condition) or any(hasattr(owner, condition) for owner in owners):
-            return None  # a model's own method is not written over
+            return None  # a model's own method is not overwritten
         name = condition.removeprefix(prefix)
         path = tuple(name.split("_")) if self.separator == "_" else (name,)
         return path if path in self.states else None

@@ -12,6 +12,7 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from unicodedata import east_asian_width
 
 from settlesim.machine.sketch import LabelRow, Role, xml_text
 
@@ -90,9 +91,7 @@ def _row(row: LabelRow, colours: Colours, signs: bool) -> str:
     cells: list[str] = []
     for run in row.runs:
         face = _FACES.get(run.role)
-        # Graphviz' JSON loses what follows two backslashes; a slash is as wide, and only the
-        # places are taken from there
-        text = _text(run.text.replace("\\", "/") if signs else run.text)
+        text = _text(_as_wide(run.text) if signs else run.text)
         text = f"<{face}>{text}</{face}>" if face else text
         colour = colours.ink if run.role in {"name", "event"} else colours.quiet
         cells.append(
@@ -107,6 +106,18 @@ def _row(row: LabelRow, colours: Colours, signs: bool) -> str:
     return (
         '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="0"><TR>'
         f"{''.join(cells)}</TR></TABLE>"
+    )
+
+
+def _as_wide(text: str) -> str:
+    """Return a text to be measured in the place of another one, of which it has the width.
+
+    Graphviz' JSON loses what follows two backslashes; a slash is as wide. And our font has not
+    the wide characters of East Asia, which are squares as wide as a dash.
+    """
+    return "".join(
+        "\N{EM DASH}" if east_asian_width(each) in "WF" else "/" if each == "\\" else each
+        for each in text
     )
 
 

@@ -1,7 +1,7 @@
 """A chart made ready to run: its machine, and the tables around it.
 
 `Program.fire` is one microstep as a pure function: it works on a light copy, so that a
-guard which raises in the second region of a parallel node leaves nothing half done.
+guard which raises in the second region of a parallel state leaves nothing half done.
 """
 
 from __future__ import annotations
@@ -176,8 +176,8 @@ class Program:
     def start(self, event: Event) -> Fired:
         """Enter the initial configuration of a new instance.
 
-        The nodes' ``on_enter`` run, outermost first. `transitions` would not run them; here
-        a new instance enters its first nodes as it enters all others (SCXML 1.0, 3.2).
+        The states' ``on_enter`` run, outermost first. `transitions` would not run them; here
+        a new instance enters its first states as it enters all others (SCXML 1.0, 3.2).
         """
         if self._scxml is not None:
             return self._scxml.start(event)
@@ -194,20 +194,20 @@ class Program:
         return Fired(configuration, context, (), (), entered)
 
     def sources(self, trigger: str) -> frozenset[str]:
-        """Return the nodes with a transition under this trigger."""
+        """Return the states with a transition under this trigger."""
         if self._scxml is not None:
             return frozenset(self._scxml.sources(trigger))
         return frozenset(self._sources.get(trigger, ()))
 
     def raises_done(self, name: str) -> bool:
-        """Whether it is an internal event that a node has finished."""
+        """Whether it is an internal event that a state has finished."""
         takes_any = self._scxml is not None and self._scxml.takes_any
         return takes_any or bool(self.chart.node(name).on_done)
 
     # --- questions ------------------------------------------------------------------------
 
     def active(self, configuration: tuple[str, ...]) -> frozenset[str]:
-        """Return every active node of a configuration."""
+        """Return every active state of a configuration."""
         found = self._active.get(configuration)
         if found is None:
             found = self._active[configuration] = frozenset(self.chart.active(configuration))
@@ -237,7 +237,7 @@ class Program:
         return found
 
     def _goes_on(self, configuration: tuple[str, ...]) -> bool:
-        """Whether a service, a delay or an eventless transition of an active node is pending."""
+        """Whether a service, a delay or an eventless transition of an active state is pending."""
         active = self.active(configuration)
         return not self.eventless_sources.isdisjoint(active) or any(
             self.chart.node(name).invoke or self.chart.node(name).after for name in active
@@ -283,10 +283,10 @@ class Program:
         return node.name in leaves
 
     def finished(self, configuration: tuple[str, ...], entered: Iterable[str]) -> tuple[str, ...]:
-        """Return the nodes around newly entered final leaves of which all leaves are final.
+        """Return the states around newly entered final leaves of which all leaves are final.
 
         With the semantics of SCXML they come in the order in which they finish, and a final child
-        finishes a compound node (SCXML 1.0, section 3.7). Else innermost first, by the notion of
+        finishes a compound state (SCXML 1.0, section 3.7). Else innermost first, by the notion of
         `transitions`, under which its ``on_final`` callbacks run.
         """
         chart = self.chart
@@ -339,7 +339,7 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
     Raises
     ------
     ChartMismatchError
-        It is of another chart, version or definition, or in states in which this chart cannot rest.
+        It is of another chart, version or definition, or in states that are not settled here.
     """
     chart = program.chart
     leaves = ", ".join(snapshot.configuration)
@@ -385,13 +385,13 @@ def frozen_history(history: History) -> FrozenDict:
 
 
 def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
-    """Whether an instance has come to its end here: all final, and no event leads on."""
+    """Whether an instance has finished here: all final, and no event leads on."""
     nodes = map(program.chart.node, configuration)
     return all(node.kind is NodeKind.FINAL for node in nodes) and not program.accepts(configuration)
 
 
 def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
-    """Say how an event ends that comes to rest in this configuration."""
+    """Say how an event ends that stops in this configuration."""
     kinds = program.rest_kinds(configuration)
     if "rejected" in kinds:
         return Outcome.REJECTED

@@ -84,7 +84,7 @@ class ScxmlRules:
             if trigger == ANY_EVENT or trigger.endswith(f".{ANY_EVENT}")
         ]
         self.takes_any = ANY_EVENT in self._by_trigger
-        """Whether an event without a transition of its own may be taken all the same."""
+        """Whether an event without a transition of its own may be taken nevertheless."""
 
     # --- events ---------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ class Vertex:
     label: str
     kind: NodeKind
     rest: Rest | None
-    """What makes it settled; leaves inherit it, nodes with children do not."""
+    """What makes it settled; leaves inherit it, states with children do not."""
     parent: str | None
     children: tuple[str, ...]
     initial: str | None

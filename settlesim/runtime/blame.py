@@ -35,7 +35,7 @@ class Blame(enum.Enum):
     STORE = "store"
     """The store: it may be well again later."""
     DAMAGE = "damage"
-    """The store, and it is no use to try again."""
+    """The store, and a retry cannot help."""
     VERSION = "version"
     """This chart cannot continue the instance; another version of it may."""
     WRITER = "writer"

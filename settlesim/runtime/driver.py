@@ -13,7 +13,7 @@ execution engine drives with its own journalled calls and timers; a test answers
       | start(pending)  ------->  begins a service, or a delay
       | next()          ------->  waits ...
       |        <-------  (pending, answer)
-      | stop(pending)   ------->  its node was left: the answer is not wanted any more
+      | stop(pending)   ------->  its state was left: the answer is not wanted any more
       | close()         ------->  ends what still runs
 
 This module imports no asyncio. `Driver.next` is a coroutine function, so that a driver may wait
@@ -58,9 +58,9 @@ class Driver(Protocol):
         ...
 
     def stop(self, activity: Activity) -> None:
-        """Give up a service or a delay whose node was left.
+        """Give up a service or a delay whose state was left.
 
-        An engine that cannot give it up may let it run: an answer that comes all the same is
+        An engine that cannot give it up may let it run: an answer that comes nevertheless is
         ignored.
         """
         ...
@@ -110,7 +110,7 @@ async def settle(
     keeping: Keeping,
     max_microsteps: int = MAX_MICROSTEPS,
 ) -> Settled:
-    """Bring one event to a settled node.
+    """Bring one event to a settled state.
 
     Parameters
     ----------
@@ -123,11 +123,11 @@ async def settle(
     InvalidEventError
         The event's name is reserved, or its data is no strict JSON.
     ChartMismatchError
-        The snapshot is of another chart or version, or of nodes where this chart cannot rest.
+        The snapshot is of another chart or version, or of states that are not settled here.
     DeadlineExceededError
         The event took longer than the driver's deadline.
     SettleError
-        The event came to no settled node.
+        The event came to no settled state.
     """
     settling = Settling(program, snapshot, event, key=key, max_microsteps=max_microsteps)
     passed = await drive(settling, driver)

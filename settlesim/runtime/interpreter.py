@@ -1,4 +1,4 @@
-"""`Interpreter`: load an instance, bring one event to a settled node, save.
+"""`Interpreter`: load an instance, bring one event to a settled state, save.
 
 Theory of operation
 -------------------
@@ -81,7 +81,7 @@ class Loaded:
     stored: Snapshot | None
     """None for an instance that was never saved."""
     snapshot: Snapshot | None
-    """In the words of the chart's version."""
+    """In the chart's version."""
     timers: Sequence[DurableTimer] = ()
     """As the store has them; none where no version of the chart has delays."""
     carried: Carried | None = None
@@ -89,14 +89,14 @@ class Loaded:
 
 
 class Interpreter:
-    """Runs the instances of one chart, each from settled node to settled node.
+    """Runs the instances of one chart, each from settled state to settled state.
 
     Parameters
     ----------
     chart
         With all its functions bound.
     store
-        Where the instances are kept. Where it keeps timers too, delays of settled nodes are
+        Where the instances are kept. Where it keeps timers too, delays of settled states are
         saved with the instance.
     clock
         Where services and delays take their time; real by default.
@@ -109,7 +109,7 @@ class Interpreter:
         run again later. False where services answer with secrets. The context still has what the
         chart's assigns put there, and an error that ends an event is told with its message.
     on_edited
-        What becomes of an instance that this version of the chart saved when it had another
+        What happens to an instance that this version of the chart saved when it had another
         definition: ``"refuse"`` it, or ``"warn"`` and go on from it, for development, where a
         notebook defines its chart again and again.
 
@@ -191,7 +191,7 @@ class Interpreter:
     async def settle(
         self, key: str, event: EventName, data: JSONValue = None, event_id: str | None = None
     ) -> Settlement:
-        """Bring one event to a settled node and save the instance there.
+        """Bring one event to a settled state and save the instance there.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class Interpreter:
         InvalidEventError
             The name is reserved, or the data is no strict JSON.
         SettleError
-            The event came to no settled node; the instance is as it was.
+            The event came to no settled state; the instance is as it was.
         VersionConflictError
             Another worker saved the instance meanwhile; nothing was written.
         StoreError
@@ -228,7 +228,7 @@ class Interpreter:
         id: str,  # noqa: A002
         event_id: str | None = None,
     ) -> Settlement:
-        """Settle that a delay of the node in which the instance rests has passed, and save.
+        """Settle that a delay of the state in which the instance rests has passed, and save.
 
         `Settlement.timers` names these delays. A worker and its queue see to them; this is
         for those who keep the time themselves.
@@ -241,7 +241,7 @@ class Interpreter:
 
         Returns
         -------
-        settlement : IGNORED where the delay's node is not active, or its guards say no
+        settlement : IGNORED where the delay's state is not active, or its guards say no
 
         Raises
         ------
@@ -251,7 +251,7 @@ class Interpreter:
         return await self._settle(key, Elapsed(id), event_id)
 
     async def start(self, key: str, event_id: str | None = None) -> Settlement:
-        """Start an instance without an event, and save it where it comes to rest.
+        """Start an instance without an event, and save it where it settles.
 
         Its initial state is entered, and what goes on from there by itself runs. An instance that
         exists is left alone.
@@ -344,7 +344,7 @@ class Interpreter:
         )
 
     def load_current(self, key: str) -> Loaded:
-        """Return the instance in the words of the chart's version, and its timers.
+        """Return the instance in the chart's version, and its timers.
 
         The state is read first: a timer that is there afterwards was started by the settlement
         that was loaded, or by a later one, and then the commit is refused.
@@ -527,7 +527,7 @@ class Interpreter:
         Raises
         ------
         ChartMismatchError
-            It was saved by another chart or version, or is in nodes where this one cannot rest.
+            It was saved by another chart or version, or is in states that are not settled here.
         """
         check_key(key)
         snapshot = self.load_current(key).snapshot

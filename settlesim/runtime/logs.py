@@ -59,7 +59,7 @@ def log_settlement(
     ----------
     outcome
         That of the settlement, or what else became of the message: ``repeated``, ``stale`` (a
-        delay whose node was left), ``dropped`` (by a step to another version of the chart),
+        delay whose state was left), ``dropped`` (by a step to another version of the chart),
         ``failed``, ``dead``, ``lost`` or ``released``.
     revision : of the instance afterwards, where it is known
     seconds : from the reception on

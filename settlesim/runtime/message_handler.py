@@ -1,6 +1,6 @@
 """What a worker does with one message: load, settle, and commit everything in one write.
 
-Who is to blame for an error decides what becomes of the message: see `settlesim.runtime.blame`.
+Who is to blame for an error decides what happens to the message: see `settlesim.runtime.blame`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Look:
 
     loaded: Loaded = _NOTHING
     began: Event | Elapsed | None = None
-    """What the session begins with, in the words of the chart's version; None to start."""
+    """What the session begins with, in the chart's version; None to start."""
     over: str = ""
     """Why the event only has to be consumed: it is ``repeated``, a delay that is ``stale``, or
     ``dropped`` by a step to this version of the chart."""
@@ -194,7 +194,7 @@ class Handler:
         timers = loaded.timers or self.store.timers(key)
         delay = next((each.delay for each in timers if each.token == event.token), None)
         if delay is None:
-            return _Look(over="stale")  # its node was left, or it is a duplicate
+            return _Look(over="stale")  # its state was left, or it is a duplicate
         carried = loaded.carried
         if carried is not None:
             if delay in carried.dropped:

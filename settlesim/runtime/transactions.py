@@ -88,7 +88,7 @@ def _is_final(settlement: Settlement) -> bool:
 
 
 def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> Timers | None:
-    """Return what becomes of the timers; None, which leaves them alone, for a chart without."""
+    """Return what happens to the timers; None, which leaves them alone, for a chart without."""
     chart = settlement.chart
     assert chart is not None
     carried = keeping.carried

@@ -5,7 +5,7 @@ Theory of operation
 The worker receives messages, at most `concurrency` at a time, and handles each in a task of its
 own. A task loads the instance, settles the event as the interpreter does, and commits everything
 in one write: the new state under compare-and-set, the mark of the event, the end of its message,
-what becomes of the timers, and what is remembered. While services run, the message's visibility
+what happens to the timers, and what is remembered. While services run, the message's visibility
 is extended. So a worker may be killed at any moment: either that write is there, or the message
 is redelivered and nothing has happened to the instance.
 
@@ -80,7 +80,7 @@ class Worker:
         Whether the list of settlements has what services answered, see `Interpreter`. False where
         services answer with secrets.
     on_edited
-        What becomes of an instance that this version of the chart saved when it had another
+        What happens to an instance that this version of the chart saved when it had another
         definition, see `Interpreter`.
 
     Raises

@@ -1,10 +1,10 @@
-"""What runs beside the nodes of one session: services, delays, and the calls that have ended.
+"""What runs beside the states of one session: services, delays, and the calls that have ended.
 
 Rules
 -----
-1. Entering a node starts its services and delays, leaving it ends them.
-2. A delay of a node in which the instance rests goes on between events, and while an event
-   that does not leave the node is settled. It is no part of the session then: it passes
+1. Entering a state starts its services and delays, leaving it ends them.
+2. A delay of a state in which the instance rests goes on between events, and while an event
+   that does not leave the state is settled. It is no part of the session then: it passes
    outside, as an event of its own after this one.
 3. A service that failed and is to be retried counts as running until it is called again: the
    wait is a delay of the session. It is called with what it was called with at first.
@@ -79,15 +79,15 @@ class Running:
         return other
 
     def may_pass(self, id_: str, active: frozenset[str]) -> bool:
-        """Whether there is such a delay, and it belongs to an active node."""
+        """Whether there is such a delay, and it belongs to an active state."""
         return id_ in self.activities.delays and self.activities.node_of(id_) in active
 
     def rest_in(self, active: frozenset[str], passed: str | None) -> None:
-        """Begin with an instance that rests: the delays of its nodes go on outside.
+        """Begin with an instance that rests: the delays of its states go on outside.
 
         Parameters
         ----------
-        active : every active node
+        active : every active state
         passed : the delay that has just passed
         """
         node_of = self.activities.node_of
@@ -123,7 +123,7 @@ class Running:
                 self.delays[id_] = PendingDelay(id_, self._count(delay.trigger), delay.seconds)
 
     def _end_left(self, exited: tuple[str, ...]) -> None:
-        """End the services and delays of nodes that were left."""
+        """End the services and delays of states that were left."""
         node_of = self.activities.node_of
         for id_ in [each for each in self.pending if node_of(each) in exited]:
             self.end(self.pending.pop(id_), CallStatus.CANCELLED, 0.0)
@@ -174,7 +174,7 @@ class Running:
             seconds = wait_before(retry, number, call)
             if seconds:
                 id_ = (
-                    f"{pending.id}.retry"  # no delay of a node is called so: those end in a number
+                    f"{pending.id}.retry"  # no delay of a state is called so: those end in a number
                 )
                 delay = PendingDelay(id_, self._count(id_), seconds, retries=pending.id)
                 self.waiting[id_] = (delay, again)

@@ -3,8 +3,8 @@
 Rules
 -----
 1. An eventless transition goes before an internal event (SCXML 1.0, section 3.13).
-2. The internal events are those of finished compound nodes, in the order they finished.
-3. Entering a node starts its services and delays, leaving it ends them; a node that is
+2. The internal events are those of finished compound states, in the order they finished.
+3. Entering a state starts its services and delays, leaving it ends them; a state that is
    left and entered in one microstep starts them anew.
 4. Stable: no eventless transition is enabled and no internal event is left.
 
@@ -55,7 +55,7 @@ class FiredStep(NamedTuple):
 
 
 class Activities:
-    """The services and delays of a chart, by id and by node."""
+    """The services and delays of a chart, by id and by state."""
 
     def __init__(self, program: Program) -> None:
         self.invocations: dict[str, Invocation] = {}
@@ -74,19 +74,19 @@ class Activities:
         """Of a flat chart: the position in which entering a leaf results."""
 
     def kept(self, ids: tuple[str, ...], exited: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those of `ids` whose node was not left."""
+        """Return those of `ids` whose state was not left."""
         return tuple(each for each in ids if self._node_of[each] not in exited)
 
     def invocations_of(self, entered: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the services that entering these nodes starts."""
+        """Return the services that entering these states starts."""
         return tuple(each for name in entered for each in self._started_by[name][0])
 
     def delays_of(self, entered: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the delays that entering these nodes starts."""
+        """Return the delays that entering these states starts."""
         return tuple(each for name in entered for each in self._started_by[name][1])
 
     def node_of(self, activity: str) -> str:
-        """Return the node that a service or a delay belongs to."""
+        """Return the state that a service or a delay belongs to."""
         return self._node_of[activity]
 
 

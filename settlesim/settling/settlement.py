@@ -49,7 +49,7 @@ class CallStatus(enum.Enum):
     ERROR = "error"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
-    """Its node was left before it came back."""
+    """Its state was left before it came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class PendingDelay:
     """Counts the starts of this delay within this event, from 1."""
     seconds: float
     retries: str | None = None
-    """The id of the invocation whose service is called again then; None for a delay of a node."""
+    """The id of the invocation whose service is called again then; None for a delay of a state."""
 
 
 class Answer(NamedTuple):
@@ -108,7 +108,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """That a delay of a node in which an instance rests has passed.
+    """That a delay of a state in which an instance rests has passed.
 
     Only the engine's own triggers begin with ``after.``, so this is not an external event.
     """
@@ -179,14 +179,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStart:
-    """How a new instance came to rest in its first state, before its event was applied."""
+    """How a new instance stopped in its first state, before its event was applied."""
 
     outcome: Outcome
-    """RESOLVED, DONE or REJECTED, as of an event that comes to rest there; IGNORED where it rests
-    in an initial state without a settling tag, which is never saved."""
+    """RESOLVED, DONE or REJECTED, as of an event that ends there; IGNORED in an initial state
+    without a settling tag, which is never saved."""
     snapshot: Snapshot
-    """Where it rests. Its revision is 1 where that is to be saved even if the event is ignored or
-    rejected, else 0."""
+    """The snapshot after the start. Its revision is 1 if it is to be saved even where the event is
+    ignored or rejected, else 0."""
     microsteps: tuple[Microstep, ...] = ()
     """The first ones of the settlement."""
     calls: tuple[Call, ...] = ()
@@ -196,12 +196,12 @@ class InstanceStart:
 
     @property
     def configuration(self) -> tuple[str, ...]:
-        """The active leaves where it rests."""
+        """The active leaves after the start."""
         return self.snapshot.configuration
 
     @property
     def context(self) -> FrozenDict:
-        """The context where it rests."""
+        """The context after the start."""
         return self.snapshot.context
 
     @property
@@ -236,7 +236,7 @@ class Settlement:
     before: Snapshot
     after: Snapshot
     """Where it ended; its revision is that of `before` where nothing was to be saved. Where only
-    the start is saved, this is where the start came to rest."""
+    the start is saved, this is where the start stopped."""
     microsteps: tuple[Microstep, ...] = ()
     """Of the whole run: those of the start, then those of the event."""
     calls: tuple[Call, ...] = ()
@@ -244,11 +244,11 @@ class Settlement:
     chart: Chart | None = field(default=None, repr=False, compare=False)
     """The chart, so that the settlement can draw itself."""
     timers: tuple[PendingDelay, ...] = ()
-    """The delays that it started in nodes where the instance rests now: whoever keeps the
+    """The delays that it started in states where the instance rests now: whoever keeps the
     instance begins a session with `Elapsed` when their seconds have passed. Empty where
     nothing was to be saved, as `kept`."""
     kept: tuple[str, ...] = ()
-    """The ids of the delays of nodes that were active before and were not left: those that
+    """The ids of the delays of states that were active before and were not left: those that
     run go on."""
     start: InstanceStart | None = None
     """How the instance was started; None for one that existed."""
@@ -317,7 +317,8 @@ class Settlement:
         kept = f"saves revision {self.after.revision}" if self.saved else "saves nothing"
         if self.only_start_saved:
             kept = f"saves the start as revision {self.after.revision}"
-        head = f"{self.outcome.name:8}  {event_words(self.event)} of {self.key!r}"
+        of_key = f" of {self.key!r}" if self.key else ""
+        head = f"{self.outcome.name:8}  {event_words(self.event)}{of_key}"
         why = f" ({self.reason})" if self.outcome is Outcome.REJECTED and self.reason else ""
         return f"{head}: {path}{why}; {kept}"
 
@@ -338,10 +339,10 @@ class Settlement:
         target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
         title : a line above the chart
         legend : whether the signs that occur are explained below; False by default
-        theme : ``"light"`` or ``"dark"`` paper; light by default
+        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
         format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default

@@ -1,4 +1,4 @@
-"""`Settling`: one event on its way to a settled node, without any input or output.
+"""`Settling`: one event on its way to a settled state, without any input or output.
 
 Theory of operation
 -------------------
@@ -19,11 +19,11 @@ snapshot that it began with is still the truth.
 A new instance is started before its first event is applied: its initial state is entered, and
 eventless transitions, services and delays run until it rests. Start and event are one session
 and one revision. A start that did something (see `InstanceStart.worked`) is worth saving, so it
-is kept even if the event is ignored or rejected; it has to come to rest in a settled state. A
+is kept even if the event is ignored or rejected; it has to stop in a settled state. A
 start that ends as rejected is not saved and takes no event, unless the chart persists
 rejections. A start that did nothing is no part of this: the event is applied wherever it is.
 
-A delay of a node in which the instance rests goes on after the session, so the settlement
+A delay of a state in which the instance rests goes on after the session, so the settlement
 names it (`Settlement.timers`). When it has passed, a session of its own settles it: it is
 begun with `Elapsed` in the place of an external event.
 """
@@ -90,10 +90,10 @@ class Settling:
         Guards and assigns have to be bound.
     snapshot
         The instance's last settled state; None for an instance that is new: its first
-        nodes are entered and brought to rest before the event is applied.
+        states are entered and brought to rest before the event is applied.
     event
         An event or its name; `Elapsed` for a delay that has passed while the instance
-        rested. A delay of a node that is not active is ignored. None starts a new instance
+        rested. A delay of a state that is not active is ignored. None starts a new instance
         without an event; one that exists ignores it.
     key : the instance's key, for the settlement
     max_microsteps : how many microsteps the event may take
@@ -103,7 +103,7 @@ class Settling:
     InvalidEventError
         The event's name is reserved, or its data is no strict JSON.
     ChartMismatchError
-        The snapshot is of another chart, version, or of nodes where this chart cannot rest.
+        The snapshot is of another chart, version, or of states that are not settled here.
     SettleError
         As the methods below: the event may fail before anything is pending.
 
@@ -142,7 +142,7 @@ class Settling:
         self.settlement: Settlement | None = None
         """The result; None while the session is on its way."""
         self.start: InstanceStart | None = None
-        """How a new instance came to rest; None before that, and for one that existed."""
+        """How a new instance stopped; None before that, and for one that existed."""
         self._start_timers: tuple[PendingDelay, ...] = ()
         self._only_start = event is None
         self._error: BaseException | None = None
@@ -206,7 +206,7 @@ class Settling:
     def delays(self) -> tuple[PendingDelay, ...]:
         """The delays that run, in the order in which they were started.
 
-        Those of nodes come first, then the waits before a service that failed is called again.
+        Those of states come first, then the waits before a service that failed is called again.
         """
         waits = (delay for delay, _ in self._running.waiting.values())
         return (*self._running.delays.values(), *waits)
@@ -272,7 +272,7 @@ class Settling:
         FunctionFailedError
             The value is no strict JSON, or a guard or an assign on the way failed.
         StalledError, MicrostepLimitError
-            The run came to rest without a tag, or does not come to rest.
+            The run stopped without a tag, or does not stop.
         """
         pending = self._take(id)
 
@@ -393,7 +393,7 @@ class Settling:
         self._position = self._position._replace(invocations=left)
 
     def _enter(self) -> None:
-        """Enter the first nodes of a new instance."""
+        """Enter the first states of a new instance."""
         fired = self._program.start(self.event)
         self._context = fired.context
         self._position = after_firing(
@@ -407,7 +407,7 @@ class Settling:
 
         Parameters
         ----------
-        elapsed : the delay whose event it is; that of a node which is not active is ignored
+        elapsed : the delay whose event it is; that of a state which is not active is ignored
         """
         self._applied = True
         active = self._program.active(self._position.configuration)
@@ -496,7 +496,7 @@ class Settling:
         )
 
     def _end_start(self, outcome: Outcome) -> None:
-        """Note where a new instance has come to rest, and apply the event there."""
+        """Note where a new instance has stopped, and apply the event there."""
         self._running.rest()
         self._position = self._position._replace(delays=())
         worked = self._worked()

@@ -320,9 +320,9 @@ class Exploration:
         target : a file's path, of which the suffix is the format: svg, png
         limit : how many endings have a row, > 0; the others are counted; 12 by default
         title : a line above; by default the conditions of the scenario
-        theme : ``"light"`` or ``"dark"`` paper; light by default
+        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
 
         Raises
         ------

@@ -95,9 +95,9 @@ class Replay:
         at : the step that is shown as now, from 0, and nothing after it; all steps by default
         notes : whether a sentence and the key stand below; they do by default
         title : a line above; by default the conditions of the scenario
-        theme : ``"light"`` or ``"dark"`` paper; light by default
+        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit of the SVG, in (0, 20]; 2 by default
+        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
 
         Raises
         ------

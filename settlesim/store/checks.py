@@ -201,7 +201,7 @@ def _check_timers(timers: object, snapshot: Snapshot | None) -> None:
         reason = f"name one timer twice: {', '.join(shorten(name, 40) for name in names)}"
         raise InvalidValueError(where="timers", reason=reason)
     if timers.started and snapshot is None:
-        reason = "start with a node that is entered, and this transaction saves no state"
+        reason = "start with a state that is entered, and this transaction saves no state"
         raise InvalidValueError(where="timers", reason=reason)
 
 

@@ -28,7 +28,7 @@ class StoredInstance:
     key: str
     snapshot: Snapshot
     final: bool
-    """Whether its chart has come to its end."""
+    """Whether its chart has finished."""
     saved_at: float
     """When it was saved last, in seconds since the epoch; 0 where that is not known."""
 

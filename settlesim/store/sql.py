@@ -581,7 +581,7 @@ class SqlStore:
         Parameters
         ----------
         older_than : seconds since they were saved last
-        final : whether only those whose chart has come to its end are removed
+        final : whether only those whose chart has finished are removed
         dry_run : only look which would be removed
 
         Returns

@@ -54,7 +54,7 @@ class ChartStoreContract(StoreOpener):
     - A new instance is refused from a version before the newest one that has saved something.
     - Versions below the least one are refused.
     - A rewrite happens only to an instance that is as it was read, and leaves its revision alone;
-      the others of one call are rewritten all the same.
+      the others of one call are rewritten nevertheless.
     """
 
     def test_it_has_the_methods_of_a_chart_store(self, opened: Opened[ChartStore]) -> None:

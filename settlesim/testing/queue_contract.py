@@ -549,7 +549,7 @@ class QueueContract(QueueOpener):
         assert [timer.delay for timer in bench.store().timers("a")] == ["after.y"]
 
     def test_a_timer_that_is_not_kept_does_not_fire(self, bench: QueueBench) -> None:
-        """Its node was left; what was kept runs on from its own start."""
+        """Its state was left; what was kept runs on from its own start."""
         _start(bench, Timer("x", 10), Timer("y", 10))
         bench.now.step(5)
         _start(bench, Timer("z", 10), kept=("x",))
@@ -560,7 +560,7 @@ class QueueContract(QueueOpener):
         assert bench.queue().release_timers() == 1
 
     def test_a_late_message_of_a_timer_has_the_token_of_its_start(self, bench: QueueBench) -> None:
-        """The node was entered again: the message of the old start can be told to be stale."""
+        """The state was entered again: the message of the old start can be told to be stale."""
         _start(bench, Timer("x", 10))
         bench.now.step(10)
         bench.queue().release_timers()

@@ -273,7 +273,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
     # --- timers -----------------------------------------------------------------------------
 
     def test_a_timer_that_is_not_kept_ends(self, bench: QueueBench) -> None:
-        """Its node was left; what was kept runs on from its own start."""
+        """Its state was left; what was kept runs on from its own start."""
         _start(bench, Timer("x", 10), Timer("y", 10))
         bench.now.step(5)
         _start(bench, Timer("z", 10), kept=("x",))

@@ -202,9 +202,9 @@ class Retirement:
     timers: tuple[str, ...]
     """The keys of instances with timers of an earlier version, sorted."""
     messages: tuple[str, ...]
-    """The keys for which messages wait in the words of an earlier version, sorted."""
+    """The keys for which messages wait in an earlier version, sorted."""
     dead_letters: tuple[str, ...]
-    """The keys of dead letters in the words of an earlier version, sorted."""
+    """The keys of dead letters in an earlier version, sorted."""
 
     @property
     def ok(self) -> bool:

@@ -22,7 +22,7 @@ _KEPT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """An instance in the words of the chart's version, and its timers."""
+    """An instance in the chart's version, and its timers."""
 
     snapshot: Snapshot
     """With the revision that it had: nothing has happened to it."""
@@ -94,7 +94,7 @@ class Chain:
         known: Callable[[], Mapping[str, Chart]] = dict,
         edited: bool = False,
     ) -> Carried:
-        """Return an instance in the words of the chart; it is the same where it is of the chart.
+        """Return an instance in the chart's version; it is the same where it is of the chart.
 
         Parameters
         ----------

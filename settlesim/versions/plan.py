@@ -272,7 +272,7 @@ def known_charts(store: ChartStore, name: str) -> dict[str, Chart]:
 
 
 class _Look:
-    """Counts what becomes of instances, messages and timers."""
+    """Counts what happens to instances, messages and timers."""
 
     def __init__(self, chart: Chart, store: ChartStore) -> None:
         self.chart = chart
@@ -288,7 +288,7 @@ class _Look:
         self._own = frozenset(each.id for node in chart.states for each in node.after)
 
     def at(self, key: str, snapshot: Snapshot, timers: Sequence[str]) -> None:
-        """Count what becomes of one instance."""
+        """Count what happens to one instance."""
         self.total += 1
         try:
             carried = self.chain.carry(snapshot, key=key, timers=timers, known=lambda: self.known)
@@ -323,7 +323,7 @@ class _Look:
         self.failures[kind, reason].append(key)
 
     def at_messages(self, queue: ChartQueue) -> None:
-        """Count what becomes of the messages of a queue; those of timers are counted as timers."""
+        """Count what happens to the messages of a queue; those of timers are counted as timers."""
         for message in queue.waiting_messages():
             body = message.body
             if not isinstance(body, dict) or not isinstance(body.get("event"), str):

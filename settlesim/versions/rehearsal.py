@@ -8,7 +8,7 @@ guards and assigns are functions of context and event. So the state before it is
 newer chart, the event is applied there, and whatever service that chart asks for gets the answer
 that it gave then. No service runs, and nothing is written.
 
-What is compared: the outcome, the state and the context in which the instance comes to rest, and
+What is compared: the outcome, the state and the context in which the instance stops, and
 the services that were asked. What cannot be run again is counted with the reason.
 """
 
@@ -367,7 +367,7 @@ class _Rehearsing:
         return _Run(settling, settling.settlement)
 
     def _carry(self, snapshot: Snapshot) -> Snapshot:
-        """Return a state in the words of the chart; as it is where no step is for its version."""
+        """Return a state in the chart's version; as it is where no step is for its version."""
         chain = self._chain
         if chain.path(snapshot.version):
             return chain.carry(snapshot, edited=True).snapshot
@@ -431,7 +431,7 @@ class _Rehearsing:
         return None
 
     def _expected(self, saved: Snapshot | None) -> Snapshot | None:
-        """Return the state that was saved, in the words of the chart, if it can be there."""
+        """Return the state that was saved, in the chart's version, if it can be there."""
         if saved is None:
             return None
         try:
@@ -533,7 +533,7 @@ def _before(past: PastSettlement, last: Snapshot | None) -> Snapshot | None:
 
 
 def _version(past: PastSettlement, before: Snapshot | None, chart: Chart) -> int:
-    """Return in the words of which version the event was settled."""
+    """Return in which version the event was settled."""
     found = past.snapshot if past.snapshot is not None else before
     return chart.version if found is None else found.version
 

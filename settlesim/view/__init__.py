@@ -11,8 +11,11 @@ from settlesim.view.endings.state_graph import state_graph
 from settlesim.view.schedule.deciding_schedule import draw_deciding_schedule
 from settlesim.view.schedule.space_time import lanes, side_by_side
 from settlesim.view.svg.picture import Picture
+from settlesim.view.svg.png import MissingGlyphsWarning
+from settlesim.view.svg.session import options
 
 __all__ = [
+    "MissingGlyphsWarning",
     "Picture",
     "draw",
     "draw_comparison",
@@ -23,6 +26,7 @@ __all__ = [
     "grid",
     "growth",
     "lanes",
+    "options",
     "outcomes",
     "report_html",
     "settlement_html",

@@ -11,13 +11,15 @@ import os
 import shutil
 import struct
 import tempfile
+import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-__all__ = ["FAMILY", "FILES", "covers", "fontconfig_file", "text_width"]
+__all__ = ["FAMILY", "FILES", "covers", "fontconfig_file", "text_width", "uncovered"]
 
 FAMILY: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 """For SVG: three families with the same widths, then whatever there is."""
@@ -148,19 +150,39 @@ def _face(index: int) -> _Face:
 
 def covers(text: str) -> bool:
     """Whether our fonts have a glyph for every character."""
-    if text.isascii():
-        return True
+    return text.isascii() or not any(uncovered(text))
+
+
+def uncovered(text: str) -> Iterator[str]:
+    """Yield the characters that our fonts have no glyph for.
+
+    An empty box is what stands for U+FFFD, "replacement character", in many fonts anyway.
+    """
     widths = _face(0).widths
-    return all(ord(character) in widths for character in text if ord(character) > 126)
+    return (
+        each for each in text if ord(each) > 126 and ord(each) not in widths and each != "\ufffd"
+    )
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Return the width of a line of text, without kerning.
+
+    A character that our fonts have not is as wide as its script makes probable.
 
     Parameters
     ----------
     size : the font's size; the width is in the same unit
     """
     face = _face(1 if bold else 0)
-    missing = face.units * 0.75
-    return size * sum(face.widths.get(ord(each), missing) for each in text) / face.units
+    units = 0.0
+    for each in text:
+        found = face.widths.get(ord(each))
+        units += found if found is not None else face.units * _usual_width(each)
+    return size * units / face.units
+
+
+def _usual_width(character: str) -> float:
+    """Return the width of a character of another font, in its size."""
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0.0  # it stands on the character before
+    return 1.0 if unicodedata.east_asian_width(character) in "WF" else 0.75

@@ -261,7 +261,17 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     notebook = LabNotebook(page, server, path.name, view)
     assert twins_seen(page) == EVERY_TWIN
     expect(page.get_by_text(HINT)).to_have_count(len(EVERY_PANEL))
+    assert papers(page) == {page.evaluate(PAPER_OF_THE_PAGE)}
     shoot_lab(page, "opened-again")
+    if view == "lab/tree":  # Notebook 7 has its themes in another place
+        light = papers(page)
+        notebook.theme("JupyterLab Dark")
+        assert papers(page) == {page.evaluate(PAPER_OF_THE_PAGE)} != light
+        for width in (1400, 900):
+            page.set_viewport_size({"width": width, "height": 1000})
+            shoot_lab(page, f"opened-again-dark-{width}")
+        page.set_viewport_size({"width": 1300, "height": 1000})
+        notebook.theme("JupyterLab Light")
     notebook.run_all()
     expect(panels).to_have_count(len(EVERY_PANEL))
     assert twins_seen(page) == []
@@ -276,6 +286,9 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     notebook = LabNotebook(page, server, other.name, view)
     assert not notebook.is_trusted()
     assert twins_seen(page) == EVERY_TWIN
+    assert papers(page) == set()
+    expect(page.locator(".settlesim-twin img").filter(visible=True)).to_have_count(4)
+    assert "Chart 'order'" not in page.locator(".settlesim-twin").first.inner_text()
     shoot_lab(page, "untrusted")
 
 
@@ -305,12 +318,31 @@ def twins_seen(page: Page) -> list[tuple[bool, bool]]:
         """() => [...document.querySelectorAll('.settlesim-twin')]
             .filter(each => each.checkVisibility())
             .map(each => [
-                [...each.querySelectorAll('img')].filter(
-                    image => image.naturalWidth > 50 && image.checkVisibility()).length === 1,
+                [...each.querySelectorAll('img, svg')].filter(
+                    image => image.clientWidth > 50 && image.checkVisibility()).length === 1,
                 each.querySelector('table') !== null,
             ])"""
     )
     return [(picture, table) for picture, table in found]
+
+
+PAPER_OF_THE_PAGE = """() => {
+    const probe = document.createElement('p');
+    probe.style.color = 'var(--jp-layout-color1)';
+    document.body.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+}"""
+
+
+def papers(page: Page) -> set[str]:
+    """Return the colours on which the inline pictures in sight are painted."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('.settlesim-picture svg .card')]
+            .filter(each => each.checkVisibility()).map(each => getComputedStyle(each).fill)"""
+    )
+    return set(found)
 
 
 def test_panels_follow_the_theme(notebook: LabNotebook) -> None:

@@ -32,7 +32,7 @@ Shoot = Callable[[str], None]
 
 
 def test_an_event_is_fired_by_its_button(show: Show, shoot: Shoot) -> None:
-    """The service is named on its node while it runs; then the settled node lights up."""
+    """The service is named on its node while it runs; then the settled state lights up."""
     panel = show(order.panel(speed=0.05, data=CARD))  # time to look
     panel.page.emulate_media(reduced_motion="no-preference")
     assert active(panel) == ["new"]
@@ -87,7 +87,7 @@ def test_an_event_is_ignored_on_purpose(show: Show) -> None:
     panel = show(order.panel(speed=10))
     press_disabled(panel, "SHIP")
     assert panel.locator(".settlements li").count() == 1
-    panel.get_by_label("send on purpose").check()
+    panel.get_by_label("also send events").check()
     press(panel, "SHIP")
     panel.get_by_text("nothing takes it in new, which takes PAY, CANCEL").first.wait_for()
     assert panel.locator(".pill").inner_text() == "ignored"
@@ -106,7 +106,7 @@ def test_data_is_given_in_the_form_and_as_json(show: Show) -> None:
     area = panel.get_by_label("data of PAY as JSON")
     assert area.input_value() == '{"card":"declined"}'
     area.fill("{")
-    panel.get_by_text("this is no JSON yet").wait_for()
+    panel.get_by_text("not valid JSON yet").wait_for()
     press(panel, "PAY")
     panel.get_by_role("alert").locator("p", has_text="not strict JSON").wait_for()
     area.fill('{"card": "1"}')
@@ -146,7 +146,7 @@ def test_the_person_is_the_service(show: Show, shoot: Shoot) -> None:
         ("4242", "a number", 4242),
         ('"4242"', "text", "4242"),
         ("declined", "text", "declined"),
-        ('{"charge": ', "text: this is no JSON yet", '{"charge": '),
+        ('{"charge": ', "text: not valid JSON yet", '{"charge": '),
         ("[1, 2]", "a list", [1, 2]),
         ("", "", None),
     ],
@@ -214,14 +214,14 @@ def test_time_travel_and_a_fork(show: Show, shoot: Shoot) -> None:
     wait_for(panel, "shipped")
     panel.locator("button.entry", has_text="PAY RESOLVED").click()
     wait_for(panel, "paid")
-    assert panel.locator(".pill").inner_text() == "the past"
+    assert panel.locator(".pill").inner_text() == "earlier"
     assert '"revision": 1' in panel.locator("pre.record").inner_text()
     shoot("past")
     press_disabled(panel, "SHIP")  # nothing happens in the past
     press(panel, "back to now")
     wait_for(panel, "shipped")
     panel.locator("button.entry", has_text="PAY RESOLVED").click()
-    press(panel, "go on with a new instance from here")
+    press(panel, "start a new instance from here")
     panel.get_by_text("forked from order-1 at revision 1").first.wait_for()
     press(panel, "CANCEL")
     wait_for(panel, "refunded")
@@ -410,7 +410,7 @@ def test_every_text_can_be_read_in_both_themes(
     assert low_contrasts(panel) == []
     press(panel, "charge_card is done")  # without a value: an error of the assign
     panel.get_by_role("alert").get_by_text("traceback", exact=True).click()
-    panel.get_by_label("send on purpose").check()
+    panel.get_by_label("also send events").check()
     press(panel, "SHIP")
     panel.get_by_role("alert").wait_for(state="detached")
     assert low_contrasts(panel) == []
@@ -453,7 +453,7 @@ def test_everything_can_be_reached_by_keyboard(show: Show) -> None:
         "send CANCEL: new to cancelled",
     ):
         assert wanted in names
-    assert any(name.startswith("send on purpose") for name in names)
+    assert any(name.startswith("also send events") for name in names)
     panel.get_by_role("button", name="CANCEL", exact=True).focus()
     page.keyboard.press("Enter")
     wait_for(panel, "cancelled")

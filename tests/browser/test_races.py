@@ -417,11 +417,11 @@ def test_bars_and_verdict_follow_the_choices(show_lab: ShowLab, shoot: Shoot) ->
     for name in ("cas", "inbox", "idempotent"):
         lab.get_by_role("checkbox", name=name).check()
     verdict_is(lab, "PROVED")
-    lab.get_by_role("button", name="let SHIP arrive").click()
+    lab.get_by_role("button", name="add SHIP").click()
     lab.locator(".chip", has_text="3 SHIP").wait_for()
     lab.get_by_role("button", name="SHIP one place earlier").click()
     lab.locator(".chip", has_text="2 SHIP").wait_for()
-    lab.get_by_role("button", name="take CANCEL out").click()
+    lab.get_by_role("button", name="remove CANCEL").click()
     lab.page.wait_for_function("document.querySelectorAll('.chip').length === 2")
     code = lab.locator(".source code")
     lab.page.wait_for_function(

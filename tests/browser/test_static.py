@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from settlesim.gallery import donut, order
+from settlesim.sim import Scenario, explore, replay
 from tests.documents import ROOT
 
 if TYPE_CHECKING:
@@ -47,10 +49,7 @@ def twins_of(path: Path) -> list[dict[str, Any]]:
     outputs = [each.get("data", {}) for cell in cells for each in cell.get("outputs", [])]
     tables = ("<svg", "<table")
     return [
-        each
-        for each in outputs
-        if "image/svg+xml" in each
-        or any(tag in "".join(each.get("text/html", "")) for tag in tables)
+        each for each in outputs if any(tag in "".join(each.get("text/html", "")) for tag in tables)
     ]
 
 
@@ -76,7 +75,7 @@ def test_a_converted_notebook_shows_the_twin_of_every_panel(
     assert shown.count() == len(twins)
     for twin, output in zip(twins, shown.all(), strict=True):
         picture = output.locator("svg, img").first
-        if "image/svg+xml" in twin or "<svg" in "".join(twin.get("text/html", "")):
+        if "<svg" in "".join(twin.get("text/html", "")):
             box = picture.bounding_box()
             assert box is not None
             assert min(box["width"], box["height"]) > 50
@@ -85,3 +84,60 @@ def test_a_converted_notebook_shows_the_twin_of_every_panel(
     if folder := os.environ.get("SETTLESIM_SCREENSHOTS"):
         target = Path(folder) / f"{Path(name).stem}-static.png"
         still_page.screenshot(path=str(target), full_page=True)
+
+
+# --- other fonts --------------------------------------------------------------------------
+
+FONTS = ["Liberation Sans", "DejaVu Sans", "monospace"]
+"""What a reader's machine may show the texts with: our font, a wider one, and a very wide one."""
+
+TEXTS = """family => {
+    const found = {wider: 0, outside: [], colliding: []};
+    const sheet = document.createElement('style');
+    sheet.textContent = `svg text { font-family: ${family} !important; }`;
+    document.head.append(sheet);
+    for (const svg of document.querySelectorAll('svg')) {
+        const boxes = [];
+        for (const text of svg.querySelectorAll('text')) {
+            const box = text.getBoundingClientRect();
+            boxes.push([text.textContent, box]);
+            const pinned = text.getAttribute('textLength');
+            text.removeAttribute('textLength');
+            if (text.getComputedTextLength() > 1.05 * pinned) found.wider += 1;
+            text.setAttribute('textLength', pinned);
+            const body = text.closest('g.node')?.querySelector('rect, polygon, circle');
+            const room = body?.getBoundingClientRect();
+            if (room && text.textContent !== 'now'
+                && (box.left < room.left || box.right > room.right)) {
+                found.outside.push(text.textContent);
+            }
+        }
+        boxes.forEach(([one, a], index) => boxes.slice(index + 1).forEach(([other, b]) => {
+            const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            if (x > 1 && y > 5) found.colliding.push(`${one} | ${other}`);
+        }));
+    }
+    sheet.remove();
+    return found;
+}"""
+"""Returns how many texts would be wider, which ones leave their state, and which ones collide."""
+
+
+def test_texts_keep_their_places_whatever_font_the_machine_has(page: Page) -> None:
+    """They are condensed to the width that they were measured with."""
+    clicks = Scenario(order, ["PAY", "CANCEL"])
+    shown = [
+        order.draw(configuration="paid", path=[0, 3], legend=True),
+        donut.draw(direction="TB"),
+        order.settling_graph().draw(legend=True),
+        replay(clicks, "r1 l1 r2 l2 c1 s1 d1 s2 d2").draw(),
+        explore(clicks).draw(),
+    ]
+    page.set_content("<!doctype html>" + "".join(each.svg for each in shown))
+    found = {family: page.evaluate(TEXTS, family) for family in FONTS}
+    assert found["Liberation Sans"]["wider"] == 0
+    assert found["DejaVu Sans"]["wider"] > 50
+    assert found["monospace"]["wider"] > 50
+    for family, each in found.items():
+        assert (family, each["outside"], each["colliding"]) == (family, [], [])

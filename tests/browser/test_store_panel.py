@@ -48,7 +48,7 @@ def test_it_shows_a_store_and_follows_it(show: Show, shoot: Shoot) -> None:
     work(store, ("<b>o1</b>", {"event": "SHIP"}))
     expect(panel.locator(".headline")).to_have_text("in shipped, revision 2")
     expect(panel.locator("ol.settlements li")).to_have_count(2)
-    panel.get_by_role("button", name="put back").click()
+    panel.get_by_role("button", name="redrive").click()
     expect(panel.locator(".queues")).to_contain_text("0 dead letters")
     panel.get_by_role("button", name="resume o3").click()
     expect(panel.get_by_role("button", name="resume o3")).to_have_count(0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from settlesim.view.svg.page import STYLES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Error, Locator, Page, Request
@@ -43,12 +46,15 @@ def watch_for_problems(
     return found
 
 
-HARMFUL = """() => {
+HARMFUL = (
+    f"() => {{\n    const STYLES = {json.dumps(STYLES)};"
+    + """
     const outputs = [...document.querySelectorAll('.jp-OutputArea-output')];
     const found = outputs.length ? [] : ['there is no output'];
     for (const each of outputs.flatMap(output => [...output.querySelectorAll('*')])) {
-        if (/^(script|iframe|object|embed|link|meta|base|foreignobject|use|image|video|style)$/i
+        if (/^(script|iframe|object|embed|link|meta|base|foreignobject|use|image|video)$/i
             .test(each.localName)) found.push(each.outerHTML.slice(0, 200));
+        if (each.localName === 'style' && each.textContent !== STYLES) found.push(each.textContent);
         if (each.localName === 'img' && !/^data:image\\/svg/.test(each.src)) found.push(each.src);
         for (const { name, value } of each.attributes) {
             const link = /^(xlink:)?href$|^src$/i.test(name) && !/^data:image/.test(value);
@@ -57,6 +63,7 @@ HARMFUL = """() => {
     }
     return found;
 }"""
+)
 """Returns every element and attribute of the outputs that could load or run something."""
 
 

@@ -101,7 +101,7 @@ def test_equal_charts_have_equal_hashes(chart: Chart) -> None:
 @_FEW
 @given(charts())
 def test_the_initial_configuration_is_leaves_in_document_order(chart: Chart) -> None:
-    """Each with the initial node above or at it, and by SCXML those of other regions with it."""
+    """Each with the initial state above or at it, and by SCXML those of other regions with it."""
     order = [node.name for node in chart.states]
     leaves = chart.initial_configuration
     assert list(leaves) == sorted(leaves, key=order.index)
@@ -370,7 +370,7 @@ def test_own_settling_tags_replace_the_default_ones() -> None:
 
 def test_a_chart_says_what_it_is() -> None:
     """The representation is one line."""
-    assert repr(lamp(version=3)) == "Chart('lamp', version=3, 4 nodes, 4 transitions)"
+    assert repr(lamp(version=3)) == "Chart('lamp', version=3, 4 states, 4 transitions)"
 
 
 # --- showing ------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_too_many_nodes_are_one_problem() -> None:
     source = _chart([f"s{index}" for index in range(10_000)], [["GO", "s9999", "s9998"]])
     with pytest.raises(DefinitionError) as caught:
         read_chart(source)
-    assert [str(each) for each in caught.value.problems] == [f"chart: more than {MAX_NODES} nodes"]
+    assert [str(each) for each in caught.value.problems] == [f"chart: more than {MAX_NODES} states"]
 
 
 def test_a_megabyte_of_stars_ends_at_the_limit_of_transitions() -> None:
@@ -204,7 +204,7 @@ def test_a_wide_parallel_node_is_checked() -> None:
     source = _chart(
         [{"name": "p", "parallel": regions}, "q"], [["e", f"p.{name}", "q"] for name in regions]
     )
-    assert "leaves the parallel node 'p' while region 'p.r1' takes the same" in _first(source)
+    assert "leaves the parallel state 'p' while region 'p.r1' takes the same" in _first(source)
 
 
 def test_depth_ends_in_a_clear_error() -> None:

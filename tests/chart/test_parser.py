@@ -126,7 +126,7 @@ def test_parallel_and_a_list_as_initial_make_a_parallel_node(spec: dict[str, Any
 
 
 def test_a_state_keeps_tags_label_and_callbacks() -> None:
-    """A tag that stands twice counts once; one callback is a list of one."""
+    """A tag that appears twice counts once; one callback is a list of one."""
     spec = {
         "name": "a",
         "tags": ["settled", _Light.RED, "settled"],
@@ -359,10 +359,10 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         (["a.b"], "states[0]: the name 'a.b' is not free: dots join parent and child"),
         (["*"], "states[0]: the name '*' is not free: it means other states"),
         (["="], "states[0]: the name '=' is not free: it means other states"),
-        (["a", {"name": "a"}], "states[1]: the state 'a' stands twice"),
+        (["a", {"name": "a"}], "states[1]: the state 'a' appears twice"),
         (
             [{"name": "p", "children": ["a", "a"]}],
-            "state 'p' children[1]: the state 'p.a' stands twice",
+            "state 'p' children[1]: the state 'p.a' appears twice",
         ),
         ([{"name": "a", "finall": True}], "state 'a': unknown key 'finall'; did you mean 'final'?"),
         ([{"name": "a", "final": "yes"}], "state 'a': final is 'yes'; true or false is needed"),
@@ -372,7 +372,7 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         ),
         (
             [{"name": "a", "final": True, "children": ["x"]}],
-            "state 'a': is final and has children; a final node is a leaf",
+            "state 'a': is final and has children; a final state is a leaf",
         ),
         ([{"name": "a", "initial": "x"}], "state 'a': has an initial child but no children"),
         (
@@ -381,8 +381,7 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         ),
         (
             [{"name": "a", "children": ["x", "y"], "initial": ["x"]}],
-            "state 'a': a list as initial makes a parallel node: it has to name all children in "
-            "order",
+            "state 'a': a list as initial makes a parallel state: it names all children, in order",
         ),
         (
             [{"name": "a", "parallel": ["x", "y"], "initial": "x"}],
@@ -423,7 +422,7 @@ def problems_of(states: Any, transitions: Any = (), **keys: Any) -> list[str]:
         ),
         (
             [{"name": "a", "after": {"1": "a", "1.0": "a"}}],
-            "state 'a': after 1 seconds stands twice",
+            "state 'a': after 1 seconds appears twice",
         ),
         ([{"name": "a", "after": {"1": []}}], "state 'a' after 1: leads nowhere; name a state"),
         (
@@ -611,9 +610,9 @@ def test_nodes_nest_as_deep_as_the_limit_and_no_deeper() -> None:
 
     assert len(Chart([nest(MAX_NESTING)], initial="a").states) == MAX_NESTING  # type: ignore[list-item]
     assert problems_of([nest(MAX_NESTING + 1)]) == [
-        f"chart: nodes nest deeper than {MAX_NESTING} levels"
+        f"chart: states nest deeper than {MAX_NESTING} levels"
     ]
-    assert problems_of([nest(100_000)]) == [f"chart: nodes nest deeper than {MAX_NESTING} levels"]
+    assert problems_of([nest(100_000)]) == [f"chart: states nest deeper than {MAX_NESTING} levels"]
 
 
 @pytest.mark.parametrize("source", [None, []])

@@ -76,7 +76,7 @@ def test_text_that_can_be_no_path_is_refused(source: str) -> None:
         ("[1]", "holds no JSON object; a chart is one"),
         ("{", "not strict JSON"),
         ('{"states": "\ud800"}', "not strict JSON"),
-        ('{"states": ["a"], "states": ["b"]}', "the key 'states' stands twice"),
+        ('{"states": ["a"], "states": ["b"]}', "the key 'states' appears twice"),
         ('{"version": ' + "9" * 5_000 + "}", "4300 digits"),
         ('{"context": {"a": NaN}}', "NaN is not JSON"),
         ('{"a":' * 100_000, "nested too deeply"),
@@ -158,3 +158,17 @@ def test_anything_else_is_refused(source: object) -> None:
     """The error says what can be read."""
     with pytest.raises(ReadError, match="a transitions machine can be read"):
         read_chart(source)
+
+
+def test_a_module_whose_chart_is_wrong_tells_every_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On lines of their own, as where the chart is made in Python."""
+    states = [{"name": f"state_{n}", "tag": "settled"} for n in range(20)]
+    text = f"from settlesim import Chart\nchart = Chart({states}, [], 'state_0')\n"
+    (tmp_path / "wrong_chart_here.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ReadError) as caught:
+        read_chart("wrong_chart_here:chart")
+    assert "cannot be imported: chart 'chart' has 20 problems:\n" in str(caught.value)
+    assert str(caught.value).count("unknown key 'tag'; did you mean 'tags'?") == 20

@@ -282,7 +282,7 @@ def test_changes_that_are_no_dict_are_refused() -> None:
         ("[NaN]", "NaN is not JSON"),
         ("[-Infinity]", "-Infinity is not JSON"),
         ("1e999", "'1e999' is larger than any number here"),
-        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' stands twice in one object"),
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' appears twice in one object"),
         ("9" * 5_000, "4300 digits"),
         ("[" * 100_000, "the JSON is nested too deeply"),
         (b"\xff", "not strict JSON"),

@@ -88,7 +88,7 @@ def test_many_long_names_are_not_compared() -> None:
 @pytest.mark.parametrize(
     ("initial", "problem"),
     [
-        (None, "initial: is missing; the node in which a new instance starts is needed"),
+        (None, "initial: is missing; the state in which a new instance starts is needed"),
         (["a"], "initial: is ['a']; the name of one state is needed"),
         (5, "initial: is 5; the name of one state is needed"),
         ("b", "initial: unknown state 'b'; known are 'a'"),
@@ -99,7 +99,7 @@ def test_initial_is_one_known_state(initial: object, problem: str) -> None:
     assert problems_of(["a"], initial=initial) == [problem]
 
 
-# --- tags, services, final nodes ----------------------------------------------------------
+# --- tags, services, final states ----------------------------------------------------------
 
 
 def test_a_node_is_resolved_or_rejected_not_both() -> None:
@@ -113,7 +113,7 @@ def test_a_settled_node_runs_no_service() -> None:
     """Its own tag counts."""
     assert problems_of([{"name": "a", "tags": ["settled"], "invoke": "w"}]) == [
         "state 'a': runs a service, and 'a' is tagged as settled: a chart does not rest while a "
-        "service runs. Move the service to a node of its own."
+        "service runs. Move the service to a state of its own."
     ]
 
 
@@ -129,9 +129,9 @@ def test_a_final_node_is_the_end() -> None:
     """No services, no delays, no transitions."""
     final = {"name": "a", "final": True, "invoke": "w", "after": {"1": "a"}}
     assert problems_of([final], [["GO", "a", "a"]]) == [
-        "state 'a': is final, and a final node runs no services or delays",
-        "transition 'GO' from 'a' to 'a': starts in a final node, which is the end",
-        "transition 'after.a.0' from 'a' to 'a': starts in a final node, which is the end",
+        "state 'a': is final, and a final state runs no services or delays",
+        "transition 'GO' from 'a' to 'a': starts in a final state, which is the end",
+        "transition 'after.a.0' from 'a' to 'a': starts in a final state, which is the end",
     ]
 
 
@@ -140,7 +140,7 @@ def test_an_eventless_or_internal_way_out_of_a_final_node_is_refused() -> None:
     assert problems_of(
         [{"name": "a", "final": True, "always": None}, "b"], [[None, "a", None]]
     ) == [
-        "transition eventless from 'a' to itself, internally: starts in a final node, which is "
+        "transition eventless from 'a' to itself, internally: starts in a final state, which is "
         "the end"
     ]
 
@@ -152,7 +152,7 @@ def test_on_done_of_a_leaf_is_refused() -> None:
     ]
 
 
-# --- parallel nodes -----------------------------------------------------------------------
+# --- parallel states -----------------------------------------------------------------------
 
 PARALLEL: list[Any] = [
     "a",
@@ -169,7 +169,7 @@ PARALLEL: list[Any] = [
 def test_a_transition_into_one_region_alone_is_refused() -> None:
     """The other region would not be entered."""
     assert problems_of(PARALLEL, [["GO", "a", "p.l.2"]]) == [
-        "transition 'GO' from 'a' to 'p.l.2': enters only the region 'p.l' of the parallel node "
+        "transition 'GO' from 'a' to 'p.l.2': enters only the region 'p.l' of the parallel state "
         "'p': go to 'p'"
     ]
 
@@ -178,7 +178,7 @@ def test_a_transition_between_regions_is_refused() -> None:
     """Regions do not reach into each other."""
     assert problems_of(PARALLEL, [["GO", "p.l.1", "p.r.2"]]) == [
         "transition 'GO' from 'p.l.1' to 'p.r.2': goes from region 'p.l' to region 'p.r' of the "
-        "parallel node 'p': regions do not reach into each other"
+        "parallel state 'p': regions do not reach into each other"
     ]
 
 
@@ -186,7 +186,7 @@ def test_leaving_under_a_trigger_that_another_region_takes_is_refused() -> None:
     """Which of them fires would depend on the order of regions."""
     transitions = [["GO", "p.l.1", "a"], ["GO", "p.r.1", "p.r.2"]]
     assert problems_of(PARALLEL, transitions) == [
-        "transition 'GO' from 'p.l.1' to 'a': leaves the parallel node 'p' while region 'p.r' "
+        "transition 'GO' from 'p.l.1' to 'a': leaves the parallel state 'p' while region 'p.r' "
         "takes the same trigger: give one of them another trigger"
     ]
 
@@ -314,6 +314,6 @@ def test_a_start_in_one_region_is_refused() -> None:
     """`transitions` would leave the other regions out, and the configuration is none."""
     regions = ["l", {"name": "r", "children": ["1", "2"]}]
     assert problems_of([{"name": "p", "parallel": regions}], [], initial="p.r.2") == [
-        "initial: 'p.r.2' is in one region of the parallel node 'p', and all are entered: start in "
-        "'p'"
+        "initial: 'p.r.2' is in one region of the parallel state 'p', and all are entered: start "
+        "in 'p'"
     ]

@@ -26,7 +26,7 @@ def chain(length: int, prefix: str, last: dict[str, Any]) -> list[dict[str, Any]
 
 
 def box(**more: Any) -> dict[str, Any]:
-    """A compound node with one child."""
+    """A compound state with one child."""
     return {"name": "box", "initial": "in", "children": [settled("in")], **more}
 
 
@@ -66,7 +66,7 @@ CASES: dict[str, tuple[Chart, str, str, tuple[str, ...], Chart]] = {
     "SET105": (
         chart_of([{"name": "a", "always": "b"}, "b", settled("c")], [["GO", "b", "c"]]),
         "state 'b'",
-        "a new instance has worked and comes to rest here, where no settling tag is",
+        "the start of a new instance stops here, and no settling tag is on the state",
         ("new instance in a", "eventless -> b"),
         chart_of([{"name": "a", "always": "b"}, settled("b"), settled("c")], [["GO", "b", "c"]]),
     ),
@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Chart, str, str, tuple[str, ...], Chart]] = {
     "SET202": (
         chart_of([settled("a"), {"name": "b", "invoke": {**FAILS, "on_error": "="}}], [GO]),
         "states b -> b",
-        "only what guards and services say can end this loop",
+        "this loop ends only by what a guard or a service answers",
         ("new instance in a", "GO -> b"),
         chart_of([settled("a"), {"name": "b", "invoke": FAILS}], [GO]),
     ),
@@ -101,21 +101,21 @@ CASES: dict[str, tuple[Chart, str, str, tuple[str, ...], Chart]] = {
     "SET205": (
         chart_of(["a", settled("b")], [GO]),
         "state 'a'",
-        "a new instance starts in a node without a settling tag",
+        "a new instance starts in a state without a settling tag",
         (),
         chart_of([{"name": "a", "always": "b"}, settled("b")]),
     ),
     "SET206": (
         chart_of([settled("a"), {"name": "b", "invoke": FAILS}], [GO, ["STOP", "b", "a"]]),
         "transition 'STOP' from 'b' to 'a'",
-        "events come only to settled nodes, and this node is never one",
+        "an event arrives only when the chart is settled, and in this state it never is",
         (),
         chart_of([settled("a"), settled("b")], [GO, ["STOP", "b", "a"]]),
     ),
     "SET207": (
         chart_of([settled("a", after={"5": "b"}), settled("b")], [GO, ["BACK", "b", "a"]]),
         "state 'a'",
-        "after 5 s passes while the instance rests: a worker and its queue see to it",
+        "after 5 s passes while the instance is stored: a worker lets it pass",
         (),
         chart_of([settled("a"), {"name": "b", "after": {"5": "a"}}], [GO]),
     ),
@@ -151,7 +151,7 @@ CASES: dict[str, tuple[Chart, str, str, tuple[str, ...], Chart]] = {
     "SET303": (
         chart_of([settled("a"), settled("b")], [["pay", "a", "b"], ["pay.late", "a", "b"]]),
         "event 'pay.late'",
-        "does not trigger the transitions of 'pay': names match whole",
+        "does not trigger the transitions of 'pay': only equal names match",
         (),
         chart_of([settled("a"), settled("b")], [["pay", "a", "b"], ["payment", "a", "b"]]),
     ),
@@ -208,7 +208,7 @@ def test_a_search_that_was_cut_is_no_proof() -> None:
     assert "SET203" in [each.code for each in whole.findings]
     assert (cut.verdict, cut.longest) == (Verdict.UNDETERMINED, None)
     assert [(each.code, each.message) for each in cut.findings] == [
-        ("SET901", "more than 2 places")
+        ("SET901", "more than 2 run states")
     ]
     assert check_chart(shows, limit=2).verdict is Verdict.PROVED
     limbo = chart_of([settled("a"), "b", settled("c")], [GO, ["C", "a", "c"]])
@@ -313,7 +313,7 @@ def test_a_delay_of_a_settled_node_is_followed_like_an_event() -> None:
 
 
 def test_a_child_that_is_tagged_by_its_parent_is_settled_too() -> None:
-    """A delay below a settled node passes at rest."""
+    """A delay below a settled state passes at rest."""
     box = settled("box", initial="in", children=[{"name": "in", "after": {"400": "="}}])
     chart = chart_of([box], [["GO", "box", "="]])
     assert [each.code for each in check_chart(chart).findings] == ["SET207"]

@@ -184,21 +184,21 @@ def test_many_guards_are_decided_with_few_hops(hub: dict[str, Any]) -> None:
     """Forty ways with ten guards each are forty-one outcomes, and not 10**40."""
     report = check_chart(chart_of([settled("a"), {"name": "hub", **hub}, *REST], [GO]))
     assert report.verdict is Verdict.PROVED
-    assert report.hops < 300
+    assert report.steps < 300
 
 
 def test_many_guards_on_the_candidates_of_one_event_are_decided() -> None:
     """In a flat chart, and from nodes within each other."""
     ways = [{"trigger": "GO", "source": "a", **each} for each in WAYS]
     report = check_chart(chart_of([settled("a"), *REST], ways))
-    assert (report.verdict, report.hops) == (Verdict.PROVED, 81)
+    assert (report.verdict, report.steps) == (Verdict.PROVED, 81)
     box = {"name": "o", "initial": "i", "children": [settled("i")]}
     ways = [
         {"trigger": "GO", "source": source, **each} for source in ("o.i", "o") for each in WAYS[:20]
     ]
     report = check_chart(chart_of([box, *REST], ways))
     assert report.verdict is Verdict.PROVED
-    assert report.hops < 100
+    assert report.steps < 100
 
 
 def regions(count: int, *, moves: bool = True, ways: int = 1) -> Chart:
@@ -272,7 +272,7 @@ def test_what_is_really_too_much_ends_undetermined(
     report = check_chart(chart)
     assert report.verdict is Verdict.UNDETERMINED
     assert report.findings[-1].message == "more than 100000 steps of the search"
-    assert report.hops < 20_000
+    assert report.steps < 20_000
     assert check_chart(chart).to_dict() == report.to_dict()
 
 

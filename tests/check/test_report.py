@@ -24,7 +24,7 @@ LIMBO = chart_of(
 def test_a_report_reads_as_text() -> None:
     """One line for the verdict, then every finding with its numbered path."""
     assert str(check_chart(LIMBO)).splitlines() == [
-        "doors version 3: REFUTED (1 settled configuration, 8 places, 8 ways, "
+        "doors version 3: REFUTED (1 settled configuration, 8 run states, 8 steps, "
         "at most 2 microsteps per event)",
         "SET101 error: state 'b': nothing is pending here and no settling tag is on it: tag it, "
         "or give it a transition",
@@ -40,7 +40,7 @@ def test_a_report_reads_as_text() -> None:
 def test_a_report_without_a_bound_does_not_name_one() -> None:
     """A loop has no longest run, and a chart without transitions has none worth naming."""
     loop = chart_of([settled("a"), {"name": "b", "after": {"1": "="}}], [["GO", "a", "b"]])
-    assert str(check_chart(loop)).splitlines()[0].endswith("places, 4 ways)")
+    assert str(check_chart(loop)).splitlines()[0].endswith("run states, 4 steps)")
     assert "at most" not in str(check_chart(chart_of([settled("a")])))
 
 
@@ -60,7 +60,7 @@ def test_a_finding_is_json_with_its_path() -> None:
     assert check_chart(LIMBO).errors[0].to_dict() == {
         "code": "SET101",
         "severity": "error",
-        "title": "limbo: the run rests where no settling tag is",
+        "title": "limbo: a run stops in a state without a settling tag",
         "where": "state 'b'",
         "message": "nothing is pending here and no settling tag is on it: tag it, or give it a "
         "transition",

@@ -207,8 +207,8 @@ def test_internal_events_that_pile_up_end_the_search() -> None:
     }
     report = check_chart(chart_of([settled("a"), box], [["GO", "a", "box"]]))
     assert report.verdict is Verdict.UNDETERMINED
-    assert report.findings[-1].message == "more than 100 internal events wait at once"
-    assert report.places < 300
+    assert report.findings[-1].message == "more than 100 internal events wait at the same time"
+    assert report.run_states < 300
 
 
 def test_valuations_that_are_too_many_end_the_search() -> None:
@@ -222,11 +222,11 @@ def test_valuations_that_are_too_many_end_the_search() -> None:
     chart = chart_of([{"name": "p", "parallel": regions}], ways)
     cut = check_chart(chart, limit=50)
     assert cut.verdict is Verdict.UNDETERMINED
-    assert cut.findings[-1].message == "more than 500 ways between places"
-    assert cut.hops <= 502
+    assert cut.findings[-1].message == "more than 500 steps between run states"
+    assert cut.steps <= 502
     whole = check_chart(chart)
     assert whole.verdict is Verdict.PROVED
-    assert whole.hops > 1_000
+    assert whole.steps > 1_000
 
 
 # --- loops --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from settlesim.chart import Chart, Event, Snapshot
 from settlesim.chart.report import Verdict
 from settlesim.chart.strict_json import encode
 from settlesim.check.contract import check_chart
-from settlesim.check.runs import Hop, RunPhase, RunPoint, all_runs
+from settlesim.check.runs import Hop, RunPhase, RunState, all_runs
 from settlesim.errors import ServiceFailedError, SettleError, StalledError
 from settlesim.settling import Settlement, Settling
 from settlesim.settling.settlement import PendingDelay
@@ -111,7 +111,7 @@ class Script:
         )
 
 
-def hops_to(found: Any, place: RunPoint) -> list[tuple[RunPoint, Hop]]:
+def hops_to(found: Any, place: RunState) -> list[tuple[RunState, Hop]]:
     """The shortest way to a place, hop by hop."""
     way = []
     while place in found.parents:
@@ -152,7 +152,7 @@ def test_a_refuted_chart_really_fails_on_the_way_that_was_found() -> None:
     assert set(seen) == {StalledError, ServiceFailedError}
 
 
-def replay(chart: Chart, way: list[tuple[RunPoint, Hop]]) -> SettleError | None:
+def replay(chart: Chart, way: list[tuple[RunState, Hop]]) -> SettleError | None:
     """Walk a way of the exploration with a real session; return the error that ends it."""
     script = Script()
     for _, hop in way:
@@ -178,7 +178,7 @@ def replay(chart: Chart, way: list[tuple[RunPoint, Hop]]) -> SettleError | None:
     return None
 
 
-def answer(settling: Settling, place: RunPoint, hop: Hop) -> None:
+def answer(settling: Settling, place: RunState, hop: Hop) -> None:
     """Give the session the completion that a hop stands for."""
     ended = set(place.position.invocations) - set(hop.to.position.invocations)
     if not ended:

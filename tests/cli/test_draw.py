@@ -111,7 +111,7 @@ def test_a_name_and_a_format_that_contradict_each_other_are_refused(here: Path, 
 
 
 def test_active_states_are_shown(run: Run) -> None:
-    """By full name or by a last part that only one state has; a compound node enters."""
+    """By full name or by a last part that only one state has; a compound state enters."""
     mixing = ["making.mixing.dry.sifting", "making.mixing.wet.whisking"]
     for chart, names, leaves in (
         (count, ["even"], ["even"]),
@@ -205,4 +205,4 @@ def test_a_settled_state_is_shown_in_a_settling_graph(run: Run) -> None:
     assert result.stdout.rstrip() == expected.rstrip()
     result = run("draw", "count", "--settling-graph", "--state", "odd")
     assert result.exit_code == 1
-    assert "configuration odd is no node of this settling graph" in result.stderr
+    assert "configuration odd is no state of this settling graph" in result.stderr

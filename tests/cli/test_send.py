@@ -144,7 +144,7 @@ def test_events_come_from_standard_input(here: Path, run: Run) -> None:
         ('{"key": "a", "event": "done.x"}', "is a reserved name"),
         ('{"key": "a", "event": 7}', "a name is text"),
         ('{"key": "a", "event": "COUNT", "id": 7}', "its id is 7"),
-        ('{"key": "a", "key": "b", "event": "COUNT"}', "stands twice"),
+        ('{"key": "a", "key": "b", "event": "COUNT"}', "appears twice"),
         ('{"key": "a", "event": "COUNT", "data": NaN}', "NaN is not JSON"),
         ('"' + "x" * 2_000_000, "it has more than 1048576 bytes"),
     ],
@@ -248,5 +248,5 @@ def test_an_event_of_a_retired_version_is_not_accepted(here: Path, run: Run) -> 
     for words in (("c", "COUNT"), ("--lines", "e.jsonl")):
         result = run("send", "count", *words, "--store", "s.db")
         assert result.exit_code == 1
-        assert "wants version 2 or a later one" in result.stderr
+        assert "needs version 2 or a later one" in result.stderr
     assert waiting() == []

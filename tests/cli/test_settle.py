@@ -77,7 +77,7 @@ def test_a_final_node_is_told_as_the_end(run: Run) -> None:
     [
         ("order", [], "PAYY", "It takes PAY, CANCEL; did you mean 'PAY'?"),
         ("order", [], "xyz", "It takes PAY, CANCEL."),
-        ("order", ["CANCEL"], "PAY", "No event leads on from there."),
+        ("order", ["CANCEL"], "PAY", "No event has a transition from there."),
         (
             "signup",
             ["SIGN_UP"],
@@ -136,7 +136,7 @@ def test_a_cancelled_service_and_a_time_out_are_told(here: Path, run: Run) -> No
     )
     race = run("settle", "race_of_mine:chart", "k", "RACE", "--simulated").stdout
     assert "  after 0.5 s  -> idle" in race
-    assert "  wait  cancelled: its node was left" in race
+    assert "  wait  cancelled: its state was left" in race
     wait = run("settle", "race_of_mine:chart", "k", "WAIT", "--simulated").stdout
     assert "  wait  timeout after 0.5 s: TimeoutError: did not end within 0.5 seconds" in wait
 

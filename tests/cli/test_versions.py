@@ -128,7 +128,7 @@ def test_a_store_is_tried_migrated_and_retired(
     command = ("settle", f"{module}:old", "k0", "PAY", "--store", name)
     result = run(*command)
     assert result.exit_code == 1
-    assert "wants version 2 or a later one" in result.stderr
+    assert "needs version 2 or a later one" in result.stderr
     assert f"{name} --chart shop` shows them" in result.stderr
     assert run("verify", "--store", name).exit_code == 0
 

@@ -206,7 +206,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><scxml>&b;</scxml>'
             DefinitionError,
             "a transition: unknown target 'b'",
         ),
-        (_document('<state id="a"/><state id="a"/>'), DefinitionError, "the id 'a' stands twice"),
+        (_document('<state id="a"/><state id="a"/>'), DefinitionError, "the id 'a' appears twice"),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, kind: type[Exception], words: str) -> None:

@@ -32,7 +32,7 @@ def test_generated_configurations_have_the_transitions_that_they_were_made_with(
         assert sorted(edge_lines(found.chart)) == sorted(made.edges), seed
         assert found.format == f"XState v{made.version} JSON"
         report = found.chart.check(limit=200)
-        assert report.places > 0
+        assert report.run_states > 0
         assert found.chart.draw(format="mermaid").mermaid.startswith("stateDiagram-v2")
         if seed % 20 == 0:
             assert found.chart.draw().svg.startswith("<svg")
@@ -70,4 +70,4 @@ def test_generated_configurations_are_simulated_and_shown_live(seed: int) -> Non
     assert found.states > 0
     panel = bound.panel(manual=True)
     panel.send(events[0])
-    assert "<svg" in panel._repr_mimebundle_()["image/svg+xml"]
+    assert "<svg" in panel._repr_mimebundle_()["text/html"]

@@ -153,7 +153,7 @@ def test_a_declined_card_rejects_and_says_so_when_asked() -> None:
     assert settlement.outcome is Outcome.REJECTED
     assert settlement.after.configuration == ("declined",)
     assert settlement.after.revision == settlement.before.revision == 0
-    with pytest.raises(RejectedError, match="'PAY' of '' was rejected in declined") as info:
+    with pytest.raises(RejectedError, match="'PAY' was rejected in declined") as info:
         settlement.raise_if_rejected()
     assert info.value.settlement is settlement
     paid = finished(order, "PAY", {"charge": "c"})

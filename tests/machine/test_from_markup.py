@@ -149,7 +149,7 @@ def test_what_markup_says_and_a_chart_does_not_is_named() -> None:
     [
         ({"states": None}, "states: is None; a list of states is needed"),
         ({"states": [5]}, "states[0]: has the name 5; a text is needed"),
-        ({"states": ["a", "a"]}, "states: the state 'a' stands twice"),
+        ({"states": ["a", "a"]}, "states: the state 'a' appears twice"),
         ({"transitions": [["GO", "a"]]}, "transitions[0]: is ['GO', 'a']; trigger, source and"),
         ({"transitions": [["GO", [], "a"]]}, "transitions[0]: has the source []; names of"),
         ({"transitions": [[5, "a", "a"]]}, "transitions[0]: has the trigger 5; a text is needed"),

@@ -446,7 +446,7 @@ def test_a_start_deep_inside_is_kept() -> None:
 def test_a_start_in_one_region_alone_is_refused() -> None:
     """The machine leaves the other regions out, which is no configuration of a chart."""
     machine = quiet(HierarchicalMachine, states=PARALLEL[1:], initial="p_r_2")
-    with pytest.raises(DefinitionError, match="in one region of the parallel node 'p'"):
+    with pytest.raises(DefinitionError, match="in one region of the parallel state 'p'"):
         import_machine(machine)
 
 
@@ -481,7 +481,7 @@ def test_regions_that_are_not_all_entered_are_refused() -> None:
     """A chart has no region that sleeps."""
     state = {"name": "p", "children": ["l", "m", "r"], "initial": ["l", "r"]}
     machine = quiet(HierarchicalMachine, states=[state], initial="p")
-    with pytest.raises(DefinitionError, match="has to name all children in order"):
+    with pytest.raises(DefinitionError, match="names all children, in order"):
         import_machine(machine)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import queue
 import sys
 import threading
 from types import SimpleNamespace
@@ -11,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from settlesim import import_chart
+from settlesim.gallery import order
 from settlesim.progress import Cancelled, Progress, Reporter, show_progress
+from settlesim.view.graphviz.process import Child
 
 
 class Terminal(io.StringIO):
@@ -204,3 +208,48 @@ def test_ipython_in_a_terminal_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "IPython", module)
     with show_progress(stream=io.StringIO()) as callback:
         assert callback is None
+
+
+# --- who reports --------------------------------------------------------------------------
+
+
+def test_a_check_reports_its_run_states_and_can_be_stopped() -> None:
+    """Each of them once, until the flag is set."""
+    told: list[Progress] = []
+    report = order.check(progress=told.append)
+    assert [each.done for each in told] == list(range(report.run_states))
+    stop, few = threading.Event(), list[Progress]()
+
+    def enough(progress: Progress) -> None:
+        few.append(progress)
+        if progress.done == 3:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        order.check(progress=enough, stop=stop)
+    assert [each.done for each in few] == [0, 1, 2, 3]
+
+
+def test_a_layout_reports_each_second_of_waiting() -> None:
+    """The answer comes after the first of them."""
+    child, told = Child(), list[Progress]()
+
+    def answer(progress: Progress) -> None:
+        told.append(progress)
+        child._answers.put((True, b"a picture"))
+
+    assert child._next(20.0, Reporter(answer), "layout") == (True, b"a picture")
+    assert told == [Progress(1, 20, "layout")]
+    with pytest.raises(queue.Empty):
+        child._next(0.01, Reporter(), "layout")
+
+
+def test_an_import_reports_its_stages(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal; nothing is left of it."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    import_chart({"id": "lamp", "initial": "off", "states": {"off": {}}})
+    shown = terminal.getvalue()
+    for stage in ("assembling the chart", "building the chart", "tagging the settled states"):
+        assert stage in shown
+    assert what_is_left(shown) == ""

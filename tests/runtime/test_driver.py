@@ -233,7 +233,7 @@ def test_a_driver_whose_time_is_up_ends_the_event() -> None:
     ],
 )
 def test_an_error_passes_through_and_the_driver_is_closed(answer: Answer, error: Any) -> None:
-    """The event came to no settled node."""
+    """The event came to no settled state."""
     chart = chart_of(
         [settled("a"), {"name": "busy", "invoke": {"src": work, "on_done": "a"}}],
         [["GO", "a", "busy"]],

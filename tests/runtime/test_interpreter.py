@@ -75,7 +75,7 @@ def test_warnings_of_unknown_events_end_at_a_hundred(caplog: pytest.LogCaptureFi
 
 
 def test_accepts_tells_events_without_asking_guards() -> None:
-    """Of a new instance those of the first nodes, else those of where it rests."""
+    """Of a new instance those of the first states, else those of where it rests."""
     run = interpreter(signup)
     assert list(run.accepts("s")) == ["SIGN_UP"]
     run.settle_sync("s", "SIGN_UP")

@@ -48,14 +48,14 @@ def two_services(*services: Any, **more: Any) -> Chart:
 
 
 def test_an_unknown_event_on_a_fresh_key_is_ignored() -> None:
-    """The seed hangs where the first node has no tag."""
+    """The seed hangs where the first state has no tag."""
     run = interpreter(chart_of(["idle", settled("b")], [["GO", "idle", "b"]]))
     assert run.settle_sync("k", "UNKNOWN").outcome is Outcome.IGNORED
     assert run.load("k") is None
 
 
 def test_a_transition_into_limbo_is_a_stall() -> None:
-    """The seed hangs in an untagged node in which nothing is pending."""
+    """The seed hangs in an untagged state in which nothing is pending."""
     run = interpreter(chart_of([settled("a"), "limbo"], [["GO", "a", "limbo"], ["OK", "a", "a"]]))
     before = run.settle_sync("k", "OK").after
     with pytest.raises(StalledError, match="stalled in 'limbo'"):
@@ -85,13 +85,13 @@ def test_a_failing_service_without_on_error_is_an_error() -> None:
         raise OSError
 
     run = interpreter(busy_chart(fails, on_error=[]))
-    with pytest.raises(ServiceFailedError, match="add on_error to the node"):
+    with pytest.raises(ServiceFailedError, match="add on_error to the state"):
         run.settle_sync("k", "GO")
     assert run.load("k") is None
 
 
 def test_final_without_a_tag_is_done_and_takes_no_further_event() -> None:
-    """The seed hangs at an untagged final node, and at any event after a tagged one."""
+    """The seed hangs at an untagged final state, and at any event after a tagged one."""
     for tags in ([], ["resolve"]):
         end = {"name": "end", "final": True, "tags": tags}
         run = interpreter(chart_of([settled("a"), end], [["GO", "a", "end"]]))

@@ -40,7 +40,7 @@ def test_a_poison_event_goes_to_the_dead_letters_and_its_group_goes_on() -> None
         letter.errors
         == (
             "ServiceFailedError: service 'work' failed with ValueError: cannot be done, and no "
-            "on_error of invocation 'busy.0' takes it: add on_error to the node",
+            "on_error of invocation 'busy.0' takes it: add on_error to the state",
         )
         * 3
     )

@@ -1,4 +1,4 @@
-"""Delays of settled nodes: they fire at or after their time, once, also after a restart."""
+"""Delays of settled states: they fire at or after their time, once, also after a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One event to its settled node: where a run begins, where it may rest, how it ends."""
+"""One event to its settled state: where a run begins, where it may rest, how it ends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_start_runs_eventless_transitions_and_services_before_the_event() ->
 
 
 def test_the_start_waits_for_a_delay() -> None:
-    """A delay of an untagged first node passes before the event is applied."""
+    """A delay of an untagged first state passes before the event is applied."""
     chart = chart_of(
         [{"name": "boot", "after": {"2": "ready"}}, settled("ready"), settled("end")],
         [["GO", "ready", "end"]],
@@ -208,9 +208,9 @@ def test_a_settlement_says_what_happened_in_one_line_and_draws_itself() -> None:
     chart = chart_of([settled("a"), settled("b"), {"name": "no", "tags": ["reject"]}],
                      [["GO", "a", "b"], ["BAD", "a", "no"]])  # fmt: skip
     settlement = finished(chart, "GO")
-    assert str(settlement) == "RESOLVED  GO of '': a -> b; saves revision 1"
+    assert str(settlement) == "RESOLVED  GO: a -> b; saves revision 1"
     assert repr(settlement) == f"<Settlement {settlement}>"
-    assert str(finished(chart, "BAD")) == "REJECTED  BAD of '': a -> no; saves nothing"
+    assert str(finished(chart, "BAD")) == "REJECTED  BAD: a -> no; saves nothing"
     assert settlement.draw() is not None
     assert "text/plain" in settlement._repr_mimebundle_()
 

@@ -79,7 +79,7 @@ def test_a_snapshot_of_another_chart_or_version_is_refused(more: dict[str, Any])
 
 
 def test_a_start_that_has_something_to_do_is_no_place_to_go_on_from() -> None:
-    """A service of the first node would never run if an event found the instance there."""
+    """A service of the first state would never run if an event found the instance there."""
     boot: dict[str, Any]
     for boot in (
         {"invoke": {"src": work, "on_done": "rest", "on_error": "rest"}},

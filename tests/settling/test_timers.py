@@ -175,7 +175,7 @@ def test_delays_of_the_other_region_are_kept() -> None:
 
 
 def test_the_delays_of_a_new_instance_begin_with_its_first_event() -> None:
-    """Those of first nodes that the event leaves do not begin at all."""
+    """Those of first states that the event leaves do not begin at all."""
     stays = chart_of([settled("a", after={"3": "b"}), settled("b")], [["STAY", "a", None]])
     assert timers(finished(stays, "STAY")) == {"a.0": 3.0}
     leaves = chart_of([settled("a", after={"3": "b"}), settled("b")], [["GO", "a", "b"]])

@@ -289,7 +289,7 @@ def test_a_grid_with_undetermined_cells_says_how_many() -> None:
     assert "?" in str(grid)
 
 
-# --- events that come to no settled node -----------------------------------------------------
+# --- events that come to no settled state -----------------------------------------------------
 
 
 def stuck() -> Chart:

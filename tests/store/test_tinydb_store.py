@@ -313,7 +313,7 @@ def test_damage_is_named(path: Path, content: Any, reason: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"meta":{"1":{}},"meta":{"1":{}}}', "stands twice"),
+        ('{"meta":{"1":{}},"meta":{"1":{}}}', "appears twice"),
         ('{"meta":{"1":{"x":NaN}}}', "NaN is not JSON"),
         ('{"meta":{"1":{"x":1e999}}}', "larger than any number"),
         ("\ufeff{}", "BOM"),

@@ -269,7 +269,7 @@ PLANTED = [
     ("DELETE FROM sqlite_sequence WHERE name = 'timers'", "table timers: its sequence is at 0"),
     # messages
     ("UPDATE messages SET body = '{'", "table messages, row 1: its body: not strict JSON"),
-    ("UPDATE messages SET body = '{\"a\":1,\"a\":2}'", "the key 'a' stands twice"),
+    ("UPDATE messages SET body = '{\"a\":1,\"a\":2}'", "the key 'a' appears twice"),
     ("UPDATE messages SET errors = '[1]'", "its errors are no JSON list of texts"),
     ("UPDATE messages SET group_id = ''", "its group_id is ''"),
     ("UPDATE messages SET first_id = id", "its first_id is 1, which is not below its id"),

@@ -290,7 +290,7 @@ def test_one_of_each_kind_is_drawn_before_and_after() -> None:
         "now in paid; path PAY: new to charging, done / keep_charge: charging to paid."
     )
     shown = found._repr_mimebundle_()
-    assert "o00: PAY now ends in review instead of paid" in shown["image/svg+xml"]
+    assert "o00: PAY now ends in review instead of paid" in shown["text/html"]
     assert shown["text/plain"] == str(found)
 
 

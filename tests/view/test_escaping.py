@@ -152,6 +152,7 @@ def test_mermaid_holds_names_as_numbers(name: str) -> None:
     assert len(lines) == 12
 
 
+@pytest.mark.filterwarnings("ignore::settlesim.view.MissingGlyphsWarning")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_png_and_pdf_are_drawn(name: str) -> None:
     """A hostile name breaks no renderer."""

@@ -104,7 +104,7 @@ class OneInstance {
     if (this.sending) [kind, pill] = ["running", this.again ? "sending again\u2026" : "settling\u2026"];
     else if (this.lost) [kind, pill] = ["manual", "connecting\u2026"];
     const where = machine ? `in ${valueText(machine.value)}, revision ${machine.revision}` : `will start in ${this.page.about.start.configuration.join(" + ")}`;
-    const words = machine?.final && !this.sending ? `${where}; it has come to its end` : where;
+    const words = machine?.final && !this.sending ? `${where}; it has finished` : where;
     this.status.replaceChildren(h("span", { class: `pill ${kind}` }, pill), h("span", { class: "headline" }, words));
   }
 

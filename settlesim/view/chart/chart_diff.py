@@ -22,7 +22,7 @@ from settlesim.view.chart.drawing import Drawing, Options
 from settlesim.view.chart.frame import ChartFrame, frame_chart
 from settlesim.view.chart.highlights import MARK_SIGNS, MARK_WORDS, Highlight, Mark
 from settlesim.view.graphviz.layout import Layout
-from settlesim.view.svg.palette import palette_of
+from settlesim.view.svg.palette import follows_page, palette_of
 from settlesim.view.svg.picture import Picture, format_of
 
 __all__ = ["draw_diff"]
@@ -70,7 +70,12 @@ def draw_diff(
     def paint() -> str:
         return frame_chart(merged.sketch, layout, merged.highlight, frame)
 
-    made = Picture(frame.alternative, {"svg": paint}, scale=chosen.scale)
+    made = Picture(
+        frame.alternative,
+        {"svg": paint},
+        scale=chosen.scale,
+        follows_page=follows_page(chosen.theme),
+    )
     if target is not None:
         made.save(target, wanted)
     else:

@@ -54,7 +54,7 @@ def alternative(
     steps : the titles of the transitions just taken
     """
     leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
-    parts = [f"{what}: {len(sketch.vertices)} nodes, {len(sketch.arcs)} transitions"]
+    parts = [f"{what}: {len(sketch.vertices)} states, {len(sketch.arcs)} transitions"]
     for rest, word in (
         ("resolved", "settled in"),
         ("rejected", "rejected in"),

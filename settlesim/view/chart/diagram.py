@@ -1,4 +1,4 @@
-"""``chart.draw()``: the picture of a chart, of where it is, and of the way it took there."""
+"""``chart.draw()``: the picture of a chart, of where it is, and of the path that it took."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def draw(
     format: str | None = None,  # noqa: A002
     configuration: str | Iterable[str] | Snapshot | None = None,
     path: Iterable[int] | None = None,
-    theme: Theme = "light",
+    theme: Theme | None = None,
     legend: bool = False,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
     renderer: str | None = None,
     timeout: float = TIMEOUT,
     direction: Direction = "LR",
@@ -47,13 +47,13 @@ def draw(
         A file's path, of which the suffix is the format: svg, png, pdf, dot, mmd.
     format : the format of `target`, where its suffix does not say it
     configuration
-        What is active: the names of leaves; of a node with children, what is entered with it.
+        What is active: the names of leaves; of a state with children, what is entered with it.
     path
         The transitions just taken, in order: positions in ``chart.edges``.
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     legend : whether the signs that occur are explained below
     title : a line above the chart
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
     renderer
         None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
     timeout : seconds after which the layout is stopped
@@ -91,7 +91,7 @@ def draw_settlement(
     target: str | os.PathLike[str] | None = None,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
-    """Return the picture of a settlement's chart: the way it took, and where the instance is.
+    """Return the picture of a settlement's chart: its path, and where the instance is.
 
     After a rejected event that is not saved the instance is where it was before.
 
@@ -133,7 +133,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
         if name not in chart:
             close = nearest(name, [node.name for node in chart.states])
             hint = f"did you mean {close!r}?" if close else "see chart.states"
-            raise RenderError(f"configuration names {shorten(name)}, which is no node; {hint}")
+            raise RenderError(f"configuration names {shorten(name)}, which is no state; {hint}")
         found.update(chart.enter(name))
     leaves = tuple(node.name for node in chart.states if node.name in found)
     _refuse_impossible(chart, leaves)
@@ -141,7 +141,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
 
 
 def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
-    """Refuse nodes that cannot be active together: two of them outside of a parallel node."""
+    """Refuse nodes that cannot be active together: two of them outside of a parallel state."""
     active = chart.active(leaves)
     inside: dict[str | None, str] = {}
     for name in active:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -12,15 +12,17 @@ from settlesim.chart import Chart
 from settlesim.display import Direction, Theme
 from settlesim.errors import LayoutTimeoutError, RenderError
 from settlesim.machine.builder import machine_of
-from settlesim.machine.sketch import Sketch
+from settlesim.machine.sketch import LabelRow, Sketch
 from settlesim.view.chart.description import alternative, arc_title
 from settlesim.view.chart.frame import ChartFrame, frame_chart
 from settlesim.view.chart.highlights import Highlight
 from settlesim.view.chart.mermaid import mermaid_of
+from settlesim.view.fonts import uncovered
 from settlesim.view.graphviz.layout import Layout, layout_of
 from settlesim.view.graphviz.render import TIMEOUT, render
-from settlesim.view.svg.palette import palette_of
+from settlesim.view.svg.palette import follows_page, palette_of
 from settlesim.view.svg.picture import Picture, format_of
+from settlesim.view.svg.png import check_scale, warn_of_glyphs
 
 __all__ = ["Drawing", "Options"]
 
@@ -32,10 +34,10 @@ class Options:
     """The options that every diagram takes; `settlesim.view.draw` says what they mean."""
 
     format: str | None = None
-    theme: Theme = "light"
+    theme: Theme | None = None
     legend: bool = False
     title: str | None = None
-    scale: float = 2.0
+    scale: float | None = None
     renderer: str | None = None
     timeout: float = TIMEOUT
     direction: Direction = "LR"
@@ -43,8 +45,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.direction not in _DIRECTIONS:
             raise RenderError(f"direction is {self.direction!r}; 'LR' or 'TB' is needed")
-        if not 0 < self.scale <= 20:
-            raise RenderError(f"scale is {self.scale!r}; a number in (0, 20] is needed")
+        check_scale(self.scale)
         palette_of(self.theme)
 
     def wanted(self, target: str | os.PathLike[str] | None) -> str | None:
@@ -107,7 +108,12 @@ class Drawing:
                 self.sketch, self.highlight, palette, self.options.direction
             ),
         }
-        return Picture(alt, makers, scale=self.options.scale)
+        return Picture(
+            alt,
+            makers,
+            scale=self.options.scale,
+            follows_page=follows_page(self.options.theme),
+        )
 
     @cached_property
     def highlight(self) -> Highlight:
@@ -159,6 +165,12 @@ class Drawing:
         return str(graph.digraph(self.sketch, title=self.options.title, labels=labels).source)
 
     def _pdf(self) -> bytes:
+        texts = (run.text for rows in self._rows() for row in rows for run in row.runs)
+        missing = sorted({each for text in texts for each in uncovered(text)})
+        if missing:
+            warn_of_glyphs(
+                missing, "PDF", "our font has not got them, and Graphviz is given no other one"
+            )
         try:
             self._layout(labels=True)
             labels = True
@@ -167,6 +179,10 @@ class Drawing:
         except RenderError:
             labels = False
         return self._render(self._dot(labels=labels), "pdf")
+
+    def _rows(self) -> Iterator[tuple[LabelRow, ...]]:
+        yield from (arc.rows for arc in self.sketch.arcs)
+        yield from (vertex.rows for vertex in self.sketch.vertices.values())
 
     def _render(self, source: str, kind: Literal["json", "pdf"]) -> bytes:
         return render(source, kind, renderer=self.options.renderer, timeout=self.options.timeout)

@@ -52,7 +52,7 @@ def draw_settling_graph(
         leaves = (configuration,) if isinstance(configuration, str) else tuple(configuration)
         active = (_name(leaves),)
         if active[0] not in sketch.vertices:
-            raise RenderError(f"configuration {active[0]} is no node of this settling graph")
+            raise RenderError(f"configuration {active[0]} is no state of this settling graph")
     return Drawing(
         what=f"Settling graph of {value.chart.name!r}",
         chart=value.chart,

@@ -168,7 +168,7 @@ def _(value: Settlement) -> dict[str, Any]:
     html = settlement_html(value)
     if value.chart is not None and value.microsteps:
         try:
-            html += value.draw().svg
+            html += value.draw().html
         except RenderError as error:
             html += f"<p>not drawn: {escape(str(error))}</p>"
     return {"text/html": html, "text/plain": str(value)}

@@ -35,9 +35,9 @@ def outcomes(
     *,
     limit: int = LIMIT,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
 ) -> Picture:
     """Return where a scenario can end, as bars, or write it to a file as well.
 
@@ -51,9 +51,9 @@ def outcomes(
     target : a file's path, of which the suffix is the format: svg, png
     limit : how many endings are shown, > 0; the rest is counted
     format : the format of `target`, where its suffix does not say it
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for the conditions of the scenario
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
 
     Raises
     ------
@@ -86,9 +86,9 @@ def draw_comparison(
     *,
     limit: int = LIMIT,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
 ) -> Picture:
     """Return where a scenario can end under every discipline, policy or rule, side by side.
 

@@ -44,9 +44,9 @@ def grid(
     target: str | os.PathLike[str] | None = None,
     *,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
 ) -> Picture:
     """Return how many endings every combination of protections leaves under every fault.
 
@@ -57,9 +57,9 @@ def grid(
     ----------
     target : a file's path, of which the suffix is the format: svg, png
     format : the format of `target`, where its suffix does not say it
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for one that names the chart
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
 
     Raises
     ------
@@ -284,6 +284,6 @@ def _cell(
     ink = palette.resolved_ink if cell.right else palette.ink
     y = box.y + _ROW / 2 + 5
     text(made, (x, y), shown, size, ink, font_weight="bold", text_anchor="middle")
-    if cell.right:  # on the corner, as on a settled node
+    if cell.right:  # on the corner, as on a settled state
         corner = (box.x + box.width - 7, box.y + 6)
         badge(made, corner, "check", palette.resolved, palette)

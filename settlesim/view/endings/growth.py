@@ -35,9 +35,9 @@ def growth(
     target: str | os.PathLike[str] | None = None,
     *,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = "Interleavings grow much faster than states",
-    scale: float = 2.0,
+    scale: float | None = None,
 ) -> Picture:
     """Return interleavings and states over the number of events, on a logarithmic scale.
 
@@ -46,9 +46,9 @@ def growth(
     points : events, states and interleavings, each > 0
     target : a file's path, of which the suffix is the format: svg, png
     format : the format of `target`, where its suffix does not say it
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for none
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
 
     Raises
     ------

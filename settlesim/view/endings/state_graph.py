@@ -85,9 +85,9 @@ def state_graph(
     *,
     limit: int = MOST,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
     renderer: str | None = None,
     timeout: float = TIMEOUT,
 ) -> Picture:
@@ -103,9 +103,9 @@ def state_graph(
     target : a file's path, of which the suffix is the format: svg, png
     limit : the largest number of states that is drawn
     format : the format of `target`, where its suffix does not say it
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for the conditions of the scenario
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
     renderer : as for charts
     timeout : seconds after which the layout is stopped
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import queue
 import struct
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from settlesim.errors import LayoutTimeoutError, RenderError
+from settlesim.progress import Reporter, show_progress
 from settlesim.view.fonts import fontconfig_file
 
 __all__ = ["Child", "ChildDiedError"]
@@ -113,15 +115,16 @@ class Child:
             name="settlesim-layout",
             daemon=True,
         ).start()
-        ok, body = self._answer(START_TIMEOUT)
+        ok, body = self._answer(START_TIMEOUT, "starting the layout process, seconds")
         if not ok:
             self._stop()
             said = body.decode("utf-8", "replace")
             raise RenderError(f"pygraphviz cannot be imported: {said}")
 
-    def _answer(self, timeout: float) -> tuple[bool, bytes]:
+    def _answer(self, timeout: float, doing: str = "layout, seconds") -> tuple[bool, bytes]:
         try:
-            answer = self._answers.get(timeout=timeout)
+            with show_progress() as callback:
+                answer = self._next(timeout, Reporter(callback), doing)
         except queue.Empty:
             self._stop()
             raise LayoutTimeoutError(seconds=timeout) from None
@@ -131,6 +134,14 @@ class Child:
         if answer is None:
             raise self._died()
         return answer
+
+    def _next(self, timeout: float, reporter: Reporter, doing: str) -> _Answer:
+        """Return the next answer, and report each second of waiting for it."""
+        for second in range(math.ceil(timeout)):
+            with contextlib.suppress(queue.Empty):
+                return self._answers.get(timeout=min(1.0, timeout - second))
+            reporter.report(second + 1, math.ceil(timeout), doing)
+        raise queue.Empty
 
     def _died(self) -> ChildDiedError:
         process = self._process

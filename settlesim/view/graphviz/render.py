@@ -1,4 +1,4 @@
-"""From DOT text to bytes: Graphviz in a process of its own, and SVG to PNG.
+"""From DOT text to bytes: Graphviz in a process of its own.
 
 Theory of operation
 -------------------
@@ -23,10 +23,10 @@ from importlib.util import find_spec
 from typing import Final
 
 from settlesim.errors import LayoutTimeoutError, RendererMissingError, RenderError, shorten
-from settlesim.view.fonts import FAMILY, FILES, covers, fontconfig_file
+from settlesim.view.fonts import fontconfig_file
 from settlesim.view.graphviz.process import Child, ChildDiedError
 
-__all__ = ["TIMEOUT", "render", "svg_to_png"]
+__all__ = ["TIMEOUT", "render"]
 
 TIMEOUT: Final = 20.0
 """After how many seconds a layout is stopped."""
@@ -155,33 +155,3 @@ def _by_program(program: str, dot: str, kind: str, timeout: float) -> bytes:
         said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
         raise RenderError(f"{shorten(program)} could not draw it (exit {done.returncode}): {said}")
     return done.stdout
-
-
-def svg_to_png(svg: str, *, scale: float = 2.0) -> bytes:
-    """Paint an SVG as PNG; where there is no background it stays transparent.
-
-    Parameters
-    ----------
-    scale : pixels per unit of the SVG, > 0
-
-    Raises
-    ------
-    RenderError
-        The scale is no positive number, or the picture would be too large.
-    """
-    import resvg_py
-
-    if not 0 < scale <= 20:
-        raise RenderError(f"scale is {scale!r}; a number in (0, 20] is needed")
-    try:
-        return resvg_py.svg_to_bytes(
-            svg_string=svg,
-            zoom=scale,
-            dpi=96,
-            font_files=[str(file) for file in FILES],
-            skip_system_fonts=covers(svg),
-            font_family=FAMILY.partition(",")[0],
-            sans_serif_family=FAMILY.partition(",")[0],
-        )
-    except ValueError as error:
-        raise RenderError(f"the picture could not be painted as PNG: {error}") from None

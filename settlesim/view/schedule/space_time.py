@@ -30,9 +30,9 @@ def lanes(
     at: int | None = None,
     notes: bool = True,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
 ) -> Picture:
     """Return one schedule as a space-time diagram, or write it to a file as well.
 
@@ -45,9 +45,9 @@ def lanes(
     at : the step that is shown as now, from 0; nothing after it is shown. None for all
     notes : whether a sentence and the key stand below; the text alternative has both anyway
     format : the format of `target`, where its suffix does not say it
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for the conditions of the scenario
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
 
     Raises
     ------
@@ -65,9 +65,9 @@ def side_by_side(
     target: str | os.PathLike[str] | None = None,
     *,
     format: str | None = None,  # noqa: A002
-    theme: Theme = "light",
+    theme: Theme | None = None,
     title: str | None = None,
-    scale: float = 2.0,
+    scale: float | None = None,
 ) -> Picture:
     """Return two schedules below each other; where they part is marked in both.
 

@@ -63,7 +63,7 @@ function buildChartPanel(model, root, life, send) {
       act.setAttribute("aria-disabled", String(!may));
       act.classList.toggle("main", takes);
       act.classList.toggle("forced", may && !takes);
-      act.title = takes ? `send ${event}` : may ? `send ${event} on purpose: nothing takes it here` : `${event} is not accepted here`;
+      act.title = takes ? `send ${event}` : may ? `send ${event} although it is not accepted here; it will be ignored` : `${event} is not accepted here`;
     }
   };
 
@@ -84,7 +84,7 @@ function buildChartPanel(model, root, life, send) {
   zoom.hidden = !chart.wide;
 
   root.append(bar, unbound, status, chart.element,
-    h("div", { class: "send" }, buttons, h("label", { class: "forced-label" }, forced, " send on purpose what is not accepted")),
+    h("div", { class: "send" }, buttons, h("label", { class: "forced-label" }, forced, " also send events that are not accepted")),
     form, cards.element, errors,
     h("div", { class: "columns" },
       h("section", { class: "column" }, h("h4", {}, "Context"), context),
@@ -155,7 +155,7 @@ function showStatus(place, now, send) {
   }
   if (now.status === "past" || (now.status === "rest" && now.saved)) {
     parts.push(button("fork from here", () => send("fork"), {
-      class: "quiet", "aria-label": "go on with a new instance from here",
+      class: "quiet", "aria-label": "start a new instance from here",
     }));
   }
   const focused = place.contains(document.activeElement);
@@ -164,11 +164,11 @@ function showStatus(place, now, send) {
 }
 
 function pillText(now) {
-  if (now.status === "past") return "the past";
+  if (now.status === "past") return "earlier";
   if (now.status === "manual") return "you are the service";
   if (now.status === "running") return "running";
   return ["resolved", "rejected", "done", "ignored", "failed"].includes(now.outcome) ? now.outcome
-    : now.saved ? "at rest" : "new, not saved yet";
+    : now.saved ? "settled" : "new, not saved yet";
 }
 
 function showEntries(list, items, entries, send) {

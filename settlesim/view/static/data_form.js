@@ -10,19 +10,19 @@ function dataForm(event, text, keep, close) {
   const keepRows = () => {
     const given = state.rows.filter(([name]) => name !== "");
     const twice = given.find(([name], at) => given.findIndex((each) => each[0] === name) !== at);
-    said(twice ? `the name "${twice[0]}" stands twice` : "");
+    said(twice ? `the name "${twice[0]}" is there twice` : "");
     state.text = given.length ? JSON.stringify(Object.fromEntries(given.map(([name, value]) => [name, valueOf(value)]))) : "";
     keep(state.text);
   };
   const keepText = (value) => {
     state.text = value;
-    said(value.trim() === "" || parses(value) ? "" : "this is no JSON yet");
+    said(value.trim() === "" || parses(value) ? "" : "not valid JSON yet");
     keep(value);
   };
 
   const draw = () => {
     const swap = button(state.json ? "as a form" : "as JSON", () => {
-      if (state.json && rowsOf(state.text) === null) return said("a form holds an object only");
+      if (state.json && rowsOf(state.text) === null) return said("only an object can be edited as a form");
       state.json = !state.json;
       state.rows = rowsOf(state.text) ?? [];
       return draw();

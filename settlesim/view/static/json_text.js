@@ -1,6 +1,6 @@
 /* What a person types where a value is wanted: JSON is taken as such, everything else as text. */
 
-const TAKEN_AS = "numbers, true, null and JSON are taken as such, the rest as text";
+const TAKEN_AS = "numbers, true, null and JSON are values; anything else is text";
 
 function parses(text) {
   try {
@@ -24,7 +24,7 @@ function jsonOf(text) {
 /** Say what a text is taken as: 4242 is a number, "4242" is text. */
 function takenAs(text) {
   if (text.trim() === "") return "";
-  if (!parses(text)) return /^\s*[[{"]/.test(text) ? "text: this is no JSON yet" : "text";
+  if (!parses(text)) return /^\s*[[{"]/.test(text) ? "text: not valid JSON yet" : "text";
   const value = JSON.parse(text);
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";

@@ -46,12 +46,12 @@ class Events {
     this.list = h("ol", { class: "chips" });
     this.more = h("div", { class: "row" });
     this.choice = new Choice("events", "", h("span", {}));
-    this.element = h("fieldset", {}, h("legend", {}, "Events, in the order of their arrival"), this.list, this.more, this.choice.why);
+    this.element = h("fieldset", {}, h("legend", {}, "Events, in arrival order"), this.list, this.more, this.choice.why);
   }
 
   offer(options) {
     this.most = options.most;
-    this.adders = options.events.map((event) => button(`+ ${event}`, () => this.add(event), { "aria-label": `let ${event} arrive` }));
+    this.adders = options.events.map((event) => button(`+ ${event}`, () => this.add(event), { "aria-label": `add ${event}` }));
     this.more.replaceChildren(...this.adders);
   }
 
@@ -71,7 +71,7 @@ class Events {
 
   chip(event, index) {
     const first = button("\u25c0", () => this.send("earlier", { index }), { class: "quiet", "aria-label": `${event} one place earlier` });
-    const out = button("\u00d7", () => this.send("drop", { index }), { class: "quiet", "aria-label": `take ${event} out` });
+    const out = button("\u00d7", () => this.send("drop", { index }), { class: "quiet", "aria-label": `remove ${event}` });
     Object.assign(first.dataset, { act: "earlier", index });
     Object.assign(out.dataset, { act: "drop", index });
     off(first, index === 0);
@@ -102,7 +102,7 @@ class Controls {
       new Choice("keys", "instances", number(1, 4, choose("keys")), "each gets all the events"),
       new Choice("start", "start", select(starts, (value) => choose("start")(value || null))),
       new Choice("max_receives", "receives until dead letter", number(1, 9, choose("max_receives")), "empty: never"),
-      new Choice("criterion", "what is right", select(options.criteria.map((each) => [each.name, each.words]), choose("criterion"))),
+      new Choice("criterion", "right endings", select(options.criteria.map((each) => [each.name, each.words]), choose("criterion"))),
     ];
     const together = unique("ss-queue");
     this.queues = options.disciplines.map((each) => {
@@ -144,7 +144,7 @@ class Controls {
 function paintWay(place, way) {
   place.replaceChildren();
   if (!way) return;
-  place.append(h("h4", {}, "The shortest way there: ", h("code", {}, way.path)), h("div", { class: "lanes-box" }, drawing(way.svg)));
+  place.append(h("h4", {}, "The shortest schedule: ", h("code", {}, way.path)), h("div", { class: "lanes-box" }, drawing(way.svg)));
 }
 
 const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
@@ -153,8 +153,8 @@ const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
   const properties = new Properties(send);
   const title = h("strong", { class: "title" });
   const code = h("code", { class: "code" });
-  const none = h("p", { class: "nothing", hidden: true }, "What is chosen makes no sense together, so there is nothing to show. It says why, beside what was chosen.");
-  const way = h("section", { class: "way", "aria-label": "the shortest way there" });
+  const none = h("p", { class: "nothing", hidden: true }, "These choices contradict each other, so there is nothing to show. The reason is beside each of them.");
+  const way = h("section", { class: "way", "aria-label": "the shortest schedule" });
   root.append(h("div", { class: "head" }, title), controls.element, none, bars.element, properties.element, way,
     h("section", { class: "source", "aria-label": "the same as code" }, h("h4", {}, "The same as code"), code));
   life.parts(["options"], (options) => { title.textContent = `Queue lab: ${options.chart}`; controls.offer(options); });

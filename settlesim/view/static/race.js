@@ -25,7 +25,7 @@ class Transport {
     this.play = button("\u25b6 play", () => this.toggle(), { class: "main" });
     this.step = button("step \u25b6", () => { this.pause(); send("step"); });
     this.last = button("\u25b6|", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
-    this.chance = button("let chance take a step", () => { this.pause(); send("chance"); });
+    this.chance = button("take a random step", () => { this.pause(); send("chance"); });
     this.slider = h("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "step of the path" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.speed = h("select", { "aria-label": "speed of play" },
@@ -86,7 +86,7 @@ class Transport {
     off(this.last, place.at === place.last);
     const only = enabled.length === 1 && !enabled[0].fault;
     const choice = place.at === place.last && !only;
-    off(this.step, choice, enabled.length ? "choose below what happens" : "");
+    off(this.step, choice, enabled.length ? "choose a step below" : "");
     off(this.chance, !enabled.length);
     this.count.textContent = `step ${place.at} of ${place.last}`;
     this.text.replaceChildren(...(place.step ? [h("code", {}, place.step), " "] : []), place.text,
@@ -117,7 +117,7 @@ class Scheduler {
         h("thead", { class: "unseen" }, h("tr", {}, ...["message", "what may happen"].map((name) => h("th", { scope: "col" }, name)))),
         this.body),
       this.left,
-      h("p", { class: "hint" }, "Keys: 1 to 9 press these buttons in their order, \u2190 and \u2192 go back and on."));
+      h("p", { class: "hint" }, "Keys: 1 to 9 press these buttons in order; \u2190 and \u2192 go back and forward."));
   }
 
   paint(rows, budgets) {
@@ -219,7 +219,7 @@ function workerRow(each) {
   if (each.message === null) {
     return h("tr", { class: each.changed ? "changed" : "" }, name, h("td", { class: "hint", colSpan: 3 }, "idle ", changed(each.changed)));
   }
-  const stale = each.stale ? h("span", { class: "why" }, "no longer what is stored") : null;
+  const stale = each.stale ? h("span", { class: "why" }, "no longer what the store has") : null;
   const zombie = each.good ? null : h("span", { class: "why" }, "its receipt is no longer valid");
   return h("tr", { class: each.changed ? "changed" : "" }, name,
     h("td", {}, pill(each.message, each.name), zombie),
@@ -244,7 +244,7 @@ class Charts {
   }
 
   about({ hands }) {
-    this.title.textContent = `The same chart, in the store and in each ${hands}'s hands`;
+    this.title.textContent = `The chart in the store, and as each ${hands} has loaded it`;
     this.element.setAttribute("aria-label", `the chart in the store, and as each ${hands} sees it`);
   }
 
@@ -341,7 +341,7 @@ function head(send) {
   return { element, paint };
 }
 
-const LANES = "Bars: from receive to the end, dark from load to save. Dotted: not handled yet. Struck out: overwritten unseen.";
+const LANES = "Bars: from receive to the end, dark from load to save. Dotted: not handled yet. Struck out: overwritten by a handler that had not seen it.";
 
 function paintLanes(box, svg, send, { at, last }) {
   const made = drawing(svg);

@@ -8,8 +8,8 @@ class Bars {
     this.send = send;
     this.verdict = h("p", { class: "search-verdict" });
     this.shortest = button("show the shortest counterexample", () => send("shortest"), { hidden: true });
-    this.hint = h("p", { class: "hint", hidden: true }, "Press a bar to see the shortest way to that ending.");
-    this.again = button("look for the endings again", () => send("explore"), { hidden: true });
+    this.hint = h("p", { class: "hint", hidden: true }, "Click a bar to see the shortest schedule with that ending.");
+    this.again = button("search for the endings again", () => send("explore"), { hidden: true });
     this.meter = h("progress", { max: 1, "aria-label": "states found" });
     this.count = h("span", { class: "hint" });
     this.halt = button("stop", () => send("stop"), { "aria-label": "stop the search" });
@@ -68,7 +68,7 @@ class Bars {
     const act = () => this.send("ending", { index });
     row.setAttribute("role", "button");
     row.setAttribute("tabindex", "0");
-    row.setAttribute("aria-label", `show the shortest way to: ${label}`);
+    row.setAttribute("aria-label", `show the shortest schedule for: ${label}`);
     for (const each of [row, name]) if (each) each.addEventListener("click", act);
     row.addEventListener("keydown", (pressed) => {
       if (pressed.key !== "Enter" && pressed.key !== " ") return;
@@ -108,7 +108,7 @@ class EndingList extends Bars {
   item({ sort, rest, ran, count, share, length }, index) {
     const [sign, meaning] = SORTS[sort];
     const made = button("", () => this.send("ending", { index }), {
-      class: `bar ${sort}`, "aria-label": `show the shortest way to: ${rest}; ${ran}; ${count} interleavings; ${meaning}`,
+      class: `bar ${sort}`, "aria-label": `show the shortest schedule for: ${rest}; ${ran}; ${count} interleavings; ${meaning}`,
     });
     made.append(h("span", { class: "sign" }, sign),
       h("span", { class: "what" }, h("strong", {}, rest), ` ${ran}`),

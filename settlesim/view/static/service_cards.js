@@ -43,7 +43,7 @@ class ServiceCards {
     if (each.input) element.append(h("div", { class: "hint" }, "input ", h("code", {}, each.input)));
     if (manual && each.service) element.append(this.answer(each, answers.get(each.name) ?? ""));
     if (manual && !each.service) {
-      const pass = button("it passes", () => this.send("out", { id: each.id }), { class: "main", "aria-label": `the ${each.name} passes` });
+      const pass = button("let it pass", () => this.send("out", { id: each.id }), { class: "main", "aria-label": `the ${each.name} passes` });
       element.append(h("div", { class: "answers" }, pass));
     }
     return { element, clock, each };
@@ -62,14 +62,14 @@ class ServiceCards {
     return h("div", { class: "answers" },
       h("span", { class: "answer" }, button("done", done, { class: "main", "aria-label": `${each.name} is done` }), value, takenWords(value)),
       h("span", { class: "answer" }, button("error", failed, { "aria-label": `${each.name} fails` }), message),
-      button(`out of time (${each.limit} s)`, () => this.send("out", { id: each.id }), { "aria-label": `${each.name} runs out of time` }));
+      button(`time out (${each.limit} s)`, () => this.send("out", { id: each.id }), { "aria-label": `${each.name} runs out of time` }));
   }
 
   controls(now, manual) {
     const kind = `${now.status}/${now.flight}`;
     if (this.kind !== kind) {
       this.kind = kind;
-      const stop = button("give up", () => this.send("stop"), { "aria-label": "give up this event; nothing is saved" });
+      const stop = button("cancel", () => this.send("stop"), { "aria-label": "cancel this event; nothing is saved" });
       this.next = button("time passes", () => this.send("wait"));
       const amount = h("input", { type: "number", min: 0, step: "any", value: 1, "aria-label": "seconds to let pass" });
       const some = button("let pass", () => this.send("wait", { seconds: Math.max(0, Number(amount.value) || 0) }));

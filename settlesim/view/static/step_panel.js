@@ -23,7 +23,7 @@ function buildStepPanel(model, root, life, send) {
   const errors = h("div", {});
   root.append(bar, headline, chart.element, cards.element, errors, h("div", { class: "columns" },
     h("section", { class: "column" }, h("h4", {}, "Steps"), list),
-    h("section", { class: "column wide" }, h("h4", {}, "What was asked, what ran"), detail),
+    h("section", { class: "column wide" }, h("h4", {}, "Guards that were asked, functions that ran"), detail),
     h("section", { class: "column" }, h("h4", {}, "Context"), context)));
 
   root.addEventListener("keydown", (pressed) => {

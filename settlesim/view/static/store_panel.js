@@ -45,7 +45,7 @@ function buildStorePanel(model, root, life, send) {
     more.textContent = listed.more ? `the first ${listed.rows.length} of them` : listed.rows.length ? "" : "no instance yet";
   });
   life.parts(["queues"], (found) => {
-    queues.replaceChildren(...(found.length ? found.map((queue) => showQueue(queue, send)) : [h("p", { class: "hint" }, "Nothing waits in a queue.")]));
+    queues.replaceChildren(...(found.length ? found.map((queue) => showQueue(queue, send)) : [h("p", { class: "hint" }, "No message waits in a queue.")]));
   });
   life.parts(["picture"], (picturePart) => {
     chart = picturePart.svg ? new LiveChart(life, picturePart, () => {}) : null;
@@ -68,7 +68,7 @@ function showQueue(queue, send) {
   const words = counts.map(([name, part, more]) => `${queue[part]} ${name}${queue[part] === 1 ? "" : more}`).join(", ");
   const letters = queue.letters.map((letter) => h("li", {}, `${letter.key}: `, h("code", {}, letter.body), " ",
     h("span", { class: "problem" }, letter.error), " ",
-    button("put back", () => send("retry", { queue: queue.name, letter: letter.id }), { "aria-label": `put back ${letter.body} of ${letter.key}` })));
+    button("redrive", () => send("retry", { queue: queue.name, letter: letter.id }), { "aria-label": `redrive ${letter.body} of ${letter.key}` })));
   const parked = queue.parked.map((each) => h("li", {}, `${each.group_id} is parked, ${each.waiting} waiting `,
     button("resume", () => send("resume", { queue: queue.name, key: each.group_id }), { "aria-label": `resume ${each.group_id}` })));
   return h("section", {}, h("strong", {}, queue.name), ` ${words}`, letters.length || parked.length ? h("ul", {}, letters, parked) : null);

@@ -9,12 +9,12 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from settlesim.display import Theme
-from settlesim.errors import RenderError
 from settlesim.machine.sketch import xml_text
 from settlesim.view.fonts import FAMILY
 from settlesim.view.graphviz.layout import Box, Point
-from settlesim.view.svg.palette import Palette, palette_of
+from settlesim.view.svg.palette import Palette, follows_page, palette_of
 from settlesim.view.svg.picture import Picture, format_of
+from settlesim.view.svg.png import check_scale
 from settlesim.view.svg.shapes import SIGNS, add, circle, number, rectangle, serialise, text
 from settlesim.view.svg.text_fitting import wrapped
 
@@ -36,19 +36,18 @@ class Look:
     Parameters
     ----------
     format : the format of a target, where its suffix does not say it
-    theme : ``"light"`` or ``"dark"`` paper
+    theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above the picture; None for what the value says itself
-    scale : pixels of the PNG per unit of the SVG, in (0, 20]
+    scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
     """
 
     format: str | None = None
-    theme: Theme = "light"
+    theme: Theme | None = None
     title: str | None = None
-    scale: float = 2.0
+    scale: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale <= 20:
-            raise RenderError(f"scale is {self.scale!r}; a number in (0, 20] is needed")
+        check_scale(self.scale)
         palette_of(self.theme)
 
     @property
@@ -64,7 +63,12 @@ class Look:
     ) -> Picture:
         """Return the picture that `make` paints, and write it to `target` where that is given."""
         wanted = None if self.format is None else format_of(self.format)
-        made = Picture(xml_text(alt), {"svg": lambda: serialise(make())}, scale=self.scale)
+        made = Picture(
+            xml_text(alt),
+            {"svg": lambda: serialise(make())},
+            scale=self.scale,
+            follows_page=follows_page(self.theme),
+        )
         if target is not None:
             made.save(target, wanted)
         else:

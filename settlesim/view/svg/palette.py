@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from settlesim.display import Theme
-from settlesim.errors import RenderError
+from settlesim.display import Paper, Theme
+from settlesim.errors import RenderError, shorten
 from settlesim.machine.labels import Colours
+from settlesim.view.svg.session import session_theme
 
-__all__ = ["PALETTES", "Palette", "contrast", "palette_of"]
+__all__ = ["PALETTES", "Palette", "contrast", "follows_page", "palette_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +74,33 @@ _DARK: Final = Palette(
     series=("#79b8ff", "#c8a3ff", "#c3cc52", "#ff9bd0", "#5fcbe8", "#d9b98a"),
 )
 
-PALETTES: Final[Mapping[Theme, Palette]] = MappingProxyType({"light": Palette(), "dark": _DARK})
+PALETTES: Final[Mapping[Paper, Palette]] = MappingProxyType({"light": Palette(), "dark": _DARK})
 
 
-def palette_of(theme: str) -> Palette:
-    """Return the palette of a theme.
+def palette_of(theme: Theme | None) -> Palette:
+    """Return the palette of a theme; that of the page is light until the page shows it.
+
+    Parameters
+    ----------
+    theme : None for that of the session
 
     Raises
     ------
     RenderError
         There is no such theme.
     """
+    paper: Theme = session_theme() if theme is None else theme
+    if paper == "page":
+        paper = "light"
     for name, palette in PALETTES.items():
-        if name == theme:
+        if name == paper:
             return palette
-    raise RenderError(f"theme is {theme!r}; 'light' or 'dark' is needed")
+    raise RenderError(f"theme is {shorten(theme)}; 'page', 'light' or 'dark' is needed")
+
+
+def follows_page(theme: Theme | None) -> bool:
+    """Whether a picture of this theme takes the colours of the page that shows it."""
+    return (session_theme() if theme is None else theme) == "page"
 
 
 def contrast(one: str, other: str) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from settlesim.errors import RenderError, shorten
-from settlesim.view.graphviz.render import svg_to_png
+from settlesim.view.svg.page import page_html
+from settlesim.view.svg.png import svg_to_png
 
 __all__ = ["FORMATS", "Picture", "format_of"]
 
@@ -23,9 +23,6 @@ FORMATS: Final[Mapping[str, str]] = {
     "mermaid": "mermaid",
 }
 """What a file's suffix, or a format's name, stands for."""
-
-_CELL: Final = 860.0  # the width of a cell in a window of 1,300 pixels with the side bar open
-_SIZE: Final = re.compile(r'(<svg [^>]*?)width="([0-9.]+)" height="([0-9.]+)"')
 
 
 def format_of(name: str) -> str:
@@ -50,22 +47,30 @@ class Picture:
     ----------
     alt : one sentence that says what the picture shows
     makers : by format (``svg``, ``pdf``, ``dot``, ``mermaid``), what makes it
-    scale : pixels per unit of the SVG, for `png`
+    scale : pixels of a PNG per unit of the SVG; None for 2, less for a large picture
+    follows_page : whether it takes the theme of the page that shows it; its SVG is light then
     """
 
-    __slots__ = ("_made", "_makers", "_scale", "alt")
+    __slots__ = ("_follows_page", "_made", "_makers", "_scale", "alt")
 
     alt: str
     _made: dict[str, str | bytes]
     _makers: Mapping[str, Callable[[], str | bytes]]
-    _scale: float
+    _scale: float | None
+    _follows_page: bool
 
     def __init__(
-        self, alt: str, makers: Mapping[str, Callable[[], str | bytes]], *, scale: float = 2.0
+        self,
+        alt: str,
+        makers: Mapping[str, Callable[[], str | bytes]],
+        *,
+        scale: float | None = None,
+        follows_page: bool = False,
     ) -> None:
         object.__setattr__(self, "alt", alt)
         object.__setattr__(self, "_makers", {"png": self._paint, **makers})
         object.__setattr__(self, "_scale", scale)
+        object.__setattr__(self, "_follows_page", follows_page)
         object.__setattr__(self, "_made", {})
 
     def _paint(self) -> bytes:
@@ -92,6 +97,15 @@ class Picture:
     def svg(self) -> str:
         """The picture as SVG, without scripts, links and references."""
         return str(self.render("svg"))
+
+    @property
+    def html(self) -> str:
+        """The picture for a page, as a notebook shows it.
+
+        Without a theme of its own it follows the page's; a page that takes styles away shows it
+        as an image.
+        """
+        return page_html(self.svg, self.alt, follows=self._follows_page)
 
     @property
     def png(self) -> bytes:
@@ -137,7 +151,7 @@ class Picture:
         return target
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"image/svg+xml": _fitted(self.svg), "text/plain": self.alt}
+        return {"text/html": self.html, "text/plain": self.alt}
 
     def __repr__(self) -> str:
         return f"<Picture: {self.alt}>"
@@ -147,18 +161,6 @@ class Picture:
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"a Picture is immutable: {name!r} cannot be deleted")
-
-
-def _fitted(svg: str) -> str:
-    """Return an SVG that shows itself no wider than a notebook's cell.
-
-    JupyterLab shows it as an image in its own size, and cuts off what is wider.
-    """
-    found = _SIZE.match(svg)
-    if found is None or float(found[2]) <= _CELL:
-        return svg
-    width, height = float(found[2]), float(found[3])
-    return f'{found[1]}width="{_CELL:g}" height="{height * _CELL / width:.2f}"{svg[found.end() :]}'
 
 
 def _bytes(body: str | bytes) -> bytes:

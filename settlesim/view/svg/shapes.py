@@ -13,6 +13,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from settlesim.machine.sketch import xml_text
+from settlesim.view.fonts import text_width
 from settlesim.view.graphviz.layout import Box, Point
 
 __all__ = [
@@ -108,8 +109,16 @@ def stroke(
 def text(
     parent: ET.Element, at: Point, content: str, size: float, fill: str, **look: Attribute
 ) -> ET.Element:
-    """Add a line of text; `at` is the left end of its base line."""
+    """Add a line of text; `at` is the left end of its base line.
+
+    Its width is pinned to what was measured: another font of the reader's machine is stretched
+    or condensed, and runs into nothing.
+    """
     made = add(parent, "text", x=at[0], y=at[1], font_size=size, fill=fill, **look)
+    width = text_width(content, size, bold=look.get("font_weight") == "bold")
+    if width:
+        made.set("textLength", number(width))
+        made.set("lengthAdjust", "spacingAndGlyphs")
     if _SPACES.search(content):
         made.set(_SPACE, "preserve")
     made.text = content

@@ -32,8 +32,11 @@ from typing import Any, ClassVar, Final
 
 import ipywidgets
 import traitlets
+from IPython.utils.generics import complete_object
 
 from settlesim.errors import InvalidValueError, RenderError, SettlesimError, shorten
+from settlesim.view.svg.page import on_page
+from settlesim.view.svg.palette import follows_page
 from settlesim.widgets.base.hosting import output, require_widgets, watch
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.seat import seat_html
@@ -237,21 +240,21 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         hidden = {name for name in names if name.startswith(("_", "on_"))}
         return sorted((names - hidden - _FOR_AUTHORS) | {*_OF_WIDGETS})
 
-    def twin(self) -> str | dict[str, str]:
-        """Return the panel as it is now, for readers without a kernel: SVG, or by media type."""
+    def twin(self) -> str:
+        """Return the panel as it is now, for readers without a kernel: SVG, or HTML with SVG."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         words = repr(self)
-        twin: str | dict[str, str] | None = None
+        twin = None
         with contextlib.suppress(RenderError):  # the text says it too
-            twin = self.twin()
+            twin = on_page(self.twin(), words, follows=follows_page(None))
         kind = "twin" if self.closed else output()
         if kind == "seat":
             return {"text/html": seat_html(self.widget.seat, twin, words), "text/plain": words}
         found: dict[str, Any] = {"text/plain": words}
         if twin is not None:
-            found |= {"image/svg+xml": twin} if isinstance(twin, str) else twin
+            found["text/html"] = twin
         if kind == "view":
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}
@@ -292,3 +295,9 @@ def traceback_of(error: BaseException) -> str:
     """Return the traceback as text, with its causes; the end of a long one."""
     text = "".join(traceback.format_exception(error))
     return text if len(text) <= _LONGEST_TRACE else "...\n" + text[-_LONGEST_TRACE:]
+
+
+@complete_object.register(Panel)
+def _completions(panel: Panel, found: list[str]) -> list[str]:
+    """Return what Tab offers: IPython alone would add what the class has."""
+    return dir(panel)

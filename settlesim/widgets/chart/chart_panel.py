@@ -35,7 +35,7 @@ AT_ONCE: Final = "at once"
 class ChartPanel(Panel):
     """One instance of a chart, live: fire its events, be its services, look back.
 
-    Click an event's button or its arrow. The run to the next settled node is shown on the
+    Click an event's button or its arrow. The run to the next settled state is shown on the
     chart while it happens. A click on a settlement shows chart and context of then, and a new
     instance can be forked from there.
 
@@ -382,18 +382,18 @@ class ChartPanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------
 
-    def twin(self) -> dict[str, str]:
+    def twin(self) -> str:
         """Return the chart as it is now, with the path of the last event."""
         entry = self._shown()
         flight = self._stage.flight
         if flight is not None and self._past is None:
             settling = flight.settling
             path = [edge for step in settling.microsteps for edge in step.edges]
-            bundle = draw(self.chart, configuration=settling.configuration, path=path)
+            picture = draw(self.chart, configuration=settling.configuration, path=path)
         else:
             taken = entry.settlement.edges if entry.settlement else ()
-            bundle = draw(self.chart, configuration=entry.snapshot, path=taken)
-        return {"image/svg+xml": bundle._repr_mimebundle_()["image/svg+xml"]}
+            picture = draw(self.chart, configuration=entry.snapshot, path=taken)
+        return picture.svg
 
     def __repr__(self) -> str:
         name = f"ChartPanel {self.chart.name}: {self.key!r}"
@@ -404,7 +404,7 @@ class ChartPanel(Panel):
             waits = ", ".join(each.service for each in flight.settling.pending) or "time"
             event = flight.settling.event.name
             where = in_words(flight.settling.configuration)
-            return f"<{name} on its way with {event} in {where}, waits for {waits}>"
+            return f"<{name} handles {event} in {where}, waits for {waits}>"
         snapshot = self._stage.snapshot
         takes = ", ".join(accepted(self.chart, snapshot.configuration)) or "no event"
         where = f"{in_words(snapshot.configuration)} at revision {snapshot.revision}"

@@ -66,7 +66,7 @@ def _attempt(chart: Chart, attempt: Attempt) -> dict[str, Any] | None:
         return None
     after = fired.configuration if fired is not None else attempt.configuration
     context = fired.context if fired is not None else attempt.context
-    title = "enter the first nodes" if attempt.trigger == "start" else _title(chart, attempt)
+    title = "enter the first states" if attempt.trigger == "start" else _title(chart, attempt)
     data = hide(attempt.event.data, _secret(chart, attempt)) if attempt.trigger else None
     frame = _frame("step" if fired else "no step", title, after, chart)
     frame["edges"] = [f"e{edge}" for edge in fired.edges] if fired else []

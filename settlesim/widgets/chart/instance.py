@@ -84,7 +84,7 @@ class Stage:
             past = past_of(store, key, store.load(key) or snapshot)
             for then, text in past[:-1]:
                 self._add("found", then, text)
-            if past:  # the last one in the words of the chart
+            if past:  # the last one in the chart's version
                 self._add("found", snapshot, past[-1][1])
             else:
                 self._add("found", snapshot, f"found at revision {snapshot.revision}")
@@ -92,7 +92,7 @@ class Stage:
     # --- the instance ---------------------------------------------------------------------
 
     def _load(self) -> Snapshot | None:
-        """Return the instance in the words of the chart, which a notebook may have edited."""
+        """Return the instance in the chart's version, which a notebook may have edited."""
         stored = self.store.load(self.key)
         if stored is None:
             return None

@@ -41,7 +41,7 @@ def picture_part(chart: Chart, direction: Direction | None = None) -> dict[str, 
 
 
 def now_part(stage: Stage, entry: PastEvent, *, past: bool) -> dict[str, Any]:
-    """Return where the instance is, the way it took, and what may be sent."""
+    """Return where the instance is, its path, and what may be sent."""
     common = {"flight": stage.flights, "entry": entry.number, "key": stage.key}
     if stage.flight is not None and not past:
         return {**common, **_flying(stage)}

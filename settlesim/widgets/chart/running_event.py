@@ -162,7 +162,7 @@ class ClockedFlight(Flight):
         return 0.0 if self.clock.simulated else 1.0
 
     def run(self) -> Coroutine[Any, Any, object]:
-        """Return the coroutine that brings the event to its settled node."""
+        """Return the coroutine that brings the event to its settled state."""
         self._note()
         driver = AsyncioDriver(
             self.chart.functions, self.clock, service_timeout=SERVICE_TIMEOUT, deadline=DEADLINE

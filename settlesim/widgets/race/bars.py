@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from typing import Any, Final
 
 from settlesim.errors import SimulationError, shorten
@@ -11,41 +10,10 @@ from settlesim.sim import Criterion, Ending, Exploration, Verdict
 from settlesim.view.endings.bars import LIMIT, outcomes
 from settlesim.view.endings.rows import more_words, panel_of, table_of
 from settlesim.view.simulation.words import labels_of
-from settlesim.view.svg.palette import PALETTES, Palette
-from settlesim.view.svg.picture import Picture
+from settlesim.view.svg.page import with_variables
 from settlesim.widgets.race.search import State
 
-__all__ = ["bar_of", "bars_part", "endings_part", "in_order", "picked", "search_part", "themed"]
-
-_TAG: Final = re.compile(r"<[^<>]+>")
-_COLOUR: Final = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
-
-
-def _variables(palette: Palette) -> dict[str, str]:
-    """Return the page's variable for every colour; of equal ones the first name counts."""
-    found: dict[str, str] = {}
-    for each in fields(palette):
-        value = getattr(palette, each.name)
-        if isinstance(value, str):
-            found.setdefault(value, f"var(--ss-{each.name.replace('_', '-')})")
-    for number, value in enumerate(palette.series, 1):
-        found.setdefault(value, f"var(--ss-series-{number})")
-    return found
-
-
-_VARIABLES: Final = _variables(PALETTES["light"])
-
-
-def themed(picture: Picture) -> str:
-    """Return the SVG of a picture on light paper in the page's colours, light or dark."""
-
-    def tag(match: re.Match[str]) -> str:
-        return _COLOUR.sub(colour, match[0])
-
-    def colour(match: re.Match[str]) -> str:
-        return f' {match[1]}="{_VARIABLES.get(match[2], match[2])}"'
-
-    return _TAG.sub(tag, picture.svg)
+__all__ = ["bar_of", "bars_part", "endings_part", "in_order", "picked", "search_part"]
 
 
 # --- endings ------------------------------------------------------------------------------
@@ -80,7 +48,9 @@ def bars_part(state: State) -> dict[str, Any] | None:
     return {
         "verdict": _verdict(exploration),
         "refuted": exploration.verdict is Verdict.REFUTED,
-        "svg": themed(outcomes(exploration, title="")) if endings else None,
+        "svg": with_variables(outcomes(exploration, title="", theme="light").svg)
+        if endings
+        else None,
         "labels": [f"{rest}; {ran}" for rest, ran in labels[:LIMIT]],
     }
 

@@ -39,7 +39,7 @@ __all__ = [
 _LONGEST: Final = 400
 _WAYS: Final[tuple[Direction, ...]] = ("TB", "LR")
 _LARGEST: Final = 60
-"""Nodes of a chart that is still drawn once for every worker."""
+"""States of a chart that is still drawn once for every worker."""
 _LANES: Final = 4
 """How many workers have a chart of their own."""
 _KEYS: Final = 2

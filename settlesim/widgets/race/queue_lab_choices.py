@@ -208,7 +208,7 @@ def events_of(chart: Chart) -> tuple[str, ...]:
 
 
 def starts_of(chart: Chart) -> tuple[str, ...]:
-    """Return the nodes where an instance may rest before the first event."""
+    """Return the states where an instance may be before the first event."""
     leaves = (node for node in chart.states if not node.children)
     rests = (node for node in leaves if chart.rest_of(node.name) == "resolved")
     return tuple(node.name for node in rests if node.kind is not NodeKind.FINAL)
@@ -241,7 +241,7 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
 
     Parameters
     ----------
-    start : the name of the node that the scenario starts at
+    start : the name of the state that the scenario starts at
     """
     several = len(scenario.instances) > 1 or any(each.data is not None for each in scenario.events)
     events: list[Any] = [None if each.starts else each.event for each in scenario.events]

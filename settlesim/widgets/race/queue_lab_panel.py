@@ -7,14 +7,17 @@ from typing import Any, Final, Unpack
 
 from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
+from settlesim.chart.report import Verdict
 from settlesim.chart.strict_json import JSONValue, freeze_object, thaw
 from settlesim.errors import RenderError, SettlesimError, SimulationError, shorten
 from settlesim.sim import PROTECTIONS, Exploration, Faults, Property, Scenario, Schedule
 from settlesim.view.endings.bars import outcomes
 from settlesim.view.schedule.space_time import lanes
+from settlesim.view.svg.page import with_variables
 from settlesim.widgets.base.hosting import is_live
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
-from settlesim.widgets.race.bars import bars_part, picked, search_part, themed
+from settlesim.widgets.race.bars import bars_part, picked, search_part
 from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.queue_lab_choices import (
     MOST_EVENTS,
@@ -101,8 +104,7 @@ class QueueLab(Panel):
         chart.require("guard", "assign")
         super().__init__()
         self.chart = chart
-        self.scenario: Scenario | None = None
-        """What is explored; None where the choices make no sense."""
+        self._current: Scenario | None = None
         self.problems: dict[str, str] = {}
         """Why a choice makes no sense, by its name."""
         self.search = Search(self.home, self._search_changed, self.fail, limit)
@@ -135,7 +137,7 @@ class QueueLab(Panel):
         """Show the choices and, once somebody looks, explore them."""
         given = (self.chart, self._data, self._results)
         self.problems = problems_of(self.choices, *given)
-        self.scenario = None if self.problems else self._scenario()
+        self._current = None if self.problems else self._scenario()
         self.search.abandon()
         with self.together():
             self.show(
@@ -179,6 +181,17 @@ class QueueLab(Panel):
             self.fail(error)
 
     # --- looking --------------------------------------------------------------------------
+
+    @observable
+    def scenario(self) -> Scenario | None:
+        """Return the scenario that is chosen; None where the choices contradict each other."""
+        return self._current
+
+    @observable
+    def verdict(self) -> Verdict | None:
+        """Return the verdict of the last search; None until it has ended."""
+        found = self.search.state.exploration
+        return None if found is None else found.verdict
 
     @property
     def exploration(self) -> Exploration | None:
@@ -330,7 +343,12 @@ class QueueLab(Panel):
             return
         walked = Way(self.scenario)
         walked.follow(way.steps)
-        self.show(way={"path": str(way), "svg": themed(lanes(walked.replay, title=""))})
+        self.show(
+            way={
+                "path": str(way),
+                "svg": with_variables(lanes(walked.replay, title="", theme="light").svg),
+            }
+        )
         self.say(walked.replay.sentence)
 
     def stop(self) -> None:

@@ -16,9 +16,10 @@ from settlesim.sim import Ending, Exploration, Scenario, Schedule
 from settlesim.sim.step_words import message_names
 from settlesim.view.schedule.space_time import lanes
 from settlesim.view.simulation.words import events_words, scenario_words
+from settlesim.view.svg.page import with_variables
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
-from settlesim.widgets.race.bars import bar_of, endings_part, in_order, picked, search_part, themed
+from settlesim.widgets.race.bars import bar_of, endings_part, in_order, picked, search_part
 from settlesim.widgets.race.parts import (
     about_of,
     charts_of,
@@ -120,6 +121,15 @@ class RacePanel(Panel):
         return self.way.scenario
 
     @observable
+    def at(self) -> int:
+        """How many steps of the path are shown; set it to go there."""
+        return self.way.at
+
+    @at.setter
+    def _go(self, position: int) -> None:
+        self.go(position)
+
+    @observable
     def path(self) -> str:
         """Return the steps up to here, as `replay` takes them."""
         return str(self.way.shown)
@@ -179,7 +189,9 @@ class RacePanel(Panel):
                 verdict=self._verdict(),
                 path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
                 charts=charts_of(way, names) if self._charts else [],
-                lanes=themed(lanes(way.replay, at=way.at, notes=False, title="")),
+                lanes=with_variables(
+                    lanes(way.replay, at=way.at, notes=False, title="", theme="light").svg
+                ),
                 note=note,
             )
 

@@ -206,5 +206,5 @@ def _judged(ending: Ending, anomalies: Sequence[str], more: bool) -> dict[str, s
         harm = [name for name in anomalies if name not in HARMLESS]
         sort, word = "wrong", f"forbidden: {', '.join(harm)}" if harm else "forbidden"
         text, passed = "no serial order gives this ending", ""
-    parts = [text, passed, "a fault may come all the same" if more else ""]
+    parts = [text, passed, "a fault may come nevertheless" if more else ""]
     return {"sort": sort, "word": word, "text": "; ".join(each for each in parts if each)}

@@ -15,6 +15,7 @@ from settlesim.settling import Settlement
 from settlesim.settling.settling import Settling
 from settlesim.view.chart.diagram import draw
 from settlesim.widgets.base.live_svg import fitting_picture
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.chart.frames import frames_of
 from settlesim.widgets.chart.page_state import pairs, texts_of
@@ -92,6 +93,26 @@ class StepPanel(Panel):
     def frames(self) -> tuple[dict[str, Any], ...]:
         """What is shown: the beginning, every microstep, the end; plain JSON."""
         return tuple(self._frames)
+
+    @observable
+    def at(self) -> int:
+        """Which step is shown, from 0; set it to show another one."""
+        return self._at
+
+    @at.setter
+    def _go(self, number: int) -> None:
+        self.on_go(number)
+
+    @observable
+    def configuration(self) -> tuple[str, ...]:
+        """Return the active leaves after the step that is shown."""
+        active = self._frames[self._at]["active"]
+        return tuple(name for name in active if self.chart.node(name).is_leaf)
+
+    @observable
+    def settlement(self) -> Settlement | None:
+        """Return the settlement; None while a service waits for an answer, and after an error."""
+        return self.value if isinstance(self.value, Settlement) else self.value.settlement
 
     def step(self, by: int = 1) -> None:
         """Go forward, or back where `by` is negative; no further than to an end."""
@@ -182,7 +203,7 @@ class StepPanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------
 
-    def twin(self) -> dict[str, str]:
+    def twin(self) -> str:
         """Return all steps as a table, and the chart with the way that was taken."""
         leaves = [name for name in self._frames[-1]["active"] if self.chart.node(name).is_leaf]
         taken = [edge for step in self.value.microsteps for edge in step.edges]
@@ -190,7 +211,7 @@ class StepPanel(Panel):
         rows = "".join(map(_row, self._frames))
         head = "".join(f"<th {_CELL}>{each}</th>" for each in ("", "what", "then in", "told"))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return {"text/html": table + svg}
+        return table + svg
 
     def __repr__(self) -> str:
         frame = self._frames[self._at]

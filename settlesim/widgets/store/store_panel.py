@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
 from settlesim.argument_checks import check_seconds
 from settlesim.chart import Chart, Snapshot
 from settlesim.chart.secrets import hide, hide_in_snapshot
+from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import StoreError, shorten
 from settlesim.store import FifoQueue, PastSettlement
 from settlesim.store.sql import SqlStore
 from settlesim.view.chart.diagram import draw
+from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.chart.page_state import changes, in_words, recorded_steps, text_of
 from settlesim.widgets.chart.parts import picture_part
@@ -72,12 +75,41 @@ class StorePanel(Panel):
         self.charts = {(each.name, each.version): each for each in charts}
         self.poll = poll
         self._key: str | None = None
+        self._snapshot: Snapshot | None = None
         self._state: str | None = None
         self._seen: object = None
         self._task: asyncio.Task[None] | None = None
         self.look()
         if self.home.loop is not None:
             self._task = self.home.loop.create_task(self._watch())
+
+    # --- the chosen instance --------------------------------------------------------------------
+
+    @observable
+    def key(self) -> str | None:
+        """Return the key of the instance that is shown; set it to show another one."""
+        return self._key
+
+    @key.setter
+    def _choose(self, key: str | None) -> None:
+        with self.together():
+            self._key = key
+            self._show_chosen()
+
+    @observable
+    def snapshot(self) -> Snapshot | None:
+        """Return the snapshot of that instance; None where the store does not have it."""
+        return self._snapshot
+
+    @observable
+    def configuration(self) -> tuple[str, ...]:
+        """Return the active leaves of that instance."""
+        return () if self._snapshot is None else self._snapshot.configuration
+
+    @observable
+    def context(self) -> Mapping[str, JSONValue]:
+        """Return the context of that instance."""
+        return {} if self._snapshot is None else self._snapshot.context
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -131,9 +163,10 @@ class StorePanel(Panel):
         key = self._key
         found = self.store.find(key=key, limit=1) if key is not None else ()
         if key is None or not found:
+            self._snapshot = None
             self.show(picture=_NO_CHART, chosen=None)
             return
-        snapshot = found[0].snapshot
+        self._snapshot = snapshot = found[0].snapshot
         chart = self.charts.get((snapshot.chart, snapshot.version))
         past = self.store.settlements(key)
         picture = self.parts["picture"]
@@ -175,8 +208,7 @@ class StorePanel(Panel):
 
     def on_choose(self, key: str) -> None:
         """Show another instance."""
-        self._key = key
-        self._show_chosen()
+        self.key = key
 
     def on_only(self, state: str | None = None) -> None:
         """List only instances in a state."""
@@ -195,7 +227,7 @@ class StorePanel(Panel):
 
     # --- the static twin ------------------------------------------------------------------------
 
-    def twin(self) -> dict[str, str]:
+    def twin(self) -> str:
         """Return the tables, and the chosen instance as a chart."""
         head = "".join(
             f"<th {_CELL}>{each}</th>" for each in ("instance", "chart", "state", "revision")
@@ -209,7 +241,7 @@ class StorePanel(Panel):
             chart = self.charts.get((snapshot.chart, snapshot.version))
             if chart is not None:
                 svg = f"<p>{escape(self._key)}</p>{draw(chart, configuration=snapshot).svg}"
-        return {"text/html": table + told + svg}
+        return table + told + svg
 
     def __repr__(self) -> str:
         rows = self.parts["instances"]["rows"]
@@ -244,7 +276,7 @@ def _first_words(error: str, secret: bool) -> str:
 def _chosen(
     key: str, snapshot: Snapshot, chart: Chart | None, past: tuple[PastSettlement, ...]
 ) -> dict[str, Any]:
-    """Return one instance: where it is, the way it took, its context, what happened."""
+    """Return one instance: where it is, its path, its context, what happened."""
     secret = () if chart is None else chart.secret
     shown = hide_in_snapshot(snapshot, secret)
     before = past[-2].snapshot if len(past) > 1 else None

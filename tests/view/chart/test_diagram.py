@@ -211,7 +211,7 @@ def test_alternative_says_what_the_picture_shows() -> None:
     """One sentence names the chart, where it may rest, where it is, and the way there."""
     alt = order.draw(configuration="declined", path=[0, 5]).alt
     assert alt == (
-        "Chart 'order': 9 nodes, 10 transitions; settled in new, paid; rejected in declined; "
+        "Chart 'order': 9 states, 10 transitions; settled in new, paid; rejected in declined; "
         "final in shipped, refunded, cancelled; now in declined; "
         "path PAY: new to charging, error: charging to declined."
     )
@@ -237,10 +237,10 @@ def test_title_is_written_above() -> None:
     assert "<The> & count" in texts
 
 
-def test_notebook_shows_svg_and_text() -> None:
+def test_notebook_shows_html_and_text() -> None:
     """A picture and a chart show themselves, with a text that no run changes."""
     picture = count.draw()
-    assert picture._repr_mimebundle_() == {"image/svg+xml": picture.svg, "text/plain": picture.alt}
+    assert picture._repr_mimebundle_() == {"text/html": picture.html, "text/plain": picture.alt}
     assert count._repr_mimebundle_() == picture._repr_mimebundle_()
     assert repr(picture) == f"<Picture: {picture.alt}>"
 
@@ -300,12 +300,12 @@ def test_scale_is_pixels_per_unit() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"configuration": "evn"}, "'evn', which is no node; did you mean 'even'"),
-        ({"configuration": ["even", 3]}, "names 3, which is no node"),
+        ({"configuration": "evn"}, "'evn', which is no state; did you mean 'even'"),
+        ({"configuration": ["even", 3]}, "names 3, which is no state"),
         ({"path": [6]}, "path holds 6; a position in the chart's 6 transitions"),
         ({"path": [-1]}, "path holds -1"),
         ({"path": [True]}, "path holds True"),
-        ({"theme": "blue"}, "theme is 'blue'; 'light' or 'dark' is needed"),
+        ({"theme": "blue"}, "theme is 'blue'; 'page', 'light' or 'dark' is needed"),
         ({"direction": "up"}, "direction is 'up'; 'LR' or 'TB' is needed"),
         ({"scale": 0}, "scale is 0"),
         ({"format": "jpeg"}, "unknown format 'jpeg'"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import struct
@@ -20,7 +18,7 @@ from settlesim.errors import LayoutTimeoutError, RendererMissingError, RenderErr
 from settlesim.view.fonts import fontconfig_file
 from settlesim.view.graphviz import render as module
 from settlesim.view.graphviz.process import Child
-from settlesim.view.graphviz.render import render, svg_to_png
+from settlesim.view.graphviz.render import render
 
 WORKS = """
 from pygraphviz import AGraph
@@ -241,31 +239,3 @@ def test_layout_that_fails_with_labels_is_made_without(
     assert "ASK" in picture.svg
     assert 'id="e0_label"' in picture.svg
     assert picture.pdf.startswith(b"%PDF-")
-
-
-@pytest.mark.parametrize("scale", [0, -1.0, 21, float("nan")])
-def test_scale_that_is_no_size_is_refused(scale: float) -> None:
-    """A PNG has between no and twenty pixels per unit."""
-    with pytest.raises(RenderError, match="scale"):
-        svg_to_png("<svg xmlns='http://www.w3.org/2000/svg'/>", scale=scale)
-
-
-def test_png_needs_no_font_of_the_machine(everything: Chart, tmp_path: Path) -> None:
-    """With an empty font configuration the picture has the same bytes."""
-    config = tmp_path / "fonts.conf"
-    config.write_text("<fontconfig></fontconfig>", encoding="utf-8")
-    code = (
-        "import hashlib, json, sys; from settlesim.chart import Chart; import settlesim.view\n"
-        "chart = Chart.from_dict(json.load(sys.stdin))\n"
-        "print(hashlib.sha256(chart.draw().png).hexdigest())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps(everything.to_dict()),
-        env={**os.environ, "FONTCONFIG_FILE": str(config), "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.stdout.strip() == hashlib.sha256(everything.draw().png).hexdigest()

@@ -37,7 +37,7 @@ def told(panel: ChartPanel) -> list[str]:
 
 
 def test_a_new_panel_shows_where_a_new_instance_is() -> None:
-    """The initial node is active, its events may be sent, nothing is in the store."""
+    """The initial state is active, its events may be sent, nothing is in the store."""
     panel = order.panel()
     assert now(panel)["active"] == ["new"]
     assert now(panel)["enabled"] == [["PAY", ["e0"]], ["CANCEL", ["e1"]]]
@@ -133,7 +133,7 @@ def test_in_manual_mode_a_service_waits_for_the_person() -> None:
         }
     ]
     assert repr(panel) == (
-        "<ChartPanel order: 'order-1' on its way with PAY in charging, waits for charge_card>"
+        "<ChartPanel order: 'order-1' handles PAY in charging, waits for charge_card>"
     )
     press(panel, "done", id="charging.0", value='{"charge": "mine"}')
     assert now(panel)["active"] == ["paid"]
@@ -257,7 +257,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def test_a_run_is_shown_while_it_happens() -> None:
-    """The service is named while it runs; then the new settled node is active."""
+    """The service is named while it runs; then the new settled state is active."""
 
     async def main() -> None:
         panel = count.panel(speed=1000)
@@ -622,16 +622,14 @@ def test_the_twin_says_where_it_is_and_which_way_it_took() -> None:
     assert bundle["text/plain"] == (
         "<ChartPanel order: 'order-1' in shipped at revision 2, takes no event>"
     )
-    assert "now in shipped; path SHIP: paid to printing" in bundle["image/svg+xml"]
+    assert "now in shipped; path SHIP: paid to printing" in bundle["text/html"]
 
 
 def test_the_twin_of_an_event_on_its_way_shows_the_service_node() -> None:
     """A reader without a kernel sees what is waited for."""
     panel = order.panel(manual=True)
     panel.fire("PAY")
-    assert (
-        "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["image/svg+xml"]
-    )
+    assert "now in charging; path PAY: new to charging" in panel._repr_mimebundle_()["text/html"]
 
 
 # --- starts -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from settlesim.chart import Chart
 from settlesim.errors import SimulationError, UnboundFunctionError
 from settlesim.gallery import append_log, counter, donut, order, signup
 from settlesim.sim import DISCIPLINES, PROTECTIONS, Faults, Scenario, Verdict, explore
+from settlesim.view.svg.page import with_variables
 from settlesim.widgets import QueueLab, queue_lab
 from settlesim.widgets.race.queue_lab_choices import code_of, events_of, starts_of
 from tests.view.test_escaping import HOSTILE, chart_of
@@ -405,7 +406,7 @@ def test_the_static_twin_is_the_bars_and_a_line_of_text() -> None:
     bundles = [queue_lab(order)._repr_mimebundle_() for _ in range(2)]
     assert bundles[0] == bundles[1]
     expected = explore(Scenario(order, ["PAY", "CANCEL"], queue="direct"))
-    assert bundles[0]["image/svg+xml"] == expected.draw().svg
+    assert with_variables(expected.draw().svg) in bundles[0]["text/html"]
     assert bundles[0]["text/plain"] == f"<QueueLab order: PAY, CANCEL; direct: {expected}>"
 
 
@@ -436,7 +437,7 @@ def test_where_somebody_looks_a_long_search_holds_up_no_cell(
     monkeypatch.setenv("SETTLESIM_PANELS", "live")
     with large() as lab:
         bundle = lab._repr_mimebundle_()
-        assert "image/svg+xml" not in bundle
+        assert "text/html" not in bundle
         assert bundle["text/plain"].endswith("; standard: running>")
         assert lab.search.state.status == "running"
 
@@ -465,3 +466,18 @@ def test_hostile_names_are_data_and_never_markup(name: str) -> None:
     json.dumps(lab.parts)
     for svg in (lab.parts["bars"]["svg"], lab.parts["way"]["svg"], lab.twin()):
         assert not tags(svg) & {"script", "a", "image", "foreignObject", "style", "use"}
+
+
+def test_scenario_and_verdict_can_be_observed() -> None:
+    """Each choice changes the scenario, and the end of its search the verdict."""
+    lab = queue_lab(order, ["PAY", "CANCEL"], queue="direct")
+    assert lab.exploration is not None
+    assert str(lab.verdict) == str(Verdict.REFUTED)
+    seen: list[Any] = []
+    lab.observe(lambda change: seen.append(change["new"]), "verdict")
+    lab.observe(lambda change: seen.append(change["new"].queue), "scenario")
+    lab.choose(queue="fifo_group")
+    assert lab.exploration is not None
+    assert str(lab.verdict) == str(Verdict.PROVED)
+    assert "fifo_group" in seen
+    assert seen[-1] is Verdict.PROVED

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ipywidgets import IntSlider
+from traitlets import TraitError, link
 
 from settlesim import Chart, Event, Settlement, Settling
 from settlesim.errors import FunctionFailedError, InvalidValueError
@@ -282,7 +284,7 @@ def test_the_twin_is_a_table_of_all_steps_with_the_picture() -> None:
     bundle = StepPanel(Settling(chart, None, "<b>"))._repr_mimebundle_()
     assert "before &lt;b&gt;" in bundle["text/html"]
     assert "<b>" not in bundle["text/html"]
-    assert bundle["text/html"].endswith("</svg>")
+    assert "</svg>" in bundle["text/html"]
     assert bundle["text/plain"] == "<StepPanel <b> of x, 0 of 2: before <b>>"
 
 
@@ -301,3 +303,37 @@ def test_a_start_is_told_step_by_step() -> None:
         assert frames[0]["title"] == f"before {event or 'start'}"
         assert "at once (no event)" in [frame["title"] for frame in frames]
         assert last in frames[-1]["note"]
+
+
+def finished_order() -> Settlement:
+    settling = Settling(order, None, "PAY")
+    settling.done("charging.0", {"charge": "c"})
+    assert settling.settlement is not None
+    return settling.settlement
+
+
+def test_a_slider_moves_the_steps_and_two_panels_move_together() -> None:
+    """`at` can be linked both ways; observers hear of the configuration that is shown."""
+    settlement = finished_order()
+    one, two, slider = settlement.panel(), settlement.panel(), IntSlider(max=10)
+    link((one, "at"), (slider, "value"))
+    link((one, "at"), (two, "at"))
+    seen: list[Any] = []
+    one.observe(lambda change: seen.append(change["new"]), "configuration")
+    slider.value = 1
+    assert (one.at, two.at, one.configuration) == (1, 1, ("charging",))
+    two.step()
+    assert (one.at, slider.value) == (2, 2)
+    assert seen == [("charging",), ("paid",)]
+
+
+def test_the_settlement_can_be_observed_and_not_be_set() -> None:
+    """It is there once the last service has answered."""
+    panel = StepPanel(Settling(order, None, "PAY"))
+    seen: list[Any] = []
+    panel.observe(lambda change: seen.append(change["new"].outcome.name), "settlement")
+    assert panel.settlement is None
+    panel.receive({"kind": "done", "id": "charging.0", "value": '{"charge": "c"}'})
+    assert seen == ["RESOLVED"]
+    with pytest.raises(TraitError, match="read-only"):
+        panel.settlement = None

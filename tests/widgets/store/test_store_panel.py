@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from ipywidgets import Dropdown
+from traitlets import link
 
 from settlesim import Chart, FifoQueue, MemoryStore, SimulatedClock, Worker
 from settlesim.gallery import count, order
@@ -122,7 +124,7 @@ def test_the_twin_has_tables_and_the_chart(store: MemoryStore) -> None:
     """Names are text in it."""
     work(store, order, ("<b>o1</b>", "PAY", None))
     with StorePanel(store, order) as panel:
-        html = panel.twin()["text/html"]
+        html = panel.twin()
         assert "&lt;b&gt;o1&lt;/b&gt;" in html
         assert "<b>o1" not in html
         assert "<svg" in html
@@ -134,3 +136,20 @@ def test_other_things_are_refused(arguments: tuple[Any, ...]) -> None:
     """A store with queues is needed, and charts."""
     with pytest.raises(TypeError, match="SqliteStore or a MemoryStore"):
         StorePanel(*arguments)
+
+
+def test_a_menu_chooses_the_instance(store: MemoryStore) -> None:
+    """`key` can be linked both ways; snapshot, configuration and context follow it."""
+    work(store, order, ("o1", "PAY", None), ("o2", "CANCEL", None))
+    with StorePanel(store, order) as panel:
+        menu = Dropdown(options=["o1", "o2"])
+        link((panel, "key"), (menu, "value"))
+        seen: list[Any] = []
+        panel.observe(lambda change: seen.append(change["new"]), "configuration")
+        menu.value = "o2"
+        assert (panel.key, seen) == ("o2", [("cancelled",)])
+        work(store, order, ("o1", "SHIP", None))
+        panel.receive({"kind": "choose", "key": "o1"})
+        assert (menu.value, seen[-1]) == ("o1", ("shipped",))
+        assert panel.snapshot == store.load("o1")
+        assert panel.context["label"] is not None

@@ -1,0 +1,189 @@
+"""From SVG to PNG, with a warning where the picture has text that no font here can show."""
+
+from __future__ import annotations
+
+import re
+import struct
+import unicodedata
+import warnings
+import zlib
+from collections.abc import Iterable
+from functools import lru_cache
+from html import unescape
+from typing import Final
+from xml.sax.saxutils import escape
+
+from settlesim.errors import RenderError
+from settlesim.view.fonts import FAMILY, FILES, covers, uncovered
+
+__all__ = ["MissingGlyphsWarning", "check_scale", "svg_to_png", "warn_of_glyphs"]
+
+_SCALE: Final = 2.0
+_USUAL_SIDE: Final = 4096
+"""Pixels of the longer side, which a PNG has at most where no scale is asked for."""
+_MOST_PIXELS: Final = 100_000_000
+"""Of a PNG, whatever the scale; they take 400 MB while they are painted."""
+_SIZE: Final = re.compile(r'<svg [^>]*?width="([0-9.]+)" height="([0-9.]+)"')
+_TEXT: Final = re.compile(r"<text\b[^>]*>([^<]*)</text>")
+_NAMED: Final = 12
+"""How many glyphs a warning names."""
+
+
+class MissingGlyphsWarning(UserWarning):
+    """A PNG or a PDF shows empty boxes, since no font has these characters."""
+
+
+def check_scale(scale: float | None) -> None:
+    """Refuse what is no scale of a PNG.
+
+    Raises
+    ------
+    RenderError
+    """
+    if scale is not None and not 0 < scale <= 20:
+        raise RenderError(f"scale is {scale!r}; a number in (0, 20] is needed")
+
+
+def svg_to_png(svg: str, *, scale: float | None = None) -> bytes:
+    """Paint an SVG as PNG; where there is no background it stays transparent.
+
+    Parameters
+    ----------
+    scale
+        Pixels per unit of the SVG, > 0; None for 2, or as many as let the longer side have at
+        most 4,096 pixels.
+
+    Raises
+    ------
+    RenderError
+        The scale is no positive number, or the picture would be too large.
+
+    Warns
+    -----
+    MissingGlyphsWarning
+        Neither our font nor one of the system has some of its characters.
+    """
+    check_scale(scale)
+    size = _SIZE.match(svg)
+    if size is not None:
+        width, height = float(size[1]), float(size[2])
+        if scale is None:
+            scale = min(_SCALE, _USUAL_SIDE / max(width, height))
+        elif width * height * scale**2 > _MOST_PIXELS:
+            possible = (_MOST_PIXELS / (width * height)) ** 0.5
+            raise RenderError(
+                f"a PNG of {width * scale:,.0f} x {height * scale:,.0f} pixels is too large; "
+                f"a scale of {possible:.2g} is possible"
+            )
+    _warn_of_missing_glyphs(svg)
+    return _paint(svg, _SCALE if scale is None else scale)
+
+
+def _paint(svg: str, scale: float) -> bytes:
+    import resvg_py
+
+    try:
+        return resvg_py.svg_to_bytes(
+            svg_string=svg,
+            zoom=scale,
+            dpi=96,
+            font_files=[str(file) for file in FILES],
+            skip_system_fonts=covers(svg),
+            font_family=FAMILY.partition(",")[0],
+            sans_serif_family=FAMILY.partition(",")[0],
+        )
+    except ValueError as error:
+        raise RenderError(f"the picture could not be painted as PNG: {error}") from None
+
+
+# --- glyphs that no font has --------------------------------------------------------------
+
+
+def _warn_of_missing_glyphs(svg: str) -> None:
+    texts = (unescape(each) for each in _TEXT.findall(svg))
+    wanted = sorted({character for text in texts for character in uncovered(text)})
+    missing = [each for each in wanted if each in _missing("".join(wanted))] if wanted else []
+    if missing:
+        warn_of_glyphs(missing, "PNG", "neither our font nor one of this system has them")
+
+
+def warn_of_glyphs(missing: Iterable[str], kind: str, why: str) -> None:
+    """Warn that a file shows empty boxes in the place of characters."""
+    found = list(missing)
+    named = ", ".join(f"{each} (U+{ord(each):04X})" for each in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    warnings.warn(
+        f"this {kind} shows empty boxes for {named}{more}: {why}. An SVG is right "
+        "wherever a font with them is installed; the fonts of Noto have most scripts.",
+        MissingGlyphsWarning,
+        stacklevel=2,
+    )
+
+
+_CELL: Final = 24
+_NOBODYS: Final = "\U0010fffd"
+"""A character for private use, which fonts do not have: it is painted as an empty box."""
+
+
+@lru_cache(maxsize=64)
+def _missing(characters: str) -> frozenset[str]:
+    """Return the characters that are painted as the empty box.
+
+    The painter chooses among the system's fonts and does not tell what it has found. So every
+    character is painted in a cell, and compared with one that no font has.
+    """
+    marks = {"Mn", "Me", "Mc", "Cf"}  # they have no shape of their own
+    cells = [_NOBODYS, *(each for each in characters if unicodedata.category(each) not in marks)]
+    texts = "".join(
+        f'<text x="{index * _CELL + 2}" y="18" font-size="16">{escape(each)}</text>'
+        for index, each in enumerate(cells)
+    )
+    width = _CELL * len(cells)
+    root = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_CELL}"'
+    rows = _pixels(_paint(f'{root} font-family="{FAMILY}">{texts}</svg>', 1.0))
+    step = 4 * _CELL
+    painted = [
+        b"".join(row[at : at + step] for row in rows) for at in range(0, step * len(cells), step)
+    ]
+    return frozenset(
+        each for each, cell in zip(cells[1:], painted[1:], strict=True) if cell == painted[0]
+    )
+
+
+def _pixels(png: bytes) -> list[bytes]:
+    """Return the rows of a PNG with four bytes for each pixel.
+
+    References
+    ----------
+    PNG (third edition), 7.3 "Filtering" and 9.2 "Filter types for filter method 0".
+    """
+    width, height = struct.unpack_from(">II", png, 16)
+    data, at = b"", 8
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        if kind == b"IDAT":
+            data += png[at + 8 : at + 8 + length]
+        at += length + 12
+    raw, size = zlib.decompress(data), 4 * width
+    rows, above = [], bytes(size)
+    for row in range(height):
+        begin = row * (size + 1)
+        above = _unfiltered(raw[begin], raw[begin + 1 : begin + 1 + size], above)
+        rows.append(above)
+    return rows
+
+
+def _unfiltered(kind: int, row: bytes, above: bytes) -> bytes:
+    found = bytearray(row)
+    for index, value in enumerate(row):
+        left = found[index - 4] if index >= 4 else 0
+        corner = above[index - 4] if index >= 4 else 0
+        up = above[index]
+        predicted = (0, left, up, (left + up) // 2, _paeth(left, up, corner))[kind]
+        found[index] = (value + predicted) & 0xFF
+    return bytes(found)
+
+
+def _paeth(left: int, up: int, corner: int) -> int:
+    guess = left + up - corner
+    return min((left, up, corner), key=lambda each: abs(guess - each))
