@@ -37,7 +37,10 @@ from settlesim.widgets.race.walk import Way
 
 __all__ = ["QueueLab", "queue_lab"]
 
-_PLAIN: Final = frozenset({"keys", "workers", "queue", "max_receives", "criterion", "start"})
+_PLAIN: Final = frozenset(
+    {"keys", "workers", "queue", "max_receives", "criterion", "start"}
+    | {"batch", "batch_failures", "while_running"}
+)
 _PATIENCE: Final = 0.2  # seconds that a cell waits for the static twin where somebody looks
 
 
@@ -58,6 +61,7 @@ class QueueLab(Panel):
     properties : questions of your own, which every choice is judged by
     limit : how many states are looked at
     workers, queue, protections, faults, keys, start, max_receives, criterion
+    batch, batch_failures, while_running
         What is chosen to begin with, as `Scenario` takes it.
 
     Raises
@@ -128,6 +132,7 @@ class QueueLab(Panel):
         events : in the order of their arrival
         faults : budgets by name; those that are not named stay
         workers, queue, protections, keys, start, max_receives, criterion
+        batch, batch_failures, while_running
             As `Scenario` takes them.
         """
         self.choices = changed(self.choices, **choices)
@@ -379,6 +384,7 @@ def queue_lab(
     chart, events, data, results, properties, limit
         As `QueueLab`.
     workers, queue, protections, faults, keys, start, max_receives, criterion
+    batch, batch_failures, while_running
         What is chosen to begin with, as `Scenario` takes it.
     """
     return QueueLab(chart, events, **options)
