@@ -27,7 +27,10 @@ from settlesim.view.svg.shapes import add, group, number, serialise
 
 __all__ = ["LivePicture", "fitting_picture", "live_picture"]
 
+_SIDE: Final = 12.0
+"""To the left and to the right, what a halo takes."""
 _MARGIN: Final = 18.0
+"""Above, what the word "now" takes, and below."""
 _TALLEST: Final = 1500.0
 """How tall a chart may be that is shown whole, in pixels; as in ``chart.css``."""
 _VARIABLES: Final[dict[str, Any]] = {
@@ -101,23 +104,23 @@ def _make(chart: Chart, direction: Direction) -> LivePicture:
     options = Options(direction=direction, bundle=False)
     layout = Drawing(what, chart, sketch, chart.cache, (), (), options).layout
     root = _root(layout, alternative(what, sketch))
-    inside = add(root, "g", class_="chart", transform=f"translate({_MARGIN:g} {_MARGIN:g})")
+    inside = add(root, "g", class_="chart", transform=f"translate({_SIDE:g} {_MARGIN:g})")
     paint(inside, sketch, layout, _COLOURS, Highlight())
     _add_lights(inside, sketch, layout)
     return LivePicture(
         serialise(root),
         {name: vertex.id for name, vertex in sketch.vertices.items()},
         {
-            vertex.id: (box.x + _MARGIN, box.y + _MARGIN, box.width, box.height)
+            vertex.id: (box.x + _SIDE, box.y + _MARGIN, box.width, box.height)
             for vertex in sketch.vertices.values()
             for box in (layout.boxes[vertex.id],)
         },
-        (layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN),
+        (layout.width + 2 * _SIDE, layout.height + 2 * _MARGIN),
     )
 
 
 def _root(layout: Layout, words: str) -> ET.Element:
-    width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
+    width, height = layout.width + 2 * _SIDE, layout.height + 2 * _MARGIN
     return ET.Element(
         "svg",
         {
