@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,385 +13,40 @@ import click
 from click.core import ParameterSource
 
 from settlesim.chart import Chart
-from settlesim.chart.secrets import hide
-from settlesim.chart.strict_json import thaw
 from settlesim.cli.charts import CHART_HELP, Source, chart_argument, find_chart
 from settlesim.cli.command_group import Command, Refusal
+from settlesim.cli.simulate_options import OPTION_NAMES, scenario_options, time_option
 from settlesim.cli.simulate_questions import (
     export_options,
     exported,
     finding_record,
-    property_record,
-    property_text,
     question_options,
-    scenario_record,
     taken_questions,
     with_properties,
     worst_verdict,
     write_text,
 )
-from settlesim.cli.stand_ins import bind_stubs, parse_json, stub_options
-from settlesim.cli.text import plain, table
-from settlesim.errors import RenderError, SimulationError, shorten
-from settlesim.sim import Criterion, Ending, Exploration, Replay, Sample, Scenario, Verdict
-from settlesim.view.simulation.words import (
-    allowed_words,
-    claim_words,
-    count_words,
-    labels_of,
-    plural,
-    scenario_words,
-    share_words,
+from settlesim.cli.simulation_text import (
+    exploration_record,
+    exploration_text,
+    replay_record,
+    replay_text,
+    replay_verdict,
+    sample_record,
+    sample_text,
 )
+from settlesim.cli.stand_ins import bind_stubs, stub_options
+from settlesim.cli.text import plain
+from settlesim.errors import RenderError, SimulationError, shorten
 
 if TYPE_CHECKING:
-    from settlesim.sim import Replay, Scenario
+    from settlesim.sim import Exploration, Replay, Scenario
 
-__all__ = [
-    "exploration_record",
-    "exploration_text",
-    "replay_record",
-    "replay_text",
-    "replay_verdict",
-    "sample_record",
-    "sample_text",
-    "simulate",
-]
-
-_MOST: Final = 20  # endings in the table; --json has all
-_NAMES: Final = 12  # events in the headline
-
-
-# --- an exploration -----------------------------------------------------------------------
-
-
-def exploration_text(
-    found: Exploration,
-    wrong: Replay | None,
-    proof: Mapping[str, Any] | None,
-    *,
-    width: int | None = None,
-) -> str:
-    """Tell what was found.
-
-    Parameters
-    ----------
-    wrong : the counterexample, where there is one
-    proof : the certificate, where it was asked for
-    width : to how many characters the lines of the table are cut; None for not at all
-    """
-    claim = claim_words(found.verdict, found.scenario.criterion)
-    lines = [f"{found.verdict.name}: {claim}", _scenario(found.scenario), _counts(found)]
-    if found.note:
-        lines.append(f"Note: {plain(found.note)}.")
-    if found.endings:
-        lines += ["", *_cut(_endings(found), width)]
-    for alone in found.instances:
-        head = f"{plain(alone.scenario.instances[0])} alone: {alone.verdict.value}"
-        lines += ["", head, *_cut(_endings(alone), width)]
-    if wrong is not None:
-        lines += ["", *_counterexample(wrong, shortest=found.complete)]
-    for result in found.properties:
-        lines += ["", *property_text(result)]
-    if proof is not None:
-        lines += ["", f"sha256 over all states: {proof['sha256']}"]
-    return "\n".join(lines)
-
-
-def _cut(lines: Sequence[str], width: int | None) -> list[str]:
-    """Cut lines so that a table keeps its columns on a narrow terminal."""
-    if width is None:
-        return list(lines)
-    return [
-        line if len(line) <= width else line[: max(width - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"
-        for line in lines
-    ]
-
-
-def _scenario(scenario: Scenario) -> str:
-    several = len(scenario.instances) > 1
-    names = [f"{each.key}:{each.words}" if several else each.words for each in scenario.events]
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    events = ", ".join(map(plain, names[:_NAMES]))
-    return f"{plain(scenario.chart.name)} [{events}{more}], {scenario_words(scenario)}"
-
-
-def _counts(found: Exploration) -> str:
-    if found.instances:
-        return str(found).partition(": ")[2]
-    least = "" if found.complete else "at least "
-    return ", ".join(
-        f"{least}{words}"
-        for words in (
-            allowed_words(found),
-            f"{count_words(found.interleavings)} interleaving{'s'[: found.interleavings != 1]}",
-            plural(found.states, "state"),
-        )
-    )
-
-
-def _endings(found: Exploration) -> list[str]:
-    events = [each.words for each in found.scenario.messages]
-    labels = labels_of(found.endings, events)
-    whole = found.interleavings
-    rows = [
-        (
-            count_words(ending.interleavings),
-            share_words(ending.interleavings, whole) if found.complete else "not known",
-            _mark(ending),
-            plain(rests),
-            plain(effects),
-        )
-        for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
-    ]
-    head = ("interleavings", "share of them", "serial order", "is in", "effects")
-    lines = table(_numbers_right([head, *rows], 2))
-    rest = found.endings[_MOST:]
-    if rest:
-        number = count_words(sum(each.interleavings for each in rest))
-        lines.append(f"and {plural(len(rest), 'ending')} more, {number} interleavings: see --json")
-    return [line.rstrip() for line in lines]
-
-
-def _mark(ending: Ending) -> str:
-    """Say in which order handling one event after another gives an ending."""
-    if ending.fifo:
-        return "arrival order"
-    names = {True: "another order", False: "none", None: "not known"}
-    return names[ending.serializable]
-
-
-def _numbers_right(rows: Sequence[Sequence[str]], columns: int) -> list[list[str]]:
-    widths = [max(len(row[at]) for row in rows) for at in range(columns)]
-    return [
-        [*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), *row[columns:]]
-        for row in rows
-    ]
-
-
-def _counterexample(wrong: Replay, *, shortest: bool) -> list[str]:
-    way = wrong.schedule
-    cost = f"{plural(way.faults, 'fault')}, {plural(way.switches, 'switch', 'switches')}"
-    anomalies = f": {', '.join(wrong.anomalies)}" if wrong.anomalies else ""
-    # where the search stopped early a shorter one may be beyond
-    name = "shortest counterexample" if shortest else "a counterexample"
-    return [
-        f"{name} ({cost}){anomalies}",
-        f"  {way}",
-        f"  {plain(wrong.sentence)}",
-    ]
-
-
-def exploration_record(
-    found: Exploration, wrong: Replay | None, proof: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return an exploration as plain JSON; probabilities as text such as ``"3/5"``."""
-    record = {
-        "scenario": scenario_record(found.scenario),
-        "verdict": found.verdict.value,
-        "holds": None if found.holds is None else found.holds.value,
-        "complete": found.complete,
-        "note": found.note,
-        "states": found.states,
-        "transitions": found.transitions,
-        "interleavings": found.interleavings,
-        "endings": [_ending(each, found.scenario.chart.secret) for each in found.endings],
-        "counterexample": None if wrong is None else replay_record(wrong, frames=False),
-        "properties": [property_record(each) for each in found.properties],
-    }
-    if found.instances:
-        record["instances"] = [exploration_record(each, None, None) for each in found.instances]
-    return record if proof is None else {**record, "sha256": proof["sha256"]}
-
-
-def sample_text(found: Sample, *, width: int | None = None) -> str:
-    """Tell what schedules at random came to.
-
-    Parameters
-    ----------
-    width : as `exploration_text`
-    """
-    labels = labels_of(found.endings, [each.words for each in found.scenario.messages])
-    rows = [
-        (count_words(ending.interleavings), _mark(ending), plain(rests), plain(effects))
-        for ending, (rests, effects) in zip(found.endings[:_MOST], labels, strict=False)
-    ]
-    lines = table(_numbers_right([("runs", "serial order", "is in", "effects"), *rows], 1))
-    told = [str(found), _scenario(found.scenario), "", *_cut(lines, width)]
-    return "\n".join(line.rstrip() for line in told)
-
-
-def sample_record(found: Sample) -> dict[str, Any]:
-    """Return a sample as plain JSON."""
-    return {
-        "scenario": scenario_record(found.scenario),
-        "verdict": found.verdict.value,
-        "runs": found.runs,
-        "wrong": found.wrong,
-        "wrong_least": found.interval().least,
-        "wrong_most": found.interval().most,
-        "note": found.note,
-        "endings": [_ending(each, found.scenario.chart.secret) for each in found.endings],
-    }
-
-
-def _ending(ending: Ending, secret: tuple[str, ...]) -> dict[str, Any]:
-    excluded = {"excluded": list(ending.excluded)} if ending.excluded else {}
-    return {
-        "store": [
-            {
-                "key": key,
-                "configuration": list(leaves),
-                "context": thaw(hide(context, secret)),
-                **({"history_states": thaw(remembered)} if remembered else {}),
-            }
-            for (key, leaves, context), remembered in zip(ending.store, ending.history, strict=True)
-        ],
-        "effects": [
-            {"key": key, "service": service, "message": message}
-            for key, service, message in ending.effects
-        ],
-        "dead": list(ending.dead),
-        "interleavings": ending.interleavings,
-        "probability": str(ending.probability),
-        "fifo": ending.fifo,
-        "serializable": ending.serializable,
-        **excluded,
-    }
-
-
-# --- a replay -----------------------------------------------------------------------------
-
-
-def replay_verdict(played: Replay) -> str:
-    """Return the verdict on one schedule: whether the criterion allows where it ends."""
-    if played.ending is None:
-        return Verdict.UNDETERMINED.value
-    fifo = played.scenario.criterion is Criterion.FIFO
-    allowed = played.ending.fifo if fifo else played.ending.serializable
-    verdicts = {True: Verdict.PROVED, False: Verdict.REFUTED, None: Verdict.UNDETERMINED}
-    return verdicts[allowed].value
-
-
-def replay_text(played: Replay, *, width: int | None = None) -> str:
-    """Tell a schedule step by step.
-
-    Parameters
-    ----------
-    width : as `exploration_text`
-    """
-    rows = [
-        (
-            "" if frame.step is None else frame.step.name,
-            plain(frame.text),
-            "".join(f"<- {name}" for name in [", ".join(frame.anomalies)] if name),
-        )
-        for frame in played.frames[1:]
-    ]
-    lines = _cut([line.rstrip() for line in table(rows)] if rows else [], width)
-    after = played.frames[-1].enabled
-    if after:
-        head = "not at the end" if played.ending is None else "it may end here"
-        lines.append(f"{head}: next could be {', '.join(step.name for step in after)}")
-    return "\n".join([_scenario(played.scenario), "", *lines, "", plain(played.sentence)])
-
-
-def replay_record(played: Replay, *, frames: bool = True) -> dict[str, Any]:
-    """Return a replay as plain JSON."""
-    ending, secret = played.ending, played.scenario.chart.secret
-    record: dict[str, Any] = {
-        "schedule": str(played.schedule),
-        "faults": played.schedule.faults,
-        "switches": played.schedule.switches,
-        "anomalies": list(played.anomalies),
-        "sentence": played.sentence,
-        "ending": None if ending is None else _ending(ending, secret),
-    }
-    if frames:
-        record["scenario"] = scenario_record(played.scenario)
-        record["steps"] = [
-            {
-                "step": None if frame.step is None else frame.step.name,
-                "text": frame.text,
-                "anomalies": list(frame.anomalies),
-                "enabled": [step.name for step in frame.enabled],
-            }
-            for frame in played.frames
-        ]
-    return record
-
+__all__ = ["simulate"]
 
 _STATUS: Final = {"proved": 0, "refuted": 1, "undetermined": 3}
-_OPTIONS: Final = {
-    "protections": "--protect",
-    "max_receives": "--max-receives",
-    "start": "--start",
-    "keys": "--keys",
-    "faults['expiries']": "--expiries",
-    "faults['duplicates']": "--duplicates",
-    "faults['service_failures']": "--service-failures",
-    "errors": "--error",
-    "durations": "--duration",
-    "timers": "--timers",
-    "old": "--old",
-    "batch": "--batch",
-    "batch_failures": "--batch-failures",
-    "while_running": "--while-running",
-}
-"""What the command line calls the parts of a scenario."""
-_QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
-
-
-def _protections(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    names = [name.strip() for value in values for name in value.split(",")]
-    return tuple(name for name in names if name)
-
-
-def _data(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    found = {}
-    for value in values:
-        event, equals, text = value.partition("=")
-        if not event or not equals:
-            raise click.BadParameter(f"{shorten(value, 40)} is not EVENT=JSON")
-        found[event] = parse_json(text)
-    return found
-
-
-def _durations(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, tuple[float, float]]:
-    found = {}
-    for value in values:
-        service, equals, text = value.partition("=")
-        least, dots, most = text.partition("..")
-        try:
-            found[service] = (float(least), float(most if dots else least))
-        except ValueError:
-            equals = ""
-        if not service or not equals:
-            raise click.BadParameter(f"{shorten(value, 40)} is not SERVICE=SECONDS or =LEAST..MOST")
-    return found
-
-
-def _errors(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {}
-    for value in values:
-        service, equals, text = value.partition("=")
-        kind, _, message = text.partition(":")
-        if not service or not equals or not kind:
-            raise click.BadParameter(f"{shorten(value, 40)} is not SERVICE=TYPE or =TYPE:MESSAGE")
-        found.setdefault(service, []).append({"type": kind, "message": message.strip()})
-    return found
-
-
-def _budget(name: str, text: str) -> Callable[[Any], Any]:
-    return click.option(
-        f"--{name}", metavar="N", type=click.IntRange(0, 1_000), default=0, help=text
-    )
+_STARTS: Final = "-"
+"""In the place of an event: the message that starts an instance without one."""
 
 
 @click.command(
@@ -403,7 +58,8 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 
     EVENT is the name of an event, or KEY:EVENT for the instance called KEY; the key ends at
     the last colon. They arrive in the order in which they stand here, and stand in the
-    schedules by number: r2 receives the second one.
+    schedules by number: r2 receives the second one. In the place of an event, - starts the
+    instance without one.
 
     PROVED says that every schedule ends as handling the events one after another, in arrival
     order. Where one does not, the shortest schedule that shows it is printed: fewest faults, then
@@ -436,121 +92,12 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
 )
 @chart_argument
 @click.argument("events", metavar="EVENT...", nargs=-1, required=True)
-@click.option(
-    "--queue",
-    type=click.Choice(_QUEUES),
-    default="standard",
-    show_default=True,
-    help="How the queue hands out events; direct is no queue.",
-)
-@click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(1, 1_000),
-    default=2,
-    show_default=True,
-    help="How many events may be handled concurrently; without a queue each has its handler.",
-)
-@click.option(
-    "--protect",
-    "protections",
-    metavar="NAME,...",
-    multiple=True,
-    callback=_protections,
-    help="cas, fence, inbox, idempotent, atomic, or several with commas.",
-)
-@_budget("crashes", "How often a worker may crash.")
-@_budget("expiries", "How often a visibility time-out may pass.")
-@_budget("duplicates", "How often the queue may deliver again what was deleted.")
-@_budget("service-failures", "How often a service may fail.")
-@click.option(
-    "--error",
-    "errors",
-    metavar="SERVICE=TYPE",
-    multiple=True,
-    callback=_errors,
-    help="What a service may raise, or =TYPE:MESSAGE. With TimeoutError, one that is given up may "
-    "have had its effect.",
-)
-@click.option(
-    "--timing",
-    type=click.Choice(["any", "simulated"]),
-    default="any",
-    show_default=True,
-    help="Services and delays of one handler complete in any order, or as their sleeps say.",
-)
-@click.option(
-    "--duration",
-    "durations",
-    metavar="SERVICE=SECONDS",
-    multiple=True,
-    callback=_durations,
-    help="How long a service takes, or =LEAST..MOST.",
-)
-@click.option(
-    "--timers",
-    metavar="N",
-    type=click.IntRange(0, 1_000),
-    help="How often each delay of a settled state may come; as often as events, if not given.",
-)
-@click.option(
-    "--max-receives",
-    metavar="N",
-    type=click.IntRange(1, 1_000),
-    help="After how many receives an event goes to the dead letters; never, if not given.",
-)
-@click.option(
-    "--batch",
-    metavar="N",
-    type=click.IntRange(1, 1_000),
-    default=1,
-    show_default=True,
-    help="How many messages of one group a worker may receive together; for fifo_group.",
-)
-@click.option(
-    "--batch-failures",
-    type=click.Choice(["whole", "partial", "stop_at_first"]),
-    default="whole",
-    show_default=True,
-    help="A failure returns the whole batch; only what failed; or that and the rest.",
-)
-@click.option(
-    "--while-running",
-    type=click.Choice(["enqueue", "reject", "interrupt", "rollback", "drop_duplicate"]),
-    default="enqueue",
-    show_default=True,
-    help="What becomes of an event that arrives while another one of its instance is handled.",
-)
-@click.option(
-    "--keys",
-    metavar="N",
-    type=click.IntRange(1, 1_000),
-    default=1,
-    help="How many instances get all the events.",
-)
-@click.option(
-    "--start", metavar="NODE", help="Where the instances are; they are new, if not given."
-)
-@click.option(
-    "--data", metavar="EVENT=JSON", multiple=True, callback=_data, help="The data of an event."
-)
-@click.option(
-    "--criterion",
-    type=click.Choice(["fifo", "serializable"]),
-    default="fifo",
-    show_default=True,
-    help="What an ending has to be: that of arrival order, or of any order.",
-)
+@scenario_options
 @click.option(
     "--limit",
     metavar="N",
     type=click.IntRange(min=1),
     help="Find about this many states; beyond it nothing is proved.",
-)
-@click.option(
-    "--old",
-    metavar="OLD",
-    help="An earlier version of CHART, which workers have until CHART takes over, at any point.",
 )
 @stub_options
 @question_options
@@ -570,6 +117,7 @@ def _budget(name: str, text: str) -> Callable[[Any], Any]:
     help="Try so many schedules at random instead: a wrong ending refutes; none proves nothing.",
 )
 @click.option("--seed", metavar="N", type=int, default=1, help="Of the dice of --sample.")
+@time_option
 @click.option("--replay", "schedule", metavar="STEPS", help="Follow one schedule instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.option("--certificate", is_flag=True, help="Search again for a checksum over all states.")
@@ -608,6 +156,7 @@ def simulate(
     by_instance: bool | None,
     runs: int | None,
     seed: int,
+    times: Mapping[str, Any],
     as_json: bool,
     certificate: bool,
     output: Path | None,
@@ -640,7 +189,8 @@ def simulate(
         elif schedule is not None:
             status = _replay(scenario, schedule, as_json=as_json, output=output, theme=theme)
         elif runs is not None:
-            status = _sample(scenario, runs, seed, as_json=as_json, output=output, theme=theme)
+            drawn = (scenario, runs, seed, times or None)
+            status = _sample(*drawn, as_json=as_json, output=output, theme=theme)
         else:
             drawing = (picture or "bars", output, theme)
             found = _explore(
@@ -690,7 +240,10 @@ def _events(chart: Chart, texts: tuple[str, ...], data: Mapping[str, Any], *, se
         key, _, event = ("", "", text) if text in known else text.rpartition(":")
         if several and (key or data):
             raise click.UsageError("--keys is for events without keys and data")
-        found.append(event if several else (key or f"{chart.name}-1", event, data.get(event)))
+        if event == _STARTS and event not in known:
+            found.append(None if several else (key or f"{chart.name}-1", None))
+        else:
+            found.append(event if several else (key or f"{chart.name}-1", event, data.get(event)))
     for name in data:
         if name not in {event if several else event[1] for event in found}:
             raise click.UsageError(f"--data is for {shorten(name)}, and no such event is given")
@@ -748,8 +301,9 @@ def _check_questions(
 def _check_sample(runs: int | None, picture: str | None) -> None:
     """Refuse what makes no sense of schedules at random."""
     if runs is None:
-        if _given("seed"):
-            raise click.UsageError("--seed is that of --sample RUNS")
+        for name, option in (("seed", "--seed"), ("times", "--time")):
+            if _given(name):
+                raise click.UsageError(f"{option} is that of --sample RUNS")
         return
     if picture not in {None, "bars"}:
         raise click.UsageError("--sample is drawn as bars; leave --picture out")
@@ -770,7 +324,7 @@ def _in_words_of_options() -> Iterator[None]:
     try:
         yield
     except SimulationError as error:
-        name = _OPTIONS.get(error.where)
+        name = OPTION_NAMES.get(error.where)
         if name is None:
             raise
         raise Refusal(f"{name}: {error.reason}") from error
@@ -866,12 +420,24 @@ def _first(endings: tuple[Any, ...]) -> Any:
 
 
 def _sample(
-    scenario: Scenario, runs: int, seed: int, *, as_json: bool, output: Path | None, theme: Any
+    scenario: Scenario,
+    runs: int,
+    seed: int,
+    times: Mapping[str, Any] | None,
+    *,
+    as_json: bool,
+    output: Path | None,
+    theme: Any,
 ) -> int:
     from settlesim.cli.text import json_page
     from settlesim.sim import sample
 
-    found = sample(scenario, runs, seed)
+    try:
+        found = sample(scenario, runs, seed, times)
+    except SimulationError as error:
+        if times is None or error.where != "durations":
+            raise
+        raise Refusal(f"--time: {error.reason}") from error
     text = json_page(sample_record(found)) if as_json else sample_text(found, width=_width())
     click.echo(text)
     if output is not None:

@@ -19,11 +19,12 @@ from settlesim import display
 from settlesim.argument_checks import takes_options
 from settlesim.chart import Chart
 from settlesim.chart.report import Verdict
-from settlesim.display import EndingsOptions, PictureOptions
+from settlesim.display import PictureOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import Progress, ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DISCIPLINES
+from settlesim.sim.drawing import DrawsEndings
 from settlesim.sim.explore import LIMIT, Exploration, check_progress, explore, unexplored
 from settlesim.sim.model import table_for
 from settlesim.sim.moves import PoisonError
@@ -65,7 +66,7 @@ _LETTERS: Final = {"C": "cas", "I": "inbox", "E": "idempotent"}
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(DrawsEndings):
     """One scenario under several queue disciplines, policies, or rules for batches."""
 
     explorations: tuple[Exploration, ...]
@@ -86,32 +87,6 @@ class Comparison:
             if own == name:
                 return each
         raise KeyError(self.left_out.get(name, name))
-
-    @takes_options(EndingsOptions)
-    def draw(
-        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
-    ) -> Picture:
-        """Return the picture of the comparison, and write it to `target` where that is given.
-
-        Parameters
-        ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        limit : how many endings have a row, > 0; the others are counted; 12 by default
-        title : a line above; by default what is compared
-        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
-
-        Raises
-        ------
-        RenderError
-            An option is wrong, or the file cannot be written.
-        """
-        picture: Picture = display.draw(self, target, **options)
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return display.mimebundle(self)
 
     def __str__(self) -> str:
         width = max(map(len, self.names), default=0)

@@ -14,23 +14,20 @@ Rules
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final
 
-from settlesim import display
-from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
 from settlesim.chart.strict_json import encode
-from settlesim.display import EndingsOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.contexts import telling_fields, with_history
+from settlesim.sim.drawing import DrawsEndings
 from settlesim.sim.instances import (
     failures_reach,
     instances_alone,
@@ -54,9 +51,6 @@ from settlesim.sim.shortest import shortest
 from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.walks import Met, met
 
-if TYPE_CHECKING:
-    from settlesim.display import Picture
-
 __all__ = [
     "LIMIT",
     "Exploration",
@@ -72,7 +66,7 @@ LIMIT: Final = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Exploration:
+class Exploration(DrawsEndings):
     """Everything that a scenario can come to.
 
     Notes
@@ -308,32 +302,6 @@ class Exploration:
         }
 
     # --- showing --------------------------------------------------------------------------
-
-    @takes_options(EndingsOptions)
-    def draw(
-        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
-    ) -> Picture:
-        """Return the picture of the endings, and write it to `target` where that is given.
-
-        Parameters
-        ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        limit : how many endings have a row, > 0; the others are counted; 12 by default
-        title : a line above; by default the conditions of the scenario
-        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
-
-        Raises
-        ------
-        RenderError
-            An option is wrong, or the file cannot be written.
-        """
-        picture: Picture = display.draw(self, target, **options)
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return display.mimebundle(self)
 
     def __str__(self) -> str:
         if self.instances:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Final
 
-from settlesim import display
-from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
-from settlesim.display import ReplayOptions
 from settlesim.errors import SimulationError, shorten
+from settlesim.sim.drawing import DrawsSchedule
 from settlesim.sim.model import Model, State
 from settlesim.sim.models import model_of
 from settlesim.sim.observation import Observation
@@ -22,9 +19,6 @@ from settlesim.sim.serial import MOST, Serial
 from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
 from settlesim.sim.terms import Criterion
 
-if TYPE_CHECKING:
-    from settlesim.display import Picture
-
 __all__ = ["FoundSchedule", "find"]
 
 _LIMIT: Final = 500_000
@@ -33,7 +27,7 @@ _NAME: Final = "what is looked for"
 
 
 @dataclass(frozen=True, eq=False)
-class FoundSchedule:
+class FoundSchedule(DrawsSchedule):
     """What came of looking for a state: a schedule, or that there is none, or neither.
 
     Examples
@@ -62,29 +56,6 @@ class FoundSchedule:
     def __bool__(self) -> bool:
         """Whether a schedule was found."""
         return self.schedule is not None
-
-    @takes_options(ReplayOptions)
-    def draw(
-        self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
-    ) -> Picture:
-        """Return the picture of the schedule, or write it to the file `target`.
-
-        Parameters
-        ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        at, notes, format, theme, title, scale
-            As `settlesim.view.lanes`.
-
-        Raises
-        ------
-        RenderError
-            There is no schedule to be drawn.
-        """
-        picture: Picture = display.draw(self, target, **options)
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return display.mimebundle(self)
 
     def __str__(self) -> str:
         if self.schedule is not None:

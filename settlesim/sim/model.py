@@ -176,7 +176,7 @@ class Model:
     def _start(self) -> State:
         state = self._begun()
         whole = [MessagePhase(index, self.first_status(index), 0, ()) for index in range(self.size)]
-        phases = [self._phase(each) for each in whole]
+        phases = [self.number_of_phase(each) for each in whole]
         queue = sum(
             number << shift
             for number, (shift, _) in zip(self.scenario.faults, self._budgets, strict=True)
@@ -184,7 +184,8 @@ class Model:
         queue += sum(map(self._bits, whole))
         timers = self.moves.timers_at_first(self.scenario.start)
         shared = [
-            self._share(Shared(key, state, timers=timers)) for key in range(len(self.instances))
+            self.number_of_shared(Shared(key, state, timers=timers))
+            for key in range(len(self.instances))
         ]
         return (*phases, queue, *shared)
 
@@ -199,7 +200,8 @@ class Model:
 
     # --- numbers for parts ----------------------------------------------------------------
 
-    def _phase(self, phase: MessagePhase) -> int:
+    def number_of_phase(self, phase: MessagePhase) -> int:
+        """Return the number that stands for a phase."""
         number = self._phase_numbers.get(phase)
         if number is None:
             number = self._phase_numbers[phase] = len(self.phases)
@@ -209,6 +211,10 @@ class Model:
             for mask, table in self._tables.items():
                 table.append({} if self._may_move(phase, mask) else None)
         return number
+
+    def weight(self, phase: int) -> int:
+        """Return what a phase adds to the queue number."""
+        return self._weights[phase]
 
     def handlers_of(self, phase: MessagePhase) -> int:
         """Return how many workers a message keeps busy."""
@@ -221,7 +227,8 @@ class Model:
             return phase.status << self._status_at + self.status_bits * phase.message
         return phase.status + 8 * phase.place << self._timers_at + self._timer_bits * timer
 
-    def _share(self, shared: Shared) -> int:
+    def number_of_shared(self, shared: Shared) -> int:
+        """Return the number that stands for an instance."""
         number = self._shared_numbers.get(shared)
         if number is None:
             number = self._shared_numbers[shared] = len(self.shared)
@@ -317,8 +324,8 @@ class Model:
         return found
 
     def _triple(self, phase: int, after: MessagePhase, kept: Shared) -> Triple:
-        new = self._phase(after)
-        return new, self._weights[new] - self._weights[phase], self._share(kept)
+        new = self.number_of_phase(after)
+        return new, self._weights[new] - self._weights[phase], self.number_of_shared(kept)
 
     def _cost(self, step: Step) -> int:
         fault = self.moves.fault_of(step.kind)

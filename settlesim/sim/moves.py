@@ -453,10 +453,7 @@ class Moves:
         identity = CallIdentity(done.service, phase.message)
         if self._identity:
             identity = identity._replace(invocation=done.activity, number=done.number)
-        call = self._call_numbers.get(identity)
-        if call is None:
-            call = self._call_numbers[identity] = len(self.calls)
-            self.calls.append(identity)
+        call = self.number_of_call(identity)
         if self._identity and call in shared.effects:
             if self._idempotent:
                 return shared
@@ -464,6 +461,14 @@ class Moves:
         if phase.message in shared.excluded:
             shared = self._seen(shared, "partly cancelled")
         return shared._replace(effects=(*shared.effects, call))
+
+    def number_of_call(self, identity: CallIdentity) -> int:
+        """Return the position of a call in `calls`."""
+        call = self._call_numbers.get(identity)
+        if call is None:
+            call = self._call_numbers[identity] = len(self.calls)
+            self.calls.append(identity)
+        return call
 
     def _skipped(
         self, phase: MessagePhase, delivery: Delivery, node: TableNode, shared: Shared

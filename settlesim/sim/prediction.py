@@ -29,6 +29,7 @@ __all__ = ["Prediction", "predicted"]
 
 _PLAIN: Final = (100_000, 450)
 _SWEPT: Final = (500_000, 40)
+_ALIKE: Final = (20_000, 700)
 """States in a second, and bytes for each."""
 _WALKS: Final = 10
 _TOP: Final = 0.8
@@ -66,18 +67,25 @@ def _in_words(number: int) -> str:
     return f"{number / 1e6:,g} million" if number >= 10**6 else f"{number:,}"
 
 
-def predicted(model: Model, graph: Graph, *, swept: bool) -> Prediction:
+def predicted(model: Model, graph: Graph, *, swept: bool, alike: int = 1) -> Prediction:
     """Say about how large a search will be.
 
     Parameters
     ----------
     graph : what was found of it so far
     swept : whether it will be swept from there on
+    alike
+        In how many ways equal events can be exchanged, where one state stands for all alike. About
+        twice as many are looked at as if each set had as many.
     """
     exact = graph.looked_at == len(graph.states)
     states = len(graph.states) if exact else _extrapolated(model, graph)
     rate, each = _SWEPT if swept and not exact else _PLAIN
-    return Prediction(states, states / rate, states * each, exact)
+    looked_at = states
+    if alike > 1 and not exact:
+        rate, each = _ALIKE
+        looked_at = 2 * states // alike
+    return Prediction(states, looked_at / rate, looked_at * each, exact)
 
 
 def _extrapolated(model: Model, graph: Graph) -> int:

@@ -91,6 +91,8 @@ class _Session:
         """The services that run and have had their effect."""
         self.late: frozenset[Clock] = frozenset()
         """The services that run and should have come back: they are going to fail."""
+        self.timed = True
+        """Whether it is known how long everything took that has completed."""
 
     def copy(self) -> _Session:
         other = copy(self)
@@ -100,7 +102,8 @@ class _Session:
 
     def situation(self) -> tuple[object, ...]:
         marks = tuple(sorted(self.had)), tuple(sorted(self.late))
-        return (*self.settling.situation(), self.zone, tuple(self.began.values()), *marks)
+        began = tuple(self.began.values())
+        return (*self.settling.situation(), self.zone, began, *marks, self.timed)
 
     @property
     def beside(self) -> bool:
@@ -148,6 +151,7 @@ class ProgramBuilder:
         self._made: dict[tuple[object, ...], int | None] = {}
         """The graphs so far: what may happen in two orders mostly leads to the same."""
         self._deadline = nanoseconds(table.deadline)
+        self._at_deadline = Window(self._deadline, self._deadline)
 
     def build(self) -> int:
         """Return the first node."""
@@ -185,9 +189,8 @@ class ProgramBuilder:
             return self._table._intern(TableNode(ProgramNodeKind.UNKNOWN, text=text))
         options = self._options(session, left)
         zones = [self._passed(session, option, options) for option in options]
-        late = self._late_for_certain(session, options, zones, left)
-        at_deadline = self._deadline_branch(session, options, left)
-        for effect in self._effects(session, options, at_deadline is not None):
+        at_deadline = self._deadline_branch(session, options, zones, left)
+        for effect in self._effects(session, options, at_deadline):
             zones.append(self._passed(session, effect, options))
             options.append(effect)
         possible = [each for each in zip(options, zones, strict=True) if each[1] is not None]
@@ -206,11 +209,18 @@ class ProgramBuilder:
                 number = yield child, after
             if number is not None:
                 taken.append((option, number))
-        if late is not None and taken:
-            at_deadline = Branch(Kind.DELAY, late, text="the deadline of the event")
-        result = self._waiting(taken, at_deadline) if taken else late
+        result = self._after(taken, at_deadline)
         self._made[here] = result
         return result
+
+    def _after(
+        self, taken: Sequence[tuple[_Option, int]], at_deadline: Branch | None
+    ) -> int | None:
+        """Return the node of what may happen next; None where nothing can."""
+        if taken:
+            return self._waiting(taken, at_deadline)
+        passes = at_deadline is not None and at_deadline.kind is Kind.DELAY
+        return at_deadline.after if at_deadline is not None and passes else None
 
     def _waiting(self, taken: Sequence[tuple[_Option, int]], at_deadline: Branch | None) -> int:
         """Return the node that waits for these."""
@@ -363,16 +373,12 @@ class ProgramBuilder:
         return self._table._effects[pending.id] and any(each.timeout for each in errors)
 
     def _effects(
-        self, session: _Session, options: Sequence[_Option], deadline: bool
+        self, session: _Session, options: Sequence[_Option], at_deadline: Branch | None
     ) -> list[_Option]:
-        """Return the effects that services may have before they come back.
-
-        Parameters
-        ----------
-        deadline : whether the deadline of the event may pass
-        """
-        if not (session.beside or deadline):
+        """Return the effects that services may have before they come back."""
+        if not (session.beside or at_deadline):
             return []
+        passes = at_deadline is not None and at_deadline.kind is Kind.DELAY
         found = []
         for pending in session.settling.pending:
             clock = (pending.id, pending.number, pending.attempt)
@@ -391,19 +397,29 @@ class ProgramBuilder:
             if self._may_be_early(pending):
                 most = nanoseconds(self._limit(pending)) if self._known_time else None
                 found.append(_Option(branch, Window(0, most)))
-            elif done and self._may_coincide(session, done[0], options):
+            elif done and self._may_coincide(session, done[0], options, passes=passes):
                 found.append(_Option(branch, done[0].window))
         return found
 
-    def _may_coincide(self, session: _Session, done: _Option, options: Sequence[_Option]) -> bool:
-        """Whether something else may complete at the moment when a service comes back."""
+    def _may_coincide(
+        self, session: _Session, done: _Option, options: Sequence[_Option], *, passes: bool
+    ) -> bool:
+        """Whether something else may happen at the moment when a service comes back.
+
+        Parameters
+        ----------
+        passes : whether the deadline may pass as far as times are known
+        """
         if not self._known_time:
             return True
         clock = _clock(done.branch)
+        others = [(_clock(other.branch), other.window) for other in options]
+        if passes:
+            others.append((EVENT, self._at_deadline))
         return any(
             self._passed(session, done, options, also=other) is not None
-            for other in options
-            if _clock(other.branch) != clock
+            for other in others
+            if other[0] != clock
         )
 
     def _doubt_keys(self, pending: Pending, answer: Answer) -> None:
@@ -435,48 +451,75 @@ class ProgramBuilder:
         option: _Option,
         options: Sequence[_Option],
         *,
-        also: _Option | None = None,
+        also: tuple[Clock, Window] | None = None,
         late: bool = False,
     ) -> Zone | None:
         """Return the zone when `option` completes next; None where it cannot.
 
         Parameters
         ----------
-        also : what completes at the same moment
+        also : what is within its window at the same moment
         late : whether the deadline of the event is left out of it
         """
-        most: dict[Clock, int | None] = {INSTANT: 0}
-        for each in options:
-            clock, bound = _clock(each.branch), each.window.most
-            known = most.get(clock, 0)
-            most[clock] = None if known is None or bound is None else max(known, bound)
         windows = [(_clock(option.branch), option.window)]
         if also is not None:
-            windows.append((_clock(also.branch), also.window))
+            windows.append(also)
         if not late:
-            windows.append((EVENT, Window(0, self._deadline - 1)))
-        return session.zone.passed(windows, most)
+            windows.append((EVENT, Window(0, self._deadline)))
+        return session.zone.passed(windows, _longest_ages(options))
 
-    def _late_for_certain(
+    def _deadline_branch(
         self,
         session: _Session,
         options: Sequence[_Option],
         zones: Sequence[Zone | None],
         left: int,
-    ) -> int | None:
-        """Return the node after the deadline, where nothing completes before it."""
-        if any(zone is not None for zone in zones):
+    ) -> Branch | None:
+        """Return the branch on when the deadline of the event passes, where it may.
+
+        Like the time-out of a service it is one of the failures, unless it may pass by what is
+        known of time. What would complete at that very moment may come first or never.
+
+        Parameters
+        ----------
+        zones : when each option completes, up to the deadline; None where it does not by then
+        """
+        configuration = session.settling.configuration
+        if self._passes(session, options, zones):
+            after = self._late(configuration, left)
+            return Branch(Kind.DELAY, after, text="the deadline of the event")
+        ends: dict[Clock, int] = {}
+        for option in options:
+            clock = _clock(option.branch)
+            end = session.began.get(clock, 0) + self._longest(option)
+            ends[clock] = max(end, ends.get(clock, 0))
+        if not left or min(ends.values()) < self._deadline:
             return None
-        late = (self._passed(session, option, options, late=True) for option in options)
-        if all(zone is None for zone in late):
-            return None
-        return self._late(session.settling.configuration, left)
+        after = self._late(configuration, left - 1)
+        return Branch(Kind.TIMEOUT, after, text="the deadline of the event passes")
+
+    def _passes(
+        self, session: _Session, options: Sequence[_Option], zones: Sequence[Zone | None]
+    ) -> bool:
+        """Whether the deadline may pass by what is known of time.
+
+        So it is where nothing completes before it; and where times are known of everything, and
+        nothing has to complete before it.
+        """
+        if all(zone is None or zone.age(EVENT).least >= self._deadline for zone in zones):
+            late = (self._passed(session, option, options, late=True) for option in options)
+            return any(zone is not None for zone in late)
+        if not session.timed or any(option.window.most is None for option in options):
+            return False
+        ages = _longest_ages(options)
+        return session.zone.passed([(EVENT, self._at_deadline)], ages) is not None
 
     def _pass_on(self, session: _Session, option: _Option, zone: Zone) -> None:
         """Note what time it is after something has completed."""
         if option.branch.kind is not Kind.EFFECT:
             began = session.began.get(_clock(option.branch), 0)
             session.latest = began + self._longest(option)
+            session.timed = session.timed and option.window.most is not None
         session.zone = zone
         self._start_clocks(session)
 
@@ -510,23 +553,6 @@ class ProgramBuilder:
         session.zone = session.zone.with_clocks(kept, new)
         latest = min(session.latest, self._deadline) if self._table.failures else 0
         session.began = {clock: session.began.get(clock, latest) for clock in [*services, *delays]}
-
-    def _deadline_branch(
-        self, session: _Session, options: Sequence[_Option], left: int
-    ) -> Branch | None:
-        """Return the branch on when the deadline of the event passes, where it may.
-
-        Like the time-out of a service it is one of the failures, but where it passes for certain.
-        """
-        ends: dict[Clock, int] = {}
-        for option in options:
-            clock = _clock(option.branch)
-            end = session.began.get(clock, 0) + self._longest(option)
-            ends[clock] = max(end, ends.get(clock, 0))
-        if not left or min(ends.values()) < self._deadline:
-            return None
-        after = self._late(session.settling.configuration, left - 1)
-        return Branch(Kind.TIMEOUT, after, text="the deadline of the event passes")
 
     def _late(self, configuration: tuple[str, ...], left: int) -> int:
         error = DeadlineExceededError(seconds=self._table.deadline, configuration=configuration)
@@ -578,6 +604,16 @@ def _clock(branch: Branch) -> Clock:
 
 def _clock_of_delay(id_: str, number: int) -> Clock:
     return f"after.{id_}", number, 1  # a service and a delay may have one id
+
+
+def _longest_ages(options: Sequence[_Option]) -> dict[Clock, int | None]:
+    """Return for everything that runs the age beyond which it does not get; None for no bound."""
+    most: dict[Clock, int | None] = {INSTANT: 0}
+    for each in options:
+        clock, bound = _clock(each.branch), each.window.most
+        known = most.get(clock, 0)
+        most[clock] = None if known is None or bound is None else max(known, bound)
+    return most
 
 
 def _told(error: Exception) -> str:

@@ -21,16 +21,13 @@ Vardi and Wolper, "An automata-theoretic approach to automatic program verificat
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import NamedTuple
 
-from settlesim import display
-from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
-from settlesim.display import ReplayOptions
+from settlesim.sim.drawing import DrawsSchedule
 from settlesim.sim.model import Model, State
 from settlesim.sim.observer import Observer
 from settlesim.sim.properties import Property, PropertyKind, Question
@@ -38,9 +35,6 @@ from settlesim.sim.scenario import Scenario
 from settlesim.sim.schedule import Schedule
 from settlesim.sim.search import Graph, topological
 from settlesim.sim.shortest import ShortestWay, WatchedModel, shortest_to_end, shortest_to_state
-
-if TYPE_CHECKING:
-    from settlesim.display import Picture
 
 __all__ = ["PropertyResult", "judged_properties", "unjudged_properties"]
 
@@ -55,7 +49,7 @@ class _Bits(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class PropertyResult:
+class PropertyResult(DrawsSchedule):
     """What was found out about one property of a scenario.
 
     Examples
@@ -103,29 +97,6 @@ class PropertyResult:
             return None
         watch = _Watch(self._model, self.about)
         return watch.route(self._states).schedule
-
-    @takes_options(ReplayOptions)
-    def draw(
-        self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
-    ) -> Picture:
-        """Return the picture of the schedule, or write it to the file `target`.
-
-        Parameters
-        ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        at, notes, format, theme, title, scale
-            As `settlesim.view.lanes`.
-
-        Raises
-        ------
-        RenderError
-            There is no schedule to be drawn.
-        """
-        picture: Picture = display.draw(self, target, **options)
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return display.mimebundle(self)
 
     def __str__(self) -> str:
         parts = [f"{self.verdict.value}: {self.about}"]

@@ -6,22 +6,19 @@ was found without any. The monitors watch; they change nothing of what may happe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TypeAlias
 
-from settlesim import display
-from settlesim.argument_checks import takes_options
 from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import FrozenDict, freeze_object
-from settlesim.display import ReplayOptions
 from settlesim.errors import ReplayDivergedError, SimulationError, shorten
 from settlesim.sim.batches import FAILED
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DELETED, IN_FLIGHT, REFUSED, STATUSES
+from settlesim.sim.drawing import DrawsSchedule
 from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import Model, State
 from settlesim.sim.models import model_of
@@ -44,14 +41,11 @@ from settlesim.sim.terms import (
     Step,
 )
 
-if TYPE_CHECKING:
-    from settlesim.display import Picture
-
 __all__ = ["Replay", "replay"]
 
 
 @dataclass(frozen=True, eq=False)
-class Replay:
+class Replay(DrawsSchedule):
     """A schedule, step by step.
 
     Examples
@@ -82,33 +76,6 @@ class Replay:
     def sentence(self) -> str:
         """What happened, in plain words."""
         return sentence_of(self.scenario, self.frames, self.ending, self._serial)
-
-    @takes_options(ReplayOptions)
-    def draw(
-        self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
-    ) -> Picture:
-        """Return the picture of the schedule, and write it to `target` where that is given.
-
-        Parameters
-        ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        at : the step that is shown as now, from 0, and nothing after it; all steps by default
-        notes : whether a sentence and the key stand below; they do by default
-        title : a line above; by default the conditions of the scenario
-        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
-
-        Raises
-        ------
-        RenderError
-            An option is wrong, or the file cannot be written.
-        """
-        picture: Picture = display.draw(self, target, **options)
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return display.mimebundle(self)
 
     def __repr__(self) -> str:
         return f"<Replay of {self.schedule}: {self.sentence}>"

@@ -8,20 +8,16 @@ refutes, and never proves. The caller gives the seed, and the same seed gives th
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Unpack
 
-from settlesim import display
-from settlesim.argument_checks import takes_options
 from settlesim.chart.report import Verdict
-from settlesim.display import EndingsOptions
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim.distributions import Distribution, Seconds
+from settlesim.sim.drawing import DrawsEndings
 from settlesim.sim.explore import ending_of, told_apart
 from settlesim.sim.model import EndingIdentity
 from settlesim.sim.models import model_of
@@ -34,14 +30,11 @@ from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.timed_walk import TimedWalks, read_times
 from settlesim.sim.walks import walk
 
-if TYPE_CHECKING:
-    from settlesim.display import Picture
-
 __all__ = ["Sample", "random_walk", "sample"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sample:
+class Sample(DrawsEndings):
     """What came of a number of schedules at random."""
 
     scenario: Scenario
@@ -101,32 +94,6 @@ class Sample:
             raise SimulationError(where="confidence", reason=reason)
         count = self.wrong if ending is None else ending.interleavings
         return clopper_pearson(count, self.runs, confidence)
-
-    @takes_options(EndingsOptions)
-    def draw(
-        self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
-    ) -> Picture:
-        """Return the picture of the endings that were met, and write it to `target` if given.
-
-        Parameters
-        ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        limit : how many endings have a row, > 0; the others are counted; 12 by default
-        title : a line above; by default the conditions of the scenario
-        theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
-        scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
-
-        Raises
-        ------
-        RenderError
-            An option is wrong, or the file cannot be written.
-        """
-        picture: Picture = display.draw(self, target, **options)
-        return picture
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return display.mimebundle(self)
 
     def __str__(self) -> str:
         right = sum(ending.interleavings for ending in self.endings if ending.fifo)

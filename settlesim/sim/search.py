@@ -43,6 +43,7 @@ from typing import Final
 
 from settlesim.progress import Reporter
 from settlesim.sim.model import Model, State
+from settlesim.sim.symmetry import AlikeModel
 
 __all__ = ["INTERRUPTED", "Count", "Graph", "count", "new_graph", "search", "topological"]
 
@@ -81,6 +82,10 @@ class Graph:
         """Whether something can happen after a state that was looked at."""
         return self.offsets[index] < self.offsets[index + 1]
 
+    def steps_of(self, index: int) -> int:
+        """Return how many steps lead on from a state that was looked at."""
+        return self.offsets[index + 1] - self.offsets[index]
+
     def interrupt(self) -> None:
         """Say that the search was interrupted, and forget what it knows of a state in part."""
         self.reason = INTERRUPTED
@@ -89,7 +94,7 @@ class Graph:
             self.ends.pop()
 
 
-def new_graph(model: Model) -> Graph:
+def new_graph(model: Model | AlikeModel) -> Graph:
     """Return the graph of a model at which nobody has looked yet."""
     return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
 
@@ -103,7 +108,10 @@ class Count:
 
 
 def search(
-    model: Model, limit: int, reporter: Reporter | None = None, graph: Graph | None = None
+    model: Model | AlikeModel,
+    limit: int,
+    reporter: Reporter | None = None,
+    graph: Graph | None = None,
 ) -> Graph:
     """Find every state, up to about `limit` of them; or more of a graph with a lower limit.
 
@@ -115,10 +123,13 @@ def search(
     try:
         graph.reason = ""
         numbers = {state: number for number, state in enumerate(graph.states)}
-        expand = _expand if model.one_message else _expand_together
         with _no_collector(), model.services_together():
             while graph.looked_at < len(graph.states) <= limit:
-                expand(model, graph, numbers, min(limit, len(graph.states) + _REPORT))
+                until = min(limit, len(graph.states) + _REPORT)
+                if isinstance(model, Model) and model.one_message:
+                    _expand(model, graph, numbers, until)
+                else:
+                    _expand_together(model, graph, numbers, until)
                 reporter.report(len(graph.states), limit, "states found")
         if graph.looked_at < len(graph.states):
             graph.reason = f"there are more than {limit} states"
@@ -195,7 +206,9 @@ def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -
         offsets.append(len(edges))
 
 
-def _expand_together(model: Model, graph: Graph, numbers: dict[State, int], until: int) -> None:
+def _expand_together(
+    model: Model | AlikeModel, graph: Graph, numbers: dict[State, int], until: int
+) -> None:
     """Look at states as `_expand` does, where a step may change several messages."""
     states, edges = graph.states, graph.edges
     index = graph.looked_at

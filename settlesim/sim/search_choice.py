@@ -3,12 +3,14 @@
 Rules
 -----
 1. A model with few states is searched breadth first: that is over before a compiled search begins.
-2. A larger one is swept (`settlesim.sim.sweep`) where numba is installed, every step makes the rank
-   of a state larger and changes one message, and no properties are asked for, which need them all.
-3. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
-4. Before a large search goes on, whoever asks for its progress hears how large it will be.
+2. Where a larger one has four equal events or more whose order nobody looks at, states that differ
+   only by which is which are looked at once (`settlesim.sim.symmetry`).
+3. Another large one is swept (`settlesim.sim.sweep`) where numba is installed, every step makes the
+   rank of a state larger and changes one message, and no properties are asked for, which need all.
+4. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
+5. Before a large search goes on, whoever asks for its progress hears how large it will be.
 
-Both find the same: all states, and the exact number of interleavings and the probability of every
+All find the same: all states, and the exact number of interleavings and the probability of every
 ending. Where the limit of states stops them they have seen other parts of the whole.
 """
 
@@ -26,6 +28,7 @@ from settlesim.sim.ranks import NoRankError
 from settlesim.sim.scenario import Scenario
 from settlesim.sim.search import INTERRUPTED, Graph, count, new_graph, search
 from settlesim.sim.search_result import SearchResult
+from settlesim.sim.symmetry import ENOUGH, AlikeModel, equal_events, exchanges
 
 __all__ = ["FEW_STATES", "all_states", "predict", "search_endings", "why_not_swept"]
 
@@ -79,6 +82,9 @@ def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: i
         return _counted(model, graph, reporter, f"at most {few:,} states")
     if graph.reason == INTERRUPTED or limit <= few:
         return _counted(model, graph, reporter, f"the limit is {limit:,} states")
+    groups = equal_events(model)
+    if exchanges(groups) >= ENOUGH:
+        return _looked_at_once(model, AlikeModel(model, groups), limit, reporter)
     why = _why_not(model)
     reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
     reporter.report(len(graph.states), limit, "states found")
@@ -92,6 +98,30 @@ def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: i
     return _counted(model, search(model, limit, reporter, graph), reporter, why)
 
 
+def _looked_at_once(
+    model: Model, alike: AlikeModel, limit: int, reporter: Reporter
+) -> SearchResult:
+    """Find all endings, by one state of each set that is alike."""
+    graph = search(alike, limit, reporter)
+    numbers = [alike.number_alike(state) for state in graph.states]
+    totals: dict[EndingIdentity, tuple[int, Fraction]] = {}
+    for index, each in count(graph).items():
+        endings = alike.endings_alike(model.outcome(graph.states[index]))
+        for outcome in endings:
+            ways, chance = totals.get(outcome, (0, Fraction(0)))
+            ways += each.interleavings // len(endings)
+            totals[outcome] = ways, chance + each.probability / len(endings)
+    steps = (numbers[at] * graph.steps_of(at) for at in range(graph.looked_at))
+    return SearchResult(
+        sum(numbers),
+        sum(steps),
+        totals,
+        graph.reason,
+        f"breadth first, in Python: {len(numbers):,} states stand for all that are alike",
+        standing=len(numbers),
+    )
+
+
 def predict(scenario: Scenario) -> Prediction:
     """Say about how large `explore` of a scenario will be, without exploring it.
 
@@ -102,7 +132,11 @@ def predict(scenario: Scenario) -> Prediction:
     48 states, 1 s, 1 MB
     """
     model = model_of(scenario)
-    return predicted(model, search(model, FEW_STATES), swept=not _why_not(model))
+    alike = exchanges(equal_events(model))
+    graph = search(model, FEW_STATES)
+    if alike >= ENOUGH:
+        return predicted(model, graph, swept=False, alike=alike)
+    return predicted(model, graph, swept=not _why_not(model))
 
 
 class _UpTo(Reporter):
@@ -185,8 +219,15 @@ def all_states(
     KeyboardInterrupt
         It was interrupted.
     """
-    most = result.states if not result.reason else result.states - 1
-    if result.longest_program:
+    found = result.standing or result.states
+    most = found if not result.reason else found - 1
+    if result.standing:
+        alike = AlikeModel(model, equal_events(model))
+        graph = search(alike, most, reporter)
+        if graph.reason == INTERRUPTED:
+            raise KeyboardInterrupt
+        yield from map(alike.all_alike, graph.states[:found])
+    elif result.longest_program:
         from settlesim.sim.sweep import swept_states
 
         yield from swept_states(model, most, result.longest_program, reporter)

@@ -26,6 +26,8 @@ class SearchResult:
     """Which search it was, and why."""
     longest_program: int = 0
     """Of a sweep: how many steps the longest program has, on which the order of states depends."""
+    standing: int = 0
+    """Of a search that looks once at states that are alike: how many stand for all."""
     graph: Graph | None = None
     """Of a search breadth first: the states and the steps between them."""
 

@@ -70,7 +70,8 @@ class Services:
         return in_thread(lambda: Services(self._chart)(pending))  # in Jupyter
 
     def _run(self, runner: asyncio.Runner, pending: Pending) -> Answer:
-        return runner.run(_answer(self._chart, pending))
+        # by the loop itself: Runner.run costs four times as much, most of it for its own Ctrl-C
+        return runner.get_loop().run_until_complete(_answer(self._chart, pending))
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -200,10 +200,8 @@ class TimedWalks:
         if branch.kind is Kind.DELAY:
             if branch.activity in table.activities.delays:
                 return table.activities.delays[branch.activity].seconds
-            raise SimulationError(
-                where="durations",
-                reason="a wait before a service is called again cannot be measured",
-            )
+            what = "a wait before a service is called again" if branch.activity else branch.text
+            raise SimulationError(where="durations", reason=f"{what} cannot be measured")
         limit = table.activities.invocations[branch.activity].timeout if branch.activity else None
         limit = table.service_timeout if limit is None else limit
         if branch.kind is Kind.TIMEOUT:

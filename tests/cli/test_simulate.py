@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from settlesim.cli.simulate import exploration_text, replay_text
+from settlesim.cli.simulation_text import exploration_text, replay_text
 from settlesim.gallery import order
-from settlesim.sim import Scenario, explore, replay
+from settlesim.sim import Distribution, Scenario, explore, replay, sample
 from settlesim.sim.search_choice import FEW_STATES
 from tests.cli.conftest import Run
 from tests.sim.interrupts import interrupt_at
@@ -114,6 +114,32 @@ def test_events_may_be_of_an_instance_and_have_data(run: Run) -> None:
     assert "new" in json.dumps(ending["store"])
 
 
+def test_a_message_may_start_an_instance_without_an_event(run: Run) -> None:
+    """A dash stands in the place of the event."""
+    result = run("simulate", "order", "-", "b:-", "b:PAY", "--queue", "fifo_group", "--json")
+    events = [None, None, "PAY"]
+    assert [each[1] for each in json.loads(result.stdout)["scenario"]["events"]] == events
+    plain = run("simulate", "order", "-", "PAY", "--queue", "fifo_group", "--keys", "2")
+    assert (result.exit_code, plain.exit_code) == (0, 0)
+
+
+TIMES = ("charge_card=2..4", "refund_card=exponential:0.5", "print_label=lognormal:1,0.3")
+
+
+def test_a_sample_is_measured_with_the_times_that_are_given(run: Run) -> None:
+    """As `sample` does with these durations."""
+    words = ["simulate", "order", "PAY", "CANCEL", "--queue", "direct", "--sample", "50"]
+    words += ["--time", "step=0.5"] + [word for each in TIMES for word in ("--time", each)]
+    durations: dict[str, Any] = {
+        "step": 0.5,
+        "charge_card": (2, 4),
+        "refund_card": Distribution.exponential(0.5),
+        "print_label": Distribution.lognormal(1, 0.3),
+    }
+    scenario = Scenario(order, ["PAY", "CANCEL"], queue="direct")
+    assert run(*words).stdout.startswith(str(sample(scenario, 50, 1, durations)))
+
+
 def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
     """Each step has its words, and an anomaly its mark."""
     result = run("simulate", "order", "PAY", "CANCEL", "--queue", "direct",
@@ -153,6 +179,11 @@ def test_a_schedule_is_followed_step_by_step(run: Run) -> None:
         (["order", "PAY", "--replay", "r1", "--certificate"], "leave --certificate out"),
         (["order", "PAY", "--theme", "dark"], "give -o FILE"),
         (["order", "done.x"], "reserved name"),
+        (["order", "PAY", "--time", "step=1"], "--time is that of --sample RUNS"),
+        (["order", "PAY", "--sample", "9", "--time", "step=1"], "--time: do not say how long"),
+        (["order", "PAY", "--sample", "9", "--time", "step"], "is not NAME=SECONDS"),
+        (["order", "PAY", "--sample", "9", "--time", "step=normal:1"], "=lognormal:MEDIAN"),
+        (["order", "PAY", "--sample", "9", "--time", "step=lognormal:0,1"], "> 0 is needed"),
     ],
 )
 def test_what_was_given_wrong_ends_with_status_2(words: list[str], said: str, run: Run) -> None:

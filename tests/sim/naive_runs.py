@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tests.sim.naive import Naive, World
+from tests.sim.naive_policies import NaiveArrivals, NaiveBatches
 
 Cost = tuple[int, int, int]
 """Faults, switches and steps."""
@@ -38,8 +39,7 @@ class NaiveRuns(Naive):
 
     def runs(self) -> Iterator[Run]:
         """Yield every run."""
-        size = len(self.events)
-        world = World(["visible"] * size, [0] * size, self.start, left=dict(self.faults))
+        world = self._beginning()
         yield from self._runs(world, [self._seen(world)], [(0, 0, 0)], None)
 
     def _runs(
@@ -52,15 +52,14 @@ class NaiveRuns(Naive):
             actor = self._actor(world, act.__name__, arguments)
             act(copy, *arguments)
             faults, switches, steps = costs[-1]
-            if actor is None:
-                cost, who = (faults + 1, switches, steps + 1), last
-            else:
-                switched = last is not None and last != actor
-                cost, who = (faults, switches + switched, steps + 1), actor
+            who = actor or last
+            switched = None not in {actor, last} and last != actor
+            fault = actor is None and act.__name__ != "_arrive"
+            cost = faults + fault, switches + switched, steps + 1
             yield from self._runs(copy, [*seen, self._seen(copy)], [*costs, cost], who)
 
     def _actor(self, world: World, name: str, arguments: list[Any]) -> object:
-        """Return whose step it is; None for a fault."""
+        """Return whose step it is; None for a fault and for an arrival."""
         if name == "_receive":
             return arguments[0], world.receives[arguments[0]] + 1
         if name == "_go_on":
@@ -69,9 +68,30 @@ class NaiveRuns(Naive):
         return None
 
     def _seen(self, world: World) -> Seen:
-        ended = not world.handlers and not self._receivable(world)
-        effects = tuple(service for service, _ in world.effects)
-        return Seen(world.state, effects, tuple(world.status), ended)
+        effects = tuple(service.partition("@")[0] for service, _ in world.effects)
+        return Seen(world.state, effects, tuple(world.status), self._may_end(world))
+
+
+class ArrivalRuns(NaiveRuns, NaiveArrivals):
+    """The same, where events arrive one after another."""
+
+
+class BatchRuns(NaiveRuns, NaiveBatches):
+    """The same with batches: a receive is the step of the first message, and so is the end."""
+
+    def _actor(self, world: World, name: str, arguments: list[Any]) -> object:
+        if name == "_receive_batch":
+            first = arguments[0][0]
+            return first, world.receives[first] + 1
+        if name == "_go_on":
+            handler = world.handlers[arguments[0]]
+            at_end = handler["at"] == "end"
+            return (
+                handler["all"][0]
+                if at_end
+                else (handler["message"], dict(handler["all"])[handler["message"]])
+            )
+        return None
 
 
 class Answer(NamedTuple):

@@ -13,6 +13,7 @@ from settlesim.chart import Chart
 from settlesim.chart.strict_json import encode
 from settlesim.errors import DeadlineExceededError, SettleError
 from settlesim.runtime.driver import Activity, drive
+from settlesim.runtime.interpreter import DEADLINE
 from settlesim.settling.settlement import Answer, Pending
 from settlesim.settling.settling import Settling
 from settlesim.sim import Ending, Exploration, Kind, Scenario
@@ -41,6 +42,7 @@ class RealWorld:
         take: Callable[[str], float],
         fail: Callable[[], Any] = lambda: None,
         early: Callable[[], bool] = lambda: False,
+        deadline: float = DEADLINE,
     ) -> None:
         self.clock = SimulatedClock(1_000.0)
         self.effects: list[str] = []
@@ -50,6 +52,7 @@ class RealWorld:
         self.store = MemoryStore(now=self.clock.now)
         names = [name for name, role in chart.roles.items() if role == "service"]
         self._take, self._fail, self._early = take, fail, early
+        self._deadline = deadline
         self.chart = chart.bind({name: self._service(name) for name in names})
 
     def _service(self, name: str) -> Any:
@@ -84,7 +87,7 @@ class RealWorld:
 
     def interpret(self, events: Sequence[str], delay: str | None = None) -> None:
         """Settle events one after another; one that fails is a dead letter."""
-        interpreter = Interpreter(self.chart, self.store, clock=self.clock)
+        interpreter = self._interpreter()
         for event in events:
             try:
                 interpreter.settle_sync(KEY, event)
@@ -121,9 +124,12 @@ class RealWorld:
             self.effects.append(service.service)
         return Answer(service.input)
 
+    def _interpreter(self) -> Interpreter:
+        return Interpreter(self.chart, self.store, clock=self.clock, deadline=self._deadline)
+
     def elapse(self, delay: str) -> None:
         """Settle that a delay of the settled state has passed."""
-        interpreter = Interpreter(self.chart, self.store, clock=self.clock)
+        interpreter = self._interpreter()
         try:
             asyncio.run(interpreter.elapsed(KEY, delay))
         except SettleError:

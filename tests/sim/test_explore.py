@@ -261,8 +261,7 @@ def test_a_bound_on_serial_situations_is_met_without_an_error() -> None:
 
 
 LARGE = [
-    Scenario(append_log(6), [f"E{i}" for i in range(1, 7)], workers=3),
-    Scenario(append_log(30), [f"E{i}" for i in range(1, 31)], workers=3),
+    Scenario(append_log(12), [f"E{i}" for i in range(1, 13)], workers=3),
     Scenario(counter(), ["INC"] * 8, workers=8, criterion="serializable"),
     Scenario(
         append_log(9, effect=True),
@@ -287,7 +286,12 @@ def test_a_search_that_stopped_early_refutes_where_a_walk_meets_a_wrong_ending(
     assert found.allowed(ending) is False
     assert "may not be the shortest" in found.note
     assert sum(each.probability for each in found.endings) <= 1
-    assert explore(scenario, limit=1_000).endings == found.endings
+
+
+def test_walks_are_the_same_each_time() -> None:
+    """They go by a fixed sequence of numbers."""
+    found = explore(LARGE[1], limit=1_000)
+    assert explore(LARGE[1], limit=1_000).endings == found.endings
 
 
 def test_walks_meet_only_what_exists() -> None:

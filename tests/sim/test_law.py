@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from settlesim.chart import Chart
 from settlesim.errors import SimulationError
+from settlesim.runtime.interpreter import DEADLINE
 from settlesim.sim import Exploration, Scenario, Verdict, explore
+from settlesim.sim.compiled import CompiledChart
+from settlesim.sim.services import Services
 from tests.sim.real_runs import (
     LATE,
     LATE_AFTER_EFFECT,
@@ -38,7 +41,9 @@ TIMES = {
     "d": "services take some time within bounds",
     "n": "services take the time of their sleeps",
     "z": "the same, and many take no time or equally long",
+    "t": "the same, and many of them end at the deadline of the event",
 }
+SHORT = 2.0  # seconds, the deadline
 OPTIONS = st.fixed_dictionaries(
     {"failures": st.integers(0, 2), "time": st.sampled_from(sorted(TIMES))}
 )
@@ -52,6 +57,14 @@ def seconds_of(name: str) -> float:
 def equal_seconds_of(name: str) -> float:
     """How long a service takes where several end at one moment."""
     return float(int(name.removeprefix("service")) % 2)
+
+
+def halves_of_seconds_of(name: str) -> float:
+    """How long a service takes where several end at the deadline; none runs in circles till then.
+
+    What takes no time does: a loop that computes long enough lets a clock go on all the same.
+    """
+    return 0.5 + equal_seconds_of(name) / 2
 
 
 def with_services(chart: Chart, take: Callable[[str], float] = seconds_of) -> Chart:
@@ -73,7 +86,12 @@ def services_of(chart: Chart) -> list[str]:
 
 
 def explored(
-    chart: Chart, events: list[str], take: Callable[[str], float] = seconds_of, **options: Any
+    chart: Chart,
+    events: list[str],
+    take: Callable[[str], float] = seconds_of,
+    *,
+    deadline: float = DEADLINE,
+    **options: Any,
 ) -> Exploration | None:
     """What is explored of serial handlers; None where the scenario is refused."""
     try:
@@ -87,7 +105,14 @@ def explored(
         )
     except SimulationError:
         return None
-    return explore(scenario, LIMIT, progress=False)
+    table = CompiledChart(
+        scenario.chart,
+        perform=Services(scenario.chart),
+        failures=scenario.faults.service_failures,
+        deadline=deadline,
+        assumptions=scenario.assumptions,
+    )
+    return explore(scenario, LIMIT, progress=False, table=table)
 
 
 def _known(chart: Chart) -> set[str]:
@@ -126,25 +151,31 @@ def law(chart: Chart, events: list[str], failures: int, time: str, seed: int) ->
         options["faults"] = {"service_failures": failures}
         options["errors"] = dict.fromkeys(services, ERRORS)
     choose = random.Random(seed)
-    sleeps = equal_seconds_of if time == "z" else seconds_of
+    sleeps = {"z": equal_seconds_of, "t": halves_of_seconds_of}.get(time, seconds_of)
+    deadline = SHORT if time == "t" else DEADLINE
     take = _clock(time, services, sleeps, choose, options)
-    found = explored(chart, events, sleeps, **options)
+    found = explored(chart, events, sleeps, deadline=deadline, **options)
     counts: Counter[str] = Counter()
     if found is None:
         return counts
     known = [each.event for each in found.scenario.events]
     budget = failures if "errors" in options else 0
     unknown = time in "ae"
+
+    def early() -> bool:
+        return unknown and choose.random() < 0.3
+
     for turn in range(2 * RUNS + 2 * unknown):
         fates = Fates(budget, choose)
-        world = RealWorld(chart, take, fates, lambda: unknown and choose.random() < 0.3)
+        world = RealWorld(chart, take, fates, early, deadline=deadline)
         if turn >= 2 * RUNS:
             world.drive(known, choose)
-        elif turn % 2:
+        elif turn % 2 and time != "t":  # a worker gives up a service by then, too
             world.work(known, choose)
         else:
             world.interpret(known)
-        if world.deadlines > fates.left:  # that is one of the failures, and none is left
+        unpaid = world.deadlines > fates.left and time not in "nzt"
+        if unpaid:  # a deadline beyond what is known is one of the failures
             counts["deadline"] += 1
         else:
             counts[check(found, world.result())] += 1
@@ -159,7 +190,7 @@ def _clock(
     options: dict[str, Any],
 ) -> Callable[[str], float]:
     """Return how long services really take; note in `options` what is known of it."""
-    if time in "nz":
+    if time in "nzt":
         options["timing"] = "simulated"
         return sleeps
     if time == "d":

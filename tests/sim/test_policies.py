@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -13,8 +14,26 @@ from settlesim import Chart
 from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError
 from settlesim.gallery import counter, order
-from settlesim.sim import BATCH_FAILURES, POLICIES, Exploration, Scenario, explore, replay
+from settlesim.sim import (
+    BATCH_FAILURES,
+    POLICIES,
+    Exploration,
+    Property,
+    Scenario,
+    always,
+    dead_letter,
+    effect,
+    ended,
+    eventually,
+    explore,
+    in_state,
+    never,
+    replay,
+    sometimes,
+    waiting,
+)
 from tests.sim.naive_policies import POISON, NaiveArrivals, NaiveBatches
+from tests.sim.naive_runs import ArrivalRuns, BatchRuns, NaiveRuns, Seen, answer
 
 SEEDS = range(20)
 _SERVICES = ("pay", "tell", "look")  # the last has no effect
@@ -212,6 +231,78 @@ def test_policies_are_counted_as_by_a_second_simulator(seed: int) -> None:
     assert counted(found) == in_short(naive.endings())
     if queue != "direct":  # serial runs under `direct` lose what comes to no settled state
         check(found, in_short(naive.endings()), table)
+
+
+# --- properties ---------------------------------------------------------------------------
+
+MOST_RUNS = 400
+QUESTIONS: dict[str, tuple[Property, str, Callable[[Seen], bool]]] = {
+    "never in C": (never("never in C", in_state("C")), "never", lambda seen: seen.state == "C"),
+    "paid": (eventually("paid", effect("pay")), "eventually", lambda seen: "pay" in seen.effects),
+    "quiet": (
+        always("quiet", ~dead_letter() | ~ended()),
+        "always",
+        lambda seen: "dead" not in seen.status or not seen.ended,
+    ),
+    "both": (
+        sometimes("both", effect("pay") & waiting()),
+        "sometimes",
+        lambda seen: "pay" in seen.effects and "visible" in seen.status,
+    ),
+}
+PAYING = ("paid", "both")
+
+
+def check_properties(scenario: Scenario, naive: NaiveRuns) -> int:
+    """Compare every property with its definition on each run; return how many were compared."""
+    runs = list(islice(naive.runs(), MOST_RUNS + 1))
+    if len(runs) > MOST_RUNS:
+        return 0
+    known = scenario.vocabulary.services
+    asked = [each for name, each in QUESTIONS.items() if "pay" in known or name not in PAYING]
+    found = explore(scenario.replace(properties=[each for each, _, _ in asked]), progress=False)
+    assert found.interleavings == len(runs)
+    for result, (_, kind, holds) in zip(found.properties, asked, strict=True):
+        expected = answer(runs, kind, holds, None, at_end=False)
+        assert result.verdict is (Verdict.PROVED if expected.holds else Verdict.REFUTED)
+        assert result.interleavings == expected.decided
+        way = result.schedule
+        assert (None if way is None else (way.faults, way.switches, len(way))) == expected.cost
+    return len(asked)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_properties_hold_of_batches_as_by_their_definitions_on_every_run(seed: int) -> None:
+    """On random charts: verdicts, counts of runs, and the cost of the shortest schedule."""
+    dice = random.Random(2_000 + seed)
+    table, mode = drawn_table(dice), dice.choice(list(BATCH_FAILURES))
+    options: dict[str, Any] = {"faults": {"crashes": 1}, "protections": (), "max_receives": None}
+    if has_services(table):
+        options = drawn_options(dice, ["cas", "fence", "inbox", "idempotent"])
+    batches: dict[str, Any] = {"queue": "fifo_group", "batch": 2, "batch_failures": mode}
+    events = dice.choices("EFG", k=2)
+    chart = as_chart(table)
+    scenario = Scenario(
+        chart, events, workers=1, results=dict.fromkeys(chart.roles), **batches, **options
+    )
+    naive = BatchRuns(**as_functions(table), events=events, workers=1, **batches, **options)
+    assert check_properties(scenario, naive)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_properties_hold_of_policies_as_by_their_definitions_on_every_run(seed: int) -> None:
+    """On random charts: verdicts, counts of runs, and the cost of the shortest schedule."""
+    dice = random.Random(3_000 + seed)
+    table = drawn_table(dice)
+    policy = dice.choice([each for each in POLICIES if each != "enqueue"])
+    options: dict[str, Any] = {"queue": dice.choice(["standard", "fifo_group", "mutex", "direct"])}
+    options["protections"] = ("cas",) if dice.random() < 0.5 else ()
+    options["while_running"] = policy
+    events = dice.choices("EFG", k=2)
+    chart = as_chart(table)
+    scenario = Scenario(chart, events, results=dict.fromkeys(chart.roles), **options)
+    naive = ArrivalRuns(**as_functions(table), events=events, **options)
+    assert check_properties(scenario, naive)
 
 
 # --- the known mistakes, by name ----------------------------------------------------------

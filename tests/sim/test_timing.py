@@ -261,23 +261,66 @@ def test_a_failure_that_is_used_up_lets_no_other_service_take_longer() -> None:
     assert ("slow_done", "broken_failed") not in logs
 
 
-def test_a_deadline_that_passes_for_certain_is_an_error() -> None:
-    """As of the interpreter: its 300 seconds are over before the delay is."""
-    chart = Chart(
+def waiting(seconds: str) -> Chart:
+    """One delay within an event."""
+    return Chart(
         [
             {"name": "new", "tags": ["settled"]},
-            {"name": "waiting", "after": {"300": "done"}},
+            {"name": "waiting", "after": {seconds: "done"}},
             {"name": "done", "tags": ["settled"]},
         ],
         [["GO", "new", "waiting"]],
         "new",
     )
+
+
+def test_a_deadline_that_passes_for_certain_is_an_error() -> None:
+    """As of the interpreter: its 300 seconds are over before the delay is."""
+    chart = waiting("301")
     found = explore(Scenario(chart, ["GO"], queue="fifo_group", max_receives=1))
     assert [(each.label, each.dead) for each in found.endings] == [("new", (1,))]
     interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())
     with pytest.raises(Exception, match="deadline") as caught:
         interpreter.settle_sync("k", "GO")
     assert str(caught.value) in replay(found.scenario, "r1 l1 g1").frames[-1].text
+
+
+@pytest.mark.parametrize("timing", ["any", "simulated"])
+def test_a_delay_that_ends_at_the_deadline_may_come_first_or_never(timing: Any) -> None:
+    """The two moments are one, so both are explored; a little less is always in time."""
+    options: dict[str, Any] = {"queue": "fifo_group", "max_receives": 1, "timing": timing}
+    found = explore(Scenario(waiting("300"), ["GO"], **options))
+    assert {(each.label, each.dead) for each in found.endings} == {("done", ()), ("new", (1,))}
+    assert found.verdict is Verdict.PROVED
+    assert found.endings[0].fifo
+    found = explore(Scenario(waiting("299.9"), ["GO"], **options))
+    assert [(each.label, each.dead) for each in found.endings] == [("done", ())]
+
+
+def test_an_effect_at_the_deadline_is_had_or_not() -> None:
+    """The service ends at the very moment: its effect, its answer and the deadline have any order.
+
+    A service that may take longer may be too late, and that is no failure of it.
+    """
+    states: list[Any] = [
+        {"name": "new", "tags": ["settled"]},
+        {"name": "charging", "invoke": {"src": "charge", "on_done": "paid", "timeout": 500}},
+        {"name": "paid", "tags": ["settled"]},
+    ]
+    chart = Chart(states, [["PAY", "new", "charging"]], "new").bind({"charge": sleeping(300)})
+
+    def endings(**options: Any) -> set[tuple[str, int]]:
+        found = explore(
+            Scenario(chart, ["PAY"], queue="fifo_group", max_receives=1, workers=1, **options)
+        )
+        assert found.verdict is Verdict.PROVED
+        return {(each.label, len(each.effects)) for each in found.endings}
+
+    assert endings(timing="simulated") == {("paid", 1), ("new", 1), ("new", 0)}
+    assert endings(durations={"charge": (10, 299)}) == {("paid", 1)}
+    assert endings(durations={"charge": (10, 400)}) == {("paid", 1), ("new", 1), ("new", 0)}
+    assert endings(durations={"charge": (310, 400)}) == {("new", 0)}
+    assert endings() == {("paid", 1)}, "a deadline beyond all that is known is a failure"
 
 
 def test_the_deadline_may_pass_where_services_fail_by_running_out_of_time() -> None:

@@ -9,13 +9,14 @@ from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import Snapshot, check_key
 from settlesim.chart.strict_json import JSONValue, decode
-from settlesim.display import Direction
+from settlesim.display import DiagramOptions, Direction
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.settling import Settlement
 from settlesim.store import MemoryStore
 from settlesim.view.chart.diagram import draw
+from settlesim.view.chart.drawing import CELL
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.paced_clock import PacedClock
 from settlesim.widgets.base.panel import Panel
@@ -56,8 +57,9 @@ class ChartPanel(Panel):
         The clock on which services take time; then `speed` is not used. A service that does
         real work takes its real time at any speed; its time-outs follow the speed.
     direction
-        The layout of the chart, ``"LR"`` or ``"TB"``; None for left to right if that fits a cell,
-        else top-down.
+        The layout of the chart, ``"LR"`` or ``"TB"``; None for left to right if that fits
+        `width`, else top-down.
+    width : pixels of the cell that the chart has room in, > 0
 
     Raises
     ------
@@ -101,6 +103,7 @@ class ChartPanel(Panel):
         manual: bool = False,
         clock: Clock | None = None,
         direction: Direction | None = None,
+        width: float = CELL,
     ) -> None:
         if not isinstance(chart, Chart):
             raise TypeError(f"ChartPanel({shorten(chart, 40)}): a Chart is needed")
@@ -126,7 +129,8 @@ class ChartPanel(Panel):
         self._past: int | None = None
         self._visited: dict[str, Stage] = {}  # keeps what happened on them
         self._stage: Stage = self._enter(f"{chart.name}-1" if key is None else key)
-        self.show(picture=picture_part(chart, direction))
+        self._fit: DiagramOptions = {"direction": direction, "width": width}
+        self.show(picture=picture_part(chart, direction, width))
         self.stage_changed()
 
     # --- what a program can do ------------------------------------------------------------
@@ -389,10 +393,10 @@ class ChartPanel(Panel):
         if flight is not None and self._past is None:
             settling = flight.settling
             path = [edge for step in settling.microsteps for edge in step.edges]
-            picture = draw(self.chart, configuration=settling.configuration, path=path)
+            picture = draw(self.chart, configuration=settling.configuration, path=path, **self._fit)
         else:
             taken = entry.settlement.edges if entry.settlement else ()
-            picture = draw(self.chart, configuration=entry.snapshot, path=taken)
+            picture = draw(self.chart, configuration=entry.snapshot, path=taken, **self._fit)
         return picture.svg
 
     def __repr__(self) -> str:

@@ -10,7 +10,16 @@ from typing import Any, Final, TypedDict
 from settlesim.chart import Chart, NodeKind, TransitionKind
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import SettlesimError, SimulationError, shorten
-from settlesim.sim import DISCIPLINES, PROTECTIONS, Criterion, Faults, Property, Scenario
+from settlesim.sim import (
+    BATCH_FAILURES,
+    DISCIPLINES,
+    POLICIES,
+    PROTECTIONS,
+    Criterion,
+    Faults,
+    Property,
+    Scenario,
+)
 
 __all__ = [
     "FAULT_WORDS",
@@ -51,6 +60,9 @@ class LabChoices(TypedDict, total=False):
     max_receives: int | None
     criterion: str
     start: str | None
+    batch: int
+    batch_failures: str
+    while_running: str
 
 
 class QueueLabOptions(LabChoices, total=False):
@@ -82,6 +94,9 @@ class Choices:
     max_receives: Any = None
     criterion: Any = "fifo"
     start: Any = None
+    batch: Any = 1
+    batch_failures: Any = "whole"
+    while_running: Any = "enqueue"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -130,6 +145,9 @@ class Choices:
             max_receives=self.max_receives,
             criterion=self.criterion,
             results=results,
+            batch=self.batch,
+            batch_failures=self.batch_failures,
+            while_running=self.while_running,
         )
 
 
@@ -174,7 +192,10 @@ def problems_of(
         alone[name] = replace(plain, **{name: getattr(choices, name)})
     queue = choices.queue if isinstance(choices.queue, str) and choices.queue in DISCIPLINES else ""
     under = replace(plain, queue=queue or "standard")
-    alone["max_receives"] = replace(under, max_receives=choices.max_receives)
+    for name in ("max_receives", "batch", "while_running"):
+        alone[name] = replace(under, **{name: getattr(choices, name)})
+    batches = replace(plain, queue="fifo_group", batch=max(2, _whole(choices.batch)))
+    alone["batch_failures"] = replace(batches, batch_failures=choices.batch_failures)
     for name in choices.protections:
         alone[name] = replace(under, protections=(name,))
     for name, number in choices.faults.items():
@@ -192,6 +213,10 @@ def problems_of(
         except SettlesimError as error:
             found["all"] = str(error)
     return found
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0
 
 
 def _reason(error: SettlesimError) -> str:
@@ -227,6 +252,10 @@ def options_of(chart: Chart) -> dict[str, Any]:
         "faults": [{"name": name, "words": words} for name, words in FAULT_WORDS.items()],
         "criteria": [{"name": each.value, "words": _CRITERIA[each.value]} for each in Criterion],
         "starts": list(starts_of(chart)),
+        "batch_failures": [
+            {"name": name, "words": words} for name, words in BATCH_FAILURES.items()
+        ],
+        "policies": [{"name": name, "words": words} for name, words in POLICIES.items()],
     }
 
 
@@ -264,10 +293,16 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
         "max_receives": scenario.max_receives,
         "criterion": scenario.criterion.value,
         "start": start,
+        "batch": scenario.batch,
+        "batch_failures": scenario.batch_failures,
+        "while_running": scenario.while_running,
     }
-    if scenario.criterion is Criterion.FIFO:
-        del named["criterion"]
-    parts += [f"{name}={_source(value)}" for name, value in named.items() if value]
+    usual = Choices()
+    parts += [
+        f"{name}={_source(value)}"
+        for name, value in named.items()
+        if value and (name == "queue" or value != getattr(usual, name))
+    ]
     if scenario.properties:
         parts.append("properties=properties")
     call = f"explore(Scenario({', '.join(parts)}))"

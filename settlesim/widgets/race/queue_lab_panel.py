@@ -37,7 +37,10 @@ from settlesim.widgets.race.walk import Way
 
 __all__ = ["QueueLab", "queue_lab"]
 
-_PLAIN: Final = frozenset({"keys", "workers", "queue", "max_receives", "criterion", "start"})
+_PLAIN: Final = frozenset(
+    {"keys", "workers", "queue", "max_receives", "criterion", "start"}
+    | {"batch", "batch_failures", "while_running"}
+)
 _PATIENCE: Final = 0.2  # seconds that a cell waits for the static twin where somebody looks
 
 
@@ -57,6 +60,7 @@ class QueueLab(Panel):
     properties : questions of your own, which every choice is judged by
     limit : how many states are explored at most
     workers, queue, protections, faults, keys, start, max_receives, criterion
+    batch, batch_failures, while_running
         The initial choices, as `Scenario` takes them.
 
     Raises
@@ -127,6 +131,7 @@ class QueueLab(Panel):
         events : in the order of their arrival
         faults : budgets by name; those that are not named stay
         workers, queue, protections, keys, start, max_receives, criterion
+        batch, batch_failures, while_running
             As `Scenario` takes them.
         """
         self.choices = changed(self.choices, **choices)
@@ -378,6 +383,7 @@ def queue_lab(
     chart, events, data, results, properties, limit
         As `QueueLab`.
     workers, queue, protections, faults, keys, start, max_receives, criterion
+    batch, batch_failures, while_running
         The initial choices, as `Scenario` takes them.
     """
     return QueueLab(chart, events, **options)
