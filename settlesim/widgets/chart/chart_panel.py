@@ -58,7 +58,7 @@ class ChartPanel(Panel):
         real work takes its real time at any speed; its time-outs follow the speed.
     direction
         The layout of the chart, ``"LR"`` or ``"TB"``; None for left to right if that fits
-        `width`, else top-down.
+        `width`, else top-down if that fits.
     width : pixels of the cell that the chart has room in, > 0
 
     Raises
