@@ -131,13 +131,13 @@ class ChartPanelOptions(TypedDict, total=False):
     key: str | None
     """Names the instance; by default the chart's name and ``-1``."""
     data: Mapping[str, Any] | None
-    """By event, what its form holds at first."""
+    """The initial data in the form of each event, by event name."""
     answers: Mapping[str, Any] | None
-    """By service, what the person's answer is at first."""
+    """Your initial answer for each service, by service name."""
     speed: float | str
     """Seconds of the services per real second; ``"at once"`` for runs that take no time."""
     manual: bool
-    """Whether services wait for the person."""
+    """Whether services wait for your answers."""
     clock: Clock | None
     """Where services take their time; then `speed` is not used."""
     direction: Direction | None
@@ -152,7 +152,7 @@ class StepPanelOptions(TypedDict, total=False):
     chart: Chart | None
     """The chart, where the settlement was read without it."""
     answers: Mapping[str, Any] | None
-    """By service, what the person's answer is at first."""
+    """Your initial answer for each service, by service name."""
 
 
 # --- hooks --------------------------------------------------------------------------------

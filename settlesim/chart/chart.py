@@ -556,12 +556,12 @@ class Chart:
         ----------
         store : where the instance is kept; in memory by default
         key : names the instance; by default the chart's name and ``-1``
-        data : by event, what its form holds at first
-        answers : by service, what the person's answer is at first
+        data : the initial data in the form of each event, by event name
+        answers : your initial answer for each service, by service name
         speed
             Seconds of the services that pass in one real second, 1 by default; ``"at once"`` for
             runs that take no time.
-        manual : whether services wait for the person; False by default
+        manual : whether services wait for your answers; False by default
         clock : where services take their time; then `speed` is not used
         direction
             ``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits `width`.

@@ -366,7 +366,7 @@ class Settlement:
         Parameters
         ----------
         chart : the chart, where the settlement was read without it
-        answers : by service, what the person's answer is at first
+        answers : your initial answer for each service, by service name
 
         Raises
         ------

@@ -34,31 +34,31 @@ AT_ONCE: Final = "at once"
 
 
 class ChartPanel(Panel):
-    """One instance of a chart, live: fire its events, be its services, look back.
+    """One instance of a chart, live: fire its events, answer for its services, look back.
 
     Click an event's button or its arrow. The run to the next settled state is shown on the
-    chart while it happens. A click on a settlement shows chart and context of then, and a new
-    instance can be forked from there.
+    chart while it happens. A click on a settlement shows the chart and the context at that time,
+    and a new instance can be forked from there.
 
     Parameters
     ----------
     chart
-        With its guards and assigns bound. Where a service is not bound, the person is it.
+        With its guards and assigns bound. You answer for services that are not bound.
     store
         Where the instance is kept; in memory by default.
     key : names the instance; by default the chart's name and ``-1``
-    data : by event, what its form holds at first
-    answers : by service, what the person's answer is at first
+    data : the initial data in the form of each event, by event name
+    answers : your initial answer for each service, by service name
     speed
         How many seconds of the services pass in one real second; ``"at once"`` for runs that
         take no time.
-    manual : whether services wait for the person ("you are the service")
+    manual : whether services wait for your answers
     clock
-        Where services take their time; then `speed` is not used. A service that does real
-        work does it at any speed, but its time-outs follow the speed.
+        The clock on which services take time; then `speed` is not used. A service that does
+        real work takes its real time at any speed; its time-outs follow the speed.
     direction
-        How the chart is laid out: ``"LR"`` or ``"TB"``; None for left to right where the chart
-        fits `width` like that, else top-down where that fits.
+        The layout of the chart, ``"LR"`` or ``"TB"``; None for left to right if that fits
+        `width`, else top-down if that fits.
     width : pixels of the cell that the chart has room in, > 0
 
     Raises
