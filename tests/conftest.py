@@ -1,4 +1,7 @@
-"""Hypothesis profiles: ``ci`` where the environment variable CI is set, else ``dev``."""
+"""Hypothesis profiles: ``ci`` where the environment variable CI is set, else ``dev``.
+
+``ci`` looks at the same few examples each time; `.ci/nightly` looks at others, and at many more.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ from hypothesis import HealthCheck, settings
 # No deadline in either, and none for making examples: a busy machine is no fault of the code.
 settings.register_profile("base", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", settings.get_profile("base"))
-settings.register_profile("ci", settings.get_profile("base"), derandomize=True, print_blob=True)
+settings.register_profile(
+    "ci", settings.get_profile("base"), derandomize=True, print_blob=True, max_examples=40
+)
+settings.register_profile(
+    "nightly", settings.get_profile("base"), print_blob=True, max_examples=400
+)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # A shell without job control lets what it starts in the background ignore Ctrl-C, and that is

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -98,11 +100,24 @@ def test_the_picture_has_the_transitions_that_were_taken(tmp_path: Path) -> None
     assert "order version 1: 2 of 9 states, 1 of 10 transitions" in text
 
 
-def _pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_it.py").write_text(TESTS, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    """The package names it as an entry point; the runs below name it on their command line."""
+    (entry,) = entry_points(group="pytest11", name="settlesim")
+    assert entry.value == "settlesim.pytest_plugin"
+
+
+def _pytest(folder: Path, *options: str, tests: str = TESTS) -> subprocess.CompletedProcess[str]:
+    """Run tests with no plugin but ours and pytest-xdist: others take seconds to import."""
+    (folder / "test_it.py").write_text(tests, encoding="utf-8")
+    plugins = ["-p", "settlesim.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider"]
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-m", "pytest", "-q", *plugins, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
 
 
@@ -127,13 +142,7 @@ def test_too_little_coverage_fails_the_run(tmp_path: Path) -> None:
 
 def test_a_run_without_charts_has_no_report(tmp_path: Path) -> None:
     """And imports nothing of settlesim but the plugin."""
-    (tmp_path / "test_none.py").write_text(
-        "import sys\ndef test_nothing():\n    assert 'settlesim.chart' not in sys.modules\n",
-        encoding="utf-8",
-    )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_none.py"]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
-    )
+    nothing = "import sys\ndef test_it():\n    assert 'settlesim.chart' not in sys.modules\n"
+    done = _pytest(tmp_path, tests=nothing)
     assert done.returncode == 0, done.stdout
     assert "charts" not in done.stdout
