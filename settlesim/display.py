@@ -74,8 +74,10 @@ class DiagramOptions(PictureOptions, total=False):
     """None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``."""
     timeout: float
     """Seconds after which the layout is stopped; 20 by default."""
-    direction: Direction
-    """``"LR"`` from left to right, or ``"TB"`` from top to bottom."""
+    direction: Direction | None
+    """``"LR"`` from left to right, ``"TB"`` from top to bottom; None for what fits `width`."""
+    width: float
+    """Pixels that the picture has room for, 900 by default; a text has at least 9 of them."""
 
 
 class ChartPictureOptions(DiagramOptions, total=False):
@@ -85,6 +87,10 @@ class ChartPictureOptions(DiagramOptions, total=False):
     """What is active: the names of leaves; of a state with children, what is entered with it."""
     path: Iterable[int] | None
     """The transitions just taken, in order: positions in ``chart.edges``."""
+    bundle: bool
+    """Whether transitions of a kind between the same two states share an arrow; True by default."""
+    collapse: Iterable[str]
+    """Names of states of which the inside is not shown."""
 
 
 class SettlingGraphOptions(DiagramOptions, total=False):
@@ -94,6 +100,8 @@ class SettlingGraphOptions(DiagramOptions, total=False):
     """The settled configuration that is active: its leaves."""
     path: Iterable[int] | None
     """The edges just taken, in order: positions in ``graph.edges``."""
+    bundle: bool
+    """Whether edges of a kind between the same two states share an arrow; True by default."""
 
 
 class EndingsOptions(PictureOptions, total=False):
@@ -123,17 +131,19 @@ class ChartPanelOptions(TypedDict, total=False):
     key: str | None
     """Names the instance; by default the chart's name and ``-1``."""
     data: Mapping[str, Any] | None
-    """By event, what its form holds at first."""
+    """The initial data in the form of each event, by event name."""
     answers: Mapping[str, Any] | None
-    """By service, what the person's answer is at first."""
+    """Your initial answer for each service, by service name."""
     speed: float | str
     """Seconds of the services per real second; ``"at once"`` for runs that take no time."""
     manual: bool
-    """Whether services wait for the person."""
+    """Whether services wait for your answers."""
     clock: Clock | None
     """Where services take their time; then `speed` is not used."""
     direction: Direction | None
-    """``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits a cell."""
+    """``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits `width`."""
+    width: float
+    """Pixels of the cell that the chart has room in, 900 by default."""
 
 
 class StepPanelOptions(TypedDict, total=False):
@@ -142,7 +152,7 @@ class StepPanelOptions(TypedDict, total=False):
     chart: Chart | None
     """The chart, where the settlement was read without it."""
     answers: Mapping[str, Any] | None
-    """By service, what the person's answer is at first."""
+    """Your initial answer for each service, by service name."""
 
 
 # --- hooks --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 import shlex
@@ -172,3 +173,17 @@ def test_the_page_of_the_stores_names_every_table() -> None:
     assert len(tables) > 5
     assert [name for name in tables if f"| `{name}` |" not in text] == []
     assert f"`history={HISTORY}`" in text
+
+
+def test_the_reference_has_the_meaning_of_a_parameter_below_its_name() -> None:
+    """After the colon of numpydoc stands a type; ours are in the signature."""
+    path = ROOT / "docs" / "site" / "docstrings.py"
+    spec = importlib.util.spec_from_file_location("docstrings", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = "Do.\n\nParameters\n----------\n{}\n\nReturns\n-------\n{}\n\nNotes\n-----\na : b\n"
+    written = text.format("a, b : two numbers\nc\n    More.", "d : a sum")
+    shown = text.format("a, b\n    two numbers\nc\n    More.", "d :\n    a sum")
+    assert module.with_meanings_below(written) == shown

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,13 @@ def call_of(
 
 
 def misspelt(name: str) -> str:
-    """Return a name without the letter in its middle; a short one with a letter more."""
+    """Return a name without the letter in its middle; a short one with a letter more.
+
+    So is one of which a word of the language would be left, as "width" is.
+    """
     middle = len(name) // 2
-    return name[:middle] + name[middle + 1 :] if len(name) > 3 else f"{name}_x"
+    shorter = name[:middle] + name[middle + 1 :]
+    return shorter if len(name) > 3 and not iskeyword(shorter) else f"{name}_x"
 
 
 def mypy_errors(path: Path) -> dict[int, str]:
@@ -249,7 +254,8 @@ def test_help_and_completion_see_every_option() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("configuration", "configration"), ("at", "at_x"), ("path", "pah")]
+    ("name", "expected"),
+    [("configuration", "configration"), ("at", "at_x"), ("path", "pah"), ("width", "width_x")],
 )
 def test_a_misspelt_name_is_another_one(name: str, expected: str) -> None:
     """Also a short one."""

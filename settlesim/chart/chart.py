@@ -525,7 +525,15 @@ class Chart:
         title : a line above the chart
         legend : whether the signs that occur are explained below; False by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
+        direction
+            ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
+            right, or top-down where the text can be read at `width` only so.
+        width
+            Pixels that the picture has room for, 900 by default; a text has at least 9 of them.
+        bundle
+            Whether transitions of a kind between the same two states share an arrow, as they do
+            by default.
+        collapse : names of states of which the inside is not shown
         format : of the file, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
@@ -548,15 +556,16 @@ class Chart:
         ----------
         store : where the instance is kept; in memory by default
         key : names the instance; by default the chart's name and ``-1``
-        data : by event, what its form holds at first
-        answers : by service, what the person's answer is at first
+        data : the initial data in the form of each event, by event name
+        answers : your initial answer for each service, by service name
         speed
             Seconds of the services that pass in one real second, 1 by default; ``"at once"`` for
             runs that take no time.
-        manual : whether services wait for the person; False by default
+        manual : whether services wait for your answers; False by default
         clock : where services take their time; then `speed` is not used
         direction
-            ``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits a cell.
+            ``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits `width`.
+        width : pixels of the cell that the chart has room in, 900 by default
 
         Raises
         ------

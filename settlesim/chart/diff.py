@@ -183,7 +183,8 @@ class ChartDiff:
         title : a line above; the diff's heading by default
         legend : whether the signs that occur are explained below; True by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        direction : ``"LR"`` or ``"TB"``, see `Chart.draw`; by default what fits a notebook's cell
+        direction : ``"LR"`` or ``"TB"``, see `Chart.draw`; by default what fits `width`
+        width : pixels that the picture has room for, 900 by default
         format : of the file, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer

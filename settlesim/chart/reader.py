@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from settlesim.argument_checks import nearest
 from settlesim.chart.chart import Chart
 from settlesim.chart.dialect import CHART_KEYS
 from settlesim.chart.strict_json import encode
@@ -135,6 +136,12 @@ def chart_from_attribute(source: str) -> Chart:
         value: Any = import_module(module_name)
         for part in path.split("."):
             value = getattr(value, part)
+    except AttributeError as error:
+        close = nearest(error.name, dir(error.obj)) if error.name else None
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise ReadError(
+            source=shorten(source), reason=f"cannot be imported: {shorten(str(error), 200)}{hint}"
+        ) from error
     except SettlesimError as error:  # every line of it helps
         raise ReadError(source=shorten(source), reason=f"cannot be imported: {error}") from error
     except Exception as error:

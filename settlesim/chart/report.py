@@ -87,6 +87,8 @@ class Finding:
 
     It is empty where none is needed, and where other findings have very long ones.
     """
+    states: tuple[str, ...] = ()
+    """The states that the contract is refuted in, by name."""
 
     @property
     def severity(self) -> Severity:

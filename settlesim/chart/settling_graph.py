@@ -58,7 +58,13 @@ class SettlingGraph:
         title : a line above the graph
         legend : whether the signs that occur are explained below; False by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
+        direction
+            ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
+            right, or top-down where the text can be read at `width` only so.
+        width
+            Pixels that the picture has room for, 900 by default; a text has at least 9 of them.
+        bundle
+            Whether edges of a kind between the same two states share an arrow; True by default.
         format : of the file, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer

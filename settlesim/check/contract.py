@@ -155,6 +155,7 @@ def _limbo(found: ChartRuns) -> Iterator[Finding]:
             f"state {shorten(bare[0])}",
             _IN_LIMBO_AT_START if place.starting else _IN_LIMBO,
             found.path(place),
+            (bare[0],),
         )
 
 
@@ -177,17 +178,20 @@ def _failures(found: ChartRuns) -> Iterator[Finding]:
             f"state {shorten(node.name)}",
             f"service {shorten(hop.service)} may fail, and {why}",
             found.path(place),
+            (node.name,),
         )
 
 
 def _loop(found: ChartRuns, loop: Loop) -> Finding:
     way = " -> ".join(names(place.position.configuration) for place in loop.places)
     if loop.endless:
+        leaves = (leaf for place in loop.places for leaf in place.position.configuration)
         return Finding(
             "SET102",
             f"states {way}",
             "nothing ends this cycle: give one of its transitions a guard",
             found.path(loop.places[0]),
+            tuple(dict.fromkeys(leaves)),
         )
     return Finding(
         "SET202",

@@ -35,6 +35,7 @@ _BINARY: Final = ("png", "pdf")
     Examples:
       settlesim draw order -o order.svg
       settlesim draw donut -o donut.png --state ready --legend
+      settlesim draw donut -o donut.svg --collapse making
       settlesim draw donut --state sifting --state whisking --format mermaid
       settlesim draw signup -o signup.pdf --settling-graph""",
 )
@@ -69,16 +70,26 @@ _BINARY: Final = ("png", "pdf")
 @click.option(
     "--scale",
     type=click.FloatRange(0, 20, min_open=True),
-    default=2.0,
-    show_default=True,
-    help="Pixels of a PNG per unit of the SVG.",
+    help="Pixels of a PNG per unit of the SVG; 2, or less for a large picture.",
 )
 @click.option(
     "--direction",
     type=click.Choice(["LR", "TB"]),
-    default="LR",
+    help="Left to right, or top to bottom; else what fits --width.",
+)
+@click.option(
+    "--width",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    default=900.0,
     show_default=True,
-    help="Left to right, or top to bottom.",
+    metavar="PIXELS",
+    help="Room that the picture has; text can be read there.",
+)
+@click.option(
+    "--collapse",
+    metavar="NAME",
+    multiple=True,
+    help="Show nothing inside this state; give it again for others.",
 )
 @click.option(
     "--settling-graph",
@@ -99,6 +110,7 @@ def draw_command(
     wanted: str | None,
     states: tuple[str, ...],
     settling: bool,
+    collapse: tuple[str, ...],
     timeout: float | None,
     **options: Any,
 ) -> None:
@@ -110,6 +122,10 @@ def draw_command(
     picture_format = _format(output, wanted)
     if states:
         options["configuration"] = _leaves(source.chart, states)
+    if collapse:
+        if settling:
+            raise click.UsageError("--collapse folds states of the chart, not of --settling-graph")
+        options["collapse"] = [_full_name(source.chart, name, "--collapse") for name in collapse]
     if timeout is not None:
         options["timeout"] = timeout
     subject = source.chart.settling_graph() if settling else source.chart
@@ -149,7 +165,7 @@ def _leaves(chart: Chart, states: tuple[str, ...]) -> list[str]:
     return [node.name for node in chart.states if node.name in found]
 
 
-def _full_name(chart: Chart, name: str) -> str:
+def _full_name(chart: Chart, name: str, option: str = "--state") -> str:
     """Return the full name of a state; its last part is enough where only one has it."""
     if name in chart:
         return name
@@ -165,7 +181,7 @@ def _full_name(chart: Chart, name: str) -> str:
         message += f"; did you mean {close!r}?"
     else:
         message += f"; it has {', '.join(known[:20])}{' and others' if len(known) > 20 else ''}."
-    raise click.BadParameter(message, param_hint="'--state'")
+    raise click.BadParameter(message, param_hint=f"'{option}'")
 
 
 def _print(body: str | bytes) -> None:

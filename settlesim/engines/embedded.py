@@ -79,6 +79,13 @@ class EmbeddedEngine:
     >>> found = asyncio.run(main())
     >>> found.stage, found.outcome, found.snapshot.context
     (<EventStage.SETTLED: 'settled'>, 'resolved', {'count': 1})
+
+    Notes
+    -----
+    It is no `RecordEngine`: that reads one record of each instance, with all that waits or is dead
+    in it, since a broker is all that engine has beside the records. Here the store has tables for
+    these, which it searches by their indexes, follows over all instances, and writes with the
+    message as one.
     """
 
     name: Final = "embedded"

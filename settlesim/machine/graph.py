@@ -159,6 +159,9 @@ class _SketchMixin(Graph):
                 "shape": "circle", "style": "filled", "fillcolor": colours.paper,
                 "color": colours.line, "margin": "0.02", **self._state_style(style),
             }  # fmt: skip
+        if vertex.folded and vertex.rest is None:
+            look = {"style": "rounded,filled", "fillcolor": colours.group, "color": colours.line}
+            return {**look, **self._state_style(style)}
         look = {"style": "rounded,dashed,filled", "fillcolor": colours.paper, "color": colours.line}
         if vertex.rest is not None:
             corner = "" if vertex.rest == "rejected" else "rounded,"
@@ -259,7 +262,7 @@ class _SketchMixin(Graph):
 
     def _is_taken(self, arc: Arc) -> bool:
         edges: Any = self.custom_styles["edge"]
-        return arc.id in self.taken or bool(edges[arc.source][arc.dest])
+        return not set(self.taken).isdisjoint(arc.ids) or bool(edges[arc.source][arc.dest])
 
     def _arc(self, sketch: Sketch, arc: Arc, graph: graphviz.Digraph, labels: bool) -> None:
         tail, head, ends = _ends(sketch, arc)

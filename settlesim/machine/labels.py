@@ -35,6 +35,7 @@ SIZES: Final[Mapping[Role, int]] = {
     "changed": 11,
     "stored": 11,
     "stranded": 11,
+    "refuted": 11,
 }
 """Font sizes, in points."""
 _FACES: Final[Mapping[Role, str]] = {
@@ -46,7 +47,7 @@ _FACES: Final[Mapping[Role, str]] = {
 }
 
 _ON_A_FILL: Final[frozenset[Role]] = frozenset(
-    {"added", "removed", "changed", "stored", "stranded"}
+    {"added", "removed", "changed", "stored", "stranded", "refuted"}
 )
 """These texts stand on a fill of their own, which is wider than they are."""
 

@@ -31,10 +31,11 @@ _NO_XML: Final = re.compile("[^ -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 Role = Literal[
     "name", "service", "limit", "event", "guard", "assign", "word",
-    "was", "added", "removed", "changed", "stored", "stranded",
+    "was", "added", "removed", "changed", "stored", "stranded", "refuted",
 ]  # fmt: skip
 """The style of a piece of text. Those of the second line are for pictures of two charts: what no
-longer holds, what became of a state, and how many stored instances are in it."""
+longer holds, what became of a state, how many stored instances are in it; the last one is for
+what a check refutes."""
 Icon = Literal["gear", "clock", "alert", "finish", "plus", "minus", "tilde"]
 Rest = Literal["resolved", "rejected", "final"]
 
@@ -62,7 +63,7 @@ class LabelRow:
     runs: tuple[LabelText, ...]
     icon: Icon | None = None
     arc: str | None = None
-    """The id of the internal transition that a line of a state is about."""
+    """The id of the transition that a line is about: an internal one, or one of a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Vertex:
     default: tuple[str, ...] = ()
     """What a history state stands for at first."""
 
+    @property
+    def folded(self) -> bool:
+        """Whether it has states inside that are not shown."""
+        return not self.children and self.kind in (NodeKind.COMPOUND, NodeKind.PARALLEL)
+
 
 @dataclass(frozen=True, slots=True)
 class Arc:
@@ -98,6 +104,13 @@ class Arc:
     rows: tuple[LabelRow, ...]
     more: tuple[str, ...] = ()
     """Further destinations; the arrow forks then."""
+    bundle: tuple[Arc, ...] = ()
+    """The transitions that share this arrow, where it stands for several."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the transitions that the arrow stands for."""
+        return tuple(each.id for each in self.bundle) or (self.id,)
 
     @property
     def fork(self) -> str:

@@ -191,6 +191,9 @@ class _Reader:
 
     def _arc_rows(self, made: Transition) -> Iterator[LabelRow]:
         head = list(self._trigger_rows(made))
+        if made.dest is None and head:
+            last = head[-1]
+            head[-1] = LabelRow((*last.runs, LabelText("stays", "word")), last.icon)
         guard = ""
         if self._conditions and made.guards:
             parts = [*made.conditions, *(f"not {name}" for name in made.unless)]

@@ -340,7 +340,11 @@ class Settlement:
         title : a line above the chart
         legend : whether the signs that occur are explained below; False by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        direction : ``"LR"`` from left to right, the default, or ``"TB"`` from top to bottom
+        direction
+            ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
+            right, or top-down where the text can be read at `width` only so.
+        width
+            Pixels that the picture has room for, 900 by default; a text has at least 9 of them.
         format : of the file, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
@@ -362,7 +366,7 @@ class Settlement:
         Parameters
         ----------
         chart : the chart, where the settlement was read without it
-        answers : by service, what the person's answer is at first
+        answers : your initial answer for each service, by service name
 
         Raises
         ------

@@ -88,7 +88,7 @@ class RehearsedEvent:
         Parameters
         ----------
         target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
-        title, legend, theme, direction, format, scale, renderer, timeout
+        title, legend, theme, direction, width, format, scale, renderer, timeout
             As `Chart.draw`.
 
         Raises
@@ -109,7 +109,7 @@ class RehearsedEvent:
         Parameters
         ----------
         target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
-        title, legend, theme, direction, format, scale, renderer, timeout
+        title, legend, theme, direction, width, format, scale, renderer, timeout
             As `Chart.draw`.
 
         Raises
@@ -152,7 +152,7 @@ class RehearsalDifference:
         Parameters
         ----------
         target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
-        title, legend, theme, direction, format, scale, renderer, timeout
+        title, legend, theme, direction, width, format, scale, renderer, timeout
             As `Chart.draw`; the title is the sentence by default.
 
         Raises

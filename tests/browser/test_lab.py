@@ -345,7 +345,9 @@ def papers(page: Page) -> set[str]:
     return set(found)
 
 
-def test_panels_follow_the_theme(notebook: LabNotebook) -> None:
+def test_panels_follow_the_theme(
+    notebook: LabNotebook, shoot_lab: Callable[[Page, str], None]
+) -> None:
     """Every text of every panel can be read in both of JupyterLab's themes."""
     page = notebook.page
     panels = page.locator(".settlesim-panel")
@@ -356,6 +358,9 @@ def test_panels_follow_the_theme(notebook: LabNotebook) -> None:
         for panel in panels.all():
             assert ("dark" in (panel.get_attribute("class") or "").split()) == ("Dark" in theme)
             assert low_contrasts(panel) == []
+        for width in (1400, 900):
+            page.set_viewport_size({"width": width, "height": 5000})
+            shoot_lab(page, f"{theme[11:].lower()}-{width}")
 
 
 def test_a_race_is_run_in_notebook_7(page: Page, server: str) -> None:

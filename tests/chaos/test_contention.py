@@ -19,6 +19,11 @@ from tests.chaos.nursery import PATIENCE, Nursery, log_of
 
 Contest = Callable[[str, Path, int], dict[str, dict[str, Any]]]
 
+RIVALS = pytest.mark.parametrize(
+    "rivals",
+    [pytest.param(2, marks=pytest.mark.nightly), 4, pytest.param(8, marks=pytest.mark.nightly)],
+)
+
 
 def by_processes(task: str, path: Path, rivals: int) -> dict[str, dict[str, Any]]:
     """Let as many processes do a task at once and return what each says."""
@@ -73,7 +78,7 @@ def note(finding: Callable[[object], None], task: str, found: dict[str, dict[str
     )
 
 
-@pytest.mark.parametrize("rivals", [2, 4, 8])
+@RIVALS
 def test_rivals_for_one_instance_lose_no_update_and_all_get_on(
     path: Path, contest: Contest, rivals: int, finding: Callable[[object], None]
 ) -> None:
@@ -90,7 +95,7 @@ def test_rivals_for_one_instance_lose_no_update_and_all_get_on(
     note(finding, "one key", found)
 
 
-@pytest.mark.parametrize("rivals", [2, 4, 8])
+@RIVALS
 def test_rivals_with_instances_of_their_own_lose_no_update_and_never_conflict(
     path: Path, contest: Contest, rivals: int, finding: Callable[[object], None]
 ) -> None:
@@ -104,7 +109,7 @@ def test_rivals_with_instances_of_their_own_lose_no_update_and_never_conflict(
     note(finding, "own keys", found)
 
 
-@pytest.mark.parametrize("rivals", [2, 4, 8])
+@RIVALS
 def test_consumers_of_one_queue_get_every_message_once_and_in_order(
     path: Path, contest: Contest, rivals: int, finding: Callable[[object], None]
 ) -> None:

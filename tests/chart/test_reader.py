@@ -129,9 +129,10 @@ def test_a_module_attribute_is_read(module: ModuleType, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "fact"),
     [
-        ("none", "cannot be imported: AttributeError"),
-        ("chart.none", "cannot be imported: AttributeError"),
-        ("", "cannot be imported: AttributeError"),
+        ("none", "cannot be imported: .* has no attribute 'none'"),
+        ("chrt", "has no attribute 'chrt'.*; did you mean 'chart'\\?"),
+        ("chart.none", "cannot be imported: .* has no attribute 'none'"),
+        ("", "cannot be imported: .* has no attribute ''"),
         ("text", "is a text, not a chart"),
         ("number", "is no chart"),
     ],

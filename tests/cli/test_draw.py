@@ -206,3 +206,35 @@ def test_a_settled_state_is_shown_in_a_settling_graph(run: Run) -> None:
     result = run("draw", "count", "--settling-graph", "--state", "odd")
     assert result.exit_code == 1
     assert "configuration odd is no state of this settling graph" in result.stderr
+
+
+# --- large charts -------------------------------------------------------------------------
+
+
+def test_a_state_is_folded_by_the_end_of_its_name(run: Run) -> None:
+    """As often as there are states to fold."""
+    result = run("draw", "donut", "--collapse", "mixing", "--collapse", "ready")
+    assert result.exit_code == 0
+    assert result.stdout.rstrip() == donut.draw(collapse=["making.mixing", "ready"]).svg
+
+
+def test_an_unknown_state_to_fold_is_refused_with_the_nearest_one(run: Run) -> None:
+    """Before anything is drawn."""
+    result = run("draw", "donut", "--collapse", "makin")
+    assert result.exit_code == 2
+    assert "'--collapse'" in result.stderr
+    assert "did you mean 'making'?" in result.stderr
+
+
+def test_states_of_a_settling_graph_are_not_folded(run: Run) -> None:
+    """It has none with states inside."""
+    result = run("draw", "donut", "--settling-graph", "--collapse", "making")
+    assert result.exit_code == 2
+    assert "not of --settling-graph" in result.stderr
+
+
+def test_the_width_turns_a_wide_chart(run: Run) -> None:
+    """Where no direction is said."""
+    narrow = run("draw", "order", "--width", "500").stdout.rstrip()
+    assert narrow == order.draw(direction="TB").svg
+    assert run("draw", "order").stdout.rstrip() == order.draw(direction="LR").svg

@@ -17,11 +17,14 @@ __all__ = ["Ministack"]
 
 _START = 60.0
 _PROGRAM = """
-import sys
+import os, sys, threading
 from ministack.services import scheduler
+# It ends with the tests, however they end.
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 scheduler._SCHEDULE_TICK_INTERVAL = 0.2  # else delays would take ten seconds
 from hypercorn.__main__ import main
-sys.exit(main(["ministack.app:app", "--bind", sys.argv[1]]))
+# In this process: one of its own would not have the interval, and would outlive a kill of this.
+sys.exit(main(["ministack.app:app", "--bind", sys.argv[1], "--workers", "0"]))
 """
 
 
@@ -52,6 +55,7 @@ class Ministack:
                 [sys.executable, "-c", _PROGRAM, self.address],
                 cwd=self.folder,
                 env=os.environ | options | {"PYTHONWARNINGS": "ignore"},
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -70,7 +74,7 @@ class Ministack:
         """End it."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.communicate()
 
     def resources(self, name: str, *, visibility: int = 30, max_receives: int = 10) -> Any:
         """Return a table and queues of this name, made where there are none."""

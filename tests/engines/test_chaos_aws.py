@@ -84,7 +84,7 @@ def test_kills_of_workers_change_nothing(
     ministack: Ministack, tmp_path: Path, finding: Callable[[object], None]
 ) -> None:
     """The short form, with services longer than the visibility time-out and a frozen worker."""
-    counts, faults = asyncio.run(run(ministack, tmp_path, keys=4, events=6, kills=6, seed=1))
+    counts, faults = asyncio.run(run(ministack, tmp_path, keys=4, events=5, kills=4, seed=1))
     finding(f"ministack: {asdict(counts)}, {dict(faults)}")
     assert counts.wrong == 0, counts
     assert faults["frozen"] == 1
@@ -96,7 +96,7 @@ def test_blind_get_and_put_is_found_out(
 ) -> None:
     """The seed's storage on the same harness: the verdict can be bad."""
     counts, faults = asyncio.run(
-        run(ministack, tmp_path, keys=4, events=6, kills=6, seed=1, blind=True, patience=40.0)
+        run(ministack, tmp_path, keys=4, events=5, kills=4, seed=1, blind=True, patience=20.0)
     )
     finding(f"ministack, blind: {asdict(counts)}, {dict(faults)}")
     assert counts.wrong > 0, counts
@@ -108,7 +108,7 @@ def test_many_kills_of_workers_change_nothing(
 ) -> None:
     """At least fifty, a fifth of the events sent twice."""
     counts, faults = asyncio.run(
-        run(ministack, tmp_path, keys=10, events=20, kills=55, seed=3, patience=600.0)
+        run(ministack, tmp_path, keys=10, events=20, kills=55, seed=3, patience=900.0)
     )
     finding(f"ministack: {asdict(counts)}, {dict(faults)}")
     assert counts.wrong == 0, counts

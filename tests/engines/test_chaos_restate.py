@@ -79,10 +79,12 @@ def test_kills_of_worker_and_server_change_nothing(
     restate_binary: str, tmp_path: Path, finding: Callable[[object], None]
 ) -> None:
     """The short form."""
-    counts, faults = campaign(restate_binary, tmp_path, keys=5, events=12, kills=6, seed=1)
+    counts, faults = campaign(restate_binary, tmp_path, keys=5, events=12, kills=4, seed=1)
     finding(f"Restate, one node: {counts}, {dict(faults)}")
     assert counts.wrong == 0, counts
-    assert faults["worker"] + faults["server"] == 6
+    assert faults["worker"] > 0
+    assert faults["server"] > 0
+    assert faults["worker"] + faults["server"] == 4
     assert faults["repeated"] > 0
 
 

@@ -45,6 +45,7 @@ def test_the_embedded_engine_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(_counted()) == ("embedded", {"count": 1})
 
 
+@pytest.mark.nightly  # CI runs the notebook without one
 def test_the_notebook_is_the_same_on_a_server(
     restate_server: RestateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,9 +23,11 @@ class TestRestate(EngineContract):
     ports: dict[tuple[Path, int], int]
 
     @pytest.fixture(autouse=True)
-    def _use(self, restate_server: RestateServer) -> None:
+    def _use(self, restate_server: RestateServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server = restate_server
         self.ports = {}
+        # An event that waits for another version is tried again sooner than where it counts.
+        monkeypatch.setattr("settlesim.engines.restate.handlers._WAKE", 0.1)
 
     def engine(self, folder: Path, chart: Chart, **more: Any) -> Any:
         """Return an engine whose service belongs to the folder, and its address to the version."""

@@ -14,21 +14,18 @@ from settlesim.chart.diff import ChartDiff
 from settlesim.chart.edge_pairs import EdgePair, edge_groups
 from settlesim.display import DiagramOptions
 from settlesim.errors import RenderError
-from settlesim.machine.builder import machine_of
 from settlesim.machine.sketch import Arc, LabelRow, LabelText, Sketch, Vertex
 from settlesim.machine.sketcher import text_rows
+from settlesim.view.chart.chart_sketch import plain_sketch
 from settlesim.view.chart.description import shortened_list
 from settlesim.view.chart.drawing import Drawing, Options
 from settlesim.view.chart.frame import ChartFrame, frame_chart
 from settlesim.view.chart.highlights import MARK_SIGNS, MARK_WORDS, Highlight, Mark
-from settlesim.view.graphviz.layout import Layout
 from settlesim.view.svg.palette import follows_page, palette_of
 from settlesim.view.svg.picture import Picture, format_of
 
 __all__ = ["draw_diff"]
 
-_WIDE: Final = 910.0
-"""How wide a layout may be so that its smallest text has 9 pixels in a notebook's cell."""
 _MAX_LINES: Final = 4
 """How many changes of one state, or of the chart as a whole, are written out."""
 
@@ -49,9 +46,8 @@ def draw_diff(
     Parameters
     ----------
     target : a file's path, of which the suffix is the format: svg or png
-    format, theme, legend, title, scale, renderer, timeout, direction
-        As `settlesim.view.draw`; the legend is shown, the title is the diff's heading and the
-        direction what fits a notebook's cell where nothing else is said.
+    format, theme, legend, title, scale, renderer, timeout, direction, width
+        As `settlesim.view.draw`; the legend is shown, and the title is the diff's heading.
 
     Raises
     ------
@@ -59,10 +55,12 @@ def draw_diff(
         As `settlesim.view.draw`, and for a format that is neither svg nor png.
     """
     given: DiagramOptions = {"legend": True, "title": value.heading, **options}
-    chosen = Options(**given)
+    chosen = Options(**given, bundle=False)
     wanted = chosen.wanted(target)
     merged = _Merged.of(value)
-    layout = _layout(value.new, merged.sketch, chosen, turn="direction" not in options)
+    layout = Drawing(
+        "", value.new, merged.sketch, kept={}, leaves=(), path=(), options=chosen
+    ).layout
     frame = ChartFrame(
         palette_of(chosen.theme), chosen.title, chosen.legend, _alternative(value), _notes(value)
     )
@@ -81,25 +79,6 @@ def draw_diff(
     else:
         made.render(format_of(wanted or "svg"))
     return made
-
-
-def _layout(chart: Chart, sketch: Sketch, options: Options, *, turn: bool) -> Layout:
-    """Lay both charts out, from top to bottom where that alone can be read in a notebook.
-
-    Parameters
-    ----------
-    turn : whether the direction may be another one than that of the options
-    """
-
-    def laid_out(chosen: Options) -> Layout:
-        drawing = Drawing("", chart, sketch, kept={}, leaves=(), path=(), options=chosen)
-        return drawing.layout
-
-    found = laid_out(options)
-    if not turn or found.width <= _WIDE:
-        return found
-    turned = laid_out(replace(options, direction="TB"))
-    return turned if turned.width < found.width else found
 
 
 @display.mimebundle.register
@@ -140,13 +119,6 @@ def _few(lines: Sequence[str]) -> tuple[str, ...]:
     return (*lines[: _MAX_LINES - 1], f"and {len(lines) - _MAX_LINES + 1} more changes")
 
 
-def _sketch_of(chart: Chart) -> Sketch:
-    machine = machine_of(chart)
-    graph: Any = machine.graph_cls(machine)
-    found: Sketch = graph.sketch()
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Merged:
     """One sketch of two charts, and what is marked in it."""
@@ -156,7 +128,7 @@ class _Merged:
 
     @classmethod
     def of(cls, diff: ChartDiff) -> _Merged:
-        old, new = _sketch_of(diff.old), _sketch_of(diff.new)
+        old, new = plain_sketch(diff.old), plain_sketch(diff.new)
         vertices, marks = _vertices(diff, old, new)
         arcs: list[Arc] = []
         for arc, mark in _arcs(diff, old, new):

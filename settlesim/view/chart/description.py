@@ -29,7 +29,12 @@ def vertex_title(vertex: Vertex) -> str:
 
 def arc_title(arc: Arc, steps: str = "") -> str:
     """Return the tooltip of an arrow: its label, from where to where, and when it was taken."""
+    if arc.bundle:
+        return "; ".join(arc_title(each) for each in arc.bundle)
     words = " ".join(run.text for row in arc.rows for run in row.runs)
+    if arc.internal:
+        title = f"{words}: {arc.source} is neither left nor entered"
+        return f"{title}, step {steps}" if steps else title
     way = f"{arc.source} to {' and '.join((arc.dest, *arc.more))}"
     title = f"{words}: {way}" if words else way
     return f"{title}, step {steps}" if steps else title
@@ -63,6 +68,13 @@ def alternative(
         names = [leaf.name for leaf in leaves if leaf.rest == rest]
         if names:
             parts.append(f"{word} {shortened_list(names)}")
+    refuted = [
+        vertex.name
+        for vertex in sketch.vertices.values()
+        if any(run.role == "refuted" for row in vertex.rows for run in row.runs)
+    ]
+    if refuted:
+        parts.append(f"refuted by check in {shortened_list(refuted)}")
     if configuration:
         parts.append(f"now in {shortened_list(configuration)}")
     if steps:

@@ -11,9 +11,10 @@ from settlesim.argument_checks import nearest, takes_options
 from settlesim.chart import Chart, NodeKind, Snapshot
 from settlesim.display import DiagramOptions, Direction, Theme
 from settlesim.errors import RenderError, shorten
-from settlesim.machine.builder import machine_of
 from settlesim.settling import Settlement
-from settlesim.view.chart.drawing import Drawing, Options
+from settlesim.view.chart.chart_sketch import chart_sketch
+from settlesim.view.chart.drawing import CELL, Drawing, Options
+from settlesim.view.chart.reduced_sketch import folded, home
 from settlesim.view.graphviz.render import TIMEOUT
 from settlesim.view.svg.picture import Picture
 
@@ -34,12 +35,16 @@ def draw(
     scale: float | None = None,
     renderer: str | None = None,
     timeout: float = TIMEOUT,
-    direction: Direction = "LR",
+    direction: Direction | None = None,
+    width: float = CELL,
+    bundle: bool = True,
+    collapse: Iterable[str] = (),
 ) -> Picture:
     """Return the picture of a chart, or write it to a file as well.
 
-    The places of everything depend on the chart and `direction` alone: pictures of one chart
-    with different configurations lie exactly upon each other.
+    The places of everything depend on the chart, `direction`, `width`, `bundle` and `collapse`
+    alone: pictures of one chart with different configurations lie exactly upon each other. What
+    `Chart.check` refutes is marked.
 
     Parameters
     ----------
@@ -57,7 +62,12 @@ def draw(
     renderer
         None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
     timeout : seconds after which the layout is stopped
-    direction : ``"LR"`` from left to right, or ``"TB"`` from top to bottom
+    direction
+        ``"LR"`` from left to right or ``"TB"`` from top to bottom; None for left to right, or
+        top-down where the text can be read at `width` only so.
+    width : pixels that the picture has room for; a text has at least 9 of them there, > 0
+    bundle : whether transitions of a kind between the same two states share an arrow
+    collapse : names of states of which the inside is not shown
 
     Raises
     ------
@@ -68,17 +78,18 @@ def draw(
     RendererMissingError
         Nothing that lays out charts is installed; ``dot`` and ``mermaid`` need nothing.
     """
-    options = Options(format, theme, legend, title, scale, renderer, timeout, direction)
-    if "sketch" not in value.cache:
-        machine = machine_of(value)
-        graph: Any = machine.graph_cls(machine)
-        value.cache["sketch"] = graph.sketch()
+    options = Options(
+        format, theme, legend, title, scale, renderer, timeout, direction, width, bundle
+    )
+    names = (collapse,) if isinstance(collapse, str) else tuple(collapse)
+    whole = chart_sketch(value)
+    leaves = _leaves(value, configuration)
     return Drawing(
         what=f"Chart {value.name!r}",
         chart=value,
-        sketch=value.cache["sketch"],
-        kept=value.cache,
-        leaves=_leaves(value, configuration),
+        sketch=folded(whole, names) if names else whole,
+        kept={} if names else value.cache,
+        leaves=tuple(dict.fromkeys(home(whole, leaf, names) for leaf in leaves)),
         path=arc_ids(path, len(value.edges), "chart.edges"),
         options=options,
     ).picture(target)
@@ -98,7 +109,7 @@ def draw_settlement(
     Parameters
     ----------
     target : as `draw`
-    format, theme, legend, title, scale, renderer, timeout, direction
+    format, theme, legend, title, scale, renderer, timeout, direction, width
         As `draw`.
 
     Raises

@@ -17,16 +17,23 @@ from settlesim.view.chart.description import alternative, arc_title
 from settlesim.view.chart.frame import ChartFrame, frame_chart
 from settlesim.view.chart.highlights import Highlight
 from settlesim.view.chart.mermaid import mermaid_of
+from settlesim.view.chart.reduced_sketch import bundled
 from settlesim.view.fonts import uncovered
 from settlesim.view.graphviz.layout import Layout, layout_of
 from settlesim.view.graphviz.render import TIMEOUT, render
+from settlesim.view.svg.page import LEAST_SCALE
 from settlesim.view.svg.palette import follows_page, palette_of
 from settlesim.view.svg.picture import Picture, format_of
 from settlesim.view.svg.png import check_scale, warn_of_glyphs
 
-__all__ = ["Drawing", "Options"]
+__all__ = ["CELL", "Drawing", "Options"]
 
+CELL: Final = 900.0
+"""How wide a notebook's cell is at a window of about 1,300 px, in pixels."""
 _DIRECTIONS: Final = ("LR", "TB")
+_WIDEST: Final = 100_000
+_FRAME: Final = 44.0
+"""By how much a picture is wider than its layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,14 @@ class Options:
     scale: float | None = None
     renderer: str | None = None
     timeout: float = TIMEOUT
-    direction: Direction = "LR"
+    direction: Direction | None = None
+    width: float = CELL
+    bundle: bool = True
 
     def __post_init__(self) -> None:
-        if self.direction not in _DIRECTIONS:
+        if not 0 < self.width <= _WIDEST:
+            raise RenderError(f"width is {self.width!r}; pixels in (0, {_WIDEST:,}] are needed")
+        if self.direction is not None and self.direction not in _DIRECTIONS:
             raise RenderError(f"direction is {self.direction!r}; 'LR' or 'TB' is needed")
         check_scale(self.scale)
         palette_of(self.theme)
@@ -97,15 +108,15 @@ class Drawing:
         palette = palette_of(self.options.theme)
         makers: dict[str, Callable[[], str | bytes]] = {
             "svg": lambda: frame_chart(
-                self.sketch,
+                self.shown,
                 self.layout,
                 self.highlight,
                 ChartFrame(palette, self.options.title, self.options.legend, alt),
             ),
             "pdf": self._pdf,
-            "dot": lambda: self._dot(labels=True),
+            "dot": lambda: self._dot(self.options.direction or "LR", labels=True),
             "mermaid": lambda: mermaid_of(
-                self.sketch, self.highlight, palette, self.options.direction
+                self.sketch, self.highlight, palette, self.options.direction or "LR"
             ),
         }
         return Picture(
@@ -122,47 +133,75 @@ class Drawing:
         return Highlight(frozenset(names), self.path)
 
     @cached_property
+    def shown(self) -> Sketch:
+        """What is painted: the sketch, with bundled arrows where that is wanted."""
+        return bundled(self.sketch) if self.options.bundle else self.sketch
+
+    @property
     def layout(self) -> Layout:
-        """Where everything is; without labels on the arrows where it does not work with them."""
+        """Where everything is."""
+        return self._turned[1]
+
+    @cached_property
+    def _turned(self) -> tuple[Direction, Layout]:
+        """The direction and the layout.
+
+        Where no direction is asked for, that is from left to right, or from top to bottom where
+        the texts can be read at the width only so.
+        """
+        chosen = self.options.direction
+        if chosen is not None:
+            return chosen, self._laid_out(chosen)
+        across = self._laid_out("LR")
+        if (across.width + _FRAME) * LEAST_SCALE <= self.options.width:
+            return "LR", across
         try:
-            return self._layout(labels=True)
+            down = self._laid_out("TB")
+        except RenderError:  # the one that there is
+            return "LR", across
+        return ("TB", down) if down.width < across.width else ("LR", across)
+
+    def _laid_out(self, direction: Direction) -> Layout:
+        """Lay it out; without labels on the arrows where it does not work with them."""
+        try:
+            return self._layout(direction, labels=True)
         except LayoutTimeoutError:
             raise
         except RenderError:
-            return self._layout(labels=False)
+            return self._layout(direction, labels=False)
 
-    def _layout(self, *, labels: bool) -> Layout:
-        key = f"source {self.options.direction} {labels}"
+    def _layout(self, direction: Direction, *, labels: bool) -> Layout:
+        key = f"source {direction} {labels} {self.options.bundle}"
         if key not in self.kept:
-            self.kept[key] = self._source(labels)
+            self.kept[key] = self._source(direction, labels)
         layout = layout_of(self._render(self.kept[key], "json"))
         places = {*layout.boxes, *layout.lines}
-        wanted = [vertex.id for vertex in self.sketch.vertices.values()]
-        wanted += [arc.id for arc in self.sketch.arcs if not arc.internal]
-        wanted += [id_ for arc in self.sketch.arcs for id_ in arc.branches]
+        wanted = [vertex.id for vertex in self.shown.vertices.values()]
+        wanted += [arc.id for arc in self.shown.arcs if not arc.internal]
+        wanted += [id_ for arc in self.shown.arcs for id_ in arc.branches]
         missing = [id_ for id_ in wanted if id_ not in places]
         if missing:
             raise RenderError(f"Graphviz left out {len(missing)} parts of the chart")
         return layout
 
-    def _source(self, labels: bool) -> str:
-        graph = self._graph()
+    def _source(self, direction: Direction, labels: bool) -> str:
+        graph = self._graph(direction)
         graph.signs = True
-        return str(graph.digraph(self.sketch, labels=labels).source)
+        return str(graph.digraph(self.shown, labels=labels).source)
 
-    def _graph(self) -> Any:
+    def _graph(self, direction: Direction) -> Any:
         machine = machine_of(self.chart)
         graph: Any = machine.graph_cls(machine)
-        graph.direction = self.options.direction
+        graph.direction = direction
         return graph
 
-    def _dot(self, *, labels: bool) -> str:
-        graph = self._graph()
+    def _dot(self, direction: Direction, *, labels: bool) -> str:
+        graph = self._graph(direction)
         graph.colours = palette_of(self.options.theme)
         graph.taken = self.path
         for name in self.highlight.active:
             graph.set_node_style(name, "active")
-        return str(graph.digraph(self.sketch, title=self.options.title, labels=labels).source)
+        return str(graph.digraph(self.shown, title=self.options.title, labels=labels).source)
 
     def _pdf(self) -> bytes:
         texts = (run.text for rows in self._rows() for row in rows for run in row.runs)
@@ -171,14 +210,15 @@ class Drawing:
             warn_of_glyphs(
                 missing, "PDF", "our font has not got them, and Graphviz is given no other one"
             )
+        direction = self._turned[0]
         try:
-            self._layout(labels=True)
+            self._layout(direction, labels=True)
             labels = True
         except LayoutTimeoutError:
             raise
         except RenderError:
             labels = False
-        return self._render(self._dot(labels=labels), "pdf")
+        return self._render(self._dot(direction, labels=labels), "pdf")
 
     def _rows(self) -> Iterator[tuple[LabelRow, ...]]:
         yield from (arc.rows for arc in self.sketch.arcs)

@@ -47,8 +47,12 @@ class Highlight:
     """Of vertices and arcs, by their ids, where two charts are compared."""
 
     def steps(self, arc: Arc) -> str:
-        """Return at which steps an edge was taken, such as ``1, 3``."""
-        return ", ".join(str(at) for at, id_ in enumerate(self.path, 1) if id_ == arc.id)
+        """Return at which steps an arrow was taken, such as ``1, 3``."""
+        return ", ".join(str(at) for at, id_ in enumerate(self.path, 1) if id_ in arc.ids)
+
+    def has_taken(self, arc: Arc) -> bool:
+        """Whether a transition was taken that an arrow stands for."""
+        return not set(self.path).isdisjoint(arc.ids)
 
 
 def paint_halo(parent: ET.Element, box: Box, palette: Palette) -> None:
@@ -69,6 +73,8 @@ def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -
     if vertex.rest is not None:
         fill, line = getattr(palette, f"{vertex.rest}_fill"), getattr(palette, vertex.rest)
         width, dash = 2.4, ""
+    elif vertex.folded:
+        fill, line, dash = palette.group, palette.group_line, ""
     look: dict[str, Attribute | None] = {
         "fill": fill,
         "stroke": line,
@@ -79,6 +85,8 @@ def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -
         radius = max(box.width, box.height) / 2
         circle(parent, *box.centre, radius, fill=fill, stroke=line, stroke_width=1.3)
         return
+    if vertex.folded:
+        rectangle(parent, Box(box.x + 4, box.y + 4, box.width, box.height), RADIUS, **look)
     final = vertex.kind is NodeKind.FINAL
     if final:
         look["stroke_width"] = 1.6

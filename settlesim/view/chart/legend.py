@@ -26,6 +26,7 @@ from settlesim.view.svg.shapes import (
     Attribute,
     add,
     circle,
+    curve,
     polygon,
     rectangle,
     stroke,
@@ -81,21 +82,31 @@ def _node_entries(sketch: Sketch) -> Iterator[LegendEntry]:
         yield LegendEntry("rejected", "rejected", _node("rejected"))
     if any(leaf.kind is NodeKind.FINAL for leaf in leaves):
         yield LegendEntry("final", "final", _node("final", NodeKind.FINAL))
-    if any(leaf.rest is None for leaf in leaves):
+    if any(leaf.rest is None and not leaf.folded for leaf in leaves):
         yield LegendEntry("passing", "passing: never saved", _node(None))
+    yield from _history_entries(sketch)
+    roles = {run.role for each in vertices for row in each.rows for run in row.runs}
+    if "refuted" in roles:
+        yield LegendEntry("refuted", "refuted by check: an event may end unsettled", _refuted)
+    if "service" in roles:
+        yield LegendEntry("service", "service runs", _sign("gear"))
+    if any(leaf.folded for leaf in leaves):
+        yield LegendEntry("folded", "states inside, not shown", _node(None, NodeKind.COMPOUND))
+    if any(vertex.kind is NodeKind.PARALLEL and not vertex.folded for vertex in vertices):
+        yield LegendEntry("region", "parallel region", _region)
+
+
+def _history_entries(sketch: Sketch) -> Iterator[LegendEntry]:
+    vertices = sketch.vertices.values()
     history = {vertex.label for vertex in vertices if vertex.kind is NodeKind.HISTORY}
     if "H" in history:
         yield LegendEntry("shallow", "history: the child that was active before", _history("H"))
     if "H*" in history:
         yield LegendEntry("deep", "history: all that was active inside before", _history("H*"))
-    if any(run.role == "service" for each in vertices for row in each.rows for run in row.runs):
-        yield LegendEntry("service", "service runs", _sign("gear"))
-    if any(vertex.kind is NodeKind.PARALLEL for vertex in vertices):
-        yield LegendEntry("region", "parallel region", _region)
 
 
 def _arc_entries(sketch: Sketch) -> Iterator[LegendEntry]:
-    kinds = {arc.kind for arc in sketch.arcs}
+    kinds = {arc.kind for arc in sketch.arcs if not arc.internal}
     words: tuple[tuple[TransitionKind, str, Icon | None], ...] = (
         (TransitionKind.EXTERNAL, "event", None),
         (TransitionKind.EVENTLESS, "at once", None),
@@ -107,6 +118,10 @@ def _arc_entries(sketch: Sketch) -> Iterator[LegendEntry]:
     for kind, meaning, icon in words:
         if kind in kinds:
             yield LegendEntry(kind.value, meaning, _arrow(kind, icon))
+    if any(arc.internal for arc in sketch.arcs):
+        yield LegendEntry("internal", "the state is neither left nor entered", _internal)
+    if any(arc.source == arc.dest and not arc.internal for arc in sketch.arcs):
+        yield LegendEntry("self", "self-transition: left and entered again", _loop)
 
 
 def _highlight_entries(highlight: Highlight) -> Iterator[LegendEntry]:
@@ -241,6 +256,23 @@ def _stranded(parent: ET.Element, at: Point, palette: Palette) -> None:
     x, y = at
     rectangle(parent, Box(x + 5, y - 8, 24, 16), 8, fill=palette.removed)
     SIGNS["alert"](parent, x + 17, y, palette.badge_ink)
+
+
+def _refuted(parent: ET.Element, at: Point, palette: Palette) -> None:
+    x, y = at
+    rectangle(parent, Box(x + 5, y - 8, 24, 16), 8, fill=palette.rejected)
+    SIGNS["alert"](parent, x + 17, y, palette.badge_ink)
+
+
+def _internal(parent: ET.Element, at: Point, palette: Palette) -> None:
+    text(parent, (at[0], at[1] + 4), "stays", 12, palette.quiet)
+
+
+def _loop(parent: ET.Element, at: Point, palette: Palette) -> None:
+    x, y = at
+    path = [(x, y - 4), (x + 34, y - 14), (x + 34, y + 13), (x + 8, y + 5)]
+    stroke(parent, curve(path), palette.line, 1.5)
+    polygon(parent, [(x + 8, y + 1), (x + 1, y + 3), (x + 7, y + 8)], fill=palette.line)
 
 
 def _taken(parent: ET.Element, at: Point, palette: Palette) -> None:

@@ -55,7 +55,7 @@ _DASHES: Final = {TransitionKind.ERROR: "7 4", TransitionKind.AFTER: "0.1 5"}
 """The third sign of a kind, after the word and the shape."""
 _PILLS: Final[dict[Role, str]] = {
     "added": "added", "removed": "removed", "changed": "changed",
-    "stored": "line", "stranded": "removed",
+    "stored": "line", "stranded": "removed", "refuted": "rejected",
 }  # fmt: skip
 """The texts that stand on a fill, and its colour; with the line's colour it is only outlined."""
 _FADED: Final = 0.4
@@ -72,10 +72,12 @@ class _Painter:
         self.groups = [
             layout.boxes[vertex.id] for vertex in sketch.vertices.values() if vertex.children
         ]
+        self.arrows = {arc.id for arc in sketch.arcs if not arc.internal}
+        self.lines = {each.id: each for arc in sketch.arcs for each in arc.bundle or (arc,)}
         self.passed = {
             end
             for arc in sketch.arcs
-            if arc.id in highlight.path
+            if highlight.has_taken(arc)
             for end in (arc.source, arc.dest, *arc.more)
         }
 
@@ -152,7 +154,7 @@ class _Painter:
             run, at, _, row = piece
             icon = row.icon if run is row.runs[0] else None
             if row.arc is not None and row.arc not in groups:
-                groups[row.arc] = self.internal(parent, row.arc)
+                groups[row.arc] = self.transition(parent, row.arc)
             strong = run.role in {"name", "event"}
             fill = ink if strong or ink != self.palette.ink else self.palette.quiet
             size = SIZES[run.role]
@@ -188,11 +190,14 @@ class _Painter:
             SIGNS[icon](parent, at[0] - 11, at[1] - 3.9, ink)
         text(parent, at, run.text, SIZES[run.role], ink, font_weight="bold")
 
-    def internal(self, parent: ET.Element, id_: str) -> ET.Element:
-        arc = next(arc for arc in self.sketch.arcs if arc.id == id_)
+    def transition(self, parent: ET.Element, id_: str) -> ET.Element:
+        """Add the group of the lines that are about one transition."""
+        arc = self.lines[id_]
         taken = " taken" if id_ in self.highlight.path else ""
-        classes = f"edge {arc.kind.value} internal{taken}{self.mark_class(arc)}"
-        return group(parent, id_, classes, arc_title(arc, self.highlight.steps(arc)))
+        place = "internal" if arc.internal else "bundled"
+        classes = f"edge {arc.kind.value} {place}{taken}{self.mark_class(arc)}"
+        own = None if id_ in self.arrows else id_  # an arrow has the id of its first transition
+        return group(parent, own, classes, arc_title(arc, self.highlight.steps(arc)))
 
     def paper_at(self, point: Point) -> str:
         inside = any(box.holds(point) for box in self.groups)
@@ -202,7 +207,7 @@ class _Painter:
 
     def look(self, arc: Arc) -> tuple[str, float, float | None]:
         """Return colour, width and opacity of an arrow."""
-        if arc.id in self.highlight.path:
+        if self.highlight.has_taken(arc):
             return self.palette.active, 3.2, None
         mark = self.highlight.marks.get(arc.id)
         if mark is not None:
@@ -214,7 +219,7 @@ class _Painter:
 
     def arrow(self, parent: ET.Element, arc: Arc) -> None:
         line = self.layout.lines[arc.id]
-        taken = arc.id in self.highlight.path
+        taken = self.highlight.has_taken(arc)
         classes = f"edge {arc.kind.value}{' taken' if taken else ''}{self.mark_class(arc)}"
         made = group(parent, arc.id, classes, arc_title(arc, self.highlight.steps(arc)))
         colour, width, opacity = self.look(arc)
@@ -270,7 +275,7 @@ class _Painter:
 
     def label(self, parent: ET.Element, arc: Arc) -> None:
         line = self.layout.lines[arc.id]
-        taken = arc.id in self.highlight.path
+        taken = self.highlight.has_taken(arc)
         classes = f"label {arc.kind.value}{' taken' if taken else ''}"
         made = group(parent, f"{arc.id}_label", classes)
         _, _, opacity = self.look(arc)
@@ -364,7 +369,7 @@ def paint(
         painter.port(parent, f"{vertex.id}_port")
     for vertex in leaves:
         painter.defaults(parent, vertex)
-    for arc in sorted(arcs, key=lambda arc: arc.id in highlight.path):  # taken ones on top
+    for arc in sorted(arcs, key=highlight.has_taken):  # taken ones on top
         painter.arrow(parent, arc)
     for vertex in leaves:
         painter.node(parent, vertex)

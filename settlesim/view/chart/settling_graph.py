@@ -29,6 +29,7 @@ def draw_settling_graph(
     *,
     configuration: str | Iterable[str] | None = None,
     path: Iterable[int] | None = None,
+    bundle: bool = True,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
     """Return the picture of a settling graph, or write it to a file as well.
@@ -38,7 +39,8 @@ def draw_settling_graph(
     target : as `settlesim.view.draw`
     configuration : the settled configuration that is active, its leaves
     path : the edges just taken, positions in ``graph.edges``
-    format, theme, legend, title, scale, renderer, timeout, direction
+    bundle : as `settlesim.view.draw`
+    format, theme, legend, title, scale, renderer, timeout, direction, width
         As `settlesim.view.draw`.
 
     Raises
@@ -60,7 +62,7 @@ def draw_settling_graph(
         kept={},
         leaves=active,
         path=arc_ids(path, len(value.edges), "graph.edges"),
-        options=Options(**options),
+        options=Options(**options, bundle=bundle),
     ).picture(target)
 
 
@@ -79,11 +81,7 @@ def _name(leaves: Iterable[str]) -> str:
 def _sketch(graph: SettlingGraph) -> Sketch:
     leaves = dict.fromkeys((*graph.start, *graph.nodes))
     vertices = {_name(each): _vertex(graph.chart, index, each) for index, each in enumerate(leaves)}
-    loops = _loops(graph)
-    arcs = tuple(
-        _arc(graph.chart, index, edge, edge.source == edge.target and index not in loops)
-        for index, edge in enumerate(graph.edges)
-    )
+    arcs = tuple(_arc(graph.chart, index, edge) for index, edge in enumerate(graph.edges))
     return Sketch(vertices, arcs, _name(graph.start[0]) if graph.start else None)
 
 
@@ -109,25 +107,19 @@ def _vertex(chart: Chart, index: int, leaves: tuple[str, ...]) -> Vertex:
     )
 
 
-def _loops(graph: SettlingGraph) -> set[int]:
-    """Return the edges that are drawn as loops: of each node one, the best way back to it.
-
-    Graphviz draws loops within each other, so further ones are lines in their node.
-    """
-    best: dict[tuple[str, ...], int] = {}
-    for index, edge in enumerate(graph.edges):
-        if edge.source == edge.target:
-            first = best.setdefault(edge.source, index)
-            if _failed(graph.edges[first]) and not _failed(edge):
-                best[edge.source] = index
-    return set(best.values())
+def _stays(chart: Chart, edge: SettlingEdge) -> bool:
+    """Whether an event is handled by transitions that leave no state."""
+    taken = [chart.edges[each] for each in edge.edges]
+    inside = all(each.dest is None or each.internal for each in taken)
+    return edge.source == edge.target and inside
 
 
 def _failed(edge: SettlingEdge) -> bool:
     return any(bad for _, bad in edge.services)
 
 
-def _arc(chart: Chart, index: int, edge: SettlingEdge, internal: bool) -> Arc:
+def _arc(chart: Chart, index: int, edge: SettlingEdge) -> Arc:
+    internal = _stays(chart, edge)
     kind = TransitionKind.ERROR if _failed(edge) else TransitionKind.EXTERNAL
     if _is_delay(edge) and kind is not TransitionKind.ERROR:
         kind = TransitionKind.AFTER
@@ -162,4 +154,5 @@ def _line(chart: Chart, edge: SettlingEdge) -> LabelRow:
     """Return an edge as one line in its node."""
     words = ", ".join(dict.fromkeys(service for service, _ in edge.services))
     icon: Icon | None = "alert" if _failed(edge) else "gear" if edge.services else None
-    return LabelRow((_event(chart, edge), LabelText(words, "service")), icon)
+    runs = [_event(chart, edge), *([LabelText(words, "service")] if words else [])]
+    return LabelRow((*runs, LabelText("stays", "word")), icon)

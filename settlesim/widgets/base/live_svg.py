@@ -13,24 +13,21 @@ from xml.etree import ElementTree as ET
 
 from settlesim.chart import Chart
 from settlesim.display import Direction
-from settlesim.machine.builder import machine_of
 from settlesim.machine.sketch import Sketch
+from settlesim.view.chart.chart_sketch import chart_sketch
 from settlesim.view.chart.description import alternative
-from settlesim.view.chart.drawing import Drawing, Options
+from settlesim.view.chart.drawing import CELL, Drawing, Options
 from settlesim.view.chart.highlights import Highlight, paint_halo, paint_now
 from settlesim.view.chart.painter import paint
 from settlesim.view.fonts import FAMILY
 from settlesim.view.graphviz.layout import Layout
+from settlesim.view.svg.page import LEAST_SCALE
 from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.shapes import add, group, number, serialise
 
 __all__ = ["LivePicture", "fitting_picture", "live_picture"]
 
 _MARGIN: Final = 18.0
-_CELL: Final = 900.0
-"""How wide a notebook's cell is at a window of about 1,300 px, in pixels."""
-_LEAST_SCALE: Final = 0.9
-"""Below it the smallest text, of 10 px, would have less than 9."""
 _TALLEST: Final = 1500.0
 """How tall a chart may be that is shown whole, in pixels; as in ``chart.css``."""
 _VARIABLES: Final[dict[str, Any]] = {
@@ -80,29 +77,29 @@ def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:
     return made
 
 
-def fitting_picture(chart: Chart, direction: Direction | None = None) -> LivePicture:
+def fitting_picture(
+    chart: Chart, direction: Direction | None = None, width: float = CELL
+) -> LivePicture:
     """Return the picture of a chart that is shown whole in a cell, with text that can be read.
 
     Parameters
     ----------
     direction : None for left to right where that fits, else top-down where that does
+    width : of the cell, in pixels
     """
     picture = live_picture(chart, direction or "LR")
-    if direction is None and picture.size[0] * _LEAST_SCALE > _CELL:
+    if direction is None and picture.size[0] * LEAST_SCALE > width:
         down = live_picture(chart, "TB")
-        if down.size[0] * _LEAST_SCALE <= _CELL and down.size[1] <= _TALLEST:
+        if down.size[0] * LEAST_SCALE <= width and down.size[1] <= _TALLEST:
             return down
     return picture
 
 
 def _make(chart: Chart, direction: Direction) -> LivePicture:
-    if "sketch" not in chart.cache:
-        machine = machine_of(chart)
-        graph: Any = machine.graph_cls(machine)
-        chart.cache["sketch"] = graph.sketch()
-    sketch: Sketch = chart.cache["sketch"]
+    sketch = chart_sketch(chart)
     what = f"Chart {chart.name!r}"
-    layout = Drawing(what, chart, sketch, chart.cache, (), (), Options(direction=direction)).layout
+    options = Options(direction=direction, bundle=False)
+    layout = Drawing(what, chart, sketch, chart.cache, (), (), options).layout
     root = _root(layout, alternative(what, sketch))
     inside = add(root, "g", class_="chart", transform=f"translate({_MARGIN:g} {_MARGIN:g})")
     paint(inside, sketch, layout, _COLOURS, Highlight())

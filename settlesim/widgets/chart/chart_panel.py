@@ -9,13 +9,14 @@ from settlesim.chart import Chart, Event, TransitionKind
 from settlesim.chart.event import EventName, event_name
 from settlesim.chart.snapshot import Snapshot, check_key
 from settlesim.chart.strict_json import JSONValue, decode
-from settlesim.display import Direction
+from settlesim.display import DiagramOptions, Direction
 from settlesim.errors import InvalidValueError, shorten
 from settlesim.ports import Clock, Store
 from settlesim.runtime import SimulatedClock
 from settlesim.settling import Settlement
 from settlesim.store import MemoryStore
 from settlesim.view.chart.diagram import draw
+from settlesim.view.chart.drawing import CELL
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.paced_clock import PacedClock
 from settlesim.widgets.base.panel import Panel
@@ -33,31 +34,32 @@ AT_ONCE: Final = "at once"
 
 
 class ChartPanel(Panel):
-    """One instance of a chart, live: fire its events, be its services, look back.
+    """One instance of a chart, live: fire its events, answer for its services, look back.
 
     Click an event's button or its arrow. The run to the next settled state is shown on the
-    chart while it happens. A click on a settlement shows chart and context of then, and a new
-    instance can be forked from there.
+    chart while it happens. A click on a settlement shows the chart and the context at that time,
+    and a new instance can be forked from there.
 
     Parameters
     ----------
     chart
-        With its guards and assigns bound. Where a service is not bound, the person is it.
+        With its guards and assigns bound. You answer for services that are not bound.
     store
         Where the instance is kept; in memory by default.
     key : names the instance; by default the chart's name and ``-1``
-    data : by event, what its form holds at first
-    answers : by service, what the person's answer is at first
+    data : the initial data in the form of each event, by event name
+    answers : your initial answer for each service, by service name
     speed
         How many seconds of the services pass in one real second; ``"at once"`` for runs that
         take no time.
-    manual : whether services wait for the person ("you are the service")
+    manual : whether services wait for your answers
     clock
-        Where services take their time; then `speed` is not used. A service that does real
-        work does it at any speed, but its time-outs follow the speed.
+        The clock on which services take time; then `speed` is not used. A service that does
+        real work takes its real time at any speed; its time-outs follow the speed.
     direction
-        How the chart is laid out: ``"LR"`` or ``"TB"``; None for left to right where the chart
-        fits a cell like that, else top-down where that fits.
+        The layout of the chart, ``"LR"`` or ``"TB"``; None for left to right if that fits
+        `width`, else top-down if that fits.
+    width : pixels of the cell that the chart has room in, > 0
 
     Raises
     ------
@@ -101,6 +103,7 @@ class ChartPanel(Panel):
         manual: bool = False,
         clock: Clock | None = None,
         direction: Direction | None = None,
+        width: float = CELL,
     ) -> None:
         if not isinstance(chart, Chart):
             raise TypeError(f"ChartPanel({shorten(chart, 40)}): a Chart is needed")
@@ -126,7 +129,8 @@ class ChartPanel(Panel):
         self._past: int | None = None
         self._visited: dict[str, Stage] = {}  # keeps what happened on them
         self._stage: Stage = self._enter(f"{chart.name}-1" if key is None else key)
-        self.show(picture=picture_part(chart, direction))
+        self._fit: DiagramOptions = {"direction": direction, "width": width}
+        self.show(picture=picture_part(chart, direction, width))
         self.stage_changed()
 
     # --- what a program can do ------------------------------------------------------------
@@ -389,10 +393,10 @@ class ChartPanel(Panel):
         if flight is not None and self._past is None:
             settling = flight.settling
             path = [edge for step in settling.microsteps for edge in step.edges]
-            picture = draw(self.chart, configuration=settling.configuration, path=path)
+            picture = draw(self.chart, configuration=settling.configuration, path=path, **self._fit)
         else:
             taken = entry.settlement.edges if entry.settlement else ()
-            picture = draw(self.chart, configuration=entry.snapshot, path=taken)
+            picture = draw(self.chart, configuration=entry.snapshot, path=taken, **self._fit)
         return picture.svg
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from settlesim.chart import Chart, TransitionKind
 from settlesim.chart.secrets import hide_in_snapshot
 from settlesim.display import Direction
 from settlesim.errors import RenderError
+from settlesim.view.chart.drawing import CELL
 from settlesim.widgets.base.live_svg import fitting_picture
 from settlesim.widgets.chart.instance import PastEvent, Stage
 from settlesim.widgets.chart.page_state import (
@@ -25,7 +26,9 @@ from settlesim.widgets.chart.records import record_text
 __all__ = ["context_part", "now_part", "picture_part", "record_part"]
 
 
-def picture_part(chart: Chart, direction: Direction | None = None) -> dict[str, Any]:
+def picture_part(
+    chart: Chart, direction: Direction | None = None, width: float = CELL
+) -> dict[str, Any]:
     """Return the picture with its events; without one, why it could not be drawn."""
     edges = {
         f"e{index}": {"event": edge.trigger, "source": edge.source, "dest": edge.dest}
@@ -34,7 +37,7 @@ def picture_part(chart: Chart, direction: Direction | None = None) -> dict[str, 
     }
     found = {"name": chart.name, "edges": edges, "why": ""}
     try:
-        return {**found, **fitting_picture(chart, direction).to_dict()}
+        return {**found, **fitting_picture(chart, direction, width).to_dict()}
     except RenderError as error:
         why = f"The chart is not drawn: {error}"
         return {**found, "why": why, "svg": "", "nodes": [], "boxes": {}}

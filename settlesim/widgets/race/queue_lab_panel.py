@@ -47,22 +47,21 @@ _PATIENCE: Final = 0.2  # seconds that a cell waits for the static twin where so
 class QueueLab(Panel):
     """Choose events, workers, discipline, protections and faults; see where it can end.
 
-    The bars and the verdict follow every choice. A search that takes long can be stopped:
-    what is known by then is shown, and is no proof. What makes no sense together says so where
-    it was chosen.
+    The bars and the verdict follow every choice. A long search can be stopped; then a partial
+    result is shown, which proves nothing. Choices that contradict each other say so.
 
     Parameters
     ----------
     chart
         With its guards and assigns bound; services too, unless `results` names them.
-    events : to begin with, in the order of their arrival; None for the chart's first two
+    events : the initial events, in arrival order; None for the chart's first two
     data : of the events, by name
     results : what services return, by name; no such service is run
     properties : questions of your own, which every choice is judged by
-    limit : how many states are looked at
+    limit : how many states are explored at most
     workers, queue, protections, faults, keys, start, max_receives, criterion
     batch, batch_failures, while_running
-        What is chosen to begin with, as `Scenario` takes it.
+        The initial choices, as `Scenario` takes them.
 
     Raises
     ------
@@ -385,6 +384,6 @@ def queue_lab(
         As `QueueLab`.
     workers, queue, protections, faults, keys, start, max_receives, criterion
     batch, batch_failures, while_running
-        What is chosen to begin with, as `Scenario` takes it.
+        The initial choices, as `Scenario` takes them.
     """
     return QueueLab(chart, events, **options)

@@ -25,16 +25,16 @@ __all__ = ["StepPanel"]
 
 
 class StepPanel(Panel):
-    """One event, microstep by microstep: what was enabled, which guards said what, what ran.
+    """One event, microstep by microstep: what was enabled, what each guard answered, what ran.
 
     Parameters
     ----------
     value
-        A `Settling` on its way or at its end, or a `Settlement`. Of one on its way the
-        person is the services.
+        A `Settling`, finished or not, or a `Settlement`. You answer for the services of one
+        that is not finished.
     chart
         The chart, where a settlement was read without it.
-    answers : by service, what the person's answer is at first
+    answers : your initial answer for each service, by service name
 
     Raises
     ------

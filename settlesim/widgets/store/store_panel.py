@@ -29,16 +29,17 @@ _NO_CHART: Final = {"name": "", "edges": {}, "why": "", "svg": "", "nodes": [], 
 
 
 class StorePanel(Panel):
-    """A store while workers run: instances, what waits, dead letters, one instance as a chart.
+    """A store while workers run: instances, queues, dead letters, one instance as a chart.
 
-    It only looks; a dead letter can be put back, and a parked instance resumed.
+    It only reads; buttons redrive a dead letter and resume a parked instance.
 
     Parameters
     ----------
     store : a SqliteStore or a MemoryStore; other processes may work on it
-    charts : of its instances, so that the chosen one is drawn; others are told in words
-    poll : seconds between two looks for changes; without a running event loop it looks after
-        every cell
+    charts : those whose instances are drawn; instances of others are listed as text
+    poll
+        Seconds between two looks for changes; without a running event loop it looks after
+        every cell.
 
     Raises
     ------

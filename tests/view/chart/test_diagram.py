@@ -140,7 +140,7 @@ def test_signs_do_not_need_colour(everything: Chart) -> None:
     """Outline, dashes and badges differ where colours may not."""
     found = by_id(everything.draw().svg)
     settled, rejected, passing = (
-        found[id_] for id_ in ids_of(everything, "idle", "refused", "asking")
+        found[id_] for id_ in ids_of(everything, "idle", "refused", "working")
     )
     assert rejected.find(f"{SVG}polygon") is not None
     assert settled.find(f"{SVG}polygon") is None
@@ -165,8 +165,8 @@ def test_legend_lists_only_what_occurs(everything: Chart) -> None:
         "start", "passing", "external", "active", "taken",
     }  # fmt: skip
     assert listed(everything) == {
-        "start", "settled", "rejected", "final", "passing", "service", "region",
-        "external", "eventless", "done", "error", "after", "finished",
+        "start", "settled", "rejected", "final", "passing", "refuted", "service", "region",
+        "external", "eventless", "done", "error", "after", "finished", "internal",
     }  # fmt: skip
 
 
