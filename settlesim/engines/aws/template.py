@@ -305,7 +305,8 @@ sam build
 sam deploy --guided
 ```
 
-`src/requirements.txt` lists the packages of the function. `src/Makefile` installs them with
+`src/requirements.txt` lists the packages of the function; pip finds them on PyPI, or in the folder
+of wheels that `PIP_FIND_LINKS` names. `src/Makefile` installs them with
 `--no-deps`: Graphviz and what else draws pictures would make the function larger and slower to
 start, and it draws none; boto3 comes with Lambda's Python. What your services import has to be in
 that list too, with all that it depends on.
