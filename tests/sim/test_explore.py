@@ -326,7 +326,7 @@ def test_the_way_to_an_ending_is_looked_for_among_as_many_states_as_were_searche
 
 def test_the_counterexample_of_a_large_search_takes_no_search_of_its_own() -> None:
     """2.2 million states; the guided search looks at the serial ways alone."""
-    scenario = LARGE[0]
+    scenario = Scenario(append_log(6), [f"E{i}" for i in range(1, 7)], workers=3)
     seen: dict[State, None] = {}
     model = _Watched(scenario, seen)
     serial = Serial(model)

@@ -21,6 +21,8 @@ from settlesim.sim import (
     Property,
     Scenario,
     always,
+    compare_batch_failures,
+    compare_policies,
     dead_letter,
     effect,
     ended,
@@ -401,6 +403,27 @@ def test_a_batch_ends_in_one_step_that_says_what_becomes_of_each() -> None:
     assert held[1:5] == [[(1, 1)], [(1, 1)], [(1, 1)], [(2, 1)]]
     assert held[-2:] == [[(2, 1)], []]
     assert [each.status for each in played.frames[-1].messages] == ["deleted", "visible", "visible"]
+
+
+def test_rules_for_batches_are_compared_side_by_side() -> None:
+    """Each as it is explored alone, in one table and one picture."""
+    faults = {"service_failures": 1}
+    found = compare_batch_failures(journey(), EVENTS, batch=3, faults=faults, progress=False)
+    assert found.names == tuple(BATCH_FAILURES)
+    assert [str(each) for each in found.explorations] == [
+        str(batched(mode)) for mode in BATCH_FAILURES
+    ]
+    assert all(mode in found.draw().svg for mode in BATCH_FAILURES)
+
+
+def test_policies_are_compared_side_by_side() -> None:
+    """Each as it is explored alone, in one table and one picture."""
+    found = compare_policies(
+        order, ["PAY", "CANCEL"], queue="fifo_group", protections=["atomic"], progress=False
+    )
+    assert found.names == tuple(POLICIES)
+    assert [str(each) for each in found.explorations] == [str(running(each)) for each in POLICIES]
+    assert all(policy in found.draw().svg for policy in POLICIES)
 
 
 def running(policy: str, **options: Any) -> Exploration:
