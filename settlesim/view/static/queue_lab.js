@@ -34,7 +34,7 @@ function select(pairs, change) {
 }
 
 /** The pairs of a select whose values are names, with what each means. */
-function named(list) {
+function namedOptions(list) {
   return list.map((each) => [each.name, `${each.name}: ${each.words}`]);
 }
 
@@ -107,9 +107,9 @@ class Controls {
       new Choice("keys", "instances", number(1, 4, choose("keys")), "each gets all the events"),
       new Choice("start", "start", select(starts, (value) => choose("start")(value || null))),
       new Choice("max_receives", "receives until dead letter", number(1, 9, choose("max_receives")), "empty: never"),
-      new Choice("while_running", "an event that arrives while one is handled", select(named(options.policies), choose("while_running"))),
+      new Choice("while_running", "an event that arrives while one is handled", select(namedOptions(options.policies), choose("while_running"))),
       new Choice("batch", "batch", number(1, 9, choose("batch")), "messages of one instance that are received together"),
-      new Choice("batch_failures", "a failure in a batch", select(named(options.batch_failures), choose("batch_failures"))),
+      new Choice("batch_failures", "a failure in a batch", select(namedOptions(options.batch_failures), choose("batch_failures"))),
       new Choice("criterion", "right endings", select(options.criteria.map((each) => [each.name, each.words]), choose("criterion"))),
     ];
     const together = unique("ss-queue");
