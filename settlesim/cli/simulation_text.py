@@ -55,7 +55,8 @@ def exploration_text(
     claim = claim_words(found.verdict, found.scenario.criterion)
     lines = [f"{found.verdict.name}: {claim}", _scenario(found.scenario), _counts(found)]
     if found.note:
-        lines.append(f"Note: {plain(found.note)}.")
+        end = "" if found.note.endswith("?") else "."
+        lines.append(f"Note: {plain(found.note)}{end}")
     if found.endings:
         lines += ["", *_cut(_endings(found), width)]
     for alone in found.instances:

@@ -40,10 +40,10 @@ EXAMPLES: Final = 3
 """How many keys are named; the others are counted."""
 _KINDS: Final[Mapping[FailureKind, str]] = {
     "stranded": "would be stranded",
-    "no step": "have no step that leads on",
-    "edited": "were saved by another definition of the same version",
-    "later version": "were saved by a later version",
-    "step failed": "make a step fail",
+    "no step": "without a step to a later version",
+    "edited": "saved by another definition of the same version",
+    "later version": "saved by a later version",
+    "step failed": "for which a step fails",
 }
 
 

@@ -269,7 +269,7 @@ def _notes(table: EndingTable, panels: Sequence[EndingColumn]) -> list[str]:
         ]
         if len(panels) > 1:
             claim = claim_words(Verdict.PROVED, first.scenario.criterion)
-            notes.insert(0, f"Proved or refuted is that {claim}.")
+            notes.insert(0, f"The claim that is proved or refuted: {claim}.")
             notes.append(
                 "Below each bar: how many interleavings have this ending, and their share."
             )

@@ -282,7 +282,7 @@ def test_verdict_stands_beside_its_claim(standard: Exploration, disciplines: Com
     assert f"REFUTED: | {refuted}, in arrival order" in words_of(outcomes(standard))
     weaker = explore(standard.scenario.replace(criterion=Criterion.SERIALIZABLE, queue="mutex"))
     assert f"PROVED: | {claim}, in some order" in words_of(outcomes(weaker))
-    assert f"Proved or refuted is that {claim}, in arrival order." in words_of(
+    assert f"The claim that is proved or refuted: {claim}, in arrival order." in words_of(
         draw_comparison(disciplines)
     )
     cut = explore(scenario(order, ["PAY", "SHIP"], queue="fifo_group"), limit=5)
