@@ -47,7 +47,7 @@ def twins_of(path: Path) -> list[dict[str, Any]]:
     """Return the outputs of a notebook that have a picture or a table."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     outputs = [each.get("data", {}) for cell in cells for each in cell.get("outputs", [])]
-    tables = ("<svg", "<table")
+    tables = ("<svg", "<table", "<img")
     return [
         each for each in outputs if any(tag in "".join(each.get("text/html", "")) for tag in tables)
     ]
