@@ -68,6 +68,12 @@ def test_every_code_cell_was_run_in_order(notebook: Notebook) -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_every_cell_has_an_id_of_its_own(notebook: Notebook) -> None:
+    """Two cells with one id are a notebook that nbformat refuses."""
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+
+
 def test_no_cell_is_skipped_or_ignored(notebook: Notebook) -> None:
     """No tag and no comment keeps nbval from comparing."""
     for cell in _code(notebook):
