@@ -49,7 +49,10 @@ def twins_of(path: Path) -> list[dict[str, Any]]:
     outputs = [each.get("data", {}) for cell in cells for each in cell.get("outputs", [])]
     tables = ("<svg", "<table", "<img")
     return [
-        each for each in outputs if any(tag in "".join(each.get("text/html", "")) for tag in tables)
+        each
+        for each in outputs
+        if "image/svg+xml" in each
+        or any(tag in "".join(each.get("text/html", "")) for tag in tables)
     ]
 
 
