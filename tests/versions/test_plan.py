@@ -297,7 +297,7 @@ def test_a_plan_counts_paths_and_failures_with_three_keys() -> None:
     assert sum(each["count"] for each in found["paths"]) == plan.migrated
     text = str(plan)
     assert f"300 instances, 0 of this version, {plan.migrated} to migrate" in text
-    assert "instances for which a step fails: the step from version 1 to 2 failed in context" in text
+    assert "instances for which a step fails: the step from version 1 to 2 failed in" in text
     assert f"and {len(failure.keys) - 3} more" in text
 
 
