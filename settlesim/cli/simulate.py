@@ -52,22 +52,22 @@ _STARTS: Final = "-"
 @click.command(
     cls=Command,
     short_help="Explore every interleaving of some events, and prove or refute their order.",
-    help=f"""Handle EVENTS of CHART in every order in which things can happen at once.
+    help=f"""Handle EVENTS of CHART under every schedule: every interleaving of the handlers.
 
     {CHART_HELP}
 
     EVENT is the name of an event, or KEY:EVENT for the instance called KEY; the key ends at
-    the last colon. They arrive in the order in which they stand here, and stand in the
-    schedules by number: r2 receives the second one. In the place of an event, - starts the
-    instance without one.
+    the last colon. They arrive in the order given, and schedules name them by number: r2
+    receives the second one. In the place of an event, - starts the instance without one.
+    Events that need data get it with --data.
 
     PROVED says that every schedule ends as handling the events one after another, in arrival
     order. Where one does not, the shortest schedule that shows it is printed: fewest faults, then
     fewest switches between handlers. --replay shows it step by step.
 
-    A service runs once for each way to call it, on a simulated clock, to learn what it
-    answers; --service, --guard, --assign and --stub stand in for functions, as in settle.
-    Let none that does real work run.
+    The services of CHART are really called, once for each different call and on a simulated
+    clock, to learn what they answer. Replace one that does real work with --service or --stub;
+    --guard and --assign replace other functions, as in settle.
 
     Ctrl-C ends the search with what is known by then.
 
@@ -114,9 +114,9 @@ _STARTS: Final = "-"
     "runs",
     metavar="RUNS",
     type=click.IntRange(1, 1_000_000),
-    help="Try so many schedules at random instead: a wrong ending refutes; none proves nothing.",
+    help="Run this many random schedules instead: they can refute, and cannot prove.",
 )
-@click.option("--seed", metavar="N", type=int, default=1, help="Of the dice of --sample.")
+@click.option("--seed", metavar="N", type=int, default=1, help="The seed of --sample.")
 @time_option
 @click.option("--replay", "schedule", metavar="STEPS", help="Follow one schedule instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
@@ -135,7 +135,12 @@ _STARTS: Final = "-"
     type=click.Choice(["bars", "lanes", "states"]),
     help="The endings; one schedule: the counterexample, or that of --replay; or all states.",
 )
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="The paper.")
+@click.option(
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    help="Colours of the picture.",
+)
 def simulate(
     *,
     source: Source,

@@ -185,7 +185,7 @@ _OPTIONS: Final = [
         "--timers",
         metavar="N",
         type=click.IntRange(0, 1_000),
-        help="How often each delay of a settled state may come; as often as events, if not given.",
+        help="How often each delay of a settled state may pass; by default once per event.",
     ),
     click.option(
         "--max-receives",
@@ -213,7 +213,7 @@ _OPTIONS: Final = [
         type=click.Choice(["enqueue", "reject", "interrupt", "rollback", "drop_duplicate"]),
         default="enqueue",
         show_default=True,
-        help="What becomes of an event that arrives while another one of its instance is handled.",
+        help="What happens to an event that arrives while another one of its instance is handled.",
     ),
     click.option(
         "--keys",
@@ -223,7 +223,9 @@ _OPTIONS: Final = [
         help="How many instances get all the events.",
     ),
     click.option(
-        "--start", metavar="NODE", help="Where the instances are; they are new, if not given."
+        "--start",
+        metavar="STATE",
+        help="The state in which the instances start; by default new.",
     ),
     click.option(
         "--data", metavar="EVENT=JSON", multiple=True, callback=_data, help="The data of an event."

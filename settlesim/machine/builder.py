@@ -317,7 +317,7 @@ def _call(
         raise FunctionFailedError(
             function=name,
             role=role,
-            reason=f"raised {type(error).__name__}: {error_message(error)}",
+            reason=f"raised {type(error).__name__}: {error_message(error)}{_hint(event, error)}",
         ) from error
     if type(result) not in _PLAIN and inspect.isawaitable(result):
         if inspect.iscoroutine(result):
@@ -328,6 +328,13 @@ def _call(
             reason="is asynchronous: only a service may wait; make it a plain function",
         )
     return result
+
+
+def _hint(event: Event, error: Exception) -> str:
+    """Say that the event came without data, where that may be why a function raised."""
+    if event.data is None and "NoneType" in str(error):
+        return f"; event {shorten(event.name, 60)} has no data"
+    return ""
 
 
 def leaves_of(state: Any) -> Iterable[str]:

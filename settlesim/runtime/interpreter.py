@@ -228,15 +228,15 @@ class Interpreter:
         id: str,  # noqa: A002
         event_id: str | None = None,
     ) -> Settlement:
-        """Settle that a delay of the state in which the instance rests has passed, and save.
+        """Settle that a delay of the instance's settled state has passed, and save.
 
-        `Settlement.timers` names these delays. A worker and its queue see to them; this is
-        for those who keep the time themselves.
+        `Settlement.timers` names these delays. A worker and its queue take care of them; this is
+        for a program that keeps the time itself.
 
         Parameters
         ----------
         key : as in `settle`
-        id : of the delay
+        id : of the delay, such as ``"held.0"`` for the first one of the state ``held``
         event_id : as in `settle`
 
         Returns

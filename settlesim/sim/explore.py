@@ -149,12 +149,12 @@ class Exploration(DrawsEndings):
     def note(self) -> str:
         """What has to be known about the result; empty where there is nothing.
 
-        The `gaps`, events that the chart does not know, and the services that failed by themselves,
-        with their errors.
+        The `gaps`, events that the chart does not know, and the services and events that failed
+        by themselves, with their errors.
         """
         failing = [
-            f"{service} fails by itself ({error})"
-            for service, error in dict.fromkeys(
+            f"{who} fails by itself ({error})"
+            for who, error in dict.fromkeys(
                 each for found in (self, *self.instances) for each in found._model.moves.failing
             )
         ]

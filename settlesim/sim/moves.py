@@ -355,7 +355,7 @@ class Moves:
                 after, kept = after._replace(status=DEAD), self._buried(kept, phase.message, DEAD)
             yield Step(Kind.RELEASE, message, number), after, kept
         elif node.kind is ProgramNodeKind.ERROR:
-            self._check_poison(phase, node)
+            self._note_failure(phase, node)
             step = Step(Kind.RELEASE, message, number)
             yield step, *self._back(phase, place, shared, lost=self._direct)
         elif self._receipt_refused(phase, place) or self._refused(phase, delivery, shared):
@@ -364,14 +364,18 @@ class Moves:
             saved = self._save(phase, delivery, node, shared)
             yield Step(Kind.SAVE, message, number), self._finish(phase, place), saved
 
-    def _check_poison(self, phase: MessagePhase, node: TableNode) -> None:
-        if not self._direct and self.scenario.max_receives is None and not node.failures:
-            event = self._messages[phase.message].words
+    def _note_failure(self, phase: MessagePhase, node: TableNode) -> None:
+        """Keep that an event fails without a fault; it must not come back for ever."""
+        if node.failures:
+            return
+        event = f"event {self._messages[phase.message].words}"
+        if not self._direct and self.scenario.max_receives is None:
             raise PoisonError(
-                where=f"event {event}",
+                where=event,
                 reason=f"comes to no settled state where it may be handled ({node.text}); the "
                 "message would come back as often as it is handled there. Give max_receives.",
             )
+        self.failing[event, node.text] = None
 
     def _receipt_refused(self, phase: MessagePhase, place: int) -> bool:
         """Whether a write that deletes the message is refused."""
@@ -520,7 +524,7 @@ class Moves:
         """Return a timer that runs from now on; `how` is its rank, and how long it runs."""
         if before.sent >= self.scenario.timers:
             name, most = self.table.timers[delay], self.scenario.timers
-            self.gaps[f"the delay {name} may come more than {most} times; give timers="] = None
+            self.gaps[f"the delay {name} may pass more than {most} times: raise timers"] = None
         return RunningTimer(1, before.sent, *how)
 
     def place_of(self, phase: MessagePhase) -> tuple[int, int, int]:

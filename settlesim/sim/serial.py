@@ -65,8 +65,8 @@ class SerialPart(NamedTuple):
 
     configuration: tuple[str, ...]
     context: FrozenDict
-    services: tuple[str, ...]
-    """Those that had an effect, in order."""
+    effects: tuple[tuple[str, int], ...]
+    """The services that had an effect, in order, each with its message, from 1."""
     dead: tuple[int, ...]
     """The messages that became dead letters, from 1."""
     history: FrozenDict
@@ -139,7 +139,7 @@ class Serial:
         return SerialPart(
             table.configuration(state),
             table.context(state),
-            tuple(service for service, _ in effects),
+            tuple((service, message + 1) for service, message in effects),
             tuple(message + 1 for message in dead),
             table.history(state),
         )

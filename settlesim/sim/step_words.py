@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.settling.settlement import Elapsed
@@ -20,6 +20,9 @@ from settlesim.sim.serial import Serial
 from settlesim.sim.terms import Ending, Frame, InstanceView, Kind, Step
 
 __all__ = ["message_names", "sentence_of", "step_text"]
+
+_Effect: TypeAlias = tuple[str, int]
+"""A service and the message, from 1, for which it had an effect."""
 
 
 def message_names(scenario: Scenario) -> list[str]:
@@ -325,24 +328,39 @@ class _Story:
 
     def ends(self, ending: Ending) -> str:
         """Say how it ends, and how it would in arrival order."""
+        found, wanted = self._found_and_wanted(ending, self._services)
+        if ending.fifo:
+            return f"it ends in {found}, as in arrival order"
+        if ending.fifo is None or wanted is None:
+            return f"it ends in {found}; where arrival order leads is not known"
+        if found == wanted:  # only which event called which service tells them apart
+            found, wanted = self._found_and_wanted(ending, self._services_of_events)
+        return f"it ends in {found}; in arrival order it would be {wanted}"
+
+    def _found_and_wanted(
+        self, ending: Ending, services: Callable[[Iterable[_Effect]], list[str]]
+    ) -> tuple[str, str | None]:
+        """Say what became of all instances, and what would have in arrival order, if known."""
         events = self.scenario.messages
         found, wanted = [], []
         for key, leaves, context in ending.store:
-            services = [service for own, service, _ in ending.effects if own == key]
+            effects = services(each[1:] for each in ending.effects if each[0] == key)
             dead = [each for each in ending.dead if events[each - 1].key == key]
             left = [each for each in ending.excluded if events[each - 1].key == key]
-            named = self.named(key, self.rest(key, leaves, context), services, dead)
+            named = self.named(key, self.rest(key, leaves, context), effects, dead)
             found.append(named + self.without(left))
             part = self.parts[key]
             if part is not None:
                 rest = self.rest(key, part.configuration, part.context)
-                wanted.append(self.named(key, rest, part.services, part.dead))
-        text = f"it ends in {'; '.join(found)}"
-        if ending.fifo:
-            return f"{text}, as in arrival order"
-        if ending.fifo is None or len(wanted) < len(found):
-            return f"{text}; where arrival order leads is not known"
-        return f"{text}; in arrival order it would be {'; '.join(wanted)}"
+                wanted.append(self.named(key, rest, services(part.effects), part.dead))
+        return "; ".join(found), "; ".join(wanted) if len(wanted) == len(found) else None
+
+    @staticmethod
+    def _services(effects: Iterable[_Effect]) -> list[str]:
+        return [service for service, _ in effects]
+
+    def _services_of_events(self, effects: Iterable[_Effect]) -> list[str]:
+        return [f"{service} of {self.names[message - 1]}" for service, message in effects]
 
     def without(self, excluded: Sequence[int]) -> str:
         """Say which events of an instance were kept out."""

@@ -6,6 +6,7 @@ from settlesim.chart import Chart, Snapshot
 from settlesim.chart.event import EventName
 from settlesim.chart.strict_json import JSONValue
 from settlesim.runtime import Interpreter, SimulatedClock
+from settlesim.runtime.coroutines import run_anywhere
 from settlesim.settling import Settlement
 from settlesim.store import MemoryStore
 from settlesim.testing.chart_coverage import ChartCoverage
@@ -56,6 +57,21 @@ class ChartTester:
     def start(self, *, key: str = "test") -> Settlement:
         """Start the instance `key` without an event, as `settlesim.Interpreter.start` does."""
         return self._counted(self.interpreter.start_sync(key))
+
+    def elapsed(self, delay: str, *, key: str = "test") -> Settlement:
+        """Settle that a delay of a settled state has passed for the instance `key`.
+
+        Parameters
+        ----------
+        delay
+            The id of the delay, such as ``"held.0"`` for the first one of the state ``held``.
+            `settlesim.Settlement.timers` of the event that started it names it.
+
+        Returns
+        -------
+        settlement : IGNORED where the delay's state is not active, or its guards say no
+        """
+        return self._counted(run_anywhere(self.interpreter.elapsed(key, delay)))
 
     def snapshot(self, key: str = "test") -> Snapshot | None:
         """Return where the instance `key` is, or None if nothing was saved."""

@@ -252,6 +252,27 @@ def test_services_that_fail_by_themselves_are_listed() -> None:
     assert explore(Scenario(order, ["PAY"], queue="fifo_group")).note == ""
 
 
+def test_an_event_that_fails_by_itself_is_listed() -> None:
+    """Without a queue nobody handles it again: the proof would be about nothing."""
+
+    def keep(context: Any, event: Any) -> Any:
+        return {"code": event.data["code"]}
+
+    chart = Chart(
+        name="locker",
+        context={"code": None},
+        states=[{"name": "empty", "tags": ["settled"]}, {"name": "full", "tags": ["settled"]}],
+        transitions=[{"trigger": "PUT", "source": "empty", "dest": "full", "assign": keep}],
+        initial="empty",
+    )
+    assert explore(Scenario(chart, ["PUT"], queue="direct")).note == (
+        "event PUT fails by itself (assign 'keep' raised TypeError: 'NoneType' object is not "
+        "subscriptable; event 'PUT' has no data)"
+    )
+    sent = Scenario(chart, [("locker-1", "PUT", {"code": "7"})], queue="direct")
+    assert explore(sent).note == ""
+
+
 def test_a_shared_table_lists_only_the_failures_that_were_met() -> None:
     """What another scenario met is not said of this one."""
     declined = Scenario(order, [("o", "PAY", {"card": "declined"})])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from settlesim import Chart
 from settlesim.chart.strict_json import freeze_object
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import Replay, Scenario, explore, replay, sample
@@ -50,6 +51,27 @@ def test_endings_are_labelled_by_what_tells_them_apart() -> None:
     assert [each.label for each in alone.endings] == ["resting"]
     walks = sample(Scenario(counter(), ["INC", "INC"]), 50, seed=1)
     assert {each.label for each in walks.endings} == {"resting (count=1)", "resting (count=2)"}
+
+
+def test_effects_in_another_order_are_told_apart_by_their_events() -> None:
+    """Otherwise the sentence would name the same ending twice."""
+
+    async def look_up(call: object) -> None:
+        return None
+
+    chart = Chart(
+        states=[
+            {"name": "open", "tags": ["settled"]},
+            {"name": "searching", "invoke": {"src": look_up, "on_done": "open"}},
+        ],
+        transitions=[["ASK", "open", "searching"]],
+        initial="open",
+    )
+    played = told(Scenario(chart, ["ASK", "ASK"], queue="direct"), "l2 c2 s2 l1 c1 s1")
+    assert played.sentence.endswith(
+        "it ends in open after look_up of ASK (second), look_up of ASK (first); in arrival order "
+        "it would be open after look_up of ASK (first), look_up of ASK (second)."
+    )
 
 
 def test_a_replay_says_the_context_where_it_ends_otherwise_than_in_order() -> None:

@@ -507,7 +507,7 @@ def test_a_timer_that_starts_itself_again_is_not_known_to_its_end() -> None:
     chart = booking(after={"900": "held"})
     found = explore(Scenario(chart, ["HOLD"], queue="fifo_group", timers=2))
     assert found.verdict is Verdict.UNDETERMINED
-    assert "the delay held.0 may come more than 2 times; give timers=" in found.note
+    assert "the delay held.0 may pass more than 2 times: raise timers" in found.note
     assert explore(Scenario(chart, ["HOLD"], timers=0)).verdict is Verdict.UNDETERMINED
 
 

@@ -91,6 +91,24 @@ def test_functions_may_differ_from_tester_to_tester() -> None:
         ChartTester(count, coverage).settle("COUNT")
 
 
+def test_a_delay_passes_when_the_test_says_so() -> None:
+    """It counts as a transition that was taken; one whose state was left is ignored."""
+    chart = Chart(
+        states=[
+            {"name": "free", "tags": ["settled"]},
+            {"name": "held", "tags": ["settled"], "after": {900: "free"}},
+        ],
+        transitions=[["HOLD", "free", "held"]],
+        initial="free",
+    )
+    tester = ChartTester(chart)
+    (timer,) = tester.settle("HOLD", key="12A").timers
+    assert tester.coverage.missed_transitions
+    assert tester.elapsed(timer.id, key="12A").after.configuration == ("free",)
+    assert not tester.coverage.missed_transitions
+    assert tester.elapsed(timer.id, key="12A").outcome.name == "IGNORED"
+
+
 def test_the_picture_has_the_transitions_that_were_taken(tmp_path: Path) -> None:
     """It is that of the chart with a path, under a title with the numbers."""
     tester = ChartTester(order)
