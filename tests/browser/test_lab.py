@@ -292,6 +292,7 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     shoot_lab(page, "untrusted")
 
 
+@pytest.mark.nightly
 def test_a_panel_in_a_box_is_played_and_another_widget_follows(
     page: Page, server: str, lab_folder: Path
 ) -> None:
@@ -363,6 +364,7 @@ def test_panels_follow_the_theme(
             shoot_lab(page, f"{theme[11:].lower()}-{width}")
 
 
+@pytest.mark.nightly
 def test_a_race_is_run_in_notebook_7(page: Page, server: str) -> None:
     """It is another program around the same parts: a queue is broken by hand, with its bars."""
     notebook = LabNotebook(page, server, "06_be_the_scheduler.ipynb", "notebooks")
@@ -396,6 +398,7 @@ def test_keys_belong_to_the_panel(notebook: LabNotebook) -> None:
     assert page.locator(".jp-CodeCell.jp-mod-editMode").count() == 0
 
 
+@pytest.mark.nightly
 def test_a_cell_that_runs_again_leaves_nothing_behind(notebook: LabNotebook) -> None:
     """No widget, task or search is left; services run in the notebook's thread, also meanwhile."""
     page = notebook.page

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import struct
 import unicodedata
 import warnings
-import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from html import unescape
@@ -102,7 +100,7 @@ def _paint(svg: str, scale: float) -> bytes:
 def _warn_of_missing_glyphs(svg: str) -> None:
     texts = (unescape(each) for each in _TEXT.findall(svg))
     wanted = sorted({character for text in texts for character in uncovered(text)})
-    missing = [each for each in wanted if each in _missing("".join(wanted))] if wanted else []
+    missing = [each for each in wanted if _is_missing(each)]
     if missing:
         warn_of_glyphs(missing, "PNG", "neither our font nor one of this system has them")
 
@@ -120,70 +118,25 @@ def warn_of_glyphs(missing: Iterable[str], kind: str, why: str) -> None:
     )
 
 
-_CELL: Final = 24
 _NOBODYS: Final = "\U0010fffd"
 """A character for private use, which fonts do not have: it is painted as an empty box."""
+_SHAPELESS: Final = {"Mn", "Me", "Mc", "Cf"}
+"""Categories of characters that have no shape of their own."""
 
 
-@lru_cache(maxsize=64)
-def _missing(characters: str) -> frozenset[str]:
-    """Return the characters that are painted as the empty box.
+def _is_missing(character: str) -> bool:
+    """Whether a character is painted as the empty box.
 
-    The painter chooses among the system's fonts and does not tell what it has found. So every
-    character is painted in a cell, and compared with one that no font has.
+    The painter chooses among the system's fonts and does not tell what it has found. So the
+    character is painted alone, and compared with one that no font has.
     """
-    marks = {"Mn", "Me", "Mc", "Cf"}  # they have no shape of their own
-    cells = [_NOBODYS, *(each for each in characters if unicodedata.category(each) not in marks)]
-    texts = "".join(
-        f'<text x="{index * _CELL + 2}" y="18" font-size="16">{escape(each)}</text>'
-        for index, each in enumerate(cells)
-    )
-    width = _CELL * len(cells)
-    root = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_CELL}"'
-    rows = _pixels(_paint(f'{root} font-family="{FAMILY}">{texts}</svg>', 1.0))
-    step = 4 * _CELL
-    painted = [
-        b"".join(row[at : at + step] for row in rows) for at in range(0, step * len(cells), step)
-    ]
-    return frozenset(
-        each for each, cell in zip(cells[1:], painted[1:], strict=True) if cell == painted[0]
-    )
+    if unicodedata.category(character) in _SHAPELESS:
+        return False
+    return _painted_alone(character) == _painted_alone(_NOBODYS)
 
 
-def _pixels(png: bytes) -> list[bytes]:
-    """Return the rows of a PNG with four bytes for each pixel.
-
-    References
-    ----------
-    PNG (third edition), 7.3 "Filtering" and 9.2 "Filter types for filter method 0".
-    """
-    width, height = struct.unpack_from(">II", png, 16)
-    data, at = b"", 8
-    while at < len(png):
-        length, kind = struct.unpack_from(">I4s", png, at)
-        if kind == b"IDAT":
-            data += png[at + 8 : at + 8 + length]
-        at += length + 12
-    raw, size = zlib.decompress(data), 4 * width
-    rows, above = [], bytes(size)
-    for row in range(height):
-        begin = row * (size + 1)
-        above = _unfiltered(raw[begin], raw[begin + 1 : begin + 1 + size], above)
-        rows.append(above)
-    return rows
-
-
-def _unfiltered(kind: int, row: bytes, above: bytes) -> bytes:
-    found = bytearray(row)
-    for index, value in enumerate(row):
-        left = found[index - 4] if index >= 4 else 0
-        corner = above[index - 4] if index >= 4 else 0
-        up = above[index]
-        predicted = (0, left, up, (left + up) // 2, _paeth(left, up, corner))[kind]
-        found[index] = (value + predicted) & 0xFF
-    return bytes(found)
-
-
-def _paeth(left: int, up: int, corner: int) -> int:
-    guess = left + up - corner
-    return min((left, up, corner), key=lambda each: abs(guess - each))
+@lru_cache(maxsize=1024)
+def _painted_alone(character: str) -> bytes:
+    text = f'<text x="2" y="18" font-size="16">{escape(character)}</text>'
+    root = '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24"'
+    return _paint(f'{root} font-family="{FAMILY}">{text}</svg>', 1.0)

@@ -100,25 +100,9 @@ def test_letters_that_our_font_has_are_no_reason_to_warn() -> None:
 def test_glyph_of_another_font_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the painter finds anywhere is compared with what it finds nowhere."""
     monkeypatch.setattr(png, "uncovered", iter)
-    png._missing.cache_clear()
     with pytest.warns(MissingGlyphsWarning) as caught:
         svg_to_png(svg(9, 9, f"<text>A{NOBODYS[0][0]}Z.</text>"))
-    png._missing.cache_clear()
     assert "boxes for \U0010ff01 (U+10FF01): " in str(caught[0].message)
-
-
-def test_pixels_of_a_png_are_read_as_they_were_painted() -> None:
-    """Whatever filter the painter has chosen for a row."""
-    boxes = "".join(
-        f'<rect x="{3 * each}" y="{each}" width="3" height="9" fill="#{each * 7:02x}80{each:02x}"/>'
-        for each in range(20)
-    )
-    rows = png._pixels(svg_to_png(svg(60, 20, boxes), scale=1))
-    for y, row in enumerate(rows):
-        for x in range(60):
-            each = x // 3
-            expected = bytes((each * 7, 0x80, each, 255)) if each <= y < each + 9 else bytes(4)
-            assert row[4 * x : 4 * x + 4] == expected
 
 
 def test_wide_characters_are_measured_as_squares() -> None:
