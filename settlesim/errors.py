@@ -245,7 +245,7 @@ class StalledError(SettleError):
     def __init__(self, *, configuration: Sequence[str], path: Sequence[str] = ()) -> None:
         super().__init__(
             f"stalled in {names_of(configuration)}: nothing is pending there and no settling tag "
-            "is on it. Tag the state, or give it a transition.",
+            "is on it. Tag the state, or give it an invoke, an after or an always.",
             configuration=tuple(configuration),
             path=tuple(path),
         )

@@ -126,7 +126,7 @@ def test_messages_say_fact_and_way_out() -> None:
     stalled = errors.StalledError(configuration=["a", "b"])
     assert str(stalled) == (
         "stalled in 'a', 'b': nothing is pending there and no settling tag is on it. Tag the "
-        "state, or give it a transition."
+        "state, or give it an invoke, an after or an always."
     )
     limit = errors.MicrostepLimitError(limit=1000, cycle=[])
     assert "no repeated configuration" in str(limit)

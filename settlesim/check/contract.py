@@ -31,7 +31,8 @@ __all__ = ["check_chart"]
 
 _DEADLINE: Final = 300.0  # the interpreter's default, in seconds
 _IN_LIMBO: Final = (
-    "nothing is pending here and no settling tag is on it: tag it, or give it a transition"
+    "nothing is pending here and no settling tag is on it: tag it, or give it an invoke, an after "
+    "or an always"
 )
 _IN_LIMBO_AT_START: Final = (
     "the start of a new instance stops here, and no settling tag is on the state: tag it, or give "

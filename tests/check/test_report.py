@@ -27,7 +27,7 @@ def test_a_report_reads_as_text() -> None:
         "doors version 3: REFUTED (1 settled configuration, 8 run states, 8 steps, "
         "at most 2 microsteps per event)",
         "SET101 error: state 'b': nothing is pending here and no settling tag is on it: tag it, "
-        "or give it a transition",
+        "or give it an invoke, an after or an always",
         "    1. new instance in a",
         "    2. GO -> b",
         "SET103 error: state 'c': service 'work' may fail, and it has no on_error",
@@ -62,8 +62,8 @@ def test_a_finding_is_json_with_its_path() -> None:
         "severity": "error",
         "title": "limbo: a run stops in a state without a settling tag",
         "where": "state 'b'",
-        "message": "nothing is pending here and no settling tag is on it: tag it, or give it a "
-        "transition",
+        "message": "nothing is pending here and no settling tag is on it: tag it, or give it an "
+        "invoke, an after or an always",
         "path": ["new instance in a", "GO -> b"],
     }
 
