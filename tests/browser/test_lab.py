@@ -261,12 +261,11 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     notebook = LabNotebook(page, server, path.name, view)
     assert twins_seen(page) == EVERY_TWIN
     expect(page.get_by_text(HINT)).to_have_count(len(EVERY_PANEL))
-    assert papers(page) == {page.evaluate(PAPER_OF_THE_PAGE)}
+    wait_for_papers(page, dark=False)
     shoot_lab(page, "opened-again")
     if view == "lab/tree":  # Notebook 7 has its themes in another place
-        light = papers(page)
         notebook.theme("JupyterLab Dark")
-        assert papers(page) == {page.evaluate(PAPER_OF_THE_PAGE)} != light
+        wait_for_papers(page, dark=True)
         for width in (1400, 900):
             page.set_viewport_size({"width": width, "height": 1000})
             shoot_lab(page, f"opened-again-dark-{width}")
@@ -286,7 +285,7 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     notebook = LabNotebook(page, server, other.name, view)
     assert not notebook.is_trusted()
     assert twins_seen(page) == EVERY_TWIN
-    assert papers(page) == set()
+    assert page.evaluate(PAPERS) == []
     expect(page.locator(".settlesim-twin img").filter(visible=True)).to_have_count(4)
     assert "Chart 'order'" not in page.locator(".settlesim-twin").first.inner_text()
     shoot_lab(page, "untrusted")
@@ -327,23 +326,31 @@ def twins_seen(page: Page) -> list[tuple[bool, bool]]:
     return [(picture, table) for picture, table in found]
 
 
-PAPER_OF_THE_PAGE = """() => {
+PAPERS = """() => [...document.querySelectorAll('.settlesim-picture svg .card')]
+    .filter(each => each.checkVisibility()).map(each => getComputedStyle(each).fill)"""
+"""The colours on which the inline pictures in sight are painted."""
+PAPERS_ARE = (
+    """dark => {
     const probe = document.createElement('p');
     probe.style.color = 'var(--jp-layout-color1)';
     document.body.append(probe);
-    const found = getComputedStyle(probe).color;
+    const page = getComputedStyle(probe).color;
     probe.remove();
-    return found;
+    const isDark = Number(page.match(/[0-9]+/)[0]) < 128;
+    const seen = ("""
+    + PAPERS
+    + """)();
+    return isDark === dark && seen.length > 0 && seen.every(each => each === page);
 }"""
+)
 
 
-def papers(page: Page) -> set[str]:
-    """Return the colours on which the inline pictures in sight are painted."""
-    found: list[str] = page.evaluate(
-        """() => [...document.querySelectorAll('.settlesim-picture svg .card')]
-            .filter(each => each.checkVisibility()).map(each => getComputedStyle(each).fill)"""
-    )
-    return set(found)
+def wait_for_papers(page: Page, *, dark: bool) -> None:
+    """Wait until the inline pictures in sight are painted on the page's own paper.
+
+    JupyterLab loads a theme, and shows the cells again, some time after it is asked to.
+    """
+    page.wait_for_function(PAPERS_ARE, arg=dark)
 
 
 def test_panels_follow_the_theme(

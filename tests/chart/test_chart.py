@@ -395,7 +395,8 @@ def test_a_chart_shows_itself_through_the_hooks() -> None:
     chart.check(limit=5)
     chart.settling_graph()
     assert chart._repr_mimebundle_() == {"text/plain": "shown"}
-    assert calls == [("a.svg", {"scale": 2}), ({"limit": 5, "known": ()},), ({},), ({},)]
+    options = {"limit": 5, "known": (), "progress": True, "stop": None}
+    assert calls == [("a.svg", {"scale": 2}), (options,), ({},), ({},)]
 
 
 def test_what_nobody_can_show_is_refused() -> None:

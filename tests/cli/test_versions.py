@@ -76,7 +76,7 @@ def test_a_version_is_frozen_once_and_an_edit_is_refused(run: Run, here: Path, m
     )
     result = run("check", f"{module}:naive")
     assert result.exit_code == 1
-    assert "SET404 error: version 1: no step leads on" in result.stdout
+    assert "SET404 error: version 1: no migration step leads from it to version 2" in result.stdout
     assert run("check", f"{module}:naive", "--frozen", "nowhere").exit_code == 0
     assert run("check", f"{module}:new").exit_code == 0
     assert run("freeze", f"{module}:edited", "--replace").exit_code == 0

@@ -539,7 +539,7 @@ def test_results_and_findings_draw_their_schedule() -> None:
     result = result_of(scenario, never("charged", effect("charge_card")))
     picture = result.draw()
     assert "REFUTED never charged" in picture.svg
-    assert picture.svg in result._repr_mimebundle_().values()
+    assert picture.html in result._repr_mimebundle_().values()
     found = find(scenario, effect("charge_card"))
     assert "The shortest schedule to it" in found.draw().svg
     kept = result_of(scenario, never("both", in_state("paid") & in_state("new")))
