@@ -246,15 +246,18 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         words = repr(self)
-        twin = None
+        picture = twin = None
         with contextlib.suppress(RenderError):  # the text says it too
-            twin = on_page(self.twin(), words, follows=follows_page(None))
+            picture = self.twin()
+            twin = on_page(picture, words, follows=follows_page(None))
         kind = "twin" if self.closed else output()
         if kind == "seat":
             return {"text/html": seat_html(self.widget.seat, twin, words), "text/plain": words}
         found: dict[str, Any] = {"text/plain": words}
-        if twin is not None:
+        if picture is not None and twin is not None:
             found["text/html"] = twin
+            if picture.startswith("<svg"):  # for converters that show no HTML
+                found["image/svg+xml"] = picture
         if kind == "view":
             made = self.widget._repr_mimebundle_()
             found = {**(made[0] if isinstance(made, tuple) else made), **found}

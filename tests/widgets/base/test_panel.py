@@ -118,11 +118,12 @@ def test_only_a_known_part_can_be_shown() -> None:
 
 
 def test_where_nobody_looks_there_is_only_the_static_twin() -> None:
-    """Picture and text, no widget: the page needs no kernel."""
+    """Picture and text, no widget: the page needs no kernel, and a converter no HTML."""
     panel = Tally()
     assert panel._repr_mimebundle_() == {
         "text/plain": "<Tally: 0>",
         "text/html": page_html("<svg><text>0</text></svg>", "<Tally: 0>"),
+        "image/svg+xml": "<svg><text>0</text></svg>",
     }
 
 
