@@ -18,7 +18,7 @@ from settlesim.argument_checks import nearest
 from settlesim.chart.chart import Chart
 from settlesim.chart.dialect import CHART_KEYS
 from settlesim.chart.strict_json import encode
-from settlesim.errors import ReadError, SettlesimError, shorten
+from settlesim.errors import ReadError, SettlesimError, error_message, shorten
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -140,14 +140,16 @@ def chart_from_attribute(source: str) -> Chart:
         close = nearest(error.name, dir(error.obj)) if error.name else None
         hint = f"; did you mean {close!r}?" if close else ""
         raise ReadError(
-            source=shorten(source), reason=f"cannot be imported: {shorten(str(error), 200)}{hint}"
+            source=shorten(source),
+            reason=f"cannot be imported: {shorten(error_message(error), 200)}{hint}",
         ) from error
     except SettlesimError as error:  # every line of it helps
         raise ReadError(source=shorten(source), reason=f"cannot be imported: {error}") from error
     except Exception as error:
         raise ReadError(
             source=shorten(source),
-            reason=f"cannot be imported: {type(error).__name__}: {shorten(str(error), 200)}",
+            reason=f"cannot be imported: {type(error).__name__}: "
+            f"{shorten(error_message(error), 200)}",
         ) from error
     if isinstance(value, str):
         raise ReadError(source=shorten(source), reason="is a text, not a chart")

@@ -332,7 +332,7 @@ def _call(
 
 def _hint(event: Event, error: Exception) -> str:
     """Say that the event came without data, where that may be why a function raised."""
-    if event.data is None and "NoneType" in str(error):
+    if event.data is None and "NoneType" in error_message(error):
         return f"; event {shorten(event.name, 60)} has no data"
     return ""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 
-from settlesim.errors import SimulationError, shorten
+from settlesim.errors import SimulationError, error_message, shorten
 from settlesim.sim.disciplines import STATUSES, UNSENT
 from settlesim.sim.model import Model, State
 from settlesim.sim.observation import EffectView, Observation
@@ -128,8 +128,8 @@ def _answer(name: str, function: Callable[[Observation], bool], seen: Observatio
             answer: object = function(seen)
         except Exception as error:
             reason = (
-                f"raised {type(error).__name__}: {error}. It was given {_words(seen)}; an "
-                "observation is frozen and cannot be changed"
+                f"raised {type(error).__name__}: {error_message(error)}. It was given "
+                f"{_words(seen)}; an observation is frozen and cannot be changed"
             )
             raise SimulationError(where=name, reason=reason) from error
         if inspect.iscoroutine(answer):

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from settlesim.argument_checks import MAX_NAME, check_count, check_seconds, check_text
 from settlesim.chart import Chart
 from settlesim.chart.strict_json import JSONValue
-from settlesim.errors import InvalidValueError, shorten
+from settlesim.errors import InvalidValueError, error_message, shorten
 from settlesim.ports import (
     MAX_VISIBILITY,
     ChartVersion,
@@ -805,11 +805,5 @@ def _names(delays: Collection[str] | None) -> tuple[str, ...]:
 
 def _error_text(error: BaseException | str) -> str:
     """Return a text of limited length that strict JSON carries."""
-    if isinstance(error, str):
-        text = error
-    else:
-        try:
-            text = f"{type(error).__name__}: {error}"
-        except Exception as failure:
-            text = f"{type(error).__name__} (its text cannot be made: {type(failure).__name__})"
-    return text.encode("utf-8", "backslashreplace").decode()[:_MAX_TEXT]
+    kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
+    return f"{kind}{error_message(error)}"[:_MAX_TEXT]

@@ -208,7 +208,7 @@ def two(service: Any) -> Chart:
         (guarded(raises), "FunctionFailedError: guard 'raises' raised ZeroDivisionError: by zero"),
         (guarded(no_bool), "FunctionFailedError: guard 'no_bool'"),
         (guarded(exits), "SystemExit: 3"),
-        (guarded(odd), "OddError (its text cannot be made: ValueError)"),
+        (guarded(odd), "OddError: (its text cannot be made: ValueError)"),
         (guarded(cancelled), "CancelledError"),
         (log_chart(odd_service), "OddError"),
         (two(odd_service), "OddError"),

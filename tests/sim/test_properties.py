@@ -324,6 +324,14 @@ def _changes(seen: Observation) -> bool:
     return True
 
 
+def _raises_without_text(seen: Observation) -> bool:
+    class WordlessError(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    raise WordlessError
+
+
 def _sets(seen: Observation) -> bool:
     seen.ended = True  # type: ignore[misc]
     return True
@@ -339,6 +347,7 @@ def _sets(seen: Observation) -> bool:
         (Odd(), "a pure function is needed"),
         (_changes, "frozen"),
         (_sets, "frozen"),
+        (_raises_without_text, "raised WordlessError: (its text cannot be made: ValueError"),
     ],
 )
 def test_a_function_that_is_no_predicate_is_a_clear_error(function: Any, words: str) -> None:

@@ -34,7 +34,13 @@ import ipywidgets
 import traitlets
 from IPython.utils.generics import complete_object
 
-from settlesim.errors import InvalidValueError, RenderError, SettlesimError, shorten
+from settlesim.errors import (
+    InvalidValueError,
+    RenderError,
+    SettlesimError,
+    error_message,
+    shorten,
+)
 from settlesim.view.svg.page import on_page
 from settlesim.view.svg.palette import follows_page
 from settlesim.widgets.base.hosting import output, require_widgets, watch
@@ -193,7 +199,9 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         del self.errors[:-_KEPT_ERRORS]
         self._failed += 1
         kind = type(error).__name__
-        text = str(error) if isinstance(error, SettlesimError) else f"{kind}: {error}"
+        text = (
+            str(error) if isinstance(error, SettlesimError) else f"{kind}: {error_message(error)}"
+        )
         self.show(
             error={
                 "number": self._failed,

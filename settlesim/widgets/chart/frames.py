@@ -8,7 +8,7 @@ from settlesim.chart import EVENTLESS, Chart, Transition
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.secrets import hide
 from settlesim.chart.trigger_words import trigger_words
-from settlesim.errors import SettlesimError
+from settlesim.errors import SettlesimError, error_message
 from settlesim.settling import Settlement
 from settlesim.settling.settlement import event_words
 from settlesim.settling.settling import Settling
@@ -166,7 +166,7 @@ def _end(chart: Chart, value: Settling | Settlement, trace: Trace) -> dict[str, 
         value.elapsed("")  # says why it ended
     except (SettlesimError, KeyError) as error:
         cause = error.__cause__ or error
-        note = f"{type(cause).__name__}: {cause}. The instance is as it was."
+        note = f"{type(cause).__name__}: {error_message(cause)}. The instance is as it was."
     frame = _frame("failed", "error", value.before.configuration, chart, note=note)
     frame["context"] = changes(value.before.context, value.before.context, chart.secret)
     return frame
