@@ -239,11 +239,11 @@ def test_serial_endings_of_simulated_time_are_reached_by_the_real_interpreter(
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("number", range(1, 17))
 def test_the_law_holds_for_two_thousand_charts(
     number: int, finding: Callable[[object], None]
 ) -> None:
-    """The campaign: the same laws, an eighth of the charts, with counts of what was compared."""
+    """The same laws for 250 random charts each, of which somewhat more than half can be explored."""
     totals: Counter[str] = Counter()
 
     @seed(number)
@@ -257,4 +257,4 @@ def test_the_law_holds_for_two_thousand_charts(
 
     campaign()
     counted = ", ".join(f"{name}: {count:,}" for name, count in sorted(totals.items()))
-    finding(f"the law, eighth {number}: {counted}")
+    finding(f"the law, part {number}: {counted}")
