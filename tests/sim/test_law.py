@@ -243,7 +243,7 @@ def test_serial_endings_of_simulated_time_are_reached_by_the_real_interpreter(
 def test_the_law_holds_for_two_thousand_charts(
     number: int, finding: Callable[[object], None]
 ) -> None:
-    """The same laws for 250 random charts each, of which somewhat more than half can be explored."""
+    """The same laws for 250 random charts each; about half of them can be explored."""
     totals: Counter[str] = Counter()
 
     @seed(number)
