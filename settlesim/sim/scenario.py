@@ -60,7 +60,7 @@ __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
 PROTECTIONS: Final[Mapping[str, str]] = {
     "cas": "a save is refused where the instance is at another revision than was loaded",
     "fence": "a save is refused where the message was received again since",
-    "inbox": "what is saved names the messages that are in it; a repetition is only deleted",
+    "inbox": "what is saved names the messages that are in it; a duplicate is only deleted",
     "idempotent": "a service that is called again for the same event has no second effect",
     "atomic": "a save deletes the message in one write, refused where the receipt is not good",
 }
