@@ -19,6 +19,7 @@ from settlesim.chart.definition import (
 )
 from settlesim.chart.edge_pairs import EdgeGroup, paired_delays, paired_invocations
 from settlesim.chart.renames import likely_renames
+from settlesim.chart.report import counted_noun
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import shorten
 
@@ -322,7 +323,7 @@ def _retry(retry: Retry) -> str:
     most = "" if retry.max_seconds is None else f", at most {_seconds(retry.max_seconds)}"
     chance = f", {retry.jitter:g} of it by chance (seed {retry.seed})" if retry.jitter else ""
     wait = f"{_seconds(retry.seconds)} times {retry.factor:g} each time{most}{chance}"
-    return f"up to {retry.attempts} calls{errors}, {wait}"
+    return f"up to {counted_noun(retry.attempts, 'call')}{errors}, {wait}"
 
 
 def _of_delays(was: Node, now: Node) -> Iterator[Change]:

@@ -536,7 +536,7 @@ class Chart:
             Whether transitions of a kind between the same two states share an arrow, as they do
             by default.
         collapse : names of states whose inside is not shown
-        format : of the file, where its suffix does not say it
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.

@@ -185,7 +185,7 @@ class ChartDiff:
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction : ``"LR"`` or ``"TB"``, see `Chart.draw`; by default what fits `width`
         width : pixels available to the picture, 900 by default
-        format : of the file, where its suffix does not say it
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.

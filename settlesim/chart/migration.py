@@ -117,7 +117,7 @@ class Migration:
     # --- states -------------------------------------------------------------------------------
 
     def carry(self, configuration: tuple[str, ...], context: FrozenDict) -> tuple[str, ...]:
-        """Return the leaves in which an instance of the earlier version goes on.
+        """Return the leaves in which an instance of the earlier version continues.
 
         Raises
         ------
@@ -214,7 +214,7 @@ class Migration:
         return name in self.to and not self.to.node(name).is_leaf
 
     def _called(self, target: Target, states: tuple[str, ...], context: FrozenDict) -> Names:
-        """Return the names that a target stands for, by its function where it has one."""
+        """Return the names of a target, calling its function if it has one."""
         if isinstance(target, (str, tuple)):
             return target
         function = target.by if isinstance(target, Split) else target

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a definition, so that all of it is reported at once."""
+"""Collects what is wrong with a definition, so that all of it is reported together."""
 
 from __future__ import annotations
 

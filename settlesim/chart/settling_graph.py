@@ -65,7 +65,7 @@ class SettlingGraph:
             Pixels available to the picture, 900 by default; text is at least 9 pixels high.
         bundle
             Whether edges of a kind between the same two states share an arrow; True by default.
-        format : of the file, where its suffix does not say it
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.

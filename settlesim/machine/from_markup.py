@@ -82,9 +82,9 @@ def chart_from_markup(
     ----------
     markup : what ``MarkupMachine.markup`` returns, or the same read from JSON or YAML
     separator
-        What joins parent and child in the names of sources and destinations. Markup does not
-        say it; by default it is the usual one under which most names are known: ``_``, then
-        ``.``, ``/``, ``↦`` and others.
+        Joins parent and child in the names of sources and destinations. Markup does not contain
+        it; by default it is the one of ``_``, ``.``, ``/``, ``↦`` and others under which most
+        names are known.
     nested
         Whether the machine is hierarchical, so that ``"C_1"`` is a state inside ``"C"``; by
         default it is if a state has children.

@@ -131,7 +131,7 @@ def _(
         lines = list(found.left_out[:_MAX_LINES])
         lines += [f"... and {more} more: see import_machine"] * (more > 0)
         text = "\n".join(f"  - {each}" for each in lines)
-        # Two frames up: between the caller and this function stands the dispatcher.
+        # Two frames up: the dispatcher is between the caller and this function.
         warnings.warn(f"left out of the chart:\n{text}", LeftOutWarning, stacklevel=3)
     return found.chart
 

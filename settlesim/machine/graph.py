@@ -4,7 +4,7 @@ Why not the Graph of `transitions`
 ----------------------------------
 There a state's name is its identifier in the DOT text, and a label may be markup: a name can
 break the picture, or put a node and a link into it. Here identifiers are made up (``n0``,
-``cluster_n3``, ``e0``), names stand in escaped labels only, and every node, cluster and edge
+``cluster_n3``, ``e0``), names occur in escaped labels only, and every node, cluster and edge
 has an ``id`` and a ``class``, so that a picture can be worked on afterwards. Every transition
 is an edge of its own.
 """

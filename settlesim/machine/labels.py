@@ -49,7 +49,7 @@ _FACES: Final[Mapping[Role, str]] = {
 _ON_A_FILL: Final[frozenset[Role]] = frozenset(
     {"added", "removed", "changed", "stored", "stranded", "refuted"}
 )
-"""These texts stand on a fill of their own, which is wider than they are."""
+"""These texts have a fill of their own, which is wider than they are."""
 
 _GAP: Final = '<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="4"></TD>'
 

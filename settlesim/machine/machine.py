@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 A `SettleMachine` is a ``GraphMachine`` (its nested sister a ``HierarchicalGraphMachine``):
 a configuration of your own, ``get_graph()`` and markup work as they do there. Three things
-differ. A transition does no graph bookkeeping; a graph is made anew when one is asked for.
+differ. A transition does no graph bookkeeping; a graph is built when one is asked for.
 States take ``tags``. And the machine of a chart holds **all** of the chart: eventless
 transitions, service results and delays are transitions under reserved triggers.
 

@@ -1,4 +1,4 @@
-"""One microstep by the rules of SCXML 1.0: which transitions fire, and what they do in which order.
+"""One microstep by the rules of SCXML 1.0: the transitions that fire, and the order of their work.
 
 Theory of operation
 -------------------

@@ -20,6 +20,7 @@ from settlesim.chart import (
     Transition,
     TransitionKind,
 )
+from settlesim.chart.report import counted_noun
 from settlesim.machine.sketch import (
     Arc,
     Icon,
@@ -248,7 +249,7 @@ def _limits(invocation: Invocation) -> Iterator[str]:
         yield f"≤ {invocation.timeout:g} s"
     if invocation.retry:
         calls = 1 + sum(each.attempts - 1 for each in invocation.retry)
-        yield f"≤ {calls} calls"
+        yield f"≤ {counted_noun(calls, 'call')}"
 
 
 def text_rows(text: str, role: Role, icon: Icon | None = None) -> list[LabelRow]:

@@ -279,7 +279,7 @@ class Settlement:
 
     @property
     def reason(self) -> str | None:
-        """What the last service that failed said; None where none did."""
+        """The error of the last service that failed; None if none did."""
         for call in reversed(self.calls):
             if call.error is not None:
                 return f"{call.service}: {call.error}"
@@ -345,7 +345,7 @@ class Settlement:
             right, or top to bottom where only that keeps the text readable at `width`.
         width
             Pixels available to the picture, 900 by default; text is at least 9 pixels high.
-        format : of the file, where its suffix does not say it
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
             None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.

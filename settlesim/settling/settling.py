@@ -481,7 +481,7 @@ class Settling:
             )
 
     def _may_start_here(self, configuration: tuple[str, ...]) -> bool:
-        """Whether a start may end in a state without a settling tag: where it did nothing."""
+        """Whether a start may end in a state without a settling tag: only if it did nothing."""
         return (
             not self._running.delays
             and self._program.chart.is_initial(configuration)
