@@ -531,7 +531,7 @@ class Chart:
             ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
             right, or top to bottom where only that keeps the text readable at `width`.
         width
-            Pixels available to the picture, 900 by default; text is at least 9 pixels high.
+            Pixels available to the picture, 900 by default; text is never smaller than 9 pixels.
         bundle
             Whether transitions of a kind between the same two states share an arrow, as they do
             by default.
@@ -595,7 +595,7 @@ class Chart:
         limit : how many run states to explore; beyond it the verdict is UNDETERMINED
         known : frozen versions of the chart; a migration step has to begin at each earlier one
         progress
-            True for a bar, which appears after half a second where a person looks; or a
+            True for a bar, which appears after half a second in a notebook or terminal; or a
             function that is called with each `settlesim.progress.Progress`.
         stop : a flag that ends the check, such as a `threading.Event` that another thread sets
 

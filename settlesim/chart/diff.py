@@ -39,7 +39,7 @@ class InstanceCount:
     stranded: int = 0
     """How many of them the newer chart cannot resume, because of this state."""
     moved: tuple[tuple[str, int], ...] = ()
-    """The states to which the newer chart's steps take others of them, each with a number."""
+    """The states to which the newer chart's steps take others of them, with the number for each."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON."""

@@ -152,7 +152,7 @@ def _paired_triggers(old: Chart, new: Chart) -> Iterable[tuple[str, str | None]]
 
 
 def _plain(edge: Transition) -> Transition:
-    """Leave out the trigger, which is the same in a group, and the label, which does not count."""
+    """Return a transition without its trigger, which its group shares, and its label."""
     return replace(edge, trigger="", label=None)
 
 

@@ -1,4 +1,4 @@
-"""The fingerprint of a chart: a short text that changes when stored instances change their meaning.
+"""The fingerprint of a chart: a short text that changes if the meaning of stored instances does.
 
 Everything in the definition counts, except the chart's name and version, which are kept beside
 the fingerprint; labels, provenance and `secret`; the order of keys, tags, sibling states and

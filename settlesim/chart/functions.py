@@ -1,4 +1,4 @@
-"""Checks that bound functions fit their roles, and the guards that need no function.
+"""Guards that need no function, and checks that bound functions fit their roles.
 
 A guard ``In(review.asking)`` needs no function: it holds where that state is active, as in
 SCXML 1.0, section 5.9.1. Neither does ``Error(Declined)``: it holds for a failure of that type,

@@ -122,7 +122,7 @@ class Migration:
         Raises
         ------
         StepError
-            A function failed, or it or the step names no state of the later version.
+            A function failed, or a state that it or the step names is not in the later version.
         """
         whole = self._whole(configuration)
         if whole is not None:

@@ -62,7 +62,7 @@ class SettlingGraph:
             ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
             right, or top to bottom where only that keeps the text readable at `width`.
         width
-            Pixels available to the picture, 900 by default; text is at least 9 pixels high.
+            Pixels available to the picture, 900 by default; text is never smaller than 9 pixels.
         bundle
             Whether edges of a kind between the same two states share an arrow; True by default.
         format : of the file, if its suffix does not tell

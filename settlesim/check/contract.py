@@ -60,7 +60,7 @@ def check_chart(
     limit : how many run states to explore; beyond it the verdict is UNDETERMINED
     known : frozen versions of the chart; a migration step has to begin at each earlier one
     progress
-        True for a bar, which appears after half a second where a person looks; or a function
+        True for a bar, which appears after half a second in a notebook or terminal; or a function
         that is called with each `settlesim.progress.Progress`.
     stop : a flag that ends the check, such as a `threading.Event` that another thread sets
 

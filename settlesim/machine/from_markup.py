@@ -322,7 +322,7 @@ def _machine(
 
 
 def _plain(states: list[dict[str, Any]]) -> list[Any]:
-    """Return states without further keys as texts: only in these are parent and child separated."""
+    """Return states that are only a name as texts, which `transitions` splits at separators."""
     found: list[Any] = []
     for state in states:
         inside = {key: _plain(state[key]) for key in _CHILDREN if state.get(key)}

@@ -208,5 +208,5 @@ class Running:
         return tuple(delay for delay in self.resting.values() if delay is not None)
 
     def kept(self) -> tuple[str, ...]:
-        """Return the ids of the delays that earlier events started and that keep running."""
+        """Return the ids of the delays that may run since earlier events: their states stayed."""
         return tuple(id_ for id_, delay in self.resting.items() if delay is None)

@@ -230,7 +230,7 @@ class Settlement:
     """
 
     outcome: Outcome
-    """The event's outcome; the start's if there was no event, or if the start was rejected."""
+    """The event's outcome; the start's if there was no event, or if a rejected start ended it."""
     key: str
     event: Event
     before: Snapshot
@@ -344,7 +344,7 @@ class Settlement:
             ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
             right, or top to bottom where only that keeps the text readable at `width`.
         width
-            Pixels available to the picture, 900 by default; text is at least 9 pixels high.
+            Pixels available to the picture, 900 by default; text is never smaller than 9 pixels.
         format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
