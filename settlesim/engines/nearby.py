@@ -51,7 +51,7 @@ async def restate_or_embedded(chart: Chart, *, service: str | None = None) -> En
     )
     try:
         await client.check()
-    except (StoreUnavailableError, TimeoutError):
+    except StoreUnavailableError:
         return _embedded(chart)
     finally:
         await client.close()

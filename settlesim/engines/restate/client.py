@@ -95,10 +95,27 @@ class RestateClient:
         Raises
         ------
         StoreUnavailableError
-            The server cannot be reached, or answers with another status.
-        TimeoutError
-            It did not answer in time; it may have done what it was asked.
+            The server cannot be reached, answers with another status, or does not answer in time.
+            In the last case it may have done what it was asked.
         """
+        try:
+            return await self._answer(
+                method, url, body=body, headers=headers, timeout=timeout, expected=expected
+            )
+        except TimeoutError as error:
+            raise StoreUnavailableError(path=url, reason=str(error)) from error
+
+    async def _answer(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT,
+        expected: tuple[int, ...] = (200, 201, 202),
+    ) -> httpx.Response:
+        """Do what `request` does; a time-out is a TimeoutError."""
         content = None if body is None else json.dumps(body).encode()
         sent = {"accept": "application/json"}
         if body is not None:  # Restate refuses a type for a handler without argument
@@ -159,7 +176,7 @@ class RestateClient:
             found = await self.request("GET", f"{call}/output", expected=known)
         else:
             try:
-                found = await self.request("GET", f"{call}/attach", expected=known, timeout=wait)
+                found = await self._answer("GET", f"{call}/attach", expected=known, timeout=wait)
             except TimeoutError:
                 return 470, None
         try:

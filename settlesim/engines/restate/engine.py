@@ -136,10 +136,7 @@ class RestateEngine(RecordEngine):
         assert isinstance(body, dict)
         given = new_event_id() if event_id is None else event_id
         check_message(body, key, given)
-        try:
-            new = await self.client.send(self.service, key, "send", {**body, "id": given}, given)
-        except TimeoutError as error:
-            raise StoreUnavailableError(path=self.client.ingress, reason=str(error)) from None
+        new = await self.client.send(self.service, key, "send", {**body, "id": given}, given)
         return Accepted(key, given, new)
 
     async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
