@@ -96,8 +96,8 @@ def prepare(notebooks: Notebooks, folder: Path | None) -> Path:
     Parameters
     ----------
     folder
-        The folder to copy to; None for `FOLDER`. If the notebooks are in it already, as in a
-        clone, nothing is copied.
+        The folder to copy to; None for `FOLDER`. If it is the very folder of the notebooks,
+        nothing is copied.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def lab_command(
 
 
 def become(command: list[str], folder: Path) -> None:
-    """Replace this process by the command, which then gets its signals and sets its status."""
+    """Replace this process by the command, which gets its signals and sets its exit status."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":

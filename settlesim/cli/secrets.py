@@ -18,7 +18,7 @@ __all__ = ["StoreSecrets"]
 
 
 class StoreSecrets:
-    """Hides secret values, as the charts that have saved instances in the store name them.
+    """Hides the values of fields that the charts of a store name as secret.
 
     Parameters
     ----------

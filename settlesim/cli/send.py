@@ -136,7 +136,7 @@ class _Sent:
 def _accept(
     target: FifoQueue, batch: Sequence[_Line]
 ) -> Iterator[tuple[Sequence[_Line], Sequence[int]]]:
-    """Accept a batch in one write, or line by line if it has an id of another event.
+    """Accept a batch in one write; line by line if an id was used for another event.
 
     Raises
     ------

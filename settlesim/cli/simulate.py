@@ -214,7 +214,7 @@ def simulate(
 def _earlier(
     chart: Chart, functions: Mapping[str, Mapping[str, Callable[..., Any]]], *, rest: bool
 ) -> Chart:
-    """Bind those stand-ins to the earlier version of a chart whose names it has."""
+    """Bind the stand-ins to the earlier version of a chart, except names that it does not have."""
     own = {
         role: {name: each for name, each in named.items() if chart.roles.get(name) == role}
         for role, named in functions.items()

@@ -2,8 +2,8 @@
 
 `Engine` is the interface for callers: send an event, wait for its outcome, read instances, follow
 their settlements, and deal with dead letters. `EmbeddedEngine` is the library's own store and
-worker. Every adapter settles events by `settlesim.runtime.driver.settle`, to which it gives a
-driver that runs the services, and every adapter passes `settlesim.testing.EngineContract`.
+worker. Every adapter settles events with `settlesim.runtime.driver.settle`, to which it passes a
+driver for services, and is tested by `settlesim.testing.EngineContract`.
 """
 
 from settlesim.engines.embedded import EmbeddedEngine

@@ -352,7 +352,7 @@ def _number(text: str) -> int | None:
 
 
 def _dead_event(letter: DeadLetter) -> DeadEvent:
-    """Return a dead letter of the store as one of an engine."""
+    """Return a dead letter of the store as a `DeadEvent`."""
     name, data = None, letter.body
     try:
         found = event_in_body(letter.body, where="a dead letter")

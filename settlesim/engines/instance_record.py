@@ -44,7 +44,7 @@ __all__ = [
 CALM: Final = '{"calm": true'
 """The beginning of a record's text if nothing in it is waiting, dead or halted."""
 VERSION: Final = ', "version": '
-"""The text of a record before the version that saved the instance, which is 0 for none."""
+"""The text in a record before the instance's version, which is 0 if it was never saved."""
 _FORMAT: Final = 1
 _PAST: Final = 10
 """How many settlements are remembered."""
@@ -216,7 +216,7 @@ class InstanceRecord:
         return arrival
 
     def has_timer(self, passed: DelayPassed) -> bool:
-        """Whether a delay that has passed is still one of the instance: its state was not left."""
+        """Whether the instance still has this delay: its state was not left."""
         return self.delay_of(passed) is not None
 
     def delay_of(self, passed: DelayPassed) -> str | None:

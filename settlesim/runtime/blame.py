@@ -49,7 +49,7 @@ class Blame(enum.Enum):
 def blame_of(error: BaseException) -> Blame:
     """Say who has to act on an error of settling one event or of committing it.
 
-    Not for a cancellation or an interrupt of the engine itself, which the engine has to raise.
+    Do not call it for a cancellation or an interrupt of the engine itself: raise that again.
     """
     if not isinstance(error, StoreError) or isinstance(error, DeduplicationError):
         return Blame.EVENT

@@ -1,4 +1,4 @@
-"""Run a service's coroutine step by step, or whether or not an event loop runs already.
+"""Run a service's coroutine step by step; run any coroutine where a loop may run already.
 
 Theory of operation
 -------------------

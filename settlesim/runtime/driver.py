@@ -16,7 +16,7 @@ execution engine drives with its own journalled calls and timers; a test answers
       | stop(pending)   ------->  its state was left: the answer is not wanted any more
       | close()         ------->  ends what still runs
 
-This module does not import asyncio. `Driver.next` is a coroutine function, so that a driver can
+This module imports no asyncio. `Driver.next` is a coroutine function, so that a driver can
 wait by the means of its engine; if it never waits, `settle` needs no event loop.
 
 Errors pass through; `settlesim.runtime.blame` says who has to act on them.

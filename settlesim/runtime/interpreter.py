@@ -420,7 +420,7 @@ class Interpreter:
         return {} if self._charts is None else known_charts(self._charts, self.chart.name)
 
     def _tell_of(self, stored: Snapshot, key: str) -> None:
-        """Warn once that an instance is taken as it is, though another definition saved it."""
+        """Warn once of an instance that is used although another definition may have saved it."""
         fingerprint = stored.fingerprint
         edited = self.chain.is_edited(stored.version, fingerprint)
         if fingerprint in self._told or not (edited or fingerprint is None):

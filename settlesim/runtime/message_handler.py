@@ -1,6 +1,6 @@
 """What a worker does with one message: load, settle, and commit everything in one write.
 
-What an error does to the message depends on who is to blame: see `settlesim.runtime.blame`.
+What happens to a message after an error depends on its cause: see `settlesim.runtime.blame`.
 """
 
 from __future__ import annotations
@@ -358,7 +358,7 @@ class _Case:
         self.log("dead" if dead else "failed", error=text)
 
     async def release(self, seconds: float) -> None:
-        """Release the message without counting a failure; if that fails, it is visible later."""
+        """Release the message without counting a failure; its visibility ends in any case."""
         handler = self.handler
         handler.leases.drop(self.lease)
         with contextlib.suppress(StoreError):

@@ -79,7 +79,7 @@ def _secret(settlement: Settlement) -> tuple[str, ...]:
 
 
 def _is_final(settlement: Settlement) -> bool:
-    """Whether no event and no delay can change the instance any more."""
+    """Whether the instance is finished: no event or delay can change it."""
     chart = settlement.chart
     assert chart is not None  # the engine's own settlements have it
     if settlement.outcome is Outcome.RESOLVED or settlement.timers or settlement.kept:

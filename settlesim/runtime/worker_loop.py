@@ -107,7 +107,7 @@ class Serving:
         return [(message, self.handler.leases.hold(message.receipt)) for message in messages]
 
     async def _pause(self) -> float:
-        """Return the seconds until a message may be receivable, at most `poll`; more in trouble."""
+        """Return how long to wait for messages: at most `poll`; longer after errors of a store."""
         if self.troubles:
             return min(self.handler.backoff * 2.0 ** min(self.troubles - 1, 30), MAX_BACKOFF)
         try:

@@ -54,7 +54,7 @@ class Outbox:
         record.outbox.append({"body": body, "due": now + timer.seconds})
 
     def add_wake(self, record: InstanceRecord, *, due: float | None) -> None:
-        """Add a message that settles the next waiting event; `due` is None for now."""
+        """Add a message that settles the next waiting event, at `due` or immediately for None."""
         record.wakes += 1
         wake = deduplication_id(self._chart, record.key, "wake", str(record.wakes))
         record.outbox.append({"body": None, "wake": wake, "due": due})

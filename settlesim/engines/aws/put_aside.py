@@ -144,6 +144,6 @@ def _arrival(record: InstanceRecord, message: QueueMessage) -> WaitingArrival | 
 
 
 def _runs(record: InstanceRecord, body: JSONValue) -> bool:
-    """Whether a delay that has passed is still one of the instance: its state was not left."""
+    """Whether the instance still has this delay: its state was not left."""
     assert isinstance(body, dict)  # else it would have an id
     return record.has_timer(DelayPassed(body["timer"], body["token"]))

@@ -204,7 +204,7 @@ class LivePage {
     try {
       key = hash ? decodeURIComponent(hash[1]) : null;
     } catch {
-      key = null; // not a key
+      key = null; // not a valid key
     }
     if (this.shown && this.key === key) return;
     this.shown?.end();
