@@ -119,7 +119,7 @@ class ArrivalModel(GroupModel):
         return list(range(self.size))
 
     def arriving(self, queue: int) -> int | None:
-        """Return the event that arrives next; None where all have arrived."""
+        """Return the event that arrives next; None if all have arrived."""
         statuses = self.statuses(queue)
         return statuses.index(UNSENT) if UNSENT in statuses else None
 

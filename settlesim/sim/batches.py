@@ -99,7 +99,7 @@ class BatchMoves(GroupMoves):
             yield Step(Kind.EXPIRE, message, number), *self._expire(phases, shared, batch)
 
     def _current(self, batch: list[_Member]) -> _Member | None:
-        """Return the message that is handled now; None where the batch is over."""
+        """Return the message that is handled now; None if the batch is over."""
         failed = any(each.delivery.node == FAILED for each in batch)
         if failed and self.scenario.batch_failures == "stop_at_first":
             return None

@@ -122,7 +122,7 @@ class GridCell:
 
     @property
     def reason(self) -> str:
-        """Why the search stopped early; empty where it is complete."""
+        """Why the search stopped early; empty if it is complete."""
         return self.exploration.reason
 
     @property
@@ -132,7 +132,7 @@ class GridCell:
 
     @property
     def counterexample(self) -> Schedule | None:
-        """The shortest schedule to a wrong ending; None where none was found."""
+        """The shortest schedule to a wrong ending; None if none was found."""
         return self.exploration.counterexample
 
 
@@ -157,7 +157,7 @@ class ProtectionGrid:
     def commute(self) -> bool | None:
         """Whether every serial order of the events has the same ending.
 
-        None where that is not known: the search stopped early, or an event may reach no settled
+        None if that is not known: the search stopped early, or an event may reach no settled
         state.
         """
         scenario = self.cells[0][0].exploration.scenario.replace(
@@ -320,6 +320,7 @@ def compare_policies(
     queue, workers, protections, faults, start, keys, max_receives, criterion
         As `Scenario`.
     monitors, results, timing, durations, errors, timers, old, properties
+        As `Scenario`.
     batch, batch_failures
         As `Scenario`.
 
@@ -468,7 +469,7 @@ class _Explorer:
         return found
 
     def unsettled(self, scenario: Scenario, error: PoisonError) -> Exploration:
-        """Return what is known of a scenario that has no end."""
+        """Return an empty exploration of a scenario in which a message comes back without end."""
         return unexplored(scenario, str(error), self._tables.get(scenario.faults.service_failures))
 
 

@@ -72,7 +72,7 @@ def with_history(context: Mapping[str, Any], remembered: Mapping[str, Any]) -> d
 def telling_fields(rests: Sequence[Rest]) -> list[str]:
     """Return the fields of the context that are needed to tell these apart.
 
-    The list is empty where the leaves are enough, or where nothing differs.
+    The list is empty if the leaves are enough, or if nothing differs.
     """
     leaves = {leaf_words(configuration) for configuration, _ in rests}
     if len(leaves) == len({(leaf_words(each), repr(context)) for each, context in rests}):

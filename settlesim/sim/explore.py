@@ -102,7 +102,7 @@ class Exploration(DrawsEndings):
     complete: bool
     """Whether every state was explored; if not, all counts are lower bounds."""
     reason: str
-    """Why the search stopped early; empty where it is complete."""
+    """Why the search stopped early; empty if it is complete."""
     _model: Model = field(repr=False)
     _serial: Serial = field(repr=False)
     _walked: Mapping[EndingIdentity, Schedule] = field(repr=False, default_factory=dict)
@@ -470,7 +470,7 @@ class _Work:
         self._endings: tuple[Ending, ...] | None = None
 
     def find_endings(self) -> None:
-        """Search."""
+        """Search for the endings."""
         self.found = search_endings(self._model, self._limit, self._reporter)
         self.reason = self.found.reason
 

@@ -13,8 +13,7 @@ Rules
    that finds its message recorded when it loads the instance goes straight to the delete.
 5. With ``idempotent`` a call has its effect once per event, invocation and number.
 6. With ``atomic`` a save or a skip deletes the message in the same write, as `settlesim.Worker`
-   does. The write is refused if the receipt is no longer good, that is, where a delete would do
-   nothing.
+   does. The write is refused if the receipt is no longer good, so that a delete would do nothing.
 7. The message of an event that reaches no settled state is released. Under ``direct`` the caller
    gets the error, and nothing else happens.
 8. A delete counts if its receipt is the newest. Under a FIFO queue the message also has to be still
@@ -112,7 +111,7 @@ class MessagePhase(NamedTuple):
     deliveries: tuple[Delivery, ...]
     """In the order of their numbers."""
     place: int = 0
-    """Of a timer's message: its position in the queue, see `Moves.place_of`."""
+    """For a timer's message: its position in the queue, see `Moves.place_of`."""
 
 
 class RunningTimer(NamedTuple):

@@ -620,6 +620,6 @@ def _longest_ages(options: Sequence[_Option]) -> dict[Clock, int | None]:
 
 
 def _told(error: Exception) -> str:
-    """Name an error, with its message where it has one."""
+    """Name an error, with its message if it has one."""
     text = error_message(error)
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

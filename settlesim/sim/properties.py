@@ -79,7 +79,7 @@ class Property:
 
     @property
     def functions(self) -> tuple[Question, ...]:
-        """The predicate and, where there is one, the premise."""
+        """The predicate and, if there is one, the premise."""
         return (self.predicate,) if self.when is None else (self.predicate, self.when)
 
     @property

@@ -92,7 +92,7 @@ class Step(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Letter and message, with delivery and choice where they are not the first.
+        """Letter and message, followed by delivery and choice unless they are the first.
 
         For example ``r1``, ``s2.2`` for a second delivery, and ``c1:2`` for the second of the
         running services.
