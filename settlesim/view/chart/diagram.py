@@ -1,4 +1,4 @@
-"""``chart.draw()``: the picture of a chart, of where it is, and of the path that it took."""
+"""``chart.draw()``: the picture of a chart, with what is active and the path just taken."""
 
 from __future__ import annotations
 

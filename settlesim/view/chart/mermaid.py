@@ -67,7 +67,7 @@ def _region(sketch: Sketch, parent: str | None, depth: int) -> Iterator[str]:
     for vertex in sketch.vertices.values():
         if vertex.parent != parent:
             continue
-        if vertex.kind is not NodeKind.HISTORY:  # which is no region of its own
+        if vertex.kind is not NodeKind.HISTORY:  # it is no region of its own
             if parallel and not first:
                 yield f"{indent}--"
             first = False

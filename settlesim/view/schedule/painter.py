@@ -112,7 +112,7 @@ class _Painter:
         write(parent, (box.x + 7, y + 4), shown, _SIZE, colour, font_weight="bold")
 
     def queue(self) -> None:
-        """Paint every message with what becomes of it."""
+        """Paint every message, with its statuses over time."""
         grid, palette = self.grid, self.palette
         for message, y in grid.messages.items():
             key, event = self.strip.messages[message]

@@ -1,4 +1,4 @@
-"""The frames of a schedule read as spans: who held what from when to when.
+"""The frames of a schedule read as spans: deliveries, services, values, and how long each lasts.
 
 Frames say what is there after each step; a picture shows how long it was there. Positions
 are those of the frames: 0 is the beginning, step n leads to frame n.

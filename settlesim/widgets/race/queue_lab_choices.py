@@ -184,8 +184,8 @@ def problems_of(
 ) -> dict[str, str]:
     """Return why choices make no sense, by their names; empty if all do.
 
-    Each choice is judged on its own, and only if none has a problem, all of them together
-    (``all``). Protections and faults stand under their own names.
+    Each choice is judged on its own. If none has a problem, all of them together are judged, under
+    the name ``all``. Protections and faults stand under their own names.
     """
     plain = Choices(choices.events)
     alone: dict[str, Choices] = {"events": plain}

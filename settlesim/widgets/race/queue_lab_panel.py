@@ -1,4 +1,4 @@
-"""`queue_lab`: choose how events are handled, and see where everything can end."""
+"""`queue_lab`: choose how events are handled, and see all possible endings."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class QueueLab(Panel):
             self.search.start(self.scenario)
 
     def _search_changed(self) -> None:
-        """Show how far the search is; an error in that is shown too, as it has no other caller."""
+        """Show how far the search is; no message handler would show an error here, so this does."""
         try:
             state = self.search.state
             self.show(

@@ -196,7 +196,7 @@ class RacePanel(Panel):
             )
 
     def _search_changed(self) -> None:
-        """Show how far the search is; an error in that is shown too, as it has no other caller."""
+        """Show how far the search is; no message handler would show an error here, so this does."""
         try:
             with self.together():
                 self._searched()
