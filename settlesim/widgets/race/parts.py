@@ -22,7 +22,7 @@ from settlesim.sim import (
 )
 from settlesim.view.simulation.words import events_words, scenario_words
 from settlesim.widgets.base.live_svg import live_picture
-from settlesim.widgets.race.walk import Walk
+from settlesim.widgets.race.walk import ScheduleWalk
 from settlesim.widgets.race.words import blocked, hands, step_words
 
 __all__ = [
@@ -87,7 +87,7 @@ def worker_pictures(chart: Chart) -> dict[str, Any] | None:
 # --- messages, and what may come next -----------------------------------------------------
 
 
-def rows_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
+def rows_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for every message: where it is, what may come next, or why nothing may."""
     frame, before = walk.frame, walk.before
     was = {} if before is None else {each.message: each for each in before.messages}
@@ -107,7 +107,7 @@ def rows_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
     ] + _timers_of(walk, names)
 
 
-def _timers_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
+def _timers_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for every timer that runs: its message is in no queue yet."""
     return [
         {
@@ -124,7 +124,7 @@ def _timers_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _status(walk: Walk, message: MessageView) -> str:
+def _status(walk: ScheduleWalk, message: MessageView) -> str:
     if walk.scenario.queue == "direct":
         return _without_queue(walk, message)
     words = {"visible": "waits in the queue", "deleted": "done", "dead": "dead letter"}
@@ -132,7 +132,7 @@ def _status(walk: Walk, message: MessageView) -> str:
     return f"{text}, receive {message.receives}" if message.receives > 1 else text
 
 
-def _without_queue(walk: Walk, message: MessageView) -> str:
+def _without_queue(walk: ScheduleWalk, message: MessageView) -> str:
     own = [each for each in walk.shown if each.message == message.message]
     if message.status == "deleted":
         return "lost" if own and own[-1].kind in {Kind.CRASH, Kind.RELEASE} else "done"
@@ -140,7 +140,7 @@ def _without_queue(walk: Walk, message: MessageView) -> str:
     return words.get(message.status, message.status)
 
 
-def _step(walk: Walk, step: Step, names: Sequence[str]) -> dict[str, Any]:
+def _step(walk: ScheduleWalk, step: Step, names: Sequence[str]) -> dict[str, Any]:
     words = step_words(walk.frame, step, hands(walk.scenario))
     return {
         "name": step.name,
@@ -150,7 +150,9 @@ def _step(walk: Walk, step: Step, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _blocked(walk: Walk, message: MessageView, names: Sequence[str]) -> dict[str, str] | None:
+def _blocked(
+    walk: ScheduleWalk, message: MessageView, names: Sequence[str]
+) -> dict[str, str] | None:
     why = blocked(walk.scenario, walk.frame, message.message, names)
     if not why:
         return None
@@ -162,7 +164,7 @@ def _blocked(walk: Walk, message: MessageView, names: Sequence[str]) -> dict[str
 # --- the store ----------------------------------------------------------------------------
 
 
-def store_of(walk: Walk) -> list[dict[str, Any]]:
+def store_of(walk: ScheduleWalk) -> list[dict[str, Any]]:
     """Return what the store holds, and what the last step has changed in it."""
     before = {} if walk.before is None else {each.key: each for each in walk.before.store}
     return [_instance(each, before.get(each.key, each)) for each in walk.frame.store]
@@ -196,7 +198,7 @@ def _text(value: Any) -> str:
 # --- effects ------------------------------------------------------------------------------
 
 
-def effects_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
+def effects_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the effects of every instance so far, in their order; new ones are marked."""
     before = walk.frame.effects if walk.before is None else walk.before.effects
     found = []
@@ -219,7 +221,7 @@ def effects_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
 # --- workers ------------------------------------------------------------------------------
 
 
-def lanes_of(walk: Walk) -> range:
+def lanes_of(walk: ScheduleWalk) -> range:
     """Return the numbers of the workers that are used in this schedule, or could be needed."""
     needed = len(walk.scenario.events)
     if walk.scenario.queue != "direct":
@@ -228,7 +230,7 @@ def lanes_of(walk: Walk) -> range:
     return range(1, max([needed, *busy]) + 1)
 
 
-def workers_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
+def workers_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return what every worker works on, and what the last step has changed."""
     own = {each.lane: each for each in walk.frame.deliveries}
     was = {} if walk.before is None else {each.lane: each for each in walk.before.deliveries}
@@ -240,7 +242,7 @@ def workers_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _worker(
-    walk: Walk, lane: int, own: DeliveryView | None, names: Sequence[str], changed: bool
+    walk: ScheduleWalk, lane: int, own: DeliveryView | None, names: Sequence[str], changed: bool
 ) -> dict[str, Any]:
     title = f"{hands(walk.scenario)} {lane}"
     found: dict[str, Any] = {"title": title, "message": None, "changed": changed, "good": True}
@@ -276,7 +278,7 @@ def _is_stale(frame: Frame, loaded: InstanceView) -> bool:
     return any(each.key == loaded.key and each.revision != loaded.revision for each in frame.store)
 
 
-def loaded_by(walk: Walk, own: DeliveryView) -> InstanceView | None:
+def loaded_by(walk: ScheduleWalk, own: DeliveryView) -> InstanceView | None:
     """Return the instance as a handler has loaded it; None before it has."""
     if own.loaded is None:
         return None
@@ -292,7 +294,7 @@ def loaded_by(walk: Walk, own: DeliveryView) -> InstanceView | None:
 # --- charts -------------------------------------------------------------------------------
 
 
-def charts_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
+def charts_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return what is active on the chart of every instance in the store, and of every worker."""
     frame, chart = walk.frame, walk.scenario.chart
     found = [
@@ -310,7 +312,9 @@ def charts_of(walk: Walk, names: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _chart(walk: Walk, lane: int, own: DeliveryView | None, names: Sequence[str]) -> dict[str, Any]:
+def _chart(
+    walk: ScheduleWalk, lane: int, own: DeliveryView | None, names: Sequence[str]
+) -> dict[str, Any]:
     title = f"{hands(walk.scenario)} {lane}"
     if own is None:
         return {"title": title, "words": "idle", "active": [], "idle": True}

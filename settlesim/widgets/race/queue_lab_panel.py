@@ -33,7 +33,7 @@ from settlesim.widgets.race.queue_lab_choices import (
 )
 from settlesim.widgets.race.race_panel import RacePanel
 from settlesim.widgets.race.search import LIMIT, Search
-from settlesim.widgets.race.walk import Walk
+from settlesim.widgets.race.walk import ScheduleWalk
 
 __all__ = ["QueueLab", "queue_lab"]
 
@@ -345,7 +345,7 @@ class QueueLab(Panel):
     def _show_schedule(self, schedule: Schedule | None) -> None:
         if schedule is None or self.scenario is None or self.closed:
             return
-        walk = Walk(self.scenario)
+        walk = ScheduleWalk(self.scenario)
         walk.follow(schedule.steps)
         self.show(
             way={

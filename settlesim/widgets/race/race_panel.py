@@ -31,7 +31,7 @@ from settlesim.widgets.race.parts import (
 )
 from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.search import LIMIT, Search, State
-from settlesim.widgets.race.walk import Walk
+from settlesim.widgets.race.walk import ScheduleWalk
 from settlesim.widgets.race.words import LETTERS, absent, budgets, judged
 
 __all__ = ["RacePanel"]
@@ -100,7 +100,7 @@ class RacePanel(Panel):
             )
         super().__init__()
         given = source if isinstance(source, Exploration) else None
-        self.walk = Walk(source if isinstance(source, Scenario) else source.scenario)
+        self.walk = ScheduleWalk(source if isinstance(source, Scenario) else source.scenario)
         self.search = Search(self.home, self._search_changed, self.fail, limit)
         self._dice = random.Random(seed)
         self._charts = charts

@@ -1,4 +1,4 @@
-"""`Walk`: a schedule that a person walks along, back and forth, step by step.
+"""`ScheduleWalk`: a schedule that a person walks along, back and forth, step by step.
 
 A walk is a replay and a position in it. The steps after the position are kept while it moves
 back and forth, and dropped when a different step is taken.
@@ -18,13 +18,13 @@ from settlesim.sim.model import table_for
 from settlesim.sim.serial import FEW
 from settlesim.sim.services import Services
 
-__all__ = ["Walk", "translated"]
+__all__ = ["ScheduleWalk", "translated"]
 
 _OVER: Final = frozenset({Kind.SAVE, Kind.SKIP})
 """After these a handler has only its delete left."""
 
 
-class Walk:
+class ScheduleWalk:
     """A schedule of a scenario, and how far it is shown.
 
     Parameters
@@ -119,10 +119,10 @@ class Walk:
         self.at = self.last
         return error
 
-    def under(self, scenario: Scenario) -> tuple[Walk, ReplayDivergedError | None]:
+    def under(self, scenario: Scenario) -> tuple[ScheduleWalk, ReplayDivergedError | None]:
         """Return the same steps in another scenario of the chart, as far as they are possible."""
         same = scenario.faults.service_failures == self.scenario.faults.service_failures
-        other = Walk(scenario, self.table if same else None)
+        other = ScheduleWalk(scenario, self.table if same else None)
         steps = translated(self.steps[: self.at], self.scenario.queue, scenario.queue)
         return other, other.follow(steps)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim import Ending, Frame, Kind, Scenario, Schedule, Step
 from settlesim.view.schedule.spans import HARMLESS
-from settlesim.widgets.race.walk import Walk
+from settlesim.widgets.race.walk import ScheduleWalk
 
 __all__ = ["FAULTS", "LETTERS", "absent", "blocked", "budgets", "hands", "judged", "step_words"]
 
@@ -145,7 +145,7 @@ def _name(message: int, names: Sequence[str]) -> str:
     return f"{message} {names[message - 1]}"
 
 
-def absent(walk: Walk, error: ReplayDivergedError, names: Sequence[str]) -> str:
+def absent(walk: ScheduleWalk, error: ReplayDivergedError, names: Sequence[str]) -> str:
     """Say which step is not enabled at the position of a walk, and why."""
     [step] = Schedule.parse(error.step).steps
     text = f"{error.step} is not there"
@@ -157,7 +157,7 @@ def absent(walk: Walk, error: ReplayDivergedError, names: Sequence[str]) -> str:
     return f"{text}; possible: {possible}" if possible else f"{text}: nothing more can happen"
 
 
-def budgets(walk: Walk) -> list[dict[str, Any]]:
+def budgets(walk: ScheduleWalk) -> list[dict[str, Any]]:
     """Return how often each fault of the scenario may still happen, and why it cannot now."""
     found = []
     for name, (word, letters, absent) in FAULTS.items():
@@ -175,7 +175,7 @@ def budgets(walk: Walk) -> list[dict[str, Any]]:
 # --- verdicts -----------------------------------------------------------------------------
 
 
-def judged(walk: Walk, known: Ending | None = None) -> dict[str, str]:
+def judged(walk: ScheduleWalk, known: Ending | None = None) -> dict[str, str]:
     """Say how the ending is judged, with the names of the anomalies so far.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, order
 from settlesim.sim import DISCIPLINES, Scenario
-from settlesim.widgets.race.walk import Walk
+from settlesim.widgets.race.walk import ScheduleWalk
 
 __all__ = ["clicks", "random_walk", "scenarios"]
 
@@ -33,10 +33,10 @@ def scenarios() -> Iterator[Scenario]:
                 continue  # makes no sense under this discipline
 
 
-def random_walk(scenario: Scenario, seed: int) -> Iterator[Walk]:
-    """Walk at random to the end, and yield the walk after every step, the beginning first."""
+def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
+    """Take random steps to the end, and yield the walk at the beginning and after every step."""
     dice = random.Random(seed)
-    walk = Walk(scenario)
+    walk = ScheduleWalk(scenario)
     yield walk
     while walk.frame.enabled:
         walk.take(walk.frame.enabled[dice.randrange(len(walk.frame.enabled))])

@@ -6,12 +6,12 @@ import pytest
 
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim import DISCIPLINES, Schedule, replay
-from settlesim.widgets.race.walk import Walk, translated
+from settlesim.widgets.race.walk import ScheduleWalk, translated
 from tests.widgets.race.races import clicks, random_walk
 
 
-def walked(path: str, queue: str = "direct") -> Walk:
-    walk = Walk(clicks(queue))
+def walked(path: str, queue: str = "direct") -> ScheduleWalk:
+    walk = ScheduleWalk(clicks(queue))
     assert walk.follow(Schedule.parse(path).steps) is None
     return walk
 
@@ -55,7 +55,7 @@ def test_a_step_that_is_not_enabled_changes_nothing() -> None:
 
 def test_a_path_is_followed_as_far_as_it_goes() -> None:
     """The error names the first step that is not possible; what is before it is walked."""
-    walk = Walk(clicks())
+    walk = ScheduleWalk(clicks())
     error = walk.follow(Schedule.parse("l1 c1 c1 s1").steps)
     assert error is not None
     assert (error.position, error.step) == (3, "c1")

@@ -11,22 +11,22 @@ from settlesim.errors import ReplayDivergedError
 from settlesim.gallery import counter, order
 from settlesim.sim import DISCIPLINES, Kind, Scenario, Schedule
 from settlesim.sim.step_words import message_names
-from settlesim.widgets.race.walk import Walk
+from settlesim.widgets.race.walk import ScheduleWalk
 from settlesim.widgets.race.words import absent, blocked, budgets, judged, step_words
 from tests.widgets.race.races import clicks, random_walk, scenarios
 
 
-def at(scenario: Scenario, path: str) -> Walk:
-    walk = Walk(scenario)
+def at(scenario: Scenario, path: str) -> ScheduleWalk:
+    walk = ScheduleWalk(scenario)
     assert walk.follow(Schedule.parse(path).steps) is None
     return walk
 
 
-def words(walk: Walk) -> list[str]:
+def words(walk: ScheduleWalk) -> list[str]:
     return [f"{step.name} {step_words(walk.frame, step)}" for step in walk.frame.enabled]
 
 
-def why(walk: Walk, message: int) -> str:
+def why(walk: ScheduleWalk, message: int) -> str:
     return blocked(walk.scenario, walk.frame, message, message_names(walk.scenario))
 
 
