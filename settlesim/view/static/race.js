@@ -25,7 +25,7 @@ class Transport {
     this.play = button("\u25b6 play", () => this.toggle(), { class: "main" });
     this.step = button("step \u25b6", () => { this.pause(); send("step"); });
     this.last = button("\u25b6|", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
-    this.chance = button("random step", () => { this.pause(); send("chance"); });
+    this.chance = button("take a random step", () => { this.pause(); send("chance"); });
     this.slider = h("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "step of the path" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.speed = h("select", { "aria-label": "speed of play" },
@@ -202,7 +202,7 @@ function fact(name, field, tag = "span") {
     h("dt", {}, name), h("dd", {}, h(tag, {}, field.value), " ", changed(field.changed)));
 }
 
-/** What cannot be taken back, per instance and in order. */
+/** The effects, which cannot be undone, per instance and in order. */
 function effectList(effects) {
   return effects.map((each) => h("div", { class: "instance" }, h("h5", {}, each.key),
     each.calls.length ? h("ol", { class: "calls" }, ...each.calls.map(effect))
@@ -349,10 +349,10 @@ function paintLanes(box, svg, send, { at, last }) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
   }
   const [, , width, high] = made.getAttribute("viewBox").split(" ").map(Number);
-  made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words can be read; the box scrolls
+  made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words stay legible; the box scrolls
   made.style.minHeight = `${Math.ceil(LEAST_SCALE * high)}px`;
   box.replaceChildren(made);
-  box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // now is seen
+  box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // keeps the current step in sight
   box.style.minHeight = "";
   const height = at === 0 ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
   box.dataset.height = height;
