@@ -9,9 +9,9 @@ from typing import Any
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, order
 from settlesim.sim import DISCIPLINES, Scenario
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 
-__all__ = ["clicks", "random_way", "scenarios"]
+__all__ = ["clicks", "random_walk", "scenarios"]
 
 
 def clicks(queue: str = "direct", **options: Any) -> Scenario:
@@ -33,11 +33,11 @@ def scenarios() -> Iterator[Scenario]:
                 continue  # makes no sense under this discipline
 
 
-def random_way(scenario: Scenario, seed: int) -> Iterator[Way]:
-    """Walk at random to the end, and yield the way after every step, the beginning first."""
+def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
+    """Take random steps to the end, and yield the walk at the beginning and after every step."""
     dice = random.Random(seed)
-    way = Way(scenario)
-    yield way
-    while way.frame.enabled:
-        way.take(way.frame.enabled[dice.randrange(len(way.frame.enabled))])
-        yield way
+    walk = ScheduleWalk(scenario)
+    yield walk
+    while walk.frame.enabled:
+        walk.take(walk.frame.enabled[dice.randrange(len(walk.frame.enabled))])
+        yield walk
