@@ -149,7 +149,7 @@ def chart_argument(function: F) -> F:
 
 
 def named_chart_argument(name: str, metavar: str) -> Callable[[F], F]:
-    """Add an argument that names a chart to a command with several; each is a `Source`."""
+    """Add an argument for one of several charts to a command, which gets a `Source`."""
 
     def convert(ctx: click.Context, param: click.Parameter, value: str) -> Source:
         return find_chart(value)

@@ -49,7 +49,7 @@ _MAX_PAGE: Final = 1000
 _PAGE: Final = 100
 _MAX_STREAM: Final = 1_000_000
 _LOOK_SECONDS: Final = 1.0
-"""Seconds for which a count of waiting events is reused before events are refused by it."""
+"""Seconds for which a count of waiting events is reused to accept or refuse events."""
 _PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
 
 
@@ -139,7 +139,7 @@ class Api:
             return accepted, None
 
     def _without_secrets(self, error: InvalidEventError, event: SentEvent) -> Exception:
-        """Return an error that may be shown: one about an event's data quotes a value of it."""
+        """Return an error that may be shown: the given one may quote a secret value."""
         if not self.chart.secret:
             return error
         try:

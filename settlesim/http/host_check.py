@@ -38,7 +38,7 @@ class HostCheck:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
-        """Pass an allowed request on; answer another one with 403."""
+        """Pass on an allowed request; answer any other with 403."""
         if scope["type"] == "http":
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             flaw = self._flaw(headers.get(b"host", ""), headers.get(b"origin"))

@@ -108,7 +108,7 @@ def instance_resource(chart: Chart, instance: StoredInstance) -> dict[str, Any]:
 
 
 def status_resource(chart: Chart, status: EventStatus) -> dict[str, Any]:
-    """Return how far an event is, as JSON."""
+    """Return the status of an event as JSON."""
     found = status.to_dict()
     if status.snapshot is not None:
         found["state"] = snapshot_resource(chart, status.snapshot)

@@ -113,7 +113,7 @@ class AsyncioDriver:
         raise TimeoutError
 
     async def close(self) -> None:
-        """End every task; one that will not end is left behind after a few seconds."""
+        """End every task; one that does not end is abandoned after a few seconds."""
         if self._alarm is None:
             return
         tasks: list[asyncio.Task[Any]] = [self._alarm, *self._stopped]

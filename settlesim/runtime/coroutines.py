@@ -145,7 +145,7 @@ async def _awaited(awaitable: Awaitable[JSONValue]) -> JSONValue:
 
 
 def loop_runs() -> bool:
-    """Whether this thread has an event loop that runs."""
+    """Whether an event loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -123,7 +123,7 @@ class Interpreter:
         A time-out or the deadline is no finite number of seconds above 0, `max_microsteps` is no
         whole number above 0, or `on_edited` is neither ``"refuse"`` nor ``"warn"``.
     LeastVersionError
-        The store wants a later version of the chart.
+        The store requires a later version of the chart.
 
     Notes
     -----

@@ -23,7 +23,7 @@ FIELDS: Final = (
     "receives",
     "error",
 )
-"""What a record has beside its text: attributes of the `logging.LogRecord`."""
+"""What a record has besides its text: attributes of the `logging.LogRecord`."""
 
 OUTCOMES: Final = {
     "resolved": logging.INFO,

@@ -93,7 +93,7 @@ class Worker:
         The queue belongs to another store, or its timers to another chart; a number that is
         out of its range; a service that may take longer than its event.
     LeastVersionError
-        The store wants a later version of the chart.
+        The store requires a later version of the chart.
 
     Notes
     -----

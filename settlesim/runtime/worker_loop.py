@@ -22,7 +22,7 @@ class Serving:
     ----------
     woken : set when the worker is to stop
     visibility, concurrency, poll, grace
-        As of the worker.
+        As for `Worker`.
     """
 
     def __init__(

@@ -127,7 +127,7 @@ class AwsEngine(RecordEngine):
         NotPromisedError
             `expected` is given.
         StoreUnavailableError
-            AWS does not take it; the same call can be repeated with the same `event_id`.
+            AWS does not accept it; the same call can be repeated with the same `event_id`.
         """
         if expected is not None:
             raise self._not_promised(Promise.EXPECTED_REVISION)

@@ -272,5 +272,5 @@ class _ConditionFailedError(Exception):
 
 
 def unavailable(path: str, error: Exception) -> StoreUnavailableError:
-    """Return an error of boto3 as one of a store."""
+    """Return an error of boto3 as a StoreUnavailableError."""
     return StoreUnavailableError(path=path, reason=f"{type(error).__name__}: {error}")

@@ -26,7 +26,7 @@ from settlesim.errors import InvalidValueError
 __all__ = ["Outbox"]
 
 _SOON: Final = 1.0
-"""Seconds that are waited for here: a schedule has whole seconds, and none in the past."""
+"""A time within so many seconds is waited for: schedules need whole seconds in the future."""
 _ATTRIBUTE: Final = 1000
 
 
@@ -36,7 +36,7 @@ class Outbox:
     Parameters
     ----------
     chart : its name
-    pause : waits for so many seconds
+    pause : waits for a number of seconds
     """
 
     def __init__(

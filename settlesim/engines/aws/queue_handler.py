@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 A batch may have several messages of one group, in order. They are handled one after another, and
 a group stops at its first message that could not be handled: that one and the rest of its group
-are reported as failed, and SQS delivers them again in their order. Other groups go on.
+are reported as failed, and SQS delivers them again in their order. Other groups continue.
 
 For each event the function loads the instance, settles the event, and writes the instance and
 what became of the event as one transaction: the instance under compare-and-set, the event under
