@@ -31,7 +31,7 @@ _WITHOUT: Final = {
     Promise.FOLLOW_ALL: "`settlements` wants a key, else `NotPromisedError`",
     Promise.EXPECTED_REVISION: "`send(..., expected=...)` raises `NotPromisedError`",
     Promise.REFUSE_REUSED_ID: (
-        "another event with a known id is taken for a repetition, and not applied"
+        "another event with a known id is taken for a duplicate, and not applied"
     ),
     Promise.REDRIVE_IN_PLACE: (
         "after `halt`, a retried dead letter comes after the events that were parked"

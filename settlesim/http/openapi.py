@@ -59,7 +59,7 @@ _SENDING: Final[list[Document]] = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The event's id: the same for each repetition of the request.",
+        "description": "The event's id: the same each time the request is sent.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
     {

@@ -214,7 +214,7 @@ class EngineEventContract(EngineHarness):
 
         self.on_engine(tmp_path, engine_chart(work), test)
 
-    def test_of_many_repetitions_one_is_new(self, tmp_path: Path, work: Work) -> None:
+    def test_of_many_duplicates_one_is_new(self, tmp_path: Path, work: Work) -> None:
         """Even if they are sent at the same time."""
 
         async def test(engine: Engine) -> None:

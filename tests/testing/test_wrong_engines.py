@@ -122,7 +122,7 @@ del EngineContract  # so that pytest collects neither it nor its subclass here
 Bench.__test__ = False  # type: ignore[attr-defined]
 
 WRONG: dict[str, tuple[Callable[[], Bench], str]] = {
-    "forgets ids": (lambda: Bench(Forgetful), "test_of_many_repetitions_one_is_new"),
+    "forgets ids": (lambda: Bench(Forgetful), "test_of_many_duplicates_one_is_new"),
     "reuses ids": (lambda: Bench(Careless), "test_an_id_brings_one_event_only"),
     "loses an event": (lambda: Bench(Losing), "test_events_of_an_instance_are_applied_in_order"),
     "mixes keys": (lambda: Bench(Mixing), "test_keys_are_texts_and_nothing_else"),
