@@ -78,7 +78,7 @@ def rounds_of_count(panel: Any) -> list[float]:
 
 
 def main() -> int:
-    """Measure, print, and say whether the limit holds."""
+    """Measure and print; return the exit status."""
     chromium = find_chromium()
     if chromium is None:
         print("no Chromium; SETTLESIM_CHROMIUM names one")

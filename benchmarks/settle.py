@@ -255,7 +255,7 @@ def in_xstate() -> float | None:
 
 
 def main() -> int:
-    """Measure, print, and say whether the limits hold."""
+    """Measure and print; return the exit status."""
     tasks = {
         "settlement of count": settlement(DictStore()),
         "settlement of count, MemoryStore": settlement(MemoryStore()),

@@ -326,9 +326,9 @@ def in_memory(rounds: int) -> None:
 
 
 def main() -> int:
-    """Measure, print, and say whether the limits are kept."""
+    """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(description="What one event costs in a SqliteStore.")
-    parser.add_argument("--folder", help="on the disk to measure; the system's temporary one")
+    parser.add_argument("--folder", help="on the disk to measure; by default a temporary one")
     parser.add_argument("--quick", action="store_true", help="a quarter of the rounds")
     options = parser.parse_args()
     rounds = ROUNDS // 4 if options.quick else ROUNDS

@@ -23,7 +23,7 @@
     │   ├── ChartMismatchError      another chart or version saved the instance
     │   │   ├── MigrationError      the chart's author: its steps do not lead here
     │   │   └── ChartEditedError    the chart's author: a new definition without a new version
-    │   ├── LeastVersionError       whoever deploys: the store wants a later version
+    │   ├── LeastVersionError       the operator: the store needs a later version
     │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
@@ -83,7 +83,7 @@ __all__ = [
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """Return ``repr(value)``, cut in the middle where it is longer than `limit`."""
+    """Return ``repr(value)``, cut in the middle if it is longer than `limit`."""
     try:
         text = repr(value)
     except Exception:  # a number of too many digits, lists too deep, a faulty __repr__
@@ -126,7 +126,7 @@ class Problem:
     """The place in the definition, such as ``transitions[2].dest``."""
 
     message: str
-    """The fact, what was possible, and the nearest known name where there is one."""
+    """The fact, what was possible, and the nearest known name if there is one."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"
@@ -432,7 +432,7 @@ class EventRepeatedError(StoreError):
     revision: int
     """The instance's revision after the event."""
     outcome: str | None
-    """How it ended, such as ``"resolved"``, where the store knows it."""
+    """How it ended, such as ``"resolved"``; None if the store does not know it."""
 
     def __init__(
         self, *, key: str, event_id: str, revision: int, outcome: str | None = None

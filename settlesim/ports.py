@@ -133,7 +133,7 @@ class Transaction:
     key: str
     """The instance."""
     snapshot: Snapshot | None
-    """The new state, with revision `expected` + 1; None where the instance stays as it is."""
+    """The new state, with revision `expected` + 1; None if the instance stays as it is."""
     expected: int
     """The revision that the store must hold now; 0 for an instance that it does not have."""
     _: KW_ONLY
@@ -222,7 +222,7 @@ class Mark:
     outcome: str | None
     """Such as ``"resolved"``; None if the transaction's record has none."""
     digest: str | None
-    """Of the body of the event's message, see `digest_of`; None where no message brought it."""
+    """The `digest_of` the body of the event's message; None if the event came without one."""
     until: float
     """When it is forgotten, in seconds since the epoch."""
 
@@ -341,7 +341,7 @@ class ChartStore(Store, Protocol):
         ...
 
     def least_version(self, name: str) -> int:
-        """Return the least version of a chart that may use the store; 0 where any may."""
+        """Return the least version of a chart that may use the store; 0 if any may."""
         ...
 
     def check_version(self, name: str, version: int) -> None:

@@ -85,7 +85,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say which states and transitions no test has reached, and draw them."""
+    """Report which states and transitions no test has reached, and draw them if asked to."""
     found = config.stash[_COVERAGES].values()
     if not found:
         return

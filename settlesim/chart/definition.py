@@ -146,7 +146,7 @@ class Retry:
     seed: int = 0
     """The seed of the random share, together with the instance and the call."""
     errors: tuple[str, ...] = ()
-    """The types of errors that are retried, as ``on_error`` sees them; empty for all."""
+    """The types of errors to which it applies, as ``on_error`` sees them; empty for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def _meant(key: object, value: object, known: Collection[str]) -> str | None:
 
 
 def enum_name(value: object) -> object:
-    """Take an enum member for its name, as `transitions` does."""
+    """Return the name of an enum member, as `transitions` does; other values as they are."""
     return value.name if isinstance(value, enum.Enum) else value
 
 
@@ -157,7 +157,7 @@ def state_spec(state: object) -> object:
 
 @state_spec.register
 def _(state: enum.Enum) -> object:
-    """Take the value of an enum member for what is inside, as `transitions` does."""
+    """Read the value of an enum member as what is inside the state, as `transitions` does."""
     if isinstance(state.value, enum.EnumMeta):
         return {"name": state, "children": state.value}
     return {**state.value, "name": state} if type(state.value) is dict else state

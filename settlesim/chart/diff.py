@@ -188,7 +188,7 @@ class ChartDiff:
         format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
-            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+            None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default
 
         Raises

@@ -52,7 +52,7 @@ def read_initial(
 
     Parameters
     ----------
-    scxml : whether the first state is meant where none is named (SCXML 1.0, section 3.2)
+    scxml : whether the first state is the default (SCXML 1.0, section 3.2)
     """
     start = initial
     if start is None and scxml:

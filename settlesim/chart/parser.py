@@ -1,4 +1,4 @@
-"""From the dialect of `transitions` to states and transitions.
+"""Reads states and transitions in the notation of `transitions`.
 
 The parser reads what a ``GraphMachine`` accepts (strings, dicts, lists, enums, ``"*"``, ``"="``,
 ``children``, ``parallel``, transitions inside a state) and what settlesim adds (``tags``,

@@ -18,7 +18,7 @@ class Severity(enum.Enum):
     ERROR = "error"
     """The contract does not hold: an event may end without a settled configuration."""
     WARNING = "warning"
-    """The contract may hold, but this is hardly what was meant."""
+    """The contract may hold, but this is probably not what was meant."""
     NOTE = "note"
     """The chart means something else in SCXML."""
 

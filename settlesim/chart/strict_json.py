@@ -305,7 +305,7 @@ def freeze_object(value: object, *, where: str) -> FrozenDict:
 
 
 def merge(context: FrozenDict, changes: object, *, where: str) -> FrozenDict:
-    """Return `context` with `changes` laid over it, key by key.
+    """Return `context` updated with `changes`, key by key.
 
     Raises
     ------

@@ -24,8 +24,8 @@ NO_HISTORY: Final[HistoryStates] = {}
 class Structure:
     """The tree of a chart's states, in document order.
 
-    The functions are named after those of the algorithm in appendix D; each is asked about
-    transitions and a configuration, and answers with full names.
+    The functions are named after those of the algorithm in appendix D; they take transitions and
+    configurations, and return full names.
     """
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:

@@ -447,7 +447,7 @@ def all_runs(
 def _too_much(place: RunState, seen: int, limit: int) -> str:
     """Say which limit a further run state would break; an empty text where none."""
     if seen >= limit:
-        return f"more than {limit} run states"
+        return f"more than {counted_noun(limit, 'run state')}"
     if len(place.position.internal) > MAX_INTERNAL:
         return f"more than {MAX_INTERNAL} internal events wait at the same time"
     return ""

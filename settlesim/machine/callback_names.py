@@ -47,7 +47,7 @@ class CallbackNames:
         self._waiting: dict[str, None] = {}
 
     def guard_names(self, callbacks: Iterable[Any], key: str, where: str) -> list[str]:
-        """Return the names of conditions that stand under a key of a transition."""
+        """Return the names of conditions under a key of a transition."""
         names = self.names(callbacks, f"{key} of {where}", guard=True)
         for name in names:
             self.uses.setdefault(name, set()).add(key)

@@ -210,7 +210,7 @@ class _LazyGraphMixin(_Base):
         return graph.get_graph(title=title, roi_state=state if show_roi else None)
 
     # `super(GraphMachine, self)` below is the method of GraphMachine's base: it skips what
-    # GraphMachine adds, which is to make the graphs of all models anew.
+    # GraphMachine adds, which is to rebuild the graphs of all models.
 
     def add_model(self, model: Any, initial: Any = None) -> None:
         """Register a model; its graph is made when it is asked for."""

@@ -166,7 +166,7 @@ class Sketch:
         return self.entry(vertex.children[(len(vertex.children) - 1) // 2])
 
     def narrowed(self, active: Iterable[str], taken: Iterable[Arc]) -> Sketch:
-        """Return the part around the active states: they, their transitions and targets."""
+        """Return the part around the active states: with their transitions and targets."""
         keep = {name for leaf in active if leaf in self.vertices for name in self.above(leaf)}
         keep.update(end for arc in taken for end in (arc.source, arc.dest, *arc.more))
         arcs = tuple(arc for arc in self.arcs if arc.source in keep)

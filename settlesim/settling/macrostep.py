@@ -4,8 +4,8 @@ Rules
 -----
 1. An eventless transition goes before an internal event (SCXML 1.0, section 3.13).
 2. The internal events are those of finished compound states, in the order they finished.
-3. Entering a state starts its services and delays, leaving it ends them; a state that is
-   left and entered in one microstep starts them anew.
+3. Entering a state starts its services and delays, leaving it ends them; a state that is left and
+   entered in one microstep restarts them.
 4. Stable: no eventless transition is enabled and no internal event is left.
 
 `Position` holds no counts and no results, so `settlesim.check.runs` can keep positions in a set;
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class Position(NamedTuple):
-    """The abstract state of a run: everything but the context."""
+    """The abstract state of a run: everything except the context."""
 
     configuration: tuple[str, ...]
     invocations: tuple[str, ...] = ()

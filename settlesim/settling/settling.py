@@ -15,6 +15,8 @@ What this module does not do
 It reads no clock, awaits nothing and saves nothing. An error ends the session; the
 snapshot that it began with is still valid.
 
+Starts and delays
+-----------------
 A new instance is started before its first event is applied: its initial state is entered, and
 eventless transitions, services and delays run until it rests. Start and event are one session
 and one revision. A start that did something (see `InstanceStart.worked`) is worth saving, so it

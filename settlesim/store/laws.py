@@ -244,7 +244,7 @@ def _timers(execute: Execute, table: TableSchema) -> Iterator[Damage]:
 
 
 def _check_sequence(execute: Execute, table: TableSchema, greatest: str) -> Iterator[Damage]:
-    """Find a sequence of SQLite that is behind a used number, which would be used again."""
+    """Find a sequence of SQLite that is behind the table, so that a number would be used again."""
     (most,) = execute(greatest).fetchone()
     found = execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
     last = 0 if found is None else found[0]
@@ -281,7 +281,8 @@ def _check_message(row: Row) -> None:
 def _messages(execute: Execute, table: TableSchema) -> Iterator[Damage]:
     """Find messages that cannot be read, and those that a later one of their group overtook."""
     yield from _damaged_rows(execute, table, _check_message)
-    # A redriven message may stand before one in flight; it is told by its earlier reception.
+    # A redriven message may come before one in flight; its earlier receptions show that it was
+    # redriven.
     passed = execute(
         "SELECT early.id, min(late.id) FROM messages AS late JOIN messages AS early"
         " ON early.queue = late.queue AND early.group_id = late.group_id AND early.id < late.id"
@@ -323,7 +324,7 @@ _EXPECTED_HEADS: Final = """
 
 
 def _heads(execute: Execute, table: TableSchema) -> Iterator[Damage]:
-    """Find rows that do not follow from the messages, which give one per group not parked."""
+    """Find rows that contradict the messages: each group that is not parked has to have one."""
     yield from _damaged_rows(execute, table, lambda row: None)
     wanted = execute(
         f"WITH expected AS ({_EXPECTED_HEADS}) SELECT expected.queue, name, expected.group_id,"

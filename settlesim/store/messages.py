@@ -436,12 +436,12 @@ class Mailbox:
         return message, sent_at, max(visible_at, held or 0.0)
 
     def undo_clock_steps(self, queue: str, latest: float, seconds: float) -> None:
-        """Shorten the hiding of messages that was set while the clock was ahead.
+        """Limit how long messages stay hidden that were hidden while the clock was ahead.
 
         Parameters
         ----------
-        latest : the latest possible end of a hiding, in seconds since the epoch
-        seconds : how long a message that is hidden beyond that is hidden from now on instead
+        latest : until when a message can be hidden at most, in seconds since the epoch
+        seconds : how long a message that is hidden beyond that stays hidden from now on
         """
         found = self._execute(
             f"SELECT {_COLUMNS} FROM messages WHERE queue = ? AND visible_at > ?", (queue, latest)

@@ -42,7 +42,7 @@ class FifoQueue(SqlQueue):
         Whether an id counts within its ``"message_group"`` or within the whole ``"queue"``
         (SQS: DeduplicationScope, whose default is the queue).
     policy
-        What follows a dead letter: with ``"skip"`` its group goes on; with ``"halt"`` its group
+        What follows a dead letter: with ``"skip"`` its group continues; with ``"halt"`` its group
         is parked, and later messages wait in order until `resume`.
     chart
         The chart that the messages are for, whose timers send into this queue. A queue that is
@@ -165,14 +165,14 @@ class StandardQueue(SqlQueue):
         self.copy_every = copy_every
 
     def _choose(self, receivable: list[int]) -> list[int]:
-        return sorted(receivable, key=lambda number: self._lot("order", number))
+        return sorted(receivable, key=lambda number: self._pseudo_random("order", number))
 
     def _visible_at(self, message: MessageRow, now: float, seconds: float) -> float:
         copies = self.copy_every is not None and message.receives == 0
-        if copies and self._lot("copy", message.id) % (self.copy_every or 1) == 0:
+        if copies and self._pseudo_random("copy", message.id) % (self.copy_every or 1) == 0:
             return now
         return now + seconds
 
-    def _lot(self, what: str, number: int) -> int:
+    def _pseudo_random(self, what: str, number: int) -> int:
         text = f"{self.seed}:{what}:{self.name}:{number}"
         return int.from_bytes(sha256(text.encode()).digest()[:8])

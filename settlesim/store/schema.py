@@ -80,8 +80,8 @@ CREATE TABLE instances(
     context TEXT NOT NULL,
     final INTEGER NOT NULL,
     saved_at REAL NOT NULL,
-    fingerprint TEXT,                -- of the chart's definition, where it is known
-    history TEXT                     -- what history states remember; NULL where none does
+    fingerprint TEXT,                -- of the chart's definition; NULL: not known
+    history TEXT                     -- what history states remember; NULL if none does
 );
 CREATE INDEX instances_by_chart ON instances(chart, version, key);
 
@@ -155,12 +155,12 @@ CREATE INDEX dead_letters_by_queue ON dead_letters(queue, id);
 
 CREATE TABLE deduplication(
     queue TEXT NOT NULL,
-    scope TEXT NOT NULL,             -- the group's id; empty where an id counts per queue
+    scope TEXT NOT NULL,             -- the group's id; empty if an id counts per queue
     id TEXT NOT NULL,
     digest TEXT NOT NULL,
     message INTEGER NOT NULL,
     until REAL NOT NULL,
-    seconds REAL NOT NULL,           -- the window, which begins anew when the message leaves
+    seconds REAL NOT NULL,           -- the window, which starts again when the message leaves
     PRIMARY KEY(queue, scope, id)
 ) WITHOUT ROWID;
 CREATE INDEX deduplication_by_end ON deduplication(until);

@@ -337,7 +337,7 @@ class SqlStore:
         return None if found is None else int(found)
 
     def least_version(self, name: str) -> int:
-        """Return the least version of a chart that may use the store; 0 where any may.
+        """Return the least version of a chart that may use the store; 0 if any may.
 
         Raises as `load`.
         """
@@ -364,7 +364,7 @@ class SqlStore:
         Raises
         ------
         InvalidValueError
-            The version is no whole number from 0.
+            The version is not a whole number from 0.
         StoreDamagedError, StoreUnavailableError
             As `commit`.
         """

@@ -90,7 +90,7 @@ class SqlQueue(ABC):
         self.deduplication_scope: DeduplicationScope = deduplication_scope
         self.policy: Policy = policy
         self.known_chart = chart if isinstance(chart, Chart) else None
-        """The chart whose events this queue accepts; None where it accepts every message."""
+        """The chart whose events this queue accepts; None if it accepts every message."""
         self.chart = name if chart is None else chart.name if isinstance(chart, Chart) else chart
         """The name of the chart whose timers send into this queue."""
         self._deduplication = Deduplication(
@@ -233,9 +233,9 @@ class SqlQueue(ABC):
         now = self.store.now()
         rows = self.store.database.rows(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM heads WHERE queue = ? AND visible_at <= ?"
-            f"{_for(chart_version)}) OR EXISTS"
+            f"{_and_ours(chart_version)}) OR EXISTS"
             " (SELECT 1 FROM heads WHERE queue = ? AND visible_at > ?)",
-            (self.name, now, *_values(chart_version), self.name, now + MAX_VISIBILITY),
+            (self.name, now, *_version_values(chart_version), self.name, now + MAX_VISIBILITY),
         )
         return bool(rows)
 
@@ -273,10 +273,9 @@ class SqlQueue(ABC):
     ) -> list[int]:
         """Return the ids of the messages that are received next, in order."""
         most = max(most, _WINDOW)
-        select = (
-            f"SELECT message, sent_at, visible_at FROM heads WHERE queue = ?{_for(chart_version)}"
-        )
-        values = (self.name, *_values(chart_version))
+        ours = _and_ours(chart_version)
+        select = f"SELECT message, sent_at, visible_at FROM heads WHERE queue = ?{ours}"
+        values = (self.name, *_version_values(chart_version))
         # Messages that were never hidden are ordered by id, since the clock may have stepped
         # between their sends; the others by the time when they became visible again.
         fresh = execute(f"{select} AND visible_at = 0 ORDER BY message LIMIT ?", (*values, most))
@@ -499,12 +498,12 @@ class SqlQueue(ABC):
                 return 0.0
             times = [
                 *execute(
-                    f"SELECT min(visible_at) FROM heads WHERE queue = ?{_for(chart_version)}",
-                    (self.name, *_values(chart_version)),
+                    f"SELECT min(visible_at) FROM heads WHERE queue = ?{_and_ours(chart_version)}",
+                    (self.name, *_version_values(chart_version)),
                 ).fetchone(),
                 *execute(
-                    f"SELECT min(due) FROM timers WHERE chart = ? AND sent = 0{_only(delays)}",
-                    (self.chart, *_names(delays)),
+                    f"SELECT min(due) FROM timers WHERE chart = ? AND sent = 0{_and_named(delays)}",
+                    (self.chart, *_delay_values(delays)),
                 ).fetchone(),
             ]
             return min((max(time - now, 0.0) for time in times if time is not None), default=None)
@@ -589,7 +588,7 @@ class SqlQueue(ABC):
             f" (SELECT value FROM json_each(?)) OR {foreign}))"
             " FROM messages WHERE queue = ? AND NOT (ordered = 1 AND EXISTS (SELECT 1 FROM parked"
             " WHERE parked.queue = messages.queue AND parked.group_id = messages.group_id))",
-            (hex_list(sorted(groups)), *_values(chart_version), self.name),
+            (hex_list(sorted(groups)), *_version_values(chart_version), self.name),
         )
         return left, others
 
@@ -635,8 +634,8 @@ class SqlQueue(ABC):
         """Put dead letters back into the queue, in order, and reset their failures.
 
         With the policy ``"halt"`` each goes to its old position, before all that was sent after
-        it; then call `resume` for its group. With ``"skip"`` later messages have overtaken it, so
-        it goes to the end, as a new message.
+        it; then call `resume` for its group. With ``"skip"`` later messages may have overtaken it,
+        so it goes to the end, as a new message.
 
         Parameters
         ----------
@@ -722,9 +721,9 @@ class SqlQueue(ABC):
         def due(execute: Execute) -> list[tuple[int, str, str]]:
             return execute(
                 "SELECT token, key, delay FROM timers"
-                f" WHERE chart = ? AND sent = 0 AND due <= ?{_only(delays)}"
+                f" WHERE chart = ? AND sent = 0 AND due <= ?{_and_named(delays)}"
                 " ORDER BY due, token LIMIT ?",
-                (self.chart, self.store.now(), *_names(delays), _MOST_TIMERS),
+                (self.chart, self.store.now(), *_delay_values(delays), _MOST_TIMERS),
             ).fetchall()
 
         def send(execute: Execute) -> int:
@@ -774,10 +773,10 @@ def _merged(
 
 
 def _foreign(chart_version: ChartVersion) -> str:
-    """Return the SQL condition for groups that are left to others; `_values` are its parameters.
+    """Return the SQL condition for groups that are left to others.
 
-    Either the instance exists in none of the consumer's versions, or it does not exist and the
-    store has seen a later version, in which it will start.
+    Its parameters are `_version_values`. Either the instance exists in none of the consumer's
+    versions, or it does not exist and the store has seen a later version, in which it will start.
     """
     versions = ", ".join("?" * (1 + len(chart_version.migrates)))
     return (
@@ -788,22 +787,22 @@ def _foreign(chart_version: ChartVersion) -> str:
     )
 
 
-def _values(chart_version: ChartVersion | None) -> tuple[str | int, ...]:
+def _version_values(chart_version: ChartVersion | None) -> tuple[str | int, ...]:
     if chart_version is None:
         return ()
     chart, version, migrates = chart_version
     return chart, version, *migrates, chart, version
 
 
-def _for(chart_version: ChartVersion | None) -> str:
+def _and_ours(chart_version: ChartVersion | None) -> str:
     return "" if chart_version is None else f" AND NOT {_foreign(chart_version)}"
 
 
-def _only(delays: Collection[str] | None) -> str:
+def _and_named(delays: Collection[str] | None) -> str:
     return "" if delays is None else " AND hex(delay) IN (SELECT value FROM json_each(?))"
 
 
-def _names(delays: Collection[str] | None) -> tuple[str, ...]:
+def _delay_values(delays: Collection[str] | None) -> tuple[str, ...]:
     return () if delays is None else (hex_list(sorted(delays)),)
 
 

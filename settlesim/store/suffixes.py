@@ -1,4 +1,4 @@
-"""The kind of a store, which the suffix of its file tells."""
+"""The kind of store in a file, by the suffix of its name."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ class TinyStore:
         return self._content(self._file()).newest_version(name)
 
     def least_version(self, name: str) -> int:
-        """Return the least version of a chart that may use the store; 0 where any may.
+        """Return the least version of a chart that may use the store; 0 if any may.
 
         Raises as `load`.
         """
@@ -292,7 +292,7 @@ class TinyStore:
         Raises
         ------
         InvalidValueError
-            The version is no whole number from 0.
+            The version is not a whole number from 0.
         StoreDamagedError, StoreUnavailableError
             As `commit`.
         """
@@ -479,7 +479,7 @@ def _check_whole(value: object, *, where: str) -> None:
 
 
 class _ReadOnlyStorage(Storage):
-    """The tables of a store's file, read anew each time."""
+    """The tables of a store's file, which is read again each time."""
 
     def __init__(self, store: TinyStore) -> None:
         self._store = store

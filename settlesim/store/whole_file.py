@@ -42,7 +42,7 @@ else:
 def locked(path: str, timeout: float) -> Iterator[None]:
     """Hold the lock ``<path>.lock`` while the block runs, or until the process ends.
 
-    Each call opens the lock file anew. So threads, and two stores on one file, exclude each other
+    Each call opens the lock file again. So threads, and two stores on one file, exclude each other
     as processes do, and a forked process inherits no lock that it would have to wait for.
 
     Parameters

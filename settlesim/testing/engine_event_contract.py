@@ -325,7 +325,7 @@ class EngineEventContract(EngineHarness):
     def test_a_failed_service_is_called_again_with_the_same_key(
         self, tmp_path: Path, work: Work
     ) -> None:
-        """The event is no dead letter before its last attempt has failed."""
+        """The event is not a dead letter before its last attempt has failed."""
 
         async def test(engine: Engine) -> None:
             work.failures["second"] = 2

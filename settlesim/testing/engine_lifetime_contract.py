@@ -44,7 +44,7 @@ class EngineLifetimeContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_a_state_that_is_left_has_no_delay_any_more(self, tmp_path: Path, work: Work) -> None:
-        """Its delay starts anew when the state is entered again."""
+        """Its delay starts from the beginning when the state is entered again."""
 
         async def test(engine: Engine) -> None:
             for event in ("DELAY", "CANCEL", "DELAY", "CANCEL", "DELAY"):

@@ -61,7 +61,7 @@ class StoreOpener(ABC):
 
     reopens: ClassVar[bool] = True
     """Whether a store that is opened on the same folder has the same data. The tests then open
-    the store anew for each call. False for a store whose data is gone with the object."""
+    the store again for each call. False for a store whose data is lost with the object."""
     examples: ClassVar[int] = 25
     """How many examples Hypothesis tries of each property."""
 

@@ -476,7 +476,7 @@ class QueueContract(QueueOpener):
     def test_a_deduplication_id_is_known_also_after_deletion_for_its_window(
         self, bench: QueueBench
     ) -> None:
-        """The window begins anew when the message is deleted; after it the id is free."""
+        """The window starts again when the message is deleted; after it the id is free."""
         window = self.deduplication_window
         number = bench.queue().send(1, "a", "e1")
         bench.now.step(window - 1)

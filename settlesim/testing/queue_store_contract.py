@@ -264,7 +264,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         assert bench.store().mark("a", "e1") is not None
 
     def test_a_deleted_instance_takes_its_timers_but_not_its_marks(self, bench: QueueBench) -> None:
-        """A duplicate of an event does not create the instance anew."""
+        """A duplicate of an event does not create the instance again."""
         bench.store().commit(_whole(_received(bench)))
         bench.store().delete("a", 1)
         assert list(bench.store().timers("a")) == []

@@ -80,7 +80,7 @@ class StoreContract(StoreOpener):
     ----------
     reopens : bool
         Whether a store that is opened on the same folder has the same data; True. The tests
-        then open the store anew for each call. False for a store in memory.
+        then open the store again for each call. False for a store in memory.
     examples : int
         How many examples Hypothesis tries of each property.
 

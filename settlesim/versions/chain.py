@@ -31,7 +31,7 @@ class Carried:
     renamed: tuple[tuple[str, str], ...] = ()
     """The timers whose delays have other ids now: the old one and the new one."""
     dropped: tuple[str, ...] = ()
-    """The timers whose delays a step drops by name, or gives the id that another timer gets."""
+    """The timers whose delays a step drops by name, or that would get the id of another timer."""
     lost: tuple[str, ...] = ()
     """The timers whose delays no step names, and the later chart does not have."""
     started: Mapping[str, float] = field(default_factory=dict)

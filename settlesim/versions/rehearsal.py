@@ -77,7 +77,7 @@ class RehearsedEvent:
     new_chart: Chart = field(repr=False)
     new_edges: tuple[int, ...]
     new_configuration: tuple[str, ...]
-    """Where the instance is after the settlement on the newer chart, or where that stopped."""
+    """Where the instance is after the event on the newer chart, or where the run stopped."""
 
     @takes_options(DiagramOptions)
     def draw(
@@ -568,7 +568,7 @@ def _words(event: Event) -> str:
 
 
 def _now(event: str, words: str) -> str:
-    """Say what an event does now."""
+    """Return what an event does now, in words."""
     head, rest = words.split(" ", 1)
     return f"{event} is now {rest}" if head == "is" else f"{event} now {words}"
 
