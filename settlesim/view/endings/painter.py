@@ -213,7 +213,7 @@ def _bar(
     """Paint one bar with its count: beside it if there is only one column, otherwise below it."""
     colour = colour_of(row.sort, palette)
     count, share = panel.counted(cell)
-    title = f"{row.rest}: {count} of {plural(cell.whole, 'interleaving')}"
+    title = f"{row.rest}: {count} of {cell.whole:,} interleavings"
     if panel.sampled:
         title = f"{row.rest}: {share} of the {panel.walk}s"
     made = group(parent, None, f"bar {row.sort}", title)
