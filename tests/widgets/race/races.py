@@ -9,6 +9,7 @@ from typing import Any
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, order
 from settlesim.sim import DISCIPLINES, Scenario
+from settlesim.sim.model import Model
 from settlesim.widgets.race.walk import Way
 
 __all__ = ["clicks", "random_way", "scenarios"]
@@ -34,10 +35,14 @@ def scenarios() -> Iterator[Scenario]:
 
 
 def random_way(scenario: Scenario, seed: int) -> Iterator[Way]:
-    """Walk at random to the end, and yield the way after every step, the beginning first."""
-    dice = random.Random(seed)
+    """Yield the places of a walk by chance, from the beginning to the end."""
+    dice, model, steps = random.Random(seed), Model(scenario), []
+    state = model.start
+    while enabled := model.successors(state):
+        step, state = dice.choice(enabled)
+        steps.append(step)
     way = Way(scenario)
-    yield way
-    while way.frame.enabled:
-        way.take(way.frame.enabled[dice.randrange(len(way.frame.enabled))])
+    assert way.follow(tuple(steps)) is None
+    for position in range(way.last + 1):
+        way.go(position)
         yield way
