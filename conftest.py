@@ -1,4 +1,4 @@
-"""How the tests are shared out among processes: ``pytest -n auto`` needs pytest-xdist."""
+"""How the tests are distributed among processes: ``pytest -n auto`` needs pytest-xdist."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 LONGEST = ("tests/chaos/", "tests/browser/", "notebooks/")
-"""What takes longest begins first, so that no process is left alone with it in the end."""
+"""The longest tests start first, so that the processes finish at about the same time."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processors this process may use, not how many cores have been sold."""
+    """Return how many processors this process may use, not how many the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -21,7 +21,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give out whole files.
+    """Distribute whole files.
 
     The cells of a notebook share a kernel, and the tests of a module share what its fixtures
     have made.
@@ -33,6 +33,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what takes longest first, where several processes share the tests."""
+    """Put the longest tests first if several processes share the tests."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))

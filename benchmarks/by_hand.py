@@ -1,7 +1,7 @@
-"""The statements of a `SqliteStore` written by hand on sqlite3, to be measured beside it.
+"""The statements of a `SqliteStore` written by hand on sqlite3, to be compared with it.
 
-The tables, the rules of one event and the durability are the same; what is left out is the
-checking of arguments, of errors and of forks, and every type but `dict` and `str`.
+The tables, the rules of one event and the durability are the same. Left out are the checks of
+arguments, errors and forks, the chart version of a message, and all types except `dict` and `str`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def _digest(text: str) -> str:
 
 
 class ByHand:
-    """A queue and its instances in a file that a `SqliteStore` has made.
+    """A queue and its instances in a file that a `SqliteStore` has created.
 
     Parameters
     ----------
     path : of the file
-    queue : its name
+    queue : the name of the queue
     """
 
     def __init__(self, path: Path, queue: str) -> None:
@@ -53,7 +53,7 @@ class ByHand:
             self._level = level
         self._run("BEGIN IMMEDIATE")
 
-    def _arm(self, key: str) -> None:
+    def _update_head(self, key: str) -> None:
         run, queue = self._run, self.queue
         head = run(
             "SELECT id, sent_at, visible_at FROM messages WHERE queue = ?1 AND group_id = ?2"
@@ -91,7 +91,7 @@ class ByHand:
                 " VALUES(?, ?, 1, ?, ?, ?, 0, 0, 0, 0, 0, '[]')",
                 (queue, key, text, event_id, now),
             ).lastrowid
-            self._arm(key)
+            self._update_head(key)
             run(
                 "INSERT OR REPLACE INTO deduplication VALUES(?, ?, ?, ?, ?, ?, ?)",
                 (queue, key, event_id, _digest(text), number, now + _WINDOW, _WINDOW),
@@ -104,7 +104,7 @@ class ByHand:
         run("COMMIT")
 
     def receive(self) -> Received | None:
-        """Return the message that comes next, and hide it."""
+        """Return the next message, and hide it."""
         run, now = self._run, time.time()
         if self._next(now) is None:
             return None
@@ -125,7 +125,7 @@ class ByHand:
             "UPDATE messages SET visible_at = ?, in_flight = 1, receives = ? WHERE id = ?",
             (now + _VISIBILITY, receives + 1, number),
         )
-        self._arm(key)
+        self._update_head(key)
         run("COMMIT")
         return number, receives + 1, key, json.loads(text), event_id
 
@@ -155,7 +155,7 @@ class ByHand:
     def commit(
         self, received: Received, expected: int, context: dict[str, Any], record: dict[str, Any]
     ) -> None:
-        """Consume a message and save what it leads to, in one transaction."""
+        """Consume a message and save the new state, in one transaction."""
         run, queue, now = self._run, self.queue, time.time()
         number, receives, key, _, event_id = received
         self._begin("FULL")
@@ -164,7 +164,7 @@ class ByHand:
         ).fetchone()
         assert (found_receives, in_flight) == (receives, 1)
         run("DELETE FROM messages WHERE id = ?", (number,))
-        self._arm(key)
+        self._update_head(key)
         run(
             "UPDATE deduplication SET until = ? + seconds WHERE queue = ? AND scope IN (?, '')"
             " AND id = ? AND message = ?",

@@ -1,11 +1,11 @@
-"""kill -9 at length: what the tests do sixty times, as often as wanted.
+"""Kill workers and senders with SIGKILL, any number of times; the tests do it sixty times.
 
     python -m benchmarks.chaos --kills 2000
 
-Workers and senders are killed and frozen at random moments, in campaigns of a hundred kills
-with a store of their own. Each prints what it counted. The exit status is 1 where an event
-was lost, doubled or reordered, a store could not be read, or fewer than a third of the kills
-fell between load and commit; the campaign's seed and folder are printed then.
+Workers and senders are killed and frozen at random moments, in campaigns of a hundred kills, each
+with a store of its own. A campaign prints what it counted. The exit status is 1 if an event was
+lost, doubled or reordered, if a store could not be read, or if fewer than a third of the kills
+were between load and commit. The seed and the folder of a campaign with faults are printed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
 
 
 def campaign(seed: int, kills: int) -> Outcome:
-    """Run one campaign; its folder stays where something is wrong."""
+    """Run one campaign; its folder is kept if something is wrong."""
     folder = Path(tempfile.mkdtemp(prefix="settlesim-chaos-"))
     plan = Plan(seed=seed, kills=kills, freezes=max(1, kills // 20), longest=0.3)
     outcome = Campaign(plan, folder).run()

@@ -6,10 +6,10 @@ The test suite is taken from the source distribution of the installed version of
     python -m benchmarks.conformance
     python -m benchmarks.conformance --sdist transitions-0.9.3.tar.gz
 
-`conformance_plugin.py` puts our machines in the place of those of `transitions`, and
+`conformance_plugin.py` replaces the machines of `transitions` by ours, and
 `conformance_expected.py` lists the tests that are expected to differ, each with its rule. The
-exit status is 0 when nothing but those differs, 1 when anything else does, and 2 when the
-tests could not be run.
+exit status is 0 if only those differ, 1 if anything else does, and 2 if the tests could not be
+run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.conformance_expected import EXPECTED, FILES, FLOOR, LIMIT, RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 600.0
-"""A run that takes longer is given up."""
+"""A run that takes longer is stopped."""
 
 
 class CannotRunError(Exception):
@@ -55,10 +55,10 @@ def download(folder: Path, wanted: str) -> Path:
 
 
 def unpack(sdist: Path, folder: Path, wanted: str) -> None:
-    """Write the tests of a source distribution into a folder, and nothing else of it.
+    """Write the tests of a source distribution, and their pytest.ini, into a folder.
 
-    The files are written by name, never extracted, so that no member chooses where it goes;
-    and the package in it is left, so that the installed one is what is tested.
+    The files are written by name, never extracted, so no member of the archive chooses its path.
+    The package itself is left out, so the installed one is tested.
     """
     names = set()
     (folder / "tests").mkdir()
@@ -154,7 +154,7 @@ def _short(of_tests: dict[str, object]) -> dict[str, object]:
 
 
 def problems_of(counting: Run, dots: Run, control: Run) -> list[str]:
-    """Return what is wrong, in words; nothing if the machines conform."""
+    """Return what is wrong, in words; an empty list if the machines conform."""
     failed = set(counting.having("failed"))
     problems = [
         f"{test} fails and is not expected to: {_first_line(counting.reasons[test])}"
@@ -169,12 +169,12 @@ def problems_of(counting: Run, dots: Run, control: Run) -> list[str]:
     ]
     known = set(control.having("failed"))
     problems += [
-        f"{test} fails with a dot, in transitions not: {_first_line(dots.reasons[test])}"
+        f"{test} fails with a dot, but not in transitions: {_first_line(dots.reasons[test])}"
         for test in dots.having("failed")
         if test not in EXPECTED and test not in known
     ]
     if len(counting.counted) < FLOOR:
-        problems.append(f"only {len(counting.counted)} tests ran; {FLOOR} are the least")
+        problems.append(f"only {len(counting.counted)} tests ran; at least {FLOOR} have to")
     elif len(EXPECTED) > LIMIT * len(counting.counted):
         problems.append(f"more than {LIMIT:.0%} of the tests are expected to differ")
     return problems

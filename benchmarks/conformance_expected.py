@@ -1,7 +1,7 @@
 """The tests of `transitions` that a machine of ours is expected to fail, and why.
 
-Every entry names a rule. `conformance.py` fails when a test fails that is not listed, when a
-listed one passes, and when the list grows past `LIMIT`.
+Every entry names a rule. `conformance.py` fails if a test fails that is not listed, if a listed
+one passes, or if the list grows past `LIMIT`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ LIMIT = 0.05
 """The largest share of the tests run that may be expected to differ."""
 
 FLOOR = 600
-"""The fewest tests that a run must have had with a machine of ours."""
+"""The least number of tests that have to run with a machine of ours."""
 
 FILES = (
     "test_core.py",
@@ -23,14 +23,14 @@ FILES = (
     "test_experimental.py",
     "test_markup.py",
 )
-"""Core and nested machine, with what is built on them.
+"""The tests of the core and nested machines, and of what is built on them.
 
-Not the asynchronous and the locked machines, which have no sister here, and not the files
-about pictures: how a chart looks is ours.
+Left out are the asynchronous and the locked machines, which have no counterpart here, and the
+tests of pictures, since settlesim draws its own.
 """
 
 NEEDS_DOT = frozenset(("test_ordered_with_graph",))
-"""Tests that run the program ``dot``; they are skipped where it is not installed."""
+"""Tests that run the program ``dot``; they are skipped if it is not installed."""
 
 RULES = {
     "R1": "a machine makes states of its own class, and their repr says so",
@@ -51,4 +51,4 @@ EXPECTED = {
     "test_markup.py::TestMarkupHierarchicalMachine::test_auto_transitions": _MARKUP,
     "test_markup.py::TestMarkupMachineEnum::test_auto_transitions": _MARKUP,
 }
-"""From the test to its rule and to what differs."""
+"""The rule of each test, and what differs."""

@@ -1,17 +1,17 @@
-"""A pytest plugin: the machines of `settlesim` in the place of those of `transitions`.
+"""A pytest plugin that replaces the machines of `transitions` by those of `settlesim`.
 
 `conformance.py` loads it into a run of the test suite of `transitions`. Names are replaced in
-the globals of the **test** modules; the library stays as it is, for its own classes call
-``super(HierarchicalMachine, self)`` and would find themselves.
+the globals of the **test** modules. The library itself stays as it is: its classes call
+``super(HierarchicalMachine, self)``, which would find our class instead.
 
 `SettleMachine` takes part as it is. `NestedSettleMachine` joins names by a dot, and many tests
 of `transitions` spell out ``C_1``, so there are three casts, chosen by ``CONFORMANCE_CAST``:
 
-* ``underscore``: `NestedSettleMachine`, with nothing but the separator of its state class
-  changed. This run counts.
+* ``underscore``: `NestedSettleMachine`, with only the separator of its state class changed. This
+  run counts.
 * ``dot``: `NestedSettleMachine` itself.
-* ``control``: the nested machine of `transitions`, with a dot. What fails in ``dot`` and not
-  here is our difference; what fails in both is the dot.
+* ``control``: the nested machine of `transitions`, with a dot. A test that fails in ``dot`` but
+  not here shows a difference of ours; one that fails in both fails because of the dot.
 
 Every machine that is built is counted, to show which tests had one of ours.
 """
@@ -78,7 +78,7 @@ class ControlGraphMachine(diagrams.HierarchicalGraphMachine):
 
 
 def _cast(cast: str) -> dict[type, type]:
-    """Return which class stands in for which."""
+    """Return the replacement of each class."""
     if cast == "control":
         return {
             nesting.NestedState: ControlState,
@@ -130,7 +130,7 @@ class Report:
             self.ours[self.current] += 1
 
     def write(self) -> None:
-        """Leave the report where `conformance.py` looks for it."""
+        """Write the report where `conformance.py` looks for it."""
         names = ("outcomes", "reasons", "machines", "ours", "left_out")
         self.path.write_text(json.dumps({name: getattr(self, name) for name in names}), "utf-8")
 
@@ -175,9 +175,9 @@ def _replace_in_class(found: type) -> None:
 
 
 def _is_wanted(item: pytest.Item) -> bool:
-    """Leave out what is collected twice, and what is about machines that have no sister here.
+    """Leave out tests that are collected twice, and those of machines without a counterpart here.
 
-    A module of tests imports the classes that it derives from, and so pytest finds them again.
+    A test module imports the base classes of its tests, and pytest collects them again.
     """
     if not isinstance(item, pytest.Function) or item.cls is None:
         return True
@@ -199,7 +199,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Undo what the test before did to a separator; skip what a missing program would fail."""
+    """Reset the separators, which a test may change; skip a test whose program is missing."""
     report.current = item.nodeid.removeprefix("tests/")
     for state, separator in SEPARATORS.items():
         state.separator = separator

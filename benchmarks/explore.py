@@ -1,12 +1,12 @@
 """How fast the simulator is: states per second, large counts, the grid, memory per state.
 
-The figures of the search in plain Python come first; those of the sweep that numba compiles follow
-where it is installed, beside Spin where that is.
+The figures of the search in plain Python come first. If numba is installed, those of the sweep
+that it compiles follow; if Spin is installed, both are compared with it.
 
     python -m benchmarks.explore
 
 The memory of 2 million states is that of a process of its own, as the system counts it.
-The exit status is 1 where a figure misses what is required of it.
+The exit status is 1 if a figure misses its requirement.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number and what is required."""
+    """One measured number and its requirement."""
 
     name: str
     value: float
@@ -61,7 +61,7 @@ class Figure:
 
 
 def timed(run: Callable[[], _Found]) -> tuple[_Found, float]:
-    """Return what a run returns, and the CPU seconds that it took; the best of three."""
+    """Return what a run returns, and the CPU seconds of the fastest of three runs."""
     best = float("inf")
     for _ in range(3):
         began = time.process_time()
@@ -77,7 +77,7 @@ def log_scenario(number: int, services: int, workers: int) -> Scenario:
 
 
 def in_python(scenario: Scenario, limit: int = 10_000_000) -> SearchResult:
-    """Search and count as where numba is not installed."""
+    """Search and count as if numba were not installed."""
     return search_endings(Model(scenario), limit, Reporter(), few=limit)
 
 
@@ -155,7 +155,7 @@ def large() -> Figure:
 def swept() -> tuple[list[Figure], float]:
     """Measure a process that sweeps 5.9 million states; return its CPU seconds too.
 
-    Its memory is what the process needs more than one that has only loaded the compiled code.
+    The memory is what it needs in addition, once the compiled code is loaded.
     """
     code = (
         "from benchmarks.explore import log_scenario\n"
@@ -187,7 +187,7 @@ def swept() -> tuple[list[Figure], float]:
 def swept_beside_spin(seconds: float) -> Figure:
     """Compare the sweep with Spin's compiler and run, for the same model.
 
-    Where Spin is stopped, what it took by then is what it takes at least.
+    If Spin is stopped, the time until then is a lower bound of what it takes.
     """
     states, build, run = spin(log_scenario(6, 1, 4))
     if states not in {None, 5_897_203}:
@@ -205,27 +205,27 @@ SPIN_LIMIT = 300
 def spin(scenario: Scenario) -> tuple[int | None, float, float]:
     """Return the states that Spin stores, and its CPU seconds: to compile, and to search.
 
-    The states are None where a step took too long.
+    The states are None if a step took too long.
     """
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "model.pml").write_text(to_promela(scenario), encoding="utf-8")
         compiler = ["gcc", "-O2", "-w", "-DNOREDUCE", "-DSAFETY", "-o", "pan", "pan.c"]
         began = _children()
-        told = _told_by(["spin", "-a", "model.pml"], name)
-        told = told if told is None else _told_by(compiler, name)
+        output = _output_of(["spin", "-a", "model.pml"], name)
+        if output is not None:
+            output = _output_of(compiler, name)
         built = _children()
-        told = (
-            told if told is None else _told_by([str(Path(name) / "pan"), "-m100000", "-c0"], name)
-        )
+        if output is not None:
+            output = _output_of([str(Path(name) / "pan"), "-m100000", "-c0"], name)
         ended = _children()
-    stored = None if told is None else re.search(r"(\d+) states, stored", told)
+    stored = None if output is None else re.search(r"(\d+) states, stored", output)
     return int(stored[1]) if stored else None, built - began, ended - built
 
 
-def _told_by(command: list[str], folder: str) -> str | None:
-    """Return what a program prints; None where it had to be stopped."""
+def _output_of(command: list[str], folder: str) -> str | None:
+    """Return what a program prints; None if it had to be stopped."""
     began = _children()
-    done = subprocess.run(  # the limit holds for each process that it starts, too
+    done = subprocess.run(  # the limit also holds for each process that it starts
         command, cwd=folder, capture_output=True, text=True, preexec_fn=_limit_cpu, check=False
     )
     if done.returncode and _children() - began > 0.9 * SPIN_LIMIT:
@@ -244,15 +244,15 @@ def _children() -> float:
 
 
 def has_spin() -> bool:
-    """Whether Spin and a compiler are installed; says so where not."""
+    """Return whether Spin and a compiler are installed; print a line if they are not."""
     if shutil.which("spin") and shutil.which("gcc"):
         return True
-    print("Spin is not installed here, so nothing is set beside it.")
+    print("Spin is not installed here, so nothing is compared with it.")
     return False
 
 
 def beside_spin() -> None:
-    """Print the time of plain Python and Spin's for the same models."""
+    """Print the times of plain Python and of Spin for the same models."""
     for size in ((4, 1, 4), (5, 3, 2), (5, 1, 5)):
         scenario = log_scenario(*size)
         found, ours = timed(partial(in_python, scenario))

@@ -1,9 +1,9 @@
-"""From a click to the painted highlight, in a real JupyterLab, seen from the browser.
+"""The time from a click to the painted highlight in a real JupyterLab, measured in the browser.
 
 Run ``python -m benchmarks.panel`` in the repository, with the ``dev`` extra and a Chromium.
-The time runs from the click's handler to the frame after the one in which the class of the
-new node was set, so it has the way to the kernel and back in it, and the painting. A median
-above the limit ends the run with exit status 1.
+The time runs from the click to the frame after the one in which the class of the new node was
+set, so it includes the round trip to the kernel and the painting. The exit status is 1 if the
+median is above the limit.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def measure(panel: Any, name: str, wanted: str = "") -> float:
 
 
 def rounds_of_count(panel: Any) -> list[float]:
-    """Send COUNT again and again; each time the service's node lights up."""
+    """Send COUNT repeatedly; each time the node of the service is highlighted."""
     measure(panel, "COUNT", "even")
     found = []
     for _ in range(ROUNDS):
@@ -78,7 +78,7 @@ def rounds_of_count(panel: Any) -> list[float]:
 
 
 def main() -> int:
-    """Measure, print, and say whether the limit holds."""
+    """Measure and print; return the exit status."""
     chromium = find_chromium()
     if chromium is None:
         print("no Chromium; SETTLESIM_CHROMIUM names one")

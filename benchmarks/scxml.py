@@ -43,7 +43,7 @@ _STATES: Final = ("state", "parallel", "final", "history")
 
 
 class _Document:
-    """Reads what of SCXML a structural case has; ids become paths, a root is around all."""
+    """Reads the SCXML of a structural case; ids become paths below one root state."""
 
     def __init__(self, root: ElementTree.Element) -> None:
         self._root = root
@@ -121,7 +121,7 @@ def is_structural(root: ElementTree.Element) -> bool:
 
 
 def run(root: ElementTree.Element, script: Mapping[str, Any]) -> str:
-    """Return an empty text where every configuration is right, else what was wrong."""
+    """Return an empty text if every configuration is right, otherwise what was wrong."""
     document = _Document(root)
     try:
         chart = document.chart()

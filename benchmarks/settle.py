@@ -1,12 +1,12 @@
 """What one settlement costs, as ratios measured in one run.
 
 Run ``python -m benchmarks.settle`` in the repository. Every figure is the least CPU time of
-many short, interleaved rounds, so that other work on the machine matters little. Limits
-that are missed end the run with exit status 1.
+many short, interleaved rounds, so that other work on the machine matters little. The exit status
+is 1 if a limit is missed.
 
-Where Node is installed, and SETTLESIM_XSTATE names a folder with ``xstate`` in its node_modules,
-the same settlement in XState v5 is printed beside it: an actor from the persisted snapshot, the
-event, the wait, and the snapshot that is persisted next. There is no limit for that.
+If Node is installed, and SETTLESIM_XSTATE names a folder with ``xstate`` in its node_modules, the
+same settlement in XState v5 is measured too: an actor from the persisted snapshot, the event, the
+wait, and the snapshot that is persisted next. There is no limit for that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TRIGGERS = ("COUNT", "done.invoke.counting_even.0", "done.invoke.odd.0")
 
 
 class DictStore:
-    """The least that a store has to do, so that the settlement itself is what is measured."""
+    """A store that does only what it has to, so that the settlement itself is measured."""
 
     def __init__(self) -> None:
         self.instances: dict[str, Snapshot] = {}
@@ -68,7 +68,7 @@ class DictStore:
         del self.instances[key]
 
     def commit(self, transaction: Transaction) -> None:
-        """Keep the state; the record is made all the same."""
+        """Keep the state, and ignore the record that the interpreter has made."""
         self._check(transaction.key, transaction.expected)
         if transaction.snapshot is not None:
             self.instances[transaction.key] = transaction.snapshot
@@ -109,7 +109,7 @@ class Model:
         self.count = 0
 
     def add_one(self, *args: object) -> None:
-        """Count one up."""
+        """Add one to the count."""
         self.count += 1
 
 
@@ -232,14 +232,14 @@ async def measure(tasks: dict[str, Task]) -> dict[str, float]:
             for _ in range(REPEATS):
                 await task()
             best[name] = min(best[name], (time.process_time() - began) / REPEATS)
-            await asyncio.sleep(0)  # as a real loop does, which then forgets cancelled timers
+            await asyncio.sleep(0)  # lets the loop drop cancelled timers, as it does in real use
         gc.collect()
     gc.enable()
     return best
 
 
 def in_xstate() -> float | None:
-    """Return the CPU time of one settlement in XState, in seconds; None where it is not there."""
+    """Return the CPU seconds of one settlement in XState; None if it is not installed."""
     node, folder = shutil.which("node"), os.environ.get("SETTLESIM_XSTATE", "")
     modules = Path(folder, "node_modules").resolve()
     if not node or not folder or not (modules / "xstate").exists():
@@ -255,7 +255,7 @@ def in_xstate() -> float | None:
 
 
 def main() -> int:
-    """Measure, print, and say whether the limits hold."""
+    """Measure and print; return the exit status."""
     tasks = {
         "settlement of count": settlement(DictStore()),
         "settlement of count, MemoryStore": settlement(MemoryStore()),
@@ -293,7 +293,7 @@ def main() -> int:
         print(f"settlement / {name:33s} {ours / best[name]:7.2f}x")
     other = in_xstate()
     if other is None:
-        print("XState is not there (node, SETTLESIM_XSTATE), so nothing is set beside it.")
+        print("XState is not installed (node, SETTLESIM_XSTATE), so it is not compared.")
     else:
         print(f"{'the same in XState v5':38s} {other * 1e6:9.1f} us")
         print(f"{'settlement / the same in XState v5':46s} {ours / other:7.2f}x")

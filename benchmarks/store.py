@@ -1,12 +1,12 @@
-"""What one event costs in a `SqliteStore`, beside the same statements written by hand on sqlite3.
+"""What one event costs in a `SqliteStore`, and in the same statements by hand on sqlite3.
 
     python -m benchmarks.store
     python -m benchmarks.store --quick
 
 An event is sent, received, its instance loaded, and the settlement committed. Both rivals work on
-files of the same tables and take turns within one run, so that what else the machine does meets
-both; what counts is the median of the ratios of neighbouring turns. The tables that are printed
-are those of the documentation. The exit status is 1 where a limit is missed.
+files with the same tables and take turns within one run, so that other work on the machine affects
+both; the result is the median of the ratios of neighbouring turns. The printed tables are those of
+the documentation. The exit status is 1 if a limit is missed.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from settlesim.store import FifoQueue, MemoryStore, SqliteStore
 
 QUEUE = "c"
 SMALL, LARGE = 10, 100_000
-"""How many instances a store has."""
+"""How many instances a small and a large store have."""
 PROCESSES = (1, 2, 4)
 ROUNDS, EVENTS = 100, 20
 """Turns of each rival, and events of each process in one turn."""
 MOST = 1.3
-"""Times what the statements by hand cost."""
+"""The limit for the cost of an event, relative to the statements by hand."""
 MOST_GROWTH = 1.1
-"""Times what a larger file costs the statements by hand."""
+"""The limit for the growth of that cost with the file, relative to the statements by hand."""
 MOST_SECONDS, MOST_MEGABYTES = 0.050, 20.0
-"""What opening a large store may take above opening an empty one."""
+"""The limits for what opening a large store costs more than opening an empty one."""
 TEXT = "x" * 200
 RECORD = {"event": {"name": "E", "data": None}, "outcome": "resolved"}
 
@@ -85,7 +85,7 @@ class Ours:
 
 
 class Hand:
-    """The same by hand."""
+    """The same statements by hand."""
 
     def __init__(self, path: Path) -> None:
         self.store = ByHand(path, QUEUE)
@@ -104,7 +104,7 @@ KINDS: dict[str, type[Ours] | type[Hand]] = {"SqliteStore": Ours, "by hand": Han
 
 
 def fill(path: Path, size: int) -> None:
-    """Make a store with instances, and as many marks."""
+    """Create a store with instances, and as many marks."""
     SqliteStore(path).close()
     connection, now = sqlite3.connect(path), time.time()
     connection.executemany(
@@ -123,7 +123,7 @@ def fill(path: Path, size: int) -> None:
 
 
 def serve(paths: dict[str, Path], place: int, orders: Connection) -> None:
-    """Be one of the processes: handle as many events as asked for, by one rival at a time."""
+    """Run as one of the processes: handle `EVENTS` events with one rival for each order."""
     rivals: dict[str, Rival] = {kind: make(paths[kind]) for kind, make in KINDS.items()}
     number = 0
     orders.send(None)
@@ -154,7 +154,7 @@ def serving(paths: dict[str, Path], processes: int) -> Iterator[list[Connection]
 
 
 def turn(orders: list[Connection], kind: str, size: int) -> float:
-    """Let all processes handle events by one rival; return the seconds of one event."""
+    """Let all processes handle events with one rival; return the seconds of one event."""
     began = time.perf_counter()
     for each in orders:
         each.send((kind, size))
@@ -177,7 +177,7 @@ def compare(
 
 
 def copies(folder: Path, size: int) -> dict[str, Path]:
-    """Make the same file for each rival."""
+    """Create the same file for each rival."""
     first = folder / f"{size}.db"
     fill(first, size)
     found = {kind: folder / f"{size} {kind}.db" for kind in KINDS}
@@ -205,7 +205,7 @@ def by_processes(folder: Path, rounds: int) -> bool:
 
 
 def by_size(folder: Path, rounds: int) -> bool:
-    """Print what an event costs in a large store, against a small one."""
+    """Print what an event costs in a large store, compared with a small one."""
     growth: dict[str, list[float]] = {kind: [] for kind in KINDS}
     times: dict[tuple[str, int], list[float]] = {}
     place = folder / "sizes"
@@ -228,7 +228,7 @@ def by_size(folder: Path, rounds: int) -> bool:
         print(f"| {kind} | " + " | ".join(f"{cell:,.0f}" for cell in cells) + f" | {ratio:.2f} |")
     pairs = zip(growth["SqliteStore"], growth["by hand"], strict=True)
     quotient = statistics.median(ours / hand for ours, hand in pairs)
-    print(f"\nThe two ratios, one by the other: {quotient:.2f}; limit {MOST_GROWTH}")
+    print(f"\nThe first ratio divided by the second: {quotient:.2f}; limit {MOST_GROWTH}")
     return bool(quotient <= MOST_GROWTH)
 
 
@@ -250,7 +250,7 @@ print(time.perf_counter() - began, memory() - before)
 
 
 def opening(path: Path) -> tuple[float, float]:
-    """Return the seconds until a process has its first instance, and the megabytes it needs."""
+    """Return the seconds until a process has loaded an instance, and the megabytes it needs."""
     runs = []
     for _ in range(5):
         command = [sys.executable, "-c", OPENING, str(path)]
@@ -326,9 +326,9 @@ def in_memory(rounds: int) -> None:
 
 
 def main() -> int:
-    """Measure, print, and say whether the limits are kept."""
+    """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(description="What one event costs in a SqliteStore.")
-    parser.add_argument("--folder", help="on the disk to measure; the system's temporary one")
+    parser.add_argument("--folder", help="on the disk to measure; by default a temporary one")
     parser.add_argument("--quick", action="store_true", help="a quarter of the rounds")
     options = parser.parse_args()
     rounds = ROUNDS // 4 if options.quick else ROUNDS

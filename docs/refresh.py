@@ -1,7 +1,7 @@
-"""Brings all that was made by running something up to date: pictures, notebooks, outputs in pages.
+"""Refreshes everything that is generated: pictures, notebooks, and the outputs in pages.
 
 Run ``python docs/refresh.py`` in the repository, with the ``dev`` extra installed, or
-``python docs/refresh.py 03_why_fifo README.md`` for some of it. Look at what it has made.
+``python docs/refresh.py 03_why_fifo README.md`` for some of it. Check the result.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def draw_gallery() -> None:
 
 
 def draw_simulator() -> None:
-    """Draw what the simulator says of the order chart, light and dark."""
+    """Draw results of the simulator for the order chart, light and dark."""
     clicks = Scenario(order, ["PAY", "CANCEL"])
     lost = replay(clicks, "r1 l1 r2 l2 c1 s1 d1 s2 d2")
     pictures = {
@@ -49,7 +49,7 @@ def draw_simulator() -> None:
 
 
 def run_notebook(path: Path) -> None:
-    """Run one notebook from top to bottom and keep its outputs, without what changes."""
+    """Run one notebook from top to bottom and save its outputs, without metadata that changes."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook,
@@ -76,9 +76,9 @@ def run_notebook(path: Path) -> None:
 
 
 def joined(outputs: list[Any]) -> list[Any]:
-    """Return the outputs with printed text in one piece, however the kernel has sent it.
+    """Return the outputs with adjacent printed text joined, however the kernel has sent it.
 
-    Outputs without content, as a bar of progress leaves one, are left out.
+    Outputs without content, such as a progress bar leaves, are left out.
     """
     found: list[Any] = []
     for each in outputs:
@@ -93,7 +93,7 @@ def joined(outputs: list[Any]) -> list[Any]:
 
 
 def run_page(path: Path) -> None:
-    """Run the examples of one page and write down what they print."""
+    """Run the examples of one page and update what they print."""
     with tempfile.TemporaryDirectory() as folder:
         path.write_text(with_outputs(path.read_text("utf-8"), Path(folder)), encoding="utf-8")
 

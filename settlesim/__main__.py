@@ -1,4 +1,4 @@
-"""Makes ``python -m settlesim`` the command line."""
+"""Runs the command line with ``python -m settlesim``."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ __all__ = [
 ]
 
 MAX_NAME: Final = 1000
-"""Characters that the name of a queue, a message group or an event may have at most."""
-_MAX_COMPARED: Final = 200_000  # characters with characters; about 40 ms at worst
+"""The longest name of a queue, a message group or an event, in characters."""
+_MAX_COMPARED: Final = 200_000  # pairs of characters; about 40 ms at worst
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def check_text(value: object, *, where: str, most: float = math.inf) -> None:
-    """Refuse what is no text with at least one character that UTF-8 can carry.
+    """Refuse a value that is not a text, is empty, or has a character that UTF-8 cannot carry.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def check_text(value: object, *, where: str, most: float = math.inf) -> None:
 
 
 def check_seconds(value: object, *, where: str, most: float = math.inf) -> None:
-    """Refuse what is no finite number of seconds from 0.
+    """Refuse a value that is not a finite number of seconds from 0.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def check_seconds(value: object, *, where: str, most: float = math.inf) -> None:
 
 
 def check_count(value: object, *, where: str) -> None:
-    """Refuse what is no whole number from 1.
+    """Refuse a value that is not a whole number from 1.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def check_count(value: object, *, where: str) -> None:
 def nearest(name: object, known: Collection[str]) -> str | None:
     """Return the known name that looks most like `name`, or None.
 
-    A name that differs only in case wins. Where the names are many and long, only that is
-    looked at: to compare them all would be slow, and a hostile chart could make it so.
+    A name that differs only in case wins. If the names are many and long, only such a name is
+    found: comparing them all would be slow, which a hostile chart could exploit.
     """
     if not isinstance(name, str):
         return None
@@ -99,7 +99,7 @@ def nearest(name: object, known: Collection[str]) -> str | None:
 
 
 class _Optional:
-    """Stands in a signature for the default of an option, which the docstring tells."""
+    """Stands in a signature for the default of an option, which is documented in words."""
 
     def __repr__(self) -> str:
         return "..."
@@ -108,10 +108,10 @@ class _Optional:
 def takes_options(
     options: type, *, refused: Collection[str] = ()
 ) -> Callable[[_Function], _Function]:
-    """Let a function with ``**options: Unpack[SomeDict]`` show and check their names.
+    """Make a function with ``**options: Unpack[SomeDict]`` show and check the options' names.
 
-    `inspect.signature`, and so help and completion in a notebook, then lists every option; one
-    that is unknown is an error that names the nearest.
+    `inspect.signature`, and so help and completion in a notebook, then lists every option; an
+    unknown one is an error that names the nearest.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def takes_options(
 
 
 def _text(hint: object) -> object:
-    """Return an annotation of a TypedDict as it is written there."""
+    """Return an annotation of a TypedDict as it is written in the source."""
     return getattr(hint, "__forward_arg__", hint)
 
 

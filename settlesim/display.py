@@ -1,13 +1,13 @@
-"""How values show themselves, without knowing who draws.
+"""Hooks by which values show themselves without importing what draws them.
 
-A value below calls a hook (``chart.draw()`` calls `draw`), a layer above registers the
-function that does it (``settlesim.view`` for pictures, ``settlesim.check`` for the check).
-So a chart can draw itself, and imports still only go down. The layers above are loaded when
-a hook is called for a value of which none has registered anything yet.
+A value in a lower layer calls a hook (``chart.draw()`` calls `draw`), and a higher layer has
+registered the function that does the work (``settlesim.view`` for pictures, ``settlesim.check``
+for the check). So a chart can draw itself, and imports still only go down. The higher layers are
+loaded when a hook is called for a type for which none of them has registered a function yet.
 
-The options of pictures and panels are named and typed here, once for values, which take them,
-and for the layers above, which do something with them. For the same reason this module alone
-knows types of layers above, when types are checked and not when it runs.
+The options of pictures and panels are named and typed here, both for the values that take them
+and for the higher layers that use them. For that reason this module is the only one that imports
+types from higher layers, and it does so for type checkers only.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PictureOptions(TypedDict, total=False):
     """The options of every picture."""
 
     format: str | None
-    """Of the file, where its suffix does not say it: svg, png; of a diagram also pdf, dot, mmd."""
+    """Of the file, if its suffix does not tell it: svg, png; for a diagram also pdf, dot, mmd."""
     theme: Theme | None
     """``"page"``, ``"light"`` or ``"dark"``; None for that of ``settlesim.options``."""
     title: str | None
@@ -69,28 +69,28 @@ class DiagramOptions(PictureOptions, total=False):
     """The options of a picture that Graphviz lays out."""
 
     legend: bool
-    """Whether the signs that occur are explained below."""
+    """Whether a legend below the picture explains its signs."""
     renderer: str | None
-    """None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``."""
+    """``"pygraphviz"``, ``"dot"`` or the path of a ``dot``; None for the best available."""
     timeout: float
     """Seconds after which the layout is stopped; 20 by default."""
     direction: Direction | None
     """``"LR"`` from left to right, ``"TB"`` from top to bottom; None for what fits `width`."""
     width: float
-    """Pixels that the picture has room for, 900 by default; a text has at least 9 of them."""
+    """The available width in pixels, 900 by default; text is never smaller than 9 pixels."""
 
 
 class ChartPictureOptions(DiagramOptions, total=False):
     """The options of a chart's picture."""
 
     configuration: str | Iterable[str] | Snapshot | None
-    """What is active: the names of leaves; of a state with children, what is entered with it."""
+    """Names of active leaves; a state with children stands for the leaves entered with it."""
     path: Iterable[int] | None
     """The transitions just taken, in order: positions in ``chart.edges``."""
     bundle: bool
     """Whether transitions of a kind between the same two states share an arrow; True by default."""
     collapse: Iterable[str]
-    """Names of states of which the inside is not shown."""
+    """Names of states whose inside is not shown."""
 
 
 class SettlingGraphOptions(DiagramOptions, total=False):
@@ -115,9 +115,9 @@ class ReplayOptions(PictureOptions, total=False):
     """The options of a schedule's picture."""
 
     at: int | None
-    """The step that is shown as now, from 0; nothing after it is shown. None for all."""
+    """The step that is shown as the current one, from 0, without later ones; None for all."""
     notes: bool
-    """Whether a sentence and the key stand below."""
+    """Whether a sentence and the legend are shown below the picture."""
 
 
 # --- options of panels --------------------------------------------------------------------
@@ -139,18 +139,18 @@ class ChartPanelOptions(TypedDict, total=False):
     manual: bool
     """Whether services wait for your answers."""
     clock: Clock | None
-    """Where services take their time; then `speed` is not used."""
+    """The clock for the services' time; `speed` is not used then."""
     direction: Direction | None
     """``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits `width`."""
     width: float
-    """Pixels of the cell that the chart has room in, 900 by default."""
+    """The available width of the cell in pixels, 900 by default."""
 
 
 class StepPanelOptions(TypedDict, total=False):
     """The options of a panel of one event."""
 
     chart: Chart | None
-    """The chart, where the settlement was read without it."""
+    """The chart, if the settlement was read without it."""
     answers: Mapping[str, Any] | None
     """Your initial answer for each service, by service name."""
 
@@ -159,7 +159,7 @@ class StepPanelOptions(TypedDict, total=False):
 
 
 def _nobody(name: str, what: str) -> Callable[..., Any]:
-    """Return what a hook does with a value of which no layer above knows anything."""
+    """Return a hook's function for all other types: load the higher layers and retry, or refuse."""
 
     def refuse(value: object, *args: object, **options: object) -> Any:
         if _layers_were_loaded():
@@ -170,7 +170,7 @@ def _nobody(name: str, what: str) -> Callable[..., Any]:
 
 
 def _layers_were_loaded() -> bool:
-    """Load the layers above; say whether they were loaded before."""
+    """Load the higher layers; return whether they were loaded before."""
     public = "settlesim._public"
     if public in sys.modules:
         return True
@@ -185,10 +185,10 @@ check = singledispatch(_nobody("check", "be checked"))
 """``check(value)``: the settling contract of a value, proved or refuted."""
 
 settling_graph = singledispatch(_nobody("settling_graph", "show a settling graph"))
-"""``settling_graph(value)``: only the settled configurations and the ways between them."""
+"""``settling_graph(value)``: the settled configurations, and which event leads to which."""
 
 count_instances = singledispatch(_nobody("count_instances", "count the instances of a store"))
-"""``count_instances(diff, store)``: how many instances are in which state of a diff's charts."""
+"""``count_instances(diff, store)``: the number of instances in each state of a diff's charts."""
 
 panel = singledispatch(_nobody("panel", "be shown live"))
 """``panel(value, **options)``: a live view of a value, for a notebook."""

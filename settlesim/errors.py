@@ -5,8 +5,8 @@
     SettlesimError
     ├── DefinitionError             the chart's author: raised while a chart is built or bound
     │   └── UnboundFunctionError
-    ├── ReadError                   the caller: a source that is no chart
-    ├── InvalidValueError           the caller: a value that strict JSON cannot carry
+    ├── ReadError                   the caller: a source that is not a chart
+    ├── InvalidValueError           the caller: a value out of range, or not strict JSON
     ├── InvalidEventError           the sender: a name that no external event may have
     ├── SettleError                 the chart and the event together
     │   ├── FunctionFailedError
@@ -17,13 +17,13 @@
     │   └── RejectedError
     ├── StoreError                  the store
     │   ├── VersionConflictError    another worker was first: load again
-    │   ├── ReceiptExpiredError     the consumer was too slow: the message is in other hands
+    │   ├── ReceiptExpiredError     the consumer was too slow: another one may have the message
     │   ├── EventRepeatedError      the event was settled before: only consume its message
     │   ├── DeduplicationError      the sender: one id for two different messages
     │   ├── ChartMismatchError      another chart or version saved the instance
     │   │   ├── MigrationError      the chart's author: its steps do not lead here
     │   │   └── ChartEditedError    the chart's author: a new definition without a new version
-    │   ├── LeastVersionError       whoever deploys: the store wants a later version
+    │   ├── LeastVersionError       the operator: the store needs a later version
     │   ├── UnexpectedRevisionError the sender: the instance has changed since it was looked at
     │   ├── StoreDamagedError
     │   └── StoreUnavailableError   the environment: disk, permissions, lock, newer format
@@ -83,7 +83,7 @@ __all__ = [
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """Return ``repr(value)``, cut in the middle where it is longer than `limit`."""
+    """Return ``repr(value)``, cut in the middle if it is longer than `limit`."""
     try:
         text = repr(value)
     except Exception:  # a number of too many digits, lists too deep, a faulty __repr__
@@ -95,12 +95,12 @@ def shorten(value: object, limit: int = 80) -> str:
 
 
 def names_of(names: Iterable[str]) -> str:
-    """Return names for a message, each as it would be written."""
+    """Return names for an error's text, quoted and separated by commas."""
     return ", ".join(shorten(name) for name in names)
 
 
 def rebuild(cls: type[SettlesimError], message: str, facts: dict[str, Any]) -> SettlesimError:
-    """Make an error anew from what it was pickled as."""
+    """Rebuild an error that was pickled."""
     error = cls.__new__(cls)
     SettlesimError.__init__(error, message, **facts)
     return error
@@ -126,7 +126,7 @@ class Problem:
     """The place in the definition, such as ``transitions[2].dest``."""
 
     message: str
-    """The fact, what was possible, and the nearest known name where there is one."""
+    """The fact, what was possible, and the nearest known name if there is one."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"
@@ -150,7 +150,7 @@ class DefinitionError(SettlesimError):
 
 
 class UnboundFunctionError(DefinitionError):
-    """A chart was to run, and functions that it names are not bound."""
+    """A chart cannot run, because functions that it names are not bound."""
 
     def __init__(
         self, *, problems: Sequence[Problem] = (), chart: str = "chart", names: Sequence[str] = ()
@@ -179,7 +179,7 @@ class ReadError(SettlesimError):
 
 
 class InvalidValueError(SettlesimError):
-    """A value that is no strict JSON (RFC 8259), or that is too large or too deep."""
+    """A value that is not allowed, such as one that is not strict JSON (RFC 8259)."""
 
     where: str
     reason: str
@@ -189,7 +189,7 @@ class InvalidValueError(SettlesimError):
 
 
 class InvalidEventError(SettlesimError):
-    """An event whose name or data no external event may have."""
+    """An event with a name or data that no external event may have."""
 
     name: str
     reason: str
@@ -297,7 +297,7 @@ class RejectedError(SettleError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # without the chart: its functions may be such as pickle cannot carry
+        # without the chart, since pickle may not be able to carry its functions
         facts = {"settlement": replace(self.settlement, chart=None)}
         return rebuild, (type(self), str(self), facts)
 
@@ -383,7 +383,7 @@ class StoreError(SettlesimError):
     """The store could not do what was asked."""
 
     final: bool = False
-    """Whether a retry cannot help: a person has to look first."""
+    """Whether a retry cannot help, because a person has to act first."""
 
 
 class VersionConflictError(StoreError):
@@ -432,7 +432,7 @@ class EventRepeatedError(StoreError):
     revision: int
     """The instance's revision after the event."""
     outcome: str | None
-    """How it ended, such as ``"resolved"``, where the store knows it."""
+    """How it ended, such as ``"resolved"``; None if the store does not know it."""
 
     def __init__(
         self, *, key: str, event_id: str, revision: int, outcome: str | None = None
@@ -473,7 +473,7 @@ class UnexpectedRevisionError(StoreError):
     expected: int
     actual: int
     waiting: int
-    """How many events wait that were accepted before."""
+    """How many events that were accepted before still wait."""
 
     def __init__(self, *, key: str, expected: int, actual: int, waiting: int = 0) -> None:
         if actual == expected:
@@ -510,10 +510,10 @@ class ChartMismatchError(StoreError):
 
 
 class MigrationError(ChartMismatchError):
-    """A stored instance cannot be carried to the chart's version by its steps."""
+    """A stored instance cannot be migrated to the chart's version."""
 
     stranded: bool
-    """Whether the steps end in an unsettled state; otherwise there is no step, or it failed."""
+    """Whether the migrations end in an unsettled state; otherwise one is missing or failed."""
 
     def __init__(
         self, *, key: str, stored: str, current: str, reason: str, stranded: bool = False
@@ -562,7 +562,8 @@ class StoreDamagedError(StoreError):
 class StoreUnavailableError(StoreError):
     """A store's file cannot be read or written at the moment; `reason` says why.
 
-    It is `final` where this store object was closed, so that it never can again.
+    It is `final` if this store object can never be used again: it was closed, or its file was
+    replaced.
     """
 
     path: str
@@ -575,7 +576,7 @@ class StoreUnavailableError(StoreError):
 
 
 def newer_version(key: str, chart: str, version: int, newest: int) -> ChartMismatchError:
-    """Return the error of a new instance that an earlier version of its chart was to start."""
+    """Return the error for starting an instance in an earlier version than the newest one."""
     return ChartMismatchError(
         key=key,
         stored="no version so far",
@@ -585,7 +586,7 @@ def newer_version(key: str, chart: str, version: int, newest: int) -> ChartMisma
 
 
 def error_message(error: BaseException | str) -> str:
-    """Return a text that strict JSON carries: a message may hold anything, and even fail."""
+    """Return an error's text as strict JSON can carry it, even if ``str(error)`` fails."""
     try:
         text = str(error)
     except Exception as failure:

@@ -46,7 +46,7 @@ _encoder: Final = JSONEncoder(
 
 
 def digest_of(body: JSONValue) -> str:
-    """Return what tells two JSON values apart, whatever the order of their keys.
+    """Return a digest of a JSON value that does not depend on the order of its keys.
 
     Returns
     -------
@@ -62,12 +62,12 @@ class ChartVersion(NamedTuple):
     """The chart's name."""
     version: int
     migrates: tuple[int, ...] = ()
-    """The earlier versions of which the consumer can carry instances to its own."""
+    """The earlier versions whose instances the consumer can migrate to its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartDefinition:
-    """What a store keeps of a chart, so that a later program can say what it was."""
+    """A chart as a store keeps it, so that later versions of the program can read it."""
 
     chart: str
     """The chart's name."""
@@ -80,11 +80,11 @@ class ChartDefinition:
 
 @dataclass(frozen=True, slots=True)
 class StoredChart:
-    """A chart that a store knows, since it has saved an instance there."""
+    """A chart that has saved an instance in a store."""
 
     definition: ChartDefinition
     since: float
-    """When it saved the first one, in seconds since the epoch."""
+    """When it saved the first instance, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A delay of a settled state: its transition is taken when it was active for so long."""
+    """A delay of a settled state: its transition is taken if the state stays active so long."""
 
     id: str
     """The id of the chart's delay."""
@@ -114,12 +114,12 @@ class Timers:
     """What a settlement does to the timers of its instance; those not named here end."""
 
     started: tuple[Timer, ...] = ()
-    """Of states that were entered."""
+    """The timers of states that were entered."""
     kept: tuple[str, ...] = ()
     """The ids of those whose states were not left."""
     renamed: tuple[tuple[str, str], ...] = ()
-    """The old and the new id of those whose delays have another one in the version of the chart
-    that saves; they keep their due times. `kept` and `started` have the new ones."""
+    """The old and the new id of each timer whose delay has another id in the version of the chart
+    that saves; it keeps its due time. `kept` and `started` have the new ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +127,13 @@ class Transaction:
     """What one settlement changes in a store, all of it or nothing.
 
     A store that cannot keep one of the parts after `expected` refuses the transaction with
-    `refuse_parts`; only a `record` and a `definition` may be left out in silence.
+    `refuse_parts`; only a `record` and a `definition` may be left out silently.
     """
 
     key: str
     """The instance."""
     snapshot: Snapshot | None
-    """The new state, with revision `expected` + 1; None where the instance stays as it is."""
+    """The new state, with revision `expected` + 1; None if the instance stays as it is."""
     expected: int
     """The revision that the store must hold now; 0 for an instance that it does not have."""
     _: KW_ONLY
@@ -142,7 +142,7 @@ class Transaction:
     consumed: str | None = None
     """The receipt of the message that was handled, which is deleted."""
     mark: str | None = None
-    """The id of the event that was handled, so that a duplicate of it can be told."""
+    """The id of the event that was handled, by which a duplicate is recognized."""
     sends: tuple[Send, ...] = ()
     """The messages that go out."""
     timers: Timers | None = None
@@ -154,8 +154,8 @@ class Transaction:
     secret: tuple[str, ...] = ()
     """Names of fields whose values the store hides in the list of settlements."""
     before: Snapshot | None = None
-    """The state that was loaded, if the sender says so: then the store compares it too, since an
-    instance that was deleted and created again may be at the same revision with another state."""
+    """The state that was loaded, for the store to compare too; None to compare only the revision.
+    An instance that was deleted and created again may be at the same revision in another state."""
 
     def refuse_parts(self, *names: str, store: str) -> None:
         """Refuse the transaction if it has a part that a store cannot keep.
@@ -180,14 +180,14 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """An instance in another version of its chart; nothing happens to it."""
+    """The new state of an instance that is migrated to another version of its chart."""
 
     key: str
     """The instance."""
     before: Snapshot
     """The state that the store must hold now."""
     after: Snapshot
-    """The state in its place, at the same revision."""
+    """The new state, at the same revision."""
     final: bool = False
     """Whether the chart has finished in `after`."""
     timers: Timers | None = None
@@ -196,24 +196,23 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:
-    """A message of a queue as somebody sees it who does not receive it."""
+    """A message of a queue, seen without receiving it."""
 
     id: int
     group_id: str
     body: JSONValue
     version: int | None
-    """The chart version that the sender met: that of the instance, or for a new key the newest
-    one that the store had seen; None where neither was known."""
+    """The chart version when it was sent: that of the instance, or for a new key the newest one
+    that the store had seen; None if neither was known."""
     dead: bool
     """Whether it is a dead letter."""
     fingerprint: str | None = None
-    """Tells the definition that this version had then from others of the same version; None where
-    it was not known."""
+    """The fingerprint of the definition that this version had then; None if it was not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a store remembers of an event that was settled."""
+    """What a store remembers of a settled event."""
 
     key: str
     id: str
@@ -221,9 +220,9 @@ class Mark:
     revision: int
     """The instance's revision after the event."""
     outcome: str | None
-    """Such as ``"resolved"``, where the transaction's record has it."""
+    """Such as ``"resolved"``; None if the transaction's record has none."""
     digest: str | None
-    """Of the body of the event's message, see `digest_of`; None where no message brought it."""
+    """The `digest_of` the body of the event's message; None if the event came without one."""
     until: float
     """When it is forgotten, in seconds since the epoch."""
 
@@ -268,7 +267,7 @@ class Store(Protocol):
         Raises
         ------
         VersionConflictError
-            The instance is at another revision, 0 where there is none.
+            The instance is at another revision, which is 0 if it does not exist.
         """
         ...
 
@@ -279,14 +278,13 @@ class Store(Protocol):
         ------
         VersionConflictError
             The instance is at another revision, or not in the state `before`, or the timer
-            whose message is consumed was ended; nothing was written.
+            whose message is consumed has been ended; nothing was written.
         ReceiptExpiredError
-            The consumed message may be in other hands by now; nothing was written.
+            Another consumer may have the consumed message by now; nothing was written.
         EventRepeatedError
             The event was marked before; nothing was written.
         DeduplicationError
-            A message that goes out has the deduplication id of another one; nothing was
-            written.
+            A message to be sent has the deduplication id of another one; nothing was written.
         ChartMismatchError
             It starts an instance, and the store has seen a later version of the chart than that
             of `definition`; nothing was written.
@@ -303,7 +301,7 @@ class QueueStore(Store, Protocol):
     """A store whose `commit` also keeps marks, timers and messages, in the same write."""
 
     def mark(self, key: str, event_id: str) -> Mark | None:
-        """Return what is remembered of an event that was settled, None where nothing is."""
+        """Return what is remembered of a settled event, or None."""
         ...
 
     def timers(self, key: str) -> Sequence[DurableTimer]:
@@ -312,7 +310,7 @@ class QueueStore(Store, Protocol):
 
 
 class StoredSnapshot(Protocol):
-    """An instance in a list of them."""
+    """An instance as a store lists it."""
 
     @property
     def key(self) -> str:
@@ -330,7 +328,7 @@ class ChartStore(Store, Protocol):
     """A store that knows which charts have saved its instances, so that charts may change."""
 
     def charts(self, name: str | None = None) -> Sequence[StoredChart]:
-        """Return the charts that have saved instances, by name, version and time.
+        """Return the charts that have saved instances, sorted by name, version and time.
 
         Parameters
         ----------
@@ -343,7 +341,7 @@ class ChartStore(Store, Protocol):
         ...
 
     def least_version(self, name: str) -> int:
-        """Return the least version of a chart that may use the store; 0 where any may."""
+        """Return the least version of a chart that may use the store; 0 if any may."""
         ...
 
     def check_version(self, name: str, version: int) -> None:
@@ -356,11 +354,11 @@ class ChartStore(Store, Protocol):
         ...
 
     def require_version(self, name: str, version: int) -> None:
-        """Refuse earlier versions of a chart from now on; 0 takes that back."""
+        """Refuse earlier versions of a chart from now on; 0 allows all of them again."""
         ...
 
     def instance_versions(self, name: str) -> Mapping[int, int]:
-        """Return how many instances of a chart each version has saved last."""
+        """Count the instances of a chart by the version that saved them last."""
         ...
 
     def find(
@@ -370,7 +368,7 @@ class ChartStore(Store, Protocol):
 
         Parameters
         ----------
-        after : the last key of the page before; None for the first page
+        after : the last key of the previous page; None for the first page
         limit : how many are returned at most
         """
         ...
@@ -378,15 +376,15 @@ class ChartStore(Store, Protocol):
     def rewrite(
         self, rewrites: Sequence[Rewrite], definition: ChartDefinition | None = None
     ) -> Sequence[str]:
-        """Put instances into other words, each if it is in its state `before`, in one write.
+        """Replace the states of instances in one write, each if it is in its state `before`.
 
         Parameters
         ----------
-        definition : the chart in whose words they are afterwards
+        definition : the chart that the new states belong to
 
         Returns
         -------
-        keys : of those that were left alone, since another writer was first
+        keys : of the instances that were left alone because another writer was first
         """
         ...
 
@@ -398,10 +396,9 @@ class Message:
     queue: str
     """The queue's name."""
     id: int
-    """Unique in its queue, later messages have greater ones (SQS: SequenceNumber)."""
+    """Unique in its queue; later messages have greater ones (SQS: SequenceNumber)."""
     first_id: int
-    """The id with which it was accepted; another one where it came back from the dead letters
-    to the end of its queue."""
+    """The id with which it was accepted; not `id` if it was redriven to the end of its queue."""
     group_id: str
     body: JSONValue
     deduplication_id: str | None
@@ -410,7 +407,7 @@ class Message:
     receives: int
     """How often it was received, this time included (SQS: ApproximateReceiveCount)."""
     failures: int
-    """How often a consumer gave it back because it could not be handled."""
+    """How often a consumer released it because it could not be handled."""
     sent_at: float
     """When it was accepted, in seconds since the epoch, on the store's clock."""
     version: int | None = None
@@ -430,7 +427,7 @@ class Queue(Protocol):
 
     @property
     def store(self) -> QueueStore:
-        """Whose `commit` consumes the receipts of this queue."""
+        """The store whose `commit` consumes the receipts of this queue."""
         ...
 
     @property
@@ -442,8 +439,7 @@ class Queue(Protocol):
     def ordered(self) -> bool:
         """Whether the messages of one group are handled in order, each by one consumer at a time.
 
-        Where they are not, a message may be delivered twice, and a consumer has to mark every
-        event.
+        If they are not, a message may be delivered twice, and a consumer has to mark every event.
         """
         ...
 
@@ -453,21 +449,22 @@ class Queue(Protocol):
         ...
 
     def send(self, body: JSONValue, group_id: str, deduplication_id: str | None = None) -> int:
-        """Accept a message; it is on the disk when this returns.
+        """Accept a message; it is on disk when this returns.
 
         A deduplication id is known while its message waits, and for a window after it was
-        accepted and after it was deleted; within its group, where the queue says nothing else.
+        accepted and after it was deleted. It counts within its group, unless the queue says
+        otherwise.
 
         Returns
         -------
-        id : of the message; of the earlier one where `deduplication_id` is known
+        id : of the message; of the earlier one if `deduplication_id` is known
 
         Raises
         ------
         DeduplicationError
             The deduplication id is known with another body.
         InvalidValueError
-            A body that is no strict JSON, or an id that is no text.
+            The body is not strict JSON, or an id is not a text.
         """
         ...
 
@@ -487,9 +484,9 @@ class Queue(Protocol):
         ----------
         visibility_timeout : seconds; None for the queue's own
         chart_version
-            The chart version that the consumer has: groups whose instance was saved by one
-            that it has not and cannot migrate are left to others; so are groups without an
-            instance where the store has seen a later version. None for all groups.
+            The chart version of the consumer. A group is left to others if its instance was
+            saved by a version that the consumer neither has nor can migrate, or if it has no
+            instance and the store has seen a later version. None for all groups.
         """
         ...
 
@@ -541,11 +538,11 @@ class Queue(Protocol):
         ----------
         error : its text is kept with the message
         retry_in : seconds for which it is held back, and its group with it
-        final : it can never be handled, so it goes to the dead letters now
+        final : whether the message can never be handled, and goes to the dead letters now
 
         Returns
         -------
-        dead : whether it went to the dead letters
+        dead : whether the message went to the dead letters
 
         Raises
         ------
@@ -562,7 +559,7 @@ class Queue(Protocol):
 
         Parameters
         ----------
-        delays : the ids of the chart's delays; timers of others are kept. None for all.
+        delays : ids of the chart's delays; timers of other delays are kept. None for all.
 
         Returns
         -------
@@ -576,7 +573,7 @@ class Queue(Protocol):
         chart_version: ChartVersion | None = None,
         delays: Collection[str] | None = None,
     ) -> float | None:
-        """Return in how many seconds time alone may make a message receivable.
+        """Return in how many seconds the next message becomes receivable by itself.
 
         Parameters
         ----------
@@ -585,24 +582,26 @@ class Queue(Protocol):
 
         Returns
         -------
-        seconds : 0 where something is receivable now; None where nothing is hidden, held back
-            or due later
+        seconds : 0 if a message is receivable now; None if no message is hidden or held back and
+            no timer runs
         """
         ...
 
     def left(
         self, groups: Collection[str] = (), *, chart_version: ChartVersion | None = None
     ) -> tuple[int, int]:
-        """Count the messages outside parked groups; both numbers are of one moment.
+        """Count the messages outside parked groups, and those of them outside `groups` too.
+
+        Both numbers are read in one transaction.
 
         Parameters
         ----------
-        groups : which are left out of the second number
-        chart_version : as of `receive`; groups that it leaves to others are left out too
+        groups : the ids of groups that the second number leaves out
+        chart_version : as of `receive`; the second number also leaves out groups of others
 
         Returns
         -------
-        left : those in flight included
+        left : messages outside parked groups, including those in flight
         others : how many of them belong to no group that is left out
         """
         ...
@@ -617,7 +616,7 @@ class ChartQueue(Queue, Protocol):
         ...
 
     def chart_timers(self) -> Sequence[DurableTimer]:
-        """Return the timers that run for instances of the chart, by key."""
+        """Return the timers of the chart's instances, sorted by key."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""A plugin of pytest: the fixture `chart_tester`, and a report of what tests reached on charts.
+"""A pytest plugin: the fixture `chart_tester`, and a report of what the tests reached on charts.
 
-pytest loads it by itself where settlesim is installed; it imports nothing of settlesim until a
-test asks for the fixture.
+pytest loads it automatically if settlesim is installed; it imports nothing else of settlesim until
+a test asks for the fixture.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count."""
+    """Start with empty counts."""
     config.stash[_COVERAGES] = {}
 
 
@@ -63,7 +63,7 @@ def _coverage(config: pytest.Config, chart: Chart) -> ChartCoverage:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send what a worker of pytest-xdist has counted to the process that reports."""
+    """Send the counts of a pytest-xdist worker to the main process; fail there if they are low."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["settlesim"] = [
             (text, list(each.states), list(each.transitions))
@@ -85,7 +85,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say which states and transitions no test has reached, and draw them."""
+    """Report which states and transitions no test has reached, and draw them if asked to."""
     found = config.stash[_COVERAGES].values()
     if not found:
         return

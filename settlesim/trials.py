@@ -1,8 +1,8 @@
-"""Trials with real threads and processes: what is lost without a queue, and with one nothing.
+"""Trials with real threads and processes: without a queue events are lost, and with one none.
 
-Each trial sends COUNT to one instance of the gallery's ``count`` chart, which adds 2 for each
-of them, so the count tells how many were kept. What is told of a trial is what has to hold
-in every run, not what its timing happened to be:
+Each trial sends COUNT events to one instance of the gallery's ``count`` chart, which adds 2 for
+each of them, so the count tells how many were kept. A trial reports only what has to hold in every
+run, not what depends on its timing:
 
 * `direct_trial` lets each handler load, settle and save by itself, on a plain TinyDB file. The
   handlers meet in the chart's service, so that all of them have loaded before one saves.
@@ -36,7 +36,7 @@ KEY = "c1"
 Kind = Literal["threads", "processes"]
 
 _PATIENCE = 120.0
-"""Seconds after which a trial gives up: something is wrong then, not only slow."""
+"""Seconds after which a trial gives up: then something is wrong, not just slow."""
 _LEASE = 1.0
 """Seconds after which the killed worker's message becomes visible again."""
 
@@ -48,22 +48,23 @@ class Trial:
     how: str
     """What was tried, in a few words."""
     events: int
-    """How many COUNT were sent, after the first one, which only enters ``even``."""
+    """How many COUNT events were sent after the first one, which only enters ``even``."""
     count: int
-    """What the instance's context says in the end."""
+    """The count in the instance's context in the end."""
 
     @property
     def kept(self) -> int:
-        """How many of the events show in the count."""
+        """How many of the events were counted."""
         return self.count // 2
 
     @property
     def lost(self) -> int:
-        """How many do not."""
+        """How many of the events were not counted."""
         return self.events - self.kept
 
     def __str__(self) -> str:
-        return f"{self.how}: {self.events} events, {self.kept} kept, {self.lost} lost"
+        plural = "" if self.events == 1 else "s"
+        return f"{self.how}: {self.events} event{plural}, {self.kept} kept, {self.lost} lost"
 
     __repr__ = __str__
 
@@ -74,7 +75,7 @@ class KilledTrial:
 
     trial: Trial
     at_kill: tuple[str, int, int]
-    """Where the instance rested when the worker was dead: state, count and revision."""
+    """State, count and revision of the instance after the worker was killed."""
     in_flight: int
     """How many messages were in flight then."""
     waiting: int
@@ -117,7 +118,7 @@ def direct_trial(
     Raises
     ------
     InvalidValueError
-        No number of handlers that is possible, no such kind, or a file that exists.
+        `handlers` or `kind` is not possible, or the file exists.
     """
     _check(path, handlers, kind)
     Interpreter(count, BlindStore(path)).settle_sync(KEY, "COUNT")
@@ -189,7 +190,7 @@ def killed_trial(path: str | os.PathLike[str], *, events: int = 3) -> KilledTria
     Raises
     ------
     InvalidValueError
-        A file that exists, or too few events.
+        The file exists, or `events` is too small.
     """
     _check(path, 2, "processes")
     if type(events) is not int or events < 2:

@@ -1,6 +1,6 @@
-"""Hypothesis profiles: ``ci`` where the environment variable CI is set, else ``dev``.
+"""Hypothesis profiles: ``ci`` if the environment variable CI is set, otherwise ``dev``.
 
-``ci`` looks at the same few examples each time; `.ci/nightly` looks at others, and at many more.
+``ci`` tries the same few examples each time; `.ci/nightly` tries others, and many more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No deadline in either, and none for making examples: a busy machine is no fault of the code.
+# No deadlines, and slow generation of examples is no error: the machine may be busy.
 settings.register_profile("base", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", settings.get_profile("base"))
 settings.register_profile(
@@ -24,8 +24,8 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
-# A shell without job control lets what it starts in the background ignore Ctrl-C, and that is
-# handed down to all that is started from there; the tests of Ctrl-C need it heard.
+# A shell without job control makes its background processes ignore Ctrl-C, and their children
+# inherit that; the tests of Ctrl-C need the signal.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -34,17 +34,17 @@ FINDING = "finding"
 
 @pytest.fixture
 def finding(request: pytest.FixtureRequest) -> Callable[[object], None]:
-    """Adds a line to the end of the test report: what was counted, not only that it held."""
+    """Adds a line to the end of the test report, such as what a test has counted."""
 
     def add(line: object) -> None:
-        request.node.user_properties.append((FINDING, str(line)))  # travels with the report
+        request.node.user_properties.append((FINDING, str(line)))  # kept when xdist sends a report
 
     return add
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """Leave the logger of workers as it was: a command sets it up for its whole process."""
+    """Restore the logger of workers, which a command sets up for its whole process."""
     logger = logging.getLogger("settlesim.worker")
     level, propagate, handlers = logger.level, logger.propagate, logger.handlers
     try:

@@ -1,4 +1,4 @@
-"""Reads the examples out of a document of the project, and runs them."""
+"""Extracts the examples from a document of the project, and runs them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def with_outputs(text: str, folder: Path) -> str:
-    """Return a document whose examples have the outputs that they have today.
+    """Return a document with the current outputs of its examples.
 
     A block with a ``title`` is a file, and is written into `folder` first. A ``python`` block
     that is followed by a ``text`` block is run there, and so is every line of a ``console`` block
-    that begins with ``$``. Where only seconds are different the old output is kept; a command
-    without output in the document stays without.
+    that begins with ``$``. If only seconds differ, the old output is kept; a command without
+    output in the document stays without.
 
     Raises
     ------
@@ -80,6 +80,6 @@ def _session(session: str, folder: Path) -> Iterator[str]:
 
 
 def _kept(old: str, new: str) -> str:
-    """Return the old output where nothing but seconds has changed."""
+    """Return the old output if only seconds have changed, otherwise the new one."""
     old, new = old.strip("\n") + "\n", new.strip("\n") + "\n"
     return old if _SECONDS.sub("s", old) == _SECONDS.sub("s", new) else new

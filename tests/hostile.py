@@ -1,4 +1,4 @@
-"""Fifty names from people who mean ill, and a chart in which every place for text has one."""
+"""Fifty malicious names, and a chart that has one of them wherever it has text."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ ALL_OTHERS = [name for kind in KINDS.values() for name in kind[1:]]
 
 
 def hostile_chart(name: str) -> Chart:
-    """Return a bound chart whose name, nodes, event, guard, assign, service and context have it."""
+    """Return a bound chart with the name in its own name, states, event, functions and context."""
     local = name.replace(".", "_")
 
     async def service(call: Any) -> str:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for charts: valid ones, flat, nested and parallel, and their makings."""
+"""Hypothesis strategies for valid charts, flat, nested and parallel, and for their records."""
 
 from __future__ import annotations
 
@@ -95,18 +95,18 @@ _assigns = st.sampled_from(_ASSIGNS)
 
 
 def _targets(dests: list[str], *, most: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Ways on to one of `dests`, or internal ones."""
-    way = st.tuples(st.sampled_from([*dests, None]), st.sampled_from(_EXTRAS))
-    return st.lists(way.map(lambda each: {"dest": each[0], **each[1]}), min_size=1, max_size=most)
+    """Transitions to one of `dests`, or internal ones."""
+    pair = st.tuples(st.sampled_from([*dests, None]), st.sampled_from(_EXTRAS))
+    return st.lists(pair.map(lambda each: {"dest": each[0], **each[1]}), min_size=1, max_size=most)
 
 
 @st.composite
 def _node(
     draw: st.DrawFn, name: str, dests: list[str], *, tagged: bool, resting: bool = False
 ) -> dict[str, Any]:
-    """A leaf; `tagged` says that a node around it is a place to rest.
+    """A leaf; `tagged` says that a state around it has a settling tag.
 
-    `resting` says that a place to rest may have delays.
+    `resting` says that a settled state may have delays.
     """
     spec: dict[str, Any] = {"name": name}
     kind = draw(st.sampled_from(["plain", "plain", "busy", "final"]))
@@ -148,7 +148,7 @@ def _compound(draw: st.DrawFn, name: str, roots: list[str], *, resting: bool) ->
 
 @st.composite
 def _parallel(draw: st.DrawFn, name: str, *, resting: bool) -> dict[str, Any]:
-    """A parallel state; its regions keep to themselves."""
+    """A parallel state without transitions that leave a region."""
     regions = []
     for region in range(draw(st.integers(1, 2))):
         locals_ = [f"r{region}a", f"r{region}b"]
@@ -206,7 +206,7 @@ def _paths(states: list[dict[str, Any]], prefix: str = "") -> list[tuple[str, di
 def _scxml_target(
     draw: st.DrawFn, names: list[str], parallels: list[list[list[str]]]
 ) -> dict[str, Any]:
-    """A way on: to one state, to one in each region of a parallel state, or internally."""
+    """A target: one state, one in each region of a parallel state, or none."""
     extra = draw(st.sampled_from(_WITHOUT_PREPARE))
     if parallels and draw(st.integers(0, 4)) == 0:
         regions = draw(st.sampled_from(parallels))
@@ -316,8 +316,8 @@ def charts(
     ----------
     nested : whether nodes have children; None for either
     bound : whether functions are bound
-    resting : whether nodes where the chart rests may have delays, too
-    semantics : whose rules say which transitions fire; None for either, where `nested` is None
+    resting : whether settled states may have delays too
+    semantics : whose rules say which transitions fire; None for either, if `nested` is None
     """
 
     def build(record: dict[str, Any]) -> Chart:
@@ -335,16 +335,16 @@ def charts(
 
 @st.composite
 def timed_charts(draw: st.DrawFn) -> Chart:
-    """Charts in which it shows what came last, and with which error: services are unbound.
+    """Charts that may record what came last, and guard by the kind of error; services are unbound.
 
     Each invocation has a service of its own: ``service0``, ``service1``, ... No two delays are
-    alike, so that nothing happens at the same time by chance.
+    equal, so that nothing happens at the same time by chance.
     """
     record = draw(chart_records(resting=True))
     record["states"].append({"name": "s9", "tags": ["settled"]})
     services = delays = 0
     nodes = list(record["states"])
-    for node in nodes:  # grows while it is gone through
+    for node in nodes:  # the list grows during the loop
         nodes += [*node.get("children", ()), *node.get("parallel", ())]
         for seconds, targets in list(node.get("after", {}).items()):
             _noting(draw, targets)
@@ -372,29 +372,29 @@ def timed_charts(draw: st.DrawFn) -> Chart:
 
 
 def _forward(draw: st.DrawFn, name: str, targets: list[dict[str, Any]]) -> None:
-    """Let most transitions lead on: a chart that runs in circles takes long, and shows little."""
-    for place, target in enumerate(targets):
+    """Make most transitions lead forward: a chart with many cycles takes long, and shows little."""
+    for index, target in enumerate(targets):
         dest = target["dest"]
         if dest is None or dest.rpartition(".")[2] > name or draw(st.integers(0, 5)) == 0:
             continue
         inside = f"{dest[:-1]}b" if name.endswith("a") else None
-        targets[place] = {**target, "dest": inside if "." in dest else "s9"}
+        targets[index] = {**target, "dest": inside if "." in dest else "s9"}
 
 
 _DELAYS = {"0.5": 7.0, "3": 20.0, "60": 60.0, "90": 90.0}
-"""How long the delays of timed charts are, about."""
+"""The approximate length of the delays in timed charts."""
 
 
 def _noting(draw: st.DrawFn, targets: list[dict[str, Any]]) -> None:
-    """Let some transitions note what triggered them."""
-    for place, target in enumerate(targets):
+    """Let some transitions record what triggered them."""
+    for index, target in enumerate(targets):
         if draw(st.booleans()):
-            targets[place] = {**target, "assign": [*target.get("assign", []), "note"]}
+            targets[index] = {**target, "assign": [*target.get("assign", []), "note"]}
 
 
 @st.composite
 def flat_charts(draw: st.DrawFn) -> Chart:
-    """Flat charts of nothing but events and guards that look at nothing: no assigns."""
+    """Flat charts with only events and constant guards, without assigns."""
     names = [f"s_{index}" for index in range(draw(st.integers(1, 4)))]
     transitions: list[Any] = draw(
         st.lists(

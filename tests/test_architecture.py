@@ -1,4 +1,4 @@
-"""The shape of the package: layers, sizes, and a test module for every room."""
+"""The structure of the package: layers, import cycles, unique names and sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGE = ROOT / "settlesim"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LONG = 900
-"""Lines of a module from which a reader should ask whether it is two."""
+"""A reader should ask of a module with more lines whether it is two."""
 MAX_FUNCTION_LINES = 60
 
 
@@ -30,7 +30,7 @@ def test_imports_only_go_down() -> None:
 
 
 def circles(graph: Mapping[str, Set[str]]) -> list[list[str]]:
-    """The sets of modules of which each imports each other, by whatever way (Tarjan 1972)."""
+    """Return the sets of modules that import each other, even indirectly (Tarjan 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -65,10 +65,10 @@ def test_no_modules_import_each_other(types_too: bool) -> None:
     )
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(imports) > 100
-    if types_too:  # `display` alone may name the types of what the layers above make
+    if types_too:  # only `display` may import types from higher layers
         imports["settlesim.display"] = set()
     found = circles(imports)
-    if types_too:  # within one package a value and its parts may know each other's types
+    if types_too:  # within one package a value and its parts may import each other's types
         found = [part for part in found if len({each.rpartition(".")[0] for each in part}) > 1]
     assert found == []
 
@@ -139,7 +139,7 @@ def test_the_library_reads_no_clock_and_throws_no_dice(path: Path) -> None:
     if str(path.relative_to(PACKAGE)) == "engines/event_ids.py":
         found -= {"uuid"}  # an event whose sender gave no id
     if str(path.relative_to(PACKAGE)) == "widgets/base/front.py":
-        found -= {"uuid"}  # by which a page finds the place of a panel
+        found -= {"uuid"}  # the id by which a page finds a panel
     assert not found
 
 

@@ -1,4 +1,4 @@
-"""The tree of errors: each pickles, each is named."""
+"""The tree of errors: each of them pickles and is listed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "UnboundFunctionError": {"chart": "c", "names": ("f", "g")},
     "VersionConflictError": {"key": "k", "expected": 1, "actual": 2},
 }
-"""The facts that each class is made of; for one that is not here, a message will do."""
+"""The facts of each class; a class that is not listed takes a message."""
 
 
 def _tree(cls: type[SettlesimError]) -> list[type[SettlesimError]]:

@@ -1,4 +1,4 @@
-"""Every keyword of the public API is known to mypy, which refuses it with a letter missing."""
+"""mypy knows every keyword of the public API, and refuses it if it is misspelt."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PACKAGES = [
 FOREIGN = {"SettleMachine", "NestedSettleMachine"}
 """They take whatever a ``GraphMachine`` of `transitions` takes."""
 OWN = {"show"}
-"""Methods that a class calls for itself: a panel sets the parts that its kind has."""
+"""Methods that only the class itself calls: a panel sets the parts that its kind has."""
 
 HEAD = """\
 # mypy: disable-error-code="func-returns-value,unused-coroutine,no-untyped-call"
@@ -82,11 +82,11 @@ WRONG_CHARTS = [
 
 @dataclass(frozen=True)
 class Call:
-    """A call of something public, to be written with some of its keywords."""
+    """A call of a public function, class or method with some of its keywords."""
 
     module: str
     name: str
-    """Of a function or a class, or of a class and its method."""
+    """The name of a function or a class, or of a class and its method."""
     of_instance: bool
     needed: int
     """How many arguments have no default and no keyword."""
@@ -120,7 +120,7 @@ def public_calls() -> Iterator[Call]:
 def calls_of_class(package: str, name: str, value: type) -> Iterator[Call]:
     if not getattr(value, "_is_protocol", False) and "__init__" in vars(value):
         yield from call_of(package, name, value)
-    # A panel is a widget: what its class has from ipywidgets is not ours.
+    # A panel is a widget: the methods that it inherits from ipywidgets are not ours.
     ours = [each for each in value.__mro__ if each.__module__.startswith("settlesim")]
     for method in sorted({name for each in ours for name in vars(each)}):
         found = getattr(value, method)
@@ -148,9 +148,10 @@ def call_of(
 
 
 def misspelt(name: str) -> str:
-    """Return a name without the letter in its middle; a short one with a letter more.
+    """Return a name without the letter in its middle.
 
-    So is one of which a word of the language would be left, as "width" is.
+    A suffix is added instead if the name is short, or would become a keyword of Python, as
+    "width" would.
     """
     middle = len(name) // 2
     shorter = name[:middle] + name[middle + 1 :]

@@ -1,4 +1,4 @@
-"""What every notebook keeps to, so that it reads well and compares exactly."""
+"""The rules for notebooks, by which they read well and compare exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 MAX_CELLS = 15
 MAX_LINES = 12
-MAX_BYTES = 650_000  # pictures are there twice, inline and as an image, and those of panels as SVG
+MAX_BYTES = 650_000  # pictures are stored twice, inline and as an image, those of panels as SVG too
 
 Notebook = dict[str, Any]
 

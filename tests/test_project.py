@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 IN_THE_ENVIRONMENT = ("lab", "testing", "formats", "http", "docs", "fast", "dev")
-"""The extras that everybody gets who works on the project; each of the others is asked for."""
+"""The extras for everybody who works on the project; the others are installed on request."""
 
 CONDA_NAMES = {"graphviz": "python-graphviz", "transitions[diagrams]": "transitions"}
 

@@ -1,4 +1,4 @@
-"""What ``import settlesim`` gives, and what is said about it."""
+"""The names of the public API, and their documentation."""
 
 from __future__ import annotations
 

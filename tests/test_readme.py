@@ -37,7 +37,7 @@ def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
     for command in COMMANDS:
         words = shlex.split(command)
         if words[:2] == ["settlesim", "work"]:
-            continue  # the other shell: below
+            continue  # it runs in another shell, see below
         if words[0] == "python":
             code, sign, target = words[2:]
             assert sign == ">"

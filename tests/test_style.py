@@ -42,7 +42,7 @@ PHRASES = {
     "come to its end": "finished",
     "how many there are but": "the number outside",
 }
-"""What a text shall not say, and what it says in its place."""
+"""What a text must not say, and what it says instead."""
 
 
 def _texts() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The chart as data: no I/O but reading, no clock, no dice, no `transitions`."""
+"""The chart as data: no I/O except reading charts, no clock, no randomness, no `transitions`."""
 
 from settlesim.chart.chart import Chart
 from settlesim.chart.definition import (

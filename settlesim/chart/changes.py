@@ -19,6 +19,7 @@ from settlesim.chart.definition import (
 )
 from settlesim.chart.edge_pairs import EdgeGroup, paired_delays, paired_invocations
 from settlesim.chart.renames import likely_renames
+from settlesim.chart.report import counted_noun
 from settlesim.chart.strict_json import JSONValue
 from settlesim.errors import shorten
 
@@ -32,7 +33,7 @@ About = Literal["chart", "context", "state", "service", "delay", "transition"]
 
 _PLAIN: Final = re.compile(r"[\w.\-:/]+", re.ASCII)
 _MAX_JSON: Final = 60
-_WHOLE: Final = 1_000  # characters: no name is longer, so that two names never look the same
+_WHOLE: Final = 1_000  # characters: more than any name has, so names are never cut in the middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ class Change:
     sentence: str
     """The change in words, without a full stop."""
     renamed_to: str | None = None
-    """Of a state that is gone: the new one that looks like it. Only a hint."""
+    """For a removed state: a new state that looks like it. Only a hint."""
     led_to: tuple[str, ...] | None = None
-    """Of a state that is gone: where the newer chart's step may lead it; empty where data say so,
-    None where no step says anything."""
+    """For a removed state: the states to which the newer chart's migration step may take it. Empty
+    where only the context decides; None where no step mentions the state."""
 
     @property
     def phrase(self) -> str:
-        """The sentence without the name of its state, for a place that has the name already."""
+        """The sentence without the name of its state, for use where the name is shown already."""
         if self.state is None:
             return self.sentence
         name = f"state {name_words(self.state)}"
@@ -81,7 +82,7 @@ class Change:
 
 
 def changes_between(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> tuple[Change, ...]:
-    """Return every change, sorted by `_rank`, in the order of the charts."""
+    """Return every change, sorted by `_rank` and then by position in the charts."""
     found = [*_of_chart(old, new), *_gone_and_new(old, new, groups)]
     of_groups: dict[str, list[EdgeGroup]] = {}
     for group in groups:
@@ -98,7 +99,7 @@ def changes_between(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> tupl
 
 
 def _rank(change: Change) -> tuple[int, int]:
-    """Order changes: states with all that is in them, transitions, the chart as a whole."""
+    """Order changes: states with their services and delays, transitions, the chart, its context."""
     of_subject = {"transition": 1, "chart": 2, "context": 3}.get(change.about, 0)
     return of_subject, ("removed", "added", "changed").index(change.kind)
 
@@ -180,7 +181,7 @@ def _gone_and_new(old: Chart, new: Chart, groups: Sequence[EdgeGroup]) -> Iterat
 
 
 def _said_by_step(old: Chart, new: Chart, gone: Sequence[Node]) -> dict[str, tuple[str, ...]]:
-    """Return where the newer chart's own step leads states that are gone, as far as it says so."""
+    """Return the targets that the newer chart's migration step names for removed states."""
     steps = [
         step
         for step in new.migrations
@@ -261,7 +262,7 @@ def _of_tags(old: Chart, new: Chart, was: Node, now: Node) -> Iterator[Change]:
 
 
 def _rest(chart: Chart, node: Node) -> str | None:
-    """Say whether an instance may rest in a state itself, in one word."""
+    """Say in one word how a state is settled when no child of it is active; None if it is not."""
     if node.children and (node.kind is NodeKind.PARALLEL or node.initial is not None):
         return None
     return {"resolved": "settled", "rejected": "rejected", "final": "final", None: None}[
@@ -322,7 +323,7 @@ def _retry(retry: Retry) -> str:
     most = "" if retry.max_seconds is None else f", at most {_seconds(retry.max_seconds)}"
     chance = f", {retry.jitter:g} of it by chance (seed {retry.seed})" if retry.jitter else ""
     wait = f"{_seconds(retry.seconds)} times {retry.factor:g} each time{most}{chance}"
-    return f"up to {retry.attempts} calls{errors}, {wait}"
+    return f"up to {counted_noun(retry.attempts, 'call')}{errors}, {wait}"
 
 
 def _of_delays(was: Node, now: Node) -> Iterator[Change]:
@@ -350,7 +351,7 @@ def _of_delays(was: Node, now: Node) -> Iterator[Change]:
 
 
 def _said_triggers(was: Node, now: Node) -> set[tuple[str | None, str | None]]:
-    """Return the triggers whose transitions go without saying: their service or delay is told."""
+    """Return the triggers whose transitions a sentence on their service or delay covers already."""
     said: set[tuple[str | None, str | None]] = set()
     for before, after in paired_invocations(was, now):
         if before is not None and after is None:
@@ -368,7 +369,7 @@ def _delay(delay: Delay) -> str:
 
 
 def _swapped(ids: list[str], document: list[str]) -> bool:
-    """Whether what both charts have is in another order than it was."""
+    """Whether the services or delays that both charts have are in a different order now."""
     return ids != sorted(ids, key=document.index)
 
 
@@ -376,7 +377,7 @@ def _swapped(ids: list[str], document: list[str]) -> bool:
 
 
 def _of_group(old: Chart, new: Chart, group: EdgeGroup) -> Iterator[Change]:
-    """Say what became of the transitions of a state that both charts have."""
+    """Yield the changes to one group of transitions, of a state that both charts have."""
     if group.new_trigger is None:
         head = f"{_trigger(old, group.old_trigger or EVENTLESS)} of {name_words(group.source)}"
     else:

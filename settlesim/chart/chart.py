@@ -39,6 +39,7 @@ from settlesim.chart.migration import Migration, check_steps
 from settlesim.chart.notation import StatesNotation, TransitionNotation
 from settlesim.chart.parser import Parser
 from settlesim.chart.problems import Problems
+from settlesim.chart.report import counted_noun
 from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.structure import Structure
 from settlesim.chart.validation import (
@@ -89,11 +90,11 @@ class Chart:
         Whose rules say which transitions fire: ``"transitions"``, those of the library, or
         ``"scxml"``, those of SCXML 1.0.
     secret
-        Names of fields whose values no page, log, picture or list of settlements shows: in the
-        context, and wherever data of events or results of services have a field of that name.
+        Names of fields whose values are hidden in pages, logs, pictures and lists of settlements:
+        fields of the context, of event data and of results of services, however deep.
     migrations
-        Steps from earlier versions, as `settlesim.migration` makes them: one from each version
-        of which instances may still be there.
+        Steps from earlier versions, made by `settlesim.migration`: one for each version that
+        stored instances may still have.
 
     Raises
     ------
@@ -145,7 +146,7 @@ class Chart:
     secret: tuple[str, ...]
     """Names of fields whose values are not shown."""
     provenance: FrozenDict
-    """What the chart was read from, and what was left out; no part of its value."""
+    """What the chart was read from, and what was left out; ignored by comparisons."""
     states: tuple[Node, ...]
     """All states in document order, parents before children."""
     transitions: tuple[Transition, ...]
@@ -153,18 +154,18 @@ class Chart:
     edges: tuple[Transition, ...]
     """`transitions`, then those of services, delays and ``on_done`` in document order."""
     functions: Mapping[str, Callable[..., Any]]
-    """The functions that are bound, by name."""
+    """The bound functions, by name."""
     roles: Mapping[str, str]
     """Every function that the chart names, with its role: guard, assign or service."""
     initial_configuration: tuple[str, ...]
     """The leaves in which a new instance starts."""
     migrations: tuple[Migration, ...]
-    """The steps that lead here from earlier versions, by the version where they begin; no part of
-    the definition."""
+    """The steps that lead here from earlier versions, sorted by the version where they begin; not
+    part of the definition."""
     structure: Structure
     """Which states transitions leave and enter with the semantics of SCXML."""
     cache: dict[str, Any]
-    """What the layers above have made of this chart; no part of its value."""
+    """What the layers above have derived from this chart; ignored by comparisons."""
 
     def __init__(
         self,
@@ -213,7 +214,7 @@ class Chart:
         secret: object = (),
         provenance: object = None,
     ) -> None:
-        """Read everything and set it; raise all problems, those that were there included."""
+        """Read and set everything; raise all problems, including those noted before."""
         rules = read_semantics(semantics, problems)
         parser = Parser(problems, scxml=rules == "scxml")
         if not parser.parse(states, transitions):
@@ -228,11 +229,11 @@ class Chart:
         self._set("context", read_context(context, problems))
         self._set("provenance", read_provenance(provenance, problems))
         if not parser.nodes:
-            problems.raise_if_any()  # without states no name stands for anything
+            problems.raise_if_any()  # without states, no name can be resolved
         nodes, explicit, edges = _connect(parser, tags, rules, problems)
         found = roles(nodes.values(), edges)
         start = read_initial(
-            parser.place_of(initial, "initial"), nodes, problems, scxml=rules == "scxml"
+            parser.name_of(initial, "initial"), nodes, problems, scxml=rules == "scxml"
         )
         check_functions(parser.functions, found, "function", problems)
         problems.raise_if_any()
@@ -278,7 +279,7 @@ class Chart:
     # --- functions ------------------------------------------------------------------------
 
     def bind(self, functions: Mapping[str, Callable[..., Any]]) -> Chart:
-        """Return a new chart, this one with functions bound to the names it uses.
+        """Return a copy of the chart with functions bound to the names it uses.
 
         Parameters
         ----------
@@ -290,7 +291,7 @@ class Chart:
         Raises
         ------
         DefinitionError
-            A name that the chart does not use, or what cannot be called like that.
+            A name that the chart does not use, or a value that cannot be called like that.
         """
         problems = Problems(self.name)
         if not isinstance(functions, Mapping):
@@ -321,10 +322,10 @@ class Chart:
         semantics: Semantics | None = None,
         secret: Sequence[str] | None = None,
     ) -> Chart:
-        """Return a new chart, this one with other parts; None leaves a part as it is.
+        """Return a copy of the chart with some parts replaced; None keeps a part.
 
-        The functions stay bound under the names that the new chart uses. Steps from earlier
-        versions do not come along.
+        Functions stay bound to the names that the copy still uses. Migration steps are not
+        copied.
 
         Parameters
         ----------
@@ -342,7 +343,7 @@ class Chart:
         --------
         >>> lamp = Chart(["off", "on"], [["PUSH", "off", "on"]], "off", name="lamp")
         >>> lamp.replace(version=2, initial="on")
-        Chart('lamp', version=2, 2 states, 1 transitions)
+        Chart('lamp', version=2, 2 states, 1 transition)
         """
         given = {
             "states": states,
@@ -362,19 +363,19 @@ class Chart:
         return made.bind({**kept, **made.functions})
 
     def tagged(self, *states: str, tag: str | None = None) -> Chart:
-        """Return a new chart, this one with a tag on some states.
+        """Return a copy of the chart with a tag on some states.
 
         Parameters
         ----------
         states : full names
         tag
-            By default the first of those that make a state settled: ``settled``, unless the
-            chart names its own.
+            By default the chart's first tag for settled states: ``settled``, unless the chart
+            names its own.
 
         Raises
         ------
         DefinitionError
-            A name is no state of the chart, or the tag cannot stand there.
+            A name is no state of the chart, or a state cannot have the tag.
 
         Examples
         --------
@@ -425,7 +426,7 @@ class Chart:
 
     @property
     def fingerprint(self) -> str:
-        """What tells this definition from others: 16 hexadecimal digits.
+        """Identifies this definition: 16 hexadecimal digits.
 
         Name, version, labels, the order of keys and the functions themselves do not count.
         """
@@ -435,7 +436,7 @@ class Chart:
         return found
 
     def with_migrations(self, *migrations: Migration) -> Chart:
-        """Return a new chart, this one with the steps that lead to it from earlier versions.
+        """Return a copy of the chart with the steps that lead to it from earlier versions.
 
         Raises
         ------
@@ -456,7 +457,7 @@ class Chart:
         self._set("migrations", steps)
 
     def _copy(self) -> Chart:
-        """Return this chart for one of its parts to be set anew."""
+        """Return a copy with an empty cache, so that one of its parts can be set."""
         made = object.__new__(Chart)
         for slot in self.__slots__[1:]:
             made._set(slot, getattr(self, slot))
@@ -487,9 +488,10 @@ class Chart:
         return tuple(node.name for node in self.states if node.name in found)
 
     def rest_of(self, leaf: str) -> Literal["resolved", "rejected", "final"] | None:
-        """Say what makes a leaf settled; None where nothing does.
+        """Say how a leaf is settled; None where it is not.
 
-        The nearest tagged state counts, the leaf itself first; a final leaf rests untagged.
+        The nearest state with a settling tag decides, starting with the leaf itself; a final leaf
+        needs no tag.
         """
         for name in ancestors(leaf):
             tags = self._nodes[name].tags
@@ -517,27 +519,27 @@ class Chart:
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        target : a file's path; its suffix is the format: svg, png, pdf, dot, mmd
         configuration
-            What is active: the names of leaves, or a snapshot; of a state with children, what is
-            entered with it.
+            What is active: the names of leaves, or a snapshot. A state with children stands for
+            what is entered with it.
         path : the transitions just taken, in order: positions in ``chart.edges``
         title : a line above the chart
         legend : whether the signs that occur are explained below; False by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction
             ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
-            right, or top-down where the text can be read at `width` only so.
+            right, or top to bottom where only that keeps the text readable at `width`.
         width
-            Pixels that the picture has room for, 900 by default; a text has at least 9 of them.
+            Pixels available to the picture, 900 by default; text is never smaller than 9 pixels.
         bundle
             Whether transitions of a kind between the same two states share an arrow, as they do
             by default.
-        collapse : names of states of which the inside is not shown
-        format : of the file, where its suffix does not say it
+        collapse : names of states whose inside is not shown
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
-            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+            None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default
 
         Raises
@@ -550,7 +552,7 @@ class Chart:
 
     @takes_options(ChartPanelOptions)
     def panel(self, **options: Unpack[ChartPanelOptions]) -> ChartPanel:
-        """Return a live view of one instance: fire events, be the service, look back.
+        """Return a live view of one instance: fire events, answer its services, look back.
 
         Parameters
         ----------
@@ -559,13 +561,13 @@ class Chart:
         data : the initial data in the form of each event, by event name
         answers : your initial answer for each service, by service name
         speed
-            Seconds of the services that pass in one real second, 1 by default; ``"at once"`` for
-            runs that take no time.
+            Seconds of service time in one real second, 1 by default; ``"at once"`` for runs that
+            take no time.
         manual : whether services wait for your answers; False by default
-        clock : where services take their time; then `speed` is not used
+        clock : the clock on which services take their time; `speed` is not used then
         direction
             ``"LR"`` or ``"TB"``; None for left to right, or top-down where only that fits `width`.
-        width : pixels of the cell that the chart has room in, 900 by default
+        width : pixels available to the chart in the cell, 900 by default
 
         Raises
         ------
@@ -585,15 +587,15 @@ class Chart:
     ) -> Report:
         """Prove or refute that every event ends in a settled configuration.
 
-        Where the chart has `migrations`, every settled configuration, event and delay of the
-        versions where they begin is followed, too.
+        If the chart has `migrations`, every settled configuration, event and delay of the versions
+        where they begin is checked as well.
 
         Parameters
         ----------
         limit : how many run states to explore; beyond it the verdict is UNDETERMINED
-        known : frozen versions of the chart, each of which needs a migration step to it
+        known : frozen versions of the chart; a migration step has to begin at each earlier one
         progress
-            True for a bar, which appears after half a second where a person looks; or a
+            True for a bar, which appears after half a second in a notebook or terminal; or a
             function that is called with each `settlesim.progress.Progress`.
         stop : a flag that ends the check, such as a `threading.Event` that another thread sets
 
@@ -612,7 +614,7 @@ class Chart:
 
         Parameters
         ----------
-        limit : how many run states to explore; beyond it the graph is what was found
+        limit : how many run states to explore; beyond it the graph is incomplete
         """
         graph: SettlingGraph = display.settling_graph(self, **_given(limit=limit))
         return graph
@@ -620,14 +622,13 @@ class Chart:
     def diff(self, other: Chart, *, store: object = None) -> ChartDiff:
         """Return what changes from this chart to another: in words, and as one picture.
 
-        Functions that are bound, labels and the version do not count.
+        Bound functions, labels and the version do not count.
 
         Parameters
         ----------
         store
-            A store with instances of this chart: they are counted in the state in which each is,
-            and those with which the other chart cannot go on, see `ChartDiff.instances`. Nothing
-            is written.
+            A store with instances of this chart. They are counted by state, and so are those that
+            the other chart cannot resume, see `ChartDiff.instances`. Nothing is written.
 
         Raises
         ------
@@ -644,8 +645,9 @@ class Chart:
 
     def __repr__(self) -> str:
         return (
-            f"Chart({self.name!r}, version={self.version}, {len(self.states)} states, "
-            f"{len(self.edges)} transitions)"
+            f"Chart({self.name!r}, version={self.version}, "
+            f"{counted_noun(len(self.states), 'state')}, "
+            f"{counted_noun(len(self.edges), 'transition')})"
         )
 
     # --- a value --------------------------------------------------------------------------
@@ -702,7 +704,7 @@ def _rebuild(
 def _connect(
     parser: Parser, tags: SettlingTags, semantics: Semantics, problems: Problems
 ) -> tuple[dict[str, Node], tuple[Transition, ...], tuple[Transition, ...]]:
-    """Resolve every destination, check the whole; return states, transitions and edges."""
+    """Resolve every destination and check the whole; return states, transitions and edges."""
     nodes = {
         name: resolve_default(node, parser.nodes, problems) if node.default else node
         for name, node in parser.nodes.items()

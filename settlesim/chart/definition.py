@@ -57,7 +57,7 @@ class TransitionKind(enum.Enum):
     EVENTLESS = "eventless"
     """Nothing: it fires as soon as its guards hold."""
     DONE = "done"
-    """A service of the source state came back with a result."""
+    """A service of the source state has returned a result."""
     ERROR = "error"
     """A service of the source state failed or ran out of time."""
     AFTER = "after"
@@ -83,7 +83,7 @@ class Transition:
     source: str
     """The full name of the source state."""
     dest: str | None
-    """The full name of the destination, the first of several; None if nothing is left."""
+    """The full name of the (first) destination; None for a transition that leaves no state."""
     conditions: tuple[str, ...] = ()
     """Guards that all have to hold."""
     unless: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Transition:
     more: tuple[str, ...] = ()
     """The full names of further destinations, in other parallel regions."""
     internal: bool = False
-    """Whether the source stays active where every destination is the source or inside it."""
+    """Whether the source stays active if every destination is the source or inside it."""
 
     @property
     def dests(self) -> tuple[str, ...]:
@@ -142,11 +142,11 @@ class Retry:
     max_seconds: float | None = None
     """The longest wait, > 0; None for no limit."""
     jitter: float = 0.0
-    """How much of a wait is left to chance, from 0 (nothing) to 1 (all of it)."""
+    """The share of a wait that is random, from 0 (nothing) to 1 (all of it)."""
     seed: int = 0
-    """What chance is made from, together with the instance and the call."""
+    """The seed of the random share, together with the instance and the call."""
     errors: tuple[str, ...] = ()
-    """The types of errors that it is about, as ``on_error`` sees them; empty for all."""
+    """The types of errors to which it applies, as ``on_error`` sees them; empty for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +166,9 @@ class Invocation:
     timeout: float | None = None
     """Seconds until the service counts as failed; None for the interpreter's default."""
     effect: bool = True
-    """Whether the service changes the world outside, so that a second run would be seen."""
+    """Whether the service changes the world outside, so that running it twice matters."""
     retry: tuple[Retry, ...] = ()
-    """Of these the first that is about an error says whether the service is called again."""
+    """The first one that applies to an error decides whether the service is called again."""
 
     @property
     def done_trigger(self) -> str:
@@ -183,14 +183,14 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A transition out of a state that is taken when it was active for so long (``after``)."""
+    """Transitions of a state that may fire once it has been active for some time (``after``)."""
 
     id: str
     """The state's full name, a dot, and the position among the state's delays."""
     seconds: float
     """How long the state has to be active, > 0."""
     transitions: tuple[Transition, ...]
-    """What then may fire; the first whose guards hold does."""
+    """The first whose guards hold then fires."""
 
     @property
     def trigger(self) -> str:
@@ -209,9 +209,9 @@ class Node:
     children: tuple[str, ...] = ()
     """Full names, in document order."""
     initial: str | None = None
-    """The child that is entered with a compound state; None where it rests on itself."""
+    """The child that is entered with a compound state; None where it is entered without one."""
     initial_states: tuple[str, ...] = ()
-    """What is entered with a compound state, where that is not `initial` alone: full names."""
+    """Full names of the states entered with a compound state; empty if that is just `initial`."""
     tags: tuple[str, ...] = ()
     invoke: tuple[Invocation, ...] = ()
     after: tuple[Delay, ...] = ()
@@ -228,8 +228,8 @@ class Node:
     history: HistoryType | None = None
     """What a history state remembers; None for every other state."""
     default: tuple[str, ...] = ()
-    """What a history state stands for while its parent has never been left: full names. Empty
-    for what is entered with the parent."""
+    """Full names of the states that a history state stands for until its parent is first left.
+    Empty for those entered with the parent."""
 
     @property
     def local_name(self) -> str:

@@ -1,4 +1,4 @@
-"""The words of the dialect of `transitions`, and how it takes enums and lone values."""
+"""The keys of charts in the notation of `transitions`, and how enums and lone values are read."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "target": ("dest",),
     "to": ("dest",),
 }
-"""What SCXML, XState and habit call a key: the first of ours that is possible is meant."""
+"""Keys in SCXML, XState and by habit, with ours for each: the first that is allowed is meant."""
 
 
 def check_keys(
     spec: Mapping[Any, Any], known: Collection[str], where: str, problems: Problems
 ) -> None:
-    """Note every key that means nothing, with the one that may be meant."""
+    """Note every unknown key, with the one that may be meant."""
     for key in spec:
         if key not in known and problems.is_full:
             problems.add(where, "unknown key")
@@ -142,13 +142,13 @@ def _meant(key: object, value: object, known: Collection[str]) -> str | None:
 
 
 def enum_name(value: object) -> object:
-    """Take an enum member for its name, as `transitions` does."""
+    """Return the name of an enum member, as `transitions` does; other values as they are."""
     return value.name if isinstance(value, enum.Enum) else value
 
 
 @singledispatch
 def state_spec(state: object) -> object:
-    """Return a state's mapping or name: of a member of an enum, of a state of `transitions`.
+    """Return the mapping or name for an enum member or a state of `transitions`.
 
     The states of `transitions` are registered by `settlesim.machine.state_objects`.
     """
@@ -157,14 +157,14 @@ def state_spec(state: object) -> object:
 
 @state_spec.register
 def _(state: enum.Enum) -> object:
-    """Take the value of an enum member for what is inside, as `transitions` does."""
+    """Read the value of an enum member as what is inside the state, as `transitions` does."""
     if isinstance(state.value, enum.EnumMeta):
         return {"name": state, "children": state.value}
     return {**state.value, "name": state} if type(state.value) is dict else state
 
 
 def as_list(value: object) -> Sequence[object]:
-    """Take a lone value for a list of it, and None for an empty one."""
+    """Return a list; a lone value becomes a list of one, None an empty one."""
     if value is None:
         return ()
     if isinstance(value, enum.EnumMeta):
@@ -188,7 +188,7 @@ def seconds_of(value: object, *, as_text: bool) -> float | None:
 
     Parameters
     ----------
-    as_text : whether a text is taken for the number in it, as the keys of JSON are text
+    as_text : whether a text is read as a number, since the keys of JSON are texts
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None

@@ -2,11 +2,11 @@
 
 What counts
 -----------
-All that changes what a chart does: its name, initial state and context, settling tags and
+Everything that changes what a chart does: its name, initial state and context, settling tags and
 ``on_reject``; of each state its kind, initial child, tags, functions, services and delays; of each
 transition its destination, guards and functions, and the order in which those of one trigger are
-asked. What does not: the version, labels, the order of keys, of tags and of states that are not
-regions, what is secret, and the functions that are bound.
+tried. Not counted are the version, labels, `secret`, bound functions, and the order of keys, of
+tags and of states that are not regions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class InstanceCount:
     stranded: int = 0
     """How many of them the newer chart cannot resume, because of this state."""
     moved: tuple[tuple[str, int], ...] = ()
-    """The states in which others of them go on, by the steps of the newer chart, with how many."""
+    """The states to which the newer chart's steps take others of them, with the number for each."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain JSON."""
@@ -51,11 +51,11 @@ class InstanceFate:
     """What happens to one stored instance."""
 
     leaves: tuple[str, ...]
-    """Where it is."""
+    """Its active leaves."""
     blamed: tuple[str, ...] = ()
-    """Those of its leaves because of which it is stranded; none where it is not."""
+    """The leaves that make it stranded; empty if it is not."""
     after: tuple[str, ...] | None = None
-    """Where it goes on; None where that is the same."""
+    """Its leaves after the migration; None if they stay the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,10 @@ class ChartDiff:
     old: Chart
     new: Chart
     changes: tuple[Change, ...]
-    """First those of states: what is gone, what is new, what is changed; then those of
-    transitions, then those of the chart as a whole. Empty where the charts mean the same."""
+    """First those of states (removed, added, changed), then those of transitions, then those of
+    the chart as a whole. Empty where the charts mean the same."""
     instances: InstanceCounts | None = None
-    """The instances of a store, where it was asked."""
+    """The instances of a store; None if `Chart.diff` was given none."""
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -153,7 +153,7 @@ class ChartDiff:
 
     @property
     def renames(self) -> dict[str, str]:
-        """The states that look as if they were renamed: old name, new name. Only a hint."""
+        """New names by old names of states that look as if they were renamed. Only a hint."""
         return {
             each.state: each.renamed_to for each in self.changes if each.state and each.renamed_to
         }
@@ -179,16 +179,16 @@ class ChartDiff:
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png
+        target : a file's path; its suffix is the format: svg, png
         title : a line above; the diff's heading by default
         legend : whether the signs that occur are explained below; True by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction : ``"LR"`` or ``"TB"``, see `Chart.draw`; by default what fits `width`
-        width : pixels that the picture has room for, 900 by default
-        format : of the file, where its suffix does not say it
+        width : pixels available to the picture, 900 by default
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
-            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+            None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default
 
         Raises
@@ -231,5 +231,5 @@ class ChartDiff:
 
 
 def diff_charts(old: Chart, new: Chart) -> ChartDiff:
-    """Compare two charts; the functions that are bound to them do not matter."""
+    """Compare two charts; bound functions do not count."""
     return ChartDiff(old, new, changes_between(old, new, edge_groups(old, new)))

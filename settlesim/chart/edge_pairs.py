@@ -1,11 +1,11 @@
-"""Which transition of one chart is which of another, and the same for services and delays.
+"""Pairs the transitions, services and delays of one chart with those of another.
 
-What is the same
-----------------
-States are told apart by their full names, services of a state by their names, delays of a state
-by their seconds. What is left over of services and delays is paired in order: it was edited.
-Transitions are grouped by source and by what makes them fire. In a group the equal ones are paired
-first, then those with the same destination, then the rest in order.
+Rules
+-----
+States are matched by their full names, services of a state by name, delays of a state by seconds.
+Services and delays that are left over count as edited, and are paired in order. Transitions are
+grouped by source and trigger; in a group, equal ones are paired first, then those with the same
+destination, then the rest in order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Pair = tuple[_T | None, _T | None]
 
 @dataclass(frozen=True, slots=True)
 class EdgePair:
-    """A transition of the old chart and the one that it is in the new chart."""
+    """A transition of the old chart and its counterpart in the new one."""
 
     old: Transition | None
     """None where the transition is new."""
@@ -49,17 +49,17 @@ class EdgePair:
 
 @dataclass(frozen=True, slots=True)
 class EdgeGroup:
-    """All transitions with one source that one trigger makes fire, in both charts."""
+    """All transitions of both charts that share a source and a trigger."""
 
     source: str
     old_trigger: str | None
-    """None where only the new chart has the trigger there; it differs from `new_trigger` where
-    a service or a delay has another position."""
+    """None where only the new chart has the trigger. It differs from `new_trigger` where a service
+    or a delay has another position."""
     new_trigger: str | None
     pairs: tuple[EdgePair, ...]
     """In the order of the new chart, then those that are gone."""
     reordered: bool
-    """Whether the transitions that both charts have are asked in another order."""
+    """Whether the transitions that both charts have are tried in another order."""
 
 
 def edge_groups(old: Chart, new: Chart) -> tuple[EdgeGroup, ...]:
@@ -102,7 +102,10 @@ def _seconds_of(delay: Delay) -> float:
 
 
 def _pairs(old: Sequence[_T], new: Sequence[_T], *keys: Callable[[_T], Hashable]) -> list[Pair[_T]]:
-    """Pair the items by each key in turn, then in order; in the order of `new`, then of `old`."""
+    """Pair items by each key in turn, then what is left in order.
+
+    The pairs come in the order of `new`; items that only `old` has follow.
+    """
     partner: dict[int, int] = {}
     left = list(range(len(old)))
     rest = list(range(len(new)))
@@ -133,9 +136,9 @@ def _by_trigger(chart: Chart) -> dict[tuple[str, str], list[_Edge]]:
 
 
 def _paired_triggers(old: Chart, new: Chart) -> Iterable[tuple[str, str | None]]:
-    """Return the reserved trigger of each service and delay, new and old; None where it is new.
+    """Yield the reserved triggers of each service and delay: the new one, and the old one or None.
 
-    The triggers have positions in them: what stands first now may have been second.
+    They contain positions, which differ where a service or a delay has moved.
     """
     for node in new.states:
         before = old.node(node.name) if node.name in old else None
@@ -149,7 +152,7 @@ def _paired_triggers(old: Chart, new: Chart) -> Iterable[tuple[str, str | None]]
 
 
 def _plain(edge: Transition) -> Transition:
-    """Leave out of a transition what does not tell it from others of its group."""
+    """Return a transition without its trigger, which its group shares, and its label."""
     return replace(edge, trigger="", label=None)
 
 

@@ -32,7 +32,7 @@ MAX_NAME_LENGTH = 200
 """How many characters a name of a state, an event or a function may have."""
 
 EventName: TypeAlias = str | enum.Enum
-"""What an event may be called by: a text, or a member of an enum."""
+"""How an event may be named: a text, or a member of an enum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ def name_flaw(name: object) -> str | None:
 
 
 def event_name(name: Any) -> Any:
-    """Take a member of an enum for the event that it stands for; anything else for itself.
+    """Return the name of the event that an enum member stands for; anything else as it is.
 
-    It is the value of a member that is a text (``StrEnum`` and the like), as `transitions`
-    has it, and as the event is called in JSON; and the name of any other member.
+    A member that is a text (``StrEnum`` and the like) stands for its value, as in `transitions`
+    and in JSON; any other member stands for its name.
     """
     if isinstance(name, enum.Enum):
         return str.__str__(name) if isinstance(name, str) else name.name
@@ -143,7 +143,7 @@ def unknown_event(chart: Chart, event: str) -> str | None:
 def matches(event: str, descriptor: str) -> bool:
     """Whether an event matches an event descriptor of SCXML (SCXML 1.0, section 3.12.1).
 
-    Only what ends with an asterisk matches more than one event.
+    Only a descriptor that ends with an asterisk matches more than one event.
 
     Examples
     --------

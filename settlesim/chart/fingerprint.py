@@ -1,9 +1,9 @@
-"""What of a chart changes the meaning of an instance that it saved, as one short text.
+"""The fingerprint of a chart: a short text that changes if the meaning of stored instances does.
 
 Everything in the definition counts, except the chart's name and version, which are kept beside
-the fingerprint; labels, provenance and what is secret; the order of keys, tags, sibling states and
+the fingerprint; labels, provenance and `secret`; the order of keys, tags, sibling states and
 unrelated transitions; and the code behind the names of functions. The regions of a parallel state
-and the delays of a state are named by their places, so their order counts.
+and the delays of a state are identified by their positions, so their order counts.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ def fingerprint_of(chart: Chart) -> str:
 
 
 def meaning_of(chart: Chart) -> dict[str, Any]:
-    """Return the chart's definition with only what counts, in one order."""
+    """Return the parts of the chart's definition that count, in a canonical order."""
     record = {key: value for key, value in chart_to_dict(chart).items() if key not in _OTHER}
     tags = {kind: sorted(names) for kind, names in record["settling_tags"].items()}
     states = sorted(map(_state, record["states"]), key=_name)
-    # In SCXML a trigger may be a prefix of another, so all transitions of a state are in order.
+    # In SCXML several triggers may match one event, so the order of all transitions of a state
+    # counts, not only of those with the same trigger.
     by = _source if "semantics" in record else _trigger_and_source
-    ways = sorted(map(_unlabelled, record["transitions"]), key=by)
-    return {**record, "settling_tags": tags, "states": states, "transitions": ways}
+    transitions = sorted(map(_unlabelled, record["transitions"]), key=by)
+    return {**record, "settling_tags": tags, "states": states, "transitions": transitions}
 
 
 def _state(state: dict[str, Any]) -> dict[str, Any]:

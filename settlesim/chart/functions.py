@@ -1,4 +1,4 @@
-"""What functions a chart may name, and whether one can be what the chart names it for.
+"""Guards that need no function, and checks that bound functions fit their roles.
 
 A guard ``In(review.asking)`` needs no function: it holds where that state is active, as in
 SCXML 1.0, section 5.9.1. Neither does ``Error(Declined)``: it holds for a failure of that type,
@@ -86,9 +86,9 @@ def takes_active(function: Any) -> bool:
 def check_functions(
     functions: Mapping[str, Any], roles: Mapping[str, str], where: str, problems: Problems
 ) -> None:
-    """Note every value that cannot be called as its role is; names without a role are skipped.
+    """Note every value that cannot be called as its role requires; names without one are skipped.
 
-    Whether a service is an ``async def`` does not matter: what it returns has to be awaitable.
+    A service need not be an ``async def``: it is enough that its result is awaitable.
     """
     for name, function in functions.items():
         flaw = _flaw(function, roles[name]) if name in roles else None
@@ -102,7 +102,7 @@ def _flaw(function: Any, role: str) -> str | None:
     takes = _TAKES[role]
     article = "an" if role == "assign" else "a"
     try:
-        # What a decorator returns is what is called, whatever it says that it wraps.
+        # A decorator's wrapper is what is called, so its own signature counts.
         signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):
         signature = None  # some built-in functions have none
@@ -118,7 +118,7 @@ def _flaw(function: Any, role: str) -> str | None:
 
 
 def waits(function: Any) -> bool:
-    """Say whether a function is asynchronous."""
+    """Whether a function is asynchronous."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004
     )

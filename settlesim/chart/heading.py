@@ -31,7 +31,7 @@ OnReject = Literal["discard", "persist"]
 Semantics = Literal["transitions", "scxml"]
 """Whose rules say which transitions fire: those of the library `transitions`, or of SCXML 1.0."""
 
-_MAX_VERSION: Final = 2**53 - 1  # what every reader of JSON takes for a whole number
+_MAX_VERSION: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 _SEMANTICS: Final[tuple[Semantics, ...]] = ("transitions", "scxml")
 _ON_REJECT: Final[tuple[OnReject, ...]] = ("discard", "persist")
 
@@ -52,7 +52,7 @@ def read_initial(
 
     Parameters
     ----------
-    scxml : whether the first state is meant where none is named (SCXML 1.0, section 3.2)
+    scxml : whether the first state is the default (SCXML 1.0, section 3.2)
     """
     start = initial
     if start is None and scxml:
@@ -123,7 +123,7 @@ def read_semantics(semantics: object, problems: Problems) -> Semantics:
 
 
 def read_context(context: object, problems: Problems) -> FrozenDict:
-    """Return the first context, frozen."""
+    """Return the initial context, frozen."""
     try:
         return freeze_object({} if context is None else context, where="context")
     except InvalidValueError as error:

@@ -1,8 +1,8 @@
 """`Migration`: one step from a version of a chart to a later one, as a pure function of JSON.
 
 A step says what became of states, events and delays, and how the context is written now. What it
-does not mention keeps its name. Whether the result can rest in the later chart is not asked here:
-`settlesim.check` does so for every configuration, `settlesim.versions` for every instance.
+does not mention keeps its name. Whether the result is settled in the later chart is not checked
+here: `settlesim.check` does that for every configuration, `settlesim.versions` for every instance.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Names: TypeAlias = str | tuple[str, ...]
 
 
 class StepError(Exception):
-    """Says why a step cannot carry an instance.
+    """Says why a step cannot migrate an instance.
 
     Parameters
     ----------
@@ -53,22 +53,22 @@ class StepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A state that became one of several, which one the context decides."""
+    """Several targets for one state; the context decides between them."""
 
     by: Callable[[dict[str, Any]], str | Sequence[str]]
     """Is given the context before the step; returns one of `targets`."""
     targets: tuple[Names, ...]
-    """All that may come out, so that the check can follow each."""
+    """Every possible result, so that the check can follow each."""
 
 
 Target: TypeAlias = Names | Split | Callable[[dict[str, Any]], str | Sequence[str]]
-"""Where a state leads: a name, the names of a whole configuration, or a function that says it."""
+"""Where a step takes a state: a name, the names of a configuration, or a function that decides."""
 
 
 def split(
     by: Callable[[dict[str, Any]], str | Sequence[str]], *targets: str | Sequence[str]
 ) -> Split:
-    """Return what stands in `states` for a state that became one of several.
+    """Return an entry of `states` for a state that is split into several.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Migration:
     target: Chart | None
     """The later version; None until the chart takes the step, which then leads to that chart."""
     states: Mapping[Names, Target] = field(default_factory=dict)
-    """By the full name of a state, which stands for all within it too, or by the names of a whole
+    """By the full name of a state, which includes all states inside it, or by the names of a whole
     configuration."""
     context: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None
     """Returns the whole new context."""
@@ -117,12 +117,12 @@ class Migration:
     # --- states -------------------------------------------------------------------------------
 
     def carry(self, configuration: tuple[str, ...], context: FrozenDict) -> tuple[str, ...]:
-        """Return the leaves in which an instance of the earlier version goes on.
+        """Return the leaves in which an instance of the earlier version continues.
 
         Raises
         ------
         StepError
-            A function failed, or what it says or what the step says is no state.
+            A function failed, or a state that it or the step names is not in the later version.
         """
         whole = self._whole(configuration)
         if whole is not None:
@@ -140,7 +140,7 @@ class Migration:
         return all(each is None or isinstance(each, (str, tuple)) for each in said)
 
     def possible(self, configuration: tuple[str, ...]) -> Iterator[tuple[str, ...] | None]:
-        """Yield every configuration to which this one may lead; None for one that only data say.
+        """Yield every configuration to which this one may lead; None where only data decide.
 
         Raises
         ------
@@ -166,11 +166,11 @@ class Migration:
         return self._target_of(name, context)[0]
 
     def targets(self, name: str) -> tuple[str, ...] | None:
-        """Return where the step says that a state may lead, without data.
+        """Return the targets that the step names for a state.
 
         Returns
         -------
-        names : none where only data say; None where the step says nothing of the state
+        names : empty where only data decide; None where the step does not mention the state
         """
         said = [target for key, target in self.states.items() if name in _tuple(key)]
         said += [] if said else [each for each in [self._entry(name)[1]] if each is not None]
@@ -199,7 +199,7 @@ class Migration:
         return name, None
 
     def _target_of(self, name: str, context: FrozenDict) -> tuple[tuple[str, ...], bool]:
-        """Return the new names of a state, and whether the step says them."""
+        """Return the new names of a state, and whether the step mentions it."""
         outer, target = self._entry(name)
         if target is None:
             return (name,), False
@@ -214,7 +214,7 @@ class Migration:
         return name in self.to and not self.to.node(name).is_leaf
 
     def _called(self, target: Target, states: tuple[str, ...], context: FrozenDict) -> Names:
-        """Return the names that a target stands for, by its function where it has one."""
+        """Return the names of a target, calling its function if it has one."""
         if isinstance(target, (str, tuple)):
             return target
         function = target.by if isinstance(target, Split) else target
@@ -240,11 +240,11 @@ class Migration:
 
     @property
     def _has_secrets(self) -> bool:
-        """Whether what functions return or raise may hold a value that is not to be shown."""
+        """Whether values that functions return or raise may be secret."""
         return bool(self.source.secret or self.to.secret)
 
     def _shown(self, said: object) -> str:
-        """Return what a function says, in the words of an error."""
+        """Return a function's result as an error shows it."""
         return HIDDEN if self._has_secrets else shorten(said, 60)
 
     def _entered(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -261,7 +261,7 @@ class Migration:
         return self._ordered(found)
 
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return names in the order of the later chart, those that it does not have at the end."""
+        """Return names in the order of the later chart, with unknown ones at the end."""
         order: dict[str, int] | None = self.to.cache.get("order")
         if order is None:
             order = {node.name: index for index, node in enumerate(self.to.states)}
@@ -272,8 +272,8 @@ class Migration:
     def carry_history(self, states: FrozenDict, context: FrozenDict) -> FrozenDict:
         """Return what history states remember, in the names of the later version.
 
-        What the later version cannot remember there is forgotten, as if the state around had never
-        been left; raises as `carry`.
+        What the later version could not remember is forgotten, as if the state around the history
+        state had never been left; raises as `carry`.
         """
         if not states:
             return states
@@ -308,8 +308,8 @@ class Migration:
     def delay(self, id: str, context: FrozenDict | None) -> str | None:  # noqa: A002
         """Return the new id of a delay; None for one that is dropped.
 
-        A delay that the step does not name is the one of the same state, as that is called now,
-        that takes as many seconds.
+        A delay that the step does not name becomes the delay of as many seconds in the same state,
+        under that state's new name.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class Migration:
         Raises
         ------
         KeyError
-            The later chart has none that it could be.
+            The later chart has no such delay.
         StepError
             As `carry`.
         """
@@ -336,7 +336,7 @@ class Migration:
         return found[0]
 
     def depends(self, state: str) -> bool:
-        """Whether only data say where a state leads."""
+        """Whether only data decide where a state leads."""
         target = self._entry(state)[1]
         return target is not None and not isinstance(target, (str, tuple, Split))
 
@@ -353,7 +353,7 @@ NO_CONTEXT: Final = freeze_object({}, where="context")
 
 
 def _choices(splits: Sequence[Split]) -> Iterator[dict[int, Names]]:
-    """Yield every combination of what splits may say, by the identity of each."""
+    """Yield every combination of the splits' targets, by the `id` of each split."""
     if not splits:
         yield {}
         return
@@ -368,7 +368,7 @@ def _tuple(names: Names) -> tuple[str, ...]:
 
 
 def _names(found: object) -> Names:
-    """Return one name or several; TypeError for what is neither."""
+    """Return one name or several; TypeError for anything else."""
     if isinstance(found, str):
         return found
     if isinstance(found, (list, tuple)) and found and all(isinstance(each, str) for each in found):
@@ -387,7 +387,7 @@ def delays_of(chart: Chart) -> dict[str, float]:
 def check_steps(
     chart: Chart, plain: Chart, steps: object, problems: Problems
 ) -> tuple[Migration, ...]:
-    """Return the steps that lead to a chart, complete; note what is wrong with them.
+    """Return all steps that lead to a chart, those of its sources included; note what is wrong.
 
     Parameters
     ----------
@@ -419,9 +419,9 @@ def check_steps(
 
 
 def _alone(step: Migration) -> Migration:
-    """Return a step whose charts have no steps: those are in the chain of the chart itself.
+    """Return a step between charts without steps: the chart itself has the whole chain.
 
-    Otherwise two charts would be compared in twice the time with every version.
+    Otherwise the time to compare two charts would double with every version.
     """
     source, target = step.source, step.to
     if source.migrations or target.migrations:
@@ -476,7 +476,7 @@ def _check_chain(chart: Chart, steps: Sequence[Migration], problems: Problems) -
 
 
 def _check_names(step: Migration, where: str, problems: Problems) -> None:
-    """Note names that the two charts of a step do not have, and functions that are none."""
+    """Note names that the two charts of a step do not have, and values that are no functions."""
     old, new = step.source, step.to
     for key, target in step.states.items():
         for name in _tuple(key):

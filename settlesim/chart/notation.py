@@ -1,7 +1,7 @@
 """How a chart is written: the mappings and lists that `Chart` takes, as types.
 
-A type checker refuses a key in a literal that means nothing; `Chart` refuses it when it runs.
-What comes from elsewhere as plain data, such as JSON, is read with `Chart.from_dict`.
+A type checker reports unknown keys in a literal; `Chart` refuses them at run time. Plain data
+from elsewhere, such as JSON, is read with `Chart.from_dict`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TargetDict(_TransitionParts, total=False):
 
 
 TargetNotation: TypeAlias = _Name | TargetDict | Sequence[_Name | TargetDict] | None
-"""A destination, a dict, or a list of either: the first whose guards say yes is taken."""
+"""A destination, a dict, or a list of either: the first whose guards hold is taken."""
 
 
 class TransitionDict(_TransitionParts, total=False):
@@ -114,7 +114,7 @@ class StateObject(Protocol):
 
     @property
     def name(self) -> Any:
-        """Its name, or the member of an enum that it is."""
+        """Its name, or the enum member that it was made from."""
         ...
 
     on_enter: Any

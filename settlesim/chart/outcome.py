@@ -13,9 +13,9 @@ class Outcome(enum.Enum):
     RESOLVED = "resolved"
     """In a settled configuration; saved."""
     REJECTED = "rejected"
-    """In a state tagged as rejected; not saved unless the chart says ``on_reject="persist"``. A
-    start of a new instance that worked before the event is saved nevertheless."""
+    """In a state tagged as rejected; not saved unless the chart says ``on_reject="persist"``. The
+    start of a new instance is saved nevertheless, if it did something before the event."""
     DONE = "done"
     """In final leaves only: the instance has finished; saved."""
     IGNORED = "ignored"
-    """No transition was enabled for the event; nothing is saved but a start that worked."""
+    """No transition was enabled for the event; nothing is saved, except a start as above."""

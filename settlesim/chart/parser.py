@@ -1,11 +1,9 @@
-"""From the dialect of `transitions` to states and transitions.
+"""Reads states and transitions in the notation of `transitions`.
 
-What does this module do
-------------------------
-It reads what a ``GraphMachine`` accepts (strings, dicts, lists, enums, ``"*"``, ``"="``,
+The parser reads what a ``GraphMachine`` accepts (strings, dicts, lists, enums, ``"*"``, ``"="``,
 ``children``, ``parallel``, transitions inside a state) and what settlesim adds (``tags``,
-``invoke``, ``after``, ``always``, ``on_done``, ``assign``), and gives every name in full.
-It looks at shapes only; what the names stand for is `settlesim.chart.validation`'s part.
+``invoke``, ``after``, ``always``, ``on_done``, ``assign``), and writes out every name in full.
+It checks shapes only; `settlesim.chart.validation` checks that the names exist.
 """
 
 from __future__ import annotations
@@ -110,7 +108,7 @@ class Parser:
     # --- members of enums -----------------------------------------------------------------
 
     def _note_members(self, specs: object, prefix: str, depth: int) -> None:
-        """Note for every enum member that is a state its full name; targets are read early."""
+        """Note the full name of every enum member that is a state, before any target is read."""
         if depth > MAX_NESTING or not isinstance(specs, (list, tuple, enum.EnumMeta)):
             return
         for spec in map(state_spec, specs):
@@ -124,10 +122,10 @@ class Parser:
                 for key in _INSIDE:
                     self._note_members(spec.get(key), f"{name}.", depth + 1)
 
-    def place_of(self, member: object, where: str, scope: str = "") -> object:
-        """Return the full name of the state that an enum member is; else the value itself.
+    def name_of(self, member: object, where: str, scope: str = "") -> object:
+        """Return the full name of the state that an enum member is; other values as they are.
 
-        As in `transitions`, states of the scope go before those deeper inside it.
+        As in `transitions`, states directly in the scope take precedence over deeper ones.
         """
         if not isinstance(member, enum.Enum):
             return member
@@ -189,7 +187,7 @@ class Parser:
             return
         if spec.get("default") is not None:
             self.problems.add(where, "has a default, which only a history state has")
-        self.nodes[name] = Node(name, NodeKind.ATOMIC, parent)  # keeps the place: parents first
+        self.nodes[name] = Node(name, NodeKind.ATOMIC, parent)  # its position: before its children
         kind, children, initial = self._inside(spec, name, where)
         first = _child_of(name, initial[0]) if initial else None
         self.nodes[name] = Node(
@@ -255,7 +253,7 @@ class Parser:
             if spec.get("initial"):
                 self.problems.add(where, "has an initial child but no children")
             return (NodeKind.FINAL if final is True else NodeKind.ATOMIC), (), ()
-        # What is false is none, as `transitions` has it: None, False, an empty text or list.
+        # As in `transitions`, any false value means no initial child: None, False, "" or [].
         return self._initial(spec.get("initial") or None, lists[0], name, children, where)
 
     def _initial(
@@ -422,7 +420,7 @@ class Parser:
         return tuple(found)
 
     def _dests(self, dests: object, scope: str, where: str) -> list[str]:
-        """Return the destinations in full; of targets, siblings are looked up later."""
+        """Return the destinations in full; names of siblings are resolved later."""
         if isinstance(dests, (list, tuple)) and not dests:
             self.problems.add(where, "dest is an empty list; name a state, or None")
         found = []
@@ -483,9 +481,9 @@ class Parser:
         return name
 
     def _in_scope(self, name: object, scope: str, where: str) -> object:
-        """Return a name in full; what stands for other states, or is no name, as it is."""
+        """Return a state's full name; ``"="`` and values that are not names as they are."""
         if isinstance(name, enum.Enum):
-            return self.place_of(name, where, scope)
+            return self.name_of(name, where, scope)
         return f"{scope}.{name}" if scope and isinstance(name, str) and name != "=" else name
 
     def _sources(self, sources: object, dests: list[str], scope: str, where: str) -> list[str]:
@@ -505,7 +503,7 @@ class Parser:
         return names
 
     def _every_source(self, scope: str, *, deep: bool) -> list[str]:
-        """Return what ``"*"`` stands for: the states of a scope, with ``"="`` those inside too."""
+        """Return the states that ``"*"`` stands for: those of a scope; if `deep`, all inside it."""
         found = self._all_sources.get((scope, deep))
         if found is None:
             prefix = f"{scope}." if scope else ""
@@ -566,5 +564,5 @@ class Parser:
 
 
 def _child_of(name: str, inside: str) -> str:
-    """Return the child of a state that is, or holds, a state inside it."""
+    """Return the child of the state `name` that is `inside` or contains it."""
     return ".".join(inside.split(".")[: name.count(".") + 2])

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a definition, so that all of it is reported at once."""
+"""Collects what is wrong with a definition, so that all of it is reported together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_COUNTED: Final = 1_000
 
 
 class Problems:
-    """A list of problems that raises itself."""
+    """Collects problems, and raises them as one error."""
 
     def __init__(self, chart: object = "chart") -> None:
         self._chart = chart if isinstance(chart, str) else "chart"
@@ -28,7 +28,7 @@ class Problems:
         Raises
         ------
         DefinitionError
-            There are a thousand: nobody reads on.
+            There are more than a thousand: nobody would read on.
         """
         if not self.is_full:
             self._found.append(Problem(where, message))
@@ -38,7 +38,7 @@ class Problems:
                 self.raise_if_any()
 
     def unknown(self, where: str, what: str, name: object, known: Collection[str]) -> None:
-        """Note a name that stands for nothing, with the nearest known one."""
+        """Note an unknown name, with the nearest known one."""
         if self.is_full:
             self.add(where, what)
             return
@@ -61,7 +61,7 @@ class Problems:
         return len(self._found) >= _MAX_REPORTED
 
     def raise_if_any(self) -> None:
-        """Raise everything that was found.
+        """Raise all problems as one error, if there are any.
 
         Raises
         ------

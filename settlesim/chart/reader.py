@@ -1,7 +1,7 @@
 """Reads a chart from whatever a person has: a mapping, JSON, a file, a module.
 
-A machine of `transitions` is read too; `settlesim.machine.from_transitions` registers that. So
-are charts of other formats: `settlesim.formats` registers `other_formats`.
+Machines of `transitions` are read by a function that `settlesim.machine.from_transitions`
+registers, charts in other formats by one that `settlesim.formats` registers.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ def read_chart(
     ----------
     source
         A `Chart`, a mapping, a text, the path of a file, a ``module:attribute`` that holds any
-        of these, or a machine of `transitions`. What a mapping, text or file is, is recognised:
-        a chart of ours as JSON, or one of the formats of `settlesim.formats.import_chart`,
-        which also takes options and says what was left out.
+        of these, or a machine of `transitions`. The format of a mapping, text or file is
+        detected: settlesim's own JSON, or one of those of `settlesim.formats.import_chart`, which
+        also takes options and reports what was left out.
     automatic
-        Of a machine: whether its automatic transitions (``to_<state>``) become transitions of
-        the chart. By default they are left out, and that is said; with False it is not said.
+        For a machine: whether its automatic transitions (``to_<state>``) become transitions of
+        the chart. By default they are left out with a warning; False leaves them out without one.
     model
-        Of a machine: an instance of its model, or the class, whose methods become guards and
+        For a machine: an instance of its model, or the class, whose methods become guards and
         assigns of the chart.
     attributes
-        Of a model: which attributes are kept in the context, names or keys of the context by
-        name. Their first values are those of the model.
+        For a model: the attributes that are kept in the context, as names, or as a mapping from
+        names to keys of the context. Their initial values are those of the model.
 
     Raises
     ------
@@ -99,15 +99,15 @@ def _(source: str) -> Chart:
 
 @singledispatch
 def other_formats(source: object) -> Chart | None:
-    """Read a mapping, a text or a file's path: whatever kind of chart is in it.
+    """Read a mapping, a text or a file, whatever format its chart has.
 
     Returns
     -------
-    chart : None for a mapping that is of no other format: it is a chart of ours
+    chart : None for a mapping in settlesim's own format
     """
     if "settlesim._public" in sys.modules:
         return None
-    import_module("settlesim._public")  # the formats stand above, and register themselves
+    import_module("settlesim._public")  # the formats are in a layer above, and register themselves
     return other_formats(source)
 
 

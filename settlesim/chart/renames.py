@@ -1,4 +1,4 @@
-"""Which new states look like states that are gone: a hint, never more."""
+"""Finds new states that look like removed ones: a hint, never more."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def likely_renames(
     """Return the new name of each state that looks as if it was renamed or moved.
 
     Two states look alike by what they are (kind, tags, services, delays, functions), by their
-    transitions to and from states that both charts have, and by their names. Only pairs of which
-    each is the other's single best match are returned.
+    transitions to and from states that both charts have, and by their names. Only pairs whose
+    states are each other's single best match are returned.
     """
     if not gone or not added or len(gone) * len(added) > _MAX_COMPARED:
         return {}
@@ -58,7 +58,7 @@ def _likeness(was: Node, now: Node, old: Collection[str], new: Collection[str]) 
 
 
 def _features(chart: Chart, node: Node, common: Collection[str]) -> set[str]:
-    """Return what a state is and does, without its name and those of states that one chart has."""
+    """Return what a state is and does, without names that only one of the charts has."""
     found = {f"kind {node.kind.value}", f"parent {node.parent}"}
     found.update(f"tag {tag}" for tag in node.tags)
     found.update(f"service {each.src}" for each in node.invoke)

@@ -18,7 +18,7 @@ class Severity(enum.Enum):
     ERROR = "error"
     """The contract does not hold: an event may end without a settled configuration."""
     WARNING = "warning"
-    """The contract may hold, but this is hardly what was meant."""
+    """The contract may hold, but this is probably not what was meant."""
     NOTE = "note"
     """The chart means something else in SCXML."""
 
@@ -71,7 +71,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     ),
     "SET901": (Severity.WARNING, "the chart is too large to be explored whole"),
 }
-"""Every code with its severity and what it stands for."""
+"""The severity and the title of every code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ class Finding:
     path: tuple[str, ...] = ()
     """A shortest run that shows it, from a new instance on.
 
-    It is empty where none is needed, and where other findings have very long ones.
+    Empty where none is needed, and where the paths of other findings are very long already.
     """
     states: tuple[str, ...] = ()
-    """The states that the contract is refuted in, by name."""
+    """The names of the states in which the contract is refuted."""
 
     @property
     def severity(self) -> Severity:
@@ -122,7 +122,7 @@ class Report:
     findings: tuple[Finding, ...]
     """Errors first, then warnings, then notes; each by code and position in the chart."""
     settled: tuple[tuple[str, ...], ...]
-    """Every configuration that can be saved, in the order of a shortest path."""
+    """Every configuration that can be saved, those with shorter paths first."""
     rejected: tuple[tuple[str, ...], ...]
     """Every rejected configuration that is reached and not saved."""
     run_states: int

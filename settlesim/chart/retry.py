@@ -1,4 +1,4 @@
-"""`retry` of an invocation: read, and how long a wait is."""
+"""Reads `retry` of an invocation, and computes the waits between its calls."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _Reader:
 
 
 def longest_waits(retry: Retry) -> Iterator[float]:
-    """Yield the waits between the calls without chance, in seconds."""
+    """Yield the waits between the calls in seconds, not shortened by jitter."""
     most = MAX_SECONDS if retry.max_seconds is None else retry.max_seconds
     wait = min(retry.seconds, most)
     for _ in range(retry.attempts - 1):
@@ -96,12 +96,12 @@ def longest_waits(retry: Retry) -> Iterator[float]:
 
 
 def wait_before(retry: Retry, number: int, call: str) -> float:
-    """Return the wait before a call, in seconds: the same for the same call, always.
+    """Return the wait before a call, in seconds: always the same for the same call.
 
     Parameters
     ----------
-    number : counts the calls that this retry leads to, from 1, less than its attempts
-    call : what tells this call from all others
+    number : counts the calls that this retry causes, from 1 to its attempts minus 1
+    call : identifies the call
     """
     wait = next(islice(longest_waits(retry), number - 1, None))
     if not retry.jitter or not wait:

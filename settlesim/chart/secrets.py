@@ -1,4 +1,4 @@
-"""Values that a chart keeps from being shown: `Chart.secret` names the fields."""
+"""Hides the values of the fields that `Chart.secret` names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def hide_in_snapshot(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
 
 
 def hidden_error(error: BaseException) -> Exception:
-    """Return an error of the same kind with its message hidden, which may hold a secret value.
+    """Return an error whose type has the same name, without the message: it may hold a secret.
 
     Examples
     --------

@@ -19,18 +19,18 @@ __all__ = ["SettlingEdge", "SettlingGraph"]
 
 @dataclass(frozen=True, slots=True)
 class SettlingEdge:
-    """One event from one settled configuration to another, by a shortest way."""
+    """One event from one settled configuration to another, by a shortest path."""
 
     source: tuple[str, ...]
     event: str
     """The event's name, or the reserved trigger of a delay of a state of `source`."""
     target: tuple[str, ...]
     services: tuple[tuple[str, bool], ...]
-    """The services on the way, each with whether it failed."""
+    """The services on the path, each with whether it failed."""
     guards: tuple[tuple[str, bool], ...]
-    """What the guards said on the way."""
+    """The guards asked on the path, each with its answer."""
     edges: tuple[int, ...]
-    """The transitions on the way, positions in ``chart.edges``."""
+    """The transitions on the path: positions in ``chart.edges``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SettlingGraph:
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        target : a file's path; its suffix is the format: svg, png, pdf, dot, mmd
         configuration : the settled configuration that is active: its leaves
         path : the edges just taken, in order: positions in ``graph.edges``
         title : a line above the graph
@@ -60,15 +60,15 @@ class SettlingGraph:
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction
             ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
-            right, or top-down where the text can be read at `width` only so.
+            right, or top to bottom where only that keeps the text readable at `width`.
         width
-            Pixels that the picture has room for, 900 by default; a text has at least 9 of them.
+            Pixels available to the picture, 900 by default; text is never smaller than 9 pixels.
         bundle
             Whether edges of a kind between the same two states share an arrow; True by default.
-        format : of the file, where its suffix does not say it
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
-            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+            None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default
 
         Raises

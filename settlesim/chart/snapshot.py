@@ -30,15 +30,15 @@ class Snapshot:
     """How often the instance was saved; 0 for one that never was."""
     _: KW_ONLY
     fingerprint: str | None = None
-    """Tells the definition of the chart from others of its name and version; None if unknown."""
+    """Identifies the chart's definition, beyond its name and version; None if unknown."""
     history_states: FrozenDict = field(default_factory=lambda: _NO_HISTORY)
-    """What the chart's history states remember (SCXML 1.0, section 3.10): by the name of the
-    history state, the list of the states that it stands for, full names."""
+    """What the chart's history states remember (SCXML 1.0, section 3.10): for each one, by name,
+    the list of full names of the states that it stands for."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the snapshot as plain JSON; `from_dict` reads it back.
 
-        A fingerprint or history states that it does not have are left out.
+        The keys `fingerprint` and `history_states` are left out where there is nothing in them.
         """
         record: dict[str, Any] = {
             "chart": self.chart,
@@ -55,7 +55,7 @@ class Snapshot:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any], *, source: str = "snapshot") -> Snapshot:
-        """Read what `to_dict` wrote; further keys are left alone.
+        """Read what `to_dict` wrote; other keys are ignored.
 
         Raises
         ------
@@ -147,7 +147,7 @@ def key_flaw(key: object) -> str | None:
 
 
 def check_key(key: object) -> None:
-    """Refuse what is no key of an instance.
+    """Refuse a value that cannot be the key of an instance.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def check_key(key: object) -> None:
         Not a string, an empty one, or one with a lone surrogate.
     """
     if type(key) is str and key and key.isascii():
-        return  # as most are
+        return  # fast path: most keys are ASCII
     flaw = key_flaw(key)
     if flaw is not None:
         raise InvalidValueError(where="key", reason=flaw)

@@ -9,7 +9,7 @@ with every dict and list made immutable. An immutable value needs no copies: a g
 change its argument, and what was saved or loaded cannot change a store.
 
 The frozen containers remember their depth and an upper bound of their encoded size, so
-that freezing a context of which one key changed costs what the change costs.
+freezing a context in which one key has changed costs no more than freezing the change.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ _Known: TypeAlias = dict[int, Any]  # by identity: a container that appears twic
 
 
 class _RefusedError(Exception):
-    """Carries the reason and, innermost first, the keys that lead to the place."""
+    """Carries the reason and, innermost first, the keys that lead to the refused value."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -144,7 +144,10 @@ def _scalar_size(value: object) -> int:
 
 
 def _bounded(size: int) -> int:
-    """Stop at a value that is too large for sure; one that holds itself often never ends."""
+    """Refuse a value that is certainly too large, before it is encoded to be measured.
+
+    A value with shared containers can be small in memory and take forever to encode.
+    """
     if size > _HOPELESS:
         raise _RefusedError(_TOO_LARGE)
     return size
@@ -153,13 +156,13 @@ def _bounded(size: int) -> int:
 def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDict:
     if 4 * len(value) > MAX_BYTES:  # each item takes five bytes at least
         raise _RefusedError(_TOO_LARGE)
-    # The copy is looked at: `value` could be changed meanwhile, by another thread.
+    # Only the copy is read: another thread could change `value` meanwhile.
     copy = FrozenDict(value)
     depth, size = 0, 2
     for key, item in copy.items():
         if type(key) is not str:
             raise _RefusedError(f"has the key {shorten(key, 40)}, and JSON keys are strings")
-        kind = type(item)  # most are plain texts and numbers: those without a call
+        kind = type(item)  # fast path without a call: most items are plain texts and numbers
         if kind is str and key.isascii() and item.isascii():
             size += 6 * (len(key) + len(item)) + 6
             continue
@@ -253,7 +256,7 @@ def freeze(value: JSONValue, *, where: str = "value") -> JSONValue:
     Raises
     ------
     InvalidValueError
-        NaN or infinity, a type that JSON has not, a key that is no string, a lone
+        NaN or infinity, a type that JSON does not have, a key that is no string, a lone
         surrogate, more than `MAX_DEPTH` levels or `MAX_BYTES` bytes.
 
     References
@@ -279,14 +282,14 @@ def _refusal(where: str, refused: _RefusedError) -> InvalidValueError:
 
 
 def freeze_object(value: object, *, where: str) -> FrozenDict:
-    """Return `value` frozen, and refuse what is no JSON object.
+    """Return `value` frozen, and refuse anything but a JSON object.
 
     Raises
     ------
     InvalidValueError
         As `freeze`, and for anything but a dict.
     """
-    if type(value) is dict:  # as `freeze`, without the calls in between
+    if type(value) is dict:  # fast path: as `freeze`, with fewer calls
         try:
             frozen = _freeze_dict(value, MAX_DEPTH, {})
             if frozen.depth <= MAX_DEPTH and frozen.size <= MAX_BYTES:
@@ -302,19 +305,19 @@ def freeze_object(value: object, *, where: str) -> FrozenDict:
 
 
 def merge(context: FrozenDict, changes: object, *, where: str) -> FrozenDict:
-    """Return `context` with `changes` laid over it, key by key.
+    """Return `context` updated with `changes`, key by key.
 
     Raises
     ------
     InvalidValueError
-        Where the changes are no dict of strict JSON, or the result is too large.
+        The changes are no dict of strict JSON, or the result is too large.
     """
     frozen = freeze_object(changes, where=where)
     if not frozen:
         return context
     merged = FrozenDict({**context, **frozen})
     merged.depth = max(context.depth, frozen.depth)
-    merged.size = context.size + frozen.size  # counts what is replaced twice: still a bound
+    merged.size = context.size + frozen.size  # replaced values count twice: still an upper bound
     if merged.size > MAX_BYTES:
         merged = freeze(dict(merged), where=where)
     return merged

@@ -1,7 +1,7 @@
 """Which states a transition leaves and enters (SCXML 1.0, appendix D, "Algorithm").
 
 Everything here follows from the definition and from what history states remember. Nothing is
-executed, no guard is asked, and no set is iterated: the same question has the same answer.
+executed, no guard is asked, and no set is iterated: the same input always has the same result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from settlesim.chart.validation import ancestors
 __all__ = ["NO_HISTORY", "HistoryStates", "Structure"]
 
 HistoryStates: TypeAlias = Mapping[str, Sequence[str]]
-"""By the name of a history state, the states that it stands for."""
+"""The states that each history state stands for, by its name."""
 
 NO_HISTORY: Final[HistoryStates] = {}
 
@@ -24,15 +24,15 @@ NO_HISTORY: Final[HistoryStates] = {}
 class Structure:
     """The tree of a chart's states, in document order.
 
-    The functions are named after those of the algorithm in appendix D; each is asked about
-    transitions and a configuration, and answers with full names.
+    The functions are named after those of the algorithm in appendix D; they take transitions and
+    configurations, and return full names.
     """
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self._nodes = nodes
         self.order: Mapping[str, int] = {name: index for index, name in enumerate(nodes)}
-        """The place of every state in the document."""
-        self._last = dict(self.order)  # of every state the place of the last state inside it
+        """The position of every state in the document."""
+        self._last = dict(self.order)  # by state: the position of the last state inside it
         for name in reversed(list(nodes)):
             parent = nodes[name].parent
             if parent is not None:
@@ -40,7 +40,7 @@ class Structure:
         self.has_history = any(node.kind is NodeKind.HISTORY for node in nodes.values())
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return names without repetition, in document order."""
+        """Return names without duplicates, in document order."""
         return tuple(sorted(dict.fromkeys(names), key=self.order.__getitem__))
 
     def regions(self, name: str) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class Structure:
         return self.leaves(entering.found)
 
     def initial_configuration(self, name: str) -> tuple[str, ...]:
-        """Return the leaves that are active in a new instance which starts in `name`."""
+        """Return the leaves that are active in a new instance that starts in `name`."""
         entering = _Entering(self, self._nodes, NO_HISTORY)
         entering.add_down(name)
         entering.add_up(name, None)
@@ -74,7 +74,7 @@ class Structure:
     # --- one transition -------------------------------------------------------------------
 
     def effective_targets(self, names: Iterable[str], history: HistoryStates) -> tuple[str, ...]:
-        """Return destinations with what its history states stand for in their place."""
+        """Return destinations, with history states replaced by the states they stand for."""
         found: dict[str, None] = {}
         for name in names:
             node = self._nodes[name]
@@ -100,7 +100,10 @@ class Structure:
     def exit_set(
         self, transition: Transition, active: tuple[str, ...], history: HistoryStates
     ) -> tuple[str, ...]:
-        """Return the active states that one transition leaves, in document order, as `active`."""
+        """Return the active states that one transition leaves.
+
+        `active` has to be in document order, and so is the result.
+        """
         if transition.dest is None:
             return ()
         domain = self.domain(transition, history)
@@ -151,7 +154,7 @@ class Structure:
         return {name: found[name] for name in self.in_order(found)}
 
     def can_remember(self, name: str, states: Sequence[str]) -> bool:
-        """Whether a state is a history state, and may have come to stand for these states."""
+        """Whether a state is a history state that can stand for these states."""
         node = self._nodes.get(name)
         if node is None or node.history is None:
             return False
@@ -176,7 +179,8 @@ class Structure:
         """Return the compound and parallel states that entering final states has finished.
 
         A compound state is finished when a final child is entered, a parallel one when all its
-        children are in a final state (SCXML 1.0, section 3.7); in the order in which they are.
+        children are in a final state (SCXML 1.0, section 3.7). They come in the order in which
+        they finish.
 
         Parameters
         ----------
@@ -188,7 +192,7 @@ class Structure:
     def finishing(
         self, entered: Sequence[str], active: Collection[str]
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield every state that is entered, with those that this finishes; as `finished`."""
+        """Yield every entered state with the states that it finishes; see `finished`."""
         new = set(entered)
         now = {name for name in active if name not in new}
         done: set[str] = set()
@@ -223,7 +227,8 @@ class Structure:
                 for child in node.children
             )
         if node.kind is NodeKind.PARALLEL:
-            # states are entered in document order: the last region is the last to be final
+            # The last region finishes last, since states are entered in document order: asking it
+            # first ends the search early.
             regions = reversed(self.regions(name))
             return all(self._is_in_final_state(child, active) for child in regions)
         return node.kind is NodeKind.FINAL and name in active
@@ -251,9 +256,9 @@ class _Entering:
         self._nodes = nodes
         self._history = history
         self.stays: str | None = None
-        """The state that the transition of which states are added does not leave, so that it is
-        not entered: the source of an internal one."""
-        self._above: set[str] = set()  # of what is found
+        """The domain of the transition whose states are being added: it is not left, and so not
+        entered."""
+        self._above: set[str] = set()  # the ancestors of what is found
 
     def add_down(self, name: str) -> None:
         """Add a state and what is entered with it (``addDescendantStatesToEnter``)."""

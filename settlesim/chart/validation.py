@@ -1,8 +1,8 @@
-"""What has to hold between the parts of a chart.
+"""Checks of a chart as a whole, after each part was read by itself.
 
 Rules
 -----
-1. Every source, destination, initial state is a state of the chart.
+1. Every source, destination and initial state is a state of the chart.
 2. A final state is the end: no transitions, services or delays of its own.
 3. A state where the chart may rest runs no service, and is resolved or rejected, not both.
 4. Regions of a parallel state are entered together and do not reach into each other: a
@@ -11,7 +11,7 @@ Rules
    configuration that SCXML 1.0 (section 3.13, conflict resolution) does not allow.
    With ``semantics="scxml"`` the conflict rule of that section decides, and none of it is refused.
 5. One name is one kind of function: guard, assign or service.
-6. A guard ``In(state)`` asks for a state of the chart; ``Error(type)`` is a guard, too.
+6. ``In(state)`` is a guard, and names a state of the chart; ``Error(type)`` is a guard, too.
 7. History states, several destinations and ``internal`` belong to ``semantics="scxml"``, which
    has no ``prepare``. Several states are named together only where they are in different regions
    of a parallel state (SCXML 1.0, sections 3.5, 3.6, 3.10 and 3.11).
@@ -66,7 +66,7 @@ def describe(transition: Transition) -> str:
 def resolve(
     transition: Transition, nodes: Mapping[str, Node], problems: Problems, *, siblings: bool
 ) -> Transition:
-    """Return the transition with its destination in full.
+    """Return the transition with the full names of its destinations.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def resolve(
 
 
 def resolve_default(node: Node, nodes: Mapping[str, Node], problems: Problems) -> Node:
-    """Return a history state with its default in full."""
+    """Return a history state with the full names of its default."""
     prefix = f"{node.parent}."
     found = []
     for name in node.default:
@@ -276,7 +276,7 @@ def _check_together(
     known = [name for name in names if name in nodes]
     for one, other in combinations(known, 2):
         common = next((name for name in ancestors(one) if name in set(ancestors(other))), None)
-        inside = [_place(each, nodes) for each in (one, other)]
+        inside = [_without_history(each, nodes) for each in (one, other)]
         if (
             common is None
             or common in inside
@@ -291,8 +291,8 @@ def _check_together(
             return
 
 
-def _place(name: str, nodes: Mapping[str, Node]) -> str:
-    """Return what a destination is about: of a history state, the state that it is inside."""
+def _without_history(name: str, nodes: Mapping[str, Node]) -> str:
+    """Return the state around a history state, and any other state itself."""
     node = nodes[name]
     return node.parent if node.kind is NodeKind.HISTORY and node.parent is not None else name
 
@@ -300,7 +300,7 @@ def _place(name: str, nodes: Mapping[str, Node]) -> str:
 def roles(nodes: Iterable[Node], transitions: Iterable[Transition]) -> dict[str, str]:
     """Return every function name with its role, in document order; the first role wins.
 
-    ``In(state)`` and ``Error(type)`` are no functions to bind, and are not among them.
+    ``In(state)`` and ``Error(type)`` need no function, and are left out.
     """
     found: dict[str, str] = {}
     for name, role in _uses(nodes, transitions):

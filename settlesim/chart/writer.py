@@ -1,4 +1,4 @@
-"""From a chart back to the mapping that reads as the same chart."""
+"""Writes a chart as the mapping that reads as an equal chart."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _invocation(invocation: Invocation) -> dict[str, Any]:
 
 
 def _retry(retry: Retry) -> dict[str, Any]:
-    """Return what differs from a retry that says nothing, and how often it calls at most."""
+    """Return the fields that differ from their defaults, and always ``attempts``."""
     record = {field.name: getattr(retry, field.name) for field in fields(retry)}
     record["errors"] = list(retry.errors)
     default = {field.name: getattr(_PLAIN_RETRY, field.name) for field in fields(retry)}

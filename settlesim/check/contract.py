@@ -4,8 +4,8 @@ The contract
 ------------
 From every settled configuration that can be reached, for every event that it accepts, every
 valuation of the guards and every outcome of the services, a settled configuration is reached
-within bounds. `settlesim.check.runs` makes the graph of all that can happen; here the
-graph and the chart are looked at.
+within bounds. `settlesim.check.runs` builds the graph of everything that can happen; this module
+examines the graph and the chart.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def check_chart(
 ) -> Report:
     """Prove or refute that every event ends in a settled configuration.
 
-    Where the chart has `migrations`, that is also shown of every settled configuration, event and
-    delay of the versions where they begin. No service runs, and no function of the chart is
-    called; they need not be bound.
+    If the chart has `migrations`, every settled configuration, event and delay of the versions
+    where they begin is checked as well. No service runs and no function of the chart is called, so
+    none has to be bound.
 
     Parameters
     ----------
     limit : how many run states to explore; beyond it the verdict is UNDETERMINED
-    known : frozen versions of the chart, each of which needs a migration step to it
+    known : frozen versions of the chart; a migration step has to begin at each earlier one
     progress
-        True for a bar, which appears after half a second where a person looks; or a function
+        True for a bar, which appears after half a second in a notebook or terminal; or a function
         that is called with each `settlesim.progress.Progress`.
     stop : a flag that ends the check, such as a `threading.Event` that another thread sets
 
@@ -117,8 +117,8 @@ def _checked(
 def _rests(found: ChartRuns) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
     """Return the configurations that are saved, and those that are only rejected.
 
-    A new instance may also take its first event in a state without a tag; it is never saved
-    there, so that is neither.
+    A state without a tag, in which a new instance takes its first event, is in neither: no
+    instance is ever saved there.
     """
     chart = found.chart
     settled: dict[tuple[str, ...], None] = {}
@@ -211,7 +211,7 @@ def _too_long(chart: Chart, longest: int | None) -> Iterator[Finding]:
         )
 
 
-# --- what is hardly meant -----------------------------------------------------------------
+# --- what is probably a mistake -----------------------------------------------------------
 
 
 def _reached(found: ChartRuns) -> set[str]:

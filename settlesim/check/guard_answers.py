@@ -1,17 +1,17 @@
-"""What guards may say together: each for itself, or transition by transition.
+"""Answers in place of guards: guard by guard, or transition by transition.
 
 Theory of operation
 -------------------
 A run asks guards; an `Oracle` answers, once for every valuation. Asked guard by guard, ten
 guards on each of forty transitions have 10**40 valuations, while only 41 different things can
 happen. So where a run has many valuations, the oracle answers *transition by transition*:
-all guards of this one hold, or not all of them do. That gives the same runs, since a machine
-sees of the guards of a transition only whether all hold.
+either all guards of a transition hold, or not all of them do. That gives the same runs, since a
+machine only sees whether all guards of a transition hold.
 
-What was answered is then a set of literals that hold, and of *refused* conjunctions of which
-not all hold. An answer is given only where some valuation of the guards agrees with all of it.
-That is satisfiability, which is easy where no guard is asked both for true and for false; else
-it is searched for, and the search is counted.
+The answers are then a set of literals that hold, and a set of *refused* conjunctions, each with at
+least one literal that does not hold. An answer is given only where some valuation of the guards
+agrees with all answers so far. That is a satisfiability problem: easy where no guard is wanted
+both true and false, and otherwise a search whose steps are counted.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ __all__ = [
 ]
 
 MOST_ANSWERS: Final = 2_000
-"""How many answers of one run, in all its valuations, are given guard by guard."""
+"""How many answers of one run, over all its valuations, are given guard by guard. With more it is
+run again, transition by transition."""
 
 Question: TypeAlias = tuple[str, str]
 """A guard and the event that it is asked about."""
 Answer: TypeAlias = tuple[Question, bool]
 """What a guard said."""
 Refused: TypeAlias = tuple[Answer, ...]
-"""Answers of which at least one is not so."""
+"""Answers of which at least one is wrong."""
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Valuation(Generic[T]):
     """Whether an assign ran."""
 
 
-# --- what agrees ----------------------------------------------------------------------------
+# --- satisfiability -------------------------------------------------------------------------
 
 
 def agree(known: Mapping[Question, bool], refused: Iterable[Refused], work: WorkCount) -> bool:
@@ -113,7 +114,7 @@ def _propagated(
 
 
 def _asked_both_ways(clauses: list[Refused]) -> Question | None:
-    """Return a question of which both answers stand in the clauses; None where none has."""
+    """Return a question with both answers in the clauses; None if there is none."""
     seen: dict[Question, bool] = {}
     for clause in clauses:
         for question, value in clause:
@@ -123,19 +124,19 @@ def _asked_both_ways(clauses: list[Refused]) -> Question | None:
 
 
 class WorkCount:
-    """Counts what is asked, and ends it where it is too much."""
+    """A budget of steps, such as answers; spending more than it has is an error."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.left = most
 
     def spend(self, amount: int) -> None:
-        """Note that so much was asked.
+        """Take an amount from the budget.
 
         Raises
         ------
         OutOfWorkError
-            It was more than there is left.
+            It is more than there was left.
         """
         self.left -= amount
         if self.left < 0:
@@ -155,7 +156,7 @@ class _Said:
         self._mentioned: set[Question] = set()
 
     def may_hold(self, answers: Refused) -> bool:
-        """Whether all these answers may be so."""
+        """Whether all these answers may be right."""
         wanted = dict(answers)
         if len(wanted) < len(set(answers)):
             return False  # a guard that has to hold and not to hold
@@ -166,7 +167,7 @@ class _Said:
         return agree({**self.known, **wanted}, self.refused, self._work)
 
     def may_fail(self, answers: Refused) -> bool:
-        """Whether one of these answers may not be so."""
+        """Whether at least one of these answers may be wrong."""
         if any(question not in self._mentioned for question, _ in answers):
             return True
         if all(self.known.get(question) is value for question, value in answers):
@@ -174,7 +175,7 @@ class _Said:
         return agree(self.known, [*self.refused, answers], self._work)
 
     def note(self, answers: Refused, holds: bool) -> None:
-        """Note that all these answers are so, or that one of them is not."""
+        """Note that all these answers are right, or that at least one of them is wrong."""
         self._mentioned.update(question for question, _ in answers)
         if holds:
             self.known.update(answers)
@@ -183,11 +184,11 @@ class _Said:
 
 
 class Oracle:
-    """Answers for guards, and remembers what it was asked.
+    """Answers in place of guards, and remembers its answers.
 
     Parameters
     ----------
-    work : what may be asked altogether
+    work : the budget for all questions together
     """
 
     def __init__(self, work: WorkCount) -> None:
@@ -222,7 +223,7 @@ class Oracle:
         return all(self._ask(question) is value for question, value in answers)
 
     def change(self, context: FrozenDict, event: Event) -> None:
-        """Stand for any assign."""
+        """Stand in for any assign: afterwards guards may give other answers."""
         self._changes += 1
 
     def _ask(self, question: Question) -> bool:
@@ -236,7 +237,7 @@ class Oracle:
         key = answers, self._changes
         if key not in self._held:
             said = self._said.setdefault((event.name, self._changes), _Said(self.work))
-            # One of the two may be, since what was answered so far agrees.
+            # At least one of the two is possible, since the answers so far agree.
             if not said.may_hold(answers):
                 self._held[key] = False
             else:
@@ -245,7 +246,7 @@ class Oracle:
         return self._held[key]
 
     def _choose(self) -> bool:
-        """Return what the script says at this turn; yes where it says nothing."""
+        """Return the script's next answer; True where the script has ended."""
         turn = len(self._choices)
         self._choices.append(self._script[turn] if turn < len(self._script) else True)
         return self._choices[-1]
@@ -256,7 +257,7 @@ class Oracle:
         Raises
         ------
         OutOfWorkError
-            There is no work left.
+            The budget is spent.
         """
         found: list[Valuation[T]] = []
         answers = 0
@@ -299,5 +300,5 @@ class Oracle:
         return tuple(answers), tuple(refused)
 
     def _one(self, answer: Answer) -> Answer:
-        """Return the one value that stands for an answer in all hops."""
+        """Intern an answer, so that hops share equal ones."""
         return self._interned.setdefault(answer, answer)

@@ -1,11 +1,11 @@
-"""Loops on the way of one event, and the longest way without one.
+"""Loops in the runs of one event, and the longest run where there are none.
 
 Theory of operation
 -------------------
-A run that never rests stays, from some run state on, in one strongly connected component of the
-graph between two rests. Where nothing in a component changes the context and nothing in it
-waits, every guard says the same each time round, and the component can be searched for a
-cycle on which the guards agree. Everywhere else a cycle counts as one that may happen.
+A run that never rests eventually stays in one strongly connected component of the graph without
+its resting states. If nothing in a component changes the context or waits, every guard gives the
+same answer in each round, and the component can be searched for a cycle on which the guards agree.
+In all other components every cycle counts as possible.
 
 References
 ----------
@@ -38,13 +38,13 @@ class Loop:
     """A cycle of run states between two rests."""
 
     places: tuple[RunState, ...]
-    """In order; the first is the one that a shortest path reaches first."""
+    """The run states in order, starting with the one that shortest paths reach first."""
     endless: bool
-    """Whether nothing can end it: no event, service or guard is in the way."""
+    """Whether nothing can end it, neither a service nor a delay nor a guard."""
 
 
 def _inner(found: ChartRuns) -> dict[RunState, list[Hop]]:
-    """Return the graph between two rests: hops that lead to no rest."""
+    """Return the graph without resting, stalled and failed states."""
     return {
         place: [hop for hop in hops if hop.to.phase in {RunPhase.RUN, RunPhase.WAIT}]
         for place, hops in found.hops.items()
@@ -78,7 +78,7 @@ def _components(graph: _Graph) -> list[list[RunState]]:
 
 
 def _finished(graph: _Graph) -> Iterator[RunState]:
-    """Yield every run state after all that it leads to, depth first, cycles aside."""
+    """Yield run states in depth-first postorder: except for cycles, successors come first."""
     seen: set[RunState] = set()
     for start in graph:
         if start in seen:
@@ -100,7 +100,7 @@ def _finished(graph: _Graph) -> Iterator[RunState]:
 
 
 def find_loops(found: ChartRuns) -> list[Loop]:
-    """Return loops, the endless ones first; none only where every run stops."""
+    """Return loops, endless ones first; an empty list means that every run stops."""
     graph = _inner(found)
     order = {place: index for index, place in enumerate(found.hops)}
     work = WorkCount(_MAX_WORK)
@@ -132,7 +132,7 @@ def _loops_in(graph: _Graph, order: Mapping[RunState, int], work: WorkCount) -> 
         if _can_happen(cycle, graph):
             yield from loop_of(cycle, endless=False)
     if not known:
-        yield from loop_of(_way_back(graph, *open_hop), endless=False)
+        yield from loop_of(_cycle_through(graph, *open_hop), endless=False)
 
 
 def _rotated(cycle: list[RunState], order: Mapping[RunState, int]) -> tuple[RunState, ...]:
@@ -149,8 +149,8 @@ def _open_hop(graph: _Graph, sure: bool) -> tuple[RunState, Hop] | None:
     return None
 
 
-def _way_back(graph: _Graph, place: RunState, hop: Hop) -> list[RunState]:
-    """Return a shortest cycle that goes over one hop of a component."""
+def _cycle_through(graph: _Graph, place: RunState, hop: Hop) -> list[RunState]:
+    """Return a shortest cycle that contains one hop of a component."""
     came_from: dict[RunState, RunState] = {}
     queue = deque([hop.to])
     while place != hop.to and place not in came_from:
@@ -166,7 +166,7 @@ def _way_back(graph: _Graph, place: RunState, hop: Hop) -> list[RunState]:
 
 
 def _cycles(graph: _Graph, work: WorkCount) -> Iterator[list[RunState]]:
-    """Yield cycles in forward order; the way back that closes each is not used again."""
+    """Yield cycles in forward order; the hop that closes each one is not used again."""
     ways = {place: {hop.to: None for hop in hops} for place, hops in graph.items()}
     size = len(graph) + sum(map(len, graph.values()))
     for _ in range(_MAX_CYCLES):
@@ -201,10 +201,10 @@ def _can_happen(cycle: list[RunState], graph: _Graph) -> bool:
 
 
 def _endless(graph: _Graph, work: WorkCount) -> tuple[list[list[RunState]], bool]:
-    """Return cycles that nothing ends, and whether that is all of them.
+    """Return cycles that nothing ends, and whether these are all of them.
 
-    Either no guard is asked on the whole cycle; or nothing on it changes the context, so
-    that every guard says the same each time round.
+    On such a cycle no guard is asked, or nothing changes the context, so that every guard gives
+    the same answer in each round.
     """
     found: dict[frozenset[RunState], list[RunState]] = {}
     running = {place: hops for place, hops in graph.items() if place.phase is RunPhase.RUN}
@@ -222,7 +222,12 @@ def _endless(graph: _Graph, work: WorkCount) -> tuple[list[list[RunState]], bool
 
 
 class _Walk:
-    """The search for a way from a run state back to it, under one valuation of the guards."""
+    """The search for a cycle through a run state, under one valuation of the guards.
+
+    Parameters
+    ----------
+    frozen : whether to search without hops that change the context; else without guards
+    """
 
     def __init__(self, start: RunState, graph: _Graph, frozen: bool, work: WorkCount) -> None:
         self._start = start
@@ -234,9 +239,9 @@ class _Walk:
         self._refused: list[Refused] = []
 
     def back(self, steps: int) -> tuple[list[RunState] | None, int]:
-        """Return the way, if one is found, and how many of the steps are left.
+        """Return the cycle, if one is found, and how many of the steps are left.
 
-        Depth first; a search that runs out of steps finds nothing.
+        The search is depth first, and finds nothing if it runs out of steps.
         """
         ways = [self._onward(self._start)]
         undo: list[tuple[list[Question], int]] = []
@@ -264,7 +269,7 @@ class _Walk:
                 yield hop
 
     def _agrees(self, hop: Hop) -> bool:
-        """Whether the guards may say all that they have said, and what they say on this hop."""
+        """Whether a hop may follow: its answers have to agree with those on the path so far."""
         self._work.spend(1 + len(hop.answers) + len(hop.refused))
         if hop.changes if self._frozen else hop.answers or hop.refused:
             return False
@@ -295,15 +300,16 @@ class _Walk:
 def longest_run(found: ChartRuns) -> int:
     """Return how many microsteps one event takes at most, in a graph without loops.
 
-    An event of a new instance takes those of its start as well. Places that only guards
-    which exclude each other make a cycle of count once each: the number is then a bound.
+    The first event of a new instance includes the microsteps of its start. Cycles may be left
+    that can never run, as their guards exclude each other; each of their run states is counted
+    once, and the number is then an upper bound.
     """
     graph = _inner(found)
     for place, hops in found.hops.items():
         if place.phase is RunPhase.REST:
             graph[place] = hops
         elif place.starting:
-            graph[place] = hops  # with those that lead to the rest where the event comes
+            graph[place] = hops  # including those to the resting state where the event arrives
     members = {place: [place] for place in graph}
     for component in _components(graph):
         members |= dict.fromkeys(component, component)

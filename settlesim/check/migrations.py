@@ -1,8 +1,8 @@
-"""Whether every instance of an earlier version can be migrated, proved before any is.
+"""Proves that every instance of an earlier version can be migrated, before any is.
 
-Every settled configuration of every version from which a step leads on is followed through the
-steps; where a `split` decides, through each of its targets. Only what a plain function of the
-context says cannot be followed: a dry run over the stored instances shows that.
+Every settled configuration of every version that has a step is followed through the steps; where
+a `split` decides, through each of its targets. Only a plain function of the context cannot be
+followed: a dry run over the stored instances shows where it leads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TOLD = 10
 
 
 def migration_findings(chart: Chart, *, limit: int | None = None) -> list[Finding]:
-    """Return what the steps that lead to a chart leave behind, each with a shortest run.
+    """Return what the migration steps to a chart do not cover, each with a shortest run.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ def migration_findings(chart: Chart, *, limit: int | None = None) -> list[Findin
 
 
 def frozen_findings(chart: Chart, known: Sequence[Chart]) -> list[Finding]:
-    """Return where a chart does not agree with the versions of it that were frozen.
+    """Return where a chart disagrees with its frozen versions.
 
     Parameters
     ----------
-    known : charts; those of other names and of later versions say nothing
+    known : frozen charts; those with other names or later versions are ignored
     """
     found = []
     steps = {step.source.version: step.source for step in chart.migrations}
@@ -118,9 +118,9 @@ def _configurations(
 def _follow(
     configuration: tuple[str, ...], path: Sequence[Migration]
 ) -> Iterator[tuple[tuple[str, ...] | None, tuple[str, ...]] | None]:
-    """Yield where a configuration may lead, with the way in words; None where data say it.
+    """Yield where a configuration may lead, with the path in words; None where data decide.
 
-    Where a step fails there is no configuration, and the last words say why.
+    Where a step fails, the configuration is None, and the last words say why.
     """
     ways: list[tuple[tuple[str, ...], tuple[str, ...]]] = [(configuration, ())]
     for step in path:

@@ -2,14 +2,14 @@
 
 Theory of operation
 -------------------
-The context is forgotten. A guard may say yes or no, and says the same again only of the same
-event before an assign has run; a service may come back, fail or run out of time; a delay
-may pass before a service does. What is left is a finite graph: resting configurations, and
-positions on the way between them.
-The steps are those of `settlesim.settling.macrostep`, which a real run takes too.
+The context is ignored. A guard may answer yes or no; it has to repeat its answer only for the same
+event, and only until an assign runs. A service may return, fail or run out of time; a delay may
+pass before a service ends. What remains is a finite graph of resting configurations and the
+positions between them. The steps are those of `settlesim.settling.macrostep`, which a real run
+takes too.
 
-The graph has every run that the chart has. It may have more, because the values of two
-guards may exclude each other; so a proof holds, and a refutation shows its path.
+The graph has every run that the chart has. It may have more, because two guards may exclude each
+other; so a proof holds, and a refutation shows its path for you to judge.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from settlesim.chart import EVENTLESS, Chart, Event
+from settlesim.chart.report import counted_noun
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.check.guard_answers import (
     Answer,
@@ -51,12 +52,12 @@ NESTED_LIMIT: Final = 5_000
 MAX_INTERNAL: Final = 100
 """How many internal events may wait at the same time before an exploration gives up."""
 MAX_PATHS: Final = 100_000
-"""How many lines the paths of one check may have."""
+"""How many lines the paths of one check may have together."""
 MAX_WORK: Final = 1_000_000
-"""How many steps an exploration takes before it gives up, in a few seconds: answers of guards,
-and what it is to fire triggers."""
-_FIRING: Final = 5  # as how many steps it counts to fire a trigger
-_HOPS_PER_PLACE: Final = 10  # how many hops, for each run state of the limit, are followed
+"""How many steps an exploration takes before it gives up, which is after a few seconds. An answer
+of a guard is one step, firing a trigger is several."""
+_FIRING: Final = 5  # how many steps firing a trigger counts as, at least
+_HOPS_PER_PLACE: Final = 10  # how many hops are followed for each run state of the limit
 
 
 class RunPhase(enum.Enum):
@@ -80,10 +81,10 @@ class RunState(NamedTuple):
     phase: RunPhase
     position: Position
     starting: bool = False
-    """Whether a new instance is still on its way to its first event."""
+    """Whether a new instance has not received its first event yet."""
     worked: bool = False
-    """Whether such an instance is in its initial states and has run a transition or a service
-    there; in other states it always has."""
+    """Whether a starting instance has run a transition or a service and is in its initial states.
+    In other states a starting instance always has, so this is False there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Hop:
     event: str | None = None
     """What ended a rest: an external event, or the reserved trigger of a delay."""
     service: str | None = None
-    """The service that ended, where one did it."""
+    """The service that ended, if that was the cause."""
     failed: bool = False
     """Whether that service failed or ran out of time."""
     edges: tuple[int, ...] = ()
@@ -104,7 +105,7 @@ class Hop:
     answers: tuple[Answer, ...] = ()
     """What the guards were asked, and what they said."""
     refused: tuple[Refused, ...] = ()
-    """Answers of which not all were given, where the guards were asked together."""
+    """Conjunctions of answers that did not hold, where guards were asked by transition."""
     changes: bool = False
     """Whether an assign ran, so that guards may say something else afterwards."""
 
@@ -137,7 +138,7 @@ class ChartRuns:
     def path(self, place: RunState) -> tuple[str, ...]:
         """Return a shortest path from a new instance to a run state, in words.
 
-        It is empty where the paths that were asked for before are `MAX_PATHS` lines long.
+        It is empty once the paths requested before have more than `MAX_PATHS` lines.
         """
         if self.told > MAX_PATHS:
             return ()
@@ -189,9 +190,9 @@ class _Explorer:
                     yield self._hop(position, found.result, found, event, None, event=event)
 
     def _timers(self, position: Position) -> Iterator[Hop]:
-        """Let pass the delays of the states in which an instance rests.
+        """Let the delays of the states in which an instance rests pass.
 
-        Those of one state began together, so none passes after one that surely left the state.
+        Those of one state began together, so none passes after one that always leaves the state.
         """
         active = self.program.active(position.configuration)
         for node in (each for each in self.chart.states if each.after and each.name in active):
@@ -229,7 +230,7 @@ class _Explorer:
         self.oracle.work.spend(_FIRING + nodes * (1 + 2 * moved) + running)
 
     def _foresee(self, position: Position, trigger: str) -> None:
-        """Begin no microstep that alone may be more than all that is to be done."""
+        """Give up before a microstep that alone may cost more than the whole budget."""
         if self.program.nested:
             active = self.program.active(position.configuration)
             moved = len(active.intersection(self.program.sources(trigger)))
@@ -272,7 +273,8 @@ class _Explorer:
         )
         said = [f", {name} is {'true' if value else 'false'}" for name, value in hop.guards]
         if hop.refused:
-            said.append(f", and {len(hop.refused)} other transitions are refused by their guards")
+            others = counted_noun(len(hop.refused), "other transition")
+            said.append(f", and the guards of {others} do not hold")
         return replace(hop, label=label + "".join(said))
 
     def _internal(self, place: RunState) -> Iterator[Hop]:
@@ -297,7 +299,7 @@ class _Explorer:
                 yield self._hop_to(step.position, step.fired, found, label, place)
 
     def _starting(self, phase: RunPhase, position: Position, *, worked: bool) -> RunState:
-        """Return a run state of a new instance; that it has worked counts in its initial states."""
+        """Return a run state of a new instance; `worked` is kept only in its initial states."""
         worked = worked and self.chart.is_initial(position.configuration)
         return RunState(phase, position, starting=True, worked=worked)
 
@@ -328,7 +330,7 @@ class _Explorer:
             yield place._replace(phase=phase, position=position)
 
     def _is_told_apart(self, configuration: tuple[str, ...]) -> bool:
-        """Whether more, or less, can happen to an instance that is saved in a configuration."""
+        """Whether being saved makes a difference to what can happen in a configuration."""
         active = self.program.active(configuration)
         return _is_end(self.chart, configuration) or any(
             self.chart.node(name).after for name in active
@@ -379,7 +381,7 @@ class _Explorer:
                     yield Hop(to, label, answers=found.answers, refused=found.refused)
 
     def _next_delays(self, position: Position) -> list[str]:
-        """Return of each state the delay that passes first; they began together."""
+        """Return each state's delay that passes first; the delays of a state begin together."""
         first: dict[str, str] = {}
         for id_ in position.delays:
             node = self.activities.node_of(id_)
@@ -438,14 +440,14 @@ def all_runs(
                 found.cut = found.cut or flaw
         except OutOfWorkError:
             found.cut = found.cut or f"more than {work.most} steps of the search"
-            room = -1  # what waits in the queue is counted, and not explored further
+            room = -1  # run states in the queue are still counted, but not explored
     return found
 
 
 def _too_much(place: RunState, seen: int, limit: int) -> str:
     """Say which limit a further run state would break; an empty text where none."""
     if seen >= limit:
-        return f"more than {limit} run states"
+        return f"more than {counted_noun(limit, 'run state')}"
     if len(place.position.internal) > MAX_INTERNAL:
         return f"more than {MAX_INTERNAL} internal events wait at the same time"
     return ""

@@ -21,7 +21,7 @@ def settling_graph_of(chart: Chart, *, limit: int | None = None) -> SettlingGrap
 
     Parameters
     ----------
-    limit : how many run states to explore; beyond it the graph is what was found
+    limit : how many run states to explore; beyond it the graph is incomplete
     """
     found = all_runs(chart, limit=limit)
     rests = [place for place in found.hops if place.phase is RunPhase.REST]
@@ -54,7 +54,7 @@ def _edges_from(found: ChartRuns, rest: RunState) -> list[SettlingEdge]:
 
 
 def _rests(found: ChartRuns, first: list[Hop]) -> list[tuple[RunState, list[Hop]]]:
-    """Return the next rests with a shortest way to each, without and with a failure."""
+    """Return the next resting states with a shortest path to each, without and with a failure."""
     ways: dict[tuple[RunState, bool], list[Hop]] = {}
     queue: deque[list[Hop]] = deque([hop] for hop in first)
     while queue:

@@ -1,6 +1,6 @@
 """The command line: draw, check, settle and simulate charts, send events and work on them.
 
-The commands are imported by `main`, when it is ready for Ctrl-C.
+`main` imports the commands after it has set its handler for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ __all__ = ["main", "program"]
 def main() -> None:
     """Run the command line; the entry point of the ``settlesim`` script."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        _run()  # Ctrl-C is ignored, as for a job in the background
+        _run()  # Ctrl-C is ignored, as for a background job
         return
     try:
-        # Imports have nothing to clean up, and a library might take an interrupt for its own.
+        # Ctrl-C during the imports ends the process: there is nothing to clean up, and a library
+        # might swallow a KeyboardInterrupt.
         signal.signal(signal.SIGINT, _end)
         importlib.import_module("settlesim.cli.commands")
         signal.signal(signal.SIGINT, _interrupt)
         _run()
-    except KeyboardInterrupt:  # in the moments when no command runs
+    except KeyboardInterrupt:  # while no command runs
         sys.exit(128 + signal.SIGINT)
     finally:
-        signal.signal(signal.SIGINT, _end)  # what is left is the end of the interpreter
+        signal.signal(signal.SIGINT, _end)  # only the interpreter's shutdown is left
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -42,8 +43,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # With the usual handler asyncio would put its own in its place, which only cancels the
-    # task: a guard that does not return, or a service that does not wait, would go on.
+    # asyncio.run replaces Python's own handler by one that only cancels the task. A guard that
+    # never returns, or a service that never awaits, would then run on.
     raise KeyboardInterrupt
 
 
@@ -52,7 +53,7 @@ def _run() -> None:
     from settlesim.cli.output import use_utf8, visible
 
     use_utf8()
-    # Also for a traceback, which is printed after the end of this function.
+    # Never restored: a traceback is printed after this function has ended.
     sys.stdout, sys.stderr = visible(sys.stdout), visible(sys.stderr)
     program()
 

@@ -20,7 +20,7 @@ __all__ = ["AwsSettings", "aws_options"]
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """What `settlesim.engines.aws.AwsResources` names; None is what the environment says."""
+    """Arguments of `AwsResources.from_environment`; None takes the value of the environment."""
 
     table: str | None
     queue_url: str | None
@@ -63,7 +63,7 @@ _OPTIONS = (
 
 
 def aws_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a chart on AWS, as `aws`."""
+    """Add the options of a chart on AWS to a command, which gets them as `aws`."""
 
     @functools.wraps(function)
     def command(**values: Any) -> Any:

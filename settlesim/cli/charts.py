@@ -100,7 +100,7 @@ def _from_file(path: Path) -> Chart:
 
 
 def echo_import(path: Path, found: ImportedChart) -> None:
-    """Say what a file is and what was made of it, where it is no chart of ours."""
+    """Print the format of a foreign file, and what its import changed or left out."""
     if found.is_foreign:
         click.echo(f"Note: {path} is {found.format}.", err=True)
         for sentence in found.sentences:
@@ -108,7 +108,7 @@ def echo_import(path: Path, found: ImportedChart) -> None:
 
 
 def _from_python(text: str) -> Chart:
-    # An installed command has its own folder on the path, not the person's.
+    # For an installed command, sys.path begins with the script's folder, not the current one.
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -116,7 +116,7 @@ def _from_python(text: str) -> Chart:
         with _plain_notes():
             return chart_from_attribute(text)
     except SystemExit as error:
-        # A script that ends itself would else end the command as if all were well.
+        # Else a module that calls sys.exit() would end the command with status 0.
         raise ReadError(
             source=shorten(text), reason=f"ended with SystemExit({error.code}) when it was imported"
         ) from error
@@ -124,32 +124,32 @@ def _from_python(text: str) -> Chart:
 
 @contextmanager
 def _plain_notes() -> Iterator[None]:
-    """Say what a chart lacks of its machine to a person; leave other warnings as they are."""
+    """Print each `LeftOutWarning` as a plain note; show other warnings as usual."""
     from settlesim.machine.from_transitions import LeftOutWarning
 
-    with warnings.catch_warnings():  # gives back the filters and `showwarning`
+    with warnings.catch_warnings():  # restores the filters and `showwarning`
         warnings.simplefilter("always", LeftOutWarning)
         show = warnings.showwarning
 
         def show_plainly(
-            message: Warning | str, category: type[Warning], *place: Any, **options: Any
+            message: Warning | str, category: type[Warning], *location: Any, **options: Any
         ) -> None:
             if issubclass(category, LeftOutWarning):
                 click.echo(f"Note: {message}", err=True)
             else:
-                show(message, category, *place, **options)
+                show(message, category, *location, **options)
 
         warnings.showwarning = show_plainly
         yield
 
 
 def chart_argument(function: F) -> F:
-    """Give a command the argument CHART, a `Source`, with shell completion."""
+    """Add the argument CHART, with shell completion, to a command, which gets a `Source`."""
     return named_chart_argument("source", "CHART")(function)
 
 
 def named_chart_argument(name: str, metavar: str) -> Callable[[F], F]:
-    """Give a command one of several charts as an argument, each a `Source`."""
+    """Add an argument for one of several charts to a command, which gets a `Source`."""
 
     def convert(ctx: click.Context, param: click.Parameter, value: str) -> Source:
         return find_chart(value)
@@ -160,7 +160,7 @@ def named_chart_argument(name: str, metavar: str) -> Callable[[F], F]:
 def complete_chart(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete names of the gallery, and files where none begins like that."""
+    """Complete names of the gallery; if none matches, names of files."""
     from settlesim.gallery import CHARTS
 
     found = [CompletionItem(name) for name in CHARTS if name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""How the command line runs: clean errors, exit statuses, nothing that a terminal obeys."""
+"""Base classes of commands: errors as messages, exit statuses, escaped output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from settlesim.errors import (
 __all__ = ["Command", "CommandGroup", "Failure", "Refusal", "interrupts_wait"]
 
 _DEBUG: Final = "settlesim.debug"
-_GIVEN: Final = (ReadError, DefinitionError, InvalidEventError, InvalidValueError, SimulationError)
+_INPUT_ERRORS: Final = (
+    ReadError,
+    DefinitionError,
+    InvalidEventError,
+    InvalidValueError,
+    SimulationError,
+)
 
 
 class Failure(click.ClickException):
@@ -31,7 +37,7 @@ class Failure(click.ClickException):
 
 
 class Refusal(click.ClickException):
-    """What was given is wrong; ends with status 2, as a usage error does."""
+    """The input is wrong; ends with status 2, like a usage error."""
 
     exit_code = 2
 
@@ -50,14 +56,14 @@ class Command(click.Command):
             ["--debug"],
             is_flag=True,
             hidden=True,  # the group's help shows it
-            is_eager=True,  # a chart that cannot be read is an error to debug, too
+            is_eager=True,  # set before CHART is read, which may fail
             expose_value=False,
             callback=_set_debug,
         )
         self.params.append(debug)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; an error that repeats one of them stays in its line."""
+        """Parse the arguments; an error that quotes one of them stays on one line."""
         with _in_one_line():
             return super().parse_args(ctx, args)
 
@@ -67,7 +73,7 @@ class CommandGroup(click.Group):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Else click would take sequences for colours out; they are shown, escaped.
+        # Else click would remove colour sequences; they are shown, escaped.
         self.context_settings["color"] = True
         debug = click.Option(
             ["--debug"],
@@ -82,35 +88,35 @@ class CommandGroup(click.Group):
         self.params.append(debug)
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the program; all that is printed meanwhile is escaped."""
+        """Run the program; everything that it prints is escaped."""
         with visible_output():
             return super().main(*args, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments before the name of a command, as `Command` does."""
+        """Parse the options of the group itself, as `Command.parse_args` does."""
         with _in_one_line():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error that settlesim raised on purpose needs no traceback."""
+        """Run the command; show an error of settlesim as a message, without a traceback."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            # The line feed ends the line of the ^C that the terminal shows.
+            # The terminal has printed ^C: begin a new line.
             click.echo("\nInterrupted.", err=True)
             ctx.exit(128 + signal.SIGINT)
         except SettlesimError as error:
             if ctx.meta.get(_DEBUG):
                 raise
-            kind = Refusal if isinstance(error, _GIVEN) else Failure
+            kind = Refusal if isinstance(error, _INPUT_ERRORS) else Failure
             raise kind(str(error)) from error
 
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Let Ctrl-C wait until what is done here is done, so that it can be told whole."""
+    """Delay Ctrl-C until the block has ended, so that what it did is reported in full."""
     before = signal.getsignal(signal.SIGINT)
-    if not callable(before):  # it is ignored, as for a job in the background
+    if not callable(before):  # Ctrl-C is ignored, as for a background job
         yield
         return
     seen: list[tuple[int, FrameType | None]] = []
@@ -125,7 +131,7 @@ def interrupts_wait() -> Iterator[None]:
 
 @contextmanager
 def _in_one_line() -> Iterator[None]:
-    """Escape the line feeds of arguments that click repeats: they could forge a second message."""
+    """Escape line feeds in arguments that click quotes: they could forge a second message."""
     try:
         yield
     except click.UsageError as error:

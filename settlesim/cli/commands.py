@@ -1,7 +1,7 @@
 """All commands of the command line, in one group.
 
-What costs time to import stands inside the commands, so that ``--help`` and shell
-completion do not wait for it.
+Slow imports are inside the functions of the commands, which keeps ``--help`` and shell
+completion fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``settlesim convert``: a chart of one format as a file of another."""
+"""``settlesim convert``: convert a chart from one format to another."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from settlesim.cli.command_group import Command
+from settlesim.cli.store_options import counted
 from settlesim.errors import shorten
 
 __all__ = ["convert"]
@@ -98,7 +99,7 @@ def convert(
         output.write_text(made.text, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"{output} cannot be written: {error.strerror}") from error
-    click.echo(f"Wrote {output}: {kind}, {len(found.chart.states)} states.")
+    click.echo(f"Wrote {output}: {kind}, {counted(len(found.chart.states), 'state')}.")
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -165,14 +165,14 @@ def redrive(
         return
     click.echo(f"Put {counted(len(letters), 'message')} back.")
     for name, group in sorted({(each.queue, each.group_id) for each in letters} & parked):
-        # The queue and not the chart, of which nobody knows here where it is from.
+        # --queue and not CHART: the store does not say from which file or module the chart is.
         on = command_line("resume", f"--queue={name}", f"--store={path}", "--", group)
         click.echo(f"{plain(group)} is still parked. To let it go on: {on}", err=True)
 
 
 @click.command(
     cls=Command,
-    short_help="Let a key go on that was parked after a dead letter.",
+    short_help="Resume a key that was parked after a dead letter.",
     help=f"""Resume KEY, whose events wait since an earlier one could not be settled.
     They are those of CHART, or of the queue that --queue names.
 
@@ -189,7 +189,7 @@ def redrive(
 @store_option(exists=True, queues=True)
 @queue_option
 def resume_command(words: tuple[str, ...], path: str, queue: str | None) -> None:
-    """Let a parked key go on."""
+    """Resume a parked key."""
     from settlesim.cli.text import plain
     from settlesim.store import FifoQueue
 

@@ -1,4 +1,4 @@
-"""``settlesim deploy``: the files with which a chart is put where it runs."""
+"""``settlesim deploy``: the files that deploy a chart."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def diff(
 ) -> None:
     """Compare two charts."""
     import settlesim.versions
-    import settlesim.view  # noqa: F401  # so that a diff can draw itself
+    import settlesim.view  # noqa: F401  # registers how a diff is drawn
     from settlesim.cli.text import json_page
     from settlesim.store import open_store
 

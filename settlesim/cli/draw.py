@@ -115,7 +115,7 @@ def draw_command(
     **options: Any,
 ) -> None:
     """Draw a chart."""
-    import settlesim.view  # so that values can draw themselves
+    import settlesim.view  # registers how values are drawn
 
     if output == Path("-"):
         output = None
@@ -138,7 +138,7 @@ def draw_command(
 
 
 def _format(output: Path | None, wanted: str | None) -> str:
-    """Return the format; refuse one that the file's name contradicts, or a terminal can't show."""
+    """Return the format; refuse one that contradicts the suffix, or that a terminal cannot show."""
     if output is None:
         if wanted in _BINARY and sys.stdout.isatty():
             raise click.UsageError(f"{wanted} is no text for a terminal: give -o FILE")
@@ -160,7 +160,7 @@ def _format(output: Path | None, wanted: str | None) -> str:
 
 
 def _leaves(chart: Chart, states: tuple[str, ...]) -> list[str]:
-    """Return what is active when these states are, in document order."""
+    """Return the leaves that are active when these states are, in document order."""
     found = {leaf for name in states for leaf in chart.enter(_full_name(chart, name))}
     return [node.name for node in chart.states if node.name in found]
 
@@ -185,8 +185,8 @@ def _full_name(chart: Chart, name: str, option: str = "--state") -> str:
 
 
 def _print(body: str | bytes) -> None:
-    """Print a picture; in its text, references stand for what a terminal would obey."""
+    """Print a picture; control characters in its text become character references."""
     if isinstance(body, bytes):
         click.echo(body, nl=False)
-    else:  # SVG and DOT read references; Mermaid text is escaped already
+    else:  # SVG and DOT resolve them; Mermaid text is escaped already
         click.echo(escaped(body.rstrip(), code=lambda each: f"&#{ord(each)};"))

@@ -31,14 +31,14 @@ __all__ = ["EngineSettings", "engine_options"]
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Where the events of a chart are."""
+    """Which engine has the events of a chart, and how it is reached."""
 
     kind: Literal["store", "restate", "aws"]
     restate: RestateSettings
     aws: AwsSettings
 
     def store(self, path: str | None) -> str | None:
-        """Return the path of the store; None where the events are elsewhere.
+        """Return the path of the store; None for another engine.
 
         Raises
         ------
@@ -61,13 +61,13 @@ class EngineSettings:
         return self.aws.engine(chart, settings, works=works)
 
     def prepare_signals(self) -> None:
-        """Let handlers of signals that are installed from now on stay in their places."""
+        """Keep the SDK of Restate from replacing signal handlers that are installed later."""
         if self.kind == "restate":
             install_sdk_signal_handlers()
 
     @contextmanager
     def told_what_to_start(self) -> Iterator[None]:
-        """Say what has to be started where an engine cannot be reached."""
+        """If a Restate server cannot be reached, say in the error how to start one."""
         try:
             yield
         except StoreUnavailableError as error:
@@ -77,7 +77,7 @@ class EngineSettings:
 
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of engines, as `engines`."""
+    """Add the options of engines to a command, which gets them as `engines`."""
 
     @functools.wraps(function)
     def command(engine: Any, restate: RestateSettings, aws: AwsSettings, **values: Any) -> Any:

@@ -30,7 +30,7 @@ __all__ = ["REQUIRED", "lab", "lab_command", "prepare", "require_lab"]
 FOLDER: Final = Path("settlesim-notebooks")
 """Where the notebooks are copied to, in the current folder."""
 REQUIRED: Final = ("jupyterlab", "ipywidgets", "anywidget")
-"""What has to be installed: all of it is in the ``lab`` extra."""
+"""The modules that the command needs, all of them in the ``lab`` extra."""
 
 
 @click.command(
@@ -78,7 +78,7 @@ def lab(folder: Path | None, port: int | None, no_browser: bool, extra: tuple[st
 
 
 def require_lab() -> None:
-    """Refuse to run without what the command runs.
+    """Refuse to run without JupyterLab and what the panels need.
 
     Raises
     ------
@@ -96,8 +96,8 @@ def prepare(notebooks: Notebooks, folder: Path | None) -> Path:
     Parameters
     ----------
     folder
-        Where a person wants them; None for the usual place. Where it is the folder of the
-        notebooks themselves, nothing is copied.
+        The folder to copy to; None for `FOLDER`. If it is the very folder of the notebooks,
+        nothing is copied.
 
     Returns
     -------
@@ -152,8 +152,8 @@ def lab_command(
     ----------
     folder : what it serves, absolute
     first : the notebook that it opens
-    as_root : whether the person is root, whom Jupyter refuses unless told otherwise
-    extra : what is passed on; the last word of an option counts, so these win
+    as_root : whether to allow root, which Jupyter refuses by default
+    extra : further arguments for JupyterLab; they come last, and so override the others
     """
     command = [
         sys.executable,
@@ -174,7 +174,7 @@ def lab_command(
 
 
 def become(command: list[str], folder: Path) -> None:
-    """Become the command; signals and the exit status are then its own."""
+    """Replace this process by the command, which gets its signals and sets its exit status."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":

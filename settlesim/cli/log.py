@@ -126,7 +126,7 @@ def _row(past: PastSettlement, now: float) -> tuple[str, ...]:
 
 
 def _line(past: PastSettlement, store: SqliteStore | TinyStore, *, as_json: bool) -> str:
-    if as_json:  # the charts are asked for each time: a new one may have come
+    if as_json:  # the charts are read each time: there may be a new one
         return json.dumps(StoreSecrets(store).settlement(past), ensure_ascii=False)
     return "  ".join(_row(past, store.now())[:-1])
 

@@ -1,7 +1,7 @@
-"""The notebooks that travel with settlesim: found, copied beside a person's work, trusted.
+"""The notebooks that come with settlesim: find them, copy them, mark them as trusted.
 
-In a clone they stand beside the package, in an installation from a wheel inside it. In both
-nobody should play in them: they are copied.
+A clone has them beside the package, an installation from a wheel inside it. They are copied
+before they are opened, so that these originals stay as they are.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ def find_notebooks(package: Path) -> Notebooks | None:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What copying did, by path inside the folder."""
+    """What copying did; paths are relative to the folder."""
 
     written: tuple[str, ...]
     same: tuple[str, ...]
     """Were there already, as they are in the package."""
     kept: tuple[str, ...]
-    """Were there already and are different: the person's work, or an older version."""
+    """Were there already and are different: the user's work, or an older version."""
 
 
 def copy_notebooks(source: Path, target: Path) -> Copied:
-    """Copy what `target` does not have; a file that is there is never written.
+    """Copy the files that `target` does not have; an existing file is never overwritten.
 
     Raises
     ------
@@ -90,20 +90,21 @@ def _files(source: Path) -> list[Path]:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    # Mode "x" and not a test before: nothing can come between, and no link is followed.
+    # Mode "x" rather than a check before: it has no race, and follows no link.
     with open(path, "xb") as file:
         try:
             file.write(content)
             file.flush()
         except BaseException:
-            path.unlink()  # half a notebook would count as the person's own next time
+            path.unlink()  # next time, half a notebook would count as the user's own
             raise
 
 
 def unchanged(notebooks: Notebooks, folder: Path) -> list[Path]:
-    """Return the notebooks in `folder` that are, byte by byte, those of settlesim.
+    """Return the notebooks in `folder` that are identical to those of settlesim.
 
-    In a clone's own folder all are: who can write there can write the code that runs.
+    In a clone's own folder these are all of them. It is safe to trust them: whoever can write
+    there can also change the code of settlesim.
     """
     found = []
     for name in notebooks.names:
@@ -120,7 +121,7 @@ def trust(paths: Iterable[Path]) -> list[str]:
     -------
     problems : one message for each that could not be signed; Jupyter opens those, too
     """
-    # Without annotations, and slow to import beside JupyterLab.
+    # They have no annotations, and are slow to import.
     nbformat: Any = importlib.import_module("nbformat")
     sign: Any = importlib.import_module("nbformat.sign")
 

@@ -1,10 +1,10 @@
-"""What the command line writes as text, without characters that a terminal obeys.
+"""Text output of the command line, with the control characters of terminals escaped.
 
-`visible_output` replaces standard output and standard error while a command runs. All that is
-written to them as text goes through it: results, errors, the usage errors of click that repeat
-an argument, warnings, log records and tracebacks. No command has to remember it.
+`visible_output` replaces standard output and standard error while a command runs. It escapes
+all text that is written to them: results, errors, usage errors of click that quote an argument,
+warnings, log records and tracebacks. Commands do not have to take care of it.
 
-An escaped character is written as JSON writes it, so JSON stays JSON and means the same.
+A character is escaped as JSON escapes it, so JSON stays JSON with the same meaning.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _LAYOUT: Final = frozenset("\n\t")
 
 def json_code(character: str) -> str:
     """Return a character as JSON escapes it."""
-    units = character.encode("utf-16-be", "surrogatepass").hex()  # a pair beyond the first plane
+    units = character.encode("utf-16-be", "surrogatepass").hex()  # two of them beyond U+FFFF
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def escaped(text: str, *, layout: bool = True, code: Callable[[str], str] = json_code) -> str:
-    """Return a text with an escape for every character that a terminal might not just print.
+    """Return a text with every character escaped that a terminal might interpret.
 
     These are control characters, those that change the direction of writing, line separators,
     spaces other than the usual one, and what Unicode has not assigned.
@@ -47,7 +47,7 @@ def escaped(text: str, *, layout: bool = True, code: Callable[[str], str] = json
     Parameters
     ----------
     layout : whether line feeds and tabs stay as they are
-    code : what is written for such a character
+    code : returns the escape of a character
     """
     if text.isprintable():
         return text
@@ -60,14 +60,14 @@ def command_line(*words: str) -> str:
 
     Parameters
     ----------
-    words : what stands after the program's name, not quoted
+    words : the arguments after the program's name, not quoted
     """
     program = click.get_current_context().find_root().command_path
     return " ".join([program, *map(quoted, words)])
 
 
 def quoted(word: str) -> str:
-    """Return a word as a shell reads it; bash, zsh and ksh where it is not printable."""
+    """Quote a word for a shell; if it is not printable, for bash, zsh and ksh only."""
     if word.isprintable():
         return shlex.quote(word)
     text = word.encode("utf-8", "surrogateescape")  # as Python decoded it from the command line
@@ -101,7 +101,7 @@ class _VisibleText:
     if sys.platform == "win32":
 
         def fileno(self) -> int:
-            """Refuse: click would write to the console behind this number instead."""
+            """Refuse: click would write to the console itself, without the escaping."""
             raise io.UnsupportedOperation("fileno")
 
 
@@ -117,7 +117,7 @@ def visible_output() -> Iterator[None]:
 
 
 def visible(stream: TextIO) -> TextIO:
-    """Return a stream that escapes what is written to this one as text."""
+    """Return a stream that escapes text and writes it to this one."""
     known: object = stream
     if known is None or isinstance(known, _VisibleText):  # a program without a console has none
         return stream
@@ -125,7 +125,7 @@ def visible(stream: TextIO) -> TextIO:
 
 
 def unfiltered(stream: TextIO) -> TextIO:
-    """Return the stream itself, for control sequences of our own."""
+    """Return the stream without the escaping, for control sequences of our own."""
     known: object = stream
     return known._stream if isinstance(known, _VisibleText) else stream
 

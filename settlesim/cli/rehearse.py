@@ -1,4 +1,4 @@
-"""``settlesim rehearse``: what a store's remembered settlements come to on a newer chart."""
+"""``settlesim rehearse``: replay a store's remembered settlements on a newer chart."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def rehearse_command(
     **stubs: Mapping[str, Any],
 ) -> None:
     """Rehearse a deployment."""
-    import settlesim.view  # noqa: F401  # so that settlements can draw themselves
+    import settlesim.view  # noqa: F401  # registers how settlements are drawn
     from settlesim.cli.text import json_page
     from settlesim.progress import show_progress
     from settlesim.store import open_store

@@ -55,9 +55,10 @@ class RestateSettings:
 
 
 def install_sdk_signal_handlers() -> None:
-    """Let the SDK listen to SIGTERM in the running event loop, as it would at its first request.
+    """Let the SDK install its SIGTERM handler in the running event loop now.
 
-    Then a handler of the process that is installed afterwards stays in its place, beside it.
+    It would do so at its first request, and replace a handler that the process has installed
+    before.
     """
     from restate.server import install_shutdown_hook
 
@@ -95,7 +96,7 @@ _OPTIONS = (
 
 
 def restate_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a Restate server, as `restate`."""
+    """Add the options of a Restate server to a command, which gets them as `restate`."""
 
     @functools.wraps(function)
     def command(**values: Any) -> Any:

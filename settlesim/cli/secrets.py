@@ -1,4 +1,4 @@
-"""What of a store is not shown: the fields that its charts name as secret."""
+"""Hide the fields of a store's instances and events that its charts name as secret."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["StoreSecrets"]
 
 
 class StoreSecrets:
-    """Hides secret values; the store knows the charts that have saved instances.
+    """Hides the values of fields that the charts of a store name as secret.
 
     Parameters
     ----------
-    chart : a chart that the store may not know; None for none
+    chart : a further chart, which may not have saved an instance yet
     """
 
     def __init__(self, store: ChartStore, chart: Chart | None = None) -> None:
@@ -33,22 +33,22 @@ class StoreSecrets:
         if chart is not None:
             self._fields.setdefault(chart.name, set()).update(chart.secret)
         self.of_any = set[str]().union(*self._fields.values())
-        """What is secret in any of the charts."""
+        """The secret fields of all charts."""
 
     def knows(self, chart: str) -> bool:
-        """Say whether a chart is known."""
+        """Whether a chart is known."""
         return chart in self._fields
 
     def snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """Return a state as it is shown."""
+        """Return a state without its secret values."""
         return hide_in_snapshot(snapshot, self._fields.get(snapshot.chart, ()))
 
     def instance(self, instance: StoredInstance) -> StoredInstance:
-        """Return an instance as it is shown."""
+        """Return an instance without its secret values."""
         return replace(instance, snapshot=self.snapshot(instance.snapshot))
 
     def settlement(self, past: PastSettlement) -> dict[str, Any]:
-        """Return what is remembered of a settlement as JSON that is shown."""
+        """Return a settlement as JSON, without its secret values."""
         shown = None if past.snapshot is None else self.snapshot(past.snapshot)
         found = replace(past, snapshot=shown).to_dict()
         for name in ("event", "calls"):
@@ -57,9 +57,9 @@ class StoreSecrets:
         return found
 
     def letter(self, letter: DeadLetter) -> dict[str, Any]:
-        """Return a dead letter as JSON that is shown; no data at all of a chart that is not known.
+        """Return a dead letter as JSON, without its secret values.
 
-        A queue has the name of its chart.
+        Its queue has the name of its chart. If that chart is not known, all data is hidden.
         """
         found: dict[str, Any] = thaw(letter.to_dict())
         body = found["body"]

@@ -43,7 +43,7 @@ _FIELDS: Final = {"key", "event", "data", "id", "start"}
 
 
 class BinaryIO(Protocol):
-    """What can be read as it arrives."""
+    """A stream whose bytes can be read as they arrive."""
 
     def read1(self, size: int, /) -> bytes:
         """Return up to `size` bytes; none at the end."""
@@ -80,7 +80,7 @@ def send_lines(chart: Chart, target: FifoQueue, source: str, *, force: bool, as_
     Raises
     ------
     Refusal
-        A line that is wrong; it says which, and what was accepted before it.
+        A line is wrong; the message says which one, and what was accepted before it.
     """
     sent = _Sent(as_json)
     with contextlib.ExitStack() as stack:
@@ -113,7 +113,7 @@ class _Sent:
         self._first = self._last = 0
 
     def add(self, batch: Sequence[_Line], numbers: Sequence[int]) -> None:
-        """Note that these lines are on the disk, and say so where that is wanted."""
+        """Count lines that are on the disk now; with `as_json`, print each of them."""
         for line, number in zip(batch, numbers, strict=True):
             if self._as_json:
                 facts = {"line": line.number, "key": line.key, "event": line.event}
@@ -136,7 +136,7 @@ class _Sent:
 def _accept(
     target: FifoQueue, batch: Sequence[_Line]
 ) -> Iterator[tuple[Sequence[_Line], Sequence[int]]]:
-    """Accept a batch in one write; where an id stands against that, line by line.
+    """Accept a batch in one write; line by line if an id was used for another event.
 
     Raises
     ------
@@ -157,12 +157,12 @@ def _accept(
 
 
 def _batches(stream: BinaryIO, chart: Chart, *, force: bool) -> Iterator[Sequence[_Line]]:
-    """Return what can be sent in one write: all lines that are there by now.
+    """Yield batches to be sent in one write each: all lines that have arrived.
 
     Raises
     ------
     _BadLineError
-        After the batch of the lines before.
+        A line is wrong; raised after the batch of the lines before it.
     """
     for texts in _arriving(stream):
         batch: list[_Line] = []
@@ -178,7 +178,7 @@ def _batches(stream: BinaryIO, chart: Chart, *, force: bool) -> Iterator[Sequenc
 
 
 def _arriving(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
-    """Return lines with their numbers, as many as have arrived.
+    """Yield the lines that have arrived, with their numbers.
 
     Raises
     ------

@@ -127,7 +127,7 @@ def serve_command(
     chart = bind_stubs(source.chart, stubs, rest=stub)
     path = engines.store(path)
     listener = _listen(host, port)
-    from settlesim.http import create_app  # only now: `_listen` says what has to be installed
+    from settlesim.http import create_app  # after `_listen`, which reports a missing extra
 
     counted = Counted(log)
     with listener, _opened(chart, path, engines, settings, counted, works=not no_work) as engine:
@@ -152,7 +152,7 @@ def _opened(
     *,
     works: bool,
 ) -> Iterator[ServedEngine]:
-    """Give the engine, which is not entered yet."""
+    """Yield the engine, which is not entered yet."""
     from settlesim.engines import EmbeddedEngine
 
     if path is None:
@@ -163,7 +163,7 @@ def _opened(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket on the port; first of all the libraries have to be there."""
+    """Return a listening socket; refuse if the ``http`` extra is not installed."""
     try:
         from settlesim.http.serving import listening_socket
     except ModuleNotFoundError as error:

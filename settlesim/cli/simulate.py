@@ -46,7 +46,7 @@ __all__ = ["simulate"]
 
 _STATUS: Final = {"proved": 0, "refuted": 1, "undetermined": 3}
 _STARTS: Final = "-"
-"""In the place of an event: the message that starts an instance without one."""
+"""Given instead of an event, it starts the instance without one."""
 
 
 @click.command(
@@ -214,7 +214,7 @@ def simulate(
 def _earlier(
     chart: Chart, functions: Mapping[str, Mapping[str, Callable[..., Any]]], *, rest: bool
 ) -> Chart:
-    """Return the earlier version of a chart, with those of the stand-ins that it names."""
+    """Bind the stand-ins to the earlier version of a chart, except names that it does not have."""
     own = {
         role: {name: each for name, each in named.items() if chart.roles.get(name) == role}
         for role, named in functions.items()
@@ -224,7 +224,7 @@ def _earlier(
 
 @contextmanager
 def _nothing_known() -> Iterator[None]:
-    """End with 3 where Ctrl-C comes outside of the search: 1 would say REFUTED."""
+    """End with status 3 after a Ctrl-C outside of the search: status 1 would mean REFUTED."""
     try:
         yield
     except KeyboardInterrupt:
@@ -256,7 +256,7 @@ def _events(chart: Chart, texts: tuple[str, ...], data: Mapping[str, Any], *, se
 
 
 def _check_options(output: Path | None, picture: str | None, schedule: str | None) -> None:
-    """Refuse what would be left out of account."""
+    """Refuse options that would have no effect."""
     if output is None and picture is not None:
         raise click.UsageError("--picture says what to draw; give -o FILE as well")
     if output is None and _given("theme"):
@@ -282,7 +282,7 @@ def _check_options(output: Path | None, picture: str | None, schedule: str | Non
 def _check_questions(
     schedule: str | None, wanted: str | None, export_pytest: Path | None, *, expect_fixed: bool
 ) -> None:
-    """Refuse questions and exports that would be left out of account."""
+    """Refuse questions and exports that would have no effect."""
     if wanted is not None:
         for name in ("never", "always", "eventually", "sometimes", "picture", "certificate"):
             if _given(name):
@@ -304,7 +304,7 @@ def _check_questions(
 
 
 def _check_sample(runs: int | None, picture: str | None) -> None:
-    """Refuse what makes no sense of schedules at random."""
+    """Refuse options that make no sense for random schedules."""
     if runs is None:
         for name, option in (("seed", "--seed"), ("times", "--time")):
             if _given(name):
@@ -325,7 +325,7 @@ def _given(name: str) -> bool:
 
 @contextmanager
 def _in_words_of_options() -> Iterator[None]:
-    """Name an option of the command line where a scenario names its own."""
+    """In errors of a scenario, name the command line's option instead of the argument."""
     try:
         yield
     except SimulationError as error:
@@ -357,7 +357,7 @@ def _explore(
     with show_progress(stream=unfiltered(sys.stderr)) as progress:
         found = explore(scenario, limit, progress or False, by_instance=by_instance)
     wrong = None
-    with suppress(KeyboardInterrupt):  # what was found is told without a schedule
+    with suppress(KeyboardInterrupt):  # the result is then shown without a schedule
         way = found.counterexample
         wrong = None if way is None else replay(scenario, way)
     proof = found.certificate if certificate else None
@@ -412,7 +412,7 @@ def _export_promela(scenario: Scenario, path: Path) -> None:
 
 
 def _reference(source: Source) -> str:
-    """Return where a test finds the chart, as `to_pytest` takes it; empty where it cannot."""
+    """Return the reference by which a test imports the chart; empty if it cannot."""
     if source.origin == "gallery":
         return f"settlesim.gallery:{source.chart.name}"
     return source.reference or ""
@@ -465,12 +465,12 @@ def _replay(
 
 
 def _width() -> int | None:
-    """Return how wide tables may be: as the terminal; None where nothing is cut."""
+    """Return the terminal's width, to which tables are cut; None without a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _save(value: Replay | Any, output: Path, theme: Any) -> None:
-    import settlesim.view  # so that values can draw themselves
+    import settlesim.view  # registers how values are drawn
 
     picture: settlesim.view.Picture = value.draw(output, theme=theme)
     _said(output, picture.alt)

@@ -28,7 +28,7 @@ OPTION_NAMES: Final = {
     "batch_failures": "--batch-failures",
     "while_running": "--while-running",
 }
-"""What the command line calls the parts of a scenario."""
+"""Options of the command line, by the argument of `Scenario` that an error names."""
 _QUEUES: Final = ("direct", "standard", "fifo_dispatch", "mutex", "fifo_global", "fifo_group")
 
 

@@ -32,7 +32,7 @@ __all__ = [
 
 _KINDS: Final = ("never", "always", "eventually", "sometimes")
 _WITH_VALUES: Final = ("events", "start", "results")
-"""The members of a scenario that hold what events and services bring."""
+"""The members of a scenario with data of events and results of services."""
 _HELP: Final = {
     "never": "It holds in no state that can be reached, such as 'shipped & refund_card'.",
     "always": "It holds in every state that can be reached.",
@@ -130,14 +130,14 @@ def property_record(result: PropertyResult) -> dict[str, Any]:
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
-    """Return a scenario as plain JSON; of its events, results and start no secret values."""
+    """Return a scenario as plain JSON, without secret values."""
     found = scenario.to_dict()
     shown = {name: hide(found[name], scenario.chart.secret) for name in _WITH_VALUES}
     return found | shown
 
 
 def finding_record(found: FoundSchedule) -> dict[str, Any]:
-    """Return what came of ``--find`` as plain JSON."""
+    """Return the result of ``--find`` as plain JSON."""
     return {
         "scenario": scenario_record(found.scenario),
         "verdict": found.verdict.value,
@@ -148,7 +148,7 @@ def finding_record(found: FoundSchedule) -> dict[str, Any]:
 
 
 def worst_verdict(found: Exploration) -> str:
-    """Return the verdict that the exit status is about: of the properties, where there are any."""
+    """Return the verdict for the exit status: the worst of the properties, if there are any."""
     verdicts = [each.verdict for each in found.properties] or [found.verdict]
     ranks = [Verdict.PROVED, Verdict.UNDETERMINED, Verdict.REFUTED]
     return max(verdicts, key=ranks.index).value
@@ -174,13 +174,13 @@ def exported(found: Exploration, pytest_file: Path | None, chart: str, *, fixed:
             "--export-pytest: a test finds its chart by a name of the gallery or module:attribute, "
             "and this one is a file"
         )
-    way = None if fixed else found.counterexample
+    schedule = None if fixed else found.counterexample
     try:
-        text = to_pytest(found.scenario, way, chart)
+        text = to_pytest(found.scenario, schedule, chart)
     except SimulationError as error:
         raise Refusal(f"--export-pytest: {error}") from error
     write_text(pytest_file, text)
-    what = "that no defect is there" if way is None else "that the defect is there"
+    what = "that no defect is there" if schedule is None else "that the defect is there"
     click.echo(f"Wrote {plain(str(pytest_file))}: it asserts {what}.", err=True)
 
 

@@ -50,7 +50,7 @@ def exploration_text(
     ----------
     wrong : the counterexample, where there is one
     proof : the certificate, where it was asked for
-    width : to how many characters the lines of the table are cut; None for not at all
+    width : to how many characters lines of tables are cut; None to leave them whole
     """
     claim = claim_words(found.verdict, found.scenario.criterion)
     lines = [f"{found.verdict.name}: {claim}", _scenario(found.scenario), _counts(found)]
@@ -121,13 +121,14 @@ def _endings(found: Exploration) -> list[str]:
     lines = table(_numbers_right([head, *rows], 2))
     rest = found.endings[_MOST:]
     if rest:
-        number = count_words(sum(each.interleavings for each in rest))
-        lines.append(f"and {plural(len(rest), 'ending')} more, {number} interleavings: see --json")
+        number = sum(each.interleavings for each in rest)
+        words = f"{count_words(number)} interleaving{'s'[: number != 1]}"
+        lines.append(f"and {plural(len(rest), 'more ending')}, {words}: see --json")
     return [line.rstrip() for line in lines]
 
 
 def _mark(ending: Ending) -> str:
-    """Say in which order handling one event after another gives an ending."""
+    """Return which serial order gives this ending."""
     if ending.fifo:
         return "arrival order"
     names = {True: "another order", False: "none", None: "not known"}
@@ -143,14 +144,15 @@ def _numbers_right(rows: Sequence[Sequence[str]], columns: int) -> list[list[str
 
 
 def _counterexample(wrong: Replay, *, shortest: bool) -> list[str]:
-    way = wrong.schedule
-    cost = f"{plural(way.faults, 'fault')}, {plural(way.switches, 'switch', 'switches')}"
+    schedule = wrong.schedule
+    switches = plural(schedule.switches, "switch", "switches")
+    cost = f"{plural(schedule.faults, 'fault')}, {switches}"
     anomalies = f": {', '.join(wrong.anomalies)}" if wrong.anomalies else ""
-    # where the search stopped early a shorter one may be beyond
+    # If the search stopped early, there may be a shorter one.
     name = "shortest counterexample" if shortest else "a counterexample"
     return [
         f"{name} ({cost}){anomalies}",
-        f"  {way}",
+        f"  {schedule}",
         f"  {plain(wrong.sentence)}",
     ]
 
@@ -181,7 +183,7 @@ def exploration_record(
 
 
 def sample_text(found: Sample, *, width: int | None = None) -> str:
-    """Tell what schedules at random came to.
+    """Tell how random schedules ended.
 
     Parameters
     ----------

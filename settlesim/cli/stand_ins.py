@@ -27,7 +27,7 @@ def parse_json(text: str) -> Any:
     Raises
     ------
     click.BadParameter
-        It is none; the message shows how to quote it.
+        The text is not strict JSON; the message shows how to quote it.
     """
     try:
         return freeze(decode(text, source=shorten(text, 40)), where="the JSON")
@@ -95,7 +95,7 @@ def _parse(
 
 
 def stub_options(function: Function) -> Function:
-    """Give a command the options that stand in for functions, one per role."""
+    """Add the options that stand in for functions to a command, one for each role."""
     rest = click.option(
         "--stub",
         is_flag=True,
@@ -113,7 +113,7 @@ def stub_options(function: Function) -> Function:
 
 
 def function_options(function: Function) -> Function:
-    """Give a command that runs no service the options that stand in for guards and assigns."""
+    """Add the options that stand in for guards and assigns to a command without services."""
     rest = click.option(
         "--stub",
         is_flag=True,
@@ -141,12 +141,12 @@ def bind_stubs(
     rest: bool = False,
     services: bool = True,
 ) -> Chart:
-    """Return the chart with the stand-ins bound, over what it has.
+    """Return the chart with the stand-ins bound; they replace functions that it has.
 
     Parameters
     ----------
     stubs : by role, then by name
-    rest : whether to stand in for everything that is still missing, too
+    rest : whether to stand in for all functions that are still missing
     services : whether services have to be bound as well
 
     Raises

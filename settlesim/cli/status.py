@@ -125,7 +125,7 @@ def _tell(found: dict[str, Any], *, as_json: bool, watch: bool) -> None:
 
 
 def _versions(queue: str, versions: dict[str, int]) -> str:
-    """Say how many messages are for which chart version; the queue's own name goes unsaid."""
+    """Return message counts by chart version; a chart with the queue's name is not named."""
     from settlesim.cli.text import plain
 
     found = []

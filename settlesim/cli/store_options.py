@@ -45,13 +45,13 @@ _UNITS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 def store_option(
     *, exists: bool, queues: bool = False, required: bool = True
 ) -> Callable[[Function], Function]:
-    """Give a command the option ``--store``, as `path`.
+    """Add the option ``--store`` to a command, which gets it as `path`.
 
     Parameters
     ----------
-    exists : whether the command only looks at a store, and does not make one
-    queues : whether it needs a store that has queues
-    required : whether it has to be given; else it is None where it is not
+    exists : whether the store has to exist; else the command may create it
+    queues : whether the command needs a store that has queues
+    required : whether the option has to be given; else `path` may be None
     """
     kinds = "a SQLite file (.db)" if queues else "a TinyDB file (.json) or a SQLite file (.db)"
     made = "" if exists else " It is created if it does not exist."
@@ -73,7 +73,7 @@ class StorePath(click.Path):
         self.queues = queues
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check the suffix first: where that is wrong, nobody cares whether the file exists."""
+        """Check the suffix first: if it is wrong, it does not matter whether the file exists."""
         from settlesim.store.suffixes import store_kind
 
         try:
@@ -92,14 +92,14 @@ class StorePath(click.Path):
 
 
 def queue_option(function: Function) -> Function:
-    """Give a command the option ``--queue``, as `queue`."""
+    """Add the option ``--queue`` to a command."""
     return click.option(
         "--queue", metavar="NAME", help="Only this queue; a queue has the name of its chart."
     )(function)
 
 
 def edited_option(function: Function) -> Function:
-    """Give a command the option ``--on-edited``, as `on_edited`."""
+    """Add the option ``--on-edited`` to a command."""
     return click.option(
         "--on-edited",
         type=click.Choice(["refuse", "warn"]),
@@ -111,7 +111,7 @@ def edited_option(function: Function) -> Function:
 
 
 def deduplication_option(function: Function) -> Function:
-    """Give a command the option ``--deduplication-scope``."""
+    """Add the option ``--deduplication-scope`` to a command."""
     return click.option(
         "--deduplication-scope",
         type=click.Choice(["message_group", "queue"]),
@@ -133,12 +133,12 @@ def queue_store(path: str) -> Iterator[SqliteStore]:
 def queue_names(store: SqliteStore, wanted: str | None) -> list[str]:
     """Return the names of the store's queues, or only the one that is wanted.
 
-    A queue that waits for nothing but timers is among them.
+    Queues that have only timers are among them.
 
     Raises
     ------
     click.ClickException
-        The store has none of that name.
+        The store has no queue of that name.
     """
     names = store.queue_names()
     if wanted is None:
@@ -182,7 +182,7 @@ def check_is_stored(store: SqliteStore | TinyStore, chart: str, queue: str) -> N
 
 
 def check_event(chart: Chart, name: str) -> str | None:
-    """Say why an event is hardly meant for this chart; None where it may be."""
+    """Return why an event is probably not meant for this chart; None if it may be."""
     flaw = unknown_event(chart, name)
     return None if flaw is None else f"{flaw} --force sends it anyway."
 
@@ -191,7 +191,7 @@ def check_event(chart: Chart, name: str) -> str | None:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in few characters."""
+    """Return a duration as a short text, such as ``5 min``."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -204,12 +204,12 @@ def ago(seconds: float) -> str:
 
 
 def parse_duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """Return the seconds of a length of time with its unit, as in ``90s``, ``12h`` or ``30d``.
+    """Return the seconds of a duration with its unit, such as ``90s``, ``12h`` or ``30d``.
 
     Raises
     ------
     click.BadParameter
-        It is none.
+        The text is not such a duration.
     """
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?) *([a-z]+)", value)
     if found is None or found[2] not in _UNITS:
@@ -219,5 +219,5 @@ def parse_duration(ctx: click.Context, param: click.Parameter, value: str) -> fl
 
 
 def counted(count: int, what: str) -> str:
-    """Return a number with what it counts."""
+    """Return a count with its noun, in the plural unless it is 1."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -1,4 +1,4 @@
-"""What a person reads of settlements and instances."""
+"""Settlements and instances as text for people."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _WIDEST = 200  # characters of one JSON value; --json shows all of it
 
 
 def json_page(value: Any) -> str:
-    """Return JSON as `jq` prints it, without characters that a terminal obeys."""
+    """Return indented JSON, with control characters escaped."""
     return escaped(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def json_line(value: Any, limit: int = _WIDEST) -> str:
-    """Return JSON in one line, without characters that a terminal obeys."""
+    """Return JSON in one line, with control characters escaped."""
     text = escaped(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def plain(text: str) -> str:
-    """Return a text as it is where a terminal just prints it, else its repr."""
+    """Return a text unchanged if it is printable, else its repr."""
     return text if text.isprintable() else repr(text)
 
 
@@ -53,7 +53,7 @@ def configuration_text(configuration: Iterable[str]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
-    """Return rows as lines with aligned columns; the last column is as wide as it is."""
+    """Return rows as lines with aligned columns; the last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     return [
         indent
@@ -71,7 +71,7 @@ def settlement_text(settlement: Settlement, events: Sequence[str]) -> str:
 
     Parameters
     ----------
-    events : the names that the instance takes where it is, for an event that was ignored
+    events : the events that the instance takes now; shown if the event was ignored
     """
     secret = _secret(settlement)
     lines = [_headline(settlement)]
@@ -164,7 +164,7 @@ def _call(call: Call, secret: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _call_error(error: str, secret: tuple[str, ...]) -> str:
-    """Return an error; only its kind where its message may hold a secret value."""
+    """Return an error; only its type if its message may hold a secret value."""
     return error.partition(":")[0] if secret else error
 
 
@@ -225,7 +225,7 @@ def settlement_record(settlement: Settlement) -> dict[str, Any]:
 
 
 def snapshot_text(key: str, snapshot: Snapshot) -> str:
-    """Tell which state an instance is in and what it knows."""
+    """Return an instance with its state and its context."""
     return "\n".join([*table(list(_facts(key, snapshot))), *_known(snapshot)])
 
 
@@ -244,7 +244,7 @@ def _known(snapshot: Snapshot) -> list[str]:
 
 
 def instance_table(found: Sequence[tuple[str, Snapshot]]) -> list[str]:
-    """Return a line for each instance, below their titles."""
+    """Return a table with a line for each instance, below its head."""
     rows = [("KEY", "CHART", "REVISION", "STATE", "CONTEXT")]
     rows.extend(
         (

@@ -28,7 +28,7 @@ _ONE: Final = {
 }
 """What one row of a table is called."""
 _DERIVED: Final = {"heads"}
-"""The tables that say nothing of their own."""
+"""Tables that are derived from others."""
 
 
 @click.command(
@@ -65,7 +65,7 @@ def verify(path: str, as_json: bool) -> None:
 
 
 def _content(report: StoreReport) -> str:
-    """Say how many rows each table has; other people's tables come last."""
+    """Say how many rows each table has; those that are not of settlesim come last."""
     counts = {name: count for name, count in sorted(report.counts.items()) if count}
     ours = [counted(count, _ONE[name]) for name, count in counts.items() if name in _ONE]
     others = [

@@ -35,7 +35,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Counted(logging.Handler):
-    """Counts what became of the messages, and prints the records.
+    """A log handler that counts the outcomes of messages, and prints the records.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ class Counted(logging.Handler):
             self._outcomes[outcome] += 1
         if self._form == "off" and outcome is not None:
             return
-        with contextlib.suppress(OSError):  # nobody reads it any more; the work goes on
+        with contextlib.suppress(OSError):  # such as a closed pipe: the worker continues
             click.echo(escaped(self.format(record), layout=False), err=outcome is None)
 
     def told(self) -> str:
-        """Say how many messages were handled, by what became of them."""
+        """Return how many messages had each outcome."""
         if not self._outcomes:
             return "Nothing was handled."
         return ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._outcomes.items()))
@@ -85,7 +85,7 @@ def _signals(stop: Callable[[], object], grace: float) -> Iterator[None]:
 
     def handle(number: int, frame: Any = None) -> None:
         if seen:
-            # Immediately, whatever the threads do: the store was made for that.
+            # The store survives a kill, so nothing has to be waited for.
             os._exit(128 + number)
         seen.append(number)
         stop()
@@ -101,7 +101,7 @@ def _signals(stop: Callable[[], object], grace: float) -> Iterator[None]:
 
 
 async def _run_engine(engines: EngineSettings, chart: Chart, settings: WorkerSettings) -> None:
-    """Run another engine than a store; signals are handled as by `run_worker`."""
+    """Run an engine other than the store; signals are handled as in `run_worker`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     engines.prepare_signals()
     with _signals(lambda: loop.call_soon_threadsafe(stopped.set), settings.grace):
@@ -194,7 +194,7 @@ def work_command(
         return
     with queue_store(path) as store:
         worker = settings.worker(chart, store, counted.logger)
-        if not until_empty and log == "text":  # else nobody could tell it from one that hangs
+        if not until_empty and log == "text":  # else it would seem to hang
             click.echo(f"Waiting for events of {chart.name} in {path}; Ctrl-C stops.", err=True)
         try:
             run_worker(worker, until_empty=until_empty)

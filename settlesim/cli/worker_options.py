@@ -22,7 +22,7 @@ __all__ = ["WorkerSettings", "worker_options"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a person says of a worker and its queue."""
+    """The settings of a worker and its queue."""
 
     concurrency: int
     policy: Literal["skip", "halt"]
@@ -34,7 +34,7 @@ class WorkerSettings:
     on_edited: Literal["refuse", "warn"]
 
     def worker(self, chart: Chart, store: SqliteStore, logger: logging.Logger) -> Worker:
-        """Return the worker of a chart, on the queue of its name."""
+        """Return the worker of a chart, on the queue that is named after the chart."""
         from settlesim.runtime import Worker
         from settlesim.store import FifoQueue
 
@@ -116,7 +116,7 @@ _OPTIONS = (
 
 
 def worker_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a worker, as `settings`."""
+    """Add the options of a worker to a command, which gets them as `settings`."""
 
     @functools.wraps(function)
     def command(**values: Any) -> Any:

@@ -1,10 +1,9 @@
-"""Engines: what runs a durable chart. One protocol, an adapter for each.
+"""Engines run durable charts: one protocol, and an adapter for each engine.
 
-`Engine` is what callers need of one: send an event, wait for what it came to, read instances,
-follow their settlements, and deal with dead letters. `EmbeddedEngine` is the library's own store
-and worker. An adapter is a driver of services for `settlesim.runtime.driver.settle`, the one
-function that takes an event to a transaction; `settlesim.testing.EngineContract` is the suite
-that each of them passes.
+`Engine` is the interface for callers: send an event, wait for its outcome, read instances, follow
+their settlements, and deal with dead letters. `EmbeddedEngine` is the library's own store and
+worker. Every adapter settles events with `settlesim.runtime.driver.settle`, to which it passes a
+driver for services, and is tested by `settlesim.testing.EngineContract`.
 """
 
 from settlesim.engines.embedded import EmbeddedEngine

@@ -1,4 +1,4 @@
-"""How often an event is tried, for engines whose broker does not count failures."""
+"""Retries of an event, for engines whose broker does not count failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from settlesim.runtime.driver import Settled
 __all__ = ["MAX_BACKOFF", "FailedEvent", "error_text", "settle_with_attempts"]
 
 MAX_BACKOFF: Final = 60.0
-"""Seconds between two attempts at most."""
+"""The longest pause between two attempts, in seconds."""
 _ERRORS: Final = 10
 """How many errors are kept."""
 
@@ -22,13 +22,13 @@ class FailedEvent(NamedTuple):
     """An event that could not be settled."""
 
     errors: tuple[str, ...]
-    """Of the attempts, the oldest first; the last few."""
+    """The last few errors, the oldest first."""
     failures: int
     """How many attempts failed."""
 
 
 def error_text(error: BaseException, *, secret: bool = False) -> str:
-    """Return an error as dead letters have it; without its message where that may be secret."""
+    """Return an error as dead letters have it; with `secret`, without its message."""
     if secret:
         error = hidden_error(error)
     return f"{type(error).__name__}: {error_message(error)}"
@@ -43,14 +43,14 @@ async def settle_with_attempts(
     passes: tuple[type[Exception], ...] = (),
     secret: bool = False,
 ) -> Settled | FailedEvent:
-    """Try to settle an event until it is settled or has failed too often.
+    """Retry an event until it is settled or has failed too often.
 
     Parameters
     ----------
     attempt : settles the event, from the same state each time
     backoff : seconds before the second attempt, twice as long before each further one
-    pause : waits in the engine's way
-    passes : errors of the engine itself, which end the attempts
+    pause : waits between attempts, by the engine's own means
+    passes : errors of the engine itself, which are raised and not counted
     secret : whether messages of errors are hidden
 
     Raises

@@ -1,4 +1,4 @@
-"""Who waits for a change of which instance: one look at the store for all of them."""
+"""Wake readers when an instance changes; one poll of the store serves all of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PAGE = 1000
 
 
 class ChangeWatch:
-    """Wakes those who wait for an instance when it has changed, whoever changed it.
+    """Wakes the readers that wait for an instance when any process has changed it.
 
-    It looks at a counter of the database, which other processes change too, and at nothing else
-    while that stays the same; so a thousand waiting readers cost what one does.
+    It polls a counter of the database that changes with every write of any process, and reads
+    nothing else while the counter is the same. So a thousand waiting readers cost as much as one.
 
     Parameters
     ----------
-    poll : seconds between two looks
+    poll : seconds between two polls
     """
 
     def __init__(self, queue: FifoQueue, *, poll: float) -> None:
@@ -39,16 +39,16 @@ class ChangeWatch:
 
     @property
     def running(self) -> bool:
-        """Whether it looks."""
+        """Whether the store is polled."""
         return self._task is not None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self._stopped = False
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End, and wake everybody."""
+        """Stop polling, and wake all readers."""
         task, self._task, self._stopped = self._task, None, True
         self._wake(None)
         if task is not None:
@@ -57,9 +57,9 @@ class ChangeWatch:
 
     @contextlib.contextmanager
     def subscribe(self, key: str | None) -> Iterator[Callable[[float], Awaitable[bool]]]:
-        """Give a function that waits for the next change of an instance, None for any.
+        """Yield a function that waits for the next change of an instance; of any for None.
 
-        It waits for so many seconds, and says whether it is worth while to look and wait again.
+        It waits at most the given seconds, and returns False once no more changes are reported.
         """
         event = asyncio.Event()
 
@@ -85,7 +85,7 @@ class ChangeWatch:
                 del self._waiting[key]
 
     def _wake(self, keys: set[str] | None) -> None:
-        """Wake those who wait for these instances, None for all."""
+        """Wake the readers that wait for these instances; None for all readers."""
         for key in list(self._waiting) if keys is None else [None, *keys]:
             for event in self._waiting.get(key, ()):
                 event.set()
@@ -95,12 +95,12 @@ class ChangeWatch:
             if self._waiting:
                 try:
                     self._wake(await asyncio.to_thread(self._look))
-                except StoreError:  # the reader is told when it looks
+                except StoreError:  # the reader gets the error when it reads
                     self._wake(None)
             await asyncio.sleep(self._poll)
 
     def _look(self) -> set[str] | None:
-        """Return the instances that have changed since the last look; None for any."""
+        """Return the instances that have changed since the last poll; None if any may have."""
         seen = self._store.database.changes()
         if seen == self._seen:
             return set()

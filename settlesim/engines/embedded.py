@@ -44,7 +44,7 @@ __all__ = ["EmbeddedEngine"]
 T = TypeVar("T")
 
 _POLL: Final = 0.05
-"""Seconds between two looks for what others have changed in the store."""
+"""Seconds between two polls for changes of others in the store."""
 
 
 class EmbeddedEngine:
@@ -82,10 +82,9 @@ class EmbeddedEngine:
 
     Notes
     -----
-    It is no `RecordEngine`: that reads one record of each instance, with all that waits or is dead
-    in it, since a broker is all that engine has beside the records. Here the store has tables for
-    these, which it searches by their indexes, follows over all instances, and writes with the
-    message as one.
+    It does not share the code of `RecordEngine`, which keeps the waiting and dead events of an
+    instance in one record, next to a broker. Here the store has tables for them, which are searched
+    by index, followed over all instances, and written in one transaction with the message.
     """
 
     name: Final = "embedded"
@@ -154,7 +153,7 @@ class EmbeddedEngine:
         return await asyncio.to_thread(accept)
 
     async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
-        """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds."""
+        """Return an event's status: once it is settled or dead, or after `wait` seconds."""
 
         async def look() -> EventStatus | None:
             return await asyncio.to_thread(self._look, key, event_id)
@@ -202,9 +201,10 @@ class EmbeddedEngine:
     async def settlements(
         self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
     ) -> Sequence[PastSettlement]:
-        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
+        """Return the settlements after `cursor`, oldest first; wait up to `wait` seconds for one.
 
-        Of a store that several charts share, only what this chart saved and what nobody saved.
+        In a store that several charts share, the settlements in which another chart saved a state
+        are left out.
         """
         chart = self.chart.name
 
@@ -226,7 +226,7 @@ class EmbeddedEngine:
         key: str | None,
         seconds: float,
     ) -> T:
-        """Return what a look finds, once it is not open any more or `seconds` have passed."""
+        """Look until the result is no longer open or `seconds` have passed, and return it."""
         check_seconds(seconds, where="wait")
         if not seconds:
             return await look()
@@ -249,9 +249,9 @@ class EmbeddedEngine:
         return [_dead_event(letter) for letter in found]
 
     async def retry(self, letter: str) -> bool:
-        """Put a dead letter back into the queue; say whether there is one.
+        """Put a dead letter back into the queue; return whether there is one.
 
-        Under the policy ``halt`` it comes to its old place, under ``skip`` to the end.
+        Under the policy ``halt`` it gets its old position again, under ``skip`` the last one.
         """
         number = _number(letter)
         if number is None:
@@ -268,11 +268,11 @@ class EmbeddedEngine:
         return [each for each in found if after is None or each.group_id > after][:limit]
 
     async def resume(self, key: str) -> bool:
-        """Let a parked instance go on; say whether it was parked."""
+        """Resume a parked instance; return whether it was parked."""
         return await asyncio.to_thread(self.queue.resume, key)
 
     async def status(self) -> EngineStatus:
-        """Return how much waits."""
+        """Count what waits."""
         found = await asyncio.to_thread(self.queue.status)
         return EngineStatus(
             waiting=found.depth,
@@ -285,7 +285,7 @@ class EmbeddedEngine:
     # --- working ------------------------------------------------------------------------------
 
     async def check(self) -> None:
-        """Return if the store can be read, and the worker runs where it should.
+        """Check that the store can be read, and that the worker runs if `works` is True.
 
         Raises
         ------
@@ -315,7 +315,7 @@ class EmbeddedEngine:
             await asyncio.shield(self._task)
 
     async def __aenter__(self) -> Self:
-        """Begin to work.
+        """Start working.
 
         Raises
         ------
@@ -330,7 +330,7 @@ class EmbeddedEngine:
         return self
 
     async def __aexit__(self, *error: Any) -> None:
-        """Let what is in flight end, as `Worker.stop` does; everybody who waits is told."""
+        """Stop the worker as `Worker.stop` does, and wake everyone who waits."""
         await self._watch.stop()
         task, self._task = self._task, None
         if task is None:
@@ -352,7 +352,7 @@ def _number(text: str) -> int | None:
 
 
 def _dead_event(letter: DeadLetter) -> DeadEvent:
-    """Return a dead letter in the words of engines."""
+    """Return a dead letter of the store as a `DeadEvent`."""
     name, data = None, letter.body
     try:
         found = event_in_body(letter.body, where="a dead letter")

@@ -8,5 +8,5 @@ __all__ = ["new_event_id"]
 
 
 def new_event_id() -> str:
-    """Return an id that no other event has; it says nothing of machine or time."""
+    """Return a unique id, which reveals neither the machine nor the time."""
     return uuid.uuid4().hex

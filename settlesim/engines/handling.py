@@ -42,9 +42,9 @@ class HandlerOptions:
     """How the events of a chart are handled."""
 
     policy: Literal["skip", "halt"] = "skip"
-    """What an instance does after a dead letter: go on, or wait until it is resumed."""
+    """What an instance does after a dead letter: continue, or wait until it is resumed."""
     max_failures: int = 3
-    """After how many failed attempts an event is a dead letter."""
+    """The number of failed attempts that makes an event a dead letter."""
     backoff: float = 1.0
     """Seconds before the second attempt, twice as long before each further one."""
     service_timeout: float = SERVICE_TIMEOUT
@@ -54,7 +54,7 @@ class HandlerOptions:
     remembers: float = 604_800.0
     """Seconds for which the id of an event is known after it was settled."""
     record_answers: bool = True
-    """Whether the list of settlements has what services answered."""
+    """Whether the remembered settlements include the answers of services."""
 
     def __post_init__(self) -> None:
         if self.policy not in ("skip", "halt"):
@@ -65,7 +65,7 @@ class HandlerOptions:
 
 
 class HandlingTools(Protocol):
-    """What an engine has of its own."""
+    """What each engine has to supply."""
 
     @property
     def passes(self) -> tuple[type[Exception], ...]:
@@ -101,10 +101,10 @@ class HandlingTools(Protocol):
 
 
 class HandledEvent(NamedTuple):
-    """What became of the first event that waited."""
+    """What became of the first waiting event."""
 
     arrival: WaitingArrival | None = None
-    """The event that does not wait any more; None where none was ready."""
+    """The event, which no longer waits; None where none could be handled."""
     timers: tuple[StartedTimer, ...] = ()
     """The delays that the engine has to start."""
     dead: bool = False
@@ -116,7 +116,7 @@ class _Begun(NamedTuple):
 
     snapshot: Snapshot | None
     stored: Snapshot | None
-    """As the record has it, maybe in the words of an earlier version."""
+    """As the record has it, maybe in an earlier version of the chart."""
     carried: Carried | None
     event: Event | Elapsed | None
 
@@ -128,7 +128,7 @@ class InstanceHandling:
     ----------
     chart : with all its functions bound
     logger
-        One record for each event that was handled; ``settlesim.worker`` by default.
+        Gets one record for each event that was handled; ``settlesim.worker`` by default.
 
     Raises
     ------
@@ -151,7 +151,7 @@ class InstanceHandling:
     ) -> HandledEvent:
         """Settle the first event that waits, unless the instance is halted.
 
-        The record is changed; to write it is the engine's part.
+        This changes the record; the engine has to write it.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class InstanceHandling:
         *,
         own: WaitingArrival | None,
     ) -> tuple[HandledEvent, str, str | None]:
-        """Settle an event; say in the words of the log what became of it, and its error."""
+        """Settle an event; also return its outcome and its error, for the log."""
         try:
             event = event_in_body(arrival.body, where="the event")
         except (InvalidEventError, InvalidValueError) as error:
@@ -236,7 +236,7 @@ class InstanceHandling:
         event: Event | DelayPassed | StartRequest,
         tools: HandlingTools,
     ) -> _Begun | str:
-        """Return what a session begins with, in the words of the chart's version.
+        """Return what a session begins with, in the chart's version.
 
         Returns
         -------
@@ -245,8 +245,8 @@ class InstanceHandling:
         Raises
         ------
         ChartMismatchError
-            Another version saved the instance, and no step leads on from there; or there is no
-            instance yet, and a newer version has begun to start them.
+            Another version saved the instance, and no migration leads from there to this one; or
+            the instance does not exist yet, and a newer version has already saved another one.
         """
         stored = record.snapshot
         if stored is None:

@@ -3,10 +3,10 @@
 Theory of operation
 -------------------
 An engine whose broker hands over the events of an instance one at a time keeps this record beside
-the broker. An event that can be settled leaves nothing but its settlement. One that has to wait,
-since its instance is halted or was saved by another version of the chart, is put into `waiting`;
-then every event that arrives goes to the end of it, and the first of it is settled instead. So
-the order of acceptance stays what it was, and one event that arrives, or one wake-up, settles
+the broker. An event that can be settled leaves only its settlement in it. One that has to wait,
+because its instance is halted or was saved by another version of the chart, is appended to
+`waiting`. While `waiting` has events, an arriving event is appended to it too, and the first one
+in it is settled instead. This keeps the order of acceptance, and each arrival or wake-up settles
 one event.
 """
 
@@ -42,25 +42,25 @@ __all__ = [
 ]
 
 CALM: Final = '{"calm": true'
-"""What the text of a record begins with that has nothing waiting, dead or halted."""
+"""The beginning of a record's text if nothing in it is waiting, dead or halted."""
 VERSION: Final = ', "version": '
-"""What stands in the text of a record before the version that saved the instance, 0 for none."""
+"""The text in a record before the instance's version, which is 0 if it was never saved."""
 _FORMAT: Final = 1
 _PAST: Final = 10
 """How many settlements are remembered."""
 _ENDED: Final = 100
-"""How many events are remembered that were settled after they had waited."""
+"""How many events that had to wait are remembered after they were settled."""
 
 
 class LetterId(NamedTuple):
-    """What the id of a dead letter says."""
+    """The parts of a dead letter's id."""
 
     number: int
     key: str
 
 
 def letter_of_id(letter: str) -> LetterId | None:
-    """Return what an id says; None for a text that is no such id."""
+    """Return the parts of a dead letter's id; None for a text that is no such id."""
     number, colon, key = letter.partition(":")
     if not colon or not key or not (number.isascii() and number.isdigit()) or len(number) > 18:
         return None
@@ -69,7 +69,7 @@ def letter_of_id(letter: str) -> LetterId | None:
 
 @dataclass(slots=True)
 class WaitingArrival:
-    """An event that was accepted, and is not settled."""
+    """An event that was accepted and is not settled yet."""
 
     number: int
     """In order of acceptance within the instance."""
@@ -79,7 +79,7 @@ class WaitingArrival:
 
     @property
     def mark(self) -> str:
-        """The id under which its services and its settlement know the event."""
+        """The event's id for its services and its settlement."""
         if self.event_id is not None:
             return event_id_given(self.event_id)
         assert isinstance(self.body, dict)
@@ -108,7 +108,7 @@ class InstanceRecord:
     accepted: int = 0
     """How many events arrived."""
     timers: dict[str, int] = field(default_factory=dict)
-    """By the id of the delay, what tells this start of it from others."""
+    """The token of each running delay, by the delay's id; each start has another token."""
     tokens: int = 0
     """How many delays were started."""
     past: list[dict[str, Any]] = field(default_factory=list)
@@ -118,17 +118,17 @@ class InstanceRecord:
     halted: dict[str, Any] | None = None
     """Since when and why the instance waits until it is resumed."""
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By id, the events that were settled after they had waited."""
+    """The events that were settled after they had waited, by id."""
     mismatch: str | None = None
     """Why the first waiting event waits for another version of the chart."""
     mismatches: int = 0
-    """How often in a row it did."""
+    """How often in a row it had to."""
     waking: bool = False
     """Whether a wake-up is on its way."""
     wakes: int = 0
     """How many wake-ups were sent, where a broker has to tell them apart."""
     outbox: list[dict[str, Any]] = field(default_factory=list)
-    """What still has to be delivered, where a broker and the record are not written as one."""
+    """What still has to be sent, if the record and a broker do not share a transaction."""
 
     # --- as text ------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class InstanceRecord:
 
     @classmethod
     def from_text(cls, key: str, text: str | None, *, source: str) -> InstanceRecord:
-        """Read what `to_text` wrote; None is an instance of which nothing is known.
+        """Read what `to_text` wrote; None stands for an unknown instance.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class InstanceRecord:
             found = json.loads(text)
             if found.pop("format") != _FORMAT:
                 raise ValueError("it is of another format: a newer settlesim has written it")
-            for shown in ("calm", "version"):  # for those who ask a broker's tables
+            for shown in ("calm", "version"):  # only for queries of a broker's tables
                 found.pop(shown)
             snapshot = found.pop("snapshot")
             waiting = [WaitingArrival(**each) for each in found.pop("waiting")]
@@ -192,12 +192,12 @@ class InstanceRecord:
         return record
 
     def fit(self, most: int) -> str:
-        """Return it as text of at most so many bytes; the oldest settlements are forgotten for it.
+        """Return it as text of at most `most` bytes, if need be without its oldest settlements.
 
         Raises
         ------
         InvalidValueError
-            It does not fit without them either.
+            It does not fit even without settlements.
         """
         while len((text := self.to_text()).encode()) > most:
             if not self.past:
@@ -209,32 +209,32 @@ class InstanceRecord:
     # --- events -------------------------------------------------------------------------------
 
     def arrive(self, event_id: str | None, body: JSONValue) -> WaitingArrival:
-        """Put an event behind those that wait."""
+        """Append an event to those that wait."""
         self.accepted += 1
         arrival = WaitingArrival(self.accepted, event_id, body)
         self.waiting.append(arrival)
         return arrival
 
     def has_timer(self, passed: DelayPassed) -> bool:
-        """Say whether a delay that has passed is one that runs: its state was not left."""
+        """Whether the instance still has this delay: its state was not left."""
         return self.delay_of(passed) is not None
 
     def delay_of(self, passed: DelayPassed) -> str | None:
-        """Return the id of a delay that runs; a later version of the chart may have renamed it."""
+        """Return the id of a running delay, which a migration may have renamed; else None."""
         return next((name for name, token in self.timers.items() if token == passed.token), None)
 
     def settled(
         self, arrival: WaitingArrival, transaction: Transaction, *, at: float, waited: bool
     ) -> list[StartedTimer]:
-        """Take over what the settlement of the first waiting event changes.
+        """Apply the settlement of the first waiting event.
 
         Parameters
         ----------
-        waited : whether something else than its own arrival has brought it
+        waited : whether the event had to wait, and was not settled on its arrival
 
         Returns
         -------
-        timers : that the engine has to start
+        timers : the delays that the engine has to start
         """
         assert transaction.record is not None  # every settlement of `settle` has one
         self._end(arrival)
@@ -277,7 +277,7 @@ class InstanceRecord:
     def failed(
         self, arrival: WaitingArrival, failed: FailedEvent, reason: str, *, at: float, halt: bool
     ) -> None:
-        """Put the first waiting event aside."""
+        """Make the first waiting event a dead letter."""
         self._end(arrival)
         self.dead.append(
             {
@@ -292,12 +292,12 @@ class InstanceRecord:
             self.halted = {"since": at, "reason": f"event {arrival.mark!r} is a dead letter"}
 
     def held(self, reason: str) -> None:
-        """Let the first waiting event wait for another version of the chart."""
+        """Note that the first waiting event has to wait for another version of the chart."""
         self.mismatch = reason
         self.mismatches += 1
 
     def dropped(self, arrival: WaitingArrival) -> None:
-        """Consume an event that has nothing to do any more."""
+        """Consume an event that has nothing left to do."""
         self._end(arrival)
 
     def _end(self, arrival: WaitingArrival) -> None:
@@ -305,7 +305,7 @@ class InstanceRecord:
         self.mismatch, self.mismatches = None, 0
 
     def retry(self, number: int) -> bool:
-        """Let a dead letter wait again, in its old place; say whether there is one."""
+        """Let a dead letter wait again, in its old position; return whether there is one."""
         for letter in self.dead:
             if letter["number"] == number:
                 self.dead.remove(letter)
@@ -363,13 +363,13 @@ class InstanceRecord:
         )
 
     def parked(self) -> ParkedGroup | None:
-        """Return that the instance is halted, None where it is not."""
+        """Return the instance as a parked one; None if it is not halted."""
         if self.halted is None:
             return None
         return ParkedGroup(self.key, self.halted["since"], self.halted["reason"], len(self.waiting))
 
     def status_of(self, event_id: str) -> EventStatus | None:
-        """Return how far an event is, as far as the record knows."""
+        """Return the status of an event; None if the record does not know it."""
         if any(each.event_id == event_id for each in self.waiting):
             errors = () if self.mismatch is None else (self.mismatch,)
             return EventStatus(self.key, event_id, EventStage.WAITING, errors=errors)

@@ -17,7 +17,7 @@ __all__ = ["restate_or_embedded"]
 
 
 async def restate_or_embedded(chart: Chart, *, service: str | None = None) -> Engine:
-    """Return an engine for a chart that works wherever it is called, such as in a notebook.
+    """Return an engine for a chart, whether or not a Restate server answers.
 
     Where ``settlesim[restate]`` is installed and a server answers at ``RESTATE_INGRESS_URL`` and
     ``RESTATE_ADMIN_URL``, or without these on this machine, the engine is a `RestateEngine` whose
@@ -51,7 +51,7 @@ async def restate_or_embedded(chart: Chart, *, service: str | None = None) -> En
     )
     try:
         await client.check()
-    except (StoreUnavailableError, TimeoutError):
+    except StoreUnavailableError:
         return _embedded(chart)
     finally:
         await client.close()

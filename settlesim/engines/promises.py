@@ -1,4 +1,4 @@
-"""What each engine promises beside what all of them do: one table, for code, docs and notebooks."""
+"""The promises in which engines differ: one table for code, docs and notebooks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROMISES: Final[Mapping[str, frozenset[Promise]]] = {
     "restate": frozenset({Promise.REDRIVE_IN_PLACE, Promise.FINISHED_CALLS_KEPT}),
     "aws": frozenset({Promise.REFUSE_REUSED_ID, Promise.REDRIVE_IN_PLACE}),
 }
-"""By the name of an engine, in the order in which documents have them."""
+"""By the name of an engine, in the order of the columns in documents."""
 
 _TITLES: Final = {"embedded": "embedded", "restate": "Restate", "aws": "AWS"}
 _WITHOUT: Final = {
@@ -99,8 +99,8 @@ _CELL: Final = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
 
 
 def _code(text: str) -> str:
-    """Return escaped text; what is between backticks is code."""
+    """Return HTML; text between backticks becomes code."""
     parts = escape(text).split("`")
     return "".join(
-        f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)
+        f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts)
     )

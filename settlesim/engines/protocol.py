@@ -1,4 +1,4 @@
-"""`Engine`: what a caller needs of whatever runs a durable chart, and nothing else."""
+"""`Engine`: the interface between callers and whatever runs a durable chart."""
 
 from __future__ import annotations
 
@@ -26,36 +26,37 @@ __all__ = [
 
 
 class Promise(enum.Enum):
-    """What some engines promise and others cannot; everything else all of them do.
+    """A promise that some engines give and others cannot; `Engine` lists what all of them promise.
 
-    `settlesim.testing.EngineContract` tests each of them on the engines that have it, and on the
-    others that it is refused, or what happens instead.
+    `settlesim.testing.EngineContract` tests each promise on the engines that give it. On the
+    others it tests that the request is refused, or what happens instead.
     """
 
     FOLLOW_ALL = "follow_all"
-    """`Engine.settlements` without a key: those of all instances, in the order of their commits.
-    Others raise `NotPromisedError`."""
+    """`Engine.settlements` without a key returns those of all instances, in the order of their
+    commits. Other engines raise `NotPromisedError`."""
     EXPECTED_REVISION = "expected_revision"
-    """`Engine.send` with `expected`. Others raise `NotPromisedError`."""
+    """`Engine.send` takes `expected`. Other engines raise `NotPromisedError`."""
     REFUSE_REUSED_ID = "refuse_reused_id"
-    """`Engine.send` refuses an id that was used for another event. On others the second event is
-    taken for a repetition of the first: it is not applied either."""
+    """`Engine.send` refuses an id that was used for another event. Other engines take the second
+    event for a duplicate of the first, and do not apply it."""
     REDRIVE_IN_PLACE = "redrive_in_place"
     """Under the policy ``halt`` a dead letter that is retried comes before the events that were
-    parked behind it. On others it comes after them."""
+    parked behind it. On other engines it comes after them."""
     FINISHED_CALLS_KEPT = "finished_calls_kept"
-    """A service that answered is not called again when its event is retried after a failure. On
-    others it is, with the same idempotency key."""
+    """A service that answered is not called again when its event is retried after a failure.
+    Other engines call it again, with the same idempotency key."""
     VERSIONS_TOGETHER = "versions_together"
     """Engines of two versions of the chart may work at the same time: each event is settled by
-    the version that saved its instance. On others it may wait until that version works alone."""
+    the version that saved its instance. On other engines an event may wait until that version
+    works alone."""
 
 
 class EventStage(enum.Enum):
-    """How far an event is."""
+    """How far an event has got."""
 
     WAITING = "waiting"
-    """It was accepted, and is not settled yet; it may be in work."""
+    """It was accepted and is not settled yet; it may be in progress."""
     SETTLED = "settled"
     """It was applied, rejected or ignored."""
     DEAD = "dead"
@@ -70,7 +71,7 @@ class Accepted:
     event_id: str
     """The caller's, or one that the engine made."""
     new: bool = True
-    """Whether it was accepted now; False for a repetition of an earlier one."""
+    """False for a duplicate of an event that was accepted earlier."""
     ahead: int | None = None
     """How many events of the instance wait before it; None where the engine cannot tell."""
 
@@ -87,10 +88,10 @@ class EventStatus:
     revision: int | None = None
     """The instance's revision after a settled event."""
     snapshot: Snapshot | None = None
-    """The state that a settled event saved; None where it saved none, or where that state is not
-    remembered any more."""
+    """The state that a settled event saved; None where it saved none, or where that state is no
+    longer remembered."""
     errors: tuple[str, ...] = ()
-    """Of the attempts that failed, the oldest first; the last few."""
+    """The last few errors of failed attempts, the oldest first."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -109,14 +110,14 @@ class DeadEvent:
     """A dead letter: an event that could not be settled, put aside with its errors."""
 
     id: str
-    """Of the letter; a cursor of `Engine.dead_letters`."""
+    """The id of the letter, which is also a cursor of `Engine.dead_letters`."""
     key: str
     event: str | None
     """The event's name; None for a message that was no event."""
     data: JSONValue
     event_id: str | None
     errors: tuple[str, ...]
-    """Of the attempts, the oldest first; the last few."""
+    """The last few errors, the oldest first."""
     failures: int
     """How many attempts failed."""
     reason: str
@@ -141,19 +142,19 @@ class DeadEvent:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How much waits; None is what the engine cannot tell."""
+    """Counts of what waits; None where the engine cannot tell."""
 
     waiting: int | None
-    """Events that were accepted and not settled, those in work included."""
+    """Events that were accepted and are not settled, including those in progress."""
     dead_letters: int | None
     parked: int | None
     """Instances that wait until they are resumed."""
     oldest: float | None = None
-    """For how many seconds the oldest event has waited; None also where none waits."""
+    """Seconds for which the oldest event has waited; None also where none waits."""
     timers: int | None = None
-    """Delays that run."""
+    """Running delays."""
     paused: int | None = None
-    """Events that the engine does not try any more until a person lets it."""
+    """Events that the engine no longer retries, until a person resumes them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -186,19 +187,23 @@ class NotPromisedError(SettlesimError):
 class Engine(Protocol):
     """Runs the instances of one chart.
 
-    An engine is an asynchronous context manager: within it, events are worked on by whatever the
-    adapter runs in this process, such as a worker; the end of the context gives no accepted event
-    away. Its methods may be called from that event loop.
+    An engine is an asynchronous context manager. Within it, events are worked on by whatever the
+    adapter runs in this process, such as a worker; leaving it loses no accepted event. Its methods
+    may be called from the event loop that has entered it.
 
     Notes
     -----
-    Every engine promises: an accepted event is applied to its instance exactly once, or is a dead
-    letter exactly once, in the order of acceptance within its instance; a rejected or ignored one
-    changes nothing; only settled states are ever seen; a service may be called again, with the
-    same idempotency key; a delay of a settled state fires once, at or after its time, unless the
-    state was left. An event of an instance that another version of the chart saved waits, unless
-    a migration leads on from there; so does one that would create an instance, where a newer
-    version has saved one already.
+    Every engine promises:
+
+    - An accepted event is applied to its instance exactly once, or becomes a dead letter exactly
+      once, in the order of acceptance within its instance. A rejected or ignored event changes
+      nothing.
+    - Only settled states are visible.
+    - A service may be called again, with the same idempotency key.
+    - A delay of a settled state fires once, at or after its time, unless the state was left.
+    - An event waits if another version of the chart has saved its instance and no migration leads
+      from there to this version, or if it would create an instance and a newer version has already
+      saved one.
     """
 
     @property
@@ -213,7 +218,7 @@ class Engine(Protocol):
 
     @property
     def promises(self) -> frozenset[Promise]:
-        """What it promises beside what all engines do."""
+        """What it promises beyond what all engines do."""
         ...
 
     @property
@@ -236,16 +241,16 @@ class Engine(Protocol):
         ----------
         key : of the instance, which is created by its first event
         data : strict JSON
-        event_id : the same for each repetition of the event; None for one that the engine makes
+        event_id : the same for each duplicate of the event; None to let the engine make one
         expected : accept it only if it will be applied to this revision, 0 for an instance that
             does not exist; None for any
 
         Raises
         ------
         InvalidEventError
-            The name is reserved, or none.
+            The name is reserved, or is no name.
         InvalidValueError
-            A key, id or data that the engine cannot carry.
+            The engine cannot carry the key, the id or the data.
         DeduplicationError
             The id was used for another event; see `Promise.REFUSE_REUSED_ID`.
         UnexpectedRevisionError
@@ -261,11 +266,11 @@ class Engine(Protocol):
         ...
 
     async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
-        """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds.
+        """Return an event's status: once it is settled or dead, or after `wait` seconds.
 
         Returns
         -------
-        status : None for an event that the engine does not know, or not any more
+        status : None for an event that the engine does not know, or no longer knows
         """
         ...
 
@@ -289,7 +294,7 @@ class Engine(Protocol):
     async def settlements(
         self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
     ) -> Sequence[PastSettlement]:
-        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
+        """Return the settlements after `cursor`, oldest first; wait up to `wait` seconds for one.
 
         An engine remembers the last few settlements of each instance.
 
@@ -306,11 +311,11 @@ class Engine(Protocol):
         ...
 
     async def latest(self, key: str | None = None) -> int:
-        """Return the cursor of whoever wants to follow only what comes next.
+        """Return the cursor from which to follow only new settlements.
 
         Parameters
         ----------
-        key : as of `settlements`
+        key : as for `settlements`
 
         Returns
         -------
@@ -330,7 +335,7 @@ class Engine(Protocol):
         ...
 
     async def retry(self, letter: str) -> bool:
-        """Give a dead letter another chance, with no failures counted.
+        """Retry a dead letter, with its count of failures back at 0.
 
         Parameters
         ----------
@@ -347,7 +352,7 @@ class Engine(Protocol):
         ...
 
     async def resume(self, key: str) -> bool:
-        """Let a parked instance go on.
+        """Resume a parked instance.
 
         Returns
         -------
@@ -356,25 +361,25 @@ class Engine(Protocol):
         ...
 
     async def status(self) -> EngineStatus:
-        """Return how much waits."""
+        """Count what waits."""
         ...
 
     async def check(self) -> None:
-        """Return if events are accepted and worked on now.
+        """Check that events are accepted and worked on now.
 
         Raises
         ------
         StoreError
-            They are not; it says why.
+            They are not; the message says why.
         """
         ...
 
     async def __aenter__(self) -> Engine:
-        """Begin to work."""
+        """Start working."""
         ...
 
     async def __aexit__(self, *error: Any) -> None:
-        """End in an orderly way."""
+        """Stop in an orderly way."""
         ...
 
 

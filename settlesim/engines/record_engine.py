@@ -1,4 +1,4 @@
-"""`RecordEngine`: what engines have in common that keep one `InstanceRecord` of each instance."""
+"""`RecordEngine`: the base of engines that keep one `InstanceRecord` for each instance."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from settlesim.store.entries import ParkedGroup, PastSettlement, StoredInstance
 __all__ = ["POLL", "Attention", "RecordEngine"]
 
 POLL: Final = 0.05
-"""Seconds between two looks at an instance; longer and longer, up to the next."""
+"""Seconds between the first two polls of an instance; doubled each time, up to `_MAX_POLL`."""
 _MAX_POLL: Final = 0.5
 
 
 class Attention(NamedTuple):
-    """What the records say that is not settled."""
+    """The number of waiting events, dead letters and parked instances in the records."""
 
     waiting: int
     dead: int
@@ -32,7 +32,7 @@ class Attention(NamedTuple):
 class RecordEngine(ABC):
     """Reads instances, settlements, dead letters and parked instances from records.
 
-    An adapter says how records are read, and has all that changes something.
+    An adapter adds how records are read, and everything that changes them.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class RecordEngine(ABC):
     def _records(
         self, *, after: str | None = None, calm: bool = True
     ) -> AsyncIterator[InstanceRecord]:
-        """Give the records of instances sorted by their keys.
+        """Yield the records of instances, sorted by their keys.
 
         Parameters
         ----------
-        after : the last key that is not wanted
-        calm : whether those are wanted too that have nothing waiting, dead or halted
+        after : only records with greater keys
+        calm : whether to include records with nothing waiting, dead or halted
         """
 
     @property
@@ -94,7 +94,7 @@ class RecordEngine(ABC):
     async def settlements(
         self, key: str | None = None, *, cursor: int = 0, wait: float = 0.0, limit: int = 100
     ) -> Sequence[PastSettlement]:
-        """Return what happened after `cursor`, oldest first, or wait for it up to `wait` seconds.
+        """Return the settlements after `cursor`, oldest first; wait up to `wait` seconds for one.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class RecordEngine(ABC):
         return key
 
     async def _looks(self, end: float) -> AsyncIterator[None]:
-        """Say when to look, once at least, until a time or until the engine is left."""
+        """Yield when it is time to poll: at least once, until `end` or until the engine is left."""
         loop, pause = asyncio.get_running_loop(), POLL
         while True:
             yield
@@ -169,7 +169,7 @@ class RecordEngine(ABC):
         return found
 
     async def _attention(self) -> Attention:
-        """Count what the records say that is not settled."""
+        """Count the waiting events, dead letters and parked instances in the records."""
         waiting = dead = parked = 0
         async for record in self._records(calm=False):
             waiting += len(record.waiting)

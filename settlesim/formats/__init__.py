@@ -1,7 +1,7 @@
 """Charts that others wrote: XState, SCXML, Step Functions, Mermaid, sismic; in and out.
 
 A reader turns a document into drafts (`settlesim.formats.draft`), and one assembly makes a chart
-of them. What a chart cannot carry is told by kind and place, never dropped in silence. Nothing
+of them. What a chart cannot carry is reported by kind and place, never dropped silently. Nothing
 in a document is run.
 """
 

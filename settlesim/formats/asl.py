@@ -4,11 +4,11 @@ Source: the Amazon States Language specification (states-language.net), with JSO
 
 What is carried over
 --------------------
-Every state with its type, Next, End, Default and Catch: a Task runs a service, a Wait is a
-delay, a Choice asks guards that are called as their conditions read, a Catch guards
-``Error(type)``, which need no function, a Pass goes on at once, the branches of a Parallel are
-regions. What a state in a branch does not catch goes to the Catch and Retry of the Parallel. What
-Step Functions does with data between the states (paths, templates, Assign) is named as left out.
+Every state with its type, Next, End, Default and Catch. A Task runs a service, a Wait is a delay, a
+Pass is an eventless transition, the branches of a Parallel are regions. A Choice asks guards that
+are named like its conditions, a Catch guards ``Error(type)``, which need no function. An error that
+a state in a branch does not catch goes to the Retry and the Catch of the Parallel. What Step
+Functions does with data between the states (paths, templates, Assign) is reported as left out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DATA: Final = (
     *("ItemsPath", "ItemSelector", "Error", "Cause", "ErrorPath", "CausePath"),
 )
 _ASKED: Final = ("Error", "ErrorPath")
-"""What a Catch around a branch asks for."""
+"""The keys of a Fail in a branch that a Catch around the branch looks at."""
 _DETAILS: Final = ("HeartbeatSeconds", "HeartbeatSecondsPath", "TimeoutSecondsPath", "Credentials")
 _SIGNS: Final = {
     "Equals": "==",
@@ -67,10 +67,10 @@ _RETRY: Final = (
     ("BackoffRate", "factor", 1, 1_000),
     ("MaxDelaySeconds", "max_seconds", 1, MAX_SECONDS),
 )
-"""The keys of a retrier, what a chart calls them, and what they may be."""
+"""The keys of a retrier, their names in a chart, and their least and greatest values."""
 _NO_CHOICE: Final = "States.NoChoiceMatched"
 _MOST_WAITS: Final = 20
-"""How often one retrier of a Parallel runs it again, since each time is a state."""
+"""How often one retrier runs a Parallel again at most, since each repetition is a state."""
 
 
 def read_asl(record: Mapping[str, Any], options: ReaderOptions, losses: Losses) -> Document:
@@ -98,7 +98,7 @@ class _Reader:
         self.ends: dict[Draft, Draft] = {}
         """The final states that were added, by the state around them."""
         self.failed: Draft | None = None
-        """The final state of a machine that a branch ends; added where it is needed."""
+        """The final state for a machine that fails in a branch; added where it is needed."""
         self.handlers: dict[Draft, FailureRules] = {}
         """What the Parallel states do about failures."""
 
@@ -118,7 +118,7 @@ class _Reader:
     # --- states ---------------------------------------------------------------------------
 
     def _machine(self, around: Draft, record: Mapping[str, Any], where: str) -> None:
-        """Read what has StartAt and States: the whole, or a branch."""
+        """Read an object with StartAt and States: the whole machine, or a branch."""
         states = record.get("States")
         if not isinstance(states, Mapping) or not states:
             self.problems.add(where, f"States is {shorten(states, 60)}; an object of states")
@@ -164,7 +164,7 @@ class _Reader:
             readers.get(kind, self._task)(draft, state, drafts)
 
     def _fail(self, draft: Draft, state: _State) -> None:
-        """Read the end of the machine, or of the Parallel state around it."""
+        """Read a state of type Fail: it ends the machine, or fails the Parallel state around it."""
         if self._is_outside_branches(draft):
             draft.kind = "final"
             draft.tags.append("reject")
@@ -187,7 +187,7 @@ class _Reader:
         return self.failed
 
     def _added(self, around: Draft, key: str, kind: DraftKind = "state") -> Draft:
-        """Return a new state under a key that none beside it has."""
+        """Return a new state with a key that none of its siblings has."""
         while key in around.by_key:
             key += "_"
         self.document.count()
@@ -202,7 +202,7 @@ class _Reader:
             self.losses.add("data path", f"Parameters of {draft.path}")
 
     def _next(self, draft: Draft, state: _State, drafts: _Drafts) -> list[Route]:
-        """Return what leads to the next state, or to the end of what is around."""
+        """Return the transition to the next state, or to the end of the state around."""
         if state.get("End") is True:
             return [Route(targets=[self._end(draft)])]
         if state.get("Next") is None:
@@ -218,7 +218,7 @@ class _Reader:
         return target
 
     def _end(self, draft: Draft) -> Draft:
-        """Return the final state beside this one, which Step Functions has no name for."""
+        """Return the final state beside this one; Step Functions has no such state."""
         around = draft.parent or self.document.root
         if around not in self.ends:
             self.ends[around] = self._added(around, "End", "final")
@@ -251,8 +251,8 @@ class _Reader:
     def _retried(self, draft: Draft, state: _State) -> Draft:
         """Return the state that the branches are put into.
 
-        Where there is a Retry, that is one beside the waits between the runs, and a region for
-        each retrier counts how often it was used.
+        If there is a Retry, the waits between the runs are siblings of that state, and a region
+        for each retrier counts how often it was used.
         """
         handler = self.handlers[draft] = FailureRules()
         policies = self._policies(draft, state.get("Retry"))
@@ -271,7 +271,7 @@ class _Reader:
         return branches
 
     def _counted(self, draft: Draft, waits: list[Draft]) -> list[Draft]:
-        """Return the states of a region that counts how many of some waits there were."""
+        """Return the states of a new region that counts how many of the waits have begun."""
         region = self._added(draft, "Retries")
         counts = [self._added(region, str(number)) for number in range(len(waits) + 1)]
         region.initial = counts[0]
@@ -299,7 +299,7 @@ class _Reader:
         return (self.handlers[around] for around in draft.above() if around in self.handlers)
 
     def _failure(self, draft: Draft, asked: Asked, own: FailureRules | None = None) -> list[Route]:
-        """Return where an error leads that a state has, in order."""
+        """Return the transitions for an error of a state, in order."""
         handlers = [*([] if own is None else [own]), *self._handlers(draft)]
         return list(routes_of_failure(handlers, asked, self.document.asks_for))
 
@@ -374,7 +374,7 @@ class _Reader:
         ]
 
     def _policy(self, draft: Draft, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how often and when, in a chart's words: it counts the first call as well."""
+        """Return a retrier with the keys of a chart, whose attempts include the first call."""
         found: dict[str, Any] = {"seconds": 1, "factor": 2}
         for key, ours, low, high in _RETRY:
             value = record.get(key)
@@ -460,7 +460,7 @@ class _Reader:
 
 
 def _called(text: str) -> str:
-    """Return a name for a guard that reads like this."""
+    """Return the name of a guard whose condition reads like this."""
     return text[:MAX_NAME_LENGTH]
 
 

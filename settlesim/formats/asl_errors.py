@@ -2,8 +2,8 @@
 
 Sources: the Amazon States Language specification, "Errors", and the AWS Step Functions guide,
 "Handling errors": the first retrier that names an error decides whether there is another try;
-where it has none left, or none names it, the first catcher that names it is taken. An error that
-a state in a branch does not catch is the error of the Parallel state around it.
+if it has no attempts left, or none names it, the first catcher that names it is taken. An error
+that a state in a branch does not catch is the error of the Parallel state around it.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _ANY: Final = "States.ALL"
 _ANY_BUT_TIMEOUT: Final = "States.TaskFailed"
 _TIMED_OUT: Final = "States.Timeout"
 _TIMEOUT: Final = "TimeoutError"
-"""What a chart calls the error of a service that ran out of time."""
+"""The error in a chart of a service that ran out of time."""
 
 Asked = Callable[[str], Alternatives]
-"""Returns the guard that holds where an error has this name."""
+"""Returns the guard that holds if an error has this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorNames:
-    """What ``ErrorEquals`` says."""
+    """The names in ``ErrorEquals``."""
 
     names: tuple[str, ...]
 
     @property
     def take_all_others(self) -> bool:
-        """Whether every error is named, leaving time-outs aside."""
+        """Whether all errors other than time-outs are named."""
         return _ANY in self.names or _ANY_BUT_TIMEOUT in self.names
 
     @property
@@ -57,7 +57,7 @@ class ErrorNames:
 
     @property
     def types(self) -> list[str]:
-        """The types of errors, as a chart calls them."""
+        """The types of errors, by their names in a chart."""
         return [_type_of(name) for name in self.names]
 
     def guard(self, asked: Asked) -> Alternatives:
@@ -73,12 +73,12 @@ def error_of_service(name: str) -> Alternatives:
 
 
 def known_error(error: object) -> Asked:
-    """Ask whether an error that the document names is another one."""
+    """Ask whether an error that the document names has the name in question."""
     return lambda name: ALWAYS if name == error else ()
 
 
 def read_error(path: str, called: Callable[[str], str]) -> Asked:
-    """Ask for an error whose name is in the data; the guard is called as it reads."""
+    """Ask for an error whose name is in the data; the guard is named like the comparison."""
     return lambda name: named(called(f'{path} == "{name}"'))
 
 
@@ -92,8 +92,8 @@ def _type_of(name: str) -> str:
 def task_retry(retriers: Sequence[tuple[ErrorNames, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Return the `retry` of a service.
 
-    An entry of a chart names errors, or is about all. So where a retrier is about all errors but
-    a time-out, an entry for time-outs comes first: that of the next retrier that names them, or
+    An entry in a chart names errors, or applies to all of them. So before a retrier for all errors
+    other than time-outs comes an entry for time-outs: that of the next retrier that names them, or
     one that never calls again.
     """
     found: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ def task_retry(retriers: Sequence[tuple[ErrorNames, Mapping[str, Any]]]) -> list
                 later = (each for other, each in retriers[number:] if other.take_timeouts)
                 found.append({**next(later, {"attempts": 1}), "errors": [_TIMEOUT]})
             found.append(dict(policy))
-            break  # no error is left for those behind it
+            break  # no error is left for the retriers after it
         timeouts_known = timeouts_known or names.take_timeouts
         found.append({**policy, "errors": names.types})
     return found
@@ -115,13 +115,13 @@ def task_retry(retriers: Sequence[tuple[ErrorNames, Mapping[str, Any]]]) -> list
 
 @dataclass(eq=False, slots=True)
 class Retrier:
-    """One retrier of a Parallel state: how often it was used is a state as well."""
+    """One retrier of a Parallel state, with states that count how often it was used."""
 
     names: ErrorNames
     used: list[Draft] = field(default_factory=list)
-    """One state for each number of times, from 0; the last has no wait."""
+    """One state for each number of uses, from 0; the last has no wait."""
     waits: list[Draft] = field(default_factory=list)
-    """Where the Parallel state waits before it runs again, one state for each time."""
+    """The states that wait before the Parallel state runs again, one for each use."""
 
 
 @dataclass(eq=False, slots=True)
@@ -139,12 +139,12 @@ class FailureRules:
 def routes_of_failure(
     handlers: Iterable[FailureRules], asked: Asked, asks_for: Callable[[Draft], str]
 ) -> Iterator[Route]:
-    """Yield where an error leads, in order: the first whose guards hold.
+    """Yield the transitions for an error, in order; the first whose guards hold is taken.
 
     Parameters
     ----------
     handlers : of the state that failed and of all Parallel states around it, innermost first
-    asks_for : returns the guard that holds where a state is active
+    asks_for : returns the guard that holds while a state is active
     """
     for handler in handlers:
         not_before: list[Alternatives] = []

@@ -1,13 +1,13 @@
-"""From drafts to a chart: names, one level around the root where it needs one, and targets.
+"""Assembles drafts into a chart: names, a state for the root where it needs one, and targets.
 
 Rules
 -----
-0. Which transitions fire is said by SCXML, as in all formats that are read.
+0. The chart has the semantics of SCXML, whatever format was read.
 1. The root is the chart itself. It becomes a state of its own where the document lets it do
    what only a state can: be parallel, run a service, wait, be entered or left.
 2. Otherwise its transitions hold for every state of the first level, after their own.
 3. Dots join names in a chart, so a dot in a key becomes ``_``; the key stays as the label.
-4. A name that is guard and action, or service, in the document becomes two.
+4. A name with several roles in the document (service, guard, action) becomes one name for each.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _local_name(key: str, taken: Collection[str] = (), number: int = 0) -> str:
 
     Parameters
     ----------
-    number : of the state in the one around it, for a key that is no name
+    number : the state's position among its siblings, for a key that cannot be a name
     """
     name = key.replace(".", "_")
     if not name.strip() or name in {"*", "="}:
@@ -87,7 +87,7 @@ def assembled_record(document: Document, losses: Losses) -> dict[str, Any]:
 
 
 class _Assembler:
-    """Writes one document's drafts in the dialect of a chart."""
+    """Writes one document's drafts in the notation of a chart."""
 
     def __init__(self, document: Document, losses: Losses) -> None:
         self.document = document
@@ -97,7 +97,7 @@ class _Assembler:
         self.transitions: list[dict[str, Any]] = []
 
     def record(self) -> dict[str, Any]:
-        """Return the whole."""
+        """Return the record of the whole chart."""
         root = self.document.root
         tops = [root] if self.wrapped else root.children
         # A history state of the root would never remember anything, since the root is never left.
@@ -113,7 +113,7 @@ class _Assembler:
         return record
 
     def _always_at_first(self, draft: Draft) -> Draft:
-        """Return what a history state of an unwrapped root stands for, for good."""
+        """Replace a history state of an unwrapped root by its default: the root is never left."""
         if draft.kind != "history" or self.wrapped or draft.parent is not self.document.root:
             return draft
         root_initial = self.document.root.initial
@@ -275,7 +275,7 @@ class _Assembler:
         return {"dest": names[0] if len(names) == 1 else names, "internal": True}
 
     def _name_of(self, target: Draft) -> str:
-        """Return the name of a target; the root that is no state is where it starts."""
+        """Return the name of a target; for a root that is no state, that of its initial state."""
         if target.name:
             return target.name
         assert target.initial is not None  # else the root would be a state

@@ -1,8 +1,8 @@
-"""Guards joined by and, or, not, as lists of names: what a transition of a chart can ask.
+"""Guards joined by and, or, not, as the lists of names that a transition of a chart can ask.
 
-A chart's transition holds where all of its `conditions` and none of its `unless` hold. So a
+A chart's transition may fire if all of its `conditions` and none of its `unless` hold. So a
 guard is brought into disjunctive normal form, and each alternative becomes a transition of
-its own, in order: the first that holds is taken, and all of them do the same.
+its own, in order: the first whose guards hold fires, and all of them do the same.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def named(name: str) -> Alternatives:
 
 
 def any_of(guards: Sequence[Alternatives]) -> Alternatives:
-    """Return the guard that holds where one of these does."""
+    """Return the guard that holds if one of these does."""
     return _bounded([clause for guard in guards for clause in guard])
 
 
 def all_of(guards: Sequence[Alternatives]) -> Alternatives:
-    """Return the guard that holds where all of these do."""
+    """Return the guard that holds if all of these do."""
     found: Alternatives = ALWAYS
     for guard in guards:
         found = _bounded([_joined(left, right) for left, right in product(found, guard)])
@@ -42,7 +42,7 @@ def all_of(guards: Sequence[Alternatives]) -> Alternatives:
 
 
 def negated(guard: Alternatives) -> Alternatives:
-    """Return the guard that holds where this one does not (De Morgan)."""
+    """Return the guard that holds if this one does not (De Morgan)."""
     return all_of(
         [
             any_of([(((), (name,)),) for name in conditions] + [named(name) for name in unless])

@@ -1,7 +1,7 @@
 """A chart while it is being read: states that point at each other, before they have names.
 
-Every reader builds drafts, and `settlesim.formats.assembly` makes one chart of them; so ids,
-paths and names of a format are the reader's business alone.
+Every reader builds drafts, and `settlesim.formats.assembly` makes one chart of them; so only the
+reader has to know the ids, paths and names of its format.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Route:
 
     event: str = ""
     targets: list[Draft] = field(default_factory=list)
-    """Where it leads; nothing for a transition that leaves and enters nothing."""
+    """The destinations; empty for a transition that leaves and enters no state."""
     reenter: bool = True
-    """Whether a source is left whose target is itself, or inside it."""
+    """Whether the source is left even if every target is the source or inside it."""
     conditions: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Invoked:
     input: Any = None
     timeout: float | None = None
     retry: list[dict[str, Any]] = field(default_factory=list)
-    """As a chart has it."""
+    """As in a chart."""
     on_done: list[Route] = field(default_factory=list)
     on_error: list[Route] = field(default_factory=list)
 
@@ -57,11 +57,11 @@ class Draft:
     parent: Draft | None = None
     kind: DraftKind = "state"
     deep: bool = False
-    """Of a history state: whether it restores what was inside the children too."""
+    """For a history state: whether it restores what was inside the children too."""
     children: list[Draft] = field(default_factory=list)
     initial: Draft | None = None
-    """What is entered by default: a child, or what is inside one; of a history state, what it
-    stands for at first."""
+    """The state that is entered by default: a child or one inside it. For a history state: the
+    state that it stands for at first."""
     more_initial: list[Draft] = field(default_factory=list)
     """What is entered together with `initial`, in other regions."""
     routes: list[Route] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Draft:
         )
 
     def above(self) -> Iterator[Draft]:
-        """Yield what is around it, innermost first."""
+        """Yield the states around it, innermost first."""
         around = self.parent
         while around is not None:
             yield around
@@ -111,7 +111,7 @@ class Draft:
         return other in self.above()
 
     def every(self) -> Iterator[Draft]:
-        """Yield it and all below it in document order."""
+        """Yield it and all states inside it in document order."""
         waiting = [self]
         while waiting:
             draft = waiting.pop()
@@ -136,20 +136,20 @@ class Document:
 
     root: Draft
     format: str
-    """What the file is, for people: ``XState v5 JSON``."""
+    """The format for people to read, such as ``XState v5 JSON``."""
     name: str | None = None
     context: Any = None
     settings: dict[str, Any] = field(default_factory=dict)
-    """What else the chart says, by its keys."""
+    """Further settings of the chart, by its keys."""
     notes: list[str] = field(default_factory=list)
     """Sentences about what was assumed."""
     asked: dict[str, Draft] = field(default_factory=dict)
-    """The states that guards ask for, by what stands for the guard's name."""
+    """The states that guards ask for, by the placeholder for the guard's name."""
     counted: int = 0
     routes: int = 0
 
     def asks_for(self, draft: Draft) -> str:
-        """Return what stands for the guard ``In(state)`` while the state has no name."""
+        """Return a placeholder for the guard ``In(state)``, as the state has no name yet."""
         name = f"\0{id(draft)}"  # no document has such a name
         self.asked[name] = draft
         return name

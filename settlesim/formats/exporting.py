@@ -1,4 +1,4 @@
-"""`export_chart`: a chart as text of another format, with what that format cannot carry."""
+"""`export_chart`: writes a chart in another format, and reports what that cannot carry."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ExportFormat = Literal["settlesim", "xstate", "scxml", "mermaid"]
 
 @dataclass(frozen=True, slots=True)
 class ExportedChart:
-    """The text of a chart in another format, and what is not in it."""
+    """The text of a chart in another format, and what was left out."""
 
     text: str
     format: ExportFormat
     losses: tuple[Loss, ...]
-    """What the format cannot carry, by kind: what matters first."""
+    """What the format cannot carry, by kind; kinds that matter come first."""
 
     @property
     def left_out(self) -> tuple[str, ...]:

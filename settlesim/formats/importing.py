@@ -1,4 +1,4 @@
-"""`import_chart`: a chart that others wrote, with what was left out and what was assumed."""
+"""`import_chart`: reads a chart of another format, and reports what was left out or assumed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from settlesim.progress import Reporter, show_progress
 __all__ = ["OVERLAY_SUFFIX", "ImportedChart", "import_chart"]
 
 OVERLAY_SUFFIX: Final = ".settlesim.json"
-"""What a file is called that says the rest about ``NAME.json``: ``NAME.settlesim.json``."""
+"""The suffix of the file with options for another: ``NAME.settlesim.json`` for ``NAME.json``."""
 
 _MAX_SHOWN: Final = 12
 _STAGES: Final = 4  # of an import, as its progress counts them
@@ -60,13 +60,13 @@ Source = str | os.PathLike[str] | Mapping[str, Any] | object
 
 @dataclass(frozen=True, slots=True)
 class ImportedChart:
-    """A chart that was read, and what stands between it and the document."""
+    """A chart that was read, and how it differs from its document."""
 
     chart: Chart
     format: str
-    """What the document is."""
+    """The format of the document, for people to read."""
     losses: tuple[Loss, ...]
-    """What was left out or changed, by kind: what matters first."""
+    """What was left out or changed, by kind; kinds that matter come first."""
     assumed: tuple[str, ...]
     """A sentence for each thing that the document does not say and that was assumed."""
 
@@ -82,7 +82,7 @@ class ImportedChart:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All that was left out and assumed, in words."""
+        """Everything that was left out and assumed, in words."""
         return (
             *(f"left out: {loss}" for loss in self.losses),
             *(f"assumed: {sentence}" for sentence in self.assumed),
@@ -113,11 +113,11 @@ def import_chart(
         A file's path, a text, or a mapping: XState or Stately JSON, SCXML, Amazon States
         Language, Mermaid ``stateDiagram-v2``, sismic YAML, markup of `transitions`, or a chart
         of ours; or a machine of `transitions`.
-    format : what it is; by default that is told by what stands in it
+    format : the format of the source; by default it is detected from the content
     name : the chart's name; the document's by default
     settled
-        States that are tagged ``settled``. Without them, and without such tags in the document,
-        every leaf is settled that has neither service, eventless transition nor delay.
+        States that are tagged ``settled``. Without them, and without settling tags in the document,
+        every leaf without a service, an eventless transition or a delay is taken as settled.
     rejected : states that are tagged ``reject``
     delays : seconds by the name of a delay
     inputs : JSON by the name or id of a service
@@ -176,7 +176,7 @@ settled: off, on
 
 
 def _text_of(source: str | os.PathLike[str]) -> tuple[str, str, Path | None]:
-    """Return a text, how an error names it, and its file where it has one."""
+    """Return a text, how an error names it, and its file if it has one."""
     if isinstance(source, str) and ("\n" in source or source.lstrip()[:1] in ("{", "[", "<")):
         place = "JSON text" if source.lstrip()[:1] in ("{", "[") else "text"
         if len(source) > MAX_FILE_BYTES:
@@ -209,7 +209,7 @@ def _refuse_surrogates(text: str, place: str) -> None:
 
 
 def _with_overlay(path: Path, options: ReaderOptions) -> ReaderOptions:
-    """Lay what was given over what stands in the file beside this one."""
+    """Add the options in the file beside this one; those that were given take precedence."""
     beside = path.with_suffix(OVERLAY_SUFFIX)
     if not beside.is_file() or beside == path:
         return options
@@ -243,7 +243,7 @@ def _from_text(text: str, place: str, options: ReaderOptions) -> ImportedChart:
         losses = Losses()
         return _chart_of(_TEXT_READERS[kind](text, place, losses), place, options, losses)
     if kind == "yaml":
-        _refuse_large(text, place)  # before it is read, which takes long
+        _refuse_large(text, place)  # before it is parsed, which is slow
     record = (read_json if kind == "json" else read_yaml)(text, source=place)
     if not isinstance(record, dict):
         raise ReadError(source=place, reason="holds no JSON object; a chart is one")
@@ -334,7 +334,7 @@ def _chart_of(
 
 
 def _settled(read: ImportedChart, place: str, options: ReaderOptions) -> ImportedChart:
-    """Return a chart with its tags and where it is from; `strict` refuses losses first."""
+    """Return a chart with its settling tags and provenance; `strict` refuses losses first."""
     chart = read.chart
     if options.strict and read.left_out:
         problems = tuple(
@@ -396,6 +396,6 @@ def _with_warning(found: ImportedChart) -> Chart:
     """Warn where something that matters was left out; return the chart."""
     if found.left_out:
         lines = "\n".join(f"  - {each}" for each in found.left_out)
-        # Up to the caller of `read_chart`: between stand two dispatchers and two functions.
+        # Up to the caller of `read_chart`, past two dispatchers and two functions.
         warnings.warn(f"left out of the chart:\n{lines}", LeftOutWarning, stacklevel=7)
     return found.chart

@@ -1,4 +1,4 @@
-"""What a format says and a chart cannot carry, told once by kind and place."""
+"""What is lost between a format and a chart, reported by kind and place."""
 
 from __future__ import annotations
 
@@ -220,12 +220,12 @@ KINDS: Final[Mapping[str, LossKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """All that was lost of one kind, and where."""
+    """Everything that was lost of one kind, and where."""
 
     kind: str
     places: tuple[str, ...]
     sentence: str = ""
-    """What a reader of its own says, which has no kinds: it stands instead of the places."""
+    """The sentence of a reader that has no kinds, in place of `places`."""
 
     @property
     def matters(self) -> bool:
@@ -258,6 +258,6 @@ class Losses:
         self._places.setdefault(kind, []).append(words)
 
     def listed(self) -> tuple[Loss, ...]:
-        """Return everything by kind: what matters first, then as it was found."""
+        """Return everything by kind: first the kinds that matter, then in the order found."""
         found = [Loss(kind, tuple(places)) for kind, places in self._places.items()]
         return tuple(sorted(found, key=lambda loss: not loss.matters))

@@ -3,8 +3,8 @@
 Mermaid draws; it has no rules for what its labels mean. They are read as UML writes them
 (UML 2.5, 14.2.4.9): ``EVENT [guard] / action``. So are the lines of a state: ``entry / f``,
 ``exit / f`` and ``do / service``, whose result and failure are ``done service`` and
-``error service``. ``after 5 s`` is a delay, an arrow without a label is taken at once, and a
-state of which ``--> [*]`` is the only arrow is final.
+``error service``. ``after 5 s`` is a delay, an arrow without a label is an eventless transition,
+and a state whose only arrow is ``--> [*]`` is final.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TAG_CLASSES: Final = {
     "reject": "reject",
     "rejected": "reject",
 }
-"""The classes of a style that are settling tags, too; pictures of settlesim use them."""
+"""The style classes that are read as settling tags; settlesim's own pictures use them."""
 
 _FENCE: Final = re.compile(r"\s*(`{3,}|~{3,})\s*mermaid\b")
 _TITLE: Final = re.compile(r"\s*title:\s*(.+?)\s*")
@@ -63,21 +63,21 @@ _ENTITY: Final = re.compile(r"#(\w{1,30});")
 
 
 def read_mermaid(text: str, place: str, losses: Losses) -> Document:
-    """Read the first state diagram of a text; it may stand in Markdown.
+    """Read the first state diagram of a text, which may be Markdown.
 
     Raises
     ------
     ReadError
-        A line that is none of the grammar, with its number.
+        A line that the grammar does not have, with its number.
     """
     first, lines = _diagram(text, place)
     return _Reader(place, losses).read(lines, first)
 
 
 def _diagram(text: str, place: str) -> tuple[int, list[str]]:
-    """Return where the first diagram begins, as the number of a line, and all lines from there.
+    """Return the number of the line where the first diagram begins, and all lines from there.
 
-    In Markdown it ends with its fence; before the header may stand a title and directives.
+    In Markdown it ends with its fence; a title and directives may precede the header.
     """
     lines = text.split("\n")
     start, fence = 0, ""
@@ -95,13 +95,13 @@ def _diagram(text: str, place: str) -> tuple[int, list[str]]:
 
 
 def _closes(line: str, fence: str) -> bool:
-    """Whether a line ends a block of Markdown: the same sign, at least as often."""
+    """Whether a line closes a block of Markdown: the fence's character, at least as often."""
     return line.strip().startswith(fence) and not line.strip().strip(fence[0])
 
 
 @dataclass(eq=False, slots=True)
 class _Scope:
-    """What stands between two braces, or between two lines of ``--``."""
+    """The content of a pair of braces, or of the whole diagram."""
 
     draft: Draft
     inside: list[Draft] = field(default_factory=list)
@@ -119,7 +119,7 @@ class _Reader:
         self.drafts: dict[str, Draft] = {}
         self.declared: set[str] = set()
         self.ends: dict[Draft, list[Route]] = {}
-        """By the state around it, what leads to its end."""
+        """The transitions to ``[*]``, by the state around it."""
         self.choices: set[Draft] = set()
         self.scopes = [_Scope(self.document.root)]
         self.labelled: list[tuple[Draft, Draft | None, Draft, str, int]] = []
@@ -196,7 +196,7 @@ class _Reader:
             draft.tags.append(tag)
 
     def _mention(self, id_: str) -> Draft:
-        """Return the state with this id; it belongs to where it is mentioned first."""
+        """Return the state with this id; it belongs to the scope that mentions it first."""
         scope = self.scopes[-1]
         if id_ not in self.drafts:
             self.document.count()
@@ -205,7 +205,7 @@ class _Reader:
         return self.drafts[id_]
 
     def _declare(self, id_: str) -> Draft:
-        """Return the state with this id; where it is declared it belongs."""
+        """Return the state with this id, moved to the scope that declares it."""
         scope = self.scopes[-1]
         draft = self.drafts.get(id_)
         moves = (
@@ -284,7 +284,7 @@ class _Reader:
     # --- the end of a block ---------------------------------------------------------------
 
     def _close(self) -> None:
-        """Make regions of what stands between lines of ``--``, and set where it starts."""
+        """Make regions of what lines of ``--`` separate, and set the initial state."""
         scope = self.scopes.pop() if len(self.scopes) > 1 else self.scopes[0]
         draft = scope.draft
         if not scope.regions:
@@ -319,7 +319,7 @@ class _Reader:
             self._label(source, route, label)
 
     def _label(self, source: Draft, route: Route, label: str) -> None:
-        if source in self.choices:  # what stands at its arrows are conditions
+        if source in self.choices:  # the labels of its arrows are conditions
             if label not in {"", "else", "otherwise", "[else]"}:
                 route.conditions = (label.strip("[]")[:MAX_NAME_LENGTH],)
             source.always.append(route)
@@ -333,7 +333,7 @@ class _Reader:
         self._trigger(source, route, event.strip())
 
     def _guards(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return names, with what stands for ``In(state)``."""
+        """Return the names of guards, with placeholders for ``In(state)``."""
         found = []
         for name in map(str.strip, names):
             state = asked_state(name)
@@ -372,10 +372,10 @@ class _Reader:
             source.always.append(route)
 
     def _finals(self) -> None:
-        """Make what leads to ``[*]`` lead to a final state, or be one."""
+        """Point arrows to ``[*]`` at a new final state; a state without other arrows is final."""
         for around, routes in self.ends.items():
-            ways = {id(route) for route in routes}
-            alone = [draft for draft in around.children if self._is_end(draft, ways)]
+            to_end = {id(route) for route in routes}
+            alone = [draft for draft in around.children if self._is_end(draft, to_end)]
             for draft in alone:
                 draft.kind = "final"
                 routes.remove(draft.always[0])
@@ -390,17 +390,17 @@ class _Reader:
             for route in routes:
                 route.targets = [final]
 
-    def _is_end(self, draft: Draft, ways: set[int]) -> bool:
-        """Whether the only thing that a state ever does is to end."""
+    def _is_end(self, draft: Draft, to_end: set[int]) -> bool:
+        """Whether a state does nothing except to end: it has one arrow, with no label."""
         every = list(draft.all_routes())
         if draft.children or len(every) != 1 or draft.invoke or not draft.always:
             return False
-        (way,) = every
-        return id(way) in ways and not (way.conditions or way.unless or way.actions)
+        (only,) = every
+        return id(only) in to_end and not (only.conditions or only.unless or only.actions)
 
 
 def _scope_of(source: Draft, around: Draft) -> Draft:
-    """Return the state in which an end stands: its region, where there are regions."""
+    """Return the state that an end belongs to: the region of its source, if there are regions."""
     if around.kind != "parallel":
         return around
     return next(
@@ -409,7 +409,7 @@ def _scope_of(source: Draft, around: Draft) -> Draft:
 
 
 def _statements(lines: list[str], first: int) -> Iterator[tuple[int, str]]:
-    """Yield every statement with the number of its line; without comments, notes and directives."""
+    """Yield every statement with its line number, without comments, directives and note texts."""
     skipping: re.Pattern[str] | None = None
     for number, raw in enumerate(lines, first):
         line = " ".join(raw.split())
@@ -431,7 +431,7 @@ def _statements(lines: list[str], first: int) -> Iterator[tuple[int, str]]:
 
 
 def _split(line: str) -> Iterator[str]:
-    """Yield the statements of one line: semicolons and closing braces stand between them."""
+    """Yield the statements of one line, which semicolons and braces separate."""
     parts = re.split(r"(?<!#\w)(?<!#\w\w)(?<!#\w\w\w)(?<!#\w\w\w\w)(?<!#\w\w\w\w\w);", line)
     for part in parts:
         rest = part.strip()
@@ -446,7 +446,7 @@ def _split(line: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return a text with what Mermaid writes as ``#58;`` and ``#quot;`` for what it stands for."""
+    """Return a text with Mermaid's entities decoded, such as ``#58;`` and ``#quot;``."""
 
     def sign(found: re.Match[str]) -> str:
         name = found[1]

@@ -1,4 +1,4 @@
-"""What a person says beside a file: settling tags, lengths of delays, inputs of services."""
+"""Options for reading a document: settling tags, lengths of delays, inputs of services."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ OVERLAY_KEYS: Final = ("settled", "rejected", "delays", "inputs", "name")
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """What the document itself does not say."""
+    """Options that complete a document, and options of the reader."""
 
     settled: tuple[str, ...] | None = None
-    """States that are tagged ``settled``; None for the rule where the document has no tags."""
+    """States that are tagged ``settled``; None for the rule if the document has no such tags."""
     rejected: tuple[str, ...] = ()
     """States that are tagged ``reject``."""
     delays: Mapping[str, float] = field(default_factory=dict)
@@ -32,20 +32,20 @@ class ReaderOptions:
     name: str | None = None
     """The chart's name; the document's by default."""
     file_name: str | None = None
-    """What the file is called: the name where nothing else names the chart."""
+    """The file's name: the chart's name if nothing else gives it one."""
     format: FormatName | None = None
-    """What the document is; None to tell by what stands in it."""
+    """The document's format; None to detect it."""
     strict: bool = False
     """Whether everything that would be left out is an error."""
 
 
 def read_overlay(record: Mapping[str, Any], *, source: str) -> ReaderOptions:
-    """Read the mapping that stands beside a file, or was given to a function.
+    """Read a mapping of options, from the file beside a document or from a function's arguments.
 
     Raises
     ------
     ReadError
-        A key or a value that means nothing.
+        An unknown key, or a value of the wrong shape.
     """
     for key in record:
         if key not in OVERLAY_KEYS:

@@ -1,4 +1,4 @@
-"""Text into plain data, within limits, before any reader looks at it."""
+"""Parses text into plain data, within limits, before any reader looks at it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MAX_FOREIGN_BYTES: Final = 1024 * 1024
 """How large a file of another format may be."""
 MAX_DEPTH: Final = 64
 """How deep states, and the elements of a document, may nest."""
-_MAX_CONTAINERS: Final = 3 * MAX_DEPTH  # a state of XState JSON is two levels, its routes more
+_MAX_CONTAINERS: Final = 3 * MAX_DEPTH  # a state in XState JSON is two levels, transitions more
 _MAX_VALUES: Final = 1_000_000
 
 
 def read_json(text: str, *, source: str) -> Any:
-    """Read one JSON text, strictly, that is not nested too deeply.
+    """Read one JSON text, strictly and within the limits.
 
     Raises
     ------
@@ -60,14 +60,14 @@ def read_yaml(text: str, *, source: str) -> Any:
     except yaml.YAMLError as error:
         words = " ".join(str(error).split())
         raise ReadError(source=source, reason=f"no YAML: {words[:300]}") from None
-    except ValueError as error:  # a date or number that cannot be
+    except ValueError as error:  # an impossible date or number
         raise ReadError(source=source, reason=f"no YAML: {error}") from None
     refuse_deep(found, source=source)
     return found
 
 
 def refuse_deep(value: Any, *, source: str) -> None:
-    """Refuse what is nested so deeply, or is so much, that reading it would not end well.
+    """Refuse data that is nested too deeply or has too many values.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""XML into elements, within limits: no entities, no document types, no bottomless nesting."""
+"""Parses XML into elements, within limits: no entities, no document types, no deep nesting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is: told by what stands in it, and by its suffix where that is not enough."""
+"""Detects the format of a document by its content, and by its suffix where that is not enough."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MERMAID: Final = re.compile(r"^\s*stateDiagram(-v2)?\s*$", re.MULTILINE)
 
 
 def format_of_record(record: Mapping[str, Any]) -> FormatName:
-    """Say what a mapping is; what is nothing else is taken for a chart of ours."""
+    """Return the format of a mapping: settlesim's own if it is of no other."""
     if "StartAt" in record or "States" in record:
         return "asl"
     if isinstance(record.get("statechart"), Mapping):
@@ -57,7 +57,7 @@ def format_of_record(record: Mapping[str, Any]) -> FormatName:
 
 
 def format_of_text(text: str, path: str | None = None) -> FormatName | Literal["json", "yaml"]:
-    """Say what a text is.
+    """Return the format of a text.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def format_of_text(text: str, path: str | None = None) -> FormatName | Literal["
     Raises
     ------
     ReadError
-        Neither its beginning nor the suffix of its file says it.
+        Neither its content nor the suffix of its file tells.
     """
     start = text.lstrip("\ufeff \t\r\n")[:1]
     if _XML.match(text):

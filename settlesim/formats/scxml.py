@@ -5,8 +5,8 @@ What is carried over
 ``state``, ``parallel``, ``final``, ``history`` and ``initial``; transitions with descriptors,
 targets and types; conditions by their text, ``In()`` as it is; ``invoke`` with its results; a
 ``send`` with a delay to the state itself as a delay; ``data`` that is JSON as the context. A call
-such as ``keep()`` in a condition or a ``script`` names a function. Everything else that is
-executable is named as left out; nothing is run.
+such as ``keep()`` in a condition or a ``script`` names a function. All other executable content is
+reported as left out; nothing is run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["NAMESPACE", "OWN", "read_scxml"]
 
 NAMESPACE: Final = "http://www.w3.org/2005/07/scxml"
 OWN: Final = "urn:settlesim:1"
-"""The namespace of what SCXML has no word for: names with blanks, and tags."""
+"""The namespace for what SCXML itself lacks: names with blanks, and tags."""
 
 _STATES: Final = ("state", "parallel", "final", "history")
 _CALL: Final = re.compile(r'(?:([A-Za-z_$][\w$]*)\(\)|call\((".*")\))\s*;?')
@@ -70,7 +70,7 @@ class _Reader:
         self.context: dict[str, Any] = {}
         self.events: set[str] = set()
         self.exact: dict[str, None] = {}
-        """Events that are taken by their whole name, though SCXML takes longer ones as well."""
+        """Events that match only their whole names, though in SCXML they match longer ones too."""
 
     def read(self) -> Document:
         root = self.document.root
@@ -199,12 +199,12 @@ class _Reader:
     def _file(
         self, draft: Draft, event: str, routes: list[Route], delays: dict[str, float]
     ) -> None:
-        """Put transitions where their event comes from: a service, a delay, an end, outside."""
+        """File transitions by the source of their event: a service, a delay, an end, outside."""
         if not event:
             draft.always += routes
         elif event in delays:
             draft.after.append((delays[event], routes))
-        elif event.startswith(_DONE_STATE) and self._is_end(draft, event, routes):
+        elif event.startswith(_DONE_STATE) and self._take_end(draft, event, routes):
             pass
         elif event == _DONE or event.startswith((f"{_DONE}.", "error")):
             self._answer(draft, event, routes)
@@ -216,7 +216,7 @@ class _Reader:
                 draft.routes.append(route)
 
     def _descriptor(self, event: str) -> str:
-        """Return the descriptor of a chart: SCXML takes ``a`` for ``a.b`` too (3.12.1)."""
+        """Return a chart's descriptor for an event; in SCXML ``a`` matches ``a.b`` too (3.12.1)."""
         name = event.removesuffix(".*").removesuffix(".")
         if name == "*":
             return "*"
@@ -228,8 +228,11 @@ class _Reader:
             return f"{name}.*"
         return name
 
-    def _is_end(self, draft: Draft, event: str, routes: list[Route]) -> bool:
-        """Whether transitions on ``done.state.id`` are what that state's end leads to."""
+    def _take_end(self, draft: Draft, event: str, routes: list[Route]) -> bool:
+        """Take transitions on ``done.state.id`` as that state's `on_done`, and return True.
+
+        Return False where they do something else in a chart.
+        """
         ended = self.ids.get(event.removeprefix(_DONE_STATE).removesuffix(".*"))
         if ended is None or not ended.children:
             return False
@@ -244,7 +247,7 @@ class _Reader:
         return True
 
     def _answer(self, draft: Draft, event: str, routes: list[Route]) -> None:
-        """Give transitions on results and failures to the services that they are about."""
+        """Give transitions on results and failures to the services that cause them."""
         id_ = event.removeprefix(f"{_DONE}.").removesuffix(".*")
         if event.startswith(_DONE):
             services = [each for each in draft.invoke if event == _DONE or each.id in {id_, ""}]
@@ -354,7 +357,7 @@ def _json(text: str) -> Any:
 
 
 def _called(text: str) -> str | None:
-    """Return the name of the function that a text calls, and does nothing else."""
+    """Return the name of the function that a text calls; None if it does anything else."""
     found = _CALL.fullmatch(text.strip())
     if found is None:
         return None
@@ -363,7 +366,7 @@ def _called(text: str) -> str | None:
 
 
 def _tag(element: Element) -> str:
-    """Return an element's name where it is of SCXML, else nothing."""
+    """Return the name of an element of SCXML, and an empty text for others."""
     tag = element.tag
     if not isinstance(tag, str):
         return ""

@@ -1,7 +1,7 @@
-"""Which states of a chart that others wrote are settled.
+"""Which states of a chart in another format are settled.
 
-A document says it with tags, a person with a list of names. Where nobody says it, a rule
-proposes: a state in which nothing happens by itself is settled.
+A document says it with tags, a person with a list of names. Without either, a rule assumes that a
+state in which nothing happens by itself is settled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REJECTED: Final = DEFAULT_TAGS.rejected[0]
 
 
 def has_settling_tags(chart: Chart) -> bool:
-    """Whether the document itself tags a state, one that is not final, as settled or rejected."""
+    """Whether the document itself tags a state that is not final as settled or rejected."""
     return any(
         node.kind is not NodeKind.FINAL and not chart.settling_tags.all.isdisjoint(node.tags)
         for node in chart.states
@@ -81,7 +81,7 @@ def _named_state(chart: Chart, name: str, source: str) -> str:
 
 
 def tagged(record: dict[str, Any], tags: dict[str, list[str]]) -> dict[str, Any]:
-    """Add tags to a chart's mapping, by the full names of states; it is changed, and returned."""
+    """Add tags to the mapping of a chart, by the full names of states, and return the mapping."""
     waiting = [("", state) for state in record["states"]]
     while waiting:
         prefix, state = waiting.pop()

@@ -2,8 +2,8 @@
 
 Source: sismic 1.6, "Defining statecharts". States with their kinds, memory and initial states,
 transitions with events and targets are carried over; ``after(10)`` in a guard is a delay,
-``active('s')`` asks for a state. Other guards are called as they read; actions, contracts and
-priorities are named as left out.
+``active('s')`` asks for a state. Other guards are named like their code; actions, contracts and
+priorities are reported as left out.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def chart_to_mermaid(chart: Chart, losses: Losses) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text so that Mermaid takes all of it for text: no sign in it can end a line."""
+    """Escape a text, so that Mermaid reads all of it as text: no character can end a line."""
     found = "".join(
         each if each.isalnum() or each in _ALLOWED else f"#{ord(each)};" for each in text
     )
@@ -173,7 +173,7 @@ class _Writer:
         if transition.dest is None:
             return
         if self.chart.node(transition.dest).kind is NodeKind.HISTORY:
-            return  # named already
+            return  # reported already
         if trigger != EVENTLESS and transition.trigger == trigger:
             self._note_trigger(trigger, transition)
         for name in (*transition.guards, *transition.assigns):
@@ -192,7 +192,7 @@ class _Writer:
         return name if state is None else f"In({self.ids[state]})"
 
     def _note_trigger(self, trigger: str, transition: Transition) -> None:
-        """Name an event that would be read as a delay, an end or a label with more in it."""
+        """Report an event that would be read as a delay, an end, or a label with more parts."""
         special = re.match(r"(done|error|after)( |$)", trigger)
         if special or re.search(r"[\[\]]|^\s|\s$|\s\s|(^|\s)/(\s|$)", trigger):
             self.losses.add("ambiguous name", f"{trigger} of {transition.source}")

@@ -1,4 +1,4 @@
-"""Writes a chart as SCXML; functions stand in it as calls, such as ``keep_score()``."""
+"""Writes a chart as SCXML; functions become calls, such as ``keep_score()``."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class _Writer:
         return found
 
     def _json(self, value: Any) -> str:
-        return json.dumps(value)  # ASCII: every sign can stand in XML
+        return json.dumps(value)  # ASCII, so XML can carry every character
 
     # --- states ---------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ _TYPES = {NodeKind.FINAL: "final", NodeKind.PARALLEL: "parallel"}
 
 
 def chart_to_xstate(chart: Chart, losses: Losses) -> dict[str, Any]:
-    """Return the configuration that `createMachine` takes; functions stand in it by name.
+    """Return the configuration that `createMachine` takes, with functions by name.
 
     Guards that are joined have the types ``and`` and ``not`` with the others as parameters:
     XState asks for an implementation of both.
@@ -26,7 +26,7 @@ def chart_to_xstate(chart: Chart, losses: Losses) -> dict[str, Any]:
 
 
 def note_settings(chart: Chart, losses: Losses) -> None:
-    """Name what a chart says and no other format has a word for."""
+    """Report settings of a chart that no other format has."""
     if chart.version != 1:
         losses.add("chart setting", f"version {chart.version}")
     if chart.on_reject != "discard":
@@ -102,7 +102,7 @@ class _Writer:
         return found
 
     def _note_wildcards(self, node: Node, events: list[str]) -> None:
-        """Name a wildcard that XState tries later, or not at all where an event is named."""
+        """Report wildcards, which XState tries last, or not at all if the event is named."""
         if any("*" in event for event in events) and not all("*" in event for event in events):
             self.losses.add("wildcard order", node.name)
 
@@ -147,7 +147,7 @@ class _Writer:
         return record
 
     def _reenters(self, transition: Transition) -> bool:
-        """Whether a source is left that XState would keep active without being told."""
+        """Whether a transition leaves its source, which XState does only with `reenter`."""
         source = transition.source
         if self.chart.semantics == "transitions":
             return transition.dest == source

@@ -156,7 +156,7 @@ class _Reader:
         return self.document
 
     def _note_starts(self) -> None:
-        """Say what is entered where the document names nothing."""
+        """Note which states are entered where the document names no initial state."""
         plain = [
             draft.path
             for draft in self.document.root.every()
@@ -212,7 +212,7 @@ class _Reader:
                 draft.path,
                 f"type is {shorten(kind)}; atomic, compound, parallel, final or history is needed",
             )
-        elif record.get("parallel") is True:  # v3, still met
+        elif record.get("parallel") is True:  # v3, which is still in use
             draft.kind = "parallel"
 
     def _connect(self, draft: Draft, record: Mapping[str, Any]) -> None:
@@ -338,7 +338,7 @@ class _Reader:
         guarded = False
         last: list[Route] = []
         for event, spec in self._event_pairs(draft, value):
-            if event.startswith(_AFTER):  # as a definition has it: each says its delay
+            if event.startswith(_AFTER):  # in a definition, where each has its delay
                 self._delays(draft, spec)
                 continue
             routes = self._routes(spec, draft, f"on {shorten(event)}", forbids=True)
@@ -374,7 +374,7 @@ class _Reader:
         return []
 
     def _is_own(self, event: str, draft: Draft, routes: list[Route]) -> bool:
-        """Take events of the engine itself for what they are: a result, a failure, an end."""
+        """File transitions on the engine's own events, and return whether these are such."""
         for prefixes, kind in ((_DONE, "on_done"), (_ERROR, "on_error")):
             for prefix in prefixes:
                 if event.startswith(prefix):
@@ -400,7 +400,7 @@ class _Reader:
 
         Parameters
         ----------
-        forbids : whether nothing at all stands for a transition that keeps the event from others
+        forbids : whether None means a transition that keeps the event from outer states
         """
         if value is None:
             return [Route(reenter=False)] if forbids else []
@@ -466,7 +466,7 @@ class _Reader:
             return named(value)
         if isinstance(value, Mapping):
             kind = value.get("type", value.get("name"))
-            if kind == "xstate.guard":  # what v4 writes for a guard by name
+            if kind == "xstate.guard":  # in v4, the type of every guard with a name
                 kind = value.get("name")
             if isinstance(kind, str) and kind.strip():
                 return self._guard_object(kind.removeprefix("xstate."), value, place)
@@ -617,7 +617,7 @@ class _Reader:
 
 
 def _split(path: str) -> list[str]:
-    r"""Split a path at its dots; a backslash takes the sign after it for part of a key."""
+    r"""Split a path at its dots; a backslash makes the next character part of a key."""
     parts = [""]
     signs = iter(path)
     for sign in signs:
@@ -640,12 +640,12 @@ def _below(draft: Draft, path: str) -> Draft | None:
 
 
 def _list(value: Any) -> list[Any]:
-    """Take a lone value for a list of it, and nothing for an empty one."""
+    """Return a list; a lone value becomes a list of one, None an empty one."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _without_timers(actions: object) -> object:
-    """Leave out what a definition has for its delays, which are read as delays."""
+    """Leave out the actions with which a definition starts and cancels its delays."""
     return [
         each
         for each in _list(actions)

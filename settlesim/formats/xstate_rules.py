@@ -1,13 +1,13 @@
-"""Where XState 5 follows other rules than SCXML, and so than a chart.
+"""Where the rules of XState 5 differ from those of SCXML, which a chart follows.
 
 Three rules differ:
 
-1. A transition from one region to another does not leave the parallel state around them in XState.
-2. What a parallel state, or a state around it, does with an event is not looked at where one of
-   its regions takes the event. In SCXML both fire where they are not in conflict, which is where
-   the outer transition has no target.
-3. A transition from inside a state to a history state of it may enter states in XState which it
-   has not left, so that their entry actions run again.
+1. In XState, a transition from one region to another does not leave the parallel state around them.
+2. If a region of a parallel state takes an event, XState ignores the transitions of the parallel
+   state, and of states around it, on that event. In SCXML both fire unless they are in conflict:
+   the outer one has to be without a target.
+3. In XState, a transition from inside a state to its history state may enter states that it has not
+   left, so their entry actions run again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["note_other_rules"]
 
 
 def note_other_rules(root: Draft, losses: Losses) -> None:
-    """Name every transition that one of the three rules may be about."""
+    """Report every transition that one of the three rules may affect."""
     for draft in root.every():
         for route in draft.all_routes():
             place = f"{draft.path} on {route.event or 'nothing'}"
@@ -48,7 +48,7 @@ def _is_history_around(source: Draft, target: Draft) -> bool:
     if target.kind != "history" or around is None:
         return False
     if around.parent is None and target.initial is None:
-        return False  # the root is never left: this stands for its initial state, for good
+        return False  # the root is never left, so this always stands for its initial state
     return source.is_inside(around)
 
 

@@ -26,4 +26,4 @@ __all__ = [
 ]
 
 CHARTS: dict[str, Chart] = {chart.name: chart for chart in (count, signup, order, donut)}
-"""The charts of the gallery that need no size, by name, each in its first version."""
+"""The ready-made charts of the gallery by name, each in its first version."""

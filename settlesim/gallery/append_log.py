@@ -16,7 +16,7 @@ __all__ = ["append_log"]
 
 
 async def _work(call: Any) -> None:
-    """Do nothing, at once."""
+    """Do nothing, and take no time."""
 
 
 def append(context: dict[str, Any], event: Event) -> dict[str, Any]:
@@ -75,12 +75,12 @@ def append_log(n: int = 3, services: int = 1, effect: bool = False) -> Chart:
 
 
 def check_number(name: str, value: object, least: int) -> None:
-    """Refuse what is no whole number, or less than `least`.
+    """Refuse anything but a whole number from `least` on.
 
     Raises
     ------
     InvalidValueError
-        It is.
+        The value is no whole number, or too small.
     """
     if type(value) is not int or value < least:
         raise InvalidValueError(

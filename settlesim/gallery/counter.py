@@ -1,6 +1,6 @@
-"""``counter``: INC adds one. What is read at the beginning is written at the end.
+"""``counter``: INC adds one to a count that is read when INC begins and written when it ends.
 
-The smallest chart on which a lost update shows: two increments at once leave 1.
+The smallest chart that shows a lost update: two concurrent increments leave 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["counter"]
 
 
 async def _work(call: Any) -> None:
-    """Do nothing, at once."""
+    """Do nothing, and take no time."""
 
 
 def _add_one(context: dict[str, Any], event: Event) -> dict[str, Any]:
@@ -45,12 +45,12 @@ def counter(services: int = 1, effect: bool = False) -> Chart:
     check_number("services", services, 0)
     nodes = [f"working_{step}" for step in range(1, services + 1)]
     last = {"dest": "resting", "assign": "add_one"}
-    ways: list[Any] = [*({"dest": name} for name in nodes), last]
+    targets: list[Any] = [*({"dest": name} for name in nodes), last]
     states: list[Any] = [{"name": "resting", "tags": ["settled"]}]
-    for name, way in zip(nodes, ways[1:], strict=True):
-        invoke = {"src": "work", "on_done": way, "on_error": "resting", "effect": effect}
+    for name, target in zip(nodes, targets[1:], strict=True):
+        invoke = {"src": "work", "on_done": target, "on_error": "resting", "effect": effect}
         states.append({"name": name, "invoke": invoke})
-    starts: list[Any] = [{"trigger": "INC", "source": "resting", **ways[0]}]
+    starts: list[Any] = [{"trigger": "INC", "source": "resting", **targets[0]}]
     chart = Chart(
         states,
         starts,

@@ -1,7 +1,7 @@
 """``donut``: nested and parallel. Dry and wet are mixed at the same time, then fried and cooled.
 
-BAKE settles only when **both** regions of ``mixing`` have come to their end and the rest
-is done. A settled compound state, ``ready``, lends its tag to the leaves inside it.
+BAKE settles only when **both** regions of ``mixing`` are finished, and the donut is fried and
+cooled. The compound state ``ready`` is tagged as settled, and so are the leaves inside it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 There is no state ``paid`` any more: a charge leads to ``review``, APPROVE from there to
 ``approved``, and only that is shipped. Orders that rest in ``paid`` are stranded, unless a step
-(`settlesim.migration`) says where they go on.
+(`settlesim.migration`) says where they continue.
 """
 
 from __future__ import annotations

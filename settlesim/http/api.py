@@ -49,7 +49,7 @@ _MAX_PAGE: Final = 1000
 _PAGE: Final = 100
 _MAX_STREAM: Final = 1_000_000
 _LOOK_SECONDS: Final = 1.0
-"""For how long a count of what waits is good enough to refuse by."""
+"""Seconds for which a count of waiting events is reused to accept or refuse events."""
 _PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:"
 
 
@@ -59,9 +59,9 @@ class Api:
     Parameters
     ----------
     max_body : bytes that a body may have
-    max_waiting : from how many waiting events on further ones are refused
+    max_waiting : number of waiting events from which on further ones are refused
     max_wait : seconds for which a request may wait for its event
-    ping : seconds of silence after which an event stream has a comment
+    ping : seconds of silence after which an event stream gets a comment
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Api:
         self.max_wait = max_wait
         self.ping = ping
         self.closing = asyncio.Event()
-        """Set when the server ends: waits and streams end then."""
+        """Set when the server stops: waits and streams end then."""
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.streams = 0
         self._looked_at = float("-inf")
@@ -135,11 +135,11 @@ class Api:
         try:
             outcome = self.engine.outcome(key, accepted.event_id, wait=wait)
             return accepted, await first_of(outcome, self.closing, None)
-        except StoreError:  # it is accepted all the same
+        except StoreError:  # the event is accepted nevertheless
             return accepted, None
 
     def _without_secrets(self, error: InvalidEventError, event: SentEvent) -> Exception:
-        """Return an error that may be told: one of an event's data quotes a value of them."""
+        """Return an error that may be shown: the given one may quote a secret value."""
         if not self.chart.secret:
             return error
         try:
@@ -156,8 +156,9 @@ class Api:
             self._looked_at = now
             self._waiting = (await self.engine.status()).waiting or 0
         if self._waiting >= self.max_waiting:
-            detail = f"{self._waiting} events wait; the limit is {self.max_waiting}"
-            raise ProblemError("too-many-waiting", f"{detail}. Nothing was accepted")
+            words = "1 event waits" if self._waiting == 1 else f"{self._waiting} events wait"
+            detail = f"{words}; the limit is {self.max_waiting}. Nothing was accepted"
+            raise ProblemError("too-many-waiting", detail)
 
     async def _expected(self, request: Request, key: str, event_id: str | None) -> int | None:
         """Return the revision that If-Match asks for; None without it."""
@@ -174,17 +175,15 @@ class Api:
         raise ProblemError("unexpected-revision", detail + request.headers["if-match"][:100])
 
     def accepted_response(self, request: Request, accepted: Accepted) -> Response:
-        """Return 202 with the place where the event's outcome can be read."""
-        place = (
-            f"machines/{quote(accepted.key, safe='')}/events/{quote(accepted.event_id, safe='')}"
-        )
+        """Return 202 with the URL of the event's outcome."""
+        path = f"machines/{quote(accepted.key, safe='')}/events/{quote(accepted.event_id, safe='')}"
         document = {
             "key": accepted.key,
             "event_id": accepted.event_id,
             "status": "accepted" if accepted.new else "duplicate",
             "position": accepted.ahead,
         }
-        headers = {"Location": f"{request.scope.get('root_path', '')}/{place}"}
+        headers = {"Location": f"{request.scope.get('root_path', '')}/{path}"}
         return json_response(document, 202, headers)
 
     def refuse_dead(self, status: EventStatus) -> None:
@@ -227,7 +226,7 @@ class Api:
         return json_response({"machines": machines, "next": last}, headers=headers)
 
     def _check_state(self, state: str) -> None:
-        """Refuse a state in which no instance is and which no known version of the chart has."""
+        """Refuse a state that no known version of the chart has."""
         names = state_names(self.chart)
         if state in names:
             return
@@ -332,7 +331,7 @@ class Api:
         return json_response(chart_resource(self.chart))
 
     async def picture(self, request: Request) -> Response:
-        """GET /charts/{name}/picture.svg, with ``?key=`` where an instance is."""
+        """GET /charts/{name}/picture.svg; ``?key=`` marks the states of an instance."""
         self._check_chart(path_text(request, "name"))
         key = id_in_query(request, "key")
         configuration = None
@@ -402,7 +401,7 @@ def preference_applied(request: Request, wait: float) -> dict[str, str]:
 def json_response(
     document: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return JSON that nobody keeps, unless its headers say otherwise."""
+    """Return JSON that is not cached, unless `headers` say otherwise."""
     return JSONResponse(document, status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 

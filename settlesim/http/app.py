@@ -51,21 +51,21 @@ def create_app(
 ) -> Starlette:
     """Return an ASGI application that serves an engine.
 
-    The application enters the engine when it starts and leaves it when it ends. Where it is
-    mounted in another one, which then has to do both, its own start and end are not called.
+    The application enters the engine when it starts and leaves it when it ends. If it is mounted
+    in another application, its start and end are not called: the other one has to do both.
 
     Parameters
     ----------
     root
         What ``/?id=KEY`` is: ``"seed"``, the interface of serverless-xstate, whose answer is the
         settled state; or ``"entities"``, that of durable-entities-xstate, which signals and reads.
-    hosts : names under which it may be asked, beside those of this machine; ``"*"`` for any
-    origins : pages of other hosts whose scripts may ask, such as ``"https://shop.example"``. It
-        sends no CORS headers; that is a middleware's part
+    hosts : host names that it answers to, besides those of this machine; ``"*"`` for any
+    origins : other origins whose pages may send requests, such as ``"https://shop.example"``. CORS
+        headers are left to a middleware
     max_body : bytes that a body may have
-    max_waiting : from how many waiting events on further ones are refused with 429
+    max_waiting : number of waiting events from which on further ones are refused with 429
     max_wait : seconds for which a request may wait for its event
-    ping : seconds of silence after which an event stream has a comment
+    ping : seconds of silence after which an event stream gets a comment
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _routes(api: Api, root: Root) -> list[Route]:
 
 
 def _dispatch(api: Api, path: str, endpoints: dict[str, Endpoint]) -> Endpoint:
-    """Return what answers all methods of a path; errors of the library are problems."""
+    """Return the endpoint for all methods of a path; it answers errors with problems."""
 
     async def answer(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
@@ -182,7 +182,7 @@ def _dispatch(api: Api, path: str, endpoints: dict[str, Endpoint]) -> Endpoint:
 
 
 def _http_problem(request: Request, error: Exception) -> Response:
-    """Answer what no route takes."""
+    """Answer a request that no route takes."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405:
@@ -200,7 +200,7 @@ def _internal_problem(request: Request, error: Exception) -> Response:
 
 
 class _Encoded:
-    """Routes by the percent-encoded path, so that a key may have slashes; adds headers."""
+    """Routes by the percent-encoded path, so that keys may have slashes; adds headers."""
 
     def __init__(self, app: _App) -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""Requests for another host, or from the page of another one, are refused.
+"""Refuse requests for other hosts, and from pages of other origins.
 
-Every page that is open in a browser can reach a server on the same machine: directly, or under
-a name of its own that it points to 127.0.0.1 (DNS rebinding). The names in Host and Origin tell.
+Every page that is open in a browser can reach a server on the same machine: directly, or under a
+host name of its own that resolves to 127.0.0.1 (DNS rebinding). Host and Origin reveal that.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class HostCheck:
 
     Parameters
     ----------
-    hosts : names under which the server may be asked, without ports; ``"*"`` for any
-    origins : pages of other hosts that may ask, such as ``"https://shop.example"``
+    hosts : host names that the server answers to, without ports; ``"*"`` for any
+    origins : other origins whose pages may send requests, such as ``"https://shop.example"``
     """
 
     def __init__(self, app: _App, hosts: Iterable[str], origins: Iterable[str]) -> None:
@@ -38,7 +38,7 @@ class HostCheck:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
-        """Pass an allowed request on; answer another one with 403."""
+        """Pass on an allowed request; answer any other with 403."""
         if scope["type"] == "http":
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             flaw = self._flaw(headers.get(b"host", ""), headers.get(b"origin"))
@@ -53,7 +53,7 @@ class HostCheck:
             return f"the host {shorten(host)} is not served here; allow it by its name"
         if origin is None or origin.lower() in self._origins:
             return None
-        # A proxy may have ended TLS: the scheme does not count, name and port do.
+        # The scheme is not compared, since a proxy may end TLS; host and port are.
         if urlsplit(origin).netloc.lower() == host.lower() and "://" in origin:
             return None
         return f"pages of {shorten(origin)} may not use this server; allow the origin by its name"

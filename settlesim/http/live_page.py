@@ -1,4 +1,4 @@
-"""The live page at ``/``: the instances as a table, one of them as a chart that lights up."""
+"""The live page at ``/``: the instances as a table, and one of them as a live chart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHARED_SCRIPTS: Final = ("chart.js", "json_text.js", "data_form.js")
 _OWN_SCRIPTS: Final = ("connection.js", "one_instance.js", "live_page.js")
 _SHARED_STYLES: Final = ("base.css", "chart.css", "chart_panel.css")
 _FONTS: Final = {path.name: path for path in FILES}
-"""The chart is measured with them; not every machine has them."""
+"""Served with the page, since the chart is laid out for them and not every machine has them."""
 _HTML: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -77,7 +77,7 @@ class LivePage:
         return Response(text, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
     async def chart(self, request: Request) -> Response:
-        """GET /page/chart.json: the picture, and what a new instance takes."""
+        """GET /page/chart.json: the picture, and the events that a new instance takes."""
         chart, engine = self.api.chart, self.api.engine
         start = chart.initial_configuration
         return json_response(
@@ -99,7 +99,7 @@ class LivePage:
 
 @lru_cache
 def page_script() -> str:
-    """Return the module of the page: what the panels have in common with it, and its own."""
+    """Return the script of the page: the parts that it shares with panels, and its own."""
     return "\n".join((script(*_SHARED_SCRIPTS), *map(_own, _OWN_SCRIPTS)))
 
 

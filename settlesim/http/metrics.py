@@ -32,8 +32,8 @@ def metrics_text(
 
     Parameters
     ----------
-    labels : of every metric of the engine
-    requests : how many, by method, route and status
+    labels : labels of every metric of the engine
+    requests : number of requests by method, route and status
     streams : how many event streams are open
     """
     values = {

@@ -51,7 +51,7 @@ _STREAM: Final[list[Document]] = [
     {
         "name": "limit",
         "in": "query",
-        "description": "The stream ends after so many events, or at the first silence.",
+        "description": "The stream ends after this many events, or at the first silence.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     },
 ]
@@ -87,14 +87,14 @@ _REFUSED: Final = (
     "not-promised",
     "unavailable",
 )
-"""The problems of an event that is not accepted."""
+"""The problems for which an event is not accepted."""
 _OBJECT: Final[Document] = {"type": "object"}
 _CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _RESERVED: Final = "|".join(map(re.escape, RESERVED_PREFIXES))
 _NAME_PATTERN: Final = "".join(
     (rf"^(?!{_RESERVED})", rf"[^{_CONTROLS}]*", rf"[^{_CONTROLS}\s]", rf"[^{_CONTROLS}]*$")
 )
-"""Of the names that an event from outside may have."""
+"""The pattern of names that an event from outside may have."""
 _TEXT: Final[Document] = {"type": "string"}
 _COUNT: Final[Document] = {"type": ["integer", "null"]}
 
@@ -361,7 +361,7 @@ def _operation(
 
 
 def _problems(*names: str) -> Document:
-    """Return the answers of some problems, those of one status as one."""
+    """Return the responses for problems; those with the same status are one response."""
     found: dict[str, list[str]] = {}
     for name in names:
         status, title = PROBLEMS[name]
@@ -531,7 +531,7 @@ def _object(
     optional: tuple[str, ...] = (),
     closed: bool = False,
 ) -> Document:
-    """Return an object's schema; all of its properties are required where nothing else is said."""
+    """Return an object's schema; by default, all of its properties are required."""
     names = [name for name in properties if name not in optional]
     found = {
         "type": "object",

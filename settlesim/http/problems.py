@@ -1,4 +1,4 @@
-"""Answers that say what is wrong, as problem documents (RFC 9457)."""
+"""Answers to requests that fail, as problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _BY_ERROR: Final = (
 
 
 class ProblemError(Exception):
-    """A request that cannot be answered as it was meant."""
+    """A request that is answered with a problem document."""
 
     def __init__(
         self, name: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
@@ -76,7 +76,7 @@ class ProblemError(Exception):
 
 
 def problem_of(error: SettlesimError) -> ProblemError:
-    """Return the problem that an error of the library is."""
+    """Return an error of the library as a problem."""
     for kind, name in _BY_ERROR:
         if isinstance(error, kind):
             return ProblemError(name, str(error))
@@ -84,7 +84,7 @@ def problem_of(error: SettlesimError) -> ProblemError:
 
 
 def problem_response(problem: ProblemError) -> Response:
-    """Return the answer."""
+    """Return a problem as a response."""
     status, title = PROBLEMS[problem.name]
     headers = {"Cache-Control": "no-store", **problem.headers}
     if status in (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE):

@@ -1,4 +1,4 @@
-"""What a request says: body, ids, preconditions, preferences and pages."""
+"""The parts of a request: body, ids, preconditions, preferences and pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ETAG: Final = re.compile(r'"([0-9]{1,18})(?:\.[0-9]{1,18})?"', re.ASCII)
 
 
 class SentEvent(NamedTuple):
-    """An event as a body brings it."""
+    """An event in the body of a request."""
 
     name: str
     data: Any = None
@@ -81,7 +81,7 @@ async def json_body(request: Request, most: int, *, typed: bool = True) -> Any:
     Parameters
     ----------
     most : bytes that it may have
-    typed : whether another content type is refused; the seed's server does not look at it
+    typed : whether other content types are refused, which serverless-xstate does not do
 
     Raises
     ------
@@ -107,7 +107,7 @@ def event_in(body: Any, secret: Collection[str] = ()) -> SentEvent:
 
     Parameters
     ----------
-    secret : fields whose values an error does not tell
+    secret : fields whose values are hidden in errors
 
     Raises
     ------
@@ -126,7 +126,7 @@ def xstate_event(body: Any, secret: Collection[str] = ()) -> SentEvent:
 
     Parameters
     ----------
-    secret : fields whose values an error does not tell
+    secret : fields whose values are hidden in errors
 
     Raises
     ------
@@ -152,12 +152,12 @@ def _named(name: Any, data: Any, secret: Collection[str]) -> SentEvent:
 
 
 def given_event_id(request: Request) -> str | None:
-    """Return the id that the header Idempotency-Key gives to an event; quotes do not count.
+    """Return the id of an event from the header Idempotency-Key, without quotes around it.
 
     Raises
     ------
     ProblemError
-        It is empty, too long, or has other characters than visible ASCII.
+        It is empty, too long, or not all visible ASCII.
     """
     given = request.headers.get("idempotency-key")
     if given is None:
@@ -172,7 +172,7 @@ def given_event_id(request: Request) -> str | None:
 
 
 def revisions_wanted(request: Request) -> tuple[int, ...] | None:
-    """Return the revisions that If-Match names; none at all for ``*``, None without the header.
+    """Return the revisions in If-Match; an empty tuple for ``*``, None without the header.
 
     A weak or foreign entity tag matches nothing, which is revision -1.
     """
@@ -189,7 +189,7 @@ def revisions_wanted(request: Request) -> tuple[int, ...] | None:
 def wait_seconds(request: Request, most: float, default: float = 0.0) -> float:
     """Return for how long the client wants to wait: the query's `wait`, or ``Prefer: wait=``.
 
-    What a client prefers is cut to `most`; what its query says has to be possible.
+    A preferred time is cut to `most`; a `wait` in the query beyond it is refused.
 
     Raises
     ------
@@ -217,7 +217,7 @@ def number_in_query(request: Request, name: str, default: int, most: int) -> int
     Raises
     ------
     ProblemError
-        It is none, or more than `most`.
+        It is no such number, or more than `most`.
     """
     asked = request.query_params.get(name)
     if asked is None:
@@ -230,7 +230,7 @@ def number_in_query(request: Request, name: str, default: int, most: int) -> int
 
 
 def cursor_of(request: Request) -> int | None:
-    """Return after which settlement a stream resumes, as Last-Event-ID or `cursor` say.
+    """Return the settlement after which a stream resumes, from Last-Event-ID or `cursor`.
 
     Raises
     ------

@@ -89,7 +89,7 @@ def snapshot_resource(chart: Chart, snapshot: Snapshot) -> dict[str, Any]:
 def entity_tag(snapshot: Snapshot) -> str:
     """Return the entity tag of a settled state: its revision and the version of its chart.
 
-    A migration changes what is shown and not the revision. If-Match takes the revision alone too.
+    A migration changes the shown state, but not the revision. If-Match also takes a revision alone.
     """
     return f'"{snapshot.revision}.{snapshot.version}"'
 
@@ -108,7 +108,7 @@ def instance_resource(chart: Chart, instance: StoredInstance) -> dict[str, Any]:
 
 
 def status_resource(chart: Chart, status: EventStatus) -> dict[str, Any]:
-    """Return how far an event is, as JSON."""
+    """Return the status of an event as JSON."""
     found = status.to_dict()
     if status.snapshot is not None:
         found["state"] = snapshot_resource(chart, status.snapshot)
@@ -149,7 +149,7 @@ def settlement_resource(chart: Chart, past: PastSettlement) -> dict[str, Any]:
 
 
 def chart_resource(chart: Chart) -> dict[str, Any]:
-    """Return a chart as JSON; the values with which an instance begins may be secret."""
+    """Return a chart as JSON; secret values in its initial context are hidden."""
     definition = chart.to_dict()
     if "context" in definition:
         definition["context"] = hide(definition["context"], chart.secret)

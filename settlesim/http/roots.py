@@ -1,4 +1,4 @@
-"""The two interfaces at ``/?id=KEY`` that others have made: serverless-xstate, durable-entities."""
+"""The interfaces of serverless-xstate and durable-entities-xstate, at ``/?id=KEY``."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class SeedRoot:
         return {**body, "changed": changed, "outcome": status.outcome}
 
     def _state(self, snapshot: Snapshot, event: SentEvent | None, *, final: bool) -> dict[str, Any]:
-        """Return a state as the seed's server writes one of XState."""
+        """Return a state as serverless-xstate writes a state of XState."""
         chart = self.api.chart
         found = snapshot_resource(chart, snapshot)
         data = hide(event.data, chart.secret) if event else None
@@ -117,8 +117,8 @@ class EntitiesRoot:
         body = await json_body(request, self.api.max_body, typed=False)
         event = xstate_event(body, self.api.chart.secret)
         accepted, _ = await self.api.send(request, key, event, 0.0)
-        place = f"machines/{quote(key, safe='')}/events/{quote(accepted.event_id, safe='')}"
-        headers = {"Location": f"{request.scope.get('root_path', '')}/{place}"}
+        path = f"machines/{quote(key, safe='')}/events/{quote(accepted.event_id, safe='')}"
+        headers = {"Location": f"{request.scope.get('root_path', '')}/{path}"}
         text = f'Event "{event.name}" sent to entity "{key}".'
         return PlainTextResponse(text, headers={**headers, "Cache-Control": "no-store"})
 

@@ -22,26 +22,26 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class ServedEngine(Engine, Protocol):
-    """An engine that says when it has ended by itself."""
+    """An engine that can end by itself."""
 
     async def ended(self) -> None:
-        """Wait until it does not work any more.
+        """Wait until it no longer works.
 
         Raises
         ------
         StoreError
-            Why it does not.
+            The error that has ended it.
         """
         ...
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket on which a server can listen; port 0 is any that is free.
+    """Return a bound socket for a server; port 0 stands for any free port.
 
     Raises
     ------
     OSError
-        The port is in use, or the host is none of this machine.
+        The port is in use, or the host is not this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
@@ -65,18 +65,19 @@ async def serve_app(
 ) -> None:
     """Enter an engine and serve it until SIGINT or SIGTERM; a second one ends the process.
 
-    Waits and streams end at the first signal, requests in work and services have `grace` seconds,
-    and what was accepted and not settled stays accepted. The start and end of `app` are not called.
+    At the first signal, waits and streams end, and running requests and services have `grace`
+    seconds to end; events that are not settled then stay accepted. The start and end of `app` are
+    not called.
 
     Parameters
     ----------
     started : is called when requests are answered
-    stopping : is called when the server begins to end
+    stopping : is called when the server begins to stop
 
     Raises
     ------
     StoreError
-        The engine cannot be reached, or has ended, since its store is damaged.
+        The engine cannot be reached, or has ended, for example because its store is damaged.
     """
     config = uvicorn.Config(
         app,
@@ -110,7 +111,7 @@ async def serve_app(
 
 @contextmanager
 def _handled(handle: Callable[[int, Any], None]) -> Iterator[None]:
-    """Handle signals also while the engine begins and ends, before and after uvicorn does."""
+    """Handle signals also while the engine starts and stops, before and after uvicorn does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -130,7 +131,7 @@ async def _serve(
     started: Callable[[], object],
     end: Callable[[], None],
 ) -> None:
-    """Serve until the server is told to end, or the engine has ended."""
+    """Serve until the server is told to stop, or the engine has ended."""
 
     async def watch() -> None:
         while not server.started and not server.should_exit:

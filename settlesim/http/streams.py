@@ -48,7 +48,7 @@ async def settlement_events(
     cursor : the last settlement that the client has seen; None for the latest
     limit : after how many events the stream ends; None for never
     ping : seconds of silence after which a comment is sent
-    opened : is told +1 now, and -1 at the end
+    opened : is called with +1 at the beginning, and with -1 at the end
     """
     opened(1)
     try:
@@ -68,7 +68,7 @@ async def settlement_events(
                     engine.settlements(key, cursor=cursor, wait=ping, limit=size), closing, ()
                 )
             except StoreError:
-                return  # the client connects again, and is told then
+                return  # the client connects again, and gets the error then
             for past in found:
                 cursor = past.number
                 yield _event("settled", settlement_resource(engine.chart, past), cursor)

@@ -1,4 +1,4 @@
-"""Charts as machines of `transitions`: built, imported and sketched. Only this imports it."""
+"""Charts as machines of `transitions`, which no other package here imports."""
 
 from settlesim.machine.builder import machine_of
 from settlesim.machine.from_markup import chart_from_markup

@@ -1,4 +1,4 @@
-"""From a chart to its machine: every function by name, every trigger a transition.
+"""Builds the machine of a chart.
 
 The machine of a chart holds all of it. Guards and assigns become callbacks of `transitions`
 that call the chart's functions with ``(context, event)`` and check what comes back.
@@ -26,7 +26,15 @@ from settlesim.errors import (
 from settlesim.machine.machine import ATTRIBUTE, NestedSettleMachine, SettleMachine
 from settlesim.machine.transitions_log import quietly
 
-__all__ = ["apply", "build_machine", "holds", "leaves_of", "machine_of", "placed", "without_states"]
+__all__ = [
+    "apply",
+    "build_machine",
+    "holds",
+    "leaves_of",
+    "machine_of",
+    "with_states",
+    "without_states",
+]
 
 
 def machine_of(chart: Chart) -> SettleMachine | NestedSettleMachine:
@@ -49,10 +57,10 @@ def build_machine(
     Parameters
     ----------
     ask
-        Says in place of its guards whether a transition may fire; it is given its position in
-        ``chart.edges`` as well. None for the chart's own guards. ``In(state)`` is not asked:
-        the machine knows. A guard that is given the active states has them in its name, so
-        that it may say something else in other states.
+        Decides in place of its guards whether a transition may fire; it is also given the
+        transition's position in ``chart.edges``. None for the chart's own guards. It is not asked
+        about ``In(state)``, which the machine knows. The names of guards that look at the active
+        states are extended by these, so that `ask` may answer differently in other states.
     """
     with quietly:
         return _build(chart, ask)
@@ -147,7 +155,7 @@ class _Adapters:
     def asking(
         self, ask: Callable[[int, Transition, Event], bool], index: int, edge: Transition
     ) -> Callable[[EventData], bool]:
-        """Return a condition that asks for all guards of a transition but ``In(state)``."""
+        """Return a condition that asks for all guards of a transition except ``In(state)``."""
         wanted = [self.guard(name) for name in edge.conditions if asked_state(name)]
         refused = [self.guard(name) for name in edge.unless if asked_state(name)]
         open_ = without_states(edge)
@@ -159,7 +167,7 @@ class _Adapters:
             if any(each(event_data) for each in refused):
                 return False
             it: Any = event_data.model
-            asked = placed(open_, moving, leaves_of(it.state)) if moving else open_
+            asked = with_states(open_, moving, leaves_of(it.state)) if moving else open_
             return not asked.guards or ask(index, asked, it.event)
 
         return check
@@ -210,12 +218,17 @@ def without_states(edge: Transition) -> Transition:
     )
 
 
-def placed(edge: Transition, moving: Container[str], leaves: Iterable[str]) -> Transition:
-    """Return the transition with the active states in the names of guards that look at them."""
-    place = f" in {', '.join(leaves)}"
+def with_states(edge: Transition, moving: Container[str], leaves: Iterable[str]) -> Transition:
+    """Return the transition with the active leaves added to the names of some guards.
+
+    Parameters
+    ----------
+    moving : the guards that look at the active states
+    """
+    states = f" in {', '.join(leaves)}"
 
     def names(of: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name + place if name in moving else name for name in of)
+        return tuple(name + states if name in moving else name for name in of)
 
     return replace(edge, conditions=names(edge.conditions), unless=names(edge.unless))
 
@@ -242,7 +255,7 @@ def holds(
     event: Event,
     options: Mapping[str, Any],
 ) -> bool:
-    """Return what one guard says; the options are those of `apply`.
+    """Return the answer of one guard; the options are those of `apply`.
 
     Raises
     ------
@@ -287,7 +300,7 @@ def apply(
     Raises
     ------
     FunctionFailedError
-        The function raised, is a coroutine, or returned what is no mapping of strict JSON.
+        The function raised, is a coroutine, or did not return a mapping of strict JSON.
     """
     changes = _call(name, "assign", function, context, event, options=options)
     if changes is None:

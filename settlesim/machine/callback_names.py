@@ -18,11 +18,11 @@ class CallbackNames:
 
     Parameters
     ----------
-    triggers : the triggers of the machine, which a chart does not call
-    left_out : where to say what was left out or renamed
+    triggers : the triggers of the machine, which a callback of a chart cannot call
+    left_out : collects sentences on what was left out or renamed
     is_method
-        Whether a name is a method of the model, which a trigger does not write over. With a
-        model, a name that is made up here is no loss: what it stands for is bound.
+        Whether a name is a method of the model, which `transitions` does not overwrite with a
+        trigger. With a model, new names are not reported, since functions are bound to them.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class CallbackNames:
         self.callbacks: dict[str, Any] = {}
         """What the machine has under each name: a name, or a function."""
         self.uses: dict[str, set[str]] = {}
-        """Where each guard stands: in ``conditions``, in ``unless``."""
+        """Where each guard occurs: in ``conditions``, ``unless`` or both."""
         self._left_out = left_out
         self._names: dict[object, str] = {}
         self._guards: dict[str, bool] = {}
@@ -47,7 +47,7 @@ class CallbackNames:
         self._waiting: dict[str, None] = {}
 
     def guard_names(self, callbacks: Iterable[Any], key: str, where: str) -> list[str]:
-        """Return the names of conditions that stand under a key of a transition."""
+        """Return the names of conditions under a key of a transition."""
         names = self.names(callbacks, f"{key} of {where}", guard=True)
         for name in names:
             self.uses.setdefault(name, set()).add(key)
@@ -76,7 +76,7 @@ class CallbackNames:
         return names
 
     def sentences(self) -> Iterator[str]:
-        """Say what is to be done about the functions."""
+        """Yield sentences on what has to be done about the functions."""
         if self._found:
             takes = "EventData" if self._machine.send_event else "what the trigger was called with"
             yield (
@@ -108,7 +108,7 @@ class CallbackNames:
         return free
 
     def _second_name(self, name: str, where: str, *, guard: bool) -> str:
-        """Return the name of a function that is a guard here and an assign elsewhere."""
+        """Return a second name for a function that is both a guard and an assign."""
         if name not in self._second:
             kind = "guard" if guard else "assign"
             free, number = f"{name}_{kind}", 1

@@ -1,11 +1,11 @@
-"""What a hierarchical machine declares inside its states, and where that acts unlike a chart.
+"""What a hierarchical machine declares inside its states, and where it then differs from a chart.
 
 Theory of operation
 -------------------
 `transitions` 0.9 tries what is declared inside a state before what is declared around it, once
-per active region; a chart tries the innermost source of every region, once. Where the two can
-come to different results, `differences` says so in a sentence. Everywhere else they agree: the
-chart's own machine runs the same code with all transitions declared outside.
+per active region; a chart tries the innermost source of every region, once. Where the results can
+differ, `differences` says so in a sentence. Everywhere else they agree: the chart's own machine
+runs the same code with all transitions declared outside.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Declared:
     scope: Path
     trigger: str
     source: Path
-    """In full."""
+    """The full path."""
     dest: Path | None
-    """In full; None for an internal transition."""
+    """The full path; None for an internal transition."""
     transition: Transition
 
     @property
     def place(self) -> str:
-        """Where it stands, in words."""
+        """How sentences name it."""
         names = [".".join(path[len(self.scope) :]) for path in (self.source, self.dest or ())]
         inside = f" inside {shorten('.'.join(self.scope))}" if self.scope else ""
         to = f" to {shorten(names[1])}" if self.dest is not None else ""
@@ -48,7 +48,7 @@ class Declared:
 
     @property
     def has_functions(self) -> bool:
-        """Whether it asks or calls anything."""
+        """Whether it has guards or callbacks."""
         each = self.transition
         return bool(each.conditions or each.prepare or each.before or each.after)
 
@@ -60,7 +60,7 @@ def is_parallel(state: Any) -> bool:
 
 
 def differences(declared: Sequence[Declared], states: Mapping[Path, State]) -> Iterator[str]:
-    """Say where the machine may do something else than a chart of the same transitions."""
+    """Yield sentences on where the machine may differ from a chart with the same transitions."""
     inner = [each for each in declared if each.scope]
     if inner:
         look = _Look(declared, states)
@@ -95,7 +95,7 @@ class _Look:
     # --- a destination more than one level below -------------------------------------------
 
     def entered_again(self, each: Declared) -> Iterator[str]:
-        """Name states that the machine leaves and enters, and the chart does not."""
+        """Name states that the machine leaves and enters again, while the chart does not."""
         depth = len(each.scope)
         if each.dest is None or len(each.dest) < depth + 2:
             return
@@ -107,7 +107,7 @@ class _Look:
             return
         kept = _shared(each.source, each.dest[:-1])
         if len(kept) == len(each.source):
-            kept = each.dest[:-1]  # what is active inside of the source is not known
+            kept = each.dest[:-1]  # which states are active inside the source is not known
         for length in range(depth + 1, len(kept) + 1):
             path = kept[:length]
             state = self._states[path]
@@ -154,7 +154,7 @@ class _Look:
     # --- the order --------------------------------------------------------------------------
 
     def order(self, trigger: str) -> Iterator[str]:
-        """Name where an inner declaration goes first, or alone, and would not in a chart."""
+        """Name triggers that the machine tries in another order than a chart."""
         found = self._by_trigger[trigger]
         if len(found) > _MAX_COMPARED:
             yield self._regions(trigger, f"there are {len(found)}, and they were not compared")

@@ -9,7 +9,7 @@ from settlesim.chart.strict_json import FrozenDict
 __all__ = ["NO_HISTORY", "Fired", "History"]
 
 History: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
-"""What history states stand for, in document order: the name of each, and full names of states."""
+"""Each history state's name with the full names of the states it stands for, in document order."""
 
 NO_HISTORY: Final[History] = ()
 

@@ -1,10 +1,10 @@
-"""From the markup of `transitions` to a chart: what ``MarkupMachine`` writes, as data.
+"""Reads charts from the markup of `transitions`, which ``MarkupMachine`` writes.
 
 Theory of operation
 -------------------
 Markup is what the constructor of a machine takes, as plain data. So a machine is built from it
-and read as any other (`settlesim.machine.from_transitions`): names, scopes and order mean what
-they mean there. The machine has no model, and callbacks stay names: nothing is imported or run.
+and read like any other (`settlesim.machine.from_transitions`): names, scopes and order keep their
+meaning. The machine has no model, and callbacks stay names: nothing is imported or run.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ MARKUP_KEYS: Final = frozenset(
         "send_event",
     )
 )
-"""What markup has beside ``states``, ``transitions``, ``initial`` and ``name``; no chart has it."""
+"""Keys of markup besides ``states``, ``transitions``, ``initial`` and ``name``; no chart has them.
+"""
 
 _CHILDREN: Final = ("children", "states", "parallel")
 _STATE_KEYS: Final = frozenset(
@@ -79,11 +80,11 @@ def chart_from_markup(
 
     Parameters
     ----------
-    markup : what ``MarkupMachine.markup`` returns, or the same as JSON or YAML has it
+    markup : what ``MarkupMachine.markup`` returns, or the same read from JSON or YAML
     separator
-        What joins parent and child in the names of sources and destinations. Markup does not
-        say it; by default it is the usual one under which most names are known: ``_``, then
-        ``.``, ``/``, ``↦`` and others.
+        Joins parent and child in the names of sources and destinations. Markup does not contain
+        it; by default it is the one of ``_``, ``.``, ``/``, ``↦`` and others under which most
+        names are known.
     nested
         Whether the machine is hierarchical, so that ``"C_1"`` is a state inside ``"C"``; by
         default it is if a state has children.
@@ -91,7 +92,7 @@ def chart_from_markup(
 
     Returns
     -------
-    imported : the chart, and a sentence for each thing that it does not have
+    imported : the chart, and a sentence for each thing that was left out
 
     Raises
     ------
@@ -104,7 +105,7 @@ def chart_from_markup(
     ...     {"states": ["off", "on"], "transitions": [["push", "off", "on"]], "initial": "off",
     ...      "name": "lamp", "auto_transitions": False})
     >>> found.chart
-    Chart('lamp', version=1, 2 states, 1 transitions)
+    Chart('lamp', version=1, 2 states, 1 transition)
     """
     problems = Problems(name or markup.get("name"))
     reader = _Reader(problems)
@@ -139,7 +140,7 @@ _KNOWN: Final = frozenset(("states", "transitions", "initial", "name"))
 
 
 class _Reader:
-    """Checks shapes, and copies: `transitions` writes into what it is given."""
+    """Checks shapes, and copies everything, since `transitions` changes what it is given."""
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
@@ -148,7 +149,7 @@ class _Reader:
         self._transitions = 0
 
     def states(self, specs: object, where: str, depth: int) -> list[dict[str, Any]]:
-        """Return the states as mappings of their own."""
+        """Return the states as new mappings."""
         if not isinstance(specs, (list, tuple)):
             self.problems.add(where, f"is {shorten(specs, 60)}; a list of states is needed")
             return []
@@ -186,7 +187,7 @@ class _Reader:
         return kept
 
     def transitions(self, specs: object, where: str) -> list[dict[str, Any]]:
-        """Return the transitions as mappings of their own."""
+        """Return the transitions as new mappings."""
         if not isinstance(specs, (list, tuple, type(None))):
             self.problems.add(where, f"is {shorten(specs, 60)}; a list of transitions is needed")
             return []
@@ -241,7 +242,7 @@ class _Reader:
         self.problems.raise_if_any()
 
     def start(self, machine: Machine, initial: Any) -> None:
-        """Set the initial state; `transitions` would add one of which it does not know."""
+        """Set the initial state; refuse an unknown one, which `transitions` would add."""
         for leaf in _texts(initial):
             try:
                 machine.get_state(leaf)
@@ -253,7 +254,7 @@ class _Reader:
 
 
 def _likely_separator(names: Mapping[str, Any], ends: list[Any]) -> str:
-    """Return what joins parent and child where most ends of transitions are known by it."""
+    """Return the separator under which most sources and destinations are known."""
     paths = [parts for _, parts in names.values()]
 
     def known(separator: str) -> int:
@@ -321,7 +322,7 @@ def _machine(
 
 
 def _plain(states: list[dict[str, Any]]) -> list[Any]:
-    """Return a name alone as a text: in a text `transitions` looks for parent and child."""
+    """Return states that are only a name as texts, which `transitions` splits at separators."""
     found: list[Any] = []
     for state in states:
         inside = {key: _plain(state[key]) for key in _CHILDREN if state.get(key)}
@@ -330,7 +331,7 @@ def _plain(states: list[dict[str, Any]]) -> list[Any]:
 
 
 class _LabelledState(Tags, State):
-    """A state with all that markup may say of it."""
+    """A state with all attributes that markup may give it."""
 
     def __init__(self, *args: Any, label: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -338,7 +339,7 @@ class _LabelledState(Tags, State):
 
 
 class _LabelledNestedState(Tags, NestedState):
-    """A nested state with all that markup may say of it."""
+    """A nested state with all attributes that markup may give it."""
 
     def __init__(self, *args: Any, label: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)

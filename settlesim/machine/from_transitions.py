@@ -1,4 +1,4 @@
-"""From a machine of `transitions` to a chart: what can be carried over is, the rest is named.
+"""Reads charts from machines of `transitions`; what cannot be carried over is reported.
 
 What is carried over
 --------------------
@@ -7,18 +7,18 @@ internal and reflexive ones included; the initial state; the callbacks of the ma
 around transitions; and the **names** of callbacks and conditions. A condition ``is_<state>``
 becomes the guard ``In(state)``. The functions themselves take other arguments in
 `transitions`: bind functions ``(context, event)`` to the names, or give the model, whose
-methods are then wrapped (`settlesim.machine.model_methods`). A state's name is joined by dots,
-whatever the machine joins by.
+methods are then wrapped (`settlesim.machine.model_methods`). Dots join the names of parent and
+child, whatever the separator of the machine.
 
-What does this module not do
+What this module does not do
 ----------------------------
 It changes no machine and calls no function. It repairs nothing: a destination that is no
-state, which `transitions` finds when it is triggered, is a `DefinitionError` here.
+state, which `transitions` notices only when it is triggered, is a `DefinitionError` here.
 
 Notes
 -----
 A machine raises on an event that its state has no transition for, unless it ignores all
-invalid triggers; to a chart such an event is IGNORED. Neither the queue of a machine nor the
+invalid triggers; in a chart such an event is IGNORED. Neither the queue of a machine nor the
 states of its models are part of a chart: an instance takes one event at a time.
 """
 
@@ -46,7 +46,7 @@ from settlesim.machine.model_methods import Attributes, ModelMethods
 __all__ = ["AUTOMATIC", "Imported", "LeftOutWarning", "import_machine", "is_machine"]
 
 AUTOMATIC: Final = "the automatic transitions (to_<state>): declare the ones that are meant"
-"""What is said of automatic transitions that are left out."""
+"""The sentence on automatic transitions that were left out."""
 _MAX_LINES: Final = 20
 _NOT_CARRIED: Final = ("finalize_event", "on_exception")
 
@@ -57,11 +57,11 @@ class LeftOutWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A chart that was read from a machine, and what of the machine is not in it."""
+    """A chart that was read from a machine, and what was left out."""
 
     chart: Chart
     left_out: tuple[str, ...]
-    """A sentence for each thing that the chart does not have; empty where it has all."""
+    """A sentence for each thing that was left out."""
 
 
 def is_machine(value: object) -> TypeGuard[Machine]:
@@ -77,7 +77,7 @@ def import_machine(
     model: object = None,
     attributes: Attributes | None = None,
 ) -> Imported:
-    """Read a chart from a machine of `transitions`, and say what it cannot carry.
+    """Read a chart from a machine of `transitions`, and report what was left out.
 
     Parameters
     ----------
@@ -86,13 +86,13 @@ def import_machine(
         was made from a chart gives that chart.
     name : the chart's name; that of the machine by default
     automatic
-        Whether its automatic transitions (``to_<state>``) are transitions of the chart. By
-        default they are not, and that is said; with False it is not said.
+        Whether its automatic transitions (``to_<state>``) become transitions of the chart. By
+        default they are left out, and reported; False leaves them out without a report.
     model
         An instance, or its class, whose methods become functions of the chart.
     attributes
-        Which of the model's attributes are kept in the context: names, or keys of the context
-        by name. Their first values are those of the model.
+        The attributes of the model that are kept in the context, as names, or as a mapping from
+        names to keys of the context. Their initial values are those of the model.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def import_machine(
     >>> machine = Machine(states=["off", "on"], transitions=[["push", "off", "on"]], initial="off")
     >>> found = import_machine(machine, name="lamp")
     >>> found.chart
-    Chart('lamp', version=1, 2 states, 1 transitions)
+    Chart('lamp', version=1, 2 states, 1 transition)
     >>> found.left_out
     ('the automatic transitions (to_<state>): declare the ones that are meant',)
     """
@@ -131,7 +131,7 @@ def _(
         lines = list(found.left_out[:_MAX_LINES])
         lines += [f"... and {more} more: see import_machine"] * (more > 0)
         text = "\n".join(f"  - {each}" for each in lines)
-        # Two frames up: between the caller and this function stands the dispatcher.
+        # Two frames up: the dispatcher is between the caller and this function.
         warnings.warn(f"left out of the chart:\n{text}", LeftOutWarning, stacklevel=3)
     return found.chart
 
@@ -141,7 +141,7 @@ def _plain(name: Any) -> Any:
 
 
 def _trigger_text(trigger: object) -> Any:
-    """Return what a trigger is called by: a text, unless somebody gave something else."""
+    """Return the name of a trigger: a text, unless it was declared with something else."""
     return event_name(trigger)
 
 
@@ -182,7 +182,7 @@ class _Reader:
             for name in ("unnamed", *(f"unnamed_{i}" for i in range(len(triggers))))
             if name not in triggers
         )
-        """What the empty trigger is called, which is an event to a machine."""
+        """The chart's name for the empty trigger, which in a machine is an event like others."""
 
     def read(self) -> Imported:
         """Return the chart with what was left out."""
@@ -213,7 +213,7 @@ class _Reader:
         return self.methods is not None and self.methods.has(name)
 
     def _bound(self, chart: Chart, methods: ModelMethods) -> Chart:
-        """Bind the model's methods; of each that cannot be, say what has to be written."""
+        """Bind the model's methods; for each that cannot be, report what has to be written."""
         functions = {}
         for name, callback in self.functions.callbacks.items():
             uses = self.functions.uses.get(name, ())
@@ -305,7 +305,7 @@ class _Reader:
     # --- transitions ----------------------------------------------------------------------
 
     def _scopes(self) -> Iterator[tuple[Path, Mapping[Any, Any]]]:
-        """Return every place with transitions, the outermost last: inner ones go first."""
+        """Yield the transitions of every scope; inner scopes come first, as they are tried."""
         for path, state in sorted(self.states.items(), key=lambda item: -len(item[0])):
             if isinstance(state, NestedState):
                 yield path, state.events
@@ -353,7 +353,7 @@ class _Reader:
     def _without_automatic(
         self, scope: Path, trigger: Any, transitions: Iterable[Transition]
     ) -> Iterator[Transition]:
-        """Leave out the one automatic transition; a second one that looks like it was declared."""
+        """Leave out the automatic transition; a second one like it must have been declared."""
         seen = scope != () or not self.machine.auto_transitions or bool(self.automatic)
         for each in transitions:
             if seen or not self._is_automatic(trigger, each):
@@ -376,7 +376,7 @@ class _Reader:
     def _known_inside(
         self, scope: Path, trigger: object, mine: list[Declared]
     ) -> Iterator[Declared]:
-        """Leave out what never fires, and refuse what fails, in the words that were written."""
+        """Leave out transitions that never fire and refuse those that fail, by names as written."""
         inside = shorten(".".join(scope))
         where = f"transition {shorten(_trigger_text(trigger))} inside {inside}"
         never: list[Transition] = []
@@ -448,7 +448,7 @@ class _Reader:
         return spec if label is None else {**spec, "label": label}
 
     def _guards(self, transition: Transition, where: str) -> dict[str, list[str]]:
-        """Return the conditions; what asks for the active state becomes ``In(state)``."""
+        """Return the guards; conditions on the active state become ``In(state)``."""
         guards: dict[str, list[str]] = {"conditions": [], "unless": []}
         for each in transition.conditions:
             key = "conditions" if each.target else "unless"
@@ -461,11 +461,11 @@ class _Reader:
             elif key == "conditions":  # it holds where nothing inside is active
                 guards[key].append(_in(path))
                 guards["unless"] += [_in((*path, child)) for child in state.states]
-            # Else it never stands in the way: something inside is always active.
+            # Otherwise it always holds, since something inside is always active.
         return guards
 
     def _asked_state(self, condition: object) -> Path | None:
-        """Return the state of a condition ``is_<state>`` which the machine puts on a model."""
+        """Return the state of a condition ``is_<state>`` that the machine puts on a model."""
         attribute = self.machine.model_attribute
         prefix = "is_" if attribute == "state" else f"is_{attribute}_"
         if not isinstance(condition, str) or not condition.startswith(prefix):
@@ -491,7 +491,7 @@ class _Reader:
         return ".".join(shared)
 
     def _check_start(self, chart: Chart) -> None:
-        """Refuse a list as initial that is not what entering one state leads to."""
+        """Refuse a list as initial unless entering one state leads to exactly these leaves."""
         named = [".".join(self._full((), leaf)) for leaf in _leaves(self.machine.initial)]
         leaves = {leaf for name in named for leaf in chart.enter(name)}
         if leaves != set(chart.initial_configuration):
@@ -526,7 +526,7 @@ def _leaves(initial: Any) -> Iterator[str]:
 
 
 def _shared(*paths: Iterable[str]) -> Path:
-    """Return what all paths begin with."""
+    """Return the common beginning of paths."""
     found = []
     for parts in zip(*paths, strict=False):
         if len(set(parts)) > 1:
@@ -536,7 +536,7 @@ def _shared(*paths: Iterable[str]) -> Path:
 
 
 def _foreign(cls: type) -> Iterator[str]:
-    """Return the classes of other people, with methods, that a state is made of."""
+    """Yield the names of foreign classes with methods from which a class of states inherits."""
     for base in cls.__mro__[:-1]:
         if base.__module__.partition(".")[0] not in {"transitions", "settlesim"} and any(
             inspect.isfunction(each) for each in vars(base).values()

@@ -4,7 +4,7 @@ Why not the Graph of `transitions`
 ----------------------------------
 There a state's name is its identifier in the DOT text, and a label may be markup: a name can
 break the picture, or put a node and a link into it. Here identifiers are made up (``n0``,
-``cluster_n3``, ``e0``), names stand in escaped labels only, and every node, cluster and edge
+``cluster_n3``, ``e0``), names occur in escaped labels only, and every node, cluster and edge
 has an ``id`` and a ``class``, so that a picture can be worked on afterwards. Every transition
 is an edge of its own.
 """
@@ -23,7 +23,7 @@ from settlesim.machine.labels import FONT, Colours, label_of, plain_label
 from settlesim.machine.sketch import REST_CLASSES, Arc, LabelRow, Sketch, Vertex
 from settlesim.machine.sketcher import sketch_of
 
-if TYPE_CHECKING:  # only who draws needs it: a server that settles events may be without
+if TYPE_CHECKING:  # needed only to draw: a server that settles events may run without it
     import graphviz
 
 __all__ = ["NestedSettleGraph", "SettleGraph"]
@@ -37,14 +37,14 @@ _ARROWS: Final = {
 
 
 class _SketchMixin(Graph):
-    """Draws a sketch of the machine; what `transitions` styles by name goes on top."""
+    """Draws a sketch of the machine; styles that `transitions` sets by name are applied on top."""
 
     def __init__(self, machine: Any) -> None:
         self.taken: tuple[str, ...] = ()
         """The ids of the edges of the path just taken."""
         self.colours = Colours()
         self.direction: str | None = None
-        """``LR`` or ``TB``; None for what the machine says."""
+        """``LR`` or ``TB``; None for that of the machine."""
         self.signs = False
         """Whether labels are only measured, with room for the signs that are painted afterwards."""
         super().__init__(machine)
@@ -66,12 +66,12 @@ class _SketchMixin(Graph):
         )
 
     def get_graph(self, title: str | None = None, roi_state: Any = None) -> graphviz.Digraph:
-        """Return the graph with the styles of now.
+        """Return the graph with the current styles.
 
         Parameters
         ----------
-        title : text above the graph; the machine's title where there is none
-        roi_state : the active states; only they, and where they may go, are drawn
+        title : text above the graph; by default the machine's title
+        roi_state : the active states; only they and the targets of their transitions are drawn
         """
         sketch = self.sketch()
         if roi_state:
@@ -209,7 +209,7 @@ class _SketchMixin(Graph):
     # --- starts ---------------------------------------------------------------------------
 
     def _start(self, sketch: Sketch, vertex: Vertex | None, graph: graphviz.Digraph) -> None:
-        """Draw the dot that points at the initial state of a compound state or of all."""
+        """Draw the dot that points at the initial state of a compound state or of the chart."""
         initial = sketch.initial if vertex is None else vertex.initial
         if initial is None:
             return
@@ -226,7 +226,7 @@ class _SketchMixin(Graph):
         )
 
     def _align(self, sketch: Sketch, vertex: Vertex, graph: graphviz.Digraph) -> None:
-        """Let the regions of a parallel state begin at the same time."""
+        """Put the first states of a parallel state's regions on one rank."""
         with graph.subgraph() as aligned:
             aligned.graph_attr["rank"] = "same"
             for child in vertex.children:
@@ -253,7 +253,7 @@ class _SketchMixin(Graph):
             )
 
     def _forks(self, sketch: Sketch, parent: str | None, graph: graphviz.Digraph) -> None:
-        """Draw the points where arrows fork: in the state around source and destinations."""
+        """Draw the points where arrows fork, in the state around source and destinations."""
         for arc in sketch.arcs:
             if arc.more and _around(sketch, arc) == parent:
                 self._point(arc.fork, "fork", graph)

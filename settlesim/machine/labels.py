@@ -49,7 +49,7 @@ _FACES: Final[Mapping[Role, str]] = {
 _ON_A_FILL: Final[frozenset[Role]] = frozenset(
     {"added", "removed", "changed", "stored", "stranded", "refuted"}
 )
-"""These texts stand on a fill of their own, which is wider than they are."""
+"""These texts have a fill of their own, which is wider than they are."""
 
 _GAP: Final = '<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="4"></TD>'
 
@@ -111,10 +111,10 @@ def _row(row: LabelRow, colours: Colours, signs: bool) -> str:
 
 
 def _as_wide(text: str) -> str:
-    """Return a text to be measured in the place of another one, of which it has the width.
+    """Return a text of the same width, to be measured in place of this one.
 
-    Graphviz' JSON loses what follows two backslashes; a slash is as wide. And our font has not
-    the wide characters of East Asia, which are squares as wide as a dash.
+    Graphviz's JSON loses what follows two backslashes, and a slash is as wide as one. The font
+    lacks the wide characters of East Asia, which are as wide as an em dash.
     """
     return "".join(
         "\N{EM DASH}" if east_asian_width(each) in "WF" else "/" if each == "\\" else each

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 A `SettleMachine` is a ``GraphMachine`` (its nested sister a ``HierarchicalGraphMachine``):
 a configuration of your own, ``get_graph()`` and markup work as they do there. Three things
-differ. A transition does no graph bookkeeping; a graph is made anew when one is asked for.
+differ. A transition does no graph bookkeeping; a graph is built when one is asked for.
 States take ``tags``. And the machine of a chart holds **all** of the chart: eventless
 transitions, service results and delays are transitions under reserved triggers.
 
@@ -79,7 +79,7 @@ class Instance:
 
 
 def _tag_list(tags: object) -> list[str]:
-    """Take a text, of which `transitions` would test every part, for one tag; copy a list."""
+    """Return a new list of tags; a text is one tag, though `transitions` would accept its parts."""
     if isinstance(tags, str):
         return [tags]
     return list(tags) if isinstance(tags, Iterable) else []
@@ -209,8 +209,8 @@ class _LazyGraphMixin(_Base):
             graph.set_node_style(state, "active")
         return graph.get_graph(title=title, roi_state=state if show_roi else None)
 
-    # The four methods below leave out what GraphMachine adds to those of its base: making
-    # the graphs of all models anew. `super(GraphMachine, self)` is the base's method.
+    # `super(GraphMachine, self)` below is the method of GraphMachine's base: it skips what
+    # GraphMachine adds, which is to rebuild the graphs of all models.
 
     def add_model(self, model: Any, initial: Any = None) -> None:
         """Register a model; its graph is made when it is asked for."""
@@ -219,7 +219,7 @@ class _LazyGraphMixin(_Base):
             self._bind_graph(self if each is self.self_literal else each)
 
     def _bind_graph(self, model: Any) -> None:
-        """Put ``get_graph`` on a model; of several machines the first keeps it, as ``trigger``."""
+        """Put ``get_graph`` on a model; of several machines the first wins, as for ``trigger``."""
         existing = getattr(model, "get_graph", None)
         if existing is None:
             model.get_graph = partial(self._get_graph, model)
@@ -227,7 +227,7 @@ class _LazyGraphMixin(_Base):
             raise AttributeError("Model already has a get_graph attribute; it is not replaced.")
 
     def remove_model(self, model: Any) -> None:
-        """Take a model out, with the method that was put on it."""
+        """Unregister a model, and remove the method that was put on it."""
         super().remove_model(model)
         for each in listify(model):
             if _graph_owner(getattr(each, "get_graph", None)) is self:

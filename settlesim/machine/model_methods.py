@@ -5,11 +5,11 @@ Theory of operation
 A model keeps its data in attributes, a chart in its context. `ModelMethods` is told which
 attribute is which key. A wrapped method is called on an object of the model's class that is
 made for this one call: its attributes are taken from the context, and go back into it
-afterwards. So the methods stay as they are, and nothing is kept but the context.
+afterwards. So the methods stay as they are, and nothing is kept except the context.
 
-What a method uses beside these attributes has no place there: a connection, another attribute,
-a trigger. Where its source shows that, it is not wrapped, and a sentence says what has to be
-written; where only a call shows it, the call fails and says the same.
+A wrapped method cannot use anything else: a connection, another attribute, a trigger. If its source
+shows such a use, it is not wrapped, and a sentence says what has to be written instead; if only a
+call shows it, the call fails with an error that says the same.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Attributes = Mapping[str, str] | Iterable[str]
 """Keys of the context by the names of attributes; a list where the names are the same."""
 
 _NO_EVENT_DATA: Final = frozenset(("transition", "error", "result"))
-"""What of ``EventData`` a call from a chart does not know."""
+"""The attributes of ``EventData`` that are unknown when a chart calls."""
 
 
 class ModelMethods:
@@ -52,8 +52,8 @@ class ModelMethods:
     Raises
     ------
     DefinitionError
-        An attribute without a first value: the model is a class, and has no default for it; or
-        one name in the place of a list.
+        An attribute has no initial value, since the model is a class without a default for it; or
+        `attributes` is one name instead of a list.
     """
 
     def __init__(self, machine: Machine, model: object, attributes: Attributes | None) -> None:
@@ -67,7 +67,7 @@ class ModelMethods:
         self._keys = dict(pairs)
 
     def context(self) -> dict[str, Any]:
-        """Return the first context: the values that the model has."""
+        """Return the initial context: the values that the model has."""
         return {key: self._first(attribute) for attribute, key in self._keys.items()}
 
     def _first(self, attribute: str) -> Any:
@@ -85,7 +85,7 @@ class ModelMethods:
             raise DefinitionError(problems=(problem,)) from None
 
     def has(self, name: str) -> bool:
-        """Whether a name is one of the model's own class."""
+        """Whether the model's own class has an attribute of this name."""
         return hasattr(self._type, name)
 
     # --- wrapping -------------------------------------------------------------------------
@@ -95,10 +95,10 @@ class ModelMethods:
 
         Parameters
         ----------
-        name : what it is called in the chart
+        name : its name in the chart
         callback : what the machine has: a name, or a function
         role : guard or assign
-        uses : of a guard, whether it stands in ``conditions``, ``unless`` or both
+        uses : for a guard, whether it occurs in ``conditions``, ``unless`` or both
         """
         function, flaw = self._found(name, callback)
         if flaw is None and function is not None:
@@ -120,7 +120,7 @@ class ModelMethods:
         )
 
     def _found(self, name: str, callback: Any) -> tuple[Callable[..., Any] | None, str | None]:
-        """Return the function behind a callback where it is one, or why there is none."""
+        """Return the function behind a callback, if there is one, and why it cannot be wrapped."""
         if isinstance(callback, str):
             found = inspect.getattr_static(self._type, callback, None)
             if found is None and callback not in self._keys:
@@ -138,7 +138,7 @@ class ModelMethods:
         return callback.__func__, None
 
     def _flaw(self, function: Callable[..., Any], seen: set[Any]) -> str | None:
-        """Say what of a method the context cannot carry; helpers that it calls are read too."""
+        """Say why a method cannot be wrapped, or None; helpers that it calls are read too."""
         if inspect.iscoroutinefunction(function):
             return "is asynchronous: make it a service with 'invoke'"
         seen.add(function)
@@ -165,7 +165,7 @@ class ModelMethods:
 
 
 def _asked(machine: Machine, name: str) -> Any:
-    """Return the state that ``is_<state>``, which the machine puts on a model, asks for."""
+    """Return the state that the method ``is_<state>`` of a model asks for; None for other names."""
     attribute = machine.model_attribute
     prefix = "is_" if attribute == "state" else f"is_{attribute}_"
     if not name.startswith(prefix):
@@ -178,7 +178,7 @@ def _asked(machine: Machine, name: str) -> Any:
 
 
 def _uses(function: Callable[..., Any], *, event_data: bool) -> Iterator[tuple[str, str]]:
-    """Return what a method uses of ``self`` and of its event, as far as its source shows it."""
+    """Yield the attributes of ``self`` and of its event that a method's source uses."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
@@ -274,7 +274,7 @@ def _takes_model(function: Any, model_type: type) -> bool:
 
 
 def _state_of(machine: Machine, active: tuple[str, ...]) -> Any:
-    """Return what the model has as its state: names, or members of an enum."""
+    """Return the value of the model's state: names, or members of an enum."""
     leaves = [name for name in active if not any(each.startswith(f"{name}.") for each in active)]
     separator = machine.state_cls.separator if isinstance(machine, HierarchicalMachine) else "."
     values = [machine.get_state(leaf.replace(".", separator)).value for leaf in leaves]
@@ -291,7 +291,7 @@ def _state_object(machine: Machine, model: Any) -> Any:
 
 
 class _ShadowMixin:
-    """Answers what the machine puts on a model, and says what is missing."""
+    """Provides what the machine puts on a model; the errors of other attributes say what to do."""
 
     def __getattr__(self, name: str) -> Any:
         machine = vars(self).get("_shadow_machine")
@@ -312,6 +312,6 @@ class _ShadowMixin:
 
 @lru_cache(maxsize=256)
 def _shadow(model_type: type) -> Callable[[], Any]:
-    """Return what makes an object of the class, without its constructor."""
+    """Return a function that makes an object of the class without calling its constructor."""
     made: Any = type(model_type.__name__, (_ShadowMixin, model_type), {})
     return lambda: object.__new__(made)

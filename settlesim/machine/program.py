@@ -1,7 +1,7 @@
 """A chart made ready to run: its machine, and the tables around it.
 
 `Program.fire` is one microstep as a pure function: it works on a light copy, so that a
-guard which raises in the second region of a parallel state leaves nothing half done.
+guard that raises in the second region of a parallel state leaves nothing half done.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Program:
     Parameters
     ----------
     chart
-        Its guards and assigns have to be bound only where they are called.
+        Only guards and assigns that are called have to be bound.
     ask
-        Says in place of its guards whether a transition may fire; it is given its position in
-        ``chart.edges`` as well. None for the chart's own guards.
+        Decides in place of its guards whether a transition may fire; it is also given the
+        transition's position in ``chart.edges``. None for the chart's own guards.
     """
 
     def __init__(self, chart: Chart, ask: Ask | None = None) -> None:
@@ -80,7 +80,7 @@ class Program:
             self.nested = True
             self._machine = machine
             self._owner: int | None = None
-            self._lock = threading.Lock()  # a nested machine keeps its scope in itself
+            self._lock = threading.Lock()  # a nested machine stores its current scope in itself
         else:
             self.nested = False
             self._events = machine.events
@@ -200,7 +200,7 @@ class Program:
         return frozenset(self._sources.get(trigger, ()))
 
     def raises_done(self, name: str) -> bool:
-        """Whether it is an internal event that a state has finished."""
+        """Whether finishing a state raises an internal event."""
         takes_any = self._scxml is not None and self._scxml.takes_any
         return takes_any or bool(self.chart.node(name).on_done)
 
@@ -214,7 +214,7 @@ class Program:
         return found
 
     def rest_kinds(self, configuration: tuple[str, ...]) -> frozenset[str | None]:
-        """Return what makes the active leaves places to rest; None for one that is not."""
+        """Return how the active leaves are settled, with None for a leaf that is not."""
         found = self._rest.get(configuration)
         if found is None:
             found = frozenset(map(self.chart.rest_of, configuration))
@@ -268,7 +268,7 @@ class Program:
         if any(self.chart.node(leaf).kind is NodeKind.HISTORY for leaf in leaves):
             return False
         active = self.active(leaves)
-        roots = [name for name in active if self.chart.node(name).parent is None]  # none: no leaves
+        roots = [name for name in active if self.chart.node(name).parent is None]
         if len(roots) != 1 or leaves != tuple(sorted(leaves, key=self._order.__getitem__)):
             return False
         return all(self._is_legal_node(self.chart.node(name), active, leaves) for name in active)
@@ -283,11 +283,12 @@ class Program:
         return node.name in leaves
 
     def finished(self, configuration: tuple[str, ...], entered: Iterable[str]) -> tuple[str, ...]:
-        """Return the states around newly entered final leaves of which all leaves are final.
+        """Return the states that newly entered final leaves finish.
 
-        With the semantics of SCXML they come in the order in which they finish, and a final child
-        finishes a compound state (SCXML 1.0, section 3.7). Else innermost first, by the notion of
-        `transitions`, under which its ``on_final`` callbacks run.
+        With the semantics of SCXML, a final child finishes a compound state (SCXML 1.0, section
+        3.7), and states come in the order in which they finish. Otherwise a state is finished when
+        all active leaves inside it are final, as for the ``on_final`` callbacks of `transitions`,
+        and inner states come first.
         """
         chart = self.chart
         if self._scxml is not None:
@@ -334,7 +335,7 @@ def flaw_of_rest(program: Program, configuration: tuple[str, ...]) -> str | None
 
 
 def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
-    """Refuse a snapshot that this chart cannot go on from.
+    """Refuse a snapshot that this chart cannot resume.
 
     Raises
     ------
@@ -366,7 +367,7 @@ def check_snapshot(program: Program, snapshot: Snapshot, key: str) -> None:
 
 
 def _is_remembered(chart: Chart, snapshot: Snapshot) -> bool:
-    """Whether history states may stand for what a snapshot says they do."""
+    """Whether the history states of a chart can stand for what a snapshot says."""
     can_remember = chart.structure.can_remember
     return all(can_remember(name, states) for name, states in snapshot.history_states.items())
 
@@ -379,19 +380,19 @@ def history_of(snapshot: Snapshot) -> History:
 
 
 def frozen_history(history: History) -> FrozenDict:
-    """Return what history states stand for as a snapshot keeps it."""
+    """Return what history states stand for, as `Snapshot.history_states` holds it."""
     record = {name: list(states) for name, states in history}
     return freeze_object(record, where="history_states")
 
 
 def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
-    """Whether an instance has finished here: all final, and no event leads on."""
+    """Whether an instance has finished here: all leaves are final, and no event is accepted."""
     nodes = map(program.chart.node, configuration)
     return all(node.kind is NodeKind.FINAL for node in nodes) and not program.accepts(configuration)
 
 
 def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
-    """Say how an event ends that stops in this configuration."""
+    """Return the outcome of an event that stops in this configuration."""
     kinds = program.rest_kinds(configuration)
     if "rejected" in kinds:
         return Outcome.REJECTED

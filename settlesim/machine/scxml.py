@@ -1,4 +1,4 @@
-"""One microstep by the rules of SCXML 1.0: which transitions fire, and what they do in which order.
+"""One microstep by the rules of SCXML 1.0: the transitions that fire, and the order of their work.
 
 Theory of operation
 -------------------
@@ -12,8 +12,8 @@ is chosen here, as in appendix D, "Algorithm for SCXML interpretation":
 3. *Execute* (``microstep``): states are left from the last to the first in document order, then
    the transitions' assigns run, then states are entered in document order.
 
-What steps 2 and 3 come to depends on the configuration, the transitions and the history states
-alone, so it is worked out once for each of these and kept as a `_Plan`.
+The result of steps 2 and 3 depends only on the configuration, the transitions and what history
+states stand for, so it is computed once for each combination and kept as a `_Plan`.
 
 References
 ----------
@@ -33,19 +33,19 @@ from settlesim.chart.strict_json import FrozenDict
 from settlesim.chart.structure import HistoryStates, Structure
 from settlesim.chart.validation import ancestors
 from settlesim.errors import UnboundFunctionError
-from settlesim.machine.builder import apply, holds, placed, without_states
+from settlesim.machine.builder import apply, holds, with_states, without_states
 from settlesim.machine.fired import NO_HISTORY, Fired, History
 
 __all__ = ["Ask", "ScxmlRules"]
 
 Ask = Callable[[int, Transition, Event], bool]
-"""Says in place of its guards whether a transition may fire."""
+"""Decides in place of its guards whether a transition may fire."""
 
 _MOST_PLANS: Final = 10_000
 
 
 class _Plan(NamedTuple):
-    """What a microstep does, but for what its assigns do to the context."""
+    """What a microstep does, except for the changes that its assigns make to the context."""
 
     configuration: tuple[str, ...]
     edges: tuple[int, ...]
@@ -84,7 +84,7 @@ class ScxmlRules:
             if trigger == ANY_EVENT or trigger.endswith(f".{ANY_EVENT}")
         ]
         self.takes_any = ANY_EVENT in self._by_trigger
-        """Whether an event without a transition of its own may be taken nevertheless."""
+        """Whether a transition may take any event."""
 
     # --- events ---------------------------------------------------------------------------
 
@@ -92,8 +92,8 @@ class ScxmlRules:
         """Return the triggers of the chart that an event matches (section 3.12.1).
 
         ``*`` matches every event, ``a.*`` matches ``a`` and all whose name begins with ``a.``,
-        every other trigger only the event of that name. An event may be called like a descriptor:
-        it stands for those that match no longer one.
+        every other trigger only the event of that name. An event may be named like a descriptor,
+        such as ``a.*``: it then stands for all events that match no longer descriptor.
         """
         exact = [event] if event in self._by_trigger else []
         if event == EVENTLESS:
@@ -104,7 +104,7 @@ class ScxmlRules:
     def sources(self, event: str) -> dict[str, tuple[int, ...]]:
         """Return by source the transitions that an event may trigger, in document order.
 
-        What a state says of its own services, delays and end goes before a descriptor.
+        For the events of a state's own services, delays and end, exact triggers come first.
         """
         triggers = self.descriptors(event)
         found = self._candidates.get(triggers)
@@ -112,7 +112,7 @@ class ScxmlRules:
             edges: dict[str, list[int]] = {}
             indices = [each for name in triggers for each in self._by_trigger[name]]
             if not event.startswith(RESERVED_PREFIXES):
-                indices.sort()  # else what a state says of its own services comes first
+                indices.sort()
             for index in indices:
                 edges.setdefault(self._chart.edges[index].source, []).append(index)
             found = self._candidates[triggers] = {
@@ -193,7 +193,7 @@ class ScxmlRules:
             return False
         asked = self._open[index]
         if not self._moving.isdisjoint(asked.guards):
-            asked = placed(asked, self._moving, self._structure.leaves(active))
+            asked = with_states(asked, self._moving, self._structure.leaves(active))
         return not asked.guards or self._ask(index, asked, event)
 
     def _holds(self, name: str, active: tuple[str, ...], context: FrozenDict, event: Event) -> bool:
@@ -290,7 +290,7 @@ class ScxmlRules:
     def _exit_assigns(
         self, exited: tuple[str, ...], active: tuple[str, ...]
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield the assigns of states that are left, with what is active then."""
+        """Yield the assigns of states that are left, each with the states active at that point."""
         left: set[str] = set()
         for name in exited:
             for each in self._chart.node(name).on_exit:
@@ -300,7 +300,7 @@ class ScxmlRules:
     def _entry_assigns(
         self, entered: tuple[str, ...], active: tuple[str, ...]
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield the assigns of states that are entered, and of those that this finishes."""
+        """Yield the assigns of states that are entered, and of the states that they finish."""
         later = set(entered)
         for name, finished in self._structure.finishing(entered, active):
             later.discard(name)
@@ -314,7 +314,7 @@ class ScxmlRules:
                 yield function, self._without(active, later)
 
     def _without(self, active: tuple[str, ...], others: set[str]) -> tuple[str, ...]:
-        """Return the active states but some, where a function of the chart looks at them."""
+        """Return the active states except some; none if no function of the chart looks at them."""
         return tuple(each for each in active if each not in others) if self._moving else ()
 
     def accepts(self, active: frozenset[str]) -> dict[str, tuple[Transition, ...]]:
@@ -336,6 +336,6 @@ class ScxmlRules:
 
 
 def _is_in(guard: str, active: tuple[str, ...]) -> bool | None:
-    """Return what ``In(state)`` says; None for any other guard."""
+    """Return the answer of ``In(state)``; None for any other guard."""
     state = asked_state(guard)
     return None if state is None else state in active

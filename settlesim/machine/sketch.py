@@ -45,7 +45,7 @@ REST_CLASSES: Final[Mapping[Rest | None, str]] = {
     "final": "done",
     None: "passing",
 }
-"""The class that says in a picture what makes a vertex settled."""
+"""The class in a picture that says how a vertex is settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Sketch:
     def entry(self, name: str) -> str:
         """Return the id of the point that an arrow to this vertex points at.
 
-        That of a compound state is its start, which stands before everything inside it.
+        For a compound state it is the dot of its start, before everything inside it.
         """
         vertex = self.vertices[name]
         if not vertex.children:
@@ -166,7 +166,7 @@ class Sketch:
         return self.entry(vertex.children[(len(vertex.children) - 1) // 2])
 
     def narrowed(self, active: Iterable[str], taken: Iterable[Arc]) -> Sketch:
-        """Return the part around the active states: they, what they may do, where it leads."""
+        """Return the part around the active states: with their transitions and targets."""
         keep = {name for leaf in active if leaf in self.vertices for name in self.above(leaf)}
         keep.update(end for arc in taken for end in (arc.source, arc.dest, *arc.more))
         arcs = tuple(arc for arc in self.arcs if arc.source in keep)
@@ -209,5 +209,5 @@ def _without(vertex: Vertex, keep: set[str]) -> Vertex:
 
 
 def xml_text(text: str) -> str:
-    """Return `text` with a sign in place of every character that XML 1.0 cannot carry."""
+    """Return `text` with a replacement for every character that XML 1.0 cannot carry."""
     return _NO_XML.sub(lambda found: " " if found.group().isspace() else "\ufffd", text)

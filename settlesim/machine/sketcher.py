@@ -1,7 +1,7 @@
-"""From a machine of `transitions` to the sketch of its picture.
+"""Reads the sketch of a picture from a machine of `transitions`.
 
-The states and transitions come from the machine's markup. Where the machine was built from a
-chart, what the markup cannot say (services, delays, what fires a transition) comes from there.
+The states and transitions come from the machine's markup. If the machine was built from a chart,
+what the markup cannot say (services, delays, what fires a transition) comes from the chart.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from settlesim.chart import (
     Transition,
     TransitionKind,
 )
+from settlesim.chart.report import counted_noun
 from settlesim.machine.sketch import (
     Arc,
     Icon,
@@ -35,9 +36,9 @@ from settlesim.machine.sketch import (
 __all__ = ["sketch_of", "text_rows"]
 
 MAX_LINE: Final = 40
-"""After how many characters a name goes on in the next line."""
+"""How many characters of a name fit on one line."""
 _PARTS: Final = re.compile(rf"[^ _.,-]{{0,{MAX_LINE - 1}}}[ _.,-]|[^ _.,-]{{1,{MAX_LINE}}}")
-"""Where a long name may go on in the next line."""
+"""The parts of a long name between which a line may end."""
 
 
 def sketch_of(
@@ -63,7 +64,7 @@ def sketch_of(
     """
     reader = _Reader(separator, chart, conditions, details)
     reader.read(states, None)
-    # transitions adds one arc without a trigger for every initial child; no edge is in those
+    # transitions adds an arc for every initial child: it has no trigger, and no edge
     real = [each for each in transitions if each["trigger"] != "" or "edge" in each]
     arcs = [reader.arc(each) for each in real]
     known = len(chart.edges) if chart is not None else 0
@@ -248,11 +249,11 @@ def _limits(invocation: Invocation) -> Iterator[str]:
         yield f"≤ {invocation.timeout:g} s"
     if invocation.retry:
         calls = 1 + sum(each.attempts - 1 for each in invocation.retry)
-        yield f"≤ {calls} calls"
+        yield f"≤ {counted_noun(calls, 'call')}"
 
 
 def text_rows(text: str, role: Role, icon: Icon | None = None) -> list[LabelRow]:
-    """Return rows of at most `MAX_LINE` characters; the sign stands in the first."""
+    """Return rows of at most `MAX_LINE` characters; the first one has the sign."""
     text = xml_text(text)
     lines = [""]
     for part in _PARTS.findall(text):

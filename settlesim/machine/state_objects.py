@@ -20,7 +20,7 @@ _KEYS: Final = ("on_enter", "on_exit", "on_final", "tags", "label", "timeout", "
 
 @state_spec.register(State)
 def state_of_object(state: State) -> dict[str, Any]:
-    """Return the mapping of a state; what a chart does not know is in it, to be refused by name."""
+    """Return the mapping of a state; keys that a chart does not know are kept, to be refused."""
     record: dict[str, Any] = {"name": state.value, "final": bool(state.final)}
     for key in _KEYS:
         value = getattr(state, key, None)

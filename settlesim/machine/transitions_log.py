@@ -1,8 +1,8 @@
 """The log of `transitions`: silent where settlesim uses it, unless somebody asks for it.
 
-`transitions` tells every callback and every state that is entered, at INFO and with the
-``repr`` of functions. Who asks for INFO of all libraries does not mean that, and a chart's log is
-that of settlesim.
+`transitions` logs every callback and every state that is entered at INFO, with the ``repr`` of
+functions. Somebody who asks for INFO of all libraries does not want that, and charts are logged
+by settlesim itself.
 
 Why a filter
 ------------

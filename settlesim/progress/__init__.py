@@ -1,7 +1,7 @@
-"""How far a long computation is: reported, shown while it runs, and cancelled from outside.
+"""The progress of a long computation: reported, shown while it runs, and cancelled from outside.
 
-The computation reports by counts, so it is the same on every machine; only the bar that people
-see looks at the time.
+The computation reports at fixed counts, so its reports are the same on every machine; only the
+visible bar depends on time.
 """
 
 from settlesim.progress.live import show_progress

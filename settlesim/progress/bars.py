@@ -1,7 +1,7 @@
 """Bars of `tqdm` that appear after half a second and leave nothing behind.
 
-The bar of `tqdm.notebook` leaves an output in the cell, and needs ipywidgets; so the one for
-notebooks has the same numbers in plain HTML.
+The bar of `tqdm.notebook` leaves an output in the cell and needs ipywidgets, so the bar for
+notebooks shows the same numbers in plain HTML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["NotebookBar", "TerminalBar"]
 DELAY: Final = 0.5
 """Seconds after which a bar appears."""
 INTERVAL: Final = 0.1
-"""Seconds between two changes of a bar, at least."""
+"""Seconds that pass at least between two changes of a bar."""
 
 _COLUMNS: Final = 80
 _ROWS: Final = 24
@@ -29,8 +29,8 @@ _ROWS: Final = 24
 class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
     """What both bars have in common."""
 
-    monitor_interval = 0  # no thread that watches over bars
-    _lock = RLock()  # tqdm's own is made for several processes
+    monitor_interval = 0  # no monitor thread
+    _lock = RLock()  # tqdm's default lock also synchronizes processes
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
         )
 
     def show(self, progress: Progress) -> None:
-        """Show how far it is, if it is time to do so."""
+        """Show progress, unless the last change was too recent."""
         self.total = progress.expected
         self.set_description_str(progress.text, refresh=False)
         self.update(progress.done - self.n)
@@ -54,7 +54,7 @@ class TerminalBar(_Bar):
 
     Parameters
     ----------
-    stream : of the terminal
+    stream : the stream of the terminal
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -62,7 +62,7 @@ class TerminalBar(_Bar):
 
 
 def _columns(stream: TextIO) -> int:
-    """Return how wide a terminal is; many do not say it, which tqdm takes for no room at all."""
+    """Return the width of a terminal; a default if it reports none, since tqdm then has no room."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
     except (OSError, ValueError):
@@ -70,14 +70,14 @@ def _columns(stream: TextIO) -> int:
 
 
 class NotebookBar(_Bar):
-    """An output of a cell, which is emptied in the end."""
+    """An output of a notebook cell, which is emptied at the end."""
 
     def __init__(self) -> None:
         self._handle: Any = None
         super().__init__(gui=True)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Put the bar below the cell, or in the place of the last one."""
+        """Show the bar below the cell, replacing its last state."""
         from IPython.display import display
 
         most = "" if self.total is None else f' max="{self.total}" value="{self.n}"'
@@ -91,7 +91,7 @@ class NotebookBar(_Bar):
         return True
 
     def close(self) -> None:
-        """Empty the output; it cannot be removed without those of others in the cell."""
+        """Empty the output; removing it would remove the cell's other outputs as well."""
         super().close()
         handle, self._handle = self._handle, None
         if handle is not None:

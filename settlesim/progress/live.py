@@ -20,15 +20,15 @@ __all__ = ["show_progress"]
 def show_progress(
     progress: ProgressCallback | bool = True, *, stream: TextIO | None = None
 ) -> Iterator[ProgressCallback | None]:
-    """Give a callback for the progress of the block, or None where nobody is to be told.
+    """Yield a callback for the progress of the block; None if progress is not shown.
 
     Parameters
     ----------
     progress
-        True for a bar, which appears after half a second and is gone after the block: below
-        the cell where a person looks at a notebook, else on `stream` if that is a terminal,
-        else nowhere. False for none. A function is called instead.
-    stream : where a terminal is looked for; None for standard error
+        True for a bar, which appears after half a second and disappears after the block. In an
+        interactive notebook it is shown below the cell, else on `stream` if that is a terminal,
+        else nowhere. False for no bar. A function is yielded as it is.
+    stream : the stream that may be a terminal; None for standard error
     """
     if not isinstance(progress, bool):
         yield progress
@@ -46,8 +46,8 @@ def show_progress(
 def _bar(stream: TextIO | None) -> NotebookBar | TerminalBar | None:
     notebook = cell_id() is not None
     stream = sys.stderr if stream is None else stream
-    # A program without a console has no stream. A notebook that is run without anybody looking
-    # gets nothing: its outputs are compared.
+    # A program without a console has no stream. A notebook that is run without a front end gets
+    # no bar, since its outputs may be compared.
     terminal = not notebook and kernel_shell() is None and stream is not None and stream.isatty()
     if not notebook and not terminal:
         return None

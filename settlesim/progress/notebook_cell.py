@@ -1,7 +1,7 @@
 """The notebook cell that runs now, if this is a kernel and a front end named the cell.
 
-A front end for people (JupyterLab, Notebook 7) sends the id of the cell with every request to
-run it. What runs notebooks without anybody looking (nbclient, nbconvert, nbval) sends none.
+An interactive front end (JupyterLab, Notebook 7) sends the id of the cell with every request to
+run it. Tools that run notebooks unattended (nbclient, nbconvert, nbval) send none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def kernel_shell() -> Any:
 
 
 def cell_id() -> str | None:
-    """Return the id of the cell that runs now; None where there is none or nobody named it."""
+    """Return the id of the cell that runs now; None if no front end has sent one."""
     shell = kernel_shell()
     if shell is None:
         return None

@@ -1,4 +1,4 @@
-"""What a long computation calls to say how far it is and to learn whether it should stop."""
+"""`Reporter`: how a long computation reports its progress and learns whether it should stop."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Progress:
     done: int
     """How many steps, states or scenarios are done."""
     expected: int | None = None
-    """How many there will be at most; None where that is not known."""
+    """How many there will be at most; None if that is not known."""
     text: str = ""
     """What is counted or done now, such as ``"states"``."""
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], object]
-"""Is called with each `Progress`; what it raises ends the computation."""
+"""Called with each `Progress`; an exception that it raises ends the computation."""
 
 
 class StopFlag(Protocol):
-    """What another thread sets to stop a computation, such as a `threading.Event`."""
+    """A flag that another thread sets to stop a computation, such as a `threading.Event`."""
 
     def is_set(self) -> bool:
         """Whether the computation should stop."""
@@ -34,16 +34,16 @@ class StopFlag(Protocol):
 
 
 class Cancelled(KeyboardInterrupt):
-    """A computation was stopped by its flag: it ends as it does by Ctrl-C."""
+    """A computation was stopped by its flag; it ends as by Ctrl-C."""
 
 
 class Reporter:
-    """Hands progress on to a callback, and stops the computation when a flag is set.
+    """Forwards progress to a callback, and stops the computation when a flag is set.
 
     Parameters
     ----------
-    callback : is told; None for nobody
-    stop : the flag; None where nobody stops the computation
+    callback : called with each report; None to report to nobody
+    stop : the flag; None if the computation cannot be stopped
 
     Examples
     --------
@@ -69,7 +69,7 @@ class Reporter:
         self._check()
         if self._callback is not None:
             self._callback(Progress(done, expected, text))
-            self._check()  # it may be the callback that sets the flag
+            self._check()  # the callback may set the flag
 
     def _check(self) -> None:
         if self._stop is not None and self._stop.is_set():

@@ -61,7 +61,7 @@ class AsyncioDriver:
         self._tasks: list[tuple[Activity, asyncio.Task[Answer]]] = []
         self._stopped: list[asyncio.Task[Answer]] = []
         self._alarm: asyncio.Task[None] | None = None
-        """Ends at the deadline; there as soon as there are tasks."""
+        """A task that ends at the deadline; it begins with the first task."""
 
     @property
     def deadline(self) -> float:
@@ -73,7 +73,7 @@ class AsyncioDriver:
         return self.clock.now()
 
     def start(self, activity: Activity) -> None:
-        """Note what `next` has to begin."""
+        """Remember what `next` has to begin."""
         self._new.append(activity)
 
     def stop(self, activity: Activity) -> None:
@@ -113,7 +113,7 @@ class AsyncioDriver:
         raise TimeoutError
 
     async def close(self) -> None:
-        """End every task; one that will not end is left behind after a few seconds."""
+        """End every task; one that does not end is abandoned after a few seconds."""
         if self._alarm is None:
             return
         tasks: list[asyncio.Task[Any]] = [self._alarm, *self._stopped]
@@ -123,7 +123,7 @@ class AsyncioDriver:
         ended, _ = await asyncio.wait(tasks, timeout=GRACE)
         for task in ended:
             if not task.cancelled():
-                task.exception()  # has been seen: asyncio does not log it
+                task.exception()  # retrieved, so that asyncio does not log it
 
     # --- services and delays --------------------------------------------------------------
 
@@ -140,9 +140,10 @@ class AsyncioDriver:
         return await self.call(activity, self._limit(activity), own_task=True)
 
     async def call(self, service: Pending, limit: float, *, own_task: bool) -> Answer:
-        """Run a service; its failure is an answer, a cancellation of the event is none.
+        """Run a service; its failure is an answer, while a cancellation of the event is raised.
 
-        A task of its own is cancelled by itself, or by the driver, which then reads no answer.
+        With `own_task`, a cancellation comes from the service itself, or from the driver, which
+        then does not read the answer.
         """
         began = self.clock.now()
         try:
@@ -199,7 +200,7 @@ class AsyncioDriver:
 
 
 def _failure(error: Exception | SystemExit) -> Answer:
-    """Return the answer of a service that raised: it may end itself, not the process."""
+    """Return the answer of a service that raised; ``sys.exit`` ends it, not the process."""
     if isinstance(error, SystemExit):
         return Answer(error=RuntimeError(f"{_EXITED}({error.code})"))
     return Answer(error=error)

@@ -2,13 +2,13 @@
 
 | error | who is to blame | what an engine does with the message |
 |---|---|---|
-| ReceiptExpiredError | nobody: the message is in other hands | nothing; the result is thrown away |
+| ReceiptExpiredError | nobody: another worker has the message | nothing; the result is discarded |
 | EventRepeatedError | nobody: the event was settled before | deletes it |
 | VersionConflictError | another writer was first | settles it again, from the new state |
-| ChartMismatchError | the chart: this version cannot continue the instance | releases it, held back longer each time, and tells; no attempt is counted |
+| ChartMismatchError | the chart: this version cannot continue the instance | releases it with a growing delay and logs that; no attempt is counted |
 | another StoreError | the store | the same |
 | a StoreError that is `final` | the store, and a person has to look | releases it, and ends |
-| DeduplicationError, and any other error | the event, the chart or a service | counts the attempt; after some the message is a dead letter |
+| DeduplicationError, and any other error | the event, the chart or a service | counts the attempt; after too many the message is a dead letter |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Blame(enum.Enum):
     EVENT = "event"
     """The event, the chart or a service: the attempt counts."""
     STORE = "store"
-    """The store: it may be well again later."""
+    """The store: a later attempt may succeed."""
     DAMAGE = "damage"
     """The store, and a retry cannot help."""
     VERSION = "version"
@@ -49,8 +49,7 @@ class Blame(enum.Enum):
 def blame_of(error: BaseException) -> Blame:
     """Say who has to act on an error of settling one event or of committing it.
 
-    A cancellation or an interrupt of the engine itself is none of its errors: an engine lets it
-    pass before it asks.
+    Do not call it for a cancellation or an interrupt of the engine itself: raise that again.
     """
     if not isinstance(error, StoreError) or isinstance(error, DeduplicationError):
         return Blame.EVENT

@@ -17,10 +17,10 @@ from settlesim.errors import InvalidValueError, shorten
 __all__ = ["RealClock", "SimulatedClock"]
 
 _QUIET_PASSES: Final = 20
-"""How many times the event loop goes round, without a new or finished sleep, before time
-jumps. A task that is ready may need some passes before it sleeps in its turn: each level of
-`gather`, task group or `wait` between a finished task and the one that waits for it takes
-two. A jump too early would let it oversleep; each pass costs a few microseconds."""
+"""How many passes the event loop makes, without a new or finished sleep, before time jumps.
+A task that is ready may need some passes until it sleeps itself: each level of `gather`, task
+group or `wait` between a finished task and the one that waits for it takes two. After too early
+a jump it would oversleep; each pass costs a few microseconds."""
 
 
 def _number(value: object, where: str) -> float:
@@ -50,11 +50,11 @@ class RealClock:
     simulated = False
 
     def now(self) -> float:
-        """Return the time in seconds; only differences within one process mean something."""
+        """Return the time in seconds; only differences within one process are meaningful."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` have passed; 0 and less lets other tasks run once.
+        """Return when `seconds` have passed; 0 or less only lets other tasks run once.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class RealClock:
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
-        With 0 and less the block is left at the first ``await`` in it that waits.
+        With 0 or less the block is left at the first ``await`` in it that waits.
 
         Raises
         ------
@@ -87,18 +87,18 @@ class _Sleeper:
     sleeps: bool
     """Whether it is a sleep: time-outs come first."""
     number: int
-    """Counts registrations, so that equal deadlines wake in the order they were asked for."""
+    """Counts registrations: with equal deadlines, the first one wakes first."""
     first: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
     """Set when no other sleeper wakes earlier."""
 
 
 class SimulatedClock:
-    """A clock that only sleeping moves; a wait takes no real time.
+    """A clock that moves only when tasks sleep; waiting takes no real time.
 
-    When every task waits, time jumps to the earliest deadline. Sleepers wake in the order
-    of their deadlines, at equal times after the time-outs, then in the order in which they began,
-    so the same program gives the same order every time. One clock may serve several event loops
-    one after another, not at the same time.
+    When every task waits, time jumps to the earliest deadline. Sleepers wake in the order of
+    their deadlines. At equal times, time-outs come first, then sleeps in the order in which they
+    began, so the same program gives the same order every time. One clock may serve several event
+    loops one after another, not at the same time.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class SimulatedClock:
     Raises
     ------
     InvalidValueError
-        A start that is NaN, infinity, or no number.
+        `start` is NaN, infinity, or no number.
 
     Notes
     -----
@@ -116,7 +116,7 @@ class SimulatedClock:
     is. Such a service needs `RealClock`.
 
     Nothing in the event loop tells whether tasks are still ready to run, so the earliest
-    sleeper lets the loop go round a fixed number of times before it moves the time.
+    sleeper lets the loop make a fixed number of passes before it moves the time.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class SimulatedClock:
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` have passed on this clock.
 
-        0 and less lets other tasks run once; the time stays.
+        0 or less only lets other tasks run once.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class SimulatedClock:
         """Return a context that is left with TimeoutError when `seconds` have passed.
 
         The semantics are those of ``asyncio.timeout``: a cancellation from outside stays
-        a cancellation, contexts nest, and with 0 and less the block is left at the first
+        a cancellation, contexts nest, and with 0 or less the block is left at the first
         ``await`` in it that waits. At equal times time-outs come before sleeps.
 
         Raises
@@ -178,7 +178,7 @@ class SimulatedClock:
         return sleeper
 
     def _leave(self, sleeper: _Sleeper) -> None:
-        """Take the sleeper from the heap; nothing happens where it left already."""
+        """Take the sleeper from the heap, if it is still there."""
         if self._sleepers and self._sleepers[0] is sleeper:
             heapq.heappop(self._sleepers)
         elif sleeper in self._sleepers:
@@ -198,8 +198,8 @@ class SimulatedClock:
         try:
             while self._quiet < _QUIET_PASSES or self._sleepers[0] is not sleeper:
                 if self._sleepers[0] is sleeper:
-                    # Only the earliest sleeper goes round with the loop; the others cost
-                    # nothing until they are it.
+                    # Only the earliest sleeper takes part in the passes of the loop; the
+                    # others cost nothing meanwhile.
                     self._quiet += 1
                     await asyncio.sleep(0)
                 else:
@@ -257,8 +257,8 @@ class _SimulatedTimeout(AbstractAsyncContextManager[None]):
                 raise TimeoutError from error
             return
         self._watchdog.cancel()
-        if self._sleeper is not None:  # a watchdog that never started has no `finally`
+        if self._sleeper is not None:  # a watchdog that never started runs no `finally`
             self._clock._leave(self._sleeper)
-        # `wait`, not `await`: the watchdog's end is nobody's cancellation. An outer one
-        # that comes meanwhile passes through, and the watchdog ends in its next pass.
+        # `wait`, not `await`, which would raise the watchdog's cancellation here. An outer
+        # cancellation still passes through; the watchdog then ends in its next pass.
         await asyncio.wait([self._watchdog])

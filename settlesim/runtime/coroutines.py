@@ -1,13 +1,13 @@
-"""Runs a service's coroutine by hand, or in whatever loop there is.
+"""Run a service's coroutine step by step; run any coroutine where a loop may run already.
 
 Theory of operation
 -------------------
-`resume` runs a coroutine further in the task that started it, and passes on what it yields,
-is sent and thrown (PEP 380). One thing it does not pass on is a lost cancellation. asyncio
-counts requests to cancel a task, and whoever handles one takes it back
+`resume` continues a coroutine in the task that started it, and passes on what it yields and what
+is sent or thrown to it (PEP 380), with one difference: the coroutine cannot swallow a
+cancellation. asyncio counts requests to cancel a task, and whoever handles one takes it back
 (``Task.uncancel``, as ``asyncio.timeout`` does). A coroutine that catches a cancellation and
-continues without that has swallowed it: whatever it returns or raises then, `resume` ends
-with the cancellation; and one that will not end is left behind after `GRACE` seconds.
+continues without taking it back has swallowed it. Then `resume` raises the cancellation, whatever
+the coroutine returns or raises; a coroutine that does not end is abandoned after `GRACE` seconds.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ __all__ = ["GRACE", "coroutine_of", "in_thread", "loop_runs", "resume", "run_any
 T = TypeVar("T")
 
 GRACE: Final = 5.0
-"""Seconds that a cancelled service has to end before it is let go."""
+"""Seconds that a cancelled service has to end before it is abandoned."""
 
 
 @types.coroutine
 def resume(
     coroutine: Coroutine[Any, Any, Any], waits_for: object, *, grace: float = GRACE
 ) -> Generator[Any, Any, Any]:
-    """Run a coroutine further that was started by ``send(None)`` and yielded `waits_for`.
+    """Continue a coroutine that was started by ``send(None)`` and yielded `waits_for`.
 
     Parameters
     ----------
     coroutine : started in the task that awaits this
     waits_for : what it yielded
-    grace : seconds that it has to end once it was cancelled
+    grace : seconds that it has to end after a cancellation
 
     Raises
     ------
@@ -55,7 +55,7 @@ def resume(
         while True:
             try:
                 sent = yield waits_for
-            except BaseException as error:  # cancellation too is the coroutine's to see
+            except BaseException as error:  # the coroutine gets a cancellation too
                 step = partial(coroutine.throw, error)
             else:
                 step = partial(coroutine.send, sent)
@@ -79,7 +79,7 @@ def resume(
 
 
 class _Patience:
-    """Waits for a cancelled coroutine, but not for ever."""
+    """Limits the time for which a cancelled coroutine is waited for."""
 
     def __init__(self, grace: float) -> None:
         task = asyncio.current_task()
@@ -95,7 +95,7 @@ class _Patience:
         return self._task.cancelling() > self._requests
 
     def begin_if_cancelled(self) -> None:
-        """Begin to count when the coroutine waits again although it was cancelled."""
+        """Start the timer if the coroutine waits again although it was cancelled."""
         if self._timer is None and self.is_cancelled():
             self._timer = self._task.get_loop().call_later(self._grace, self._wake)
 
@@ -113,7 +113,7 @@ class _Patience:
         return False
 
     def end(self) -> None:
-        """Stop counting."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -124,7 +124,7 @@ def coroutine_of(service: str, result: object) -> Coroutine[Any, Any, JSONValue]
     Raises
     ------
     FunctionFailedError
-        It cannot be awaited. No ``on_error`` takes this: the function has to be mended.
+        It cannot be awaited. This does not lead to ``on_error``: the function has to be fixed.
     """
     if inspect.iscoroutine(result):
         return result
@@ -145,7 +145,7 @@ async def _awaited(awaitable: Awaitable[JSONValue]) -> JSONValue:
 
 
 def loop_runs() -> bool:
-    """Whether this thread has an event loop that runs."""
+    """Whether an event loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -154,7 +154,7 @@ def loop_runs() -> bool:
 
 
 def run_anywhere(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, in a thread where an event loop runs already."""
+    """Run a coroutine to its end; in a thread of its own if an event loop runs already."""
     if not loop_runs():
         return asyncio.run(coroutine)
     found: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
@@ -174,7 +174,7 @@ def run_anywhere(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def in_thread(run: Callable[[], T], *, interrupted: Callable[[], object] | None = None) -> T:
-    """Run in a thread, whose event loop does not meet the one that runs here; wait for it.
+    """Run a function in a thread, apart from the event loop that runs here; wait for it.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ execution engine drives with its own journalled calls and timers; a test answers
       | stop(pending)   ------->  its state was left: the answer is not wanted any more
       | close()         ------->  ends what still runs
 
-This module imports no asyncio. `Driver.next` is a coroutine function, so that a driver may wait
-in whatever way its engine has; where it never waits, `settle` ends without an event loop.
+This module imports no asyncio. `Driver.next` is a coroutine function, so that a driver can
+wait by the means of its engine; if it never waits, `settle` needs no event loop.
 
 Errors pass through; `settlesim.runtime.blame` says who has to act on them.
 """
@@ -38,7 +38,7 @@ from settlesim.settling.settling import MAX_MICROSTEPS, Settling
 __all__ = ["Activity", "Driver", "Passed", "Settled", "drive", "settle"]
 
 Activity: TypeAlias = Pending | PendingDelay
-"""A service or a delay, as `Settling` says that it is pending; no two of one event are equal."""
+"""A pending service or delay of a `Settling`; no two of one event are equal."""
 
 
 class Driver(Protocol):
@@ -50,11 +50,11 @@ class Driver(Protocol):
         ...
 
     def now(self) -> float:
-        """Return the time in seconds; only differences within one event mean something."""
+        """Return the time in seconds; only differences within one event are meaningful."""
         ...
 
     def start(self, activity: Activity) -> None:
-        """Begin a service or a delay; it may also wait for `next`."""
+        """Begin a service or a delay; a driver may postpone this until `next`."""
         ...
 
     def stop(self, activity: Activity) -> None:
@@ -85,7 +85,7 @@ class Driver(Protocol):
 
 @dataclass(slots=True)
 class Passed:
-    """What a session's settlement does not say of its delays."""
+    """How long the delays of a session ran, and which of them passed."""
 
     seconds: dict[tuple[str, int], float] = field(default_factory=dict)
     """How long each delay ran in the session, by id and number."""
@@ -94,7 +94,7 @@ class Passed:
 
 
 class Settled(NamedTuple):
-    """What one event came to, and all that has to be written for it."""
+    """The settlement of one event, and everything that has to be written for it."""
 
     settlement: Settlement
     transaction: Transaction
@@ -116,7 +116,7 @@ async def settle(
     ----------
     snapshot : the instance's last settled state; None for a new instance
     event : None to start a new instance without an event
-    keeping : what the transaction has beside the new state
+    keeping : what the transaction has besides the new state
 
     Raises
     ------
@@ -127,7 +127,7 @@ async def settle(
     DeadlineExceededError
         The event took longer than the driver's deadline.
     SettleError
-        The event came to no settled state.
+        The event reached no settled state.
     """
     settling = Settling(program, snapshot, event, key=key, max_microsteps=max_microsteps)
     passed = await drive(settling, driver)

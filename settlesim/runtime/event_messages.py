@@ -1,4 +1,4 @@
-"""What the messages of a worker's queue say, and the ids that their events have."""
+"""The messages of a worker's queue, and the ids of their events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DelayPassed:
 
     delay: str
     token: int
-    """Tells this start of the delay from others."""
+    """Distinguishes this start of the delay from others."""
 
     @property
     def elapsed(self) -> Elapsed:
@@ -84,7 +84,7 @@ def event_in_body(body: JSONValue, *, where: str) -> Event | DelayPassed | Start
     InvalidValueError
         It is of no form that a worker knows.
     InvalidEventError
-        The event's name is reserved, or none.
+        The event's name is reserved, or is no name.
     """
     if isinstance(body, dict):
         fields = set(body)
@@ -105,13 +105,13 @@ def event_in_body(body: JSONValue, *, where: str) -> Event | DelayPassed | Start
 def event_id_of(message: Message) -> str:
     """Return the id of a message's event, the same however often it is received.
 
-    That is the sender's id, or the message's first one with a ``#`` before it; a sender's id
-    that begins so is told from it by another one.
+    That is the sender's id, else ``#`` and the first id of the message. A sender's id that begins
+    with ``#`` gets another one in front, so that the two never clash.
     """
     given = message.deduplication_id
     return f"#{message.first_id}" if given is None else event_id_given(given)
 
 
 def event_id_given(given: str) -> str:
-    """Return the id of an event to which its sender gave an id."""
+    """Return the id of an event whose sender gave it one."""
     return f"#{given}" if given.startswith("#") else given

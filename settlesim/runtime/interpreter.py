@@ -10,8 +10,8 @@ instance settled where it was.
 
 What this module does not do
 ----------------------------
-It brings no order into events: two that are settled concurrently for one instance load the same
-snapshot, and the second commit is refused. A FIFO queue in front of it is the remedy.
+It does not order events: two that are settled concurrently for one instance load the same
+snapshot, and the second commit is refused. Put a FIFO queue in front of it.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ DEADLINE: Final = 300.0
 _LOGGER: Final = logging.getLogger("settlesim.versions")
 _EVENTS: Final = logging.getLogger("settlesim.events")
 _MOST_UNKNOWN: Final = 100
-"""How many unknown events are told of: more are hardly spelling mistakes."""
+"""How many unknown events are warned of: more are hardly spelling mistakes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An instance as the store has it, and as the chart goes on from it."""
+    """An instance as the store has it, and in the chart's version."""
 
     stored: Snapshot | None
     """None for an instance that was never saved."""
@@ -85,7 +85,7 @@ class Loaded:
     timers: Sequence[DurableTimer] = ()
     """As the store has them; none where no version of the chart has delays."""
     carried: Carried | None = None
-    """Where `snapshot` is not what the store has."""
+    """What the migration from an earlier version did; None where there was none."""
 
 
 class Interpreter:
@@ -104,13 +104,13 @@ class Interpreter:
     deadline : seconds that one event may take altogether
     max_microsteps : how many microsteps one event may take
     record_answers
-        Whether the store's list of settlements has what services answered: their values, the
-        types and messages of their errors, and in which order they came, so that an event can be
-        run again later. False where services answer with secrets. The context still has what the
-        chart's assigns put there, and an error that ends an event is told with its message.
+        Whether the settlements in the store include the answers of services: values, types and
+        messages of errors, and their order, so that an event can be replayed later. Use False
+        where answers are secret. The context still has what the chart's assigns put there, and an
+        error that ends an event is reported with its message.
     on_edited
         What happens to an instance that this version of the chart saved when it had another
-        definition: ``"refuse"`` it, or ``"warn"`` and go on from it, for development, where a
+        definition: ``"refuse"`` it, or ``"warn"`` and continue from it, for development, where a
         notebook defines its chart again and again.
 
     Raises
@@ -120,15 +120,15 @@ class Interpreter:
     TypeError
         The first argument is no chart, or the second no store.
     InvalidValueError
-        A time-out or a deadline that is no finite number of seconds above 0, or no whole
-        number of microsteps above 0; an `on_edited` that is neither.
+        A time-out or the deadline is no finite number of seconds above 0, `max_microsteps` is no
+        whole number above 0, or `on_edited` is neither ``"refuse"`` nor ``"warn"``.
     LeastVersionError
-        The store wants a later version of the chart.
+        The store requires a later version of the chart.
 
     Notes
     -----
     An instance that an earlier version of the chart saved is carried to this one by the chart's
-    `migrations` when its next event is settled, in the same write; to read it changes nothing.
+    `migrations` when its next event is settled, in the same write. Reading it changes nothing.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class Interpreter:
         record_answers: bool = True,
         on_edited: OnEdited = "refuse",
     ) -> None:
-        given: tuple[object, object] = (chart, store)  # types are not checked for everybody
+        given: tuple[object, object] = (chart, store)  # not every caller uses a type checker
         if not isinstance(given[0], Chart) or not isinstance(given[1], Store):
             raise TypeError(
                 f"Interpreter({shorten(chart, 40)}, {shorten(store, 40)}): a Chart and a store are "
@@ -206,7 +206,7 @@ class Interpreter:
         Returns
         -------
         settlement : a rejected or ignored event is a result, not an error. For an event that no
-            transition of the chart names, a warning with the nearest goes to the logger
+            transition of the chart names, a warning with the closest known name goes to the logger
             ``settlesim.events``, once for each name.
 
         Raises
@@ -214,7 +214,7 @@ class Interpreter:
         InvalidEventError
             The name is reserved, or the data is no strict JSON.
         SettleError
-            The event came to no settled state; the instance is as it was.
+            The event reached no settled state; the instance is as it was.
         VersionConflictError
             Another worker saved the instance meanwhile; nothing was written.
         StoreError
@@ -253,8 +253,8 @@ class Interpreter:
     async def start(self, key: str, event_id: str | None = None) -> Settlement:
         """Start an instance without an event, and save it where it settles.
 
-        Its initial state is entered, and what goes on from there by itself runs. An instance that
-        exists is left alone.
+        Its initial state is entered, and its eventless transitions and services run. An instance
+        that exists is left alone.
 
         Parameters
         ----------
@@ -302,7 +302,7 @@ class Interpreter:
             self.store.commit(transaction)
         return settlement
 
-    # --- for a worker, which has the queue to itself ------------------------------------------
+    # --- for a worker, which handles the queue itself -----------------------------------------
 
     async def settle_from(
         self,
@@ -313,7 +313,7 @@ class Interpreter:
         key: str,
         keeping: Keeping,
     ) -> Settled:
-        """Settle without the store; as `settlesim.runtime.driver.settle`, which raises."""
+        """Settle without the store, as `settlesim.runtime.driver.settle` does."""
         return await settle(
             self._program,
             snapshot,
@@ -352,8 +352,8 @@ class Interpreter:
         Raises
         ------
         ChartMismatchError
-            Another chart or version saved it, and no step leads on from there; or it would start
-            in an earlier version than the newest one that the store has seen.
+            Another chart or version saved it, and no migration leads from there to this version; or
+            it would start in an earlier version than the newest one that the store has seen.
         """
         stored = self.store.load(key)
         timers: Sequence[DurableTimer] = ()
@@ -393,7 +393,7 @@ class Interpreter:
     def check_event(self, loaded: Loaded, key: str, event: str) -> None:
         """Refuse an event that a later version of the chart may know, and this one does not.
 
-        To this one it would be ignored, and lost.
+        This version would ignore it, and it would be lost.
 
         Raises
         ------
@@ -420,7 +420,7 @@ class Interpreter:
         return {} if self._charts is None else known_charts(self._charts, self.chart.name)
 
     def _tell_of(self, stored: Snapshot, key: str) -> None:
-        """Say once that an instance is taken as it is, though its chart may be another one."""
+        """Warn once of an instance that is used although another definition may have saved it."""
         fingerprint = stored.fingerprint
         edited = self.chain.is_edited(stored.version, fingerprint)
         if fingerprint in self._told or not (edited or fingerprint is None):
@@ -454,7 +454,7 @@ class Interpreter:
             _EVENTS.warning("event ignored: %s", flaw)
 
     def tell_of_message(self, message: Message) -> None:
-        """Say once that a message was sent under another definition of its chart's version."""
+        """Warn once that a message was sent under another definition of its chart's version."""
         version, fingerprint = message.version, message.fingerprint
         if version is None or fingerprint in self._told:
             return
@@ -479,7 +479,7 @@ class Interpreter:
         consumed: str | None = None,
         mark: str | None = None,
     ) -> Keeping:
-        """Return what a transaction has beside the new state."""
+        """Return what a transaction has besides the new state."""
         carried = loaded.carried
         ids = [each.delay for each in loaded.timers] if carried is None else carried.lost
         unknown = tuple(each for each in ids if each not in self.delays)
@@ -513,7 +513,7 @@ class Interpreter:
     def load(self, key: str) -> Snapshot | None:
         """Return the instance's last settled state, or None for one that was never saved.
 
-        It is as it was saved, also by an earlier version of the chart.
+        It is returned as it was saved, even by an earlier version of the chart.
         """
         check_key(key)
         return self.store.load(key)

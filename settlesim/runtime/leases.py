@@ -4,11 +4,11 @@ Theory of operation
 -------------------
 A message that was received is hidden for its visibility time-out. `Leases` extends that, from the
 reception until the message is handled, at most until the event's deadline. It works from one
-thread for all messages of a worker, so that a service which blocks the event loop costs neither
-its own message nor those beside it. Where time is simulated it works from a task in the loop: a
-thread would see no time pass.
+thread for all messages of a worker, so that a service which blocks the event loop loses neither
+its own message nor the others. Where time is simulated it works from a task in the loop: a thread
+would see no time pass.
 
-A message whose deadline has passed is not extended any more: it becomes visible when its last
+A message whose deadline has passed is no longer extended: it becomes visible when its last
 extension ends, and its next reception counts against `max_receives`.
 """
 
@@ -28,7 +28,7 @@ from settlesim.runtime.loop_watch import LoopWatch
 __all__ = ["Lease", "Leases"]
 
 _EXTENSIONS: Final = 3
-"""How many times the visibility is extended in the time for which it was given."""
+"""How often the visibility is extended within one visibility time-out."""
 
 
 class Lease:
@@ -96,7 +96,7 @@ class Leases:
         return lease
 
     def begin(self, lease: Lease) -> None:
-        """Let the deadline of a message begin anew: its event is settled from now on."""
+        """Restart the deadline of a message: its event is settled from now on."""
         lease.until = self._now() + self._deadline
         self._add(lease)
 
@@ -108,7 +108,7 @@ class Leases:
             self._task = self._loop.create_task(self._extend_in_loop())
 
     def drop(self, lease: Lease) -> None:
-        """Leave a message alone, since it was handled."""
+        """Stop extending a message, since it was handled."""
         with self._changed:
             self._leases.pop(lease.receipt, None)
         if not self._leases and self._task is not None:
@@ -116,7 +116,7 @@ class Leases:
             self._task = None
 
     def close(self) -> None:
-        """Leave all messages alone; return when nothing is extended any more."""
+        """Stop extending all messages; return when no extension is in progress."""
         with self._changed:
             self._closed = True
             self._leases.clear()
@@ -129,7 +129,7 @@ class Leases:
     # --- extending ------------------------------------------------------------------------
 
     def extend(self) -> float | None:
-        """Extend the visibility of every message for which it is time.
+        """Extend the visibility of every message that is due.
 
         Returns
         -------
@@ -150,10 +150,10 @@ class Leases:
         lease.due = self._now() + self._visibility / _EXTENSIONS
         try:
             self._queue.change_visibility(lease.receipt, self._visibility)
-        except Exception as error:  # a queue may be anybody's
+        except Exception as error:  # the queue may be a user's own
             if blame_of(error) in {Blame.LEASE, Blame.DAMAGE}:
                 self._lose(lease, error)
-            else:  # the store may be well again before the visibility ends
+            else:  # the store may recover before the visibility ends
                 self._logger.warning("the visibility was not extended: %s", error)
 
     def _lose(self, lease: Lease, error: Exception) -> None:
@@ -190,13 +190,13 @@ class Leases:
     def _call_in_loop(self, function: Callable[[], object]) -> None:
         try:
             self._loop.call_soon_threadsafe(function)
-        except RuntimeError:  # the loop is closed: nobody waits for it any more
+        except RuntimeError:  # the loop is closed, and nothing waits in it
             self._asked = None
 
     # --- a loop that is blocked -----------------------------------------------------------
 
     def _look_at_loop(self) -> None:
-        """Ask the loop for a sign of life; warn once if none has come within the visibility."""
+        """Ask the loop for a sign of life; warn once if none comes within the time-out."""
         now = self._now()
         if self._asked is None:
             if self._leases:
@@ -207,7 +207,7 @@ class Leases:
             holder = None if self.watch is None else self.watch.holder
             who = "something other than a service" if holder is None else f"service {holder[0]!r}"
             self._logger.warning(
-                "the event loop has been blocked for more than %g seconds by %s: use await, or "
+                "the event loop has been blocked for more than %g s by %s: use await, or "
                 "asyncio.to_thread for what cannot be awaited",
                 self._visibility,
                 who,
@@ -218,8 +218,8 @@ class Leases:
 
     def _tell_of_block(self, service: str, seconds: float) -> None:
         self._logger.warning(
-            "service %r blocked the event loop for %.3g seconds, longer than a message is hidden "
-            "(%g): use await, or asyncio.to_thread for what cannot be awaited",
+            "service %r blocked the event loop for %.3g s, longer than a message is hidden (%g s): "
+            "use await, or asyncio.to_thread for what cannot be awaited",
             service,
             seconds,
             self._visibility,

@@ -23,7 +23,7 @@ FIELDS: Final = (
     "receives",
     "error",
 )
-"""What a record has beside its text: attributes of the `logging.LogRecord`."""
+"""What a record has besides its text: attributes of the `logging.LogRecord`."""
 
 OUTCOMES: Final = {
     "resolved": logging.INFO,
@@ -38,7 +38,7 @@ OUTCOMES: Final = {
     "released": logging.WARNING,
     "dead": logging.ERROR,
 }
-"""What may become of a message, and how serious that is."""
+"""The possible outcomes of a message, with their log levels."""
 
 
 def log_settlement(
@@ -80,7 +80,7 @@ def log_settlement(
     }
     where = "" if revision is None else f" at revision {revision}"
     why = "" if text is None else f": {text}"
-    with contextlib.suppress(Exception):  # of somebody's log handler
+    with contextlib.suppress(Exception):  # raised by a user's log handler
         logger.log(
             level, "%s of %r: %s%s in %.3f s%s", event, key, outcome, where, seconds, why,
             extra=fields,

@@ -11,13 +11,13 @@ __all__ = ["LoopWatch"]
 
 
 class LoopWatch:
-    """Tells of services that block the event loop, such as by ``time.sleep``.
+    """Reports services that block the event loop, for example by ``time.sleep``.
 
     Parameters
     ----------
     now : returns the time in seconds
     limit : seconds for which a service may hold the loop
-    tell : is called with the service's name and the seconds when it has let the loop go
+    tell : is called with the service's name and the seconds once it has released the loop
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class LoopWatch:
         self._limit = limit
         self._tell = tell
         self.holder: tuple[str, float] | None = None
-        """The service that holds the loop just now, and since when; any thread may read it."""
+        """The service that holds the loop now, and since when; any thread may read it."""
 
     @contextmanager
     def holding(self, service: str) -> Iterator[None]:
@@ -45,7 +45,7 @@ class LoopWatch:
     def watched(
         self, coroutine: Coroutine[Any, Any, Any], service: str
     ) -> Coroutine[Any, Any, Any]:
-        """Return the coroutine, with a note of each of its steps."""
+        """Return a coroutine that runs this one, with each step inside `holding`."""
         return _Watched(coroutine, self, service)
 
 

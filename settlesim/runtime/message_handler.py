@@ -1,6 +1,6 @@
 """What a worker does with one message: load, settle, and commit everything in one write.
 
-Who is to blame for an error decides what happens to the message: see `settlesim.runtime.blame`.
+What happens to a message after an error depends on its cause: see `settlesim.runtime.blame`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from settlesim.settling.settlement import Elapsed
 __all__ = ["MAX_BACKOFF", "Handler"]
 
 MAX_BACKOFF: Final = 60.0
-"""Seconds for which a message is held back at most before it is tried again."""
+"""The longest time, in seconds, for which a message is held back before a retry."""
 _CONFLICTS: Final = 10
 """How often in a row another writer of the same instance may be first."""
 
@@ -57,11 +57,11 @@ class _Look:
     began: Event | Elapsed | None = None
     """What the session begins with, in the chart's version; None to start."""
     over: str = ""
-    """Why the event only has to be consumed: it is ``repeated``, a delay that is ``stale``, or
-    ``dropped`` by a step to this version of the chart."""
+    """Why the event only has to be consumed: ``repeated``, ``stale`` (a delay whose state was
+    left), or ``dropped`` by a step to this version of the chart. Empty for one to be settled."""
     revision: int | None = None
     reused: bool = False
-    """It is ``repeated`` by its id only: another body was settled under it."""
+    """Whether only the id is ``repeated``: another body was settled under it."""
 
 
 class Handler:
@@ -146,7 +146,7 @@ class Handler:
         return min(self.backoff * 2.0 ** min(times, 30), MAX_BACKOFF)
 
     async def _settle(self, case: _Case, event: Event | DelayPassed | StartRequest) -> None:
-        """Load, settle and commit, again where another writer was first."""
+        """Load, settle and commit; start again if another writer was first."""
         for turn in range(_CONFLICTS):
             look = await self.calls(self._look, case, event)
             if look.over:
@@ -306,7 +306,7 @@ class Handler:
         return work.result()
 
     async def _caught(self, case: _Case, look: _Look) -> Settled | BaseException:
-        """Settle; whatever the chart's functions raise is returned, but for Ctrl-C."""
+        """Settle; return whatever the chart's functions raise, except Ctrl-C."""
         key = case.message.group_id
         keeping = self.interpreter.keeping(
             look.loaded,
@@ -339,15 +339,15 @@ class _Case:
         self.lease = lease
         self.event_id = event_id_of(message)
         self.marked = message.deduplication_id is not None or not handler.queue.ordered
-        """Whether the store has to know the event's id afterwards: where only one message can
-        ever bring it, consuming that message is enough."""
+        """Whether the store has to remember the event's id: if only one message can ever bring it,
+        consuming that message is enough."""
         self.name = "?"
         self._began = handler.clock.now()
 
     async def fail(
         self, error: BaseException, *, retry_in: float = 0.0, final: bool = False
     ) -> None:
-        """Count a failed attempt, and say whether the message is dead."""
+        """Count a failed attempt, and log whether the message is dead."""
         handler, receipt = self.handler, self.message.receipt
         if handler.interpreter.chart.secret:
             error = hidden_error(error)
@@ -358,7 +358,7 @@ class _Case:
         self.log("dead" if dead else "failed", error=text)
 
     async def release(self, seconds: float) -> None:
-        """Release the message without blame; where that fails, its visibility has to end."""
+        """Release the message without counting a failure; its visibility ends in any case."""
         handler = self.handler
         handler.leases.drop(self.lease)
         with contextlib.suppress(StoreError):

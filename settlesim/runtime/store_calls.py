@@ -1,4 +1,4 @@
-"""How a worker asks its store: in threads, or in the event loop where time is simulated."""
+"""A worker's calls to its store: in threads, or in the event loop where time is simulated."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class InLoop:
 
 
 class InThreads:
-    """Calls the function in a thread, so that services go on while the store waits.
+    """Calls the function in a thread, so that services run on while the store waits.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class InThreads:
     async def __call__(self, function: Callable[..., T], /, *args: Any, **options: Any) -> T:
         """Return what the function returns; raise what it raises.
 
-        A cancellation waits for the call: what it wrote, it wrote.
+        A cancellation waits for the end of the call, which cannot be interrupted.
         """
         loop = asyncio.get_running_loop()
         call = loop.run_in_executor(self._executor, partial(function, *args, **options))
@@ -64,7 +64,7 @@ class InThreads:
         except asyncio.CancelledError:
             await asyncio.wait([call])
             if not call.cancelled():
-                call.exception()  # has been seen: asyncio does not log it
+                call.exception()  # retrieved, so that asyncio does not log it
             raise
 
     def close(self) -> None:
@@ -73,5 +73,5 @@ class InThreads:
 
 
 def store_calls_for(clock: Clock, threads: int) -> StoreCalls:
-    """Return the way that suits the clock."""
+    """Return the kind of calls that fits the clock."""
     return InLoop() if clock.simulated else InThreads(threads)

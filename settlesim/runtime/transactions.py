@@ -25,7 +25,7 @@ _MOST: Final = 1000
 
 
 class Keeping(NamedTuple):
-    """What a transaction has beside the new state."""
+    """What a transaction has besides the new state."""
 
     timers: bool = False
     """Whether the store keeps timers."""
@@ -38,20 +38,20 @@ class Keeping(NamedTuple):
     consumed: str | None = None
     """The receipt of the message that brought the event."""
     mark: str | None = None
-    """The id under which the store is to know a duplicate."""
+    """The id by which the store recognises a duplicate."""
     definition: ChartDefinition | None = None
     """The chart, for a store that keeps a list of charts."""
     stored: Snapshot | None = None
-    """The state that the store has, where the session began with another one: in the words of
-    another version, or without a fingerprint."""
+    """The state in the store, if the session began with a different one: it may be of an earlier
+    version, or without a fingerprint."""
     carried: Carried | None = None
-    """What the steps to this version of the chart made of it."""
+    """What the steps to this version of the chart made of `stored`."""
 
 
 def transaction_of(
     settlement: Settlement, keeping: Keeping, passed: Passed | None = None
 ) -> Transaction:
-    """Return all that has to be written for a settlement, to be written as one.
+    """Return everything that has to be written for a settlement, in one transaction.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _secret(settlement: Settlement) -> tuple[str, ...]:
 
 
 def _is_final(settlement: Settlement) -> bool:
-    """Whether neither an event nor a delay leads on from here."""
+    """Whether the instance is finished: no event or delay can change it."""
     chart = settlement.chart
     assert chart is not None  # the engine's own settlements have it
     if settlement.outcome is Outcome.RESOLVED or settlement.timers or settlement.kept:
@@ -88,7 +88,7 @@ def _is_final(settlement: Settlement) -> bool:
 
 
 def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> Timers | None:
-    """Return what happens to the timers; None, which leaves them alone, for a chart without."""
+    """Return what happens to the timers; None leaves them alone, for a chart without delays."""
     chart = settlement.chart
     assert chart is not None
     carried = keeping.carried
@@ -109,19 +109,18 @@ def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) 
 
 
 def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
-    """Return what a store remembers of a settlement, beside the state that it saved.
+    """Return what a store remembers of a settlement, besides the state that it saved.
 
-    Values of fields that the chart names as secret are hidden, and so are the messages of errors
-    then, which may hold them.
+    If the chart names fields as secret, their values are hidden, and so are the messages of errors,
+    which may hold them.
 
-    Where the settlement has a start that worked, `start` has its outcome and says how many of the
-    `calls` are its.
+    If the settlement has a start that did some work, `start` has its outcome and the number of the
+    `calls` that belong to it.
 
-    With `Keeping.answers` each of the `calls`, which are in the order in which they ended, has the
-    service's `result`, and `delays` has the delays that passed meanwhile, so that the event can be
-    run again. Where that is too large, the record leaves the results out and says that it is
-    ``cut``; where it is still too large, it has the event by its name and the beginning of its id
-    alone.
+    The `calls` are in the order in which they ended, and `delays` has the delays that passed
+    meanwhile. With `Keeping.answers` each call has the service's `result`, so that the event can be
+    replayed. If the record is too large, it leaves the results out and is marked as ``cut``; if it
+    is still too large, only the event's name, the beginning of its id and the outcome are left.
     """
     secret = _secret(settlement)
     record: dict[str, Any] = {
@@ -155,7 +154,7 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
 
 
 def _call(call: Call, answers: bool, *, errors: bool = True) -> dict[str, Any]:
-    """Return a call as the record has it: result and message of the error are answers."""
+    """Return a call as the record has it; its result and its error's message are optional."""
     whole = call.error is None or (answers and errors)
     record = {
         "service": call.service,

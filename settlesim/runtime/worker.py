@@ -45,7 +45,7 @@ __all__ = ["Worker"]
 
 _GRACE: Final = 10.0
 _SPARE_THREADS: Final = 1
-"""Beside one for each message: for the next reception."""
+"""Besides one for each message: one to receive the next messages."""
 
 
 class Worker:
@@ -62,8 +62,8 @@ class Worker:
     services : functions to bind to the chart, by name, as `Chart.bind` takes them
     concurrency : how many messages are handled concurrently, of different groups in a FIFO queue
     clock
-        Where services and delays take their time; real by default. A simulated one wants a
-        store on the same time: ``MemoryStore(now=clock.now)``.
+        Where services and delays take their time; real by default. A simulated one needs a
+        store with the same time: ``MemoryStore(now=clock.now)``.
     visibility_timeout : seconds for which a received message is hidden from other workers;
         extended while services run, until the event's deadline; at most 43,200; None for the
         queue's own
@@ -72,13 +72,13 @@ class Worker:
     max_microsteps : how many microsteps one event may take
     backoff : seconds for which a message is held back after a failure, twice as long after
         each further one, at most 60
-    poll : seconds between two looks into an empty queue
+    poll : seconds between two polls of an empty queue
     grace : seconds for which `stop` waits for services
     logger
-        One record for each message that was handled; ``settlesim.worker`` by default.
+        Gets one record for each message that was handled; ``settlesim.worker`` by default.
     record_answers
-        Whether the list of settlements has what services answered, see `Interpreter`. False where
-        services answer with secrets.
+        Whether the settlements in the store include the answers of services, see `Interpreter`.
+        Use False where answers are secret.
     on_edited
         What happens to an instance that this version of the chart saved when it had another
         definition, see `Interpreter`.
@@ -88,26 +88,27 @@ class Worker:
     UnboundFunctionError
         Functions that the chart names are not bound.
     TypeError
-        The first three are no chart, store and queue.
+        The first three arguments are not a chart, a store and a queue.
     InvalidValueError
         The queue belongs to another store, or its timers to another chart; a number that is
         out of its range; a service that may take longer than its event.
     LeastVersionError
-        The store wants a later version of the chart.
+        The store requires a later version of the chart.
 
     Notes
     -----
     An error of the chart's functions counts against its message: after `queue.max_failures`
     attempts it goes to the dead letters, and its group continues or is parked, as the queue's
-    policy says. What the store or another worker is to blame for is retried without count. A
-    reception that nobody answered, since the process died or a service blocked it beyond the
-    deadline, counts towards `queue.max_receives`. A store that is damaged, was closed, or cannot
-    be used again ends the worker.
+    policy says. Errors of the store and conflicts with another worker are retried without being
+    counted. A reception without a result, because the process died or a service blocked it beyond
+    the deadline, counts towards `queue.max_receives`. A store that is damaged, was closed, or
+    cannot be used again ends the worker.
 
     An instance that an earlier version saved is carried to this one by the chart's `migrations`
     when its next event is settled, in the same write, and its waiting events and timers with it.
-    Events of instances of versions from which no step leads here, and of later ones, are left to
-    other workers; so are those that start an instance, once the store has seen a later version.
+    Events are left to other workers if a later version saved their instance, or one from which no
+    migration leads here; so are events that start an instance, once the store has seen a later
+    version.
 
     Examples
     --------
@@ -203,8 +204,8 @@ class Worker:
         Parameters
         ----------
         until_empty
-            End as soon as the queue has no message but those of parked groups. Messages in
-            the hands of other workers count, timers that still run do not.
+            End as soon as the queue has no message outside parked groups. Messages that other
+            workers have count, running timers do not.
 
         Raises
         ------
@@ -213,7 +214,7 @@ class Worker:
         StoreUnavailableError
             The store was closed: it can never be used again.
         ChartMismatchError
-            With `until_empty`: what is left are messages of instances that another chart or
+            With `until_empty`: the only messages left are for instances that another chart or
             version saved, or that this chart cannot continue. Without it they are kept.
         RuntimeError
             The worker runs already.
@@ -281,14 +282,14 @@ def _is_seconds(value: object) -> bool:
 
 
 def _service_timeout(service_timeout: float | None, deadline: float) -> float:
-    """Return how long a service may take; what is no number the interpreter refuses."""
+    """Return how long a service may take; the interpreter refuses what is no number."""
     if service_timeout is None:
         good = _is_seconds(deadline) and deadline > 0
         return min(SERVICE_TIMEOUT, deadline) if good else SERVICE_TIMEOUT
     if _is_seconds(service_timeout) and _is_seconds(deadline) and service_timeout > deadline:
         reason = (
-            f"is {service_timeout:g} seconds, and the deadline of the whole event is "
-            f"{deadline:g}: raise the deadline"
+            f"is {service_timeout:g} s, and the deadline of the whole event is {deadline:g} s: "
+            "raise the deadline"
         )
         raise InvalidValueError(where="service_timeout", reason=reason)
     return service_timeout

@@ -22,7 +22,7 @@ class Serving:
     ----------
     woken : set when the worker is to stop
     visibility, concurrency, poll, grace
-        As of the worker.
+        As for `Worker`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Serving:
             grace = self.grace
         finally:
             await self._end(grace)
-        for task in self.tasks:  # an error that no task could live with
+        for task in self.tasks:  # raises an error that has ended a task
             task.result()
 
     async def _serve(self, until_empty: bool) -> None:
@@ -93,7 +93,7 @@ class Serving:
         return messages
 
     async def _put_back(self, taking: asyncio.Future[list[tuple[Message, Lease]]]) -> None:
-        """Release what was received though nobody will handle it."""
+        """Release messages that were received and will not be handled."""
         with contextlib.suppress(StoreError):
             for message, lease in await taking:
                 self.handler.leases.drop(lease)
@@ -107,7 +107,7 @@ class Serving:
         return [(message, self.handler.leases.hold(message.receipt)) for message in messages]
 
     async def _pause(self) -> float:
-        """Return for how long nothing can become receivable, at most until the next look."""
+        """Return how long to wait for messages: at most `poll`; longer after errors of a store."""
         if self.troubles:
             return min(self.handler.backoff * 2.0 ** min(self.troubles - 1, 30), MAX_BACKOFF)
         try:
@@ -121,7 +121,7 @@ class Serving:
         return self.queue.next_change(chart_version=self.chart_version, delays=self.delays)
 
     def _tell_of_kept_timers(self) -> None:
-        """Tell once of timers that are due, and whose delays this chart does not have."""
+        """Warn once of due timers whose delays this chart does not have."""
         if self.told or self._next_change() == 0.0:
             return
         if self.queue.next_change(chart_version=self.chart_version) == 0.0:
@@ -174,7 +174,7 @@ class Serving:
                     self.handler.interpreter.load_current(key)
 
     def _trouble(self, error: StoreError) -> None:
-        """Note that the store could not be used, if it may be well again later."""
+        """Count and log that the store could not be used; raise an error that is final."""
         if error.final:
             raise error
         self.troubles += 1
@@ -212,7 +212,7 @@ class Serving:
 
 
 async def _to_the_end(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Wait for something short, whoever cancels meanwhile."""
+    """Wait for the end of something short, also when cancelled meanwhile."""
     task = asyncio.ensure_future(coroutine)
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):

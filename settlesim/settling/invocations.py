@@ -1,15 +1,15 @@
-"""What runs beside the states of one session: services, delays, and the calls that have ended.
+"""What a session runs for its states: services, delays, and the calls that have ended.
 
 Rules
 -----
 1. Entering a state starts its services and delays, leaving it ends them.
-2. A delay of a state in which the instance rests goes on between events, and while an event
-   that does not leave the state is settled. It is no part of the session then: it passes
-   outside, as an event of its own after this one.
+2. A delay of a state in which the instance rests keeps running between events, and during events
+   that do not leave the state. Such a delay is not part of the session: when it has passed, it is
+   settled as an event of its own, after this one.
 3. A service that failed and is to be retried counts as running until it is called again: the
-   wait is a delay of the session. It is called with what it was called with at first.
-4. A delay that is started while an event is settled passes in the session for as long as
-   something else keeps the session going, and outside from then on.
+   wait is a delay of the session. The call is repeated with the same input, context and event.
+4. A delay that starts during a session runs in it for as long as something else keeps the session
+   going, and outside from then on.
 """
 
 from __future__ import annotations
@@ -33,12 +33,9 @@ class Running:
 
     Parameters
     ----------
-    program
-        Of the session's chart.
-    event
-        The external event, for services to see.
-    name
-        Tells the session from all others, for the chance in the wait before a retry.
+    program : of the session's chart
+    event : the external event, for services to see
+    name : identifies the session, for the random share of waits before retries
     """
 
     __slots__ = (
@@ -72,7 +69,7 @@ class Running:
         """How often each service and each delay's trigger has been started."""
 
     def copy(self) -> Running:
-        """Return the same services, delays and calls, to go on from here by themselves."""
+        """Return an independent copy that continues from here."""
         other = copy(self)
         for name in ("pending", "delays", "resting", "waiting", "calls", "starts", "_retried"):
             setattr(other, name, getattr(self, name).copy())
@@ -83,7 +80,7 @@ class Running:
         return id_ in self.activities.delays and self.activities.node_of(id_) in active
 
     def rest_in(self, active: frozenset[str], passed: str | None) -> None:
-        """Begin with an instance that rests: the delays of its states go on outside.
+        """Begin with an instance that rests: the delays of its states keep running outside.
 
         Parameters
         ----------
@@ -96,7 +93,7 @@ class Running:
         }
 
     def rest(self) -> None:
-        """Let the delays that run in the session go on outside of it; it ends, or begins anew."""
+        """Move the session's delays outside, where they keep running: it or its start has ended."""
         self.resting.update(self.delays)
         self.delays.clear()
 
@@ -152,7 +149,7 @@ class Running:
         )
 
     def retry(self, pending: Pending, kind: str) -> bool:
-        """Call a service that failed again, at once or after a wait; False where nothing says so.
+        """Have a failed service called again, now or after a wait; False where no retry allows it.
 
         Parameters
         ----------
@@ -173,9 +170,8 @@ class Running:
             call = f"{self._name} {pending.id} {pending.number} {again.attempt}"
             seconds = wait_before(retry, number, call)
             if seconds:
-                id_ = (
-                    f"{pending.id}.retry"  # no delay of a state is called so: those end in a number
-                )
+                # The ids of states' delays end in a number, so this one is free.
+                id_ = f"{pending.id}.retry"
                 delay = PendingDelay(id_, self._count(id_), seconds, retries=pending.id)
                 self.waiting[id_] = (delay, again)
             else:
@@ -184,7 +180,7 @@ class Running:
         return False
 
     def retries(self) -> tuple[object, ...]:
-        """Return all that further retries depend on."""
+        """Return everything that further retries depend on."""
         waiting = tuple((id_, each.number, each.attempt) for id_, (_, each) in self.waiting.items())
         return (tuple(sorted(self._retried.items())), waiting)
 
@@ -208,9 +204,9 @@ class Running:
         self.delays.clear()
 
     def started(self) -> tuple[PendingDelay, ...]:
-        """Return the delays that were started in it and go on outside of it."""
+        """Return the delays that were started in the session and keep running outside."""
         return tuple(delay for delay in self.resting.values() if delay is not None)
 
     def kept(self) -> tuple[str, ...]:
-        """Return the ids of the delays that it found and left alone."""
+        """Return the ids of the delays that may run since earlier events: their states stayed."""
         return tuple(id_ for id_, delay in self.resting.items() if delay is None)

@@ -1,15 +1,15 @@
-"""Where a running event stands, and how it gets from there to the next stable place.
+"""The position of a running event, and the microsteps from there to the next stable position.
 
 Rules
 -----
 1. An eventless transition goes before an internal event (SCXML 1.0, section 3.13).
 2. The internal events are those of finished compound states, in the order they finished.
-3. Entering a state starts its services and delays, leaving it ends them; a state that is
-   left and entered in one microstep starts them anew.
+3. Entering a state starts its services and delays, leaving it ends them; a state that is left and
+   entered in one microstep restarts them.
 4. Stable: no eventless transition is enabled and no internal event is left.
 
-`Position` has no numbers and no results in it, so `settlesim.check.contract` can put
-positions into a set; `settlesim.settling.settling` keeps what one run needs beside it.
+`Position` holds no counts and no results, so `settlesim.check.runs` can keep positions in a set;
+`settlesim.settling.settling` keeps what else one run needs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class Position(NamedTuple):
-    """The abstract state of a run: everything but the context."""
+    """The abstract state of a run: everything except the context."""
 
     configuration: tuple[str, ...]
     invocations: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Activities:
         self.on_entry = {
             leaf: Position((leaf,), *started) for leaf, started in self._started_by.items()
         }
-        """Of a flat chart: the position in which entering a leaf results."""
+        """For a flat chart: the position after each leaf was entered."""
 
     def kept(self, ids: tuple[str, ...], exited: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of `ids` whose state was not left."""
@@ -144,7 +144,7 @@ def activities_of(program: Program) -> Activities:
 
 
 def cycle_of(configurations: list[tuple[str, ...]]) -> list[str]:
-    """Return the shortest run of configurations that the last ones repeat."""
+    """Return the shortest cycle that the last configurations repeat; empty if there is none."""
     for period in range(1, len(configurations) // 2 + 1):
         if configurations[-period:] == configurations[-2 * period : -period]:
             return [" + ".join(leaves) for leaves in configurations[-period:]]

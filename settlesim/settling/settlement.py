@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 START_EVENT: Final = Event("_settlesim.start")
-"""What callbacks and services see of an instance that is started without an event."""
+"""What callbacks and services see as the event when an instance is started without one."""
 
 
 def event_words(event: Event) -> str:
@@ -49,7 +49,7 @@ class CallStatus(enum.Enum):
     ERROR = "error"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
-    """Its state was left before it came back."""
+    """Its state was left before it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class PendingDelay:
-    """A delay that runs: answer `Settling.elapsed` when its seconds have passed."""
+    """A delay that runs: call `Settling.elapsed` when its seconds have passed."""
 
     id: str
     number: int
@@ -108,9 +108,9 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """That a delay of a state in which an instance rests has passed.
+    """Says that a delay of a state in which an instance rests has passed.
 
-    Only the engine's own triggers begin with ``after.``, so this is not an external event.
+    It is not an external event: only the engine's own triggers begin with ``after.``.
     """
 
     id: str
@@ -179,10 +179,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStart:
-    """How a new instance stopped in its first state, before its event was applied."""
+    """The start of a new instance: where it stopped before its event was applied."""
 
     outcome: Outcome
-    """RESOLVED, DONE or REJECTED, as of an event that ends there; IGNORED in an initial state
+    """RESOLVED, DONE or REJECTED, as for an event that ends there; IGNORED in an initial state
     without a settling tag, which is never saved."""
     snapshot: Snapshot
     """The snapshot after the start. Its revision is 1 if it is to be saved even where the event is
@@ -210,7 +210,7 @@ class InstanceStart:
         return self.snapshot.revision > 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the start as plain JSON; its microsteps and calls are counted."""
+        """Return the start as plain JSON, with only the numbers of its microsteps and calls."""
         return {
             "outcome": self.outcome.value,
             "snapshot": self.snapshot.to_dict(),
@@ -224,13 +224,13 @@ class InstanceStart:
 class Settlement:
     """One event, from a settled configuration to the next.
 
-    The first event of a new instance starts it before it is applied. `microsteps`, `calls`,
-    `path` and `edges` are then of the whole run, `start` has those of the start, and `outcome` is
-    the event's. A start that did something is saved even if its event is ignored or rejected.
+    A new instance is started before its first event is applied. `microsteps`, `calls`, `path` and
+    `edges` are then those of the whole run, `start` has those of the start, and `outcome` is the
+    event's. A start that did something is saved even if the event is ignored or rejected.
     """
 
     outcome: Outcome
-    """The event's; the start's where there is no event, and where a rejected start ended it."""
+    """The event's outcome; the start's if there was no event, or if a rejected start ended it."""
     key: str
     event: Event
     before: Snapshot
@@ -244,18 +244,18 @@ class Settlement:
     chart: Chart | None = field(default=None, repr=False, compare=False)
     """The chart, so that the settlement can draw itself."""
     timers: tuple[PendingDelay, ...] = ()
-    """The delays that it started in states where the instance rests now: whoever keeps the
-    instance begins a session with `Elapsed` when their seconds have passed. Empty where
-    nothing was to be saved, as `kept`."""
+    """The delays that it started in states where the instance rests now: whoever stores the
+    instance has to begin a session with `Elapsed` when their seconds have passed. Like `kept`,
+    empty where nothing was to be saved."""
     kept: tuple[str, ...] = ()
-    """The ids of the delays of states that were active before and were not left: those that
-    run go on."""
+    """The ids of the delays of states that were active before and were not left: those that are
+    running continue."""
     start: InstanceStart | None = None
     """How the instance was started; None for one that existed."""
 
     @property
     def saved(self) -> bool:
-        """Whether there is something to save: the interpreter does, a session cannot."""
+        """Whether there is something to save; the interpreter saves it, a session does not."""
         return self.after.revision > self.before.revision
 
     @property
@@ -279,7 +279,7 @@ class Settlement:
 
     @property
     def reason(self) -> str | None:
-        """What the last service that failed said; None where none did."""
+        """The error of the last service that failed; None if none did."""
         for call in reversed(self.calls):
             if call.error is not None:
                 return f"{call.service}: {call.error}"
@@ -331,24 +331,24 @@ class Settlement:
     ) -> Picture:
         """Return the picture of the chart with the path of this event.
 
-        Where the instance is after it is marked as active; after a rejected event that is not
-        saved, where it was before.
+        The state after the event is marked as active; for a rejected event that is not saved, the
+        state before it.
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        target : a file's path; its suffix is the format: svg, png, pdf, dot, mmd
         title : a line above the chart
         legend : whether the signs that occur are explained below; False by default
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
         direction
             ``"LR"`` from left to right, ``"TB"`` from top to bottom; None, the default, for left to
-            right, or top-down where the text can be read at `width` only so.
+            right, or top to bottom where only that keeps the text readable at `width`.
         width
-            Pixels that the picture has room for, 900 by default; a text has at least 9 of them.
-        format : of the file, where its suffix does not say it
+            Pixels available to the picture, 900 by default; text is never smaller than 9 pixels.
+        format : of the file, if its suffix does not tell
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
         renderer
-            None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+            None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
         timeout : seconds after which the layout is stopped; 20 by default
 
         Raises

@@ -2,11 +2,10 @@
 
 Theory of operation
 -------------------
-A `Settling` is a session. It runs transitions until nothing goes on by itself, and then
-says what it waits for: `pending` services and `delays`. Whoever drives it answers with
-`done`, `failed` or `elapsed`, and it runs on, until `settlement` holds the result. The
-interpreter answers with real calls, a stepper by button, a simulator one completion at a
-time: one engine, no twin.
+A `Settling` is a session. It runs transitions until it has to wait, and says for what:
+`pending` services and `delays`. Whoever drives it answers with `done`, `failed` or `elapsed`,
+and it runs on, until `settlement` holds the result. The interpreter answers with real calls,
+a stepper by button, a simulator one completion at a time: one engine, no twin.
 
 The definition of *settled*: stable, no service running, and every active leaf carries a
 settling tag, itself or by the nearest tagged ancestor, or is final.
@@ -14,18 +13,20 @@ settling tag, itself or by the nearest tagged ancestor, or is final.
 What this module does not do
 ----------------------------
 It reads no clock, awaits nothing and saves nothing. An error ends the session; the
-snapshot that it began with is still the truth.
+snapshot that it began with is still valid.
 
+Starts and delays
+-----------------
 A new instance is started before its first event is applied: its initial state is entered, and
 eventless transitions, services and delays run until it rests. Start and event are one session
 and one revision. A start that did something (see `InstanceStart.worked`) is worth saving, so it
 is kept even if the event is ignored or rejected; it has to stop in a settled state. A
 start that ends as rejected is not saved and takes no event, unless the chart persists
-rejections. A start that did nothing is no part of this: the event is applied wherever it is.
+rejections. A start that did nothing need not be settled: the event is applied in any case.
 
-A delay of a state in which the instance rests goes on after the session, so the settlement
-names it (`Settlement.timers`). When it has passed, a session of its own settles it: it is
-begun with `Elapsed` in the place of an external event.
+A delay of a state in which the instance rests keeps running after the session, so the settlement
+names it (`Settlement.timers`). When it has passed, a session of its own settles it, with `Elapsed`
+in place of an external event.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Settling:
     chart
         Guards and assigns have to be bound.
     snapshot
-        The instance's last settled state; None for an instance that is new: its first
-        states are entered and brought to rest before the event is applied.
+        The instance's last settled state; None for a new instance, which is started before the
+        event is applied.
     event
         An event or its name; `Elapsed` for a delay that has passed while the instance
         rested. A delay of a state that is not active is ignored. None starts a new instance
@@ -103,7 +104,7 @@ class Settling:
     InvalidEventError
         The event's name is reserved, or its data is no strict JSON.
     ChartMismatchError
-        The snapshot is of another chart, version, or of states that are not settled here.
+        The snapshot is of another chart or version, or of states that are not settled in this one.
     SettleError
         As the methods below: the event may fail before anything is pending.
 
@@ -140,9 +141,9 @@ class Settling:
             self.event = external_event(event)
         self.key = key
         self.settlement: Settlement | None = None
-        """The result; None while the session is on its way."""
+        """The result; None while the session is running."""
         self.start: InstanceStart | None = None
-        """How a new instance stopped; None before that, and for one that existed."""
+        """Where the start of a new instance stopped; None before that, and if it existed."""
         self._start_timers: tuple[PendingDelay, ...] = ()
         self._only_start = event is None
         self._error: BaseException | None = None
@@ -171,7 +172,7 @@ class Settling:
         self._context = self.before.context
         self._position = Position(self.before.configuration, history=history_of(self.before))
         if snapshot is None or event is None:
-            # nothing of a new one can have passed; one that exists is not started again
+            # No delay of a new instance can have passed; an existing one is not started again.
             self.settlement = self._settle(Outcome.IGNORED)
             return
         if self._running.activities.delays:
@@ -186,9 +187,9 @@ class Settling:
         return f"<Settling {self.event.name} in {' + '.join(self.configuration)}: {waits} pending>"
 
     def copy(self) -> Settling:
-        """Return a session that goes on from here by itself.
+        """Return an independent session that continues from here.
 
-        A simulator answers one of them in one way and the other in another.
+        A simulator copies a session to try several answers.
         """
         other = copy(self)
         other._microsteps = list(self._microsteps)
@@ -233,11 +234,11 @@ class Settling:
 
     @property
     def delays_outside(self) -> tuple[PendingDelay, ...]:
-        """The delays that it started and that go on when it has ended, if it is saved."""
+        """The delays that it started and that keep running after it, if it is saved."""
         return self._running.started()
 
     def situation(self) -> tuple[Hashable, ...]:
-        """Return all that what comes next depends on, but for the answers that it waits for."""
+        """Return everything that determines the rest of the session, except future answers."""
         running, start = self._running, self.start
         return (
             self._applied,
@@ -259,7 +260,7 @@ class Settling:
     # --- answers --------------------------------------------------------------------------
 
     def done(self, id: str, value: JSONValue = None, *, seconds: float = 0.0) -> None:  # noqa: A002
-        """Say that a service came back.
+        """Report that a service has returned.
 
         Parameters
         ----------
@@ -270,9 +271,9 @@ class Settling:
         Raises
         ------
         FunctionFailedError
-            The value is no strict JSON, or a guard or an assign on the way failed.
+            The value is no strict JSON, or a guard or an assign failed afterwards.
         StalledError, MicrostepLimitError
-            The run stopped without a tag, or does not stop.
+            The run stopped in a state without a settling tag, or does not stop.
         """
         pending = self._take(id)
 
@@ -299,9 +300,9 @@ class Settling:
         seconds: float = 0.0,
         timeout: bool = False,
     ) -> None:
-        """Say that a service failed, or that its time is up.
+        """Report that a service failed, or that its time is up.
 
-        Where its `retry` says so it is pending again, at once or after one of `delays`.
+        If its `retry` allows it, the service is pending again, now or after one of `delays`.
 
         Parameters
         ----------
@@ -343,7 +344,7 @@ class Settling:
         self._guarded(run)
 
     def elapsed(self, id: str) -> None:  # noqa: A002
-        """Say that a delay has passed.
+        """Report that a delay has passed.
 
         Raises
         ------
@@ -369,7 +370,7 @@ class Settling:
     # --- the run --------------------------------------------------------------------------
 
     def _guarded(self, run: Callable[[], None]) -> None:
-        """Run a part; an error ends the session for good, an interrupt of a guard too."""
+        """Run a part of the session, which any error ends for good, a KeyboardInterrupt too."""
         try:
             run()
         except BaseException as error:
@@ -393,7 +394,7 @@ class Settling:
         self._position = self._position._replace(invocations=left)
 
     def _enter(self) -> None:
-        """Enter the first states of a new instance."""
+        """Enter the initial states of a new instance."""
         fired = self._program.start(self.event)
         self._context = fired.context
         self._position = after_firing(
@@ -407,7 +408,7 @@ class Settling:
 
         Parameters
         ----------
-        elapsed : the delay whose event it is; that of a state which is not active is ignored
+        elapsed : the delay whose event it is, ignored unless its state is active
         """
         self._applied = True
         active = self._program.active(self._position.configuration)
@@ -482,7 +483,7 @@ class Settling:
             )
 
     def _may_start_here(self, configuration: tuple[str, ...]) -> bool:
-        """Whether a start may end in a state without a settling tag: where it did nothing."""
+        """Whether a start may end in a state without a settling tag: only if it did nothing."""
         return (
             not self._running.delays
             and self._program.chart.is_initial(configuration)
@@ -521,9 +522,9 @@ class Settling:
         return outcome is not Outcome.IGNORED
 
     def _snapshot(self, saved: bool) -> Snapshot:
-        """Return where the instance is now."""
+        """Return a snapshot of the instance as it is now."""
         before = self.before
-        return Snapshot(  # all of its fields: `replace` would take longer
+        return Snapshot(
             before.chart,
             before.version,
             self._position.configuration,

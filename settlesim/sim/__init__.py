@@ -1,6 +1,6 @@
 """Every interleaving of concurrent handlers: counted, judged, replayed.
 
-`Scenario` says what may happen, `explore` looks at all of it, `replay` at one way.
+`Scenario` says what may happen, `explore` covers every schedule of it, `replay` follows one.
 """
 
 from settlesim.chart.report import Verdict

@@ -1,23 +1,23 @@
-"""What becomes of an event that arrives while another one of its instance is handled.
+"""Policies for an event that arrives while another one of its instance is handled.
 
 Rules
 -----
-1. The events arrive one after another, in the order in which the scenario names them, each in a
-   step of its own, at any point.
-2. An instance is *busy* while an event that was accepted is neither deleted nor a dead letter:
-   while it waits, too. With an inbox it is finished as soon as that has it. What a policy does
-   where an event arrives at a busy instance is said by `settlesim.sim.policies.POLICIES`; it is
-   done in the step of the arrival.
-3. To cancel an event deletes its message and stops the handler whose receipt is good. Effects and
-   saves that it had stay. A handler that goes on after its visibility time-out is known to nobody,
-   and cannot be stopped.
-4. With ``interrupt`` and an inbox, the id of what was cancelled is noted with the instance: a
-   duplicate is only deleted. With ``rollback`` a duplicate is an event like any other.
+1. The events arrive one after another, in the order in which the scenario names them. Each arrives
+   in a step of its own, which may come at any point.
+2. An instance is *busy* while one of its accepted events waits or is handled: until the event is
+   deleted, is a dead letter or, with an inbox, is recorded there. What a policy does with an event
+   that arrives at a busy instance is listed in `settlesim.sim.policies.POLICIES`; it happens in the
+   step of the arrival.
+3. Cancelling an event deletes its message and stops the handler whose receipt is good. Effects and
+   saves that it had remain. A handler that continues after its visibility time-out is unknown to
+   the queue and cannot be stopped.
+4. With ``interrupt`` and an inbox, the id of a cancelled event is recorded with the instance, and a
+   duplicate of it is only deleted. With ``rollback`` a duplicate is an event like any other.
 
-Serial runs are of the events that were accepted and not cancelled.
+Serial runs consist of the events that were accepted and not cancelled.
 
-``enqueue`` is the plain model, in which all events are there at the beginning: where an event only
-waits, when it arrives makes no ending possible that is not possible otherwise.
+``enqueue`` is the plain model, in which all events are there at the beginning. That is enough: when
+an event arrives only to wait, its time of arrival makes no further ending possible.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["ArrivalModel", "ArrivalMoves"]
 
 
 class ArrivalMoves(GroupMoves):
-    """The rules of events that arrive."""
+    """The rules of events that arrive during the run."""
 
     def together(
         self, phases: Phases, shared: Shared, mask: int, offered: Offered
@@ -82,12 +82,12 @@ class ArrivalMoves(GroupMoves):
         return Step(Kind.ARRIVE, message + 1), phases, shared
 
     def _is_open(self, phase: MessagePhase, shared: Shared) -> bool:
-        """Whether an event was accepted and is not finished, as far as anybody knows."""
+        """Whether an event was accepted and, as far as the queue and the inbox know, unfinished."""
         noted = self._inbox and phase.message in shared.handled
         return phase.status in {VISIBLE, IN_FLIGHT} and not noted
 
     def _equal(self, phase: MessagePhase, message: int) -> bool:
-        """Whether two events of an instance are the same but for when they came."""
+        """Whether two events have the same instance, name and data."""
         return self._messages[phase.message] == self._messages[message]
 
     def _cancel(self, phase: MessagePhase, shared: Shared) -> tuple[MessagePhase, Shared]:
@@ -107,7 +107,7 @@ class ArrivalModel(GroupModel):
     status_bits: ClassVar[int] = 3
 
     def rules(self) -> Moves:
-        """Return the rules of events that arrive."""
+        """Return the rules of events that arrive during the run."""
         return ArrivalMoves(self.scenario, self.table, self.key_of)
 
     def first_status(self, message: int) -> int:
@@ -115,16 +115,16 @@ class ArrivalModel(GroupModel):
         return UNSENT
 
     def in_order(self, queue: int) -> list[int]:
-        """Return the messages in the order of their arrival, those to come as well."""
+        """Return all messages in arrival order, including those that have not arrived."""
         return list(range(self.size))
 
     def arriving(self, queue: int) -> int | None:
-        """Return the event that arrives next; None where all are there."""
+        """Return the event that arrives next; None if all have arrived."""
         statuses = self.statuses(queue)
         return statuses.index(UNSENT) if UNSENT in statuses else None
 
     def may_end(self, state: State) -> bool:
-        """Whether nothing has to happen any more; a fault may come all the same."""
+        """Whether a run may end here, although a fault could still happen."""
         return self.arriving(state[self.size]) is None and super().may_end(state)
 
 

@@ -1,4 +1,4 @@
-"""What a scenario assumes of time and of errors: `timing`, `durations` and `errors`."""
+"""What a scenario assumes about time and errors: `timing`, `durations` and `errors`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMINGS: Final[Mapping[str, str]] = {
     "any": "services and delays of one handler complete in any order",
     "simulated": "services take the time of their call.sleep, delays the time that the chart says",
 }
-"""What may be assumed of time, with what it means."""
+"""Every assumption about time, with its meaning."""
 
 
 class ServiceError(NamedTuple):
@@ -24,39 +24,39 @@ class ServiceError(NamedTuple):
     """The name of its class."""
     message: str = ""
     timeout: bool = False
-    """Whether it is a TimeoutError: what it was late for may have happened all the same."""
+    """Whether it is a TimeoutError: the service may have had its effect nevertheless."""
 
     @property
     def words(self) -> str:
-        """The error as people read it."""
+        """The error as text for people."""
         return f"{self.type}: {self.message}" if self.message else self.type
 
     def exception(self) -> Exception:
-        """Return an exception that a chart cannot tell from the error."""
+        """Return an exception that looks the same to a chart as the error."""
         base: type[Exception] = TimeoutError if self.timeout else Exception
         kind: type[Exception] = type(self.type, (base,), {})
         return kind(self.message) if self.message else kind()
 
 
 class Assumptions(NamedTuple):
-    """What is known of time and of errors."""
+    """What is known about time and errors."""
 
     timing: str = "any"
     durations: Mapping[str, tuple[float, float]] = {}
-    """By service: seconds, at least and at most."""
+    """By service: the least and the most seconds that it takes."""
     errors: Mapping[str, tuple[ServiceError, ...]] = {}
-    """By service: everything that it may raise."""
+    """By service: every error that it may raise."""
     timers: int = 1
-    """How often each delay of a settled state may pass, for each instance."""
+    """How often each delay of a settled state may pass, per instance."""
 
     @property
     def known(self) -> bool:
-        """Whether anything is known of time."""
+        """Whether anything is known about time."""
         return self.timing != "any" or bool(self.durations)
 
 
 def read_durations(value: object) -> dict[str, tuple[float, float]] | str:
-    """Return durations by service, or what is wrong with them."""
+    """Return durations by service, or the reason why `value` is refused."""
     if not isinstance(value, Mapping):
         return f"is {shorten(value)}; a mapping from services to (least, most) seconds is needed"
     found = {}
@@ -78,7 +78,7 @@ def read_durations(value: object) -> dict[str, tuple[float, float]] | str:
 
 
 def read_errors(value: object) -> dict[str, tuple[ServiceError, ...]] | str:
-    """Return errors by service, or what is wrong with them."""
+    """Return errors by service, or the reason why `value` is refused."""
     if not isinstance(value, Mapping):
         return f"is {shorten(value)}; a mapping from services to lists of exceptions is needed"
     found = {}
@@ -98,7 +98,7 @@ def read_errors(value: object) -> dict[str, tuple[ServiceError, ...]] | str:
 
 
 def _error(value: Any) -> ServiceError | None:
-    if isinstance(value, ServiceError):  # by `Scenario.replace`
+    if isinstance(value, ServiceError):  # `Scenario.replace` passes what was read before
         return value
     if isinstance(value, type) and issubclass(value, Exception):
         return ServiceError(value.__name__, "", issubclass(value, TimeoutError))

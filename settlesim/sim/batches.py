@@ -1,15 +1,15 @@
-"""Batches: a worker receives several messages of a group together, as from SQS by Lambda.
+"""Batches: a worker receives several messages of a group together, as Lambda does from SQS.
 
 Rules
 -----
-1. A receive takes the oldest message of a group and, as a choice of its own for each number up to
-   the size of a batch, those that follow it directly in the group and are visible.
+1. A receive takes the oldest message of a group and any number of the visible messages that follow
+   it directly in the group, up to the size of a batch. Each number is a step of its own.
 2. One worker handles them one after another: load, services, save. None is deleted meanwhile.
-3. A message *fails* where its event comes to no settled state, or its save is refused.
+3. A message *fails* when its event reaches no settled state, or when its save is refused.
 4. At its end a batch deletes what was handled and releases the rest, in one step.
-5. A crash, and a visibility time-out, are those of the whole batch.
+5. A crash or a visibility time-out concerns the whole batch.
 
-What a failure does to the rest of the batch is said by `settlesim.sim.policies.BATCH_FAILURES`.
+`settlesim.sim.policies.BATCH_FAILURES` lists what a failure does to the rest of the batch.
 
 References
 ----------
@@ -43,10 +43,12 @@ _CRASH, _EXPIRE, _FAIL = 1, 2, 8  # the bits of a mask, in the order of Faults
 
 
 class _Member(NamedTuple):
-    """One message of a batch: where it is among the phases, and its delivery among its own."""
+    """One message of a batch, and its delivery."""
 
     place: int
+    """Its position among the phases."""
     at: int
+    """The position of the delivery in its phase."""
     delivery: Delivery
 
 
@@ -97,7 +99,7 @@ class BatchMoves(GroupMoves):
             yield Step(Kind.EXPIRE, message, number), *self._expire(phases, shared, batch)
 
     def _current(self, batch: list[_Member]) -> _Member | None:
-        """Return the message that is handled now; None where the handler is through."""
+        """Return the message that is handled now; None if the batch is over."""
         failed = any(each.delivery.node == FAILED for each in batch)
         if failed and self.scenario.batch_failures == "stop_at_first":
             return None
@@ -107,7 +109,7 @@ class BatchMoves(GroupMoves):
     def _one(
         self, phases: Phases, shared: Shared, mask: int, batch: list[_Member], current: _Member
     ) -> Iterator[GroupMove]:
-        """Yield what may come next of the message that is handled now."""
+        """Yield the moves of the message that is handled now."""
         phase = phases[current.place]
         if current.delivery.node == START:
             step, after, kept = self._load(phase, current.at, shared)
@@ -136,7 +138,7 @@ class BatchMoves(GroupMoves):
     def _release(
         self, phases: Phases, shared: Shared, batch: list[_Member]
     ) -> tuple[Phases, Shared]:
-        """Release all of a batch, whatever was handled."""
+        """Release the whole batch, including the messages that were handled."""
         for place, at, _ in batch:
             after, shared = self._back(phases[place], at, shared)
             phases = with_phase(phases, place, after)
@@ -145,7 +147,7 @@ class BatchMoves(GroupMoves):
     def _expire(
         self, phases: Phases, shared: Shared, batch: list[_Member]
     ) -> tuple[Phases, Shared]:
-        """Make the messages of a batch visible that are its own still."""
+        """Make the messages visible for which the batch still has a good receipt."""
         for place, _, delivery in batch:
             phase = phases[place]
             if self._owns(phase, delivery):
@@ -167,5 +169,5 @@ class BatchModel(GroupModel):
         return BatchMoves(self.scenario, self.table, self.key_of)
 
     def handlers_of(self, phase: MessagePhase) -> int:
-        """Return how many workers a message keeps busy: those whose batch it begins."""
+        """Return how many workers a message keeps busy: only the first of a batch counts."""
         return sum(each.batch == (phase.message, each.number) for each in phase.deliveries)

@@ -1,9 +1,9 @@
 """`compare` and `protection_grid`: one chart under every discipline and every protection.
 
-The claim that the grid of `protection_grid` bears out, for events that do not commute: *FIFO per
-instance (or one FIFO for all) is necessary; no other protection reaches one ending. It is
-sufficient alone only without faults. With crashes and expiries add idempotent effects, an
-inbox, and compare-and-set or fencing.*
+The grid supports this claim about events that do not commute: *FIFO per instance (or one FIFO for
+all instances) is necessary; without it no combination of protections leaves a single ending. FIFO
+alone is sufficient only without faults. With crashes and expiries add idempotent effects, an inbox,
+and compare-and-set or fencing.*
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Comparison(DrawsEndings):
     explorations: tuple[Exploration, ...]
     """In the order of `names`."""
     left_out: Mapping[str, str]
-    """The names that the options make no sense for, or under which an event may come to
-    no settled state without end, with the reason."""
+    """The names that were not explored, each with the reason: the options make no sense with it, or
+    a message that never settles would come back without end."""
     varied: str = "queue"
     """The argument of `Scenario` in which the explorations differ."""
 
@@ -112,7 +112,7 @@ class GridCell:
 
     @property
     def faults(self) -> Faults:
-        """Which faults may happen."""
+        """How often each fault may happen."""
         return self.exploration.scenario.faults
 
     @property
@@ -122,17 +122,17 @@ class GridCell:
 
     @property
     def reason(self) -> str:
-        """Why it was not looked at to the end; empty where it was."""
+        """Why the search stopped early; empty if it is complete."""
         return self.exploration.reason
 
     @property
     def right(self) -> bool:
-        """Whether exactly the right ending is reached, and that is proved."""
+        """Whether it is proved that only the right ending is reached."""
         return self.exploration.verdict is Verdict.PROVED
 
     @property
     def counterexample(self) -> Schedule | None:
-        """The shortest way to a wrong ending; None where there is none."""
+        """The shortest schedule to a wrong ending; None if none was found."""
         return self.exploration.counterexample
 
 
@@ -155,10 +155,10 @@ class ProtectionGrid:
 
     @cached_property
     def commute(self) -> bool | None:
-        """Whether every serial order of the events comes to the same ending.
+        """Whether every serial order of the events has the same ending.
 
-        None where that is not known: the search stopped early, or an event may come to no
-        settled state.
+        None if that is not known: the search stopped early, or an event may reach no settled
+        state.
         """
         scenario = self.cells[0][0].exploration.scenario.replace(
             queue="mutex", protections=(), faults=Faults()
@@ -208,14 +208,14 @@ class ProtectionGrid:
     def draw(
         self, target: str | os.PathLike[str] | None = None, **options: Unpack[PictureOptions]
     ) -> Picture:
-        """Return the picture of the grid, and write it to `target` where that is given.
+        """Return the picture of the grid; also write it to `target` if one is given.
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        title : a line above; by default one that names the chart
+        target : a file's path; its suffix says the format: svg or png
+        title : the line above the picture; by default one that names the chart
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
+        format : the format of `target`, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
 
         Raises
@@ -255,11 +255,11 @@ def compare(
     chart, events
         As `Scenario`.
     disciplines
-        Names; None for all that the options make sense for.
+        Names in `DISCIPLINES`; None for all with which the options make sense.
     limit : as `explore`
     progress, stop
-        As `explore`; what is counted are the disciplines. Those that were not begun when it
-        was stopped are undetermined.
+        As `explore`; the progress counts disciplines. Those that were not started before a stop are
+        undetermined.
     workers, protections, faults, start, keys, max_receives, criterion
         As `Scenario`.
     monitors, results, timing, durations, errors, timers, old, properties
@@ -270,8 +270,8 @@ def compare(
     Raises
     ------
     SimulationError
-        As `Scenario`, for a discipline that was asked for by name; as `explore`, where that
-        leaves none. Also for `queue`, which is what is varied.
+        As `Scenario`, for a discipline that was asked for by name; as `explore`, if no discipline
+        can be explored; and if `queue` is given, since `compare` varies it.
 
     Examples
     --------
@@ -309,7 +309,7 @@ def compare_policies(
     stop: StopFlag | None = None,
     **options: Unpack[PolicyOptions],
 ) -> Comparison:
-    """Explore one scenario under several policies for events that arrive while one is handled.
+    """Explore one scenario under several policies for events that arrive at a busy instance.
 
     Parameters
     ----------
@@ -320,13 +320,14 @@ def compare_policies(
     queue, workers, protections, faults, start, keys, max_receives, criterion
         As `Scenario`.
     monitors, results, timing, durations, errors, timers, old, properties
+        As `Scenario`.
     batch, batch_failures
         As `Scenario`.
 
     Raises
     ------
     SimulationError
-        As `Scenario`, and as `compare`; also for `while_running`, which is what is varied.
+        As `Scenario` and `compare`; and if `while_running` is given, since it is varied here.
 
     Examples
     --------
@@ -353,7 +354,7 @@ def compare_batch_failures(
     stop: StopFlag | None = None,
     **options: Unpack[BatchOptions],
 ) -> Comparison:
-    """Explore one scenario under several rules for failed messages of a batch.
+    """Explore one scenario under several rules for a batch in which a message fails.
 
     Parameters
     ----------
@@ -370,7 +371,7 @@ def compare_batch_failures(
     Raises
     ------
     SimulationError
-        As `Scenario`, and as `compare`; also for `batch_failures`, which is what is varied.
+        As `Scenario` and `compare`; and if `batch_failures` is given, since it is varied here.
     """
     chosen = BATCH_FAILURES if rules is None else _names_of(rules)
     _check_options(options, ("batch_failures",))
@@ -400,7 +401,7 @@ def _explored(
 def _compared(
     scenarios: Sequence[Scenario], varied: str, explorer: _Explorer, left_out: dict[str, str]
 ) -> Comparison:
-    """Explore scenarios one after the other; those without an end are left out."""
+    """Explore scenarios one after another; those without an end are left out."""
     found: list[Exploration] = []
     endless: PoisonError | None = None
     for each in scenarios:
@@ -416,11 +417,11 @@ def _compared(
 
 
 class _Explorer:
-    """Explores one scenario after the other, until Ctrl-C; the rest is left undetermined.
+    """Explores one scenario after another until Ctrl-C; the rest is left undetermined.
 
     Parameters
     ----------
-    limit : of states, for each
+    limit : the limit of states for each scenario
     total : how many scenarios there are
     reporter : is told how many of them are done
     """
@@ -438,12 +439,12 @@ class _Explorer:
 
         Parameters
         ----------
-        name : of the scenario, for the progress
+        name : what the progress calls the scenario
 
         Raises
         ------
         PoisonError
-            An event may come to no settled state without end.
+            A message that never settles would come back without end.
         """
         failures = scenario.faults.service_failures
         if self._stopped:
@@ -468,7 +469,7 @@ class _Explorer:
         return found
 
     def unsettled(self, scenario: Scenario, error: PoisonError) -> Exploration:
-        """Return what is known of a scenario that has no end."""
+        """Return an empty exploration of a scenario in which a message comes back without end."""
         return unexplored(scenario, str(error), self._tables.get(scenario.faults.service_failures))
 
 
@@ -517,9 +518,9 @@ def protection_grid(
     ----------
     chart, events, workers
         As `Scenario`.
-    fault_rows : budgets of faults by the name of the row
+    fault_rows : the budgets of faults, by the name of the row
     limit : as `explore`, for each cell
-    progress, stop : as `compare`; what is counted are the cells
+    progress, stop : as `compare`; the progress counts cells
     start, keys, max_receives, criterion, monitors, results, timing, durations
         As `Scenario`.
     errors, timers, old, properties, batch, batch_failures, while_running
@@ -528,7 +529,7 @@ def protection_grid(
     Raises
     ------
     SimulationError
-        As `Scenario`; also for `queue` and `protections`, which are what is varied.
+        As `Scenario`; and if `queue`, `protections` or `faults` is given, since they are varied.
     """
     _check_options(options, ("queue", "protections", "faults"))
     check_progress(progress)

@@ -2,31 +2,30 @@
 
 Theory of operation
 -------------------
-What an event does to an instance depends on nothing but the instance's configuration and
-context, the event, what the services answer, and the order in which services and delays
-complete. So each pair of configuration and context is given a number, a *state*, and each
-handling of an event from a state is a small graph, a *program*: nodes that wait, with a branch
-for everything that may complete there, and leaves that save. Programs are shared wherever they are
-equal, so two states in which an event does the same have the same program.
+What an event does to an instance depends only on the instance's configuration and context, the
+event, the answers of the services, and the order in which services and delays complete. So each
+pair of configuration and context gets a number, its *state*, and the handling of an event from a
+state is a small graph, its *program*: nodes that wait, with a branch for everything that may
+complete there, and leaves that save. Equal programs are shared: two states in which an event does
+the same have the same program.
 
-A program is made by driving `settlesim.settling.Settling` itself, one completion at a time; a
-branch is a copy of the session that is answered differently. There is no second engine.
+A program is made by driving `settlesim.settling.Settling` itself, one completion at a time; each
+branch is a copy of the session that gets another answer. There is no second engine.
 
 Rules
 -----
-1. While several services and delays run, each of them may complete next, unless what is known of
+1. While several services and delays run, each of them may complete next, unless what is known about
    time forbids it (`settlesim.sim.timing`).
 2. A service that raises is followed into ``on_error``. It counts as having had no effect.
-   Where failures from outside are looked at, each call may fail with each error that it may raise,
-   and by running out of time. Failures after which the chart does the same are one.
-3. An event that comes to no settled state (stalled, a guard that raises, a service that
-   failed without ``on_error``, a deadline that passes for certain) ends in a
-   `ProgramNodeKind.ERROR` leaf.
-4. What cannot be told ends in a `ProgramNodeKind.UNKNOWN` leaf, or is one of the `doubts` of its
-   program: then nothing is proved.
-5. A new instance is a state of its own unless starting it does nothing: entering the first
-   states may run services and start delays. A start that worked is saved even if the event is
-   ignored or rejected.
+   If the scenario has service failures, each call may also fail with each error that it may raise,
+   and by running out of time. Failures after which the chart does the same are merged.
+3. An event that reaches no settled state ends in a `ProgramNodeKind.ERROR` leaf: it stalls, a
+   guard raises, a service fails without ``on_error``, or the deadline is certain to pass.
+4. What the model cannot decide ends in a `ProgramNodeKind.UNKNOWN` leaf, or is one of the `doubts`
+   of its program. Then nothing is proved.
+5. A new instance is a state of its own, since entering the first states may run services and start
+   delays. Only if starting does nothing is it the same as the state in which it begins. A start
+   that worked is saved even if the event is ignored or rejected.
 """
 
 from __future__ import annotations
@@ -51,16 +50,16 @@ from settlesim.sim.program_nodes import ProgramNodeKind, TableNode
 __all__ = ["CompiledChart", "Perform", "durable_delays"]
 
 _FOREVER: Final = 1e9
-"""Seconds: the time-out where a service is run although it is said to take another time."""
+"""Seconds: the time-out of a service that is run only for its answer, its duration being given."""
 _UNNAMED: Final = {"type": type(FAILURE.error).__name__, "message": str(FAILURE.error)}
-"""What a chart sees of an error that nobody has named."""
+"""What a chart sees of a failure whose error the scenario does not name."""
 
 Perform = Callable[[Pending], Answer]
 """Runs a service for the simulator."""
 
 
 def durable_delays(chart: Chart) -> tuple[str, ...]:
-    """Return the ids of the delays that may go on while an instance rests."""
+    """Return the ids of the delays that may keep running in a settled state."""
     return tuple(
         delay.id
         for node in chart.states
@@ -76,26 +75,26 @@ def durable_delays(chart: Chart) -> tuple[str, ...]:
 
 
 class CompiledChart:
-    """The programs of a chart, made when they are asked for.
+    """The programs of a chart, each made on first use.
 
     Parameters
     ----------
     chart
         Its guards and assigns have to be bound.
-    results : what services return, by name; no such service is run
+    results : what services return, by name; these services are not run
     perform
         Runs every other service, once per state, event and invocation.
-    failures : how many failures of services a program has branches for
-    service_timeout : seconds, the time-out of invocations that name none
-    deadline : seconds that one event may take
-    assumptions : what is known of time and of errors
+    failures : how many service failures the programs have branches for
+    service_timeout : the time-out in seconds of invocations that name none
+    deadline : how many seconds one event may take
+    assumptions : what is known about time and errors
 
     Raises
     ------
     UnboundFunctionError
-        A guard or an assign is not bound; or a service that `results` does not name.
+        A guard or an assign is not bound; or a service is neither bound nor named in `results`.
     InvalidValueError
-        A result that strict JSON cannot carry.
+        A result is not strict JSON.
 
     Examples
     --------
@@ -133,11 +132,11 @@ class CompiledChart:
         self.perform = perform
         self._require_services()
         self._readers: dict[str, None] = {}
-        """The functions that looked at an error which nobody has named."""
+        """The functions that read the data of an error which the scenario does not name."""
         self._program: Program = program_of(self._watched() if failures else chart)
         self._effects = {each.id: each.effect for node in chart.states for each in node.invoke}
         self.durable = durable_delays(chart)
-        """The ids of the delays that may go on while an instance rests."""
+        """The ids of the delays that may keep running in a settled state."""
         self.activities = activities_of(self._program)
         self._states: list[Snapshot | None] = []
         self._state_texts: list[str] = []
@@ -162,7 +161,7 @@ class CompiledChart:
             raise UnboundFunctionError(chart=chart.name, names=missing)
 
     def _watched(self) -> Chart:
-        """Return the chart with functions that say when they look at an unnamed error."""
+        """Return the chart with functions that note when they read an unnamed error."""
 
         def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             def call(context: FrozenDict, event: Event) -> Any:
@@ -184,16 +183,18 @@ class CompiledChart:
     # --- states ---------------------------------------------------------------------------
 
     def start(self, snapshot: Snapshot | None = None, *, by_message: bool = False) -> int:
-        """Return the state of an instance that is new, or is as `snapshot` says.
+        """Return the state of a new instance, or of one that `snapshot` describes.
 
         Parameters
         ----------
-        by_message : whether a message may start it, which is saved even if that does nothing else
+        by_message
+            Whether a message may start the instance. Then the start is saved even if it does
+            nothing, so the new instance is a state of its own.
 
         Raises
         ------
         ChartMismatchError
-            The chart cannot go on from there.
+            The chart cannot continue from the snapshot.
         """
         if snapshot is not None:
             check_snapshot(self._program, snapshot, "")
@@ -204,7 +205,7 @@ class CompiledChart:
         return self._add_state("new", None) if found is None else found
 
     def _starts_at_rest(self) -> bool:
-        """Whether entering the first nodes of a new instance does nothing at all."""
+        """Whether entering the first states of a new instance does nothing at all."""
         chart, program = self.chart, self._program
         active = chart.active(chart.initial_configuration)
         nodes = [chart.node(name) for name in active]
@@ -236,7 +237,7 @@ class CompiledChart:
         return number
 
     def configuration(self, state: int) -> tuple[str, ...]:
-        """Return the active leaves of a state; of a new instance, where it begins."""
+        """Return the active leaves of a state; for a new instance, the initial ones."""
         snapshot = self._states[state]
         return self.chart.initial_configuration if snapshot is None else snapshot.configuration
 
@@ -251,7 +252,7 @@ class CompiledChart:
         return FrozenDict() if snapshot is None else snapshot.history_states
 
     def as_saved(self, state: int) -> int:
-        """Return the state; for a new instance, that of one which was saved where it begins."""
+        """Return the state; for a new instance, the state that it has when saved unchanged."""
         if self._states[state] is not None:
             return state
         return self._state(self._first())
@@ -262,18 +263,18 @@ class CompiledChart:
         return snapshot is None or self._program.may_begin(snapshot.configuration)
 
     def state_text(self, state: int) -> str:
-        """Return what the state is, as text that is the same in every process."""
+        """Return text that identifies the state, the same in every process."""
         return self._state_texts[state]
 
     # --- timers ---------------------------------------------------------------------------
 
     @property
     def timers(self) -> tuple[str, ...]:
-        """The ids of the delays of which an instance may have timers, by their positions."""
+        """The ids of the delays for which an instance may have a timer, by position."""
         return self.durable
 
     def timers_of(self, snapshot: Snapshot) -> tuple[tuple[int, float], ...]:
-        """Return the positions of the timers that run for an instance, with their seconds."""
+        """Return the positions of the timers that run for a snapshot, with their seconds."""
         active = self.chart.active(snapshot.configuration)
         return tuple(
             (place, self.activities.delays[delay].seconds)
@@ -315,7 +316,7 @@ class CompiledChart:
         Raises
         ------
         InvalidEventError
-            A name that no external event may have, or data that is no strict JSON.
+            The name is not allowed for an external event, or the data is not strict JSON.
         """
         key = (state, event, "" if data is None else _canonical(data))
         if key not in self._programs:
@@ -324,7 +325,7 @@ class CompiledChart:
         return self._programs[key]
 
     def program_of_delay(self, state: int, delay: str) -> int:
-        """Return the first node of what follows when a delay of a settled state has passed."""
+        """Return the first node of the program that runs when a delay of a settled state is due."""
         elapsed = Elapsed(delay)
         key = (state, elapsed.event.name, "")
         if key not in self._programs:
@@ -336,7 +337,7 @@ class CompiledChart:
         return tuple(self._errors.get(number, ()))
 
     def doubts(self, number: int) -> tuple[str, ...]:
-        """Return why nothing is proved where a program runs; `number` is its first node."""
+        """Return why a program proves nothing; `number` is its first node."""
         return tuple(self._doubts.get(number, ()))
 
     def _made(self, state: int, event: Event | Elapsed | None) -> int:
@@ -362,7 +363,7 @@ class CompiledChart:
         return number
 
     def _answer(self, state: int, event: Event, pending: Pending) -> Answer:
-        """Return what a service answers; it runs once for each place where it is called."""
+        """Return what a service answers; it runs once for each state, event and call."""
         if pending.service in self._results:
             return Answer(self._results[pending.service])
         key = (
@@ -376,7 +377,7 @@ class CompiledChart:
         )
         found = self._answers.get(key)
         if found is None:
-            assert self.perform is not None  # the constructor has refused everything else
+            assert self.perform is not None  # the constructor has checked it
             if pending.service in self.assumptions.durations:
                 pending = replace(pending, timeout=_FOREVER)
             found = self._answers[key] = self.perform(pending)
@@ -384,7 +385,7 @@ class CompiledChart:
 
 
 class _UnnamedError(Event):
-    """An error event that tells when its data is looked at."""
+    """An error event that notes when its data is read."""
 
     __slots__ = ("_told",)
 

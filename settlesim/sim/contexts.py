@@ -1,4 +1,4 @@
-"""What lies in the store, in a few words: the leaves, and of the context what tells apart."""
+"""The state of an instance in a few words: its leaves, and the fields that make a difference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 _LONGEST: Final = 60
-"""Of one field, in characters."""
+"""How many characters of one field are shown."""
 
 Rest = tuple[Sequence[str], Mapping[str, Any]]
 """A configuration, and a context."""
@@ -29,7 +29,7 @@ def leaf_words(configuration: Sequence[str]) -> str:
 
 
 def field_words(value: object) -> str:
-    """Return a value of the context in a few words; a list without its signs."""
+    """Return a value of the context in a few words; a list without brackets and commas."""
     if isinstance(value, (list, tuple)):
         words = " ".join(str(each) for each in value[:_LONGEST]) or "empty"
     else:
@@ -38,16 +38,16 @@ def field_words(value: object) -> str:
 
 
 def fields_words(context: Mapping[str, Any], fields: Iterable[str]) -> str:
-    """Return some fields of a context, such as ``count=1``."""
+    """Return fields of a context as text, such as ``count=1``."""
     return ", ".join(f"{name}={field_words(context[name])}" for name in fields if name in context)
 
 
 def rest_words(rest: Rest, fields: Iterable[str], secret: Collection[str] = ()) -> str:
-    """Return a configuration with some fields of its context.
+    """Return a configuration with some fields of its context, as text.
 
     Parameters
     ----------
-    secret : fields whose values are not shown
+    secret : the fields whose values are hidden
 
     Examples
     --------
@@ -59,7 +59,7 @@ def rest_words(rest: Rest, fields: Iterable[str], secret: Collection[str] = ()) 
 
 
 def with_history(context: Mapping[str, Any], remembered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a context, with what history states remember.
+    """Return the fields of a context, together with what history states remember.
 
     Examples
     --------
@@ -70,9 +70,9 @@ def with_history(context: Mapping[str, Any], remembered: Mapping[str, Any]) -> d
 
 
 def telling_fields(rests: Sequence[Rest]) -> list[str]:
-    """Return the fields of the context that are needed to tell some of these apart.
+    """Return the fields of the context that are needed to tell these apart.
 
-    None where the leaves alone do, or where nothing does.
+    The list is empty if the leaves are enough, or if nothing differs.
     """
     leaves = {leaf_words(configuration) for configuration, _ in rests}
     if len(leaves) == len({(leaf_words(each), repr(context)) for each, context in rests}):

@@ -2,9 +2,8 @@
 
 Rules
 -----
-A message is visible, in flight, deleted or dead. It keeps its place in arrival
-order when it comes back. A rule sees the status of every message, the message's key, and
-nothing else; that there is a free worker is asked elsewhere.
+A message keeps its place in arrival order when it becomes visible again. A rule sees only the
+status and the key of every message; whether a worker is free is checked elsewhere.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ IN_FLIGHT: Final = 1
 DELETED: Final = 2
 DEAD: Final = 3
 UNSENT: Final = 4
-"""Of the message of a timer that is not due, and of an event that has not arrived."""
+"""The message of a timer that is not due, or of an event that has not arrived."""
 REFUSED: Final = 5
-"""Of an event that was not accepted when it arrived."""
+"""An event that was not accepted when it arrived."""
 STATUSES: Final = ("visible", "in flight", "deleted", "dead", "not sent", "refused")
-"""The names of the statuses."""
+"""The names of the statuses, by number."""
 
 Rule = Callable[[Sequence[int], Sequence[int]], "list[int]"]
 
@@ -42,11 +41,12 @@ class Discipline(NamedTuple):
     """One queue discipline."""
 
     rule: Rule
-    """From the statuses and the number of each message's instance to the positions."""
+    """Takes the status and the instance's number of each message; returns the positions of those
+    that may be received."""
     meaning: str
     """What is ordered, and what is exclusive."""
     found_as: str
-    """Where one meets it."""
+    """Which systems behave like it."""
 
 
 def _any_visible(statuses: Sequence[int], keys: Sequence[int]) -> list[int]:
@@ -107,4 +107,4 @@ DISCIPLINES: Final[Mapping[str, Discipline]] = {
         "SQS FIFO message groups, Kafka partitions by key, actors, Restate virtual objects",
     ),
 }
-"""Every queue discipline by name, from no order to the one that is needed."""
+"""Every queue discipline by name, from no order at all to order per instance."""

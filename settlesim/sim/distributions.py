@@ -1,7 +1,7 @@
-"""Distributions of durations, for samples that are measured on a clock.
+"""Distributions of durations, for samples with measured times.
 
-A value, so that two samples with the same seed are equal; numbers are drawn by inversion from one
-uniform number each.
+A distribution is a frozen value without a random generator of its own: each draw inverts one
+uniform number of the caller's, so samples with the same seed are equal.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Distribution:
 
     @classmethod
     def constant(cls, seconds: float) -> Distribution:
-        """Return a time that is always as long."""
+        """Return a time that is always the same."""
         return cls("constant", _numbers(seconds))
 
     @classmethod
     def uniform(cls, least: float, most: float) -> Distribution:
-        """Return anything between two times, all equally likely."""
+        """Return a time between two bounds, all equally likely."""
         values = _numbers(least, most)
         if least > most:
             raise _refusal(f"is uniform from {least} to {most}; least <= most is needed")
@@ -50,14 +50,14 @@ class Distribution:
 
     @classmethod
     def exponential(cls, mean: float) -> Distribution:
-        """Return a time without memory, such as that until the next of many requests."""
+        """Return a memoryless time, such as that until the next of many independent requests."""
         return cls("exponential", _numbers(mean))
 
     @classmethod
     def lognormal(cls, median: float, spread: float) -> Distribution:
-        """Return a skewed time, as most services have it.
+        """Return a skewed time, as most services take.
 
-        Two thirds lie within a factor exp(spread) of the median.
+        About two thirds of the times lie within a factor exp(spread) of the median.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class Distribution:
 
     @classmethod
     def observed(cls, seconds: Sequence[float]) -> Distribution:
-        """Return one of the times that were measured, all equally likely."""
+        """Return one of the given times, all equally likely."""
         if not seconds:
             raise _refusal("has no times; one or more are needed")
         return cls("observed", _numbers(*seconds))
@@ -97,16 +97,16 @@ class Distribution:
 
 
 Seconds: TypeAlias = Distribution | float | tuple[float, float]
-"""A distribution; a number for always as long; two for anything between them."""
+"""A distribution; a number of seconds for a constant one; two for a uniform one between them."""
 
 
 def distribution_of(value: Any) -> Distribution:
-    """Return a distribution from one of the forms that stand for it.
+    """Return the distribution that `Seconds` stands for.
 
     Raises
     ------
     SimulationError
-        It is none of them.
+        The value has another type.
     """
     if isinstance(value, Distribution):
         return value
@@ -134,7 +134,7 @@ def distributions_of(given: Mapping[str, Any], known: Sequence[str]) -> dict[str
     Raises
     ------
     SimulationError
-        A name is unknown, or a value is no distribution.
+        A name is unknown, or a value stands for no distribution.
     """
     for name in given:
         if name not in known:

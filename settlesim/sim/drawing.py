@@ -1,4 +1,4 @@
-"""How results of the simulator show themselves: as a picture of endings, or of one schedule."""
+"""Base classes for results that draw themselves: as a picture of endings, or of one schedule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DrawsEndings", "DrawsSchedule"]
 
 
 class DrawsEndings:
-    """A value whose picture has a row for each ending."""
+    """A result whose picture has a row for each ending."""
 
     __slots__ = ()
 
@@ -24,15 +24,15 @@ class DrawsEndings:
     def draw(
         self, target: str | os.PathLike[str] | None = None, **options: Unpack[EndingsOptions]
     ) -> Picture:
-        """Return the picture of the endings, and write it to `target` where that is given.
+        """Return the picture of the endings; also write it to `target` if one is given.
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        limit : how many endings have a row, > 0; the others are counted; 12 by default
-        title : a line above; by default the conditions
+        target : a file's path; its suffix says the format: svg or png
+        limit : how many endings have a row, > 0; the others are only counted; 12 by default
+        title : the line above the picture; by default the conditions
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
+        format : the format of `target`, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
 
         Raises
@@ -48,7 +48,7 @@ class DrawsEndings:
 
 
 class DrawsSchedule:
-    """A value whose picture shows one schedule, step by step."""
+    """A result whose picture shows one schedule, step by step."""
 
     __slots__ = ()
 
@@ -56,16 +56,16 @@ class DrawsSchedule:
     def draw(
         self, target: str | os.PathLike[str] | None = None, **options: Unpack[ReplayOptions]
     ) -> Picture:
-        """Return the picture of the schedule, and write it to `target` where that is given.
+        """Return the picture of the schedule; also write it to `target` if one is given.
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png
-        at : the step that is shown as now, from 0, and nothing after it; all steps by default
-        notes : whether a sentence and the key stand below; they do by default
-        title : a line above; by default the conditions of the scenario
+        target : a file's path; its suffix says the format: svg or png
+        at : the current step, from 0, after which nothing is shown; by default all steps are shown
+        notes : whether a sentence and the legend are shown below; True by default
+        title : the line above the picture; by default the conditions of the scenario
         theme : ``"page"``, ``"light"`` or ``"dark"``; by default that of `settlesim.options`
-        format : of the file, where its suffix does not say it
+        format : the format of `target`, where its suffix does not say it
         scale : pixels of a PNG per unit, in (0, 20]; 2 by default, less for a large picture
 
         Raises

@@ -3,12 +3,12 @@
 Rules
 -----
 1. *PROVED*: the search is complete and every ending is allowed by the criterion.
-2. *REFUTED*: an ending was found that is not allowed, complete or not.
+2. *REFUTED*: an ending was found that is not allowed, whether or not the search is complete.
 3. *UNDETERMINED*: anything else. A search that stopped early is never a proof.
-4. Where several instances are too much together, each is explored alone: see
+4. Where all instances together exceed the limit of states, each is explored alone: see
    `settlesim.sim.instances`.
-5. A search goes breadth first, so one that stopped early has hardly seen an ending. Walks at
-   random, which are always the same, then look for some; what they meet is reached.
+5. A search goes breadth first, so one that stopped early has seen hardly any ending. Random walks,
+   which are the same in every run, then look for some; the endings that they meet can be reached.
 """
 
 from __future__ import annotations
@@ -62,22 +62,23 @@ __all__ = [
 ]
 
 LIMIT: Final = 2_000_000
-"""How many states are looked at unless something else is said."""
+"""How many states are explored by default."""
 
 
 @dataclass(frozen=True, eq=False)
 class Exploration(DrawsEndings):
-    """Everything that a scenario can come to.
+    """Every ending of a scenario, with a verdict.
 
     Notes
     -----
-    Every order of the steps of different handlers is in it, and every order in which services and
-    delays complete that run at the same time in one handler; unless the scenario says what is
-    known of time, with `timing` or `durations`.
+    The exploration covers every order of the steps of different handlers, and every order in which
+    services and delays that run at the same time in one handler complete. With `timing` or
+    `durations` the scenario restricts the latter to the orders that are possible in time.
 
     What a service does to the world is part of an ending only if the chart says that it has
-    an effect. In the gallery ``counter()`` has none, so that its endings are what is counted;
-    ``counter(effect=True)`` has, and two runs for one event are another ending than one.
+    an effect. In the gallery the service of ``counter()`` has none, so its endings differ only in
+    the count; that of ``counter(effect=True)`` has one, so running it twice for one event gives
+    another ending than running it once.
 
     Examples
     --------
@@ -95,50 +96,50 @@ class Exploration(DrawsEndings):
     endings: tuple[Ending, ...]
     """Every ending, the one with the most interleavings first."""
     states: int
-    """How many states there are."""
+    """How many states were found."""
     transitions: int
-    """How many steps lead from a state to the next."""
+    """How many steps between states were found."""
     complete: bool
-    """Whether every state was looked at; where not, all counts are lower bounds."""
+    """Whether every state was explored; if not, all counts are lower bounds."""
     reason: str
-    """Why the search stopped early; empty where it is complete."""
+    """Why the search stopped early; empty if it is complete."""
     _model: Model = field(repr=False)
     _serial: Serial = field(repr=False)
     _walked: Mapping[EndingIdentity, Schedule] = field(repr=False, default_factory=dict)
-    """Ways to the outcomes that only walks have met."""
+    """Schedules to the outcomes that only walks have met."""
     _doubts: tuple[str, ...] = field(repr=False, default=())
     """Why nothing is proved although the search was complete."""
     properties: tuple[PropertyResult, ...] = ()
-    """What was found out about the scenario's own properties, in their order."""
+    """The results for the scenario's own properties, in their order."""
     instances: tuple[Exploration, ...] = field(repr=False, default=())
-    """Each instance alone, with all workers and the whole budget, where all together were not
-    looked at to the end; none where they were, or where there is only one."""
+    """Each instance alone, with all workers and the whole budget of faults. Empty if all instances
+    were explored together, or if there is only one."""
     _coupled: str = field(repr=False, default="")
-    """Why what is proved of each instance alone is not proved of all."""
+    """Why a proof for each instance alone is no proof for all together; empty if it is."""
     _result: SearchResult = field(repr=False, default=NOTHING)
     """What the search has found."""
 
     @property
     def search(self) -> str:
-        """Which search looked at the states, and why; what it finds does not depend on it."""
+        """Which search explored the states, and why; all searches find the same."""
         return self._result.search
 
     @property
     def outcomes(self) -> tuple[Ending, ...]:
-        """The endings, under their other name."""
+        """Another name for `endings`."""
         return self.endings
 
     @property
     def interleavings(self) -> int:
-        """How many interleavings there are, exactly; where incomplete, how many at least."""
+        """The exact number of interleavings; a lower bound if the search is incomplete."""
         return sum(ending.interleavings for ending in self.endings)
 
     @property
     def gaps(self) -> str:
-        """What could not be worked out, and why; empty where all was."""
+        """What could not be worked out, and why; empty if everything was."""
         walked = ""
         if self._walked:
-            walked = "endings were met by walking, and a way to one may not be the shortest"
+            walked = "random walks met endings, and a schedule to one may not be the shortest"
         alone = [each.gaps for each in self.instances if each.verdict is Verdict.UNDETERMINED]
         reasons = dict.fromkeys(
             (self.reason, walked, *self._doubts, self._serial.reason, self._coupled, *alone)
@@ -147,10 +148,10 @@ class Exploration(DrawsEndings):
 
     @property
     def note(self) -> str:
-        """What has to be known about the result; empty where there is nothing.
+        """What a reader of the result has to know; empty if there is nothing.
 
-        The `gaps`, events that the chart does not know, and the services and events that failed
-        by themselves, with their errors.
+        That is the `gaps`, the events that the chart does not know, and the services and events
+        that fail without a fault of the scenario, with their errors.
         """
         failing = [
             f"{who} fails by itself ({error})"
@@ -164,13 +165,13 @@ class Exploration(DrawsEndings):
     # --- the verdict ----------------------------------------------------------------------
 
     def allowed(self, ending: Ending) -> bool | None:
-        """Whether the scenario's criterion allows an ending; None where that is not known."""
+        """Whether the scenario's criterion allows an ending; None if that is not known."""
         fifo = self.scenario.criterion is Criterion.FIFO
         return ending.fifo if fifo else ending.serializable
 
     @property
     def verdict(self) -> Verdict:
-        """Whether only endings can be reached that the scenario's criterion allows."""
+        """Whether the scenario's criterion allows every ending that can be reached."""
         answers = [self.allowed(ending) for ending in self.endings]
         if False in answers:
             return Verdict.REFUTED
@@ -187,7 +188,7 @@ class Exploration(DrawsEndings):
 
     @property
     def holds(self) -> Criterion | None:
-        """The strongest criterion that was proved; None where none was."""
+        """The strongest criterion that was proved; None if none was."""
         if self.instances:
             return self.scenario.criterion if self.verdict is Verdict.PROVED else None
         if not self.complete or self._doubts:
@@ -200,10 +201,11 @@ class Exploration(DrawsEndings):
 
     @cached_property
     def counterexample(self) -> Schedule | None:
-        """The shortest way to an ending that is not allowed; None where none was found.
+        """The shortest schedule to an ending that is not allowed; None if none was found.
 
-        Shortest by faults, then by switches between handlers, then by steps. Where the search
-        stopped early, and no shortest one is among as many states, it is one that was walked.
+        Fewest faults come first, then fewest switches between handlers, then fewest steps. After a
+        search that stopped early it may be a schedule that a random walk took, which need not be
+        the shortest.
         """
         if self.verdict is not Verdict.REFUTED:
             return None
@@ -215,10 +217,10 @@ class Exploration(DrawsEndings):
 
         if False not in map(self.allowed, self.endings):
             return self._counterexample_of_an_instance()
-        return self._way(is_wrong)
+        return self._shortest(is_wrong)
 
     def _counterexample_of_an_instance(self) -> Schedule | None:
-        """Return the shortest counterexample of one instance, in a schedule of all."""
+        """Return the shortest counterexample of one instance, as a schedule of all instances."""
         ways = [
             (each.counterexample, place)
             for place, each in enumerate(self.instances)
@@ -228,20 +230,25 @@ class Exploration(DrawsEndings):
         return lifted(self._model, place, way)
 
     def way_to(self, ending: Ending) -> Schedule:
-        """Return the shortest way to one of the endings; see `counterexample`.
+        """Return the shortest schedule to one of the endings; see `counterexample`.
 
         Raises
         ------
         KeyError
-            It is no ending of this scenario, or none that was found.
+            The scenario does not have this ending, or it was not found.
         """
         key = _identity(ending)
-        found = self._way(lambda each: _identity(ending_of(self._model, self._serial, each)) == key)
+
+        def is_this(outcome: EndingIdentity) -> bool:
+            return _identity(ending_of(self._model, self._serial, outcome)) == key
+
+        found = self._shortest(is_this)
         if found is None:
             raise KeyError(f"{ending.label} is no ending of this scenario")
         return found
 
-    def _way(self, wanted: Callable[[EndingIdentity], bool]) -> Schedule | None:
+    def _shortest(self, wanted: Callable[[EndingIdentity], bool]) -> Schedule | None:
+        """Return the shortest schedule to a wanted ending, or one that a walk took."""
         with show_progress() as callback:
             found = shortest(self._model, wanted, self.states, Reporter(callback))
         if found is not None:
@@ -250,12 +257,12 @@ class Exploration(DrawsEndings):
         return min(walked, key=lambda way: (way.faults, way.switches, len(way)), default=None)
 
     def result_of(self, name: str) -> PropertyResult:
-        """Return what was found out about one of the scenario's properties.
+        """Return the result for one of the scenario's properties.
 
         Raises
         ------
         KeyError
-            It has none of that name.
+            The scenario has no property of that name.
         """
         for each in self.properties:
             if each.name == name:
@@ -267,11 +274,11 @@ class Exploration(DrawsEndings):
 
     @cached_property
     def certificate(self) -> Mapping[str, Any]:
-        """What was searched and found, to be compared with somebody else's run.
+        """What was searched and found, as a record that can be compared with another run's.
 
-        ``sha256`` is over the sorted states, each encoded by what it means and not by how
-        it was numbered, so that it is the same in every process. The search runs again to
-        get it: states are not kept.
+        ``sha256`` is over the sorted states, each encoded by its content rather than by its number,
+        so it is the same in every process. To compute it the search runs again, since states are
+        not kept.
         """
         if self.instances:
             return self._certificate(
@@ -282,7 +289,7 @@ class Exploration(DrawsEndings):
             with show_progress() as callback:
                 found = all_states(self._model, self._result, Reporter(callback))
                 digests = sorted(each for part in found for each in digests_of(part))
-        except KeyboardInterrupt:  # half a checksum would be kept
+        except KeyboardInterrupt:  # else half a checksum would be cached
             reason = f"was not finished: {INTERRUPTED}"
             raise SimulationError(where="certificate", reason=reason) from None
         return self._certificate(digests)
@@ -340,7 +347,7 @@ def explore(
     stop: StopFlag | None = None,
     table: CompiledChart | None = None,
 ) -> Exploration:
-    """Look at every interleaving of the handlers of a scenario.
+    """Explore every interleaving of the handlers of a scenario.
 
     Parameters
     ----------
@@ -348,28 +355,28 @@ def explore(
         What is simulated.
     limit : about how many states may be found before the search stops
     progress
-        True for a bar, in a notebook or a terminal, where it takes long; False for none; or a
-        function that is called with each `settlesim.progress.Progress`.
+        True for a bar in a notebook or a terminal, which appears if the search takes long; False
+        for none; or a function that is called with each `settlesim.progress.Progress`.
     by_instance
-        Whether instances are explored one after another, each alone with all workers and the whole
-        budget, instead of all together; None for where all together meet the limit. What that
-        proves or refutes holds of all together; see `Exploration.instances`.
+        True to explore instances one after another, each alone with all workers and the whole
+        budget; False for all together; None to do so only if all together reach the limit. A
+        verdict by instance also holds for all together; see `Exploration.instances`.
     stop
-        A flag that ends the search as Ctrl-C does when another thread sets it, such as a
-        `threading.Event`.
-    table : the programs of the chart, where several scenarios share them
+        A flag, such as a `threading.Event`. When another thread sets it, the search ends as it does
+        by Ctrl-C.
+    table : the programs of the chart, if several scenarios share them
 
     Returns
     -------
     exploration
-        Also after Ctrl-C or `stop`: then it holds what is known, and is not complete. Where the
-        limit was met first, some endings are looked for by walking; a wrong one refutes.
+        Also after Ctrl-C or `stop`: then it holds what is known, and is not complete. If the limit
+        was reached first, random walks look for some endings; a wrong one refutes.
 
     Raises
     ------
     SimulationError
-        An event comes to no settled state, and without `max_receives` would be redelivered
-        without end; a service waits for the world outside; a limit that is no number.
+        An event reaches no settled state and, without `max_receives`, would be redelivered without
+        end; a service waits for the world outside; or an argument is wrong.
     """
     if type(limit) is not int or limit < 1:
         raise SimulationError(
@@ -402,7 +409,7 @@ def _explored_by_instance(found: Exploration, limit: int, reporter: Reporter) ->
 def _explored_alone(
     found: Exploration, limit: int, reporter: Reporter, alone: list[Exploration]
 ) -> str:
-    """Append what is found of each instance to `alone`; return why it does not hold of all."""
+    """Append the exploration of each instance to `alone`; return why it says nothing about all."""
     scenario, table = found.scenario, found._model.table
     fifo, coupled = scenario.criterion is Criterion.FIFO, ""
     for part in instances_alone(scenario):
@@ -422,7 +429,7 @@ def _explored_alone(
 
 
 def check_progress(progress: object) -> None:
-    """Refuse what can neither show nor be told any progress.
+    """Refuse a `progress` that is neither a function nor a bool.
 
     Raises
     ------
@@ -434,7 +441,7 @@ def check_progress(progress: object) -> None:
 
 
 def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration, Graph | None]:
-    """Return the exploration, and the graph where the search has one."""
+    """Return the exploration, and the graph if the search kept one."""
     work = _Work(model, limit, reporter)
     for part in (work.find_endings, work.walk, work.judge, work.compare):
         try:
@@ -445,10 +452,10 @@ def _explored(model: Model, limit: int, reporter: Reporter) -> tuple[Exploration
 
 
 class _Work:
-    """What is found out about a model, part after part.
+    """The exploration of a model, part after part.
 
-    An interrupt ends the part that it comes in; every other keeps what it has, and those that come
-    later do no more than `reason` lets them.
+    An interrupt ends the current part and sets `reason`. What was found is kept, and the later
+    parts do only what `reason` allows.
     """
 
     def __init__(self, model: Model, limit: int, reporter: Reporter) -> None:
@@ -463,12 +470,12 @@ class _Work:
         self._endings: tuple[Ending, ...] | None = None
 
     def find_endings(self) -> None:
-        """Search."""
+        """Search for the endings."""
         self.found = search_endings(self._model, self._limit, self._reporter)
         self.reason = self.found.reason
 
     def walk(self) -> None:
-        """Look for endings that a search which stopped early has not met."""
+        """Look for endings that a search that stopped early has missed."""
         if self.reason not in {"", INTERRUPTED}:
             self._report("states, looking for endings by random walks")
             self._walked = {
@@ -476,7 +483,7 @@ class _Work:
             }
 
     def judge(self) -> None:
-        """Judge the scenario's properties; after an interrupt nothing is known of them."""
+        """Judge the scenario's properties; after an interrupt nothing is known about them."""
         graph = self.found.graph
         if graph is not None and self.reason != INTERRUPTED:
             doubts = self._doubts
@@ -489,7 +496,7 @@ class _Work:
         self._endings = _endings(self._model, self._serial, self._reached)
 
     def exploration(self) -> Exploration:
-        """Return what was found out."""
+        """Return what was found."""
         if self._endings is None:
             self._serial.stop(INTERRUPTED)
             self._endings = _endings(self._model, self._serial, self._reached)
@@ -528,7 +535,7 @@ def unexplored(
     *,
     model: Model | None = None,
 ) -> Exploration:
-    """Return the exploration of a scenario that nobody looked at, and why."""
+    """Return the exploration of a scenario that was not explored, for this reason."""
     model = model_of(scenario, table) if model is None else model
     return Exploration(
         scenario,
@@ -584,7 +591,7 @@ def ending_of(
 
 
 def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
-    """Return endings that know which fields tell them apart."""
+    """Return the endings with the fields that tell them apart (`Ending.telling`)."""
     found = list(endings)
     fields: dict[str, None] = {}
     for place in range(len(found[0].store) if found else 0):
@@ -599,7 +606,7 @@ def told_apart(endings: Iterable[Ending], serial: Serial) -> list[Ending]:
 
 
 def _identity(ending: Ending) -> str:
-    """Return what an ending is, as text that sorts alike in every process."""
+    """Return text that identifies an ending, and that sorts alike in every process."""
     store = [
         [key, list(leaves), dict(sorted(fields.items()))] for key, leaves, fields in ending.rests
     ]
@@ -609,7 +616,7 @@ def _identity(ending: Ending) -> str:
 
 
 class _Digests:
-    """Of states, by what they mean and not by how they were numbered."""
+    """Digests of states, by their content rather than by their numbers."""
 
     def __init__(self, model: Model) -> None:
         self._model = model

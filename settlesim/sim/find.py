@@ -22,13 +22,13 @@ from settlesim.sim.terms import Criterion
 __all__ = ["FoundSchedule", "find"]
 
 _LIMIT: Final = 500_000
-"""How many states are looked at unless something else is said."""
+"""How many states are explored by default."""
 _NAME: Final = "what is looked for"
 
 
 @dataclass(frozen=True, eq=False)
 class FoundSchedule(DrawsSchedule):
-    """What came of looking for a state: a schedule, or that there is none, or neither.
+    """The result of `find`: a schedule, or that there is none, or that it is not known.
 
     Examples
     --------
@@ -47,11 +47,11 @@ class FoundSchedule(DrawsSchedule):
     schedule: Schedule | None
     """The shortest: fewest faults, then fewest switches between handlers, then fewest steps."""
     observation: Observation | None
-    """What can be seen where the schedule ends; None without one."""
+    """What can be seen where the schedule ends; None without a schedule."""
     states: int
-    """How many states were looked at."""
+    """How many states were explored."""
     reason: str
-    """Why it is undetermined; empty where it is not."""
+    """Why the verdict is undetermined; empty if it is not."""
 
     def __bool__(self) -> bool:
         """Whether a schedule was found."""
@@ -62,7 +62,7 @@ class FoundSchedule(DrawsSchedule):
             steps = len(self.schedule)
             return f"found in {steps} step{'s'[: steps != 1]}: {self.schedule}"
         if self.verdict is Verdict.REFUTED:
-            return f"there is none: {self.states:,} states were looked at"
+            return f"there is none: {_states_were(self.states)} looked at"
         return f"not known: {self.reason}"
 
     def __repr__(self) -> str:
@@ -78,17 +78,17 @@ def find(
     ----------
     scenario
         What is simulated.
-    predicate : from an `Observation` to True or False; a pure function
+    predicate : a pure function from an `Observation` to True or False
     passing
-        Whether a whole run is looked for, in which the predicate holds somewhere, and whose ending
-        the scenario's criterion allows: a run that passes every test of its result.
-    limit : how many states are looked at, at most
+        True to look for a whole run in which the predicate holds somewhere, although the scenario's
+        criterion allows its ending: a run that every test of its result would pass.
+    limit : how many states are explored at most
 
     Raises
     ------
     SimulationError
-        It is no scenario or no function; a name that the scenario does not have; a function that
-        raises, or is no pure function; or as `explore`.
+        An argument is wrong; the predicate has a name that the scenario does not have, raises, or
+        is no pure function; or as `explore`.
     """
     if not isinstance(scenario, Scenario):
         raise SimulationError(
@@ -108,7 +108,7 @@ def find(
             found = shortest_to_state(model, lambda state: bool(observer.answers(state)), limit)
     doubts = [*model.moves.gaps, *model.moves.doubts]
     if found.stopped:
-        doubts.insert(0, f"more than {limit:,} states were looked at")
+        doubts.insert(0, f"more than {_states_were(limit)} looked at")
     if serial is not None and serial.reason:
         doubts.append(serial.reason)
     verdict = Verdict.UNDETERMINED if doubts else Verdict.REFUTED
@@ -120,8 +120,12 @@ def find(
     return FoundSchedule(scenario, verdict, found.schedule, seen, found.states, reason)
 
 
+def _states_were(number: int) -> str:
+    return "1 state was" if number == 1 else f"{number:,} states were"
+
+
 def _passing(model: Model, observer: Observer, serial: Serial, limit: int) -> ShortestWay:
-    """Look for a whole run in which it holds somewhere, with an ending that is allowed."""
+    """Look for a whole run with an allowed ending in which the predicate holds somewhere."""
     fifo = model.scenario.criterion is Criterion.FIFO
     judged = serial.is_fifo if fifo else serial.is_serializable
 

@@ -1,9 +1,8 @@
 """`GroupModel`: a scenario whose steps may change several messages of one instance together.
 
-A receive of a batch, its end, and the arrival of an event that cancels another one are such
-steps. The state is that of `settlesim.sim.model.Model`, and so is everything that is asked of it;
-but the moves are those of all messages of an instance, so that they are looked up by their
-phases together.
+The receive of a batch, its end, and the arrival of an event that cancels another one are such
+steps. The state is that of `settlesim.sim.model.Model`, with the same methods. The moves, however,
+are those of all messages of an instance and are looked up by the phases of all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from settlesim.sim.terms import Step
 __all__ = ["GroupModel", "GroupMove", "GroupMoves", "Offered", "Phases", "with_phase"]
 
 Phases: TypeAlias = tuple[MessagePhase, ...]
-"""Those of all messages of one instance, in the order of their arrival."""
+"""The phases of all messages of one instance, in arrival order."""
 GroupMove: TypeAlias = tuple[Step, Phases, Shared]
 _Change: TypeAlias = tuple[Step, tuple[int, ...], int, int]
 """Step, new phases, change of the queue number, new shared part."""
@@ -33,17 +32,17 @@ class Offered(NamedTuple):
     receivable: tuple[int, ...]
     """The messages that may be received now."""
     arriving: int | None
-    """The event that arrives next, where it is one of the instance."""
+    """The event that arrives next, if it is for the instance."""
 
 
 class GroupMoves(Moves):
-    """The rules of one message, and those of several of one instance."""
+    """The rules of one message, and of several messages of one instance."""
 
     @abstractmethod
     def together(
         self, phases: Phases, shared: Shared, mask: int, offered: Offered
     ) -> Iterator[GroupMove]:
-        """Yield every move of an instance; `mask` says which faults are left."""
+        """Yield every move of an instance; `mask` has a bit for each kind of fault that is left."""
 
 
 class GroupModel(Model):
@@ -61,7 +60,7 @@ class GroupModel(Model):
         ]
 
     def arriving(self, queue: int) -> int | None:
-        """Return the event that arrives next; None where all are there."""
+        """Return the event that arrives next; None if all have arrived."""
         return None
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
@@ -97,7 +96,7 @@ class GroupModel(Model):
             phases = tuple(self.phases[number] for number in before)
             moves = self.moves.together(phases, self.shared[shared], mask, offered)
             found = [self._change(before, *move) for move in moves]
-            self._known[key] = found  # whole, or not at all: an interrupt may come meanwhile
+            self._known[key] = found  # only when it is whole, since an interrupt may come before
         return found
 
     def _change(

@@ -1,4 +1,4 @@
-"""Steps of batches and arrivals in plain words: those that concern several messages."""
+"""Steps that concern several messages, those of batches and arrivals, in plain words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["arrival_text", "batch_text", "joined"]
 
 
 def joined(names: Sequence[str]) -> str:
-    """Return names with commas, and an *and* before the last."""
+    """Return names with commas, and *and* before the last."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 
@@ -21,7 +21,7 @@ def joined(names: Sequence[str]) -> str:
 def arrival_text(
     model: Model, names: Sequence[str], step: Step, states: tuple[State, State]
 ) -> str:
-    """Say what an event that arrives does to others, or what is done with it."""
+    """Say what an event that arrives does to others, or what the policy does with it."""
     was, now = (
         {each for number in state[model.size + 1 :] for each in model.shared[number].excluded}
         for state in states
@@ -40,7 +40,7 @@ def arrival_text(
 def batch_text(
     model: Model, names: Sequence[str], step: Step, states: tuple[State, State]
 ) -> str | None:
-    """Say what a step does to a batch; None for a step that concerns one message only."""
+    """Say what a step does to a batch; None for a step that concerns only one message."""
     before, after = ([model.phases[number] for number in state[: model.size]] for state in states)
     changed = {
         new.message: new.status
@@ -67,7 +67,7 @@ _OF_BATCH = {
 
 
 def _batch(model: Model, step: Step, state: State) -> list[int]:
-    """Return the messages that were received together with that of a step."""
+    """Return the messages of the batch that a step belongs to."""
     leader = (step.message - 1, step.delivery)
     phases = (model.phases[number] for number in state[: model.size])
     return [

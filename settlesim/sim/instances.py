@@ -1,21 +1,21 @@
-"""Instances one after another: what each alone proves about all of them together.
+"""Explores instances one after another: what each alone proves about all of them together.
 
 Theory of operation
 -------------------
-Instances share workers, budgets of faults, and the queue; they do not know each other. Take a
-schedule of all, and leave out the steps of all other instances: what is left is a schedule of that
-instance alone, with as many workers and the whole budget. Fewer workers are busy in it, each
-discipline that hands out a message among those of all instances hands it out among those of its
-own, and the faults that are left out are used by nobody. So the endings of all together are among
-the combinations of the endings of each alone, and if those are allowed, so are these.
+Instances share the workers, the budget of faults and the queue, and nothing else. Take a schedule
+of all instances and leave out the steps of all but one. What remains is a schedule of that instance
+alone, with the same number of workers and the whole budget: no more workers are busy in it, no more
+faults are used, and every discipline that hands out a message from the whole queue also hands it
+out from the messages of its own instance. So the endings of all together are among the combinations
+of the endings of each alone. If the latter are all allowed, so are the former.
 
-One thing is shared by what is *allowed*: services may fail in serial runs too, within the budget of
-all instances. So no ending may need more failures in serial order than it took to reach it; see
-`failures_reach`.
+What is *allowed*, however, depends on one thing that instances share: services may fail in serial
+runs too, within the budget of all instances. So the argument holds only if no ending needs more
+failures in serial order than it took to reach it; see `failures_reach`.
 
-The other way round, a schedule of one instance alone is part of a schedule of all: `lifted` handles
-the messages of the others where the queue insists, and at the end. So one wrong ending of one
-instance is a wrong ending of all.
+Conversely, every schedule of one instance alone is part of a schedule of all: `lifted` handles the
+messages of the others where the queue hands them out first, and at the end. So a wrong ending of
+one instance is part of a wrong ending of all.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = ["failures_reach", "instances_alone", "lifted", "may_be_taken_apart"]
 
 
 def may_be_taken_apart(scenario: Scenario) -> bool:
-    """Whether what holds of each instance alone holds of all: with batches nobody has shown it."""
+    """Whether the argument above applies: it has not been made for batches and policies."""
     return scenario.batch == 1 and scenario.while_running == "enqueue"
 
 
 def instances_alone(scenario: Scenario) -> Iterator[Scenario]:
-    """Yield a scenario for each instance, with all workers and the whole budget."""
+    """Yield a scenario for each instance alone, with all workers and the whole budget."""
     for key in scenario.instances:
         events = [each for each in scenario.events if each.key == key]
         yield scenario.replace(events=events, keys=1, properties=())
@@ -49,7 +49,7 @@ def failures_reach(model: Model, graph: Graph, serial: Serial, *, fifo: bool) ->
 
     Parameters
     ----------
-    model : of one instance
+    model : the model of one instance
     graph : all its states
     """
     used: dict[EndingIdentity, int] = {}
@@ -64,13 +64,13 @@ def failures_reach(model: Model, graph: Graph, serial: Serial, *, fifo: bool) ->
 
 
 def lifted(model: Model, instance: int, schedule: Schedule) -> Schedule:
-    """Return a schedule of all instances in which one of them has the given one.
+    """Return a schedule of all instances that contains a schedule of one of them.
 
     Parameters
     ----------
-    model : of all instances
-    instance : whose schedule it is, from 0
-    schedule : of that instance alone
+    model : the model of all instances
+    instance : the position of the instance, from 0
+    schedule : a schedule of that instance alone
     """
     own = [index + 1 for index, key in enumerate(model.key_of) if key == instance]
     state = model.start
@@ -93,7 +93,7 @@ def lifted(model: Model, instance: int, schedule: Schedule) -> Schedule:
 
 
 def _other(enabled: list[Step], own: list[int], steps: list[Step]) -> Step:
-    """Return a step of another instance; that of the handler which is at work, if there is one."""
+    """Return a step of another instance; if one of its handlers is at work, the next one of it."""
     others = [step for step in enabled if step.message not in own and step.kind.is_of_handler]
     last = next((step for step in reversed(steps) if step.message not in own), None)
     at_work = [step for step in others if last is not None and step.handler == last.handler]

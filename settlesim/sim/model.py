@@ -6,20 +6,20 @@ The state of the model is a flat tuple of whole numbers::
 
     (phase of message 1, ..., phase of message M, queue, shared of instance 1, ..., of K)
 
-A *phase* stands for all that concerns one message: its status, how often it was received,
-and where each of its deliveries is in its program. *Shared* stands for one instance as it
-is stored, with its effects and what the protections and monitors keep with it. The *queue*
-number holds the status of every message, how many workers are busy, and the faults that
-are left, in fields of bits: it changes by addition.
+A *phase* stands for everything about one message: its status, how often it was received,
+and where each of its deliveries is in its program. The *shared* part stands for one instance as it
+is stored, with its effects and what the protections and monitors record with it. The *queue*
+number packs the status of every message, the number of busy workers and the faults that are left
+into bit fields, so a step changes it by an addition.
 
-A step changes the phase of one message and the shared part of its instance, and what it
-does depends on nothing but these two, except that a receive depends on the queue number
-and a fault on what is left. So the moves are worked out once for each such pair, by the
-plain code of `settlesim.sim.moves`, and looked up from then on: the search itself never
-sees a chart.
+A step changes the phase of one message and the shared part of its instance. What it does depends
+only on these two; whether it is possible may also depend on the queue number: a receive on the
+discipline, a fault on what is left of its budget. So the moves are worked out once for each such
+pair, by the plain code of `settlesim.sim.moves`, and looked up from then on: the search itself
+never sees a chart.
 
-Workers have no names. Only how many are busy counts, so schedules that differ only by which
-worker does what are one schedule.
+Workers have no names. Only the number of busy ones counts, so schedules that differ only in which
+worker does what are the same schedule.
 
 References
 ----------
@@ -66,14 +66,16 @@ class Gate(NamedTuple):
     """What a queue number allows."""
 
     receivable: tuple[int, ...]
+    """The messages that may be received now."""
     active: tuple[tuple[int, int], ...]
-    """Messages that may have moves, with the place of their instance in the state."""
+    """The messages that may have other moves, each with the position of its instance in the
+    state."""
     table: list[dict[int, tuple[Triple, ...]] | None]
     """Moves by phase, then by shared part."""
     mask: int
-    """Which faults are left, a bit each."""
+    """A bit for each kind of fault that is left."""
     ends: bool
-    """Whether nothing has to happen any more: everything may end here."""
+    """Whether a run may end here."""
 
 
 def table_for(scenario: Scenario) -> CompiledChart:
@@ -106,17 +108,18 @@ class Model:
     ----------
     scenario
         What is simulated.
-    table : the programs of its chart; may be shared by scenarios of one chart
+    table : the programs of its chart; scenarios of one chart may share them
 
     Raises
     ------
     SimulationError
-        It is no scenario.
+        `scenario` is not a `Scenario`.
     """
 
     one_message: ClassVar[bool] = True
-    """Whether a step changes one message only: what the tables of moves are made for."""
+    """Whether every step changes only one message; the tables of moves need that."""
     status_bits: ClassVar[int] = 2
+    """How many bits of the queue number hold the status of an event."""
 
     def __init__(self, scenario: Scenario, table: CompiledChart | None = None) -> None:
         if not isinstance(scenario, Scenario):
@@ -145,7 +148,7 @@ class Model:
         self.start = self._start()
 
     def rules(self) -> Moves:
-        """Return what one message may do."""
+        """Return the rules that say which moves a message has."""
         return Moves(self.scenario, self.table, self.key_of)
 
     def _lay_out(self) -> None:
@@ -163,7 +166,7 @@ class Model:
         self._timers_at = position + self.status_bits * self.events
         places = (self.events + 1) * self.moves.width
         self._timer_bits = 3 + places.bit_length()
-        """Of a timer's message: three for its status, then its place in the queue."""
+        """The width of a timer's message: three bits for its status, then its queue position."""
         self._units = [1 << shift for shift, _ in self._budgets]
 
     def _begun(self) -> int:
@@ -194,7 +197,7 @@ class Model:
         return VISIBLE if message < self.events else UNSENT
 
     def services_together(self) -> AbstractContextManager[None]:
-        """Return a context in which the services that are needed cost less to run."""
+        """Return a context in which services share one event loop, which makes them cheaper."""
         perform = self.table.perform
         return perform.together() if isinstance(perform, Services) else nullcontext()
 
@@ -221,7 +224,7 @@ class Model:
         return len(phase.deliveries)
 
     def _bits(self, phase: MessagePhase) -> int:
-        """Return what the queue number has of a message."""
+        """Return the part of the queue number that belongs to a message."""
         timer = phase.message - self.events
         if timer < 0:
             return phase.status << self._status_at + self.status_bits * phase.message
@@ -264,7 +267,7 @@ class Model:
         return found
 
     def in_order(self, queue: int) -> list[int]:
-        """Return the messages in the order in which they stand in the queue."""
+        """Return the messages that were sent, in the order of the queue."""
         found = [((index, 1, 0), index) for index in range(self.events)]
         for index in range(self.events, self.size):
             shift = self._timers_at + self._timer_bits * (index - self.events)
@@ -283,7 +286,7 @@ class Model:
         return tuple(order[place] for place in chosen)
 
     def gate(self, queue: int) -> Gate:
-        """Return what a queue number allows."""
+        """Return what a queue number allows, working it out on first use."""
         found = self.gates.get(queue)
         if found is None:
             found = self.gates[queue] = self._make_gate(queue)
@@ -318,7 +321,7 @@ class Model:
     def moved(self, phase: int, shared: int, gate: Gate) -> tuple[Triple, ...]:
         """Work out, and remember, what a message may do next."""
         place = gate.table[phase]
-        assert place is not None  # a phase without moves is never asked
+        assert place is not None  # the search skips phases without moves
         found = tuple(triple for _, triple in self.named(phase, shared, gate.mask))
         place[shared] = found
         return found
@@ -332,18 +335,18 @@ class Model:
         return 0 if fault is None else self._units[fault]
 
     def may_end(self, state: State) -> bool:
-        """Whether nothing has to happen any more; a fault may come all the same."""
+        """Whether a run may end here, although a fault could still happen."""
         return self.gate(state[self.size]).ends
 
     def failures(self, state: State) -> int:
-        """Return how many of the service failures were used."""
+        """Return how many service failures of the budget were used."""
         shift, field = self._budgets[Faults._fields.index("service_failures")]
         return self.scenario.faults.service_failures - (state[self.size] >> shift & field)
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
         """Return every step that is enabled, with the state after it, in the search's order.
 
-        This is for schedules; the search looks the moves up without naming them.
+        This is for schedules; the search itself looks the moves up without their steps.
         """
         size = self.size
         gate = self.gate(state[size])
@@ -367,7 +370,7 @@ class Model:
             for step, after, kept in moves:
                 new, change, number = self._triple(phase, after, kept)
                 found.append((step, (new, change - self._cost(step), number)))
-            self._names[key] = found  # whole, or not at all: an interrupt may come meanwhile
+            self._names[key] = found  # only when it is whole, since an interrupt may come before
         return found
 
     def _after(
@@ -385,7 +388,7 @@ class Model:
     # --- endings --------------------------------------------------------------------------
 
     def outcome(self, state: State) -> EndingIdentity:
-        """Return what identifies the ending that a state is."""
+        """Return what identifies the ending in a state."""
         shared = [self.shared[number] for number in state[self.size + 1 :]]
         calls = self.moves.calls
         return EndingIdentity(
@@ -398,7 +401,7 @@ class Model:
     # --- content --------------------------------------------------------------------------
 
     def phase_text(self, number: int) -> str:
-        """Return what a phase is, as text that is the same in every process."""
+        """Return text that identifies a phase, the same in every process."""
         phase = self.phases[number]
         deliveries = [
             [
@@ -413,7 +416,7 @@ class Model:
         return encode([phase.message, phase.status, phase.receives, deliveries, *place])
 
     def shared_text(self, number: int) -> str:
-        """Return what a shared part is, as text that is the same in every process."""
+        """Return text that identifies a shared part, the same in every process."""
         shared = self.shared[number]
         names = [name for name, each in MONITORS.items() if shared.seen & each.bit]
         effects = [list(self.moves.calls[each]) for each in shared.effects]

@@ -1,4 +1,4 @@
-"""Which model a scenario has."""
+"""`model_of`: chooses the model for a scenario."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def model_of(scenario: Scenario, table: CompiledChart | None = None) -> Model:
     ----------
     scenario
         What is simulated.
-    table : the programs of its chart; may be shared by scenarios of one chart
+    table : the programs of its chart; scenarios of one chart may share them
 
     Raises
     ------
     SimulationError
-        It is no scenario.
+        `scenario` is not a `Scenario`.
     """
     if not isinstance(scenario, Scenario):
         raise SimulationError(

@@ -1,7 +1,7 @@
-"""The anomalies that may be watched for: name, definition, source.
+"""The anomalies that monitors watch for: name, definition, source.
 
-A monitor adds to the state of the model only where it is asked for, so that counts without
-monitors are those of the bare model. `settlesim.sim.replay` always asks for all.
+A monitor adds to the state of the model only if the scenario asks for it, so counts without
+monitors are those of the bare model. `settlesim.sim.replay` always uses all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Monitor(NamedTuple):
     """Its bit in the state of an instance."""
     definition: str
     source: str
-    """Where the notion comes from, or what cures it."""
+    """Where the notion comes from, or how to prevent the anomaly."""
 
 
 _TABLE: Final = (

@@ -4,35 +4,35 @@ Rules
 -----
 1. A handler loads the instance, waits for the services of its program, saves, and
    deletes the message. Under ``direct`` it starts with the load and ends with the save.
-2. An event that was ignored or rejected saves nothing but a start that worked before it; its
-   message is deleted all the same, and an inbox notes it.
-3. With ``cas`` a save is refused where the instance is at another revision than was loaded,
-   with ``fence`` where the message was received again since. A refused handler releases the
-   message; under ``direct`` the caller retries.
-4. With ``inbox`` a save and a skip note the message with the instance, in one write. A
-   handler that loads an instance which has its message goes straight to the delete.
+2. An event that is ignored or rejected saves nothing, except for a start of the instance that
+   worked before it. Its message is deleted like any other, and an inbox records it.
+3. With ``cas`` a save is refused if the instance is at another revision than was loaded, with
+   ``fence`` if the message has been received again since. A refused handler releases the message;
+   under ``direct`` the caller retries.
+4. With ``inbox`` a save or a skip records the message with the instance, in one write. A handler
+   that finds its message recorded when it loads the instance goes straight to the delete.
 5. With ``idempotent`` a call has its effect once per event, invocation and number.
 6. With ``atomic`` a save or a skip deletes the message in the same write, as `settlesim.Worker`
-   does. It is refused where the receipt is not good: where a delete would do nothing.
-7. The message of an event that comes to no settled state is released; under ``direct`` the
-   caller gets the error, and that is all.
-8. A delete counts if its receipt is the newest. Under a FIFO queue the message has to be in
-   flight still (SQS API, DeleteMessage).
-9. A crash ends a handler at any point; the message becomes visible again if the handler's
-   receipt is good. After a visibility time-out it does so while the handler continues.
-10. A message that would become visible again after `max_receives` receives is a dead letter.
-11. The effect of a service shows when it comes back; a service that fails or runs out of
-    time has none, unless the scenario says that a time-out may come after the effect.
-12. While several services and delays run in a handler, each of them may complete next, and each
-    service may have its effect before it comes back: its state may be left meanwhile.
+   does. The write is refused if the receipt is no longer good, so that a delete would do nothing.
+7. The message of an event that reaches no settled state is released. Under ``direct`` the caller
+   gets the error, and nothing else happens.
+8. A delete counts if its receipt is the newest. Under a FIFO queue the message also has to be still
+   in flight (SQS API, DeleteMessage).
+9. A crash may end a handler at any point; the message becomes visible again if the handler's
+   receipt is good. A visibility time-out makes it visible while the handler continues.
+10. A message that would become visible again after `max_receives` receives becomes a dead letter.
+11. A service has its effect when it comes back. One that fails or runs out of time has none, unless
+    the scenario says that a time-out may come after the effect.
+12. While several services and delays run in a handler, each of them may complete next. A service
+    may also have its effect before it comes back; then its state may be left in between.
 13. A save starts the delays of the state that it saves, and ends those of states that were left.
-    One that runs may be due at any point: its message then enters the queue, before the events of
-    its instance that were never received. A message whose delay was ended since it was sent is
-    only deleted.
-14. Where a later version of the chart takes over at some point, what is received before is handled
-    by the earlier version to its end, what is received from then on by the later one. Instances
-    are independent, so each has such a point of its own. The save that carries an instance to the
-    later version carries its timers.
+    A running one may be due at any point. Its message then enters the queue, before the events of
+    its instance that were never received. If the delay has been ended since, the message is only
+    deleted.
+14. If a later version of the chart takes over, messages that were received before are handled to
+    their end by the earlier version, and all others by the later one. Instances are independent, so
+    the take-over is a step of each instance. The save that carries an instance to the later version
+    carries its timers.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from settlesim.chart import Snapshot
 from settlesim.chart.outcome import Outcome
+from settlesim.chart.report import counted_noun
 from settlesim.errors import SimulationError
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.disciplines import DEAD, DELETED, IN_FLIGHT, UNSENT, VISIBLE
@@ -66,11 +67,11 @@ __all__ = [
 ]
 
 START: Final = -1
-"""Instead of a program's node: received, nothing loaded."""
+"""Instead of a program's node: the message was received, and nothing is loaded."""
 DONE: Final = -2
 """Instead of a program's node: only the delete is left."""
 START_OLD: Final = -3
-"""As `START`, received by a worker that has the earlier version of the chart."""
+"""As `START`, for a worker that has the earlier version of the chart."""
 
 _CRASH, _EXPIRE, _DUPLICATE, _FAIL = 1, 2, 4, 8  # the bits of a mask, in the order of Faults
 _FAULTS: Final = {
@@ -83,7 +84,7 @@ _FAULTS: Final = {
 
 
 class PoisonError(SimulationError):
-    """A message may come back without end."""
+    """A message that never settles would come back without end."""
 
 
 class Delivery(NamedTuple):
@@ -94,14 +95,14 @@ class Delivery(NamedTuple):
     node: int
     """Where it is in its program, or `START`, or `DONE`."""
     version: int = 0
-    """The revision that it loaded; 0 where nobody reads it."""
+    """The revision that it loaded; 0 if no rule or monitor reads it."""
     batch: tuple[int, int] | None = None
-    """Message, from 0, and delivery of the first that was received with it; None where it came
-    alone."""
+    """The first delivery of its batch: message, from 0, and number. None for a message that was
+    received alone."""
 
 
 class MessagePhase(NamedTuple):
-    """All that concerns one message."""
+    """Everything about one message."""
 
     message: int
     """From 0."""
@@ -110,64 +111,71 @@ class MessagePhase(NamedTuple):
     deliveries: tuple[Delivery, ...]
     """In the order of their numbers."""
     place: int = 0
-    """Of a timer's message: where it stands in the queue, see `Moves.place_of`."""
+    """For a timer's message: its position in the queue, see `Moves.place_of`."""
 
 
 class RunningTimer(NamedTuple):
-    """What is kept of one delay of one instance."""
+    """One delay of one instance."""
 
     status: int = 0
     """0: it does not run; 1: it runs; 2: its message was sent."""
     sent: int = 0
     """How many messages it has sent so far."""
     rank: int = 0
-    """Started before or with those of the same or a higher rank; 0 where nobody reads it."""
+    """The order of starts: a timer with a lower rank was started earlier. 0 if time is not
+    known."""
     least: int = 0
-    """How long it ran from there on, in nanoseconds; 0 where nobody reads it."""
+    """The least time from its start until it is due, in nanoseconds; 0 if time is not known."""
     most: int = 0
+    """The most time until then."""
     becomes: int = -1
-    """The delay of the later version that it is now, where its message was sent before; else -1."""
+    """After a take-over while its message was on the way: the delay of the later version that it
+    belongs to now. Else -1."""
 
     def parts(self) -> list[int]:
-        """Return what tells it from others, as numbers."""
+        """Return its fields as numbers; `becomes` only if it is set."""
         return list(self if self.becomes >= 0 else self[:-1])
 
 
 class Shared(NamedTuple):
-    """One instance as it is stored, and what is kept with it."""
+    """One instance as it is stored, and what is recorded with it.
+
+    A field that no rule, monitor or property reads keeps its default, so that states that differ
+    only in it are one state.
+    """
 
     key: int
     state: int
     version: int = 0
-    """How often it was saved; 0 where nobody reads it."""
+    """How often it was saved."""
     handled: tuple[int, ...] = ()
-    """The messages that were saved or skipped, sorted, where an inbox or a monitor reads it."""
+    """The messages that were saved or skipped, sorted."""
     saved: tuple[int, ...] = ()
-    """The messages that were saved, sorted, where a monitor reads it."""
+    """The messages that were saved, sorted."""
     dead: tuple[int, ...] = ()
-    """The dead letters, sorted, where a monitor reads it."""
+    """The dead letters, sorted."""
     effects: tuple[int, ...] = ()
     """The calls that had an effect, in order: positions in `Moves.calls`."""
     seen: int = 0
-    """The anomalies so far, a bit each."""
+    """The anomalies so far, one bit each."""
     timers: tuple[RunningTimer, ...] = ()
     """By the position of the delay in `CompiledChart.timers`."""
     received: int = 0
-    """The last event that was received, from 1, where a FIFO queue has timers."""
+    """The last event that was received, from 1; recorded for timers of a FIFO queue."""
     deployed: bool = False
-    """Whether the later version of the chart has taken over, where there are two."""
+    """Whether the later version of the chart has taken over."""
     excluded: tuple[int, ...] = ()
     """The events that were refused, dropped, cancelled or rolled back, sorted."""
 
 
 class CallIdentity(NamedTuple):
-    """What makes two calls the same."""
+    """What identifies a call of a service."""
 
     service: str
     message: int
     """From 0."""
     invocation: str = ""
-    """The empty text where nobody reads it."""
+    """The id of the invocation; empty if neither protection nor monitor tells calls apart by it."""
     number: int = 0
 
 
@@ -175,18 +183,18 @@ Move: TypeAlias = tuple[Step, MessagePhase, Shared]
 
 
 class Moves:
-    """The rules, for one scenario."""
+    """The rules for one scenario."""
 
     def __init__(self, scenario: Scenario, table: CompiledChart, key_of: tuple[int, ...]) -> None:
         self.scenario = scenario
         self.table = table
         self.calls: list[CallIdentity] = []
         self.failing: dict[tuple[str, str], None] = {}
-        """The services that were met which fail by themselves, with their errors."""
+        """The services and events that failed without a fault of the scenario, with the errors."""
         self.doubts: dict[str, None] = {}
-        """Why nothing is proved: what was met that the model cannot be sure of."""
+        """Why nothing is proved: what the model met and cannot be sure of."""
         self.gaps: dict[str, None] = {}
-        """What was met beyond which nothing is known at all."""
+        """Where the model could not continue, so that what comes after is not known at all."""
         self.size = len(scenario.events)
         """How many of the messages are events; those of timers come after them."""
         self._messages = scenario.messages
@@ -197,7 +205,7 @@ class Moves:
             divmod(index % per_key, scenario.timers)
             for index in range(len(self._messages) - self.size)
         ]
-        """Of a timer's message: the position of its delay, and which of its messages it is."""
+        """For each timer's message: the position of its delay, and its ordinal, from 0."""
         self.width = per_key + 1
         self._call_numbers: dict[CallIdentity, int] = {}
         self._earlier = [
@@ -206,7 +214,7 @@ class Moves:
         ]
         self._two = table if isinstance(table, TwoVersionChart) else None
         self.firsts = frozenset(key_of.index(key) for key in key_of) if self._two else frozenset()
-        """The messages that carry the step of a deployment: the first one of each instance."""
+        """The messages that the step of a deployment is named after: each instance's first one."""
         self._direct = scenario.queue == "direct"
         self._fifo = scenario.queue.startswith("fifo_")
         cas, fence, inbox, idempotent = (
@@ -227,7 +235,7 @@ class Moves:
         self._blocks = self._waiting(key_of) if watched else [False] * len(key_of)
 
     def _waiting(self, key_of: tuple[int, ...]) -> list[bool]:
-        """Say for every message whether later events wait for it."""
+        """Return for every message whether later events wait for it."""
         size, timers = self.size, [False] * (len(key_of) - self.size)
         if self.scenario.queue == "fifo_global":
             return [index + 1 < size for index in range(size)] + timers
@@ -241,7 +249,7 @@ class Moves:
         return _FAULTS.get(kind)
 
     def node_text(self, node: int) -> str:
-        """Return a node of a program, as text that is the same in every process."""
+        """Return text that identifies a node of a program, the same in every process."""
         names = {START: "start", DONE: "done", START_OLD: "start old"}
         return names.get(node) or self.table.node_text(node)
 
@@ -264,7 +272,7 @@ class Moves:
         return self._load(after, len(after.deliveries) - 1, shared)
 
     def _begun(self, shared: Shared) -> int:
-        """Return where a delivery begins: by which version of the chart it is handled."""
+        """Return the first node of a delivery, by the version of the chart that handles it."""
         return START_OLD if self._two is not None and not shared.deployed else START
 
     def _load(self, phase: MessagePhase, place: int, shared: Shared) -> Move:
@@ -284,7 +292,7 @@ class Moves:
         return step, self._at(phase, place, loaded), shared
 
     def _program(self, message: int, shared: Shared, *, by_old: bool) -> int | None:
-        """Return the first node of what a message does; None where it is only deleted."""
+        """Return the first node of a message's program; None if it is only deleted."""
         two, state = self._two, shared.state
         running = [place for place, each in enumerate(shared.timers) if each.status]
         if message < self.size:
@@ -304,7 +312,7 @@ class Moves:
     # --- everything else ------------------------------------------------------------------
 
     def of(self, phase: MessagePhase, shared: Shared, mask: int) -> Iterator[Move]:
-        """Return every move but a receive; `mask` says which faults are left."""
+        """Yield every move except a receive; `mask` has a bit for each kind of fault left."""
         message = phase.message + 1
         if phase.status == UNSENT:
             yield from self._due(phase, shared)
@@ -330,7 +338,7 @@ class Moves:
             yield Step(Kind.DUPLICATE, message), phase._replace(status=VISIBLE), shared
 
     def _run(self, phase: MessagePhase, place: int, shared: Shared, mask: int) -> Iterator[Move]:
-        """Return the next step of a program."""
+        """Yield what may come next in a program."""
         delivery = phase.deliveries[place]
         node = self.table.node(delivery.node)
         message, number = phase.message + 1, delivery.number
@@ -351,7 +359,7 @@ class Moves:
             yield Step(Kind.SKIP, message, number), self._finish(phase, place), skipped
         elif node.kind is ProgramNodeKind.STRANDED:
             after, kept = self._back(phase, place, shared)
-            if after.status == VISIBLE:  # nobody who may have it can handle it
+            if after.status == VISIBLE:  # no worker can handle it from now on
                 after, kept = after._replace(status=DEAD), self._buried(kept, phase.message, DEAD)
             yield Step(Kind.RELEASE, message, number), after, kept
         elif node.kind is ProgramNodeKind.ERROR:
@@ -365,7 +373,7 @@ class Moves:
             yield Step(Kind.SAVE, message, number), self._finish(phase, place), saved
 
     def _note_failure(self, phase: MessagePhase, node: TableNode) -> None:
-        """Keep that an event fails without a fault; it must not come back for ever."""
+        """Note that an event fails without a fault; refuse it if it would come back forever."""
         if node.failures:
             return
         event = f"event {self._messages[phase.message].words}"
@@ -378,7 +386,7 @@ class Moves:
         self.failing[event, node.text] = None
 
     def _receipt_refused(self, phase: MessagePhase, place: int) -> bool:
-        """Whether a write that deletes the message is refused."""
+        """Whether a write is refused that deletes the message as well (``atomic``)."""
         return self._atomic and not self._may_delete(phase, phase.deliveries[place])
 
     def _refused(self, phase: MessagePhase, delivery: Delivery, shared: Shared) -> bool:
@@ -411,7 +419,7 @@ class Moves:
         return phase.status == IN_FLIGHT and delivery.number == phase.receives
 
     def _may_delete(self, phase: MessagePhase, delivery: Delivery) -> bool:
-        """Whether a delete counts: never where the message was deleted before."""
+        """Whether a delete has an effect; it has none on a message that was deleted before."""
         newest = delivery.number == phase.receives and phase.status == VISIBLE
         return self._owns(phase, delivery) or (newest and not self._fifo)
 
@@ -428,7 +436,11 @@ class Moves:
     def _back(
         self, phase: MessagePhase, place: int, shared: Shared, *, lost: bool = False
     ) -> tuple[MessagePhase, Shared]:
-        """End a delivery; its message becomes visible if the receipt is good, or is `lost`."""
+        """End a delivery whose message was not handled.
+
+        With a good receipt the message becomes visible again, or a dead letter; if it is `lost`, it
+        is deleted instead.
+        """
         after = self._without(phase, place)
         if not self._owns(phase, phase.deliveries[place]):
             return after, shared
@@ -513,7 +525,7 @@ class Moves:
     # --- timers ---------------------------------------------------------------------------
 
     def timers_at_first(self, start: Snapshot | None) -> tuple[RunningTimer, ...]:
-        """Return the timers of an instance that begins as a snapshot says; None for a new one."""
+        """Return the timers at the beginning; `start` is None for a new instance."""
         timers = [RunningTimer()] * len(self.table.timers)
         for place, seconds in () if start is None else self.table.timers_of(start):
             most = nanoseconds(seconds) if self._known_time else 0
@@ -521,20 +533,20 @@ class Moves:
         return tuple(timers)
 
     def _started(self, delay: int, before: RunningTimer, how: tuple[int, int, int]) -> RunningTimer:
-        """Return a timer that runs from now on; `how` is its rank, and how long it runs."""
+        """Return a timer that runs from now on; `how` is its rank, least and most time."""
         if before.sent >= self.scenario.timers:
-            name, most = self.table.timers[delay], self.scenario.timers
-            self.gaps[f"the delay {name} may pass more than {most} times: raise timers"] = None
+            name, most = self.table.timers[delay], counted_noun(self.scenario.timers, "time")
+            self.gaps[f"the delay {name} may pass more than {most}: raise timers"] = None
         return RunningTimer(1, before.sent, *how)
 
     def place_of(self, phase: MessagePhase) -> tuple[int, int, int]:
-        """Return where a message stands in the queue, to be compared with other messages."""
+        """Return a message's position in the queue, as a key to sort messages by."""
         if phase.message < self.size:
             return phase.message, 1, 0
         return phase.place // self.width, 0, phase.place % self.width
 
     def _due(self, phase: MessagePhase, shared: Shared) -> Iterator[Move]:
-        """Send the message of a delay that has passed."""
+        """Yield the step in which a delay passes and its message is sent, if that is possible."""
         delay, turn = self.timer_of[phase.message - self.size]
         timer = shared.timers[delay]
         if timer[:2] != (1, turn) or self._another_first(timer, shared):
@@ -547,7 +559,7 @@ class Moves:
         yield Step(Kind.DUE, phase.message + 1), after, kept
 
     def _another_first(self, timer: RunningTimer, shared: Shared) -> bool:
-        """Whether another timer of the instance is due before this one for certain."""
+        """Whether another timer of the instance is certain to be due before this one."""
         return any(
             each.status == 1 and each.rank <= timer.rank and each.most < timer.least
             for each in shared.timers
@@ -580,7 +592,7 @@ class Moves:
     def _carried(
         self, timers: tuple[RunningTimer, ...], moved: tuple[tuple[int, int], ...]
     ) -> tuple[RunningTimer, ...]:
-        """Return timers that are those of the later version's delays from now on."""
+        """Return the timers after they were carried to the delays of the later version."""
         found = list(timers)
         for before, after in moved:
             timer = timers[before]
@@ -620,7 +632,7 @@ class Moves:
 
 
 def _ranked(timers: list[RunningTimer]) -> tuple[RunningTimer, ...]:
-    """Return timers with ranks that begin at 0 and leave none out."""
+    """Return timers whose ranks are consecutive from 0, in the same order as before."""
     ranks = sorted({each.rank for each in timers if each.status == 1})
     return tuple(
         each._replace(rank=ranks.index(each.rank) if each.status == 1 else 0) for each in timers

@@ -1,4 +1,4 @@
-"""`Observation`: what can be seen of one state of a scenario, without looking into a worker."""
+"""`Observation`: what can be seen of one state of a scenario from outside the workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EffectView(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """The names that a scenario has, for questions about it."""
+    """The names of a scenario that a predicate may use."""
 
     states: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
@@ -29,10 +29,15 @@ class Vocabulary(NamedTuple):
     events: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    """Of the context at the beginning; a chart may add others."""
+    """The fields of the context at the beginning; a chart may add others."""
 
     def problem(self, what: str, name: object) -> str:
-        """Say why a name is none of a kind, with the nearest that is; empty where it is one."""
+        """Say that a name is unknown, with the closest known one; empty if the name is known.
+
+        Parameters
+        ----------
+        what : the kind of name: a field of this class
+        """
         known: tuple[str, ...] = getattr(self, what)
         if name in known:
             return ""
@@ -48,7 +53,7 @@ class Vocabulary(NamedTuple):
         return f"{name!r} is {nouns[what]}; {hint}"
 
     def require(self, what: str, name: object) -> None:
-        """Refuse a name that is none of a kind.
+        """Refuse an unknown name, as `problem` says.
 
         Raises
         ------
@@ -61,9 +66,9 @@ class Vocabulary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a reader of the store, of the queue and of the world sees in one state.
+    """What can be seen of the store, the queue and the world outside in one state.
 
-    Properties and `find` are asked about such values. All parts are frozen.
+    Predicates of properties and of `find` get such a value. All parts are frozen.
 
     Examples
     --------
@@ -81,12 +86,12 @@ class Observation:
     messages: tuple[MessageView, ...]
     """Every message that was sent, in the order of the queue."""
     ended: bool
-    """Whether nothing has to happen any more: a run may end here."""
+    """Whether a run may end here, since nothing has to happen any more."""
     vocabulary: Vocabulary = field(default=Vocabulary(), repr=False)
-    """The names that may be asked about."""
+    """The names that the methods accept."""
 
     def instance(self, key: str | None = None) -> InstanceView:
-        """Return one instance; without a key the only one there is.
+        """Return one instance by its key, which may be left out if there is only one.
 
         Raises
         ------
@@ -100,7 +105,7 @@ class Observation:
         return next(each for each in self.store if key in {None, each.key})
 
     def in_state(self, name: str, key: str | None = None) -> bool:
-        """Whether an instance is in a state, or in one inside it; without a key, any instance.
+        """Whether an instance is in a state or in one nested in it; without a key, any instance.
 
         Raises
         ------

@@ -1,11 +1,12 @@
-"""`Observer`: the states of a model as observations, and what functions say of them.
+"""`Observer`: the states of a model as observations, and the answers of functions about them.
 
 Theory of operation
 -------------------
-Most states of a search differ only in where the handlers are, which nobody outside sees. What can
-be seen of a state is named by a short tuple of numbers: of each message its status, its receives
-and its place, of each instance the number of its stored part, and whether a run may end. Functions
-are asked once for each such tuple, twice over: one that answers differently is no pure function.
+Most states of a search differ only in the progress of the handlers, which cannot be seen from
+outside. What can be seen is identified by a short tuple of numbers: the status, receives and
+position of each message, the number of each instance's stored part, and whether a run may end.
+Functions are called only for new tuples, and then twice: a function that gives two different
+answers is not pure.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ __all__ = ["Observer"]
 
 
 class Observer:
-    """Looks at the states of a model.
+    """Asks functions about the states of a model.
 
     Parameters
     ----------
     model
         Whose states they are.
-    functions : what is asked about every observation, by a name for the errors
+    functions : the functions of an observation, by the name that errors use
     """
 
     def __init__(
@@ -46,13 +47,13 @@ class Observer:
         self._answers: dict[tuple[int, ...], int] = {}
 
     def answers(self, state: State) -> int:
-        """Return what the functions say of a state, a bit each.
+        """Return the answers of the functions about a state, one bit each.
 
         Raises
         ------
         SimulationError
-            A function raises, changes what it is given, is no pure function, or returns something
-            else than True or False.
+            A function raises (also because it tries to change the observation), is not pure, or
+            does not return True or False.
         """
         size = self._model.size
         if len(self._seen_of_phase) < len(self._model.phases):
@@ -66,7 +67,7 @@ class Observer:
         return found
 
     def _look_at_new_phases(self) -> None:
-        """Give numbers to what can be seen of the phases that came up since."""
+        """Give numbers to what can be seen of the phases that are new since the last call."""
         for phase in self._model.phases[len(self._seen_of_phase) :]:
             visible = (phase.message, phase.status, phase.receives, phase.place)
             number = self._seen_numbers.setdefault(visible, len(self._seen_numbers))
@@ -121,7 +122,7 @@ class Observer:
 
 
 def _answer(name: str, function: Callable[[Observation], bool], seen: Observation) -> bool:
-    """Ask a function of the user, and distrust it."""
+    """Return the answer of a function of the user, after checking that it is pure."""
     answers = []
     for _ in range(2):
         try:
@@ -148,7 +149,7 @@ def _answer(name: str, function: Callable[[Observation], bool], seen: Observatio
 
 
 def _words(seen: Observation) -> str:
-    """Name an observation in a few words."""
+    """Describe an observation in a few words."""
     rests = "; ".join(" + ".join(each.configuration) for each in seen.store)
     effects = ", ".join(each.service for each in seen.effects) or "no effect"
     dead = f", {len(seen.dead_letters)} dead" if seen.dead_letters else ""

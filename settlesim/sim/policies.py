@@ -1,4 +1,4 @@
-"""What may be chosen for batches, and for events that arrive while another one is handled."""
+"""The options for failures in a batch, and for events that arrive at a busy instance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "rollback": "what is handled is cancelled, and nothing keeps its id",
     "drop_duplicate": "it is dropped where an equal event waits or is handled",
 }
-"""What becomes of an event that arrives while another one of its instance is not finished."""
+"""What happens when an event arrives while another one of its instance is not finished."""
 
 EXCLUDED_WORDS: Final[Mapping[str, str]] = {
     "reject": "refused",
@@ -29,4 +29,4 @@ EXCLUDED_WORDS: Final[Mapping[str, str]] = {
     "rollback": "rolled back",
     "drop_duplicate": "dropped",
 }
-"""What the events are that a policy keeps out of the serial runs."""
+"""By policy, the word for an event that is left out of the serial runs."""

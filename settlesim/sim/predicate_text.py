@@ -2,17 +2,13 @@
 
 Rules
 -----
-1. ``|`` binds least, then ``&``, then ``~`` or ``!``; parentheses go before all.
-2. A bare name is a state, or a service that has had its effect. What is both, or neither, is
+1. ``|`` binds loosest, then ``&``, then ``~`` or ``!``; parentheses group.
+2. A bare name is a state, or a service that has had its effect. A name that is both, or neither, is
    refused; ``state:paid`` and ``effect:charge_card`` say which is meant.
 3. ``dead`` and ``waiting`` are about any message, ``dead:PAY`` about those of one event; ``ended``
    holds where a run may end; ``context:count==3`` compares a field with a JSON value.
-4. ``@order-1`` behind a name says which instance, ``>=2`` behind a service how often.
-5. A name with other signs in it stands in double quotes.
-
-References
-----------
-Pratt, "Top down operator precedence", POPL 1973.
+4. ``@order-1`` after a name says which instance, ``>=2`` after a service how often.
+5. A name with special characters or spaces in it is put in double quotes.
 """
 
 from __future__ import annotations
@@ -39,7 +35,7 @@ __all__ = ["parse_predicate"]
 _TOKEN: Final = re.compile(r"\s*(>=|==|[&|~!()@:]|\"(?:[^\"\\]|\\.)*\"|[^\s&|~!()\"<>=@:]+)")
 _KINDS: Final = ("state", "effect", "dead", "waiting", "context")
 _BARE: Final = ("dead", "waiting", "ended")
-_DEEPEST: Final = 50  # parentheses in each other
+_DEEPEST: Final = 50  # levels of nested parentheses and negations
 
 
 def parse_predicate(text: str, names: Vocabulary) -> Predicate:
@@ -48,13 +44,13 @@ def parse_predicate(text: str, names: Vocabulary) -> Predicate:
     Parameters
     ----------
     text : such as ``shipped & ~refund_card>=2``
-    names : those of the scenario that it is about
+    names : the names of the scenario that the predicate is about
 
     Raises
     ------
     SimulationError
-        It is no predicate, or has a name that the scenario does not have; says where and what
-        was possible.
+        The text is no predicate, or has an unknown name; the message says where, and what would be
+        possible there.
     """
     if not isinstance(text, str):
         raise SimulationError(where="predicate", reason=f"is {shorten(text)}; text is needed")
@@ -69,7 +65,7 @@ def parse_predicate(text: str, names: Vocabulary) -> Predicate:
 
 
 class _Reader:
-    """Precedence climbing, from the left to the right."""
+    """A recursive-descent parser with one token of look-ahead."""
 
     def __init__(self, text: str, names: Vocabulary) -> None:
         self._text = text

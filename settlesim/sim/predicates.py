@@ -1,8 +1,8 @@
-"""Questions as values: small predicates that can be combined, written down and translated.
+"""Predicates as values: small questions that can be combined, written as text and translated.
 
-A predicate is a function of an `Observation`, like one that is written in Python. Because its
-parts are known, its names can be checked against the chart, it has a text
-(`settlesim.sim.predicate_text` reads it), and it can be written into a Promela model.
+A predicate can be called with an `Observation`, like a function written in Python. Because its
+parts are known, its names can be checked against the chart, it can be written as text (which
+`settlesim.sim.predicate_text` reads), and it can be translated to Promela.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _PLAIN: Final = re.compile(r"[^\s&|~!()\"<>=@:]+")
 
 
 class Predicate:
-    """Something that holds in an `Observation` or does not; combined by ``&``, ``|`` and ``~``.
+    """A question about an `Observation`; predicates are combined by ``&``, ``|`` and ``~``.
 
-    Its text is what the command line takes, and its `repr` is what Python takes.
+    `str` gives the text that the command line accepts, `repr` the Python expression.
 
     Examples
     --------
@@ -60,11 +60,11 @@ class Predicate:
         raise NotImplementedError
 
     def atoms(self) -> Iterator[Predicate]:
-        """Yield the parts that are not put together of others."""
+        """Yield the parts that are not combinations of other predicates."""
         yield self
 
     def problems(self, names: Vocabulary) -> list[str]:
-        """Say which of its names a scenario does not have."""
+        """Return a message for each name that the scenario does not have."""
         return [problem for each in self.atoms() for problem in each.problems(names)]
 
     def __and__(self, other: Predicate) -> Predicate:
@@ -72,7 +72,7 @@ class Predicate:
         return Conjunction(self, _predicate(other))
 
     def __or__(self, other: Predicate) -> Predicate:
-        """At least one of both."""
+        """At least one of the two."""
         return Disjunction(self, _predicate(other))
 
     def __invert__(self) -> Predicate:
@@ -98,7 +98,7 @@ def _predicate(other: object) -> Predicate:
     return other
 
 
-# --- put together -------------------------------------------------------------------------
+# --- combinations -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -132,7 +132,7 @@ class Disjunction(Predicate):
     right: Predicate
 
     def __call__(self, seen: Observation) -> bool:
-        """Whether one holds."""
+        """Whether at least one holds."""
         return self.left(seen) or self.right(seen)
 
     def atoms(self) -> Iterator[Predicate]:
@@ -149,7 +149,7 @@ class Disjunction(Predicate):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Negation(Predicate):
-    """Not another predicate."""
+    """The negation of another predicate."""
 
     of: Predicate
 
@@ -180,12 +180,12 @@ def _below(part: Predicate, text: str) -> str:
 
 
 class _Atom(Predicate):
-    """A predicate with a name of its own; its `repr` is the call that makes it."""
+    """A predicate without parts; its `repr` is the call that makes it."""
 
     __slots__ = ()
 
     def _call(self, name: str, *positional: object) -> str:
-        """Return the call; what stands by its default is left out."""
+        """Return the call; arguments that equal their defaults are left out."""
         words = [repr(each) for each in positional]
         taken = len(positional)
         words += [
@@ -198,17 +198,17 @@ class _Atom(Predicate):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InState(_Atom):
-    """An instance is in a state, or in one inside it."""
+    """An instance is in a state or in one nested in it."""
 
     name: str
     key: str | None = None
 
     def __call__(self, seen: Observation) -> bool:
-        """Whether it is; without a key, whether any instance is."""
+        """Whether the instance is; without a key, whether any is."""
         return seen.in_state(self.name, self.key)
 
     def holds_in(self, configuration: tuple[str, ...]) -> bool:
-        """Whether it holds of an instance in a configuration."""
+        """Whether it holds for an instance in a configuration."""
         return any(leaf == self.name or leaf.startswith(f"{self.name}.") for leaf in configuration)
 
     def problems(self, names: Vocabulary) -> list[str]:
@@ -231,12 +231,12 @@ class ContextField(_Atom):
     key: str | None = None
 
     def __call__(self, seen: Observation) -> bool:
-        """Whether it has; without a key, whether that of any instance has."""
+        """Whether the field has; without a key, whether that of any instance has."""
         chosen = seen.store if self.key is None else (seen.instance(self.key),)
         return any(self.holds_in(dict(each.context)) for each in chosen)
 
     def holds_in(self, context: dict[str, JSONValue]) -> bool:
-        """Whether it holds of an instance with a context; True is not 1."""
+        """Whether it holds for an instance with a context; unlike in Python, True is not 1."""
         if self.name not in context:
             return False
         found = context[self.name]
@@ -263,7 +263,7 @@ class Effect(_Atom):
     key: str | None = None
 
     def __call__(self, seen: Observation) -> bool:
-        """Whether it has, at least so often."""
+        """Whether it has, at least `times` times."""
         return seen.count(self.service, self.key) >= self.times
 
     def problems(self, names: Vocabulary) -> list[str]:
@@ -286,7 +286,7 @@ class IsDeadLetter(_Atom):
     key: str | None = None
 
     def __call__(self, seen: Observation) -> bool:
-        """Whether one is, of that event and instance where they are named."""
+        """Whether one is; only messages of the given event and instance count."""
         return any(
             self.event in {None, each.event} and self.key in {None, each.key}
             for each in seen.dead_letters
@@ -312,7 +312,7 @@ class Waiting(_Atom):
     key: str | None = None
 
     def __call__(self, seen: Observation) -> bool:
-        """Whether one does, of that event and instance where they are named."""
+        """Whether one does; only messages of the given event and instance count."""
         return any(
             self.event in {None, each.event} and self.key in {None, each.key}
             for each in seen.waiting
@@ -339,7 +339,7 @@ class Ended(_Atom):
         return seen.ended
 
     def problems(self, names: Vocabulary) -> list[str]:
-        """Say nothing: it has no names."""
+        """Return nothing: the predicate has no names."""
         return []
 
     def __str__(self) -> str:
@@ -358,7 +358,7 @@ def _problems(names: Vocabulary, **wanted: str | None) -> list[str]:
 
 
 def _word(name: str) -> str:
-    """Return a name as the text of a predicate has it: in quotes where it is not plain."""
+    """Return a name as it is written in the text of a predicate, quoted if necessary."""
     return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
@@ -366,38 +366,40 @@ def _at(key: str | None) -> str:
     return "" if key is None else f"@{_word(key)}"
 
 
-# --- making them --------------------------------------------------------------------------
+# --- making predicates --------------------------------------------------------------------
 
 
 def in_state(name: str, key: str | None = None) -> Predicate:
-    """Hold where an instance is in a state, or in one inside it.
+    """Return a predicate: an instance is in a state or in one nested in it.
 
     Parameters
     ----------
-    name : of the state, with dots where it is nested
-    key : of the instance; None for any
+    name : the name of the state, with dots if it is nested
+    key : the key of the instance; None for any
 
     Raises
     ------
     SimulationError
-        A name that is no text.
+        A name is not a non-empty string.
     """
     return InState(_text("in_state", name), _key("in_state", key))
 
 
 def context_is(name: str, value: JSONValue, key: str | None = None) -> Predicate:
-    """Hold where a field of the context has a value; never where there is no such field.
+    """Return a predicate: a field of an instance's context has a value.
+
+    It does not hold if the context has no such field.
 
     Parameters
     ----------
-    name : of the field
+    name : the name of the field
     value : text, a number, True, False or None
-    key : of the instance; None for any
+    key : the key of the instance; None for any
 
     Raises
     ------
     SimulationError
-        A name that is no text, or another kind of value.
+        A name is not a non-empty string, or the value is of another kind.
     """
     if not isinstance(value, (str, int, float, bool, type(None))):
         reason = f"the value is {shorten(value)}; text, a number, True, False or None is needed"
@@ -406,18 +408,18 @@ def context_is(name: str, value: JSONValue, key: str | None = None) -> Predicate
 
 
 def effect(service: str, times: int = 1, key: str | None = None) -> Predicate:
-    """Hold where a service has had its effect.
+    """Return a predicate: a service has had its effect.
 
     Parameters
     ----------
     service : its name
     times : how often at least; 1 or more
-    key : for which instance; None for all of them together
+    key : for which instance; None for all instances together
 
     Raises
     ------
     SimulationError
-        A name that is no text, or no such number.
+        A name is not a non-empty string, or `times` is not a number from 1 on.
     """
     if type(times) is not int or times < 1:
         reason = f"times is {shorten(times)}; a whole number, 1 or more, is needed"
@@ -426,39 +428,39 @@ def effect(service: str, times: int = 1, key: str | None = None) -> Predicate:
 
 
 def dead_letter(event: str | None = None, key: str | None = None) -> Predicate:
-    """Hold where a message is in the dead-letter queue.
+    """Return a predicate: a message is in the dead-letter queue.
 
     Parameters
     ----------
-    event : which event it brings; None for any
-    key : for which instance; None for any
+    event : the event of the message; None for any
+    key : the key of the instance; None for any
 
     Raises
     ------
     SimulationError
-        A name that is no text.
+        A name is not a non-empty string.
     """
     return IsDeadLetter(_key("dead_letter", event), _key("dead_letter", key))
 
 
 def waiting(event: str | None = None, key: str | None = None) -> Predicate:
-    """Hold where a message waits to be received.
+    """Return a predicate: a message waits to be received.
 
     Parameters
     ----------
-    event : which event it brings; None for any
-    key : for which instance; None for any
+    event : the event of the message; None for any
+    key : the key of the instance; None for any
 
     Raises
     ------
     SimulationError
-        A name that is no text.
+        A name is not a non-empty string.
     """
     return Waiting(_key("waiting", event), _key("waiting", key))
 
 
 def ended() -> Predicate:
-    """Hold where nothing has to happen any more: a run may end there."""
+    """Return a predicate: a run may end here, since nothing has to happen any more."""
     return Ended()
 
 

@@ -1,17 +1,18 @@
-"""How large a search will be, before it begins.
+"""Predicts how large a search will be.
 
 Theory of operation
 -------------------
-A search breadth first is begun. Where it is over after a few ten thousand states, their number is
-known. Where not, the sizes of its first layers are, a layer being what is met after so many steps
-at least; and some walks at random tell how many steps a run has. Layers grow by a factor that falls
-as messages are used up, until most are handled and layers become smaller. So the logarithm of the
-sizes is taken to be a parabola that goes on from the last whole layers and has its top where four
-fifths of a run are over, as it is about for the scenarios that were measured.
+A breadth-first search is started. If it is over after some ten thousand states, their number is
+known. If not, the sizes of its first layers are known, a layer being the states with the same
+least number of steps from the start, and a few random walks tell how many steps a run has. Layers
+grow by a factor that falls as messages are used up, until most are handled and layers become
+smaller. So the logarithm of the sizes is modelled as a parabola that continues the last complete
+layers and has its maximum after four fifths of a run, which is about right for the scenarios that
+were measured.
 
-That is an estimate, and good for the order of magnitude: for those scenarios it was between half
-and twice of what there was. Seconds and bytes are those of a usual machine, from the numbers of
-states that the two searches look at in a second.
+The estimate is good for the order of magnitude: for those scenarios it was between half and twice
+the real number. Seconds and bytes are those of a typical machine, computed from how many states
+each search explores in a second.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ __all__ = ["Prediction", "predicted"]
 _PLAIN: Final = (100_000, 450)
 _SWEPT: Final = (500_000, 40)
 _ALIKE: Final = (20_000, 700)
-"""States in a second, and bytes for each."""
+"""For each search: states in a second, and bytes for each state."""
 _WALKS: Final = 10
 _TOP: Final = 0.8
-"""Of a run: where the layers are largest."""
+"""The share of a run after which the layers are largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +42,23 @@ class Prediction:
     """About how large a search will be."""
 
     states: int
-    """How many states there are; about, unless it is `exact`."""
+    """The number of states: an estimate, unless it is `exact`."""
     seconds: float
-    """How long a usual machine takes."""
+    """How long a typical machine takes."""
     bytes: int
     """How much memory is needed at the peak."""
     exact: bool
-    """Whether every state was met already."""
+    """Whether all states have been found already."""
 
     def __str__(self) -> str:
         number = f"{self.states:,}" if self.exact else f"about {_in_words(self.states)}"
         seconds, memory = max(1, round(self.seconds)), max(1, round(self.bytes / 1e6))
-        return f"{number} states, {seconds:,} s, {memory:,} MB"
+        noun = "state" if self.exact and self.states == 1 else "states"
+        return f"{number} {noun}, {seconds:,} s, {memory:,} MB"
 
 
 def _in_words(number: int) -> str:
-    """Return a number with two digits that count.
+    """Return a number with two significant digits.
 
     Examples
     --------
@@ -68,15 +70,15 @@ def _in_words(number: int) -> str:
 
 
 def predicted(model: Model, graph: Graph, *, swept: bool, alike: int = 1) -> Prediction:
-    """Say about how large a search will be.
+    """Return about how large a search will be.
 
     Parameters
     ----------
-    graph : what was found of it so far
-    swept : whether it will be swept from there on
+    graph : what the search has found so far
+    swept : whether a sweep will explore the rest
     alike
-        In how many ways equal events can be exchanged, where one state stands for all alike. About
-        twice as many are looked at as if each set had as many.
+        In how many ways equal events can be exchanged; 1 if states are not merged by symmetry. Not
+        every set of alike states has that many, so about twice the quotient is explored.
     """
     exact = graph.looked_at == len(graph.states)
     states = len(graph.states) if exact else _extrapolated(model, graph)
@@ -89,7 +91,7 @@ def predicted(model: Model, graph: Graph, *, swept: bool, alike: int = 1) -> Pre
 
 
 def _extrapolated(model: Model, graph: Graph) -> int:
-    """Return how many states there are, as far as the first layers tell."""
+    """Return the number of states that the first layers suggest."""
     layers = _layers(graph)
     if len(layers) < 4:
         return 2 * len(graph.states)
@@ -104,7 +106,7 @@ def _extrapolated(model: Model, graph: Graph) -> int:
 
 
 def _layers(graph: Graph) -> list[int]:
-    """Return the sizes of the layers that are known whole."""
+    """Return the sizes of the layers that are completely known."""
     depths = array("i", [-1]) * len(graph.states)
     depths[0] = 0
     edges, offsets = graph.edges, graph.offsets
@@ -113,7 +115,7 @@ def _layers(graph: Graph) -> list[int]:
         for number in edges[offsets[index] : offsets[index + 1]]:
             if depths[number] < 0:
                 depths[number] = below
-    whole = depths[graph.looked_at] + 1  # of the next one some are not found yet
+    whole = depths[graph.looked_at] + 1  # a part of the next layer has not been found yet
     sizes = [0] * (depths[-1] + 1)
     for depth in depths:
         sizes[depth] += 1

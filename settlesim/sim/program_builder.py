@@ -1,20 +1,22 @@
-"""Makes the program of one event: every order of completion that time allows.
+"""Builds the program of one event: every order of completion that time allows.
 
 Theory of operation
 -------------------
-`ProgramBuilder` drives a `Settling` by hand. Where it waits, every service and every delay that
-runs is let complete in a copy of its own, if a choice of durations allows that it is next
-(`settlesim.sim.timing`), and where failures are looked at, every service fails in each way in which
-it may. Situations that were met before are not gone on from, so the result is a graph and no tree.
+`ProgramBuilder` drives a `Settling` by hand. Where it waits, each running service and delay
+completes in a copy of its own, if some choice of durations lets it be the next
+(`settlesim.sim.timing`). If the scenario has service failures, each service also fails, once for
+each error that it may raise and for its time-out. A situation that was met before is not expanded
+again, so the result is a graph rather than a tree.
 
-A service that runs beside others may also have its effect first and come back later, or never:
-what completes meanwhile may leave its state. That is a branch of its own, `Kind.EFFECT`. Where time
-is known, no time passes between the two, so it is there only where both may happen at one moment.
-The exception are services that may run out of time after their effect: these may have had it at any
-age.
+While something else runs too, a service may have its effect first and come back later, or never,
+if what completes in between leaves its state. That is a branch of its own, `Kind.EFFECT`. If time
+is known, no time passes between the effect and the return, so the branch exists only if something
+else may happen at that very moment. Services that may run out of time after their effect are an
+exception: they may have had it at any time before.
 
-Where time is known, a service that is late, since it is going to fail, is one of the failures from
-the moment on when it should have come back. So what is left behind before it fails is counted too.
+If time is known, a service that is going to fail is late from the moment when it should have come
+back. Being late is a failure in its own right, so an event that ends while the service is late is
+counted as well.
 """
 
 from __future__ import annotations
@@ -58,19 +60,19 @@ if TYPE_CHECKING:
 __all__ = ["FAILURE", "ProgramBuilder"]
 
 FAILURE: Final = Answer(error=RuntimeError("fails in the simulation"))
-"""A failure with an error that nobody has named."""
+"""A failure with an error that the scenario does not name."""
 _MOST: Final = 2_000
-"""How many situations one event may have inside of its handler."""
+"""How many situations the handling of one event may have."""
 
 
 class _Option(NamedTuple):
-    """Something that may complete next, before it is known where that leads."""
+    """Something that may happen next; its branch does not have a node after it yet."""
 
     branch: Branch
     window: Window
-    """How old what completes has to be."""
+    """The ages of the service or delay at which it may happen."""
     answer: Answer | None = None
-    """None for a delay, for an effect, and for a service that is late."""
+    """None for a delay, for an effect, and for a service that becomes late."""
 
 
 _Asked: TypeAlias = "tuple[_Session, int]"
@@ -78,21 +80,21 @@ _Growing: TypeAlias = Generator[_Asked, int | None, int | None]
 
 
 class _Session:
-    """A `Settling` with what is known of its time."""
+    """A `Settling` with what is known about its time."""
 
     def __init__(self, settling: Settling) -> None:
         self.settling = settling
         self.zone = START
         self.began: dict[Clock, int] = {}
-        """When each thing that runs was started at the latest, in nanoseconds."""
+        """The latest start of each running service and delay, in nanoseconds."""
         self.latest = 0
-        """What time it is at the latest, if every service ends by its time-out."""
+        """The latest time that it can be now, if every service ends by its time-out."""
         self.had: frozenset[Clock] = frozenset()
-        """The services that run and have had their effect."""
+        """The running services that have had their effect."""
         self.late: frozenset[Clock] = frozenset()
-        """The services that run and should have come back: they are going to fail."""
+        """The running services that should have come back, and are going to fail."""
         self.timed = True
-        """Whether it is known how long everything took that has completed."""
+        """Whether the durations of everything that has completed are known."""
 
     def copy(self) -> _Session:
         other = copy(self)
@@ -107,16 +109,16 @@ class _Session:
 
     @property
     def beside(self) -> bool:
-        """Whether more than one thing runs."""
+        """Whether several services or delays run."""
         return len(self.settling.pending) + len(self.settling.delays) > 1
 
     def give(self, option: _Option) -> None:
-        """Let something complete.
+        """Let something happen.
 
         Raises
         ------
         SettleError
-            The event comes to no settled state by that.
+            After that the event reaches no settled state.
         """
         settling, branch, answer = self.settling, option.branch, option.answer
         if branch.kind is Kind.EFFECT:
@@ -134,10 +136,10 @@ class _Session:
 
 
 class ProgramBuilder:
-    """Makes the program of one event from one state.
+    """Builds the program of one event from one state.
 
-    The graph below a situation is made by a generator that asks for those below the next
-    situations, so that a long program needs no deep recursion.
+    The graph below a situation is built by a generator. It yields each next situation and is sent
+    the node for it, so a long program needs no deep recursion.
     """
 
     def __init__(self, table: CompiledChart, state: int, event: Event | Elapsed | None) -> None:
@@ -149,7 +151,7 @@ class ProgramBuilder:
         self._given = event
         self._event = event.event if isinstance(event, Elapsed) else event or START_EVENT
         self._made: dict[tuple[object, ...], int | None] = {}
-        """The graphs so far: what may happen in two orders mostly leads to the same."""
+        """The first node for each situation so far; different orders often lead to the same one."""
         self._deadline = nanoseconds(table.deadline)
         self._at_deadline = Window(self._deadline, self._deadline)
 
@@ -173,11 +175,11 @@ class ProgramBuilder:
             else:
                 stack.append(self._grow(*asked))
                 value = None
-        assert value is not None  # the first thing that completes is always possible
+        assert value is not None  # at the beginning something can always happen
         return value
 
     def _grow(self, session: _Session, left: int) -> _Growing:
-        """Make the graph below a session; None where no choice of durations leads to it."""
+        """Build the graph below a session; return None if no choice of durations leads to it."""
         settling = session.settling
         if settling.settlement is not None:
             return self._table._intern(self._leaf(session))
@@ -216,14 +218,14 @@ class ProgramBuilder:
     def _after(
         self, taken: Sequence[tuple[_Option, int]], at_deadline: Branch | None
     ) -> int | None:
-        """Return the node of what may happen next; None where nothing can."""
+        """Return the node for what may happen next; None if nothing can."""
         if taken:
             return self._waiting(taken, at_deadline)
         passes = at_deadline is not None and at_deadline.kind is Kind.DELAY
         return at_deadline.after if at_deadline is not None and passes else None
 
     def _waiting(self, taken: Sequence[tuple[_Option, int]], at_deadline: Branch | None) -> int:
-        """Return the node that waits for these."""
+        """Return the node that waits for these options."""
         branches = [option.branch._replace(after=number) for option, number in taken]
         if at_deadline is not None:
             branches.append(at_deadline)
@@ -258,7 +260,7 @@ class ProgramBuilder:
         return found
 
     def _window_of_delay(self, delay: PendingDelay) -> Window:
-        """Return how long a delay takes; the chance in the wait before a retry may be any."""
+        """Return how long a delay takes; the wait before a retry may have any jitter."""
         least = most = delay.seconds
         if delay.retries is not None:
             retries = self._table.activities.invocations[delay.retries].retry
@@ -269,7 +271,7 @@ class ProgramBuilder:
         return Window(nanoseconds(least), nanoseconds(most) if bounded else None)
 
     def _of_service(self, session: _Session, pending: Pending, left: int) -> list[_Option]:
-        """Return how a service may end, or become late."""
+        """Return the ways in which a service may end, or become late."""
         answer = self._table._answer(self._state, self._event, pending)
         self._doubt_keys(pending, answer)
         clock = (pending.id, pending.number, pending.attempt)
@@ -330,10 +332,10 @@ class ProgramBuilder:
 
         Parameters
         ----------
-        failed, timed_out : the branches of an error, and of a time-out
-        effect : whether it may have its effect yet
-        had : whether it had its effect
-        within : at which age it may raise an error; None for any within its time-out
+        failed, timed_out : the branches for an error and for a time-out
+        effect : whether the service may still have its effect
+        had : whether it has had its effect
+        within : the ages at which it may raise an error; None for any age within its time-out
         """
         limit = nanoseconds(self._limit(pending))
         errors = self._assumed.errors.get(pending.service)
@@ -357,7 +359,7 @@ class ProgramBuilder:
         return found
 
     def _doubt_retries(self, pending: Pending) -> None:
-        """Note a retry that asks for an error which nobody has named."""
+        """Note a retry that depends on an error which the scenario does not name."""
         invocation = self._table.activities.invocations[pending.id]
         if any(retry.errors for retry in invocation.retry):
             self.doubts.append(
@@ -368,7 +370,7 @@ class ProgramBuilder:
     # --- effects before a service comes back ----------------------------------------------
 
     def _may_be_early(self, pending: Pending) -> bool:
-        """Whether a service may have its effect long before it comes back, if it does at all."""
+        """Whether a service may have its effect at any time before it comes back or times out."""
         errors = self._assumed.errors.get(pending.service, ())
         return self._table._effects[pending.id] and any(each.timeout for each in errors)
 
@@ -408,7 +410,7 @@ class ProgramBuilder:
 
         Parameters
         ----------
-        passes : whether the deadline may pass as far as times are known
+        passes : whether the deadline may pass, by what is known about time
         """
         if not self._known_time:
             return True
@@ -423,7 +425,7 @@ class ProgramBuilder:
         )
 
     def _doubt_keys(self, pending: Pending, answer: Answer) -> None:
-        """Note an answer that only the simulation gives."""
+        """Note an answer that would be different outside the simulation."""
         if answer.value is not None and KEY_MARK in encode(answer.value):
             self.doubts.append(
                 f"{pending.service} answers with its idempotency key, which is another one outside "
@@ -454,12 +456,12 @@ class ProgramBuilder:
         also: tuple[Clock, Window] | None = None,
         late: bool = False,
     ) -> Zone | None:
-        """Return the zone when `option` completes next; None where it cannot.
+        """Return the zone after `option` happens next; None if it cannot be the next.
 
         Parameters
         ----------
-        also : what is within its window at the same moment
-        late : whether the deadline of the event is left out of it
+        also : another clock that has to be within its window at the same moment
+        late : whether it may happen after the deadline of the event
         """
         windows = [(_clock(option.branch), option.window)]
         if also is not None:
@@ -475,14 +477,15 @@ class ProgramBuilder:
         zones: Sequence[Zone | None],
         left: int,
     ) -> Branch | None:
-        """Return the branch on when the deadline of the event passes, where it may.
+        """Return the branch for the deadline of the event; None if it cannot pass now.
 
-        Like the time-out of a service it is one of the failures, unless it may pass by what is
-        known of time. What would complete at that very moment may come first or never.
+        If what is known about time lets the deadline pass, the branch is a delay; else it is one of
+        the failures, like the time-out of a service. What would complete at that very moment may
+        come first or never.
 
         Parameters
         ----------
-        zones : when each option completes, up to the deadline; None where it does not by then
+        zones : the zone after each option, up to the deadline; None if it cannot happen by then
         """
         configuration = session.settling.configuration
         if self._passes(session, options, zones):
@@ -501,9 +504,9 @@ class ProgramBuilder:
     def _passes(
         self, session: _Session, options: Sequence[_Option], zones: Sequence[Zone | None]
     ) -> bool:
-        """Whether the deadline may pass by what is known of time.
+        """Whether what is known about time lets the deadline pass.
 
-        So it is where nothing completes before it; and where times are known of everything, and
+        It does if nothing can complete before the deadline, or if all durations are known and
         nothing has to complete before it.
         """
         if all(zone is None or zone.age(EVENT).least >= self._deadline for zone in zones):
@@ -515,7 +518,7 @@ class ProgramBuilder:
         return session.zone.passed([(EVENT, self._at_deadline)], ages) is not None
 
     def _pass_on(self, session: _Session, option: _Option, zone: Zone) -> None:
-        """Note what time it is after something has completed."""
+        """Note what time it is after an option has happened."""
         if option.branch.kind is not Kind.EFFECT:
             began = session.began.get(_clock(option.branch), 0)
             session.latest = began + self._longest(option)
@@ -524,7 +527,7 @@ class ProgramBuilder:
         self._start_clocks(session)
 
     def _longest(self, option: _Option) -> int:
-        """Return how long something takes at most, if services end by their time-outs."""
+        """Return how long an option takes at most, if services end by their time-outs."""
         if option.window.most is not None:
             return option.window.most
         if option.answer is None:
@@ -534,7 +537,7 @@ class ProgramBuilder:
         return nanoseconds(limit)
 
     def _start_clocks(self, session: _Session) -> None:
-        """Begin to measure what was started, and forget what has ended."""
+        """Start clocks for what was started, and drop those of what has ended."""
         settling = session.settling
         delays = [_clock_of_delay(each.id, each.number) for each in settling.delays]
         services = [(each.id, each.number, each.attempt) for each in settling.pending]
@@ -546,7 +549,7 @@ class ProgramBuilder:
         if self._known_time and any(
             (each.id, each.number, each.attempt) in session.had and not self._may_be_early(each)
             for each in settling.pending
-        ):  # no time passes until these come back
+        ):  # no time may pass until these come back
             timed.append(INSTANT)
             kept.append(INSTANT)
         new = [each for each in timed if each not in session.zone.clocks]
@@ -603,11 +606,11 @@ def _clock(branch: Branch) -> Clock:
 
 
 def _clock_of_delay(id_: str, number: int) -> Clock:
-    return f"after.{id_}", number, 1  # a service and a delay may have one id
+    return f"after.{id_}", number, 1  # a service may have the same id as a delay
 
 
 def _longest_ages(options: Sequence[_Option]) -> dict[Clock, int | None]:
-    """Return for everything that runs the age beyond which it does not get; None for no bound."""
+    """Return the greatest age that each clock can reach; None for no bound."""
     most: dict[Clock, int | None] = {INSTANT: 0}
     for each in options:
         clock, bound = _clock(each.branch), each.window.most
@@ -617,6 +620,6 @@ def _longest_ages(options: Sequence[_Option]) -> dict[Clock, int | None]:
 
 
 def _told(error: Exception) -> str:
-    """Name an error, with its message where it has one."""
+    """Name an error, with its message if it has one."""
     text = error_message(error)
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

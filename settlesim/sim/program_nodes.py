@@ -1,4 +1,4 @@
-"""Programs as values: what one event does to an instance in one state, step by step."""
+"""The nodes of programs: what one event does to an instance in one state, step by step."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ProgramNodeKind(enum.Enum):
     SAVE = "save"
     """The instance is saved in `TableNode.state`."""
     SKIP = "skip"
-    """Ignored or rejected, and no start to keep: there is nothing to save."""
+    """The event is ignored or rejected, and there is nothing to save."""
     ERROR = "error"
-    """The event comes to no settled state; `TableNode.text` says why."""
+    """The event reaches no settled state; `TableNode.text` says why."""
     STRANDED = "stranded"
-    """The later of two versions cannot go on from the instance; `TableNode.text` says why."""
+    """The later of two versions cannot continue from the instance; `TableNode.text` says why."""
     UNKNOWN = "unknown"
     """What comes next is not known; `TableNode.text` says why."""
 
@@ -35,34 +35,35 @@ class Branch(NamedTuple):
     kind: Kind
     """CALL, EFFECT, FAIL, TIMEOUT or DELAY."""
     after: int = -1
-    """The node after it."""
+    """The number of the node after it."""
     service: str = ""
     """Empty for a delay, and for the deadline of the event."""
     activity: str = ""
     """The id of the invocation or of the delay."""
     number: int = 0
-    """The ordinal of this start of it for this event, from 1."""
+    """How often the activity has been started for this event, from 1."""
     attempt: int = 1
-    """The ordinal of the call that this is of its start: more than 1 where it is retried."""
+    """How often the service has been called since this start, from 1; more than 1 for a retry."""
     effect: bool = False
-    """Whether it has changed the world outside."""
+    """Whether the service has its effect on the world outside."""
     works: bool = True
-    """Of a CALL: whether the service comes back, and does not raise."""
+    """For a CALL: whether the service returns rather than raises."""
     text: str = ""
-    """Which error it is, where the scenario names it; what passes, of a delay."""
+    """For a failure: which error, if the scenario names it. For a delay: what passes."""
     late: bool = False
-    """Of a FAIL: the service does not come back when it should, and is going to fail. Of a CALL: it
-    fails, and that was counted before."""
+    """For a FAIL: the service does not come back when it should, and will fail later. For a CALL:
+    it fails now, which was counted as a failure before."""
 
 
 class DelayStart(NamedTuple):
-    """A delay of a settled state that a settlement starts."""
+    """A delay of a settled state that starts with a save."""
 
     delay: int
     """Its position in `CompiledChart.timers`."""
     least: int = 0
-    """How long it still runs, in nanoseconds, at least and at most; 0 where nobody reads it."""
+    """The least time that it still runs, in nanoseconds; 0 if time is not known."""
     most: int = 0
+    """The most time that it still runs."""
 
 
 class TableNode(NamedTuple):
@@ -72,32 +73,33 @@ class TableNode(NamedTuple):
     branches: tuple[Branch, ...] = ()
     """What may happen next, in a fixed order."""
     state: int = -1
-    """What is saved."""
+    """For a save: the state that is saved."""
     outcome: Outcome | None = None
     text: str = ""
-    """The message of an error; why something is not known."""
+    """For an ERROR, STRANDED or UNKNOWN node: the reason."""
     failures: int = 0
-    """Of an error: how many failures from outside led to it."""
+    """For an error: how many failures from outside led to it."""
     only_start: bool = False
-    """Whether the event was ignored or rejected, and the start of a new instance is saved."""
+    """For a save: whether only the start of a new instance is saved, since the event was ignored or
+    rejected."""
     started: tuple[DelayStart, ...] = ()
-    """Of a save: the delays that run on from here."""
+    """For a save: the delays that start with it."""
     kept: tuple[int, ...] = ()
-    """Of a save: the delays whose states were not left; positions in `CompiledChart.timers`."""
+    """For a save: the delays whose states were not left; positions in `CompiledChart.timers`."""
     moved: tuple[tuple[int, int], ...] = ()
-    """Of a save that carries an instance to another version: the positions of timers that go on,
-    before and after."""
+    """For a save that carries an instance to another version: the positions of the timers that
+    continue, before and after."""
 
 
 def merged(nodes: Sequence[TableNode], branches: Sequence[Branch]) -> tuple[Branch, ...]:
-    """Return branches without the failures after which a program does the same as after another.
+    """Return branches, leaving out each failure whose consequence another branch has already.
 
-    A time-out after which the same follows as after an error is no branch of its own; neither is a
-    failure after which the same follows as where the service fails by itself.
+    So a time-out is left out if the program continues as after an error, and a failure from outside
+    if it continues as where the service fails by itself.
 
     Parameters
     ----------
-    nodes : those below
+    nodes : all nodes of the table, by number
     """
     found: list[Branch] = []
     for branch in branches:
@@ -117,11 +119,11 @@ def merged(nodes: Sequence[TableNode], branches: Sequence[Branch]) -> tuple[Bran
 
 
 def _alike(nodes: Sequence[TableNode], one: int, other: int, *, strict: bool) -> bool:
-    """Whether two programs do the same, but for the words of their errors.
+    """Whether two programs do the same, apart from the texts of their errors.
 
     Parameters
     ----------
-    strict : whether it makes a difference that one error is of the chart's own making
+    strict : whether errors also have to agree in whether failures from outside led to them
     """
     pairs, seen = [(one, other)], set()
     while pairs:
@@ -141,5 +143,5 @@ def _alike(nodes: Sequence[TableNode], one: int, other: int, *, strict: bool) ->
 
 
 def _bare(node: TableNode) -> TableNode:
-    """Return a node without the numbers of those below it."""
+    """Return a node without the numbers of the nodes below it."""
     return node._replace(branches=tuple(each._replace(after=-1) for each in node.branches))

@@ -1,4 +1,4 @@
-"""The programs that a scenario may run, as arrays of numbers for another model checker."""
+"""The programs that a scenario may run, as arrays of numbers for a Promela model."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _MAX_WORK: Final = 50_000  # situations of an instance
 
 
 def plain_refusal(reason: str) -> SimulationError:
-    """Return the error for a scenario that Promela cannot say."""
+    """Return the error for a scenario that cannot be written in Promela."""
     return SimulationError(where="to_promela", reason=f"cannot be written for Spin: {reason}")
 
 
 class ProgramTables:
-    """The programs that may run, as arrays: for each message the first node, then the nodes.
+    """The programs that may run, as arrays: the first node for each message and state, and nodes.
 
     Parameters
     ----------
     model
-        Of the scenario. An instance is followed through every sequence of its messages in which
-        each comes once, and again as often as faults may repeat one.
+        The model of the scenario. Each instance is followed through every sequence of its messages
+        in which each comes once, plus as many repetitions as faults may cause.
 
     Raises
     ------
     SimulationError
-        There is something that cannot be said, or too much.
+        The programs cannot be written in Promela, or are too many.
     """
 
     def __init__(self, model: Model) -> None:
@@ -43,10 +43,10 @@ class ProgramTables:
         self._numbers: dict[int, int] = {}
         self._nodes: list[int] = []
         self.states: list[int] = []
-        """Of the states that an instance may be in, the numbers in the model's table."""
+        """The states that an instance may be in, as numbers of the model's table."""
         self._state_numbers: dict[int, int] = {}
         self.calls: list[tuple[str, str, int]] = []
-        """Service, invocation and number of the calls that have an effect."""
+        """The calls that have an effect: service, invocation and number."""
         self.has_errors = False
         start = model.shared[model.start[model.size + 1]].state
         self._state(start)
@@ -55,9 +55,9 @@ class ProgramTables:
             self._close(start, [i for i in range(model.size) if model.key_of[i] == key])
         found = [model.table.node(number).branches for number in self._nodes]
         self.width = max(map(len, found), default=0)
-        """How many branches a node has at most."""
+        """The largest number of branches of a node."""
         self.most_effects = self._most_effects()
-        """How many effects one run of a handler has at most."""
+        """The largest number of effects in one run of a handler."""
 
     def _most_effects(self) -> int:
         most: dict[int, int] = {}
@@ -77,7 +77,7 @@ class ProgramTables:
         """Follow every sequence of messages."""
         first = (start, (0,) * len(messages))
         seen, waiting = {first}, [first]
-        for state, used in waiting:  # grows while it is gone through
+        for state, used in waiting:  # the loop itself appends to `waiting`
             for place, index in enumerate(messages):
                 again = sum(max(0, each - 1) for each in used)
                 if used[place] and again >= self._extra:
@@ -124,7 +124,7 @@ class ProgramTables:
         return number
 
     def _node(self, number: int) -> int:
-        """Return the place of a node; those after it get one as well."""
+        """Return the position of a node in the arrays, adding it and the nodes below it."""
         if number in self._numbers:
             return self._numbers[number]
         node = self._model.table.node(number)
@@ -150,7 +150,7 @@ class ProgramTables:
         return place
 
     def _effects(self, branch: Branch) -> list[tuple[str, str, int]]:
-        """Return the call that has its effect when a branch is taken, if any."""
+        """Return the call whose effect a branch brings, as a list of at most one."""
         if not branch.effect:
             return []
         identity = (branch.activity, branch.number) if self._with_identity else ("", 0)

@@ -2,15 +2,15 @@
 
 Theory of operation
 -------------------
-Only the programs of the handlers are taken over, as tables: what services run from which state, and
-what is saved in the end. Everything else, the queue with its discipline, the store, faults and
-protections, is written in Promela anew, so that Spin checks the rules as well. A process stands for
-one delivery of a message; a message has one more of them for each visibility time-out that may
-pass. Every step is one ``d_step``, so the states of a scenario without faults are those of
-`settlesim.sim.explore`, one for one.
+Only the programs of the handlers are taken from the simulator, as tables: which services run from
+which state, and what is saved in the end. Everything else (the queue with its discipline, the
+store, faults and protections) is written independently in Promela, so that Spin checks the rules as
+well. A process stands for one delivery of a message; a message has one process more for each
+visibility time-out that may pass. Every step is one ``d_step``, so the states of a scenario without
+faults correspond one to one to those of `settlesim.sim.explore`.
 
-The criterion is an assertion where everything may have ended. The properties of the scenario are
-``ltl`` formulas with the names p1, p2, and so on.
+The criterion is an assertion that is checked wherever a run may end. The properties of the scenario
+are ``ltl`` formulas with the names p1, p2, and so on.
 
 References
 ----------
@@ -43,7 +43,7 @@ from settlesim.sim.terms import Criterion
 
 __all__ = ["to_promela"]
 
-_MAX_PROCESSES: Final = 255  # of Spin
+_MAX_PROCESSES: Final = 255  # Spin's limit
 _MAX_LOG: Final = 200  # effects of one instance
 _HEAD: Final = """\
 /* {about}
@@ -67,13 +67,13 @@ _HEAD: Final = """\
 def to_promela(scenario: Scenario) -> str:
     """Return the scenario as the source text of a Promela model.
 
-    The criterion is an assertion, the properties are ``ltl`` formulas. Of a ``sometimes`` the
-    formula says that it never happens: Spin's error is the witness.
+    The criterion is an assertion, the properties are ``ltl`` formulas. The formula for a
+    ``sometimes`` says that it never happens, so Spin's error is the witness.
 
     Raises
     ------
     SimulationError
-        The scenario cannot be said in Promela, or is too large for Spin; says why.
+        The scenario cannot be written in Promela, or is too large for Spin; the message says why.
     """
     _check(scenario)
     model = Model(scenario)
@@ -88,7 +88,7 @@ def to_promela(scenario: Scenario) -> str:
 
 
 def _check(scenario: Scenario) -> None:
-    """Refuse what cannot be written, before anything is worked out."""
+    """Refuse a scenario that cannot be written, before anything is computed."""
     slots = 1 + scenario.faults.expiries
     processes = len(scenario.events) * slots + 1
     reasons = {
@@ -113,7 +113,7 @@ def _check(scenario: Scenario) -> None:
 
 
 def _given_words(scenario: Scenario) -> str:
-    """Say what a model is about, as a comment of C may have it."""
+    """Describe the scenario in text that may be put into a C comment."""
     return repr(scenario).replace("*/", "* /")
 
 
@@ -203,7 +203,7 @@ class _Writer:
             f"#define ended (busy == 0 && {over})",
             "#define owns(m) (status[m] == FLYING && receipt == receives[m])",
             *self._may_delete(),
-            f"#define comes_back(m) {back}",
+            f"#define status_after(m) {back}",
         ]
         if self._log:
             lines += ["", *self._had()]
@@ -213,8 +213,8 @@ class _Writer:
             f"  at[d] = IDLE; node = 0; receipt = 0;{self._forget()} busy--; judge()",
             "}",
             "",
-            "inline give_back(m, d) {",
-            "  if :: owns(m) -> status[m] = comes_back(m) :: else fi;",
+            "inline release(m, d) {",
+            "  if :: owns(m) -> status[m] = status_after(m) :: else fi;",
             "  over(d)",
             "}",
             "",
@@ -231,7 +231,7 @@ class _Writer:
         return [f"#define may_delete(m) {newest}"]
 
     def _had(self) -> list[str]:
-        """Return what writes an effect down."""
+        """Return the macro that logs an effect."""
         counts = [
             f"    if :: {' || '.join(kinds)} -> times{number}[k]++ :: else fi;"
             for number, name in enumerate(self._counted)
@@ -346,12 +346,12 @@ class _Writer:
             delete = f"if :: may_delete({m}) -> status[{m}] = DELETED :: else fi"
             steps.append(f"{at} == DONE -> {delete}; over({d})")
         if faults.crashes:
-            lost = f"status[{m}] = DELETED; over({d})" if self._direct else f"give_back({m}, {d})"
+            lost = f"status[{m}] = DELETED; over({d})" if self._direct else f"release({m}, {d})"
             steps.append(f"{at} != IDLE && crashes > 0 -> crashes--; {lost}")
         if faults.expiries:
             steps.append(
                 f"{at} != IDLE && expiries > 0 && owns({m}) -> expiries--; "
-                f"status[{m}] = comes_back({m})"
+                f"status[{m}] = status_after({m})"
             )
         if faults.duplicates and not slot:
             steps.append(
@@ -361,7 +361,7 @@ class _Writer:
         return steps
 
     def _inbox_and_atomic(self) -> bool:
-        """Whether a handler may have only its delete left, although saves delete as well."""
+        """Whether a handler may be left with only its delete, although saves delete as well."""
         return {"inbox", "atomic"} <= self._protections
 
     def _receivable(self, m: int) -> str:
@@ -393,7 +393,7 @@ class _Writer:
         return f"if :: handled[{m}] -> at[{d}] = DONE :: else -> {run} fi"
 
     def _branches(self, m: int, k: int, at: str) -> list[str]:
-        """Return the steps of what runs in a handler."""
+        """Return the steps inside a handler's program."""
         width = self._tables.width
         failures = self._scenario.faults.service_failures
         steps = []
@@ -408,7 +408,7 @@ class _Writer:
         return steps
 
     def _leaves(self, m: int, k: int, d: int) -> list[str]:
-        """Return the steps at the end of a program: save, skip, refusal and error."""
+        """Return the steps that end a program: save, skip, refusal and error."""
         own = self._protections
         lost = f"!may_delete({m})" if "atomic" in own else ""
         stale = f"loaded != version[{k}]" if "cas" in own else ""
@@ -431,9 +431,9 @@ class _Writer:
             if refusal and refusal != "false"
         ]
         if refused:
-            steps.append(f"{at} && {_any(refused)} -> give_back({m}, {d})")
+            steps.append(f"{at} && {_any(refused)} -> release({m}, {d})")
         if self._tables.has_errors:
-            back = f"status[{m}] = DELETED; over({d})" if self._direct else f"give_back({m}, {d})"
+            back = f"status[{m}] = DELETED; over({d})" if self._direct else f"release({m}, {d})"
             steps.append(f"{at} && kind[node] == 3 -> {back}")
         return steps
 

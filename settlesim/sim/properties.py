@@ -2,20 +2,21 @@
 
 Rules
 -----
-A *run* is a schedule from the beginning to a state in which everything may end. A predicate *p* is
-asked about the `Observation` of a state, and so is the premise *when*, which is true unless it is
-given.
+A *run* is a schedule from the beginning to a state in which everything may end. The predicate *p*
+and the premise *when* are evaluated on the `Observation` of a state. Without *when* the premise is
+true.
 
-1. ``always(p)``: in every state that can be reached, where *when* holds, *p* holds.
-2. ``never(p)``: in no state that can be reached do *when* and *p* hold together.
+1. ``always(p)``: in every reachable state in which *when* holds, *p* holds.
+2. ``never(p)``: in no reachable state do *when* and *p* hold together.
 3. ``eventually(p)``: every run reaches a state in which *p* holds. With *when*: from every state
    in which *when* holds, every run reaches a state in which *p* holds; that state itself counts.
-4. ``sometimes(p)``: some state can be reached in which *when* and *p* hold together.
-5. With ``at_end`` only the states count in which a run ends.
+4. ``sometimes(p)``: there is a reachable state in which *when* and *p* hold together.
+5. With ``at_end`` only the last state of each run counts.
 
-Every run is finite, since every step uses something up: a refused save, too, comes only after
-another handler's save, so no handler retries without end. A run that ends has handled or buried
-every accepted event. So no event starves, and ``eventually`` needs no other fairness.
+Every run is finite, since every step uses something up. That includes refused saves: one comes only
+after another handler's save, so no handler retries without end. When a run ends, every accepted
+event has been handled or is a dead letter. So no event starves, and ``eventually`` needs no
+assumption of fairness.
 
 References
 ----------
@@ -53,7 +54,7 @@ Question: TypeAlias = Callable[[Observation], bool]
 
 
 class PropertyKind(enum.Enum):
-    """What is said of the states in which a predicate holds."""
+    """The kinds of properties."""
 
     ALWAYS = "always"
     NEVER = "never"
@@ -63,7 +64,10 @@ class PropertyKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A question about every run of a scenario; `always` and its sisters make one."""
+    """A question about every run of a scenario.
+
+    Made by `always`, `never`, `eventually` and `sometimes`.
+    """
 
     kind: PropertyKind
     name: str
@@ -71,26 +75,26 @@ class Property:
     when: Question | None = None
     """The premise; None for every state."""
     at_end: bool = False
-    """Whether only the states count in which a run ends."""
+    """Whether only the last state of each run counts."""
 
     @property
     def functions(self) -> tuple[Question, ...]:
-        """The predicate and, where there is one, the premise."""
+        """The predicate and, if there is one, the premise."""
         return (self.predicate,) if self.when is None else (self.predicate, self.when)
 
     @property
     def reads_revision(self) -> bool:
-        """Whether it may look at the revision of an instance: a function may, no predicate does."""
+        """Whether it may read the revision of an instance: functions may, predicates do not."""
         return not all(isinstance(each, Predicate) for each in self.functions)
 
     @property
     def atoms(self) -> tuple[Predicate, ...]:
-        """The parts of its predicates, each once; nothing is known of functions."""
+        """The parts of its predicates, each once; functions have no known parts."""
         parts = (each for each in self.functions if isinstance(each, Predicate))
         return tuple(dict.fromkeys(atom for each in parts for atom in each.atoms()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the property as plain JSON; of a function its name is written, for people."""
+        """Return the property as plain JSON; a function is represented by its name only."""
         return {
             "kind": self.kind.value,
             "name": self.name,
@@ -106,7 +110,8 @@ class Property:
         Raises
         ------
         SimulationError
-            It is none, or has a function of Python: that is not in the JSON.
+            The record is no property, or was written from one with a Python function, which JSON
+            does not contain.
         """
         if not isinstance(record, dict) or set(record) != {
             "kind", "name", "predicate", "when", "at_end",
@@ -148,25 +153,25 @@ def _read(text: Any, names: Vocabulary) -> Predicate:
     return parse_predicate(text, names)
 
 
-# --- making them --------------------------------------------------------------------------
+# --- making properties --------------------------------------------------------------------
 
 
 def always(
     name: str, predicate: Question, *, when: Question | None = None, at_end: bool = False
 ) -> Property:
-    """Say that a predicate holds in every state that can be reached.
+    """Return a property: a predicate holds in every reachable state.
 
     Parameters
     ----------
     name : what the property is called in reports and pictures
-    predicate : from an `Observation` to True or False; a pure function
-    when : the premise: only states are judged where it holds; None for all
-    at_end : whether only the states are judged in which a run ends
+    predicate : a pure function from an `Observation` to True or False
+    when : the premise: only states in which it holds are judged; None for all
+    at_end : whether only the last state of each run is judged
 
     Raises
     ------
     SimulationError
-        A name that is no text, or something that is no function.
+        The name is not a line of text, or `predicate` or `when` is no function.
 
     Examples
     --------
@@ -182,7 +187,7 @@ def always(
 def never(
     name: str, predicate: Question, *, when: Question | None = None, at_end: bool = False
 ) -> Property:
-    """Say that a predicate holds in no state that can be reached.
+    """Return a property: a predicate holds in no reachable state.
 
     The parameters and errors are those of `always`.
 
@@ -199,14 +204,14 @@ def never(
 
 
 def eventually(name: str, predicate: Question, *, when: Question | None = None) -> Property:
-    """Say that every run reaches a state in which a predicate holds.
+    """Return a property: every run reaches a state in which a predicate holds.
 
     Parameters
     ----------
     name, predicate : as those of `always`
     when
-        After every state in which it holds, the predicate holds then or later. None for once in
-        every run.
+        The premise: whenever it holds, the predicate has to hold then or later. Without it the
+        predicate has to hold at least once in every run.
 
     Raises
     ------
@@ -231,10 +236,10 @@ def eventually(name: str, predicate: Question, *, when: Question | None = None) 
 def sometimes(
     name: str, predicate: Question, *, when: Question | None = None, at_end: bool = False
 ) -> Property:
-    """Say that a predicate holds in some state that can be reached.
+    """Return a property: there is a reachable state in which a predicate holds.
 
-    The parameters and errors are those of `always`. The shortest schedule to such a state is its
-    witness.
+    The parameters and errors are those of `always`. The witness is the shortest schedule to such a
+    state.
 
     Examples
     --------
@@ -275,7 +280,8 @@ def checked_properties(given: object, names: Vocabulary) -> tuple[Property, ...]
     Raises
     ------
     SimulationError
-        Something that is none, a name that two have, or a name that the scenario does not know.
+        An element is no property, two have the same name, or one uses a name that the scenario does
+        not have.
     """
     if not isinstance(given, Iterable) or isinstance(given, (str, dict)):
         reason = f"is {shorten(given)}; a list such as [never(name, predicate)] is needed"

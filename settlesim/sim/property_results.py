@@ -1,18 +1,19 @@
-"""What a search says of the properties of its scenario.
+"""The verdicts of a search about the properties of its scenario.
 
 Theory of operation
 -------------------
-Each property is watched by one bit that is kept along a run. For ``always`` and ``never`` it says
-that the property was broken before, for ``sometimes`` that what it asks for has happened, for
-``eventually`` that something is still owed. A state sets the bit or clears it, by what the
-predicates say of it; a run breaks the property, or witnesses it, if the bit is set where it ends.
+Each property is watched by one bit that is kept along a run. For ``always`` and ``never`` it means
+that the property has been broken, for ``sometimes`` that what it asks for has happened, for
+``eventually`` that something is still owed. Each state sets the bit, clears it or leaves it,
+depending on the predicates. A run breaks the property, or is a witness of it, if the bit is set at
+its end.
 
-One pass forward over the graph of states, like that of `settlesim.sim.search.count`, gives the
-exact number of interleavings that arrive at each state with the bit and without it. It is made
-only for properties that some state can break or witness.
+One forward pass over the graph of states, like that of `settlesim.sim.search.count`, gives the
+exact number of interleavings that reach each state with and without the bit. It is made only for
+properties that some state can break or witness.
 
-The shortest schedule is found by `settlesim.sim.shortest`: to a state, where a state is enough,
-and else over the model with the bit behind its states.
+The shortest schedule is found by `settlesim.sim.shortest`. If a state alone decides, the schedule
+leads to that state; else the search is over a model whose states include the bit.
 
 References
 ----------
@@ -40,17 +41,17 @@ __all__ = ["PropertyResult", "judged_properties", "unjudged_properties"]
 
 
 class _Bits(NamedTuple):
-    """What one state says to the watch of a property."""
+    """What one state does to the bit of a property."""
 
     judged: bool
-    """Whether it counts: the premise holds, and it is an end where only ends count."""
+    """Whether the state counts: the premise holds, and with ``at_end`` a run may end here."""
     sets: bool
     clears: bool
 
 
 @dataclass(frozen=True, eq=False)
 class PropertyResult(DrawsSchedule):
-    """What was found out about one property of a scenario.
+    """The result for one property of a scenario.
 
     Examples
     --------
@@ -69,14 +70,14 @@ class PropertyResult(DrawsSchedule):
     about: Property
     verdict: Verdict
     interleavings: int | None
-    """In how many it is broken, exactly; for ``sometimes`` in how many it happens. Where the search
-    stopped early, in how many at least; None where they were not counted."""
+    """The number of interleavings in which it is broken or, for ``sometimes``, in which it happens.
+    A lower bound if the search stopped early; None if they were not counted."""
     of: int
-    """How many interleavings there are."""
+    """The number of all interleavings."""
     note: str
-    """What has to be known about the verdict; empty where there is nothing."""
+    """What a reader of the verdict has to know; empty if there is nothing."""
     vacuous: bool
-    """Whether the property was never tested: no state was judged, as its premise holds in none."""
+    """Whether the property was never tested: no state was judged, since its premise never holds."""
     _model: Model = field(repr=False)
     _states: int = field(repr=False)
 
@@ -87,10 +88,10 @@ class PropertyResult(DrawsSchedule):
 
     @cached_property
     def schedule(self) -> Schedule | None:
-        """The shortest counterexample; for ``sometimes`` the shortest witness.
+        """The shortest counterexample; for ``sometimes`` the shortest witness; None if not found.
 
-        For ``eventually``, and for what is judged at the end, it is a whole run. Else it stops at
-        the state that decides. None where there is none, or none was found.
+        For ``eventually``, and with ``at_end``, it is a whole run. Otherwise it stops at the state
+        that decides.
         """
         happens = self.about.kind is PropertyKind.SOMETIMES
         if self.verdict is not (Verdict.PROVED if happens else Verdict.REFUTED):
@@ -103,7 +104,8 @@ class PropertyResult(DrawsSchedule):
         happens = self.about.kind is PropertyKind.SOMETIMES
         if self.interleavings and self.verdict is not Verdict.UNDETERMINED:
             verb = "happens" if happens else "broken"
-            parts.append(f"{verb} in {self.interleavings:,} of {self.of:,} interleavings")
+            noun = "interleaving" if self.of == 1 else "interleavings"
+            parts.append(f"{verb} in {self.interleavings:,} of {self.of:,} {noun}")
         return "; ".join([*parts, *([self.note] if self.note else [])])
 
     def __repr__(self) -> str:
@@ -111,7 +113,7 @@ class PropertyResult(DrawsSchedule):
 
 
 class _Watch:
-    """One property, and what the states of a model say to it."""
+    """Evaluates one property on the states of a model."""
 
     def __init__(self, model: Model, asked: Property) -> None:
         self.property = asked
@@ -128,10 +130,10 @@ class _Watch:
         """The bit before the beginning."""
         self.known: dict[int, _Bits] = {}
         self.true_somewhere = 0
-        """The atoms that held in some state, a bit each."""
+        """The atoms that held in some state, one bit each."""
 
     def bits(self, state: State) -> _Bits:
-        """Return what a state says."""
+        """Return what a state does to the bit."""
         answers = self._observer.answers(state)
         if self.property.at_end:
             answers = answers << 1 | self._model.may_end(state)
@@ -154,7 +156,7 @@ class _Watch:
         return _Bits(judged, judged and wrong, clears=False)
 
     def keep(self, bit: int, state: State) -> int:
-        """Return the bit from a state on."""
+        """Return the bit after a state, given the bit before it."""
         found = self.bits(state)
         return int((bit or found.sets) and not found.clears)
 
@@ -173,7 +175,7 @@ class _Watch:
 
         Parameters
         ----------
-        order : the states that were looked at, each before those after it
+        order : the explored states, topologically sorted
         """
         edges, offsets, states = graph.edges, graph.offsets, graph.states
         at_end = self.property.at_end
@@ -185,7 +187,7 @@ class _Watch:
             clean, marked = without[index], having[index]
             without[index] = having[index] = 0
             bits = self.bits(states[index])
-            if at_end and index in ends:  # what goes on from here ends somewhere else
+            if at_end and index in ends:  # runs that continue from here are counted at their ends
                 totals[bits.sets] += clean + marked
             elif not at_end:
                 if bits.clears:
@@ -209,12 +211,12 @@ def judged_properties(
     Parameters
     ----------
     doubts : why nothing is proved, although the search was complete
-    report : is told what is done; may raise KeyboardInterrupt
+    report : is called with what is done now; may raise KeyboardInterrupt
 
     Raises
     ------
     SimulationError
-        A function of the user raises, or is no pure function.
+        A function of the user raises, or is not pure.
     KeyboardInterrupt
         As `report`.
     """
@@ -245,7 +247,7 @@ def _result(
     judged: bool,
     sets: bool,
 ) -> PropertyResult:
-    """Put together what was found out about one property."""
+    """Return the result for one property."""
     asked = watch.property
     certain = not graph.reason and not doubts
     happens = asked.kind is PropertyKind.SOMETIMES
@@ -287,7 +289,7 @@ def _untested(asked: Property) -> str:
 
 
 def _never_true(watch: _Watch) -> list[str]:
-    """Name the parts of the predicates that hold nowhere: often a name that was mistaken."""
+    """Name the parts of the predicates that hold in no state: often a name was mistaken."""
     return [
         f"{each} holds in no state"
         for place, each in enumerate(watch.atoms)
@@ -296,7 +298,7 @@ def _never_true(watch: _Watch) -> list[str]:
 
 
 def unjudged_properties(model: Model, reason: str) -> tuple[PropertyResult, ...]:
-    """Return the properties of a scenario of which nothing is known, and why."""
+    """Return undetermined results for all properties of a scenario, with the reason."""
     return tuple(
         PropertyResult(model.scenario, each, Verdict.UNDETERMINED, None, 0, reason, False, model, 1)
         for each in model.scenario.properties

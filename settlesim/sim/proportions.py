@@ -1,11 +1,12 @@
-"""How sure a share is that was counted in a sample: the interval of Clopper and Pearson.
+"""Confidence intervals for a share that was counted in a sample, by Clopper and Pearson.
 
 Theory of operation
 -------------------
-Of n independent runs k had a property. The interval holds every probability p under which neither
-so many nor so few would be a surprise: the binomial tails ``P(X >= k)`` and ``P(X <= k)`` are both
-at least half of 1 - confidence. It is exact in that it never covers less often than it says.
-Each bound is found by halving: a tail grows, or falls, with p.
+Of n independent runs k had a property. The interval consists of every probability p under which k
+is surprising neither as too many nor as too few: the binomial tails ``P(X >= k)`` and
+``P(X <= k)`` are both at least (1 - confidence) / 2. It is exact: it never covers the true
+probability less often than stated. Each bound is found by bisection, since the tails are monotonic
+in p.
 
 References
 ----------
@@ -23,20 +24,20 @@ __all__ = ["Interval", "clopper_pearson"]
 
 
 class Interval(NamedTuple):
-    """From where to where a probability may be."""
+    """The bounds of a probability."""
 
     least: float
     most: float
 
 
 def clopper_pearson(count: int, runs: int, confidence: float = 0.95) -> Interval:
-    """Return the interval for the probability of what happened `count` times in `runs`.
+    """Return the interval for the probability of an event that happened `count` times in `runs`.
 
     Parameters
     ----------
     count : from 0 to `runs`
     runs : 1 or more
-    confidence : how often such an interval covers the probability, at least; in (0, 1)
+    confidence : how often at least such an interval covers the probability; in (0, 1)
 
     Examples
     --------
@@ -51,7 +52,7 @@ def clopper_pearson(count: int, runs: int, confidence: float = 0.95) -> Interval
 
 
 def _where(holds: Callable[[float], bool]) -> float:
-    """Return the smallest probability for which something holds that holds from there on."""
+    """Return the smallest probability at which a monotonic condition begins to hold."""
     low, high = 0.0, 1.0
     while (middle := (low + high) / 2) not in {low, high}:
         if holds(middle):

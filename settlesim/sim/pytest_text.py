@@ -1,4 +1,4 @@
-"""Writes a scenario as a test: source text that asserts a defect, or that there is none."""
+"""Writes a scenario as a test: source text that asserts that a defect is there, or is not."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _PLACE = re.compile(r"([\w.]+):((\w+)(?:\([\w\s,=.'\"-]*\))?)")
 
 
 def to_pytest(scenario: Scenario, schedule: Schedule | str | None, chart: str) -> str:
-    """Return a test, as source text: that a schedule ends as it does now, or that none ends wrong.
+    """Return the source text of a test for one schedule, or for all.
 
     Parameters
     ----------
     schedule
-        With a schedule of the scenario, as a value or a text, the test asserts what is there now:
-        it replays the schedule and checks its ending. With None it asserts that no defect is
-        there: it explores the scenario, and fails until the criterion and all properties are
+        With a schedule of the scenario, as a value or text, the test pins the present behaviour: it
+        replays the schedule and checks its ending. With None the test asserts that there is no
+        defect: it explores the scenario, and fails until the criterion and all properties are
         proved.
-    chart : where the test finds the chart: ``package.module:name`` or ``...:name(3)``
+    chart : where the test imports the chart from: ``package.module:name`` or ``...:name(3)``
 
     Raises
     ------
     ReplayDivergedError
-        The scenario does not follow the schedule.
+        A step of the schedule is not enabled in the scenario.
     SimulationError
-        The schedule does not go to the end, `chart` is no such place, or a property is asked by a
-        function of Python, which has no source text.
+        The schedule is not a whole run, `chart` has another form, the scenario cannot be written as
+        source text, or a property uses a Python function.
     """
     place = _place(chart)
     if scenario.old is not None:
@@ -49,7 +49,7 @@ def to_pytest(scenario: Scenario, schedule: Schedule | str | None, chart: str) -
 
 
 def _place(chart: str) -> re.Match[str]:
-    """Read where the test finds the chart."""
+    """Parse where the test imports the chart from."""
     place = _PLACE.fullmatch(chart)
     names = [] if place is None else [*place[1].split("."), place[3]]
     if place is None or not all(each.isidentifier() and not iskeyword(each) for each in names):
@@ -148,7 +148,7 @@ def _docstring(text: str) -> str:
 
 
 def _function_name(scenario: Scenario, right: bool | None) -> str:
-    # ASCII: not every letter and digit that \w takes may stand in a name
+    # ASCII, since Unicode's \w matches characters that no Python name may contain
     words = [
         re.sub(r"\W+", "_", each.words, flags=re.ASCII).strip("_").lower()
         for each in scenario.events[:4]
@@ -186,7 +186,7 @@ def _arguments(scenario: Scenario) -> list[str]:
 
 
 def _assumptions(scenario: Scenario) -> list[str]:
-    """Return what the scenario assumes of time and of errors, as source text."""
+    """Return the scenario's assumptions about time and errors, as source text."""
     record = scenario.to_dict()
     found = [f"{name}={record[name]!r}" for name in ("durations", "errors") if record[name]]
     if scenario.timing != "any":

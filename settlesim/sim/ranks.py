@@ -2,18 +2,18 @@
 
 Theory of operation
 -------------------
-Every step uses up something that does not come back. A receive takes a number, a step of a handler
-one of the steps that are left of its program, a fault a piece of the budget. `Ranks` turns that
-into a number: for each message the receives so far, each worth a whole handler, less what
-is left of the handlers that run; and one for each fault, for each timer that was sent, and for each
-version of a chart that took over. A handler that is refused has used up its receive.
+Every step uses up something that does not come back: a receive uses an ordinal, a step of a handler
+one of the remaining steps of its program, a fault a part of the budget. `Ranks` turns that into a
+number. Each receive of a message counts as a whole handler, less the steps that its handler still
+has to take; each fault, each timer that was sent and each take-over of a version counts one. A
+handler that is refused has used up its receive.
 
-Where every handler takes the same number of steps, the rank is the number of steps so far.
+If every handler takes the same number of steps, the rank is the number of steps so far.
 
 References
 ----------
 Christensen, Kristensen, Mailund, "A sweep-line method for state space exploration", TACAS 2001
-(a progress measure, by which states are looked at and forgotten).
+(a progress measure, by whose order states are explored and forgotten).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _WRITES = {ProgramNodeKind.SAVE, ProgramNodeKind.SKIP}
 
 
 class NoRankError(Exception):
-    """A step does not make the rank larger, so states cannot be looked at by rank."""
+    """A step does not make the rank larger, so states cannot be explored by rank."""
 
 
 class LongerProgramError(Exception):
-    """A program has more steps than was assumed; `steps` says how many."""
+    """A program has more steps than was assumed, namely `steps`."""
 
     def __init__(self, steps: int) -> None:
         super().__init__(steps)
@@ -48,7 +48,7 @@ class Ranks:
     ----------
     model
         Its rules say which steps there are.
-    longest : how many steps the longest program has; a longer one is told when it is met
+    longest : the assumed length of the longest program, in steps
     """
 
     def __init__(self, model: Model, longest: int = 0) -> None:
@@ -64,7 +64,7 @@ class Ranks:
         before: tuple[MessagePhase, Shared],
         after: tuple[MessagePhase, Shared],
     ) -> int:
-        """Return by how much a step makes the rank larger, 1 or more.
+        """Return by how much a step raises the rank, 1 or more.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Ranks:
         return phase.receives * whole - left + (phase.status != UNSENT)
 
     def _left(self, node: int) -> int:
-        """Return how many steps a handler still takes at most."""
+        """Return how many steps a handler still has to take at most."""
         if node in {START, START_OLD}:
             return self.longest + 1
         if node == DONE:
@@ -96,7 +96,7 @@ class Ranks:
         return height
 
     def _height(self, number: int) -> int:
-        """Return the length of the longest way through a program."""
+        """Return the length of the longest path through a program."""
         waiting = [number]
         while waiting:
             node = self._table.node(waiting[-1])

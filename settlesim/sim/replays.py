@@ -1,7 +1,7 @@
-"""`replay`: one schedule, step by step, with all that is there after each step.
+"""`replay`: one schedule, step by step, with the whole state after each step.
 
-A replay runs the model under every monitor, so it names the anomalies of a schedule that
-was found without any. The monitors watch; they change nothing of what may happen.
+A replay runs the model with every monitor, so it also names the anomalies of a schedule that was
+found without monitors. Monitors only watch; they do not change what may happen.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class Replay(DrawsSchedule):
     frames: tuple[Frame, ...]
     """The beginning, then one frame for each step."""
     ending: Ending | None
-    """How it ends; None where something has to come yet. It counts as one interleaving, and
-    its probability is that of this schedule."""
+    """The ending; None if the schedule stops before the end. Its `interleavings` is 1, and its
+    `probability` is that of this schedule."""
     _serial: Serial
 
     @property
     def anomalies(self) -> tuple[str, ...]:
-        """The names of all anomalies, each once, in the order in which they came."""
+        """The names of all anomalies, each once, in the order in which they occurred."""
         return tuple(dict.fromkeys(name for frame in self.frames for name in frame.anomalies))
 
     @cached_property
@@ -95,16 +95,17 @@ def replay(
     scenario
         What it is a schedule of.
     schedule : a Schedule, or its text
-    table : the programs of its chart; may be shared by replays of one chart
-    judge : through how many serial situations of one instance the ending is looked for, at
-        most; None for as many as the criterion asks for, which may take seconds for 7 events
+    table : the programs of its chart; replays of one chart may share them
+    judge
+        How many serial situations of one instance are explored at most to judge the ending. None
+        for a limit that suits the criterion; that may take seconds for 7 events.
 
     Raises
     ------
     ReplayDivergedError
-        A step that is not enabled there; says which, and what was.
+        A step is not enabled; the message says which, and which ones are.
     SimulationError
-        The text is no schedule; or the arguments are something else.
+        The text is no schedule, or an argument has another type.
     """
     steps = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
     watched = model_of(_watched(scenario), table)
@@ -131,7 +132,7 @@ def _watched(scenario: object) -> Scenario:
 
 
 class _Player:
-    """Follows one schedule and writes down what is there."""
+    """Follows one schedule and records a frame after each step."""
 
     def __init__(self, scenario: Scenario, model: Model) -> None:
         self.scenario = scenario
@@ -168,7 +169,7 @@ class _Player:
         self.frames.append(self._frame(step, text, self._anomalies(before, new)))
 
     def _anomalies(self, before: State, after: State) -> tuple[str, ...]:
-        """Name what the step brings; one that was seen before shows no second time."""
+        """Return the anomalies that a step brings, without those that were seen before."""
         shared, place = self.model.shared, self.model.size + 1
         pairs = zip(before[place:], after[place:], strict=True)
         seen = 0
@@ -177,7 +178,7 @@ class _Player:
         return tuple(name for name, each in MONITORS.items() if seen & each.bit)
 
     def _follow(self, state: State) -> None:
-        """Keep who works on which lane, and what each handler has loaded."""
+        """Record which lane each handler works on, and what it has loaded."""
         alive = {}
         for phase in self._phases(state):
             for each in phase.deliveries:
@@ -243,14 +244,14 @@ class _Player:
         )
 
     def _status(self, phase: MessagePhase, shared: Sequence[Shared]) -> str:
-        """Name the status of a message, or what a policy has made of it."""
+        """Name the status of a message, or what a policy has done with it."""
         out = any(phase.message in each.excluded for each in shared)
         if out and phase.status in {DELETED, REFUSED}:
             return EXCLUDED_WORDS[self.scenario.while_running]
         return STATUSES[phase.status]
 
     def _deliveries(self, state: State) -> tuple[DeliveryView, ...]:
-        """Return what every worker has in hand; of a batch the message that is handled now."""
+        """Return what each worker handles; for a batch, the message that is handled now."""
         table = self.model.table
         phases = self._phases(state)
         batches = _batches(phases)
@@ -280,11 +281,11 @@ class _Player:
 
 
 _Batch: TypeAlias = "list[tuple[tuple[int, int], int]]"
-"""Message and number of the deliveries of a batch, and where they are in their programs."""
+"""The deliveries of a batch: message and number of each, and its node."""
 
 
 def _batches(phases: Sequence[MessagePhase]) -> dict[tuple[int, int] | None, _Batch]:
-    """Return the deliveries that were received together, in their order."""
+    """Return the deliveries of each batch, in their order."""
     found: dict[tuple[int, int] | None, _Batch] = {}
     for phase in phases:
         for each in phase.deliveries:
@@ -294,7 +295,7 @@ def _batches(phases: Sequence[MessagePhase]) -> dict[tuple[int, int] | None, _Ba
 
 
 def _now(batch: _Batch) -> tuple[int, int]:
-    """Return which of a batch is handled: the last that was, where no further one is."""
+    """Return the delivery of a batch that is handled now, or else was handled last."""
     over = [node in {DONE, FAILED} for _, node in batch]
     failed = [node == FAILED for _, node in batch]
     begun = [at for at, done in enumerate(over) if done]

@@ -1,4 +1,4 @@
-"""Large whole numbers by their remainders: primes, and the Chinese remainder theorem.
+"""Large whole numbers from their remainders, by the Chinese remainder theorem; and primes for it.
 
 References
 ----------
@@ -50,7 +50,7 @@ def _is_prime(number: int) -> bool:
 
 
 def from_remainders(remainders: Iterable[int], primes: Sequence[int]) -> int:
-    """Return the least number, 0 or more, that has these remainders.
+    """Return the least non-negative number that has these remainders.
 
     Examples
     --------

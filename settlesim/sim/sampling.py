@@ -1,9 +1,9 @@
-"""Schedules at random, where a scenario is too large to look at every interleaving.
+"""Random schedules, for scenarios that are too large to explore every interleaving.
 
-Each enabled step is equally likely, so what a sample shows tends to the probabilities of
-`explore`; or, where it is said how long things take, the step comes next whose time comes first.
-Then a sample is a measurement of the model with these durations, and of nothing else. A sample
-refutes, and never proves. The caller gives the seed, and the same seed gives the same walks.
+By default each enabled step is equally likely, so the shares of a sample converge to the
+probabilities of `explore`. If durations are given, the step whose time comes first is next; then
+the sample measures the model with these durations, and nothing else. A sample can refute, but never
+prove. The caller chooses the seed, and the same seed gives the same walks.
 """
 
 from __future__ import annotations
@@ -35,29 +35,30 @@ __all__ = ["Sample", "random_walk", "sample"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sample(DrawsEndings):
-    """What came of a number of schedules at random."""
+    """The endings of a number of random schedules."""
 
     scenario: Scenario
     runs: int
     endings: tuple[Ending, ...]
-    """The most frequent first. `interleavings` is how many walks ended so, `probability`
-    their share."""
+    """The most frequent first. `interleavings` is the number of walks with this ending,
+    `probability` their share."""
     note: str = ""
-    """What could not be worked out of the endings, and why; empty where all was."""
+    """What could not be worked out about the endings, and why; empty if everything was."""
     times: Mapping[str, Distribution] = field(default_factory=dict)
-    """How long things took, by service and by the names of `TIMES`; empty where each step that is
-    enabled was equally likely."""
+    """How long things took, by service and by the names of `TIMES`; empty if each enabled step was
+    equally likely."""
 
     @property
     def verdict(self) -> Verdict:
-        """REFUTED where a wrong ending was met; else UNDETERMINED: a sample proves nothing."""
+        """REFUTED if a wrong ending was met; else UNDETERMINED, since a sample proves nothing."""
         return Verdict.REFUTED if self.wrong else Verdict.UNDETERMINED
 
     @property
     def wrong(self) -> int:
-        """How many walks came to an ending that the criterion of the scenario does not allow.
+        """How many walks had an ending that the scenario's criterion does not allow.
 
-        One is enough to refute; none says how rare they are at most, see `interval`.
+        One is enough to refute. If there is none, `interval` says how frequent wrong endings can
+        still be.
         """
         fifo = self.scenario.criterion is Criterion.FIFO
         return sum(
@@ -67,10 +68,10 @@ class Sample(DrawsEndings):
         )
 
     def interval(self, ending: Ending | None = None, confidence: float = 0.95) -> Interval:
-        """Return between what an ending's probability lies, at this confidence.
+        """Return the confidence interval of an ending's probability, by Clopper and Pearson.
 
-        It is the interval of Clopper and Pearson, and about this kind of sample: each enabled step
-        equally likely, or the `times` that were given.
+        The probability is that of this kind of sample: with each enabled step equally likely, or
+        with the `times` that were given.
 
         Parameters
         ----------
@@ -80,7 +81,7 @@ class Sample(DrawsEndings):
         Raises
         ------
         SimulationError
-            The confidence is no number in (0, 1).
+            The confidence is not a number in (0, 1).
 
         Examples
         --------
@@ -98,7 +99,12 @@ class Sample(DrawsEndings):
     def __str__(self) -> str:
         right = sum(ending.interleavings for ending in self.endings if ending.fifo)
         met = f"{len(self.endings):,} ending{'s' if len(self.endings) != 1 else ''}"
-        runs = "runs of the model with these durations" if self.times else "random walks"
+        several = "s" if self.runs != 1 else ""
+        runs = (
+            f"run{several} of the model with these durations"
+            if self.times
+            else f"random walk{several}"
+        )
         least, most = (100 * each for each in self.interval())
         return (
             f"{self.verdict.value}: {self.runs:,} {runs}, {met} met, {right:,} with the right one, "
@@ -111,7 +117,7 @@ class Sample(DrawsEndings):
 
 
 def random_walk(scenario: Scenario, seed: int) -> Replay:
-    """Walk once at random, and show the way.
+    """Return the replay of one random walk.
 
     Examples
     --------
@@ -128,22 +134,23 @@ def sample(
     seed: int,
     durations: Mapping[str, Seconds] | None = None,
 ) -> Sample:
-    """Try schedules at random, many times.
+    """Run random schedules and count their endings.
 
     Parameters
     ----------
-    runs : how many; 1 or more
-    seed : of the dice
+    runs : how many schedules; 1 or more
+    seed : the seed of the random numbers
     durations
         How long things take, by service, and by the names of `TIMES`: a `Distribution`, seconds, or
-        ``(least, most)``. Then the sample measures the model with these durations: the step comes
-        next whose time comes first. None where each enabled step is equally likely.
+        ``(least, most)``. Then the sample measures the model with these durations: the step whose
+        time comes first is next. None to make each enabled step equally likely.
 
     Raises
     ------
     SimulationError
-        `runs` is no whole number from 1 on, or `seed` no whole number; the durations are none, or
-        do not say how long a service takes; a run comes to what is not known.
+        `runs` is not a whole number from 1 on, or `seed` is not a whole number; a duration is
+        wrong, or that of a service is missing; or a run reaches a state beyond which the model
+        cannot continue.
     """
     if type(runs) is not int or runs < 1:
         raise SimulationError(where="runs", reason=f"is {shorten(runs)}; 1 or more is needed")
@@ -165,7 +172,7 @@ def sample(
         ending_of(model, serial, outcome, number, Fraction(number, runs))
         for outcome, number in counts.items()
     ]
-    endings.sort(key=lambda ending: -ending.interleavings)  # ties: the first that came
+    endings.sort(key=lambda ending: -ending.interleavings)  # ties stay in the order of discovery
     shown = MappingProxyType(times)
     return Sample(scenario, runs, tuple(told_apart(endings, serial)), serial.reason, shown)
 

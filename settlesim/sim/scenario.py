@@ -1,16 +1,15 @@
-"""`Scenario`: what is to be simulated, as a value.
+"""`Scenario`: what is simulated, as a value.
 
 Rules
 -----
-1. Everything that makes no sense is refused when the scenario is made, with the reason: a
-   fault that the discipline cannot have, a protection that has nothing to hold on to.
-2. Messages arrive in the order in which `Scenario.events` names them, all of them before
-   the first is received.
-3. A delay of a settled state is a timer: its message may enter the queue at any point after the
-   save that started it, before the events that were not received by then. It may also come after
-   everything else, so a run may end while one is running.
-4. Under ``direct`` there is no queue. Every handler starts when it likes, `workers` or not,
-   and a handler that crashes takes its event with it.
+1. A scenario that makes no sense is refused when it is made, with the reason: for example a fault
+   that the discipline cannot have, or a protection that the queue does not support.
+2. Messages arrive in the order of `Scenario.events`, all of them before the first is received.
+3. A delay of a settled state is a timer. Its message may enter the queue at any point after the
+   save that started it, in front of the events that have not been received by then. It may also
+   never come: a run may end while a timer is running.
+4. Under ``direct`` there is no queue. Every handler may start at any point, whatever `workers` is,
+   and the event of a handler that crashes is lost.
 """
 
 from __future__ import annotations
@@ -60,11 +59,11 @@ __all__ = ["PROTECTIONS", "Arrival", "Faults", "Scenario"]
 PROTECTIONS: Final[Mapping[str, str]] = {
     "cas": "a save is refused where the instance is at another revision than was loaded",
     "fence": "a save is refused where the message was received again since",
-    "inbox": "what is saved names the messages that are in it; a repetition is only deleted",
+    "inbox": "what is saved names the messages that are in it; a duplicate is only deleted",
     "idempotent": "a service that is called again for the same event has no second effect",
     "atomic": "a save deletes the message in one write, refused where the receipt is not good",
 }
-"""Every protection of the handler, with what it does."""
+"""Every protection of the handler, with its meaning."""
 
 _MAX: Final = 1_000  # of workers, faults and receives
 _KEYS: Final = (
@@ -90,15 +89,15 @@ _KEYS: Final = (
     "while_running",
 )
 _TIMERS: Final = 4
-"""How often a timer may come where the scenario does not say so: at most as often as events."""
+"""The largest default of `Scenario.timers`."""
 
 
 class Arrival(NamedTuple):
-    """One event on its way to one instance."""
+    """One event for one instance."""
 
     key: str
     event: str
-    """The name; for a message that starts the instance without an event, one that is reserved."""
+    """The event's name; a reserved one if the message starts the instance without an event."""
     data: JSONValue = None
 
     @property
@@ -108,21 +107,21 @@ class Arrival(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The event as people read it: ``start`` for a message that starts the instance."""
+        """The event as text for people: ``start`` for a message that starts the instance."""
         return event_words(Event(self.event))
 
 
 class Faults(NamedTuple):
-    """How often each fault may happen, at most."""
+    """How often each fault may happen at most."""
 
     crashes: int = 0
     """A worker stops between two steps of a handler."""
     expiries: int = 0
     """A visibility time-out passes while the handler continues."""
     duplicates: int = 0
-    """A message is delivered again that was deleted."""
+    """A message that was deleted is delivered again."""
     service_failures: int = 0
-    """A service fails with an error, or runs out of time; it had no effect then."""
+    """A service fails with an error or runs out of time, without having its effect."""
 
 
 _NO_FAULTS: Final = Faults()
@@ -135,65 +134,64 @@ class Scenario:
     Parameters
     ----------
     chart
-        Guards and assigns bound; services too, unless `results` names them.
+        Its guards and assigns have to be bound; so do the services that `results` does not name.
     events
-        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in the order of their arrival. One that
-        the chart does not know is ignored, as by the interpreter; see `unknown_events`. None in the
-        place of an event, or ``(key, None)``, is the message that starts the instance without one.
+        ``"E"``, ``(key, "E")`` or ``(key, "E", data)``, in arrival order. An event that the chart
+        does not know is ignored, as by the interpreter; see `unknown_events`. None instead of an
+        event, or ``(key, None)``, is a message that starts the instance without an event.
     workers : how many handlers may run at the same time; 1 or more
     queue : a name in `DISCIPLINES`
     protections : names in `PROTECTIONS`
     faults : how often each fault may happen, by the names of `Faults`
     start
-        The instances' state at the beginning: a snapshot, or the name of a settled
-        state. None for instances that are new.
-    keys : for events without a key: how many instances get them all, one after the other
+        The instances' state at the beginning: a snapshot, or the name of a settled state. None for
+        new instances.
+    keys : for events without a key: the number of instances, each of which gets all events
     max_receives
-        After how many receives a message that is released goes to the dead letters; None for
-        never.
+        After how many receives a message that is released becomes a dead letter; None for never.
     criterion : ``"fifo"`` or ``"serializable"``: what `Exploration.verdict` is about
-    monitors : names in `MONITORS`; each may make the states more
+    monitors : names in `MONITORS`; each may increase the number of states
     results
-        What services return, by name; no such service is run. Needed for every service that
-        awaits anything but `call.sleep`.
+        What services return, by name; these services are not run. Needed for every service that
+        awaits anything other than `call.sleep`.
     timing
-        What is assumed of time inside one handler: ``"any"``, services and delays that run there
-        complete in any order; or ``"simulated"``, services take the time of their `call.sleep`,
-        and delays that of the chart.
+        What is assumed about time inside one handler. ``"any"``: services and delays that run there
+        complete in any order. ``"simulated"``: services take the time of their `call.sleep`, and
+        delays that of the chart.
     durations
         How long services take, by name: seconds, or ``(least, most)``. Only orders of completion
-        are explored that some choice of durations allows. Delays then take their time exactly,
-        and services that are not named any time within their time-outs.
+        that some choice of durations allows are explored. Delays then take exactly their time, and
+        services that are not named any time within their time-outs.
     errors
-        What services may raise, by name: lists of exceptions. A `TimeoutError` among them says
-        that a service that is not waited for any more, since its time-out has passed or its state
-        was left, may have had its effect all the same. Services that are not named raise an error
-        that nobody knows. How often is said by ``service_failures``.
+        What services may raise, by name: lists of exceptions. A `TimeoutError` in a list says that
+        the service may have its effect even if nobody waits for it any more, because its time-out
+        has passed or its state was left. Services that are not named raise an unspecified error.
+        ``service_failures`` says how often services fail.
     batch
-        How many messages of one group a worker may receive together, at most; more than 1 needs
+        How many messages of one group a worker may receive together at most; more than 1 needs
         ``queue="fifo_group"``.
     batch_failures
         A name in `BATCH_FAILURES`: what a failed message of a batch does to the others.
     while_running
-        A name in `POLICIES`: what becomes of an event that arrives while another one of its
-        instance waits or is handled.
+        A name in `POLICIES`: what happens when an event arrives while another one of its instance
+        waits or is handled.
     old
-        An earlier version of the chart, which workers have until `chart` takes over, at any point;
-        what they have received by then they handle to the end. `start` is in its words. None
-        where all workers have `chart`.
+        An earlier version of the chart, which workers have until `chart` takes over, at any point.
+        Messages that they received before are handled to their end by the earlier version. `start`
+        is a state of the earlier version. None if all workers have `chart`.
     timers
         How often each delay of a settled state may come, for each instance. None for as often as
-        the instance has events, up to 4. Where one could come more often, nothing is proved.
+        the instance has events, up to 4. If a delay could come more often, nothing is proved.
     properties
-        Questions of your own, each with a verdict: made by `always`, `never`, `eventually` and
-        `sometimes`.
+        Your own questions, made by `always`, `never`, `eventually` and `sometimes`. Each gets a
+        verdict.
 
     Raises
     ------
     SimulationError
         The parts make no sense together, or a name is unknown.
     InvalidValueError
-        The results are no strict JSON.
+        A result is not strict JSON.
 
     Examples
     --------
@@ -315,7 +313,7 @@ class Scenario:
             raise _refusal("events", "start an instance, and a deployment is explored without that")
 
     def _check_batch(self) -> None:
-        """Refuse batches where there are none."""
+        """Refuse batches that the other arguments do not allow."""
         if self.batch == 1:
             if self.batch_failures != "whole":
                 raise _refusal("batch_failures", "is about batches; give batch=2 or more as well")
@@ -331,7 +329,7 @@ class Scenario:
         self._check_plain("batch")
 
     def _check_plain(self, where: str) -> None:
-        """Refuse what is not explored together with batches and policies."""
+        """Refuse features that are not explored together with batches and policies."""
         if self.old is not None:
             raise _refusal(where, "is not explored together with a deployment (old)")
         delays = durable_delays(self.chart)
@@ -343,13 +341,13 @@ class Scenario:
             )
 
     def _services(self) -> list[str]:
-        """Return the services that a worker may call, of either version."""
+        """Return the services that a worker of either version may call."""
         charts = [self.chart, *([] if self.old is None else [self.old])]
         roles = (item for chart in charts for item in chart.roles.items())
         return list(dict.fromkeys(name for name, role in roles if role == "service"))
 
     def _check_direct(self) -> None:
-        """Refuse what needs a queue."""
+        """Refuse everything that needs a queue."""
         for where, needs, given in (
             ("faults['expiries']", "they need a queue", self.faults.expiries),
             ("faults['duplicates']", "they need a queue", self.faults.duplicates),
@@ -365,7 +363,7 @@ class Scenario:
             if given:
                 raise _refusal(where, f"{needs}, and queue is 'direct'")
 
-    # --- looking at it --------------------------------------------------------------------
+    # --- properties -----------------------------------------------------------------------
 
     @property
     def instances(self) -> tuple[str, ...]:
@@ -376,8 +374,8 @@ class Scenario:
     def messages(self) -> tuple[Arrival, ...]:
         """Every message there may be: the events, then those of the timers.
 
-        Each delay of a settled state has `timers` messages for each instance, since it may be
-        started anew. Such a message is there only when its delay has passed.
+        Each delay of a settled state has `timers` messages for each instance, since it may start
+        again. Such a message enters the queue only when its delay has passed.
         """
         delays = () if self.old is None else durable_delays(self.old)
         delays += durable_delays(self.chart)
@@ -390,7 +388,7 @@ class Scenario:
 
     @property
     def unknown_events(self) -> tuple[str, ...]:
-        """Say of each event that the chart does not know that it is ignored."""
+        """A note for each event that the chart does not know, and that is therefore ignored."""
         charts = [self.chart, *([] if self.old is None else [self.old])]
         known = [name for chart in charts for name in external_events(chart)]
         names = dict.fromkeys(
@@ -406,7 +404,7 @@ class Scenario:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The names that a question about the scenario may have."""
+        """The names that a predicate about the scenario may use."""
         charts = [self.chart, *([] if self.old is None else [self.old])]
         nodes = [node for chart in charts for node in chart.states]
         return Vocabulary(
@@ -421,7 +419,7 @@ class Scenario:
 
     @property
     def assumptions(self) -> Assumptions:
-        """What is known of time and of errors."""
+        """What is known about time and errors."""
         return Assumptions(self.timing, self.durations, self.errors, self.timers)
 
     @takes_options(ScenarioChanges)
@@ -442,7 +440,7 @@ class Scenario:
         SimulationError
             As `Scenario`.
         """
-        given: dict[str, Any] = {**changes}  # what it takes is wider than what it is
+        given: dict[str, Any] = {**changes}  # arguments have wider types than the fields
         return dataclasses.replace(self, **given)
 
     # --- reading and writing --------------------------------------------------------------
@@ -477,7 +475,7 @@ class Scenario:
 
     @property
     def policies(self) -> dict[str, Any]:
-        """What is chosen of batches and arrivals, by argument, where it is no default."""
+        """The arguments about batches and arrivals that differ from their defaults."""
         found: dict[str, Any] = {}
         if self.batch > 1:
             found |= {"batch": self.batch, "batch_failures": self.batch_failures}
@@ -497,8 +495,8 @@ class Scenario:
         Parameters
         ----------
         record : plain JSON
-        functions : what to bind to the chart's names; without, only its shape is there
-        migrations : the steps that lead from the earlier version to the chart, where there is one
+        functions : the functions to bind to the chart's names; None to leave them unbound
+        migrations : the steps from the earlier version to the chart, if there is one
 
         Raises
         ------
@@ -611,7 +609,7 @@ def _bound(record: Mapping[str, Any], functions: Mapping[str, Any] | None) -> Ch
 
 
 def _old(old: object, chart: Chart) -> Chart | None:
-    """Return the earlier version of the chart that it takes over from."""
+    """Return the earlier version, checked against the chart that takes over."""
     if old is None:
         return None
     if not isinstance(old, Chart):
@@ -698,7 +696,7 @@ def _messages(events: object, name: str, keys: int) -> tuple[Arrival, ...]:
         raise _refusal("events", f"is {shorten(events)}; a list of one event or more is needed")
     if len(events) * keys > _MAX:
         raise _refusal("events", f"are {len(events) * keys}; {_MAX} is the limit")
-    read_before = all(isinstance(each, Arrival) for each in events)  # by `replace`
+    read_before = all(isinstance(each, Arrival) for each in events)  # passed by `replace`
     if read_before and len({each.key for each in events}) == keys:
         return tuple(events)
     if keys > 1 and not all(isinstance(each, (str, enum.Enum, NoneType)) for each in events):

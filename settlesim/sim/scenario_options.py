@@ -1,4 +1,4 @@
-"""The arguments of `Scenario`, as functions take them that make several scenarios or change one."""
+"""Types of keyword arguments that functions hand on to `Scenario`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Assumptions(TypedDict, total=False):
 
 
 class ScenarioOptions(_Assumptions, total=False):
-    """What every comparison of scenarios takes."""
+    """Options that all comparisons of scenarios accept, except `protection_grid`."""
 
     workers: int
     protections: Collection[str]
@@ -46,7 +46,7 @@ class ScenarioOptions(_Assumptions, total=False):
 
 
 class GridOptions(_Assumptions, total=False):
-    """What `protection_grid` takes: neither queue nor protections nor faults."""
+    """Options of `protection_grid`: all except the queue, the protections and the faults."""
 
     batch: int
     batch_failures: str
@@ -54,11 +54,11 @@ class GridOptions(_Assumptions, total=False):
 
 
 class ComparisonOptions(ScenarioOptions, GridOptions, total=False):
-    """What `compare` takes: all but the queue."""
+    """Options of `compare`: all except the queue."""
 
 
 class PolicyOptions(ScenarioOptions, total=False):
-    """What `compare_policies` takes: all but ``while_running``."""
+    """Options of `compare_policies`: all except ``while_running``."""
 
     queue: str
     batch: int
@@ -66,14 +66,14 @@ class PolicyOptions(ScenarioOptions, total=False):
 
 
 class BatchOptions(ScenarioOptions, total=False):
-    """What `compare_batch_failures` takes: all but ``batch_failures``."""
+    """Options of `compare_batch_failures`: all except ``batch`` and ``batch_failures``."""
 
     queue: str
     while_running: str
 
 
 class ScenarioChanges(ComparisonOptions, total=False):
-    """What can be other in a scenario made from one: everything."""
+    """Options of `Scenario.replace`: every argument of `Scenario`."""
 
     chart: Chart
     events: Sequence[Any]

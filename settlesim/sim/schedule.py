@@ -1,11 +1,12 @@
-"""`Schedule`: which step comes after which, as a short text that can be copied.
+"""`Schedule`: the order of the steps of a run, as short text that can be copied.
 
-``r1 l1 c1 r2 l2 s2 d2 s1 d1``: the first message is received, loaded, a service comes back;
-the second is received, loaded, saved, deleted; and only then the first is saved and deleted.
-A number after a dot says which delivery of the message it is, where it is not the first:
-``l1.2``. A number after a colon says which of the services or delays that run is meant, in the
-order of their start, where it is not the first: ``c1:2``. Steps are named, not numbered, so a
-schedule stays readable, and stays valid where a step is added elsewhere.
+In ``r1 l1 c1 r2 l2 s2 d2 s1 d1`` the first message is received, its instance is loaded, and a
+service comes back. Then the second message is received, loaded, saved and deleted, and only then
+the first is saved and deleted. In ``l1.2`` the number after the dot says that it is the second
+delivery of the message; in ``c1:2`` the number after the colon says that it is the second of the
+running services or delays, in the order of their start. Both are left out for the first one. Steps
+are named rather than numbered, so a schedule is readable, and remains valid if the model gets a
+further step elsewhere.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Schedule:
         Raises
         ------
         SimulationError
-            A word that is no step.
+            A word is not the name of a step.
         """
         if not isinstance(text, str):
             raise SimulationError(
@@ -76,7 +77,7 @@ class Schedule:
 
     @property
     def switches(self) -> int:
-        """How often another handler goes on than the one before; faults do not count."""
+        """How often a step is of another handler than the one before; faults do not count."""
         actors = [each.handler for each in self.steps if each.kind.is_of_handler]
         return sum(a != b for a, b in pairwise(actors))
 

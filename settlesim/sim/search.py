@@ -1,27 +1,26 @@
-"""The search: every state once, then every interleaving counted without enumerating one.
+"""The breadth-first search: explores every state once, then counts interleavings.
 
 Theory of operation
 -------------------
 `search` goes breadth first over the states of a `Model` and keeps, for every state, the
-numbers of the states after it. Every step uses up something that does not come back (a
-place in a program, a fault, a save that a refused handler has not seen), so the graph has
-no cycles.
+numbers of its successors. Every step uses up something that does not come back (a position in a
+program, a fault, a save that a refused handler has not seen), so the graph has no cycles.
 
-`count` then goes forward over the graph. The number of interleavings that lead to a state is
-the sum of the numbers of those before it, and the probability under a scheduler that takes
-each enabled step alike is the sum of theirs, each divided by how many steps were enabled.
-Both are exact: probabilities are kept as whole numbers over one common denominator, L to the
-power of the longest path, where L is the least common multiple of the out-degrees. After k
-steps a numerator still has the factor L to the power of what is left, so each division comes
-out even.
+`count` then makes one forward pass over the graph, without enumerating a single interleaving. The
+number of interleavings that lead to a state is the sum over its predecessors. So is its probability
+under a scheduler that takes each enabled step with equal probability, with each predecessor's
+share divided by the number of steps enabled there. Both are exact: probabilities are whole
+numbers over one common denominator, L to the power of the length of the longest path, where L is
+the least common multiple of the out-degrees. After k steps a numerator still has the factor L to
+the power of the remaining length, so every division is without remainder.
 
-A budget of faults means *at most*. Where nothing is left but a fault that may come (the
-queue delivers again what was deleted), everything may also end, and the scheduler takes
-that like any other step: such a state is an end, and has states after it.
+A budget of faults means *at most*. If only a fault can still happen (the queue delivers a deleted
+message again), the run may also end, and the scheduler takes that choice like any other step. Such
+a state is an end and has successors.
 
-Where every step leads from one breadth-first layer to the next, the order of discovery is
-a topological one already; where not (a message that comes back makes runs of different
-lengths), Kahn's algorithm finds one.
+If every step leads from one breadth-first layer to the next, the order of discovery is already
+topological. If not (a redelivered message makes runs of different lengths), Kahn's algorithm finds
+a topological order.
 
 References
 ----------
@@ -41,6 +40,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from settlesim.chart.report import counted_noun
 from settlesim.progress import Reporter
 from settlesim.sim.model import Model, State
 from settlesim.sim.symmetry import AlikeModel
@@ -54,40 +54,40 @@ _REPORT = 65_536  # states between two reports of progress
 
 @dataclass(eq=False, slots=True)
 class Graph:
-    """What was found of the states and the steps between them."""
+    """The states that were found, and the steps between them."""
 
     states: list[State]
     """In the order of discovery."""
     edges: array[int]
-    """Positions in `states`, those after the first state first."""
+    """The successors of each explored state, one state after another, as positions in `states`."""
     offsets: array[int]
-    """Where in `edges` those of each state begin that was looked at; and the end."""
+    """Where in `edges` the successors of each explored state begin; then the length of `edges`."""
     ends: array[int]
-    """The positions of the states in which everything may end, in their order."""
+    """The positions of the states in which a run may end, ascending."""
     layered: bool
     """Whether every step leads from one layer to the next."""
     layers: int
     """How many layers were begun."""
     layer_end: int
-    """Where in `states` the layer ends that is looked at."""
+    """Where in `states` the current layer ends."""
     reason: str
-    """Why the search stopped early; empty where it did not."""
+    """Why the search stopped early; empty if it did not."""
 
     @property
     def looked_at(self) -> int:
-        """How many states were looked at: the first ones."""
+        """How many states were explored; they are the first ones."""
         return len(self.offsets) - 1
 
     def goes_on(self, index: int) -> bool:
-        """Whether something can happen after a state that was looked at."""
+        """Whether an explored state has a successor."""
         return self.offsets[index] < self.offsets[index + 1]
 
     def steps_of(self, index: int) -> int:
-        """Return how many steps lead on from a state that was looked at."""
+        """Return how many steps lead from an explored state."""
         return self.offsets[index + 1] - self.offsets[index]
 
     def interrupt(self) -> None:
-        """Say that the search was interrupted, and forget what it knows of a state in part."""
+        """Note that the search was interrupted, and drop the state that is explored in part."""
         self.reason = INTERRUPTED
         del self.edges[self.offsets[-1] :]
         while self.ends and self.ends[-1] >= self.looked_at:
@@ -95,13 +95,13 @@ class Graph:
 
 
 def new_graph(model: Model | AlikeModel) -> Graph:
-    """Return the graph of a model at which nobody has looked yet."""
+    """Return the graph of a model before any state is explored."""
     return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How often an end is reached."""
+    """How many interleavings lead to an end, and with which probability."""
 
     interleavings: int
     probability: Fraction
@@ -113,10 +113,14 @@ def search(
     reporter: Reporter | None = None,
     graph: Graph | None = None,
 ) -> Graph:
-    """Find every state, up to about `limit` of them; or more of a graph with a lower limit.
+    """Find every state, up to about `limit` of them.
 
-    An interrupt (Ctrl-C, or a reporter that was cancelled) ends the search; what was found is
-    returned, and says so.
+    An interrupt (Ctrl-C, or a reporter that is cancelled) ends the search; the graph so far is
+    returned, with that as its `reason`.
+
+    Parameters
+    ----------
+    graph : the result of a search with a lower limit, which is continued; None for a new one
     """
     reporter = reporter or Reporter()
     graph = new_graph(model) if graph is None else graph
@@ -132,17 +136,17 @@ def search(
                     _expand_together(model, graph, numbers, until)
                 reporter.report(len(graph.states), limit, "states found")
         if graph.looked_at < len(graph.states):
-            graph.reason = f"there are more than {limit} states"
+            graph.reason = f"there are more than {counted_noun(limit, 'state')}"
     except KeyboardInterrupt:
         graph.interrupt()
     return graph
 
 
 def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -> None:  # noqa: C901, PLR0915  (calls cost more)
-    """Look at states in the order of discovery until there are more than `until`.
+    """Explore states in the order of discovery until there are more than `until`.
 
-    This is the inner loop. A state is a scratch list while its successors are made: three
-    places are set and put back, which costs less than to cut tuples and join them.
+    This is the inner loop. Successors are made in a scratch list, in which three elements are set
+    and reset, since that costs less than slicing and joining tuples.
     """
     size = model.size
     states, edges, offsets = graph.states, graph.edges, graph.offsets
@@ -209,7 +213,7 @@ def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -
 def _expand_together(
     model: Model | AlikeModel, graph: Graph, numbers: dict[State, int], until: int
 ) -> None:
-    """Look at states as `_expand` does, where a step may change several messages."""
+    """Explore states as `_expand` does, for models in which a step may change several messages."""
     states, edges = graph.states, graph.edges
     index = graph.looked_at
     while index < len(states) <= until:
@@ -233,7 +237,7 @@ def _expand_together(
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Hold the garbage collector: it would go over millions of tuples, none of them garbage."""
+    """Pause the garbage collector, which would scan millions of tuples that are all in use."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -246,18 +250,18 @@ def _no_collector() -> Iterator[None]:
 def count(graph: Graph) -> dict[int, Count]:
     """Count the interleavings of every end that was found, by its position in the states.
 
-    Where the search stopped early these are lower bounds.
+    If the search stopped early, the numbers are lower bounds.
     """
     with _no_collector():
         order = topological(graph)
-        # to end where something might still come is one more choice, the last
+        # plus 1: a run may also choose to end where a fault could still happen
         whole = _factor(graph) ** (_longest(graph, order) + 1)
         ways, chances = _forward(graph, order, whole)
         return {index: Count(ways[index], Fraction(chances[index], whole)) for index in graph.ends}
 
 
 def _factor(graph: Graph) -> int:
-    """Return the least common multiple of the numbers of choices."""
+    """Return the least common multiple of the numbers of choices in a state."""
     offsets = graph.offsets
     degrees = {offsets[i + 1] - offsets[i] for i in range(graph.looked_at)}
     degrees |= {offsets[i + 1] - offsets[i] + 1 for i in graph.ends}
@@ -278,9 +282,9 @@ def _longest(graph: Graph, order: Sequence[int]) -> int:
 
 
 def _forward(graph: Graph, order: Sequence[int], whole: int) -> tuple[list[int], list[int]]:
-    """Return for every state how many ways lead to it, and its share of `whole`.
+    """Return for every state how many paths lead to it, and its share of `whole`.
 
-    The numbers of states that are no ends are let go as soon as they were passed on.
+    Numbers of states that are no ends are freed as soon as they were passed on.
     """
     edges, offsets = graph.edges, graph.offsets
     ways = [0] * len(graph.states)
@@ -304,7 +308,7 @@ def _forward(graph: Graph, order: Sequence[int], whole: int) -> tuple[list[int],
 
 
 def topological(graph: Graph) -> Sequence[int]:
-    """Return the states that were looked at, each before those after it."""
+    """Return the positions of the explored states in a topological order."""
     if graph.layered:
         return range(graph.looked_at)
     edges, offsets = graph.edges, graph.offsets
@@ -323,5 +327,5 @@ def topological(graph: Graph) -> Sequence[int]:
             waiting[number] -= 1
             if not waiting[number]:
                 ready.append(number)
-    assert len(order) == looked_at, "a step leads back"
+    assert len(order) == looked_at, "the graph has a cycle"
     return order

@@ -1,17 +1,19 @@
-"""Which search looks at a model, and why.
+"""Chooses the search for a model.
 
 Rules
 -----
-1. A model with few states is searched breadth first: that is over before a compiled search begins.
-2. Where a larger one has four equal events or more whose order nobody looks at, states that differ
-   only by which is which are looked at once (`settlesim.sim.symmetry`).
-3. Another large one is swept (`settlesim.sim.sweep`) where numba is installed, every step makes the
-   rank of a state larger and changes one message, and no properties are asked for, which need all.
-4. Any other is searched breadth first (`settlesim.sim.search`), from where it was left.
-5. Before a large search goes on, whoever asks for its progress hears how large it will be.
+1. A model with few states is searched breadth first, which is over before a compiled search has
+   started.
+2. If a larger model has four or more equal events whose order makes no difference, states that
+   differ only in which of them is which are explored once (`settlesim.sim.symmetry`).
+3. Otherwise a large model is swept (`settlesim.sim.sweep`) if numba is installed, every step makes
+   the rank of a state larger and changes one message, and there are no properties, which need all
+   states.
+4. Otherwise the breadth-first search (`settlesim.sim.search`) is continued.
+5. Before a large search continues, its progress reports how large it is predicted to be.
 
-All find the same: all states, and the exact number of interleavings and the probability of every
-ending. Where the limit of states stops them they have seen other parts of the whole.
+All searches find the same states, and the same exact number of interleavings and probability of
+every ending. If the limit of states stops them, they have found different parts.
 """
 
 from __future__ import annotations
@@ -33,11 +35,11 @@ from settlesim.sim.symmetry import ENOUGH, AlikeModel, equal_events, exchanges
 __all__ = ["FEW_STATES", "all_states", "predict", "search_endings", "why_not_swept"]
 
 FEW_STATES: Final = 50_000
-"""Up to so many states nothing but the search in plain Python is tried."""
+"""Up to this number of states only the breadth-first search is used."""
 
 
 def why_not_swept() -> str:
-    """Return why a sweep cannot run in this process; empty where it can."""
+    """Return why a sweep cannot run in this process; empty if it can."""
     try:
         import numba
         import numpy  # noqa: F401  (the sweep needs both)
@@ -47,7 +49,7 @@ def why_not_swept() -> str:
 
 
 def _why_not(model: Model) -> str:
-    """Return why a model is not swept, as far as that is known before; empty where it is."""
+    """Return why a model is not swept, as far as is known beforehand; empty if it may be."""
     if model.scenario.properties:
         return "its properties are judged in every state"
     if not model.one_message:
@@ -58,14 +60,14 @@ def _why_not(model: Model) -> str:
 def search_endings(
     model: Model, limit: int, reporter: Reporter, few: int | None = None
 ) -> SearchResult:
-    """Find all endings of a model, by the search that is best for it.
+    """Find all endings of a model, by the most suitable search.
 
-    An interrupt at any moment gives what is known by then.
+    After an interrupt the result holds what was found until then.
 
     Parameters
     ----------
     limit : about how many states may be found
-    few : how many states are searched breadth first in any case; None for `FEW_STATES`
+    few : up to how many states only the breadth-first search is used; None for `FEW_STATES`
     """
     graph = new_graph(model)
     try:
@@ -76,7 +78,7 @@ def search_endings(
 
 
 def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: int) -> SearchResult:
-    """Find all endings; what is found breadth first is in `graph` from then on."""
+    """Find all endings; `graph` is filled meanwhile, and remains usable after an interrupt."""
     search(model, min(limit, few), _UpTo(limit, reporter), graph)
     if not graph.reason:
         return _counted(model, graph, reporter, f"at most {few:,} states")
@@ -84,7 +86,7 @@ def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: i
         return _counted(model, graph, reporter, f"the limit is {limit:,} states")
     groups = equal_events(model)
     if exchanges(groups) >= ENOUGH:
-        return _looked_at_once(model, AlikeModel(model, groups), limit, reporter)
+        return _searched_alike(model, AlikeModel(model, groups), limit, reporter)
     why = _why_not(model)
     reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
     reporter.report(len(graph.states), limit, "states found")
@@ -98,10 +100,10 @@ def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: i
     return _counted(model, search(model, limit, reporter, graph), reporter, why)
 
 
-def _looked_at_once(
+def _searched_alike(
     model: Model, alike: AlikeModel, limit: int, reporter: Reporter
 ) -> SearchResult:
-    """Find all endings, by one state of each set that is alike."""
+    """Find all endings by exploring one state of each set of alike ones."""
     graph = search(alike, limit, reporter)
     numbers = [alike.number_alike(state) for state in graph.states]
     totals: dict[EndingIdentity, tuple[int, Fraction]] = {}
@@ -123,7 +125,7 @@ def _looked_at_once(
 
 
 def predict(scenario: Scenario) -> Prediction:
-    """Say about how large `explore` of a scenario will be, without exploring it.
+    """Predict how large the search of `explore` will be, without running it to the end.
 
     Examples
     --------
@@ -140,7 +142,7 @@ def predict(scenario: Scenario) -> Prediction:
 
 
 class _UpTo(Reporter):
-    """Reports what another reporter is told, with the limit of the whole search."""
+    """Reports to another reporter, with the limit of the whole search."""
 
     def __init__(self, limit: int, reporter: Reporter) -> None:
         super().__init__()
@@ -148,12 +150,12 @@ class _UpTo(Reporter):
         self._reporter = reporter
 
     def report(self, done: int, expected: int | None = None, text: str = "") -> None:
-        """Hand on progress."""
+        """Forward progress."""
         self._reporter.report(done, self._limit, text)
 
 
 class _Foretelling(Reporter):
-    """Reports what another reporter is told, with how much there will be."""
+    """Reports to another reporter, with the predicted size of the search."""
 
     def __init__(self, reporter: Reporter, prediction: Prediction, limit: int) -> None:
         super().__init__()
@@ -162,7 +164,7 @@ class _Foretelling(Reporter):
         self._limit = limit
 
     def report(self, done: int, expected: int | None = None, text: str = "") -> None:
-        """Hand on progress."""
+        """Forward progress, with the prediction."""
         most = min(self._prediction.states, self._limit)
         more = ", above the limit" if self._prediction.states > self._limit else ""
         words = f"{text} ({self._prediction} expected{more})"
@@ -170,7 +172,7 @@ class _Foretelling(Reporter):
 
 
 def _counted(model: Model, graph: Graph, reporter: Reporter, why: str) -> SearchResult:
-    """Count what a search breadth first has found."""
+    """Count the interleavings in the graph of a breadth-first search."""
     states = len(graph.states)
     if graph.reason != INTERRUPTED:
         reporter.report(states, states, "states, counting interleavings")
@@ -191,7 +193,7 @@ def _result(
 
 
 def _totals(model: Model, graph: Graph) -> dict[EndingIdentity, tuple[int, Fraction]]:
-    """Sum up the ends that are one outcome."""
+    """Sum up the counts of all ends with the same outcome."""
     totals: dict[EndingIdentity, tuple[int, Fraction]] = {}
     for index, each in count(graph).items():
         outcome = model.outcome(graph.states[index])
@@ -201,7 +203,7 @@ def _totals(model: Model, graph: Graph) -> dict[EndingIdentity, tuple[int, Fract
 
 
 def _at_least(model: Model, graph: Graph) -> dict[EndingIdentity, tuple[int, Fraction]]:
-    """Return the outcomes without having counted: one way leads to each end at least."""
+    """Return the outcomes without counting: at least one interleaving leads to each end."""
     totals: dict[EndingIdentity, tuple[int, Fraction]] = {}
     for index in graph.ends:
         outcome = model.outcome(graph.states[index])
@@ -212,7 +214,7 @@ def _at_least(model: Model, graph: Graph) -> dict[EndingIdentity, tuple[int, Fra
 def all_states(
     model: Model, result: SearchResult, reporter: Reporter | None = None
 ) -> Iterator[list[State]]:
-    """Search again, by the same search, and give the states that were found, in parts.
+    """Repeat a search and yield the states that it found, in parts.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every search finds, whichever way it goes."""
+"""The common result of all searches."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ __all__ = ["NOTHING", "SearchResult"]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Every ending with the number of its interleavings, and how much was looked at."""
+    """Every ending with the number of its interleavings, and how much was explored."""
 
     states: int
     transitions: int
     totals: dict[EndingIdentity, tuple[int, Fraction]]
-    """For each outcome its interleavings, and its probability."""
+    """The interleavings and the probability of each outcome."""
     reason: str
-    """Why the search stopped early, so that all numbers are lower bounds; empty where not."""
+    """Why the search stopped early, so that all numbers are lower bounds; empty if it did not."""
     search: str = ""
     """Which search it was, and why."""
     longest_program: int = 0
-    """Of a sweep: how many steps the longest program has, on which the order of states depends."""
+    """For a sweep: how many steps the longest program has, on which the order of states depends."""
     standing: int = 0
-    """Of a search that looks once at states that are alike: how many stand for all."""
+    """For a search with symmetry: how many states were explored, each standing for its set."""
     graph: Graph | None = None
-    """Of a search breadth first: the states and the steps between them."""
+    """For a breadth-first search: the states and the steps between them."""
 
 
-NOTHING: Final = SearchResult(1, 0, {}, "nobody looked", "none")
-"""Where there was no search."""
+NOTHING: Final = SearchResult(1, 0, {}, "it was not searched", "none")
+"""The result without a search."""

@@ -1,22 +1,23 @@
-"""What is allowed: the endings of handling the events one after another.
+"""The endings that are allowed: those of handling the events one after another.
 
 Theory of operation
 -------------------
 A serial run handles one message at a time from its receive to its delete, by the same rules
-as everything else (`settlesim.sim.moves`), without crashes, expiries and duplicates.
-Services may fail as often as the scenario says: that is the world's choice and no fault of
-the order. So are the order in which services and delays of one handler complete, and when a
-timer is due: its message may come at any place. A message that is released may be handled again.
+as everything else (`settlesim.sim.moves`), without crashes, expiries and duplicates. Some choices
+are not made by the order of the events, so serial runs have them too. Services may fail as often as
+the scenario says. Services and delays of one handler may complete in any order. A timer may be due
+at any point. A message that is released may be handled again.
 
-*FIFO-serial*: always the oldest message that is left. Where no service fails, nothing runs beside
-a service, and no timer is due, that is one ending, the fold of the chart over the events in arrival
-order. *Serializable*: any message. Instances do not know each other, so both are worked out
-for each instance alone, and an ending is allowed if each of its parts is; the failures that the
-parts need at least must not be more in all than the scenario has. Events that a policy kept out
-are in no serial run: an ending is compared with runs of those that were accepted.
+*FIFO-serial* runs always handle the oldest message that is left. If no service fails, nothing runs
+concurrently in a handler, and no timer is due, they have a single ending, the fold of the chart
+over the events in arrival order. *Serializable* runs handle any message next. Instances do not
+affect each other, so the endings are worked out for each instance alone. An ending is allowed if
+each instance's part of it is, and if the service failures that the parts need are not more in total
+than the scenario has. Events that a policy kept out are in no serial run: an ending is compared
+with runs of the events that were accepted.
 
-The model has no real time, so *serializable* is the plain notion; FIFO-serial is what
-strict serializability becomes when arrival order takes the place of real time.
+The model has no real time, so *serializable* has its usual meaning. FIFO-serial corresponds to
+strict serializability, with arrival order instead of real time.
 
 References
 ----------
@@ -39,17 +40,19 @@ from settlesim.sim.program_nodes import ProgramNodeKind
 __all__ = ["FEW", "MOST", "Serial", "SerialEnding", "SerialPart"]
 
 MOST: Final = 20_000
-"""How many serial situations of one instance are looked at; 7 events of a log have 13,700."""
+"""How many serial situations of one instance are explored; 7 events of a log have 13,700."""
 FEW: Final = 2_000
-"""The same where not everything is seen anyway; 6 events of a log have 1,957."""
+"""The limit where the result is only partial anyway; 6 events of a log have 1,957."""
 
 SerialEnding: TypeAlias = tuple[int, tuple[tuple[str, int], ...], tuple[int, ...]]
+"""The ending of one instance: its state, its effects in order (service and message), and its dead
+letters. Messages count from 0."""
 _Asked = tuple[bool, tuple[int, ...]]
 """Whether in arrival order, and which events were kept out."""
 
 
 class _Point(NamedTuple):
-    """Between two handlers of one instance."""
+    """One instance in a serial run, with its messages."""
 
     phases: tuple[MessagePhase, ...]
     shared: Shared
@@ -61,7 +64,7 @@ def _with(point: _Point, index: int, phase: MessagePhase, shared: Shared) -> _Po
 
 
 class SerialPart(NamedTuple):
-    """What becomes of one instance."""
+    """The ending of one instance, for people."""
 
     configuration: tuple[str, ...]
     context: FrozenDict
@@ -79,8 +82,8 @@ class Serial:
     Parameters
     ----------
     model
-        Gives the rules.
-    most : how many serial situations of one instance are looked at
+        Its rules are those of the runs.
+    most : how many serial situations of one instance are explored at most
     """
 
     def __init__(self, model: Model, most: int = MOST) -> None:
@@ -93,38 +96,38 @@ class Serial:
 
     @property
     def reason(self) -> str:
-        """Why the endings of serial runs are not known; empty where they are."""
+        """Why the endings of serial runs are not known; empty if they are."""
         return self._reasons.get(True) or self._reasons.get(False, "")
 
     def stop(self, reason: str) -> None:
-        """Work out nothing more."""
+        """Compute nothing more, for this reason."""
         self._stopped = reason
         for fifo in (True, False):
             if not any(asked[0] is fifo for asked in self._known):
                 self._reasons[fifo] = reason
 
     def is_fifo(self, outcome: EndingIdentity) -> bool | None:
-        """Whether it comes out of handling in arrival order; None where that is not known."""
+        """Whether handling in arrival order has this ending; None if that is not known."""
         return self._allows(self._endings(outcome.excluded, fifo=True), outcome)
 
     def is_serializable(self, outcome: EndingIdentity) -> bool | None:
-        """Whether it comes out of some serial order; None where there are too many."""
+        """Whether some serial order has this ending; None if that is not known."""
         if self.is_fifo(outcome):
             return True
         return self._allows(self._endings(outcome.excluded, fifo=False), outcome)
 
     def failures(self, outcome: EndingIdentity, *, fifo: bool) -> int | None:
-        """Return how many failing services an ending needs at least in serial order.
+        """Return how many failing services a serial run needs at least for an ending.
 
-        None where no serial run has this ending, or where that is not known.
+        None if no serial run has this ending, or if that is not known.
         """
         parts = self._endings(outcome.excluded, fifo=fifo)
         return None if parts is None else self._needed(parts, outcome)
 
     def fifo_part(self, instance: int, excluded: Sequence[int] = ()) -> SerialPart | None:
-        """Return where handling in arrival order leads an instance; None if not known.
+        """Return the ending of an instance when handled in arrival order; None if not known.
 
-        Of several such places the one that needs the fewest failing services.
+        If there are several, return the one that needs the fewest failing services.
 
         Parameters
         ----------
@@ -151,12 +154,12 @@ class Serial:
             return None
         failures = self._needed(parts, outcome)
         if failures is None:
-            # where a serial run leads beyond what is known, it may be allowed all the same
+            # a serial run that the model could not continue may have this ending
             return None if self._model.moves.gaps else False
         return failures <= self._budget
 
     def _needed(self, parts: list[dict[SerialEnding, int]], outcome: EndingIdentity) -> int | None:
-        """Return the failures that an ending needs; None where a part of it is in no serial run."""
+        """Return the failures that an ending needs; None if a part of it is in no serial run."""
         failures = 0
         for key, part in enumerate(parts):
             dead = tuple(each for each in outcome.dead if self._model.key_of[each] == key)
@@ -167,17 +170,13 @@ class Serial:
         return failures
 
     def parts(self, *, fifo: bool) -> list[dict[SerialEnding, int]] | None:
-        """Return the endings of each instance with the failures that each needs; None if unknown.
-
-        An ending is the state, the effects in order, each a service and a message, and the dead
-        letters; messages count from 0.
-        """
+        """Return each instance's endings with the failures that each needs; None if not known."""
         return None if self._model.moves.gaps else self._endings((), fifo=fifo)
 
     def allowed(self, *, fifo: bool) -> int | None:
-        """Return how many endings are allowed; None where that is not known.
+        """Return how many endings are allowed; None if that is not known.
 
-        Those that need more failing services than there are in all count too.
+        Combinations that together need more failing services than the scenario has are included.
         """
         parts = None if self._model.moves.gaps else self._endings((), fifo=fifo)
         return None if parts is None else math.prod(map(len, parts))
@@ -205,7 +204,7 @@ class Serial:
         for key, name in enumerate(self._model.instances):
             try:
                 part = self._of_instance(key, excluded, fifo=fifo)
-            except PoisonError as error:  # in an order that the queue may not allow
+            except PoisonError as error:  # possibly only in an order that the queue does not allow
                 return f"in a serial order {error.where} {error.reason.partition(';')[0]}"
             if part is None:
                 return f"{name} has more than {self._most} serial situations"
@@ -220,11 +219,11 @@ class Serial:
         first = self._beginning(key, excluded)
         events = sum(each.message < model.events for each in first.phases)
         if not fifo and 1 << events > self._most:
-            return None  # so many sets of handled messages there are at least
+            return None  # there are at least as many situations as sets of handled messages
         seen = {first: 0}
         waiting = [first]
         endings: dict[SerialEnding, int] = {}
-        for point in waiting:  # grows while it is gone through
+        for point in waiting:  # the loop itself appends to `waiting`
             left = self._left(point)
             if not left:
                 part = self._part(point)
@@ -243,7 +242,7 @@ class Serial:
         return endings
 
     def _beginning(self, key: int, excluded: tuple[int, ...]) -> _Point:
-        """Return an instance with all events that were accepted."""
+        """Return an instance at the beginning, with all events that were accepted."""
         model, start = self._model, self._model.start
         phases = (model.phases[start[i]] for i, k in enumerate(model.key_of) if k == key)
         return _Point(
@@ -256,10 +255,10 @@ class Serial:
         )
 
     def _left(self, point: _Point) -> list[int]:
-        """Return the messages that wait, in the order in which they stand in the queue.
+        """Return the waiting messages in the order of the queue.
 
-        One that came back is the oldest; messages of timers stand before the events that were not
-        received yet.
+        First come events that were released, then messages of timers, then events that were never
+        received.
         """
         events = self._model.events
 
@@ -273,21 +272,21 @@ class Serial:
         return sorted(left, key=place)
 
     def _timers_due(self, point: _Point) -> Iterator[_Point]:
-        """Yield what is there when one of the timers is due."""
+        """Yield the situations after one of the timers is due."""
         for index, phase in enumerate(point.phases):
             if phase.status == UNSENT:
                 for _, after, shared in self._model.moves.of(phase, point.shared, 0):
                     yield _with(point, index, after, shared)
 
     def _deployed(self, point: _Point) -> Iterator[_Point]:
-        """Yield what is there when the later version of the chart takes over."""
+        """Yield the situation after the later version of the chart takes over."""
         for index, phase in enumerate(point.phases):
             if phase.message in self._model.moves.firsts and not point.shared.deployed:
                 shared = point.shared._replace(deployed=True)
                 yield _with(point, index, phase, shared)
 
     def _handled(self, point: _Point, index: int, budget: int) -> list[tuple[_Point, int]]:
-        """Handle one message from receive to delete; return where that leads."""
+        """Handle one message from receive to delete; return what it leads to, with failures."""
         model, moves = self._model, self._model.moves
         _, phase, shared = moves.receive(point.phases[index], point.shared)
         first = _with(point, index, phase, shared)
@@ -302,7 +301,7 @@ class Serial:
                 continue
             node = phase.deliveries[0].node
             if node >= 0 and model.table.node(node).kind is ProgramNodeKind.STRANDED:
-                continue  # no order in which an instance is left behind is allowed
+                continue  # an order that strands an instance is not allowed
             mask = 8 if failures < budget and node >= 0 else 0
             nexts = [(each, failures) for each in self._timers_due(point)]
             nexts += [

@@ -1,14 +1,14 @@
-"""Runs services for the simulator: each call once, by hand, on a clock of its own.
+"""Runs services for the simulator: each call step by step, on a simulated clock of its own.
 
 Theory of operation
 -------------------
-A service is driven step by step. `call.sleep` yields a token, and the time goes on by as
-much; nothing else may be waited for. A future, a task, a timer of the event loop or a
-thread stands for the world outside, which no simulated time passes in: what such a service
-answers cannot be learnt by running it, and a guess would make a false proof. So it is
-refused, and the caller is asked for `Scenario(results=...)`.
+A service is driven step by step. `call.sleep` yields a token, and the service's clock advances by
+that time; a service may not wait for anything else. A future, a task, a timer of the event loop or
+a thread means that the service depends on the world outside, where simulated time does not pass.
+Running such a service does not tell what it would answer, and a guess could make a proof false. So
+it is refused, and the caller is asked for `Scenario(results=...)`.
 
-An event loop is there all the same, since some code looks for one before it waits.
+An event loop runs nevertheless, since some code asks for one before it waits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from settlesim.settling.settlement import Answer, Pending
 __all__ = ["KEY_MARK", "Services"]
 
 KEY_MARK: Final = ":simulated:"
-"""Part of every idempotency key here, and of no real one."""
+"""Part of every idempotency key in the simulator, and of no real one."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -46,14 +46,13 @@ _PATIENCE: Final = 1_000  # waits in a row in which no time passes
 class Services:
     """Runs the bound services of a chart.
 
-    Each run has a clock of its own, and so takes no time; the time-out of its invocation
-    counts on that clock.
+    Each run has a simulated clock of its own, by which the time-out of its invocation is measured.
 
     Raises
     ------
     SimulationError
-        From a call: the service waits for anything but `call.sleep`, or raises what is no
-        Exception.
+        From a call: the service waits for something other than `call.sleep`, or raises a
+        BaseException that is not an Exception.
     """
 
     def __init__(self, chart: Chart) -> None:
@@ -70,12 +69,12 @@ class Services:
         return in_thread(lambda: Services(self._chart)(pending))  # in Jupyter
 
     def _run(self, runner: asyncio.Runner, pending: Pending) -> Answer:
-        # by the loop itself: Runner.run costs four times as much, most of it for its own Ctrl-C
+        # not by Runner.run, which takes four times as long, mostly for its handling of Ctrl-C
         return runner.get_loop().run_until_complete(_answer(self._chart, pending))
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Run what is called in the block in one event loop: to make one costs the most."""
+        """Run all calls of the block in one event loop, since making one takes most of the time."""
         if self._runner is not None or loop_runs():
             yield
             return
@@ -129,7 +128,7 @@ def _result(pending: Pending, value: JSONValue, seconds: float) -> Answer:
 
 
 def _value(chart: Chart, pending: Pending, limit: float, clock: _HandClock) -> JSONValue:
-    """Drive a service to its end."""
+    """Call a service and drive it to its end."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _Loop)
     key = f"{chart.name}{KEY_MARK}{pending.event.name}:{pending.id}:{pending.number}"
@@ -149,7 +148,7 @@ def _value(chart: Chart, pending: Pending, limit: float, clock: _HandClock) -> J
     except _OutsideError:
         raise
     except (Exception, asyncio.CancelledError):
-        if loop.outside:  # it may have failed for that only
+        if loop.outside:  # that may be the only reason why it failed
             raise _OutsideError(loop.outside) from None
         raise
     finally:
@@ -183,12 +182,12 @@ def _drive(
                 raise _TimeIsUpError
             clock.time += seconds
     finally:
-        with suppress(RuntimeError):  # one that ignores its end is left behind
+        with suppress(RuntimeError):  # a coroutine that ignores GeneratorExit
             service.close()
 
 
 def _end(service: Coroutine[Any, Any, JSONValue]) -> None:
-    """Cancel a service whose time is up; what it makes of that is no answer."""
+    """Cancel a service whose time is up; what it returns or raises then does not count."""
     with suppress(StopIteration, Exception, asyncio.CancelledError):
         service.throw(asyncio.CancelledError())
 
@@ -209,7 +208,7 @@ class _Sleep:
 
 
 class _HandClock:
-    """A clock for one service, which whoever drives the service puts on."""
+    """A clock for one service, advanced by the code that drives the service."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -225,7 +224,7 @@ class _HandClock:
         await _yielded(_Sleep(max(0.0, _number(seconds))))
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Refuse: a service has `call.sleep` alone."""
+        """Refuse: a service may only use `call.sleep`."""
         raise _OutsideError(f"has a time-out of {seconds} seconds of its own")
 
 
@@ -235,7 +234,7 @@ def _yielded(sleep: _Sleep) -> Generator[_Sleep, None, None]:
 
 
 def _number(seconds: object) -> float:
-    """Refuse what the interpreter's clocks refuse."""
+    """Return a number of seconds; refuse what the interpreter's clocks refuse."""
     if isinstance(seconds, (int, float)) and math.isfinite(seconds):
         return float(seconds)
     raise InvalidValueError(
@@ -245,7 +244,7 @@ def _number(seconds: object) -> float:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Notes what a service asks of it that leads out of the simulation."""
+    """An event loop that notes what a service asks of it that depends on the world outside."""
 
     outside = ""
     watched = False
@@ -269,7 +268,7 @@ class _Loop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
-        """Note a thread: asyncio.to_thread. Nothing of it is to happen."""
+        """Note a thread, such as that of asyncio.to_thread, and refuse to start it."""
         self._note("starts a thread")
         if self.watched:
             raise _OutsideError(self.outside)

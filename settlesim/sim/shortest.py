@@ -1,21 +1,20 @@
-"""The shortest way to an ending or a state: fewest faults, then switches, then steps.
+"""The shortest schedule to an ending or a state: fewest faults, then switches, then steps.
 
 Theory of operation
 -------------------
-A *switch* is a step of another handler than the last one; so the cost of a way depends on
-whose step was the last, and the search is over pairs of a state and that handler, *places*.
-A fault is no step of a handler.
+A *switch* is a step of another handler than the previous one. So the cost of a schedule depends on
+the handler of the last step, and the *nodes* of the search are pairs of a state and that handler.
+Faults are no steps of a handler.
 
-Every message that is not finished needs a handler to take a step, and so does every
-delivery. Each but the one that went last costs a switch at least, which bounds from below
-what is still to come on the way to an ending. A* takes that bound for its guide and finds
-the cost of the shortest way. Dijkstra's algorithm then runs among the places from which that
-cost can still be met, so that of the ways that cost alike the first in the search's own order
-is returned, which is always the same. To a state that is no ending there is no such bound,
-and Dijkstra's algorithm runs alone.
+Every delivery, and every visible message without one, needs a handler that takes a step. Each of
+these handlers costs at least one switch, except the one that took the last step. The search to an
+ending first runs A* with this lower bound, which finds the lowest cost. Then Dijkstra's algorithm
+runs, restricted to nodes from which that cost can still be reached. Of several schedules with that
+cost it returns the first in its own order, so the result is always the same. For a state that is no
+ending there is no such bound, and only Dijkstra's algorithm runs.
 
-Where it depends on the way whether a state is wanted, one bit of it is kept: the search is then
-over a `WatchedModel`, whose states are those of the model with that bit behind them.
+If it depends on the schedule and not only on the state whether a state is wanted, one bit about the
+schedule is kept: the search is then over a `WatchedModel`, whose states have that bit appended.
 
 References
 ----------
@@ -43,9 +42,9 @@ __all__ = ["ShortestWay", "WatchedModel", "shortest", "shortest_to_end", "shorte
 _Actor: TypeAlias = tuple[int, int]
 _NOBODY: Final[_Actor] = (0, 0)
 _STEP: Final = 1
-_SWITCH: Final = 1 << 24  # a way has fewer steps, and fewer switches
+_SWITCH: Final = 1 << 24  # more than the steps of a schedule; _FAULT is more than its switches
 _FAULT: Final = 1 << 48
-_REPORT: Final = 8_192  # places between two reports of progress
+_REPORT: Final = 8_192  # nodes between two reports of progress
 
 
 class Searched(Protocol):
@@ -53,36 +52,36 @@ class Searched(Protocol):
 
     @property
     def start(self) -> State:
-        """Where it begins."""
+        """The state at the beginning."""
 
     @property
     def one_message(self) -> bool:
-        """Whether a step changes one message only."""
+        """Whether every step changes only one message."""
 
     @property
     def size(self) -> int:
-        """How many messages there are: the first places of a state are their phases."""
+        """How many messages there are; a state begins with their phases."""
 
     @property
     def phases(self) -> Sequence[MessagePhase]:
         """The phases by their numbers."""
 
     def may_end(self, state: State) -> bool:
-        """Whether nothing has to happen any more."""
+        """Whether a run may end in a state."""
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
-        """Return the steps that are enabled, each with the state after it."""
+        """Return the enabled steps, each with the state after it."""
 
 
 class WatchedModel:
-    """A model whose states have one bit more behind them: what is kept of the way there.
+    """A model with one bit appended to its states, which records something about the schedule.
 
     Parameters
     ----------
     model
         What is watched.
-    keep : from the bit before and a state to the bit from then on
-    first : the bit before the beginning
+    keep : returns the new bit, given the bit before a state and the state
+    first : the bit before the first state
     """
 
     def __init__(self, model: Model, keep: Callable[[int, State], int], first: int) -> None:
@@ -94,11 +93,11 @@ class WatchedModel:
         self.phases = model.phases
 
     def may_end(self, state: State) -> bool:
-        """Whether nothing has to happen any more."""
+        """Whether a run may end in a state."""
         return self._model.may_end(state[:-1])
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
-        """Return the steps that are enabled, each with the state after it."""
+        """Return the enabled steps, each with the state after it."""
         bit = state[-1]
         return [
             (step, (*after, self._keep(bit, after)))
@@ -112,21 +111,21 @@ def shortest(
     most: int,
     reporter: Reporter | None = None,
 ) -> Schedule | None:
-    """Return the shortest schedule to an ending that is wanted.
+    """Return the shortest schedule to a wanted ending.
 
     Parameters
     ----------
     model
         What it is a schedule of.
     wanted
-        Says of an outcome whether it is one.
-    most : how many states may be looked at
-    reporter : is told how many were
+        Whether an outcome is wanted.
+    most : how many states may be explored
+    reporter : is told how many were explored
 
     Returns
     -------
     schedule
-        None where there is none, or where none was found among so many states.
+        None if there is none, or if none was found among the first `most` states.
 
     Raises
     ------
@@ -145,13 +144,13 @@ def shortest(
 
 
 class ShortestWay(NamedTuple):
-    """What came of looking for a schedule."""
+    """The result of looking for the shortest schedule."""
 
     schedule: Schedule | None
     states: int
-    """How many states were looked at."""
+    """How many states were explored."""
     stopped: bool
-    """Whether that were too many before all was seen."""
+    """Whether the search stopped because there were too many states."""
 
 
 def shortest_to_end(
@@ -160,7 +159,7 @@ def shortest_to_end(
     most: int,
     reporter: Reporter | None = None,
 ) -> ShortestWay:
-    """Look for the shortest whole run: one whose last state is wanted, and may be the last."""
+    """Look for the shortest whole run whose last state is wanted."""
     reporter = reporter or Reporter()
     guided = _Search(model, reached, most, reporter, worst=None, to_end=True)
     if guided.end is None:
@@ -175,13 +174,13 @@ def shortest_to_state(
     most: int,
     reporter: Reporter | None = None,
 ) -> ShortestWay:
-    """Look for the shortest schedule to any state that is wanted; a run may go on from there."""
+    """Look for the shortest schedule to a wanted state; the run need not end there."""
     reporter = reporter or Reporter()
     return _Search(model, reached, most, reporter, worst=None, to_end=False).route()
 
 
 class _Search:
-    """One search: guided where `worst` is None, else exact among ways that cost no more."""
+    """One search: A* if `worst` is None, else Dijkstra's among schedules of at most that cost."""
 
     def __init__(
         self,
@@ -212,13 +211,13 @@ class _Search:
         self.end = self._run()
 
     def route(self) -> ShortestWay:
-        """Return the way to the end that was found."""
-        place = self.end
-        if place is None:
+        """Return the schedule to the node that was found."""
+        node = self.end
+        if node is None:
             return ShortestWay(None, len(self._states), self._stopped)
         steps: list[Step] = []
-        while place in self._before:
-            place, step = self._before[place]
+        while node in self._before:
+            node, step = self._before[node]
             steps.append(step)
         return ShortestWay(Schedule(tuple(reversed(steps))), len(self._states), self._stopped)
 
@@ -226,40 +225,40 @@ class _Search:
 
     def _run(self) -> int | None:
         done: set[int] = set()
-        start = self._place(self._model.start, _NOBODY)
+        start = self._node(self._model.start, _NOBODY)
         self.costs[start] = 0
         self._wait(start, 0)
         while self._keys:
-            for place in self._waiting.pop(heapq.heappop(self._keys)):
-                if place in done:
+            for node in self._waiting.pop(heapq.heappop(self._keys)):
+                if node in done:
                     continue
-                done.add(place)
+                done.add(node)
                 if not len(done) % _REPORT:
                     number = len(self._states)
                     self._reporter.report(number, self._most, "states, looking for a schedule")
-                if self._is_wanted(place):
-                    return place
-                self._go_on(place)
+                if self._is_wanted(node):
+                    return node
+                self._go_on(node)
                 if len(self._states) > self._most:
                     self._stopped = True
                     return None
         return None
 
-    def _is_wanted(self, place: int) -> bool:
-        state = self._states[place >> 32]
+    def _is_wanted(self, node: int) -> bool:
+        state = self._states[node >> 32]
         return (not self._to_end or self._model.may_end(state)) and self._reached(state)
 
-    def _go_on(self, place: int) -> None:
-        last = self._actors[place & 0xFFFFFFFF]
-        for step, new in self._model.successors(self._states[place >> 32]):
-            cost = self.costs[place] + _STEP
+    def _go_on(self, node: int) -> None:
+        last = self._actors[node & 0xFFFFFFFF]
+        for step, new in self._model.successors(self._states[node >> 32]):
+            cost = self.costs[node] + _STEP
             actor = last
             if step.kind.is_fault:
                 cost += _FAULT
             elif step.kind.is_of_handler:
                 actor = step.handler
                 cost += _SWITCH * (last not in {_NOBODY, actor})
-            after = self._place(new, actor)
+            after = self._node(new, actor)
             known = self.costs.get(after)
             if known is None or cost < known:
                 bound = cost
@@ -268,18 +267,18 @@ class _Search:
                 if self._worst is not None and bound > self._worst:
                     continue
                 self.costs[after] = cost
-                self._before[after] = (place, step)
+                self._before[after] = (node, step)
                 self._wait(after, bound if self._worst is None else cost)
 
-    def _wait(self, place: int, key: int) -> None:
-        """Keep a place for later; those of one key come back in their order."""
+    def _wait(self, node: int, key: int) -> None:
+        """Queue a node; nodes of the same key come out in the order in which they were queued."""
         bucket = self._waiting.get(key)
         if bucket is None:
             bucket = self._waiting[key] = []
             heapq.heappush(self._keys, key)
-        bucket.append(place)
+        bucket.append(node)
 
-    def _place(self, state: State, actor: _Actor) -> int:
+    def _node(self, state: State, actor: _Actor) -> int:
         number = self._numbers.get(state)
         if number is None:
             number = self._numbers[state] = len(self._states)
@@ -290,10 +289,10 @@ class _Search:
             self._actors.append(actor)
         return number << 32 | who
 
-    # --- the guide ------------------------------------------------------------------------
+    # --- the lower bound ------------------------------------------------------------------
 
     def _switches_left(self, state: State, last: _Actor) -> int:
-        """Return how many switches are still to come at least."""
+        """Return a lower bound of the switches that are still to come."""
         if not self._model.one_message:  # one step may end the handling of several
             return 0
         size = self._model.size
@@ -305,7 +304,7 @@ class _Search:
         return handlers - any(each.number == delivery for each in phase.deliveries)
 
     def _need(self, number: int) -> int:
-        """Return how many handlers have to take a step for one message, at least."""
+        """Return how many handlers at least have to take a step for one message."""
         need = self._needs.get(number)
         if need is None:
             phase = self._model.phases[number]

@@ -22,11 +22,11 @@ from settlesim.sim.terms import Ending, Frame, InstanceView, Kind, Step
 __all__ = ["message_names", "sentence_of", "step_text"]
 
 _Effect: TypeAlias = tuple[str, int]
-"""A service and the message, from 1, for which it had an effect."""
+"""A service, and the message from 1 for which it had an effect."""
 
 
 def message_names(scenario: Scenario) -> list[str]:
-    """Return a name for every message: the event, with what is needed to tell it apart."""
+    """Return a distinct name for every message: the event, with key and ordinal if needed."""
     events = scenario.messages
     delays = {
         Elapsed(delay.id).event.name: f"{delay.seconds:g} s in {node.name}"
@@ -54,7 +54,7 @@ def _ordinal(number: int) -> str:
 
 
 def _saved(model: Model, before: int, after: int) -> str:
-    """Name what is saved, with what it changes of the context; all of it, if nothing changes."""
+    """Name the saved state with the fields that it changes, or all fields if nothing changes."""
     configuration, context = model.table.configuration(after), model.table.context(after)
     old = model.table.context(before)
     changed = [name for name, value in context.items() if name not in old or old[name] != value]
@@ -70,7 +70,7 @@ def _text(
     states: tuple[State, State],
     first_revision: int,
 ) -> str:
-    """Say what a step of a message does."""
+    """Say what a step that concerns one message does."""
     before, after = states
     kind, message, number, choice = step
     index = message - 1
@@ -134,7 +134,7 @@ def _takes_over(model: Model, index: int) -> str:
 
 
 def _strands(node: TableNode | None) -> bool:
-    """Whether a program leaves its message to others, since its version cannot go on."""
+    """Whether a program strands its message, since its version cannot continue."""
     return node is not None and node.kind is ProgramNodeKind.STRANDED
 
 
@@ -160,7 +160,7 @@ def _call_ends(model: Model, works: bool, before: tuple[int, ...], after: tuple[
 
 
 def _branch_of(node: TableNode | None, kind: Kind, choice: int) -> Branch | None:
-    """Return the branch that a step takes; None where it takes none of a program."""
+    """Return the branch that a step takes; None if the step is not one of a program."""
     branches = [] if node is None else [branch for branch in node.branches if branch.kind is kind]
     return branches[choice - 1] if branches else None
 
@@ -209,7 +209,7 @@ def sentence_of(
 
 
 class _Story:
-    """Tells a schedule; of contexts it names the fields that make a difference there."""
+    """Tells a schedule in words, naming only the fields of contexts that make a difference."""
 
     def __init__(
         self, scenario: Scenario, frames: Sequence[Frame], ending: Ending | None, serial: Serial
@@ -233,11 +233,11 @@ class _Story:
             self.fields[key] = telling_fields(held)
 
     def rest(self, key: str, configuration: Sequence[str], context: FrozenDict) -> str:
-        """Name what an instance is, so that it is told apart from what else it was."""
+        """Describe the state of an instance so that it differs from its other states."""
         return rest_words((configuration, context), self.fields[key], self.scenario.chart.secret)
 
     def held(self, view: InstanceView) -> str:
-        """Name what lies in the store."""
+        """Describe what is stored of an instance."""
         return self.rest(view.key, view.configuration, view.context)
 
     def together(self) -> list[str]:
@@ -257,7 +257,7 @@ class _Story:
         return [f"{', '.join(who[:-1])} and {who[-1]} were handled concurrently"]
 
     def told(self) -> list[str]:
-        """Tell the faults and the anomalies, in the order in which they came."""
+        """Tell the faults and the anomalies, in the order in which they occurred."""
         parts = []
         saved: list[tuple[int, int]] = []
         for before, frame in pairwise(self.frames):
@@ -275,7 +275,7 @@ class _Story:
         return [each for each in parts if each]
 
     def loaded(self, before: Frame, step: Step) -> str:
-        """Name what the handler of a step had loaded."""
+        """Describe what the handler of a step had loaded."""
         key = self.scenario.messages[step.message - 1].key
         own = next((each for each in before.deliveries if each[:2] == step.handler), None)
         found = (
@@ -288,7 +288,7 @@ class _Story:
         return "nothing" if view is None else self.held(view)
 
     def anomaly(self, anomaly: str, before: Frame, frame: Frame) -> str:
-        """Say what an anomaly was here."""
+        """Say what an anomaly was in this schedule."""
         step = frame.step
         assert step is not None
         name = self.names[step.message - 1]
@@ -299,7 +299,7 @@ class _Story:
         texts = {
             "lost update": f"{name}, which had loaded {loaded}, overwrote {here} "
             f"(revision {old.revision}) with {there}",
-            "stale read": "",  # what it leads to says more
+            "stale read": "",  # its consequences, which are told, say more
             "dirty read": f"{name} loaded {here}, which is not settled",
             "reordering": f"{name} was saved after a later event",
             "duplicate apply": f"{name} was applied twice",
@@ -315,7 +315,7 @@ class _Story:
         return texts[anomaly]
 
     def _cancelled(self, before: Frame, frame: Frame) -> str:
-        """Name the events that a step has cancelled, or the one whose handler goes on."""
+        """Name the events that a step has cancelled, or the one whose handler continues."""
         kept = {each.message: each.status for each in before.messages}
         words = set(EXCLUDED_WORDS.values())
         new = [
@@ -327,20 +327,20 @@ class _Story:
         return joined(new or [self.names[frame.step.message - 1]])
 
     def ends(self, ending: Ending) -> str:
-        """Say how it ends, and how it would in arrival order."""
+        """Say what the ending is, and what it would be in arrival order."""
         found, wanted = self._found_and_wanted(ending, self._services)
         if ending.fifo:
             return f"it ends in {found}, as in arrival order"
         if ending.fifo is None or wanted is None:
             return f"it ends in {found}; where arrival order leads is not known"
-        if found == wanted:  # only which event called which service tells them apart
+        if found == wanted:  # they differ only in which event called which service
             found, wanted = self._found_and_wanted(ending, self._services_of_events)
         return f"it ends in {found}; in arrival order it would be {wanted}"
 
     def _found_and_wanted(
         self, ending: Ending, services: Callable[[Iterable[_Effect]], list[str]]
     ) -> tuple[str, str | None]:
-        """Say what became of all instances, and what would have in arrival order, if known."""
+        """Describe the endings of all instances, and those in arrival order; None if unknown."""
         events = self.scenario.messages
         found, wanted = [], []
         for key, leaves, context in ending.store:
@@ -363,14 +363,14 @@ class _Story:
         return [f"{service} of {self.names[message - 1]}" for service, message in effects]
 
     def without(self, excluded: Sequence[int]) -> str:
-        """Say which events of an instance were kept out."""
+        """Say which events of an instance a policy has kept out."""
         if not excluded:
             return ""
         names = joined([self.names[each - 1] for each in excluded])
         return f", with {names} {EXCLUDED_WORDS[self.scenario.while_running]}"
 
     def named(self, key: str, rest: str, services: Sequence[str], dead: Sequence[int]) -> str:
-        """Say what became of one instance: its key only where there are several."""
+        """Describe the ending of one instance, with its key only if there are several."""
         text = f"{key}: {rest}" if len(self.parts) > 1 else rest
         if services:
             text += f" after {', '.join(services)}"
@@ -396,7 +396,7 @@ _TOLD: Final = frozenset(
 
 
 def _is_without_effect(frame: Frame, name: str) -> bool:
-    """Whether an event was ignored or rejected, even if the start before it was saved."""
+    """Whether an event was ignored or rejected, whether or not a start before it was saved."""
     assert frame.step is not None
     told = (f"{name}: is ignored;", f"{name}: is rejected;")
     return frame.step.kind is Kind.SKIP or frame.text.startswith(told)
@@ -416,7 +416,7 @@ def _fault(frame: Frame, name: str, *, was_saved: bool) -> str:
         return f"the save of {name} was refused"
     if step.kind is Kind.DEPLOY:
         return frame.text
-    if step.kind is Kind.ARRIVE:  # of those that only wait nothing is to be told
+    if step.kind is Kind.ARRIVE:  # an arrival is told only if it had consequences
         text = frame.text.replace(": it arrives", " arrived", 1)
         return text.replace(" is ", " was ").replace(" are ", " were ") if "," in text else ""
     what = frame.text.removeprefix(f"{name}: ")

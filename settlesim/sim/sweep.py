@@ -1,21 +1,21 @@
-"""The sweep: states in the order of their ranks, counted on the way and forgotten behind it.
+"""The sweep: explores states in the order of their ranks, counts them, and forgets them.
 
 Theory of operation
 -------------------
-Every step makes the rank of a state larger (`settlesim.sim.ranks`). So once all states of one
-rank were looked at, none of them can be met again: there is no set of visited states, and memory
-holds those alone that are open. Every way to a state has come in before the state's turn, so
-interleavings and probabilities are summed up on the way, and no step has to be kept.
+Every step makes the rank of a state larger (`settlesim.sim.ranks`). So once all states of one rank
+have been explored, none of them can be met again: there is no set of visited states, and memory
+holds only the open ones. When a state's turn comes, all its predecessors have been explored, so
+interleavings and probabilities are summed up during the sweep and no step has to be stored.
 
-Both are counted modulo primes below 2^31, as many as exact values need, and joined by the Chinese
-remainder theorem at the end. A probability is a whole number over W, the product over the ranks of
-the least common multiple of the numbers of choices there: a way meets each rank once at most. There
-are no more interleavings than the product over the ranks of the largest number of choices, since
-each has that probability at least. Both bounds are known when the sweep is over; where it was begun
-with too few primes for them, it is made again with enough.
+Both are counted modulo primes below 2^31, as many as exact values need, and combined by the Chinese
+remainder theorem at the end. A run meets each rank at most once. So a probability is a whole number
+over W, the product over the ranks of the least common multiple of the numbers of choices there. And
+there are at most as many interleavings as the product over the ranks of the largest number of
+choices, since the inverse of that product is the least probability that one can have. Both bounds
+are known when the sweep is over. If it had too few primes for them, it is repeated with enough.
 
-The inner loop is compiled by numba (`settlesim.sim.sweep_kernels`). It asks for moves that it does
-not know, and every move is worked out once.
+The inner loop is compiled by numba (`settlesim.sim.sweep_kernels`). It stops when it needs a move
+that it does not know; each move is worked out once.
 
 References
 ----------
@@ -32,6 +32,7 @@ from typing import Final
 
 import numpy as np
 
+from settlesim.chart.report import counted_noun
 from settlesim.progress import Reporter
 from settlesim.sim.model import EndingIdentity, Model, State
 from settlesim.sim.ranks import LongerProgramError, Ranks
@@ -65,28 +66,28 @@ _REPORT: Final = 1 << 17
 _ROWS: Final = 1 << 12
 _RANKS: Final = 1 << 8
 _BUFFER: Final = 1 << 12
-"""Ends, and keys of what is not known, that are kept before somebody looks at them."""
+"""How many ends, and how many missing keys, the inner loop collects before it returns."""
 
 
 def sweep(model: Model, limit: int, reporter: Reporter | None = None) -> SearchResult:
-    """Find every state, up to `limit` of them, and count the ways to every ending.
+    """Find every state, up to about `limit` of them, and count the interleavings of every ending.
 
     Parameters
     ----------
     model
         What is searched.
-    limit : how many states may be found
+    limit : about how many states may be found
     reporter : is told how many were found; an interrupt ends the sweep
 
     Returns
     -------
     result
-        Where the sweep stopped early, what it holds are lower bounds.
+        If the sweep stopped early, all its numbers are lower bounds.
 
     Raises
     ------
     NoRankError
-        A step does not make the rank larger; then `settlesim.sim.search` is for this model.
+        A step does not make the rank larger; such a model needs `settlesim.sim.search`.
     """
     return _with_enough(model, limit, reporter or Reporter()).result()
 
@@ -94,12 +95,12 @@ def sweep(model: Model, limit: int, reporter: Reporter | None = None) -> SearchR
 def swept_states(
     model: Model, most: int, longest: int, reporter: Reporter | None = None
 ) -> Iterator[list[State]]:
-    """Sweep again without counting, and give the states that are found, in parts.
+    """Sweep again without counting, and yield the states that are found, in parts.
 
     Parameters
     ----------
-    most : where there are more states, those that were found by then
-    longest : how many steps the longest program has, as `SearchResult.longest_program` says
+    most : the number of states after which the sweep stops
+    longest : the length of the longest program, from `SearchResult.longest_program`
 
     Raises
     ------
@@ -113,7 +114,7 @@ def swept_states(
 
 
 def _with_enough(model: Model, limit: int, reporter: Reporter) -> _Sweep:
-    """Sweep until programs were no longer than assumed, and primes were enough."""
+    """Sweep until no program was longer than assumed, and the primes were enough."""
     longest, bits = 0, _BITS
     while True:
         ranks = Ranks(model, longest)
@@ -129,7 +130,7 @@ def _with_enough(model: Model, limit: int, reporter: Reporter) -> _Sweep:
 
 
 _BITS: Final = 80, 140
-"""Of the interleavings and the probabilities that a sweep is begun for."""
+"""How many bits of interleavings and of probabilities the first sweep has primes for."""
 
 
 class _Sweep:
@@ -188,7 +189,7 @@ class _Sweep:
     # --- running --------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Sweep over all ranks; an interrupt, and too many states, end it with a reason."""
+        """Sweep over all ranks; an interrupt or too many states end it and set `reason`."""
         try:
             with self._model.services_together():
                 for rank in self._ranks():
@@ -199,7 +200,7 @@ class _Sweep:
             self._take_ends()
 
     def states(self) -> Iterator[list[State]]:
-        """Run, and give the states that are found, each once."""
+        """Run, and yield the states that are found, each once."""
         for rank in self._ranks():
             yield from self._states_of(rank)
             self._look_at(rank)
@@ -208,7 +209,7 @@ class _Sweep:
                 yield from self._states_of(later)
 
     def _ranks(self) -> Iterator[int]:
-        """Count through the ranks, until there are no more states or it has to stop."""
+        """Yield the ranks, until there are no more states or the sweep has a reason to stop."""
         rank = 0
         while not self.reason and rank < len(self._pool.heads):
             yield rank
@@ -220,7 +221,7 @@ class _Sweep:
             yield [self._tables.state(row) for row in rows[begin : begin + _ROWS]]
 
     def _look_at(self, rank: int) -> None:
-        """Look at all states of one rank."""
+        """Explore all states of one rank."""
         counters = self._pool.counters
         while not self.reason:
             pause = int(counters[Counters.LOOKED_AT]) // _REPORT * _REPORT + _REPORT
@@ -230,7 +231,7 @@ class _Sweep:
             self._help(why)
 
     def _help(self, why: int) -> None:
-        """Do what the inner loop cannot do itself."""
+        """Do what the inner loop has stopped for."""
         pool, room = self._pool, self._room
         counters = pool.counters
         if why == MISSING:
@@ -264,7 +265,7 @@ class _Sweep:
             self._room = room._replace(degrees=degrees)
 
     def _refill(self) -> None:
-        """Fill the slots with the open states alone; have more of them if they are many."""
+        """Refill the slots with only the open states, in a larger table if there are many."""
         pool = self._pool
         live = int(pool.counters[Counters.USED] - pool.counters[Counters.FREE_ROWS])
         length = len(pool.slots)
@@ -277,13 +278,13 @@ class _Sweep:
     def _pause(self) -> None:
         states = int(self._pool.counters[Counters.STATES])
         if states > self._limit:
-            self.reason = f"there are more than {self._limit} states"
+            self.reason = f"there are more than {counted_noun(self._limit, 'state')}"
         self._reporter.report(states, max(states, self._limit), "states found")
 
     # --- ends -----------------------------------------------------------------------------
 
     def _take_ends(self) -> None:
-        """Add what the buffer of ends holds to the endings that these states are."""
+        """Add the counts in the buffer of ends to their endings, and empty the buffer."""
         number = int(self._pool.counters[Counters.ENDS])
         self._pool.counters[Counters.ENDS] = 0
         for row in self._ends[:number]:
@@ -294,7 +295,7 @@ class _Sweep:
 
     @property
     def _whole(self) -> int:
-        """Return what every probability is a whole number over."""
+        """The common denominator of all probabilities."""
         found = 1
         for degrees in self._room.degrees:
             found *= math.lcm(*[max(1, int(each)) for each in np.nonzero(degrees)[0]])
@@ -302,7 +303,7 @@ class _Sweep:
 
     @property
     def bits(self) -> tuple[int, int]:
-        """How many bits interleavings and probabilities have at most."""
+        """How many bits the interleavings and the common denominator have at most."""
         most = 1
         for degrees in self._room.degrees:
             most *= max([1, *map(int, np.nonzero(degrees)[0])])

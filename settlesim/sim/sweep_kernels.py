@@ -1,12 +1,12 @@
-"""The inner loop of the sweep, in the part of Python that `numba` compiles.
+"""The inner loop of the sweep, in the subset of Python that `numba` compiles.
 
-A state that is open, known and not looked at yet, is a row of a pool. The rows of one rank are a
-chain, and a table of slots with linear probing finds a row by what is in it. A row that was looked
-at is free for another state. Its slots stay: a slot that points to a row with another state is
-passed over like any other, until the slots are filled anew.
+An *open* state, one that was found and is not explored yet, is a row of a pool. The rows of one
+rank form a linked list, and a hash table (slots with linear probing) finds a row by its content.
+After a state was explored, its row is free for another state. Its slot remains, and is skipped like
+any slot whose row has other content, until the table is refilled.
 
-The machine code is kept beside this file, or in numba's own folder where that cannot be written to,
-so that it is made once for each version and machine.
+The machine code is cached beside this file, or in numba's own folder if that is not writable, so it
+is compiled once for each version and machine.
 
 References
 ----------
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 Array: TypeAlias = Any
-"""A numpy array; its shape and type are said where it is named."""
+"""A numpy array; its type and dimensions are documented at each use."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -64,10 +64,11 @@ class Counters:
     """Positions in the array of counters that a sweep and its inner loop share."""
 
     USED: Final = 0
-    """Rows that were used so far, free ones too."""
+    """Rows that have been used so far, including those that are free again."""
     FREE: Final = 1
     """The first free row, -1 for none; `Pool.after` has the next."""
     FREE_ROWS: Final = 2
+    """Rows that are free again."""
     SLOTS: Final = 3
     """Slots that are taken."""
     STATES: Final = 4
@@ -76,84 +77,85 @@ class Counters:
     """Rows in the buffer of ends."""
     LOOKED_AT: Final = 7
     MISSING: Final = 8
-    """Keys in the buffer of what is not known yet."""
+    """Keys in the buffer of missing moves and gates."""
     NUMBER: Final = 9
+    """How many counters there are."""
 
 
 class Pool(NamedTuple):
     """The open states."""
 
     rows: Array
-    """int32, [row, place]: a state, which is phases, gate, shared parts; then the remainders of the
-    number of interleavings up to here, and those of the probability to come here."""
+    """int32, [row, column]: a state, which is phases, gate, shared parts; then the remainders of
+    the number of interleavings that lead to it, and those of their probability."""
     after: Array
     """int32, [row]: the next row of its rank, or the next free one."""
     slots: Array
-    """int64, a power of 2 of them: rows, with the upper bits of their hashes above; -1 where
-    empty."""
+    """int64, their number is a power of 2: the row in the lower half, bits of its hash in the upper
+    half; -1 if empty."""
     heads: Array
-    """int32, [rank]: the first row of each rank, -1 where there is none."""
+    """int32, [rank]: the first row of each rank, -1 if there is none."""
     counters: Array
     """int64, see `Counters`."""
 
 
 class Hash(NamedTuple):
-    """A map from whole numbers, 0 or more, to such numbers."""
+    """A map from non-negative whole numbers to non-negative whole numbers."""
 
     keys: Array
-    """int64, a power of 2 of them, -1 where empty."""
+    """int64, their number is a power of 2; -1 if empty."""
     values: Array
     """int64."""
 
 
 class Tables(NamedTuple):
-    """What is known of gates and moves, see `settlesim.sim.sweep_tables`."""
+    """The known gates and moves, see `settlesim.sim.sweep_tables`."""
 
     instance_place: Array
-    """int32, [message]: where the shared part of its instance is in a row."""
+    """int32, [message]: the column of a row with the shared part of its instance."""
     gate_spans: Array
-    """int32, [gate, 2]: where its messages begin in `gate_messages`, and how many may be received;
-    those that may move follow up to the next gate's."""
+    """int32, [gate, 2]: where its messages begin in `gate_messages`, and how many of them may be
+    received. After these come the messages that may have other moves, up to the next gate's."""
     gate_messages: Array
     """int32."""
     gate_masks: Array
-    """int32, [gate]: the number of the faults that are left."""
+    """int32, [gate]: a bit for each kind of fault that is left."""
     gate_ends: Array
-    """bool, [gate]."""
+    """bool, [gate]: whether a run may end here."""
     gate_after: Hash
     """From a gate and a change to the gate afterwards."""
     moves: Hash
-    """From a phase, a shared part and a mask to a number in `move_spans`."""
+    """From a phase, a shared part and a mask to a row of `move_spans`."""
     move_spans: Array
-    """int32, [number, 2]: where its moves begin, and how many they are."""
+    """int32, [number, 2]: where the moves begin in `move_parts`, and how many there are."""
     move_parts: Array
     """int32, [move, 4]: phase afterwards, change, shared part afterwards, rise of the rank."""
     primes: Array
-    """int64, [remainder]: the primes for interleavings, then those for probabilities."""
+    """int64, [prime]: the primes for interleavings, then those for probabilities."""
     ways: int
-    """How many of them are for interleavings."""
+    """How many of the primes are for interleavings."""
     inverses: Array
-    """int64, [degree, remainder]."""
+    """int64, [degree, prime]: the inverse of the degree modulo the prime."""
 
 
 class Room(NamedTuple):
-    """Room for what is worked out."""
+    """Working memory."""
 
     moves: Array
-    """int32, [move, 6]: message, phase, gate, place, shared part, rise."""
+    """int32, [move, 6]: message, phase, gate, column of the shared part, shared part, rise."""
     state: Array
-    """int32, [place]."""
+    """int32, [column]: a state."""
     share: Array
-    """int64, [remainder]: what each state after this one gets."""
+    """int64, [prime]: what a state hands on to each state after it."""
     missing: Array
-    """int64, [number]: keys of moves, and those of gates from `GATE` on."""
+    """int64, [number]: the keys of missing moves, and those of missing gates, with `GATE` set."""
     degrees: Array
-    """bool, [rank, degree]: which numbers of choices there were."""
+    """bool, [rank, degree]: which numbers of choices occurred."""
 
 
 FINISHED: Final = 0
 PAUSE: Final = 1
-"""So many states were looked at that somebody should hear of it."""
+"""It is time to report progress and to check the limit."""
 MISSING: Final = 2
 """A move or a gate is not known yet."""
 POOL_FULL: Final = 3
@@ -171,12 +173,12 @@ MASK_BITS: Final = 5
 SHARED_BITS: Final = 30
 CHANGE_BITS: Final = 24
 _AHEAD: Final = 256
-"""How many rows are searched for what is missing too, once something is."""
+"""How many further rows are searched for missing keys once one is missing."""
 
 
 @_compiled
 def mixed(place: int, value: int) -> Any:
-    """Return a number of 64 bits for a value in a place; those of a state are added up."""
+    """Return a hash of 64 bits for a value in a column; the hash of a state is the sum of these."""
     x = np.uint64(value) + np.uint64(place + 1) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -185,7 +187,7 @@ def mixed(place: int, value: int) -> Any:
 
 @_compiled
 def lookup(keys: Array, values: Array, key: int) -> int:
-    """Return the value of a key, -1 where there is none."""
+    """Return the value of a key, -1 if there is none."""
     last = len(keys) - 1
     place = np.int64(mixed(0, key) & np.uint64(last))
     while keys[place] >= 0:
@@ -198,7 +200,7 @@ def lookup(keys: Array, values: Array, key: int) -> int:
 
 @_compiled
 def insert(keys: Array, values: Array, key: int, value: int) -> None:
-    """Add a key that is not there; there has to be room."""
+    """Add a key, which must not be there yet; the table must have room."""
     last = len(keys) - 1
     place = np.int64(mixed(0, key) & np.uint64(last))
     while keys[place] >= 0:
@@ -209,7 +211,7 @@ def insert(keys: Array, values: Array, key: int, value: int) -> None:
 
 @_compiled
 def state_hash(state: Array, width: int) -> Any:
-    """Return the sum over the first places of a row."""
+    """Return the hash of a state, the first `width` columns of a row."""
     found = np.uint64(0)
     for place in range(width):
         found += mixed(place, state[place])
@@ -218,13 +220,13 @@ def state_hash(state: Array, width: int) -> Any:
 
 @_compiled
 def slot_entry(hashed: Any, row: int) -> Any:
-    """Return what a slot holds for a row."""
+    """Return the entry of a slot for a row."""
     return np.int64(hashed >> np.uint64(33)) << 32 | row
 
 
 @_compiled
 def fill_slots(pool: Pool, width: int) -> None:
-    """Fill the slots anew, with the open states alone; states have `width` places."""
+    """Refill the slots with only the open states, which have `width` columns."""
     pool.slots[:] = -1
     last = len(pool.slots) - 1
     taken = 0
@@ -243,7 +245,7 @@ def fill_slots(pool: Pool, width: int) -> None:
 
 @_compiled
 def chain(pool: Pool, rank: int, width: int) -> Array:
-    """Return the open states of a rank, without counts."""
+    """Return the open states of a rank, without their counts."""
     number = 0
     row = pool.heads[rank]
     while row >= 0:
@@ -259,7 +261,7 @@ def chain(pool: Pool, rank: int, width: int) -> Array:
 
 @_compiled
 def note_missing(room: Room, counters: Array, key: int) -> None:
-    """Note a key that is not known, if there is room; the others come later."""
+    """Note a missing key if the buffer has room; otherwise it will be noted in a later round."""
     if counters[8] < len(room.missing):
         room.missing[counters[8]] = key
         counters[8] += 1
@@ -267,9 +269,9 @@ def note_missing(room: Room, counters: Array, key: int) -> None:
 
 @_compiled
 def moves_of(row: int, pool: Pool, tables: Tables, room: Room) -> int:
-    """Write the moves of a state into the room; return how many, -1 where some are not known.
+    """Write the moves of a state into `room`; return how many, or -1 if some are not known.
 
-    Where there are more than the room holds, that many are written, and all are counted.
+    If there are more than `room` holds, only those that fit are written, but all are counted.
     """
     rows, counters = pool.rows, pool.counters
     gate = rows[row, len(tables.instance_place)]
@@ -313,7 +315,7 @@ def moves_of(row: int, pool: Pool, tables: Tables, room: Room) -> int:
 
 @_compiled
 def reach(hashed: Any, rank: int, pool: Pool, tables: Tables, room: Room) -> None:
-    """Come to the state in the room, which is opened if it is not."""
+    """Add the share in `room` to the state in `room`, which is opened if it is not open yet."""
     state, share, rows = room.state, room.share, pool.rows
     slots, counters, primes = pool.slots, pool.counters, tables.primes
     width = len(state)
@@ -356,9 +358,9 @@ def reach(hashed: Any, rank: int, pool: Pool, tables: Tables, room: Room) -> Non
 
 @_compiled
 def divide(row: int, degree: int, pool: Pool, tables: Tables, room: Room) -> None:
-    """Write into the room what each state after a row gets.
+    """Write into `room` what a row hands on to each state after it.
 
-    That are all interleavings, and a part of the probability.
+    That is the whole number of interleavings, and the probability divided by the degree.
     """
     width, ways = len(room.state), tables.ways
     for index in range(ways):
@@ -370,7 +372,7 @@ def divide(row: int, degree: int, pool: Pool, tables: Tables, room: Room) -> Non
 
 @_compiled
 def look_ahead(row: int, pool: Pool, tables: Tables, room: Room) -> None:
-    """Note what is missing of the next rows too."""
+    """Note the missing keys of the next rows as well, so that the loop stops less often."""
     for _ in range(_AHEAD):
         if row < 0 or pool.counters[8] == len(room.missing):
             return
@@ -382,18 +384,19 @@ def look_ahead(row: int, pool: Pool, tables: Tables, room: Room) -> None:
 def expand(  # noqa: C901, PLR0912, PLR0917  (compiled: no keywords)
     rank: int, pool: Pool, tables: Tables, room: Room, ends: Array, most: int, pause: int
 ) -> int:
-    """Look at the states of a rank, and open those after them.
+    """Explore the states of a rank, and open their successors.
 
     Parameters
     ----------
-    ends : int32, [end, place]: rows in which everything may end, with shares as counts
-    most : how many states there may be
-    pause : how many may be looked at before it pauses
+    ends : int32, [end, column]: rows in which a run may end, with their shares as counts
+    most : how many states may be found
+    pause : how many states may be explored in all before the loop pauses
 
     Returns
     -------
     why
-        One of the constants above. Whatever it is, every state was looked at or is still open.
+        One of the constants above: why the loop stopped. In any case each state is either explored
+        completely or still open.
     """
     counters, state = pool.counters, room.state
     gate_place, width = len(tables.instance_place), len(state)

@@ -1,8 +1,8 @@
-"""What the sweep looks up: gates and moves as arrays, worked out when they are asked for.
+"""The tables of the sweep: gates and moves as arrays, worked out when the inner loop needs them.
 
 A state of the sweep has the number of a *gate* where a state of the model has its queue number,
-so that every part is a small number. A *change* is one of the few numbers that are added
-to queue numbers.
+so that every part is a small number. A *change* stands for one of the few numbers that steps add to
+queue numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CHANGE: int = (1 << CHANGE_BITS) - 1
 
 
 def longer(array: Array, length: int, fill: int = 0) -> Array:
-    """Return an array with room for `length` rows, or itself where it has it."""
+    """Return an array with room for `length` rows; the same one if it has that already."""
     if length <= len(array):
         return array
     found = np.full((max(length, 2 * len(array)), *array.shape[1:]), fill, array.dtype)
@@ -42,7 +42,7 @@ def longer(array: Array, length: int, fill: int = 0) -> Array:
 
 
 class _Map:
-    """A `Hash` that grows."""
+    """A `Hash` that grows as needed."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -68,8 +68,8 @@ class SweepTables:
     Parameters
     ----------
     model
-        Works out what is asked for.
-    ranks : give the rise of every move
+        Works out gates and moves.
+    ranks : compute the rise of every move
     ways, chances : the primes modulo which interleavings and probabilities are counted
     """
 
@@ -118,14 +118,14 @@ class SweepTables:
         return number
 
     def learn(self, keys: Array) -> None:
-        """Work out what the inner loop did not know.
+        """Work out the missing moves and gates of the inner loop.
 
         Raises
         ------
         LongerProgramError
             A program is longer than the ranks assume.
         NoRankError
-            A move does not make the rank larger, or there are more parts than keys have room for.
+            A move does not make the rank larger, or there are too many parts for the keys.
         """
         for key in dict.fromkeys(keys.tolist()):
             if key & GATE:
@@ -169,7 +169,7 @@ class SweepTables:
         return found
 
     def need_degree(self, degree: int) -> None:
-        """Have the inverses of all numbers of choices up to `degree`."""
+        """Compute the inverses of all degrees up to `degree`."""
         whole = [[pow(max(each, 1), -1, p) for p in self._primes] for each in range(degree + 1)]
         self._inverses = np.array(whole, np.int64).reshape(degree + 1, len(self._primes))
 

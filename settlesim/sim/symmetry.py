@@ -1,20 +1,21 @@
-"""Equal events: states that differ only by which of them is which are looked at once.
+"""Symmetry: states that differ only in which of several equal events is which are explored once.
 
 Theory of operation
 -------------------
-Where two messages of an instance have the same event and data, and nobody looks at their order, to
-exchange them in a state gives a state with the same future, but for the names of the messages. Such
-states are *alike*. `AlikeModel` keeps one of each such set, and puts it in the place of all others.
+Let two messages of an instance have the same event and data, and let nothing depend on their order.
+Then exchanging them in a state gives a state with the same future, except for the names of the
+messages. Such states are *alike*. `AlikeModel` keeps one state of each set of alike ones and
+substitutes it for all others.
 
-Counts survive that. Every step of a state has its counterpart in each state alike, and the start
-is alike to itself alone. So as many interleavings lead to each state of a set, and the number for
-the whole set is the sum over the steps into it, from those that stand for other sets; two steps
-from one state into one set count twice. How many states a set has is a product of multinomial
-coefficients. An ending that names messages stands for all that are alike to it, each with the
-same part.
+The counts remain exact. Every step of a state has its counterpart in each alike state, and the
+start is alike only to itself. So the same number of interleavings leads to each state of a set. The
+number for the whole set is the sum over the steps into it from the states that stand for other
+sets, where two steps from one state into the same set count twice. The size of a set is a product
+of multinomial coefficients. An ending that names messages stands for all endings that are alike to
+it, each with the same share.
 
-Who looks at the order of messages, so that nothing is alike: FIFO queues, monitors, properties,
-timers, batches, policies of arrival, deployments.
+The order of messages matters to FIFO queues, monitors, properties, timers, batches, arrival
+policies and deployments. In scenarios with any of these no states are merged.
 
 References
 ----------
@@ -38,12 +39,12 @@ from settlesim.sim.terms import Step
 __all__ = ["ENOUGH", "AlikeModel", "equal_events", "exchanges"]
 
 ENOUGH: Final = 24
-"""How many exchanges are worth it: those of four equal events."""
+"""From how many exchanges on symmetry pays off: those of four equal events."""
 _MOST: Final = 5_040
-"""Of the exchanges that are gone through for one ending: those of seven equal events."""
+"""How many exchanges are enumerated for one ending at most: those of seven equal events."""
 
 Exchange = dict[int, int]
-"""From each of some messages to the one whose place it takes."""
+"""A permutation of messages: from each message to the one whose role it takes."""
 
 
 def equal_events(model: Model) -> list[tuple[int, ...]]:
@@ -65,7 +66,7 @@ def equal_events(model: Model) -> list[tuple[int, ...]]:
 
 
 def exchanges(groups: list[tuple[int, ...]]) -> int:
-    """Return in how many ways equal messages can be exchanged; 1 where there are too many."""
+    """Return in how many ways equal messages can be exchanged; 1 if there are too many."""
     number = math.prod(math.factorial(len(each)) for each in groups)
     return number if number <= _MOST else 1
 
@@ -73,13 +74,13 @@ def exchanges(groups: list[tuple[int, ...]]) -> int:
 class AlikeModel:
     """A model in which one state stands for all that are alike.
 
-    It has what `settlesim.sim.search` needs of a model.
+    It has the attributes of a model that `settlesim.sim.search` needs.
 
     Parameters
     ----------
     model
-        Gives the states and steps.
-    groups : as `equal_events`
+        The model with all states.
+    groups : the result of `equal_events`
     """
 
     one_message = False
@@ -89,20 +90,20 @@ class AlikeModel:
         self._groups = groups
         self._kinds: dict[MessagePhase, int] = {}
         self._kind_of: list[int] = []
-        """For each phase: what it is, whichever message has it."""
+        """For each phase, a number for its content apart from the message."""
         self._mentions: dict[int, dict[int, tuple[int, ...]]] = {}
         self.start = model.start
         self.services_together = model.services_together
         self.may_end = model.may_end
 
     def successors(self, state: State) -> list[tuple[Step, State]]:
-        """Return the steps that are enabled, each with what stands for the state after it."""
+        """Return the enabled steps, each with the state that stands for the one after it."""
         return [(step, self.standing_for(after)) for step, after in self._model.successors(state)]
 
     # --- states ---------------------------------------------------------------------------
 
     def standing_for(self, state: State) -> State:
-        """Return the state that stands for all that are alike to one."""
+        """Return the state that stands for all states alike to this one."""
         exchange: Exchange = {}
         for group in self._groups:
             marks = self._marks(state, group)
@@ -111,7 +112,7 @@ class AlikeModel:
         return self._exchanged(state, exchange) if exchange else state
 
     def number_alike(self, state: State) -> int:
-        """Return how many states are alike to one, with itself."""
+        """Return how many states are alike to this one, including itself."""
         number = 1
         for group in self._groups:
             same = Counter(self._marks(state, group)).values()
@@ -119,11 +120,11 @@ class AlikeModel:
         return number
 
     def all_alike(self, state: State) -> list[State]:
-        """Return the states that are alike to one, each once."""
+        """Return the states that are alike to this one, each once."""
         return list(dict.fromkeys(self._exchanged(state, each) for each in self._exchanges()))
 
     def _marks(self, state: State, group: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]]:
-        """Return for each message of a group what tells it from the others of it."""
+        """Return for each message of a group what distinguishes it from the others in it."""
         model = self._model
         mentions = self._mentioned(state[model.size + 1 + model.key_of[group[0]]])
         phases, kinds = model.phases, self._kind_of
@@ -133,7 +134,7 @@ class AlikeModel:
         return [(kinds[state[index]], mentions.get(index, ())) for index in group]
 
     def _mentioned(self, number: int) -> dict[int, tuple[int, ...]]:
-        """Return where an instance names each message; places from 1, and 0 for its inbox."""
+        """Return where an instance mentions each message: 0 for its inbox, effects from 1."""
         found = self._mentions.get(number)
         if found is None:
             shared = self._model.shared[number]
@@ -145,7 +146,7 @@ class AlikeModel:
         return found
 
     def _exchanges(self) -> Iterator[Exchange]:
-        """Yield every exchange of equal messages, that of none first."""
+        """Yield every exchange of equal messages, beginning with the identity."""
         for orders in product(*map(permutations, self._groups)):
             yield {
                 message: place
@@ -154,7 +155,7 @@ class AlikeModel:
             }
 
     def _exchanged(self, state: State, exchange: Exchange) -> State:
-        """Return a state in which messages have taken each other's places."""
+        """Return a state with its messages exchanged."""
         model = self._model
         parts = list(state)
         for message, place in exchange.items():
@@ -168,7 +169,7 @@ class AlikeModel:
         return tuple(parts)
 
     def _renamed(self, shared: Shared, exchange: Exchange) -> Shared:
-        """Return an instance that names other messages."""
+        """Return an instance with the messages that it mentions exchanged."""
         if not (shared.handled or shared.effects):
             return shared
         moves = self._model.moves
@@ -184,7 +185,7 @@ class AlikeModel:
     # --- endings --------------------------------------------------------------------------
 
     def endings_alike(self, outcome: EndingIdentity) -> list[EndingIdentity]:
-        """Return what an ending is in the states that are alike, each once."""
+        """Return the endings that are alike to this one, including itself, each once."""
         if not (any(outcome.effects) or outcome.dead):
             return [outcome]
         found: dict[EndingIdentity, None] = {}

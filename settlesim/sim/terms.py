@@ -1,4 +1,4 @@
-"""What a simulation is about, as frozen values: pictures, tables and tests read these."""
+"""The results of a simulation as frozen values, which pictures, tables and tests read."""
 
 from __future__ import annotations
 
@@ -23,50 +23,50 @@ __all__ = [
 
 
 class Kind(enum.Enum):
-    """What a step is; the value is the letter in its name."""
+    """The kinds of steps; the value is the letter in a step's name."""
 
     RECEIVE = "r"
     LOAD = "l"
     CALL = "c"
     """A service comes back, or raises by itself."""
     EFFECT = "w"
-    """A service has its effect on the world and has not come back yet. It is a step only where
-    something runs beside the service."""
+    """A service has its effect on the world and has not come back yet. It is a step only if
+    something else may happen before the service comes back."""
     DELAY = "a"
     """A delay passes inside a handler (``after``)."""
     FAIL = "f"
-    """A service fails with an error from outside; costs one of the service failures."""
+    """A service fails with an error from outside; uses one of the service failures."""
     TIMEOUT = "t"
-    """A service runs out of time; costs one of the service failures. It is a step only where
-    the chart does something else then than after an error."""
+    """A service runs out of time; uses one of the service failures. It is a step only if the chart
+    then does something other than after an error."""
     SAVE = "s"
     SKIP = "i"
-    """Nothing is to be saved: the event was ignored or rejected. An inbox notes it."""
+    """Nothing is saved, since the event was ignored or rejected. An inbox records the message."""
     RELEASE = "g"
-    """The event comes to no settled state: the handler raises and releases the message."""
+    """The event reaches no settled state: the handler raises and releases the message."""
     CONFLICT = "x"
-    """The save is refused: another revision, or an old receipt."""
+    """The save is refused: the revision is another one, or the receipt is no longer good."""
     DELETE = "d"
     CRASH = "k"
     EXPIRE = "e"
-    """The visibility time-out passes while the delivery goes on."""
+    """The visibility time-out passes while the handler continues."""
     DUE = "q"
     """A delay of a settled state is due: its message enters the queue."""
     DEPLOY = "v"
-    """The later version of the chart takes over: workers that receive from now on have it."""
+    """The later version of the chart takes over for all messages that are received from now on."""
     DUPLICATE = "u"
     """The queue delivers a message again that was deleted."""
     ARRIVE = "n"
-    """A new event arrives, where it makes a difference what is handled then."""
+    """An event arrives. It is a step only with a policy other than ``enqueue``."""
 
     @property
     def is_fault(self) -> bool:
-        """Whether it costs some of a fault budget."""
+        """Whether it uses up a part of a fault budget."""
         return self in _FAULTS
 
     @property
     def is_of_handler(self) -> bool:
-        """Whether a handler takes it: no fault, no end of a delay, deployment or arrival."""
+        """Whether a handler takes the step: all except faults, `DUE`, `DEPLOY` and `ARRIVE`."""
         return self not in _FAULTS and self not in {Kind.DUE, Kind.DEPLOY, Kind.ARRIVE}
 
 
@@ -80,10 +80,10 @@ class Step(NamedTuple):
     message: int
     """The message, from 1, in arrival order."""
     delivery: int = 1
-    """The ordinal of the delivery of that message that it belongs to, from 1."""
+    """The ordinal of the message's delivery, from 1."""
     choice: int = 1
-    """Which of several services or delays, or of several errors, from 1: in the order of their
-    start. Of a receive: how many messages it receives."""
+    """Which of several services, delays or errors it is, from 1, in the order of their start. For a
+    receive: how many messages are received."""
 
     @property
     def handler(self) -> tuple[int, int]:
@@ -92,10 +92,10 @@ class Step(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Letter and message, with delivery and choice where they are not the first.
+        """Letter and message, followed by delivery and choice unless they are the first.
 
-        Such as ``r1``, ``s2.2`` for a second delivery, and ``c1:2`` for the second of the services
-        that run.
+        For example ``r1``, ``s2.2`` for a second delivery, and ``c1:2`` for the second of the
+        running services.
         """
         tail = "" if self.delivery == 1 else f".{self.delivery}"
         return f"{self.kind.value}{self.message}{tail}" + (
@@ -104,7 +104,7 @@ class Step(NamedTuple):
 
 
 class InstanceView(NamedTuple):
-    """One instance as it lies in the store."""
+    """One instance as it is stored."""
 
     key: str
     configuration: tuple[str, ...]
@@ -114,7 +114,7 @@ class InstanceView(NamedTuple):
 
 
 class MessageView(NamedTuple):
-    """One message as it lies in the queue."""
+    """One message as it is in the queue."""
 
     message: int
     key: str
@@ -131,34 +131,35 @@ class DeliveryView(NamedTuple):
     message: int
     delivery: int
     lane: int
-    """The worker that it is drawn on, from 1: the smallest that was free."""
+    """The number of the worker that pictures show for it: the smallest that was free, from 1."""
     loaded: int | None
-    """The revision that it loaded; None before."""
+    """The revision that it loaded; None before the load."""
     service: str | None
-    """What it waits for: the service that runs now; several, and delays, are joined by ``+``."""
+    """The services and delays that it waits for, joined by ``+``; None if it waits for none."""
     owner: bool
-    """Whether its receipt is still good: the newest, and the message is in flight."""
+    """Whether its receipt is still good: it is the newest, and the message is in flight."""
     inside: tuple[str, ...] = ()
-    """Where it is by itself: the node whose service runs, or the leaves that it would save."""
+    """The unsaved state of the handler: the states whose services or delays run, or the leaves that
+    it is about to save."""
     batch: tuple[int, ...] = ()
-    """The messages that were received together; none where this one came alone."""
+    """The messages that were received together; empty without batches."""
     leader: tuple[int, int] | None = None
-    """Message and delivery of the first of them, after which the steps of all are named."""
+    """Message and delivery of the first of the batch, after which the steps of all are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is there after one step of a schedule."""
+    """The state after one step of a schedule."""
 
     step: Step | None
     """None for the beginning."""
     text: str
     """The step in words, such as ``PAY: charge_card is done``."""
     enabled: tuple[Step, ...]
-    """What may come next, in a fixed order."""
+    """The steps that may come next, in a fixed order."""
     store: tuple[InstanceView, ...]
     messages: tuple[MessageView, ...]
-    """Those that were sent, in the order of the queue."""
+    """The messages that were sent, in the order of the queue."""
     deliveries: tuple[DeliveryView, ...]
     effects: tuple[tuple[str, str, int], ...]
     """Key, service and message of every external effect so far, in order."""
@@ -166,12 +167,12 @@ class Frame:
     """The anomalies that this step brings, by name."""
 
     def message(self, number: int) -> MessageView:
-        """Return a message by its number; a timer's is there only when it has been sent.
+        """Return a message by its number.
 
         Raises
         ------
         KeyError
-            It is not there.
+            There is no such message, or it is a timer's and was not sent yet.
         """
         for each in self.messages:
             if each.message == number:
@@ -184,17 +185,17 @@ class Frame:
 
 
 class Criterion(enum.Enum):
-    """What an ending has to be, from weak to strong."""
+    """What is required of an ending; the weaker criterion comes first."""
 
     SERIALIZABLE = "serializable"
-    """That of some serial order of whole handlers."""
+    """Some serial order of whole handlers has the same ending."""
     FIFO = "fifo"
-    """That of handling the events one after another, in arrival order."""
+    """Handling the events one after another, in arrival order, has the same ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One way in which everything can end: the identity is store, effects, dead letters."""
+    """One possible final result of a scenario: what is stored, the effects and the dead letters."""
 
     store: tuple[tuple[str, tuple[str, ...], FrozenDict], ...]
     """Per instance: key, configuration, context."""
@@ -203,24 +204,24 @@ class Ending:
     dead: tuple[int, ...]
     """The messages in the dead-letter queue, and those that are stranded by a deployment."""
     interleavings: int
-    """How many interleavings have this ending, exactly."""
+    """The exact number of interleavings that have this ending."""
     probability: Fraction
-    """How likely it is when each enabled step is equally likely."""
+    """Its probability when each enabled step is equally likely."""
     fifo: bool | None
-    """Whether it is the ending of handling one after another, in arrival order; None where that
-    is not known."""
+    """Whether handling the events one after another, in arrival order, has this ending; None if
+    that is not known."""
     serializable: bool | None
-    """Whether it is the ending of some serial order; None where there are too many orders."""
+    """Whether some serial order has this ending; None if that is not known."""
     history: tuple[FrozenDict, ...] = ()
     """Per instance: what the history states of the chart remember, by their names."""
     excluded: tuple[int, ...] = ()
-    """The events that were refused, dropped, cancelled or rolled back, by what `while_running` of
-    the scenario says. They are in no serial run that it is compared with."""
+    """The events that the scenario's `while_running` refused, dropped, cancelled or rolled back.
+    They are in no serial run that the ending is compared with."""
     telling: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """The fields that tell it apart from the other endings that it was found with, and from that
-    of arrival order; none where the leaves do. See `rests`."""
+    """The fields of `rests` that tell the ending apart from the others found with it, and from that
+    of arrival order. Empty if the leaves do that."""
     secret: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """The fields whose values the chart does not show."""
+    """The fields whose values are hidden, as the chart says."""
 
     @property
     def rests(self) -> tuple[tuple[str, tuple[str, ...], dict[str, JSONValue]], ...]:
@@ -237,7 +238,7 @@ class Ending:
 
     @property
     def label(self) -> str:
-        """Where the instances rest, in a few words; of the fields those that tell endings apart."""
+        """The states of the instances in a few words, with the fields that tell endings apart."""
         return "; ".join(
             rest_words((leaves, fields), self.telling, self.secret)
             for _, leaves, fields in self.rests

@@ -1,16 +1,19 @@
-"""A walk on a clock: the next step is the one whose time comes first.
+"""A random walk with times: the next step is the one that is due first.
 
 Rules
 -----
-1. Every step that is enabled has a time at which it is due, drawn when it became enabled. A service
-   and a delay that run on keep theirs while others complete.
-2. A service takes its distribution, or anything within the `durations` of the scenario. A delay
-   takes what the chart says; one of a settled state begins with the save that starts it.
-3. A load, a save and so on take the distribution of ``step``; a message is received when it has
-   arrived and a worker is free. Messages arrive one after another, ``arrival`` apart.
-4. A fault strikes when the distribution of its kind says so, counted from when it could. Those
-   without one do not happen, but for a time-out, which comes when the time is up.
-5. Of steps that are due at the same time, dice choose.
+1. Every enabled step has a time at which it is due, drawn when it becomes enabled. A service or
+   delay that keeps running while others complete keeps its time.
+2. A service takes a time from its distribution, or from the `durations` of the scenario, uniformly.
+   A delay takes the time that the chart says; a delay of a settled state begins with the save that
+   starts it.
+3. A receive, load, save or delete takes a time from the distribution ``step``; a message can be
+   received when it has arrived and a worker is free. The times between arrivals have the
+   distribution ``arrival``.
+4. A fault happens after a time from the distribution of its kind, counted from when it becomes
+   possible. A fault without a distribution does not happen, except for a time-out, which happens
+   when the time is up.
+5. Of several steps that are due at the same time, one is chosen at random.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ TIMES: Final[Mapping[str, str]] = {
     "duplicates": "until a message that was deleted is delivered again",
     "service_failures": "until a service fails with an error",
 }
-"""What takes time besides services, by name."""
+"""The times that may be given besides those of services, by name."""
 
 _FAULTS: Final = {
     Kind.CRASH: "crashes",
@@ -56,12 +59,12 @@ def read_times(scenario: Scenario, given: Mapping[str, Seconds]) -> dict[str, Di
 
     Parameters
     ----------
-    given : by service, and by the names of `TIMES`
+    given : the durations, by service and by the names of `TIMES`
 
     Raises
     ------
     SimulationError
-        A name is unknown, a value is no distribution, or it is not said how long a service takes.
+        A name is unknown, a value is no distribution, or the duration of a service is missing.
     """
     plain = scenario.batch == 1 and scenario.while_running == "enqueue" and scenario.old is None
     if not plain:
@@ -80,11 +83,11 @@ def read_times(scenario: Scenario, given: Mapping[str, Seconds]) -> dict[str, Di
 
 
 class TimedWalks:
-    """Walks through a model on a clock.
+    """Random walks with times through a model.
 
     Parameters
     ----------
-    times : by service, and by the names of `TIMES`
+    times : the distributions, by service and by the names of `TIMES`
     """
 
     def __init__(self, model: Model, times: Mapping[str, Distribution]) -> None:
@@ -93,11 +96,11 @@ class TimedWalks:
         self._chance: Callable[[], float] = float
 
     def walk(self, chance: Callable[[], float]) -> Walk:
-        """Walk once, from the start to where nothing is due any more.
+        """Walk once, from the start until nothing is due any more.
 
         Parameters
         ----------
-        chance : gives uniform numbers in [0, 1)
+        chance : returns uniform random numbers in [0, 1)
         """
         model, self._chance = self._model, chance
         arrivals = self._arrivals()
@@ -133,7 +136,7 @@ class TimedWalks:
     def _ended_timers(
         self, state: State, step: Step, clocks: Mapping[Step, _Clock]
     ) -> list[_Clock]:
-        """Return the clocks of timers that a save ends, or starts anew."""
+        """Return the clocks of timers that a save ends or restarts."""
         if step.kind is not Kind.SAVE:
             return []
         model = self._model
@@ -150,7 +153,7 @@ class TimedWalks:
         ]
 
     def _branch(self, state: State, step: Step) -> Branch | None:
-        """Return the branch of a program that a step takes; None for all other steps."""
+        """Return the branch of a program that a step takes; None if it takes none."""
         phase = self._model.phases[state[step.message - 1]]
         nodes = (each.node for each in phase.deliveries if each.number == step.delivery)
         node = next(nodes, -1)
@@ -161,23 +164,23 @@ class TimedWalks:
         return of_kind[step.choice - 1] if of_kind else None
 
     def _clock(self, state: State, step: Step) -> _Clock:
-        """Return what stays the same while a step remains enabled."""
+        """Return an identity of a step that does not change while it remains enabled."""
         branch = self._branch(state, step)
         phase = self._model.phases[state[step.message - 1]]
         count = phase.receives if step.kind in {Kind.DUE, Kind.DUPLICATE} else step.delivery
         if branch is None:
             at = str(sum(each.number == step.delivery for each in phase.deliveries))
             place = next((e.node for e in phase.deliveries if e.number == step.delivery), 0)
-            kept = step.kind in {Kind.CRASH, Kind.EXPIRE}  # from the receive on
+            kept = step.kind in {Kind.CRASH, Kind.EXPIRE}  # these times run from the receive on
             return step.kind.value, step.message, count, at, 0 if kept else place, 0, ""
         which = (branch.activity, branch.number, branch.attempt, branch.text)
         return step.kind.value, step.message, count, *which
 
     def _due(self, state: State, step: Step, now: float, arrivals: list[float]) -> float:
-        """Return when a step comes that has become enabled now."""
+        """Return when a step is due that becomes enabled now."""
         kind = step.kind
         if kind is Kind.EFFECT:
-            return math.inf  # a service has its effect when it comes back
+            return math.inf  # in a walk a service has its effect when it comes back
         if kind in _FAULTS:
             times = self._times.get(_FAULTS[kind])
             return math.inf if times is None else now + times.draw(self._chance())
@@ -195,7 +198,7 @@ class TimedWalks:
         return begins + self._times.get("step", _STEP).draw(self._chance())
 
     def _of_branch(self, branch: Branch) -> float:
-        """Return how long a service or a delay runs."""
+        """Return how long a service or delay runs."""
         table = self._model.table
         if branch.kind is Kind.DELAY:
             if branch.activity in table.activities.delays:

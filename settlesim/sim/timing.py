@@ -1,21 +1,21 @@
-"""What is known of time inside one handler, and which orders of completion that allows.
+"""What is known about time inside one handler, and which orders of completion that allows.
 
 Theory of operation
 -------------------
 While a handler waits, services and delays run. Each has a *window*: how long it takes at least
-and at most. An order in which they complete is possible if some choice of durations within the
-windows gives it. That is a question about differences of times, and the set of all choices that
-led to one situation is a *zone*: an upper bound on the difference of each pair of *clocks*, where
-a clock is the age of what still runs, or of the event itself.
+and at most. An order of completion is possible if some choice of durations within the windows
+leads to it. That is a question about differences of times, so the set of all choices that lead to a
+situation can be represented by a *zone*: an upper bound on the difference of each pair of *clocks*.
+A clock is the age of a running service or delay, or of the event itself.
 
-A zone is kept closed: every bound is as tight as the others make it, by the shortest paths of
-Floyd and Warshall. So two equal sets are equal values, and a negative difference of a clock with
-itself shows that there is no choice. A handler waits for few things, so the plain algorithm does;
-no solver is needed. Times are whole nanoseconds, which add up exactly.
+A zone is kept closed, that is, every bound is as tight as the others imply (the shortest paths of
+Floyd and Warshall). So equal sets are equal values, and a negative difference of a clock and itself
+shows that the set is empty. A handler waits for few things, so this plain algorithm is fast enough
+and no solver is needed. Times are whole nanoseconds, which add up exactly.
 
-What has no bounds at all needs no clock. With ``timing="any"`` nothing has an upper bound, so
-every order is possible; the lower bounds of delays only say when the deadline of the event has
-passed for certain.
+A service or delay without any bound needs no clock. With ``timing="any"`` nothing has an upper
+bound, so every order is possible; the lower bounds of delays are used only to find out whether the
+deadline of the event is certain to have passed.
 
 References
 ----------
@@ -31,14 +31,14 @@ from typing import Final, NamedTuple, TypeAlias
 __all__ = ["ANY", "EVENT", "INSTANT", "START", "Clock", "Window", "Zone", "nanoseconds"]
 
 Clock: TypeAlias = tuple[str, int, int]
-"""The id of a service, or the trigger of a delay, the number of its start, and its attempt."""
+"""The id of a service or the trigger of a delay, the number of its start, and the attempt."""
 Bound: TypeAlias = int | None
-"""Of a difference of two clocks, in nanoseconds; None for no bound."""
+"""An upper bound on the difference of two clocks, in nanoseconds; None for no bound."""
 
 EVENT: Final[Clock] = ("", 0, 0)
 """The age of the event itself."""
 INSTANT: Final[Clock] = ("", 0, 1)
-"""The age of a moment in which several things happen: it does not get older than 0."""
+"""A clock that may not get older than 0; while it is kept, no time passes."""
 
 
 def nanoseconds(seconds: float) -> int:
@@ -58,14 +58,14 @@ ANY: Final = Window()
 
 
 class Zone(NamedTuple):
-    """All ages that the clocks may have now."""
+    """The set of all ages that the clocks may have now."""
 
     clocks: tuple[Clock, ...]
     bounds: tuple[tuple[Bound, ...], ...]
-    """Row i and column j bound clock i minus clock j; place 0 is time zero."""
+    """Row i, column j: the bound on clock i minus clock j. Index 0 is a clock that is always 0."""
 
     def age(self, clock: Clock) -> Window:
-        """Return how old a clock may be; of one that is not kept, any age."""
+        """Return the ages that a clock may have: any age if it is not kept."""
         if clock not in self.clocks:
             return ANY
         place = self.clocks.index(clock) + 1
@@ -75,11 +75,11 @@ class Zone(NamedTuple):
     def passed(
         self, windows: Iterable[tuple[Clock, Window]], most: Mapping[Clock, int | None]
     ) -> Zone | None:
-        """Let time pass until clocks are within windows; None where that is not possible.
+        """Let time pass until clocks are within windows; return None if that is not possible.
 
         Parameters
         ----------
-        most : for every clock, the age beyond which it does not get
+        most : the greatest age that each clock can reach; None for no bound
         """
         size = len(self.clocks) + 1
         rows = [list(row) for row in self.bounds]
@@ -93,10 +93,10 @@ class Zone(NamedTuple):
         return Zone(self.clocks, _frozen(rows)) if _close(rows, size) else None
 
     def with_clocks(self, kept: Iterable[Clock], new: Sequence[Clock]) -> Zone:
-        """Forget all clocks but `kept` and that of the event, and start new ones at zero."""
+        """Drop all clocks except `kept` and that of the event, and start new ones at zero."""
         left = {EVENT, *kept} - set(new)
         places = [0, *(i for i, each in enumerate(self.clocks, 1) if each in left)]
-        places += [0] * len(new)  # at the same time as zero
+        places += [0] * len(new)  # a new clock equals the one that is always 0
         clocks = tuple(each for each in self.clocks if each in left) + tuple(new)
         if clocks == self.clocks:
             return self
@@ -104,7 +104,7 @@ class Zone(NamedTuple):
 
 
 START: Final = Zone((EVENT,), ((0, 0), (0, 0)))
-"""When the event begins."""
+"""The zone when the event begins."""
 
 
 def _tighter(one: Bound, other: Bound) -> Bound:
@@ -114,7 +114,7 @@ def _tighter(one: Bound, other: Bound) -> Bound:
 
 
 def _close(rows: list[list[Bound]], size: int) -> bool:
-    """Tighten every bound by all others; say whether anything is left."""
+    """Tighten every bound by all others; return False if the set is empty."""
     for middle in range(size):
         for row in rows:
             first = row[middle]

@@ -2,22 +2,22 @@
 
 Which worker does what
 ----------------------
-A worker of the earlier version goes on from what that version saved, as ever. From what the later
-one saved it cannot: it releases the message. A worker of the later version carries what the
-earlier one saved to its own version by the steps of its chart, as `settlesim.versions` does, and
-renames or drops the event by them: every event was sent before it took over. Where no step leads
-on, the instance is stranded.
+A worker of the earlier version continues from states that its own version saved. It cannot continue
+from a state that the later version saved, and releases the message. A worker of the later version
+carries a state of the earlier one to its own version by the migration steps of its chart, as
+`settlesim.versions` does. All events were sent before the take-over, so the steps also rename or
+drop the event. If no step leads on, the instance is stranded.
 
 Timers
 ------
-The delays of both versions have places of their own, those of the earlier one first. The save that
-carries an instance to the later version carries its timers: one that runs goes on at the place of
-the delay that it is now, with the time that it has left. One whose message was sent stays where it
-is, since the message names that place, and `RunningTimer.becomes` says which delay it is now. A
-timer that no step names is kept by the store and never comes; then nothing is proved.
+Each delay of either version has a position, those of the earlier version first. The save that
+carries an instance to the later version carries its timers. A running timer moves to the position
+of the corresponding delay, with its remaining time. A timer whose message was sent stays at its
+position, since the message refers to that, and `RunningTimer.becomes` says which delay it belongs
+to now. A timer that no step mentions is kept by the store and never comes; then nothing is proved.
 
-Numbers of states are even for the later version and odd for the earlier one. A node's number stands
-for its version, its number there, and what was carried before it.
+Numbers of states are even for the later version and odd for the earlier one. The number of a node
+stands for its version, its number in that version, and the timers that were carried before it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class _CarriedTimers(NamedTuple):
     """What becomes of an instance's timers when it is carried to the later version."""
 
     moved: tuple[tuple[int, int], ...] = ()
-    """The places of those that go on: before and after."""
+    """The positions of the timers that continue: before and after."""
     begun: tuple[tuple[int, int], ...] = ()
-    """The places of delays that begin then, with their nanoseconds."""
+    """The positions of the delays that start then, with their nanoseconds."""
     lost: tuple[str, ...] = ()
-    """The ids of delays of the earlier version of which no step says what became of them."""
+    """The ids of delays of the earlier version that no step mentions."""
 
 
 _NOTHING: Final = _CarriedTimers()
@@ -58,10 +58,11 @@ class _Place(NamedTuple):
     """A node of a program of one of the versions."""
 
     of_old: bool
+    """Whether it is of the earlier version."""
     number: int
-    """In the table of its version."""
+    """Its number in the table of its version."""
     carried: _CarriedTimers = _NOTHING
-    """What its save does to timers of the earlier version."""
+    """What a save below it does to the timers of the earlier version."""
 
 
 class TwoVersionChart(CompiledChart):
@@ -69,10 +70,10 @@ class TwoVersionChart(CompiledChart):
 
     Parameters
     ----------
-    chart : the later version, with the steps that lead to it
+    chart : the later version, with the migration steps that lead to it
     old : the earlier version
-    performs : what runs the services of either version, the later one's first
-    options : as of `CompiledChart`, for both
+    performs : run the services of the later and of the earlier version
+    options : as `CompiledChart`, for both versions
     """
 
     def __init__(
@@ -92,11 +93,11 @@ class TwoVersionChart(CompiledChart):
     # --- states ---------------------------------------------------------------------------
 
     def start(self, snapshot: Snapshot | None = None, *, by_message: bool = False) -> int:
-        """Return the state of an instance that is new, or that the earlier version saved."""
+        """Return the state of a new instance, or of one that the earlier version saved."""
         return _FRESH if snapshot is None else 2 * self._old.start(snapshot) + 1
 
     def configuration(self, state: int) -> tuple[str, ...]:
-        """Return the active leaves of a state; of a new instance, where it begins."""
+        """Return the active leaves of a state; for a new instance, the initial ones."""
         if state == _FRESH:
             return self.chart.initial_configuration
         if state % 2:
@@ -116,7 +117,7 @@ class TwoVersionChart(CompiledChart):
         return self._old.history(state // 2) if state % 2 else super().history(state // 2)
 
     def as_saved(self, state: int) -> int:
-        """Return the state, as an ending knows it."""
+        """Return the state: unlike for one version, a new instance remains a state of its own."""
         return state
 
     def may_begin(self, state: int) -> bool:
@@ -126,7 +127,7 @@ class TwoVersionChart(CompiledChart):
         return self._old.may_begin(state // 2) if state % 2 else super().may_begin(state // 2)
 
     def state_text(self, state: int) -> str:
-        """Return what the state is, as text that is the same in every process."""
+        """Return text that identifies the state, the same in every process."""
         if state == _FRESH:
             return "fresh"
         if state % 2:
@@ -137,19 +138,22 @@ class TwoVersionChart(CompiledChart):
 
     @property
     def timers(self) -> tuple[str, ...]:
-        """The ids of the delays of both versions, in the order of their places."""
+        """The ids of the delays of both versions, by position."""
         return self._old.durable + self.durable
 
     def timers_of(self, snapshot: Snapshot) -> tuple[tuple[int, float], ...]:
-        """Return the delays that run for an instance of the earlier version, with their seconds."""
+        """Return the positions of the timers that run for a snapshot of the earlier version.
+
+        Each comes with its seconds.
+        """
         return self._old.timers_of(snapshot)
 
     def _place_of(self, delay: str) -> int:
-        """Return the place of a delay of the later version."""
+        """Return the position of a delay of the later version."""
         return len(self._old.durable) + self.durable.index(delay)
 
     def _carried_timers(self, carried: Carried, running: Collection[str]) -> _CarriedTimers:
-        """Return what becomes of the timers that run when the earlier version's state is read."""
+        """Return what becomes of the running timers when an instance is carried."""
         names = dict(carried.renamed)
         ended = {*carried.dropped, *carried.lost}
         moved = [(id_, names.get(id_, id_)) for id_ in running if id_ not in ended]
@@ -183,8 +187,8 @@ class TwoVersionChart(CompiledChart):
 
         Parameters
         ----------
-        by_old : whether a worker of the earlier version has it
-        running : the places of the timers that run, or whose messages were sent
+        by_old : whether a worker of the earlier version handles it
+        running : the positions of the timers that run or whose messages were sent
         """
         if by_old:
             if self._is_later(state):
@@ -214,14 +218,14 @@ class TwoVersionChart(CompiledChart):
 
         Parameters
         ----------
-        place : of the timer whose message it is
-        by_old, running : as of `program_by`
-        becomes : the place of the delay of the later version that it is now; -1 where it is as ever
-        stale : whether the timer was ended since
+        place : the position of the timer
+        by_old, running : as in `program_by`
+        becomes : the position of the later version's delay that it belongs to now; -1 if unchanged
+        stale : whether the timer has been ended since
 
         Returns
         -------
-        number : None where the message is only deleted
+        number : the number of the node; None if the message is only deleted
         """
         if by_old:
             if self._is_later(state):
@@ -244,7 +248,7 @@ class TwoVersionChart(CompiledChart):
         return self._by_delay(carried, self._old.durable[place], running)
 
     def _by_delay(self, carried: Carried, delay: str, running: Collection[int]) -> int:
-        """Return what a delay of the earlier version does to an instance that is carried now."""
+        """Return the first node of what a delay of the earlier version does after carrying."""
         if delay in carried.dropped:
             return self._skipped()
         after = dict(carried.renamed).get(delay, delay)
@@ -270,11 +274,11 @@ class TwoVersionChart(CompiledChart):
         return self._old.start() if state == _FRESH else state // 2
 
     def _ids(self, running: Collection[int]) -> list[str]:
-        """Return the delays of the earlier version at these places."""
+        """Return the ids of the earlier version's delays among these positions."""
         return [self._old.durable[place] for place in running if place < len(self._old.durable)]
 
     def _carry(self, state: int, running: Collection[int]) -> Carried | int:
-        """Carry an instance of the earlier version; where no step leads on, return a leaf."""
+        """Carry a state of the earlier version; if no step leads on, return a leaf's number."""
         saved = self._old._states[state // 2]
         assert saved is not None  # an instance that was never saved is `_FRESH`
         try:
@@ -282,7 +286,7 @@ class TwoVersionChart(CompiledChart):
         except ChartMismatchError as error:
             return self._stranded(error.reason.partition(" (steps begin")[0])
 
-    # --- leaves that no version has by itself -----------------------------------------------
+    # --- leaves that a single version does not have -----------------------------------------
 
     def _stranded(self, text: str) -> int:
         leaf = TableNode(ProgramNodeKind.STRANDED, text=text)
@@ -320,7 +324,7 @@ class TwoVersionChart(CompiledChart):
         return found._replace(branches=tuple(branches))
 
     def _saved(self, node: TableNode, number: int) -> dict[str, Any]:
-        """Return what a save does to timers, by their places here."""
+        """Return the fields of a save node about timers, with positions of both versions."""
         of_old, _, carried = self._places[number]
         offset = 0 if of_old else len(self._old.durable)
         kept = tuple(offset + place for place in node.kept)
@@ -346,7 +350,7 @@ class TwoVersionChart(CompiledChart):
         return self._old.errors(local) if of_old else super().errors(local)
 
     def doubts(self, number: int) -> tuple[str, ...]:
-        """Return why nothing is proved where a program runs; `number` is its first node."""
+        """Return why a program proves nothing; `number` is its first node."""
         of_old, local, carried = self._places[number]
         found = self._old.doubts(local) if of_old else super().doubts(local)
         version = self._old.chart.version

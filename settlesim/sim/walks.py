@@ -1,8 +1,8 @@
-"""Walks through a model, where whoever walks chooses each step.
+"""Walks through a model, in which the caller chooses each step.
 
-`settlesim.sim.sample` chooses with dice that its caller gave the seed for. `met` walks for
-a search that stopped early: by a fixed sequence of numbers, so that the same scenario is
-always walked alike.
+`settlesim.sim.sample` chooses at random, with the seed of its caller. `met` looks for endings after
+a search that stopped early. It uses a fixed sequence of numbers, so its walks through a scenario
+are the same in every run.
 
 References
 ----------
@@ -22,33 +22,33 @@ from settlesim.sim.terms import Step
 __all__ = ["Choose", "Met", "Walk", "lengths_of_walks", "met", "walk"]
 
 Choose = Callable[[int], int]
-"""From a number of choices to one of them, from 0."""
+"""Given a number of choices, returns one of them, from 0."""
 
 _WALKS: Final = 100
-_WORK: Final = 3_000_000  # places of successor states that are written
+_WORK: Final = 3_000_000  # the limit of `Walk.work`, summed over all walks
 
 
 class Met(NamedTuple):
     """An outcome that was met by walking."""
 
     interleavings: int
-    """How many different walks came to it."""
+    """How many different walks reached it."""
     probability: Fraction
-    """How likely these are together."""
+    """The probability of these walks together."""
     schedule: Schedule
     """The shortest of them."""
 
 
 class Walk(NamedTuple):
-    """One way from the start to an end."""
+    """One walk from the start to an end."""
 
     steps: tuple[Step, ...]
     state: State
-    """Where it ends."""
+    """The last state."""
     one_in: int
-    """Of how many equally likely walks it is one: the product of the numbers of choices."""
+    """The inverse of its probability: the product of the numbers of choices."""
     work: int
-    """How many places of successor states were written."""
+    """How many elements of successor states were computed."""
 
 
 def walk(model: Model, choose: Choose) -> Walk:
@@ -68,14 +68,14 @@ def walk(model: Model, choose: Choose) -> Walk:
 
 
 def met(model: Model) -> dict[EndingIdentity, Met]:
-    """Walk a number of times, always the same ways, and return the outcomes that were met."""
+    """Return the outcomes of a number of walks, which are the same in every run."""
     choose = _sequence()
     found: dict[EndingIdentity, dict[Schedule, Fraction]] = {}
     work = 0
     for _ in range(_WALKS):
         way = walk(model, choose)
         work += way.work
-        if not model.may_end(way.state):  # what comes next is not known
+        if not model.may_end(way.state):  # the model could not continue
             continue
         found.setdefault(model.outcome(way.state), {})[Schedule(way.steps)] = Fraction(
             1, way.one_in
@@ -86,7 +86,7 @@ def met(model: Model) -> dict[EndingIdentity, Met]:
 
 
 def lengths_of_walks(model: Model, number: int) -> list[int]:
-    """Return how many steps a number of walks have, always the same ones."""
+    """Return the lengths of a number of walks, which are the same in every run."""
     choose = _sequence()
     return [len(walk(model, choose).steps) for _ in range(number)]
 

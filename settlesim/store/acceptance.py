@@ -1,4 +1,4 @@
-"""What a queue has to do with one event that has an id: accept it once, and tell where it is."""
+"""Events with an id: accept each of them only once, and find out where it is now."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Acceptance(NamedTuple):
     """What became of an event that was sent."""
 
     new: bool
-    """Whether it was accepted now; an event with this id was accepted before otherwise."""
+    """Whether it was accepted now; False if an event with this id was accepted before."""
     ahead: int
-    """How many events of the instance wait before it; 0 where it does not wait."""
+    """How many events of the instance wait before it; 0 if it is not waiting."""
 
 
 class WaitingEvent(NamedTuple):
-    """An event that waits in its queue, or that a worker has."""
+    """An event that waits in its queue or is being handled."""
 
     ahead: int
     """How many events of the instance wait before it."""
     errors: tuple[str, ...]
-    """Of the attempts that failed, the oldest first."""
+    """The errors of its failed attempts, oldest first."""
 
 
 def accept_event(
@@ -44,11 +44,11 @@ def accept_event(
     mark: str,
     expected: int | None = None,
 ) -> Acceptance:
-    """Accept an event, unless it is known; it is on the disk when this returns.
+    """Accept an event unless its id is known; it is on disk when this returns.
 
     Parameters
     ----------
-    mark : under which the store remembers the event when it is settled
+    mark : the id under which the store remembers the event once it is settled
     expected : the event is accepted only if it will be applied to this revision; None for any
 
     Raises
@@ -114,11 +114,11 @@ def _mark(execute: Execute, queue: FifoQueue, key: str, mark: str) -> Mark | Non
 def where_is(
     queue: FifoQueue, key: str, event_id: str, *, mark: str
 ) -> WaitingEvent | Mark | DeadLetter | None:
-    """Tell where an event is, by its id: it waits, was settled, or is a dead letter.
+    """Find an event by its id: it waits, was settled, or is a dead letter.
 
     Returns
     -------
-    found : None where the store knows nothing of it, or forgot it when the mark's window was over
+    found : None if the store does not know the event, or no longer, because its mark has expired
 
     Raises
     ------
@@ -144,7 +144,7 @@ def where_is(
 
 
 def dead_since(queue: FifoQueue, at: float) -> tuple[set[str], float]:
-    """Return the groups of dead letters that were put aside since then, and when the last was."""
+    """Return the groups with dead letters since `at`, and the time of the latest; `at` if none."""
     rows = queue.store.database.rows(
         "SELECT group_id, died_at FROM dead_letters WHERE queue = ? AND died_at >= ?",
         (queue.name, at),

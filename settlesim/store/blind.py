@@ -1,4 +1,4 @@
-"""A store that looks at nothing before it writes: how updates get lost, to be shown."""
+"""A store that checks nothing before it writes, to demonstrate how updates get lost."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ __all__ = ["BlindStore"]
 
 
 class BlindStore:
-    """Keeps instances in a plain TinyDB file, with a get and a put and nothing between them.
+    """Keeps instances in a plain TinyDB file, and protects nothing.
 
-    This is what a handler does that reads an item, works, and writes it back: no revision is
-    compared, nothing is locked, and the file is overwritten in place. It is here to be run
-    beside `TinyStore`, which loses nothing; keep nothing in it that you want to find again.
+    It works like a handler that reads an item, changes it and writes it back: no revision is
+    compared, nothing is locked, and the file is overwritten in place. Use it only to compare it
+    with `TinyStore`, which loses nothing; do not keep real data in it.
 
     Parameters
     ----------
-    path
-        Of the file; where there is none, the first save makes it.
+    path : of the file, which the first save creates
 
     Examples
     --------
@@ -43,7 +42,7 @@ class BlindStore:
         Raises
         ------
         ValueError
-            The file is no JSON: two writers were in it at once.
+            The file is not valid JSON: two writers wrote to it at the same time.
         """
         check_key(key)
         with TinyDB(self.path) as db:
@@ -62,7 +61,7 @@ class BlindStore:
             db.table("instances").remove(where("key") == key)
 
     def commit(self, transaction: Transaction) -> None:
-        """Put the snapshot there, whatever is there by now."""
+        """Overwrite the stored snapshot, whatever it is by now."""
         if transaction.snapshot is None:
             return
         # TinyDB keeps the fields of a document that an update does not name.

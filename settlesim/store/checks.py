@@ -1,4 +1,4 @@
-"""What every store refuses before it writes."""
+"""The checks that every store makes before it writes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 
 
 def check_message(body: object, group_id: object, deduplication_id: object) -> None:
-    """Refuse what no queue could carry.
+    """Refuse a message that no queue could carry.
 
     Raises
     ------
     InvalidValueError
-        A body that is no strict JSON, or a group id or deduplication id that is no text of
-        at most 1,000 characters.
+        The body is not strict JSON, or the group id or deduplication id is not a text of 1 to
+        1,000 characters.
     """
     freeze(body, where="body")
     check_text(group_id, where="group_id", most=MAX_NAME)
@@ -39,12 +39,12 @@ def check_message(body: object, group_id: object, deduplication_id: object) -> N
 
 
 def refuse_unknown_event(body: object, chart: Chart) -> None:
-    """Refuse the message of an event for which no transition of the chart is.
+    """Refuse the message of an event for which the chart has no transition.
 
     Raises
     ------
     InvalidEventError
-        It says which event of the chart looks most like it.
+        The text names the most similar event of the chart.
     """
     name = body.get("event") if isinstance(body, dict) else None
     flaw = unknown_event(chart, name) if isinstance(name, str) else None
@@ -53,15 +53,15 @@ def refuse_unknown_event(body: object, chart: Chart) -> None:
         raise InvalidEventError(name=name, reason=reason)
 
 
-def check_transaction(transaction: Transaction) -> None:  # a list of checks
+def check_transaction(transaction: Transaction) -> None:
     """Refuse a transaction that no store could keep and read back.
 
     Raises
     ------
     InvalidValueError
-        A bad key; a snapshot whose revision is not `expected` + 1, whose context is not
-        frozen, whose configuration is empty, or with a field of another type; a receipt,
-        mark, message, timer or record that is none.
+        An invalid key; a snapshot whose revision is not `expected` + 1, whose context is not
+        frozen, whose configuration is empty, or with a field of the wrong type; an invalid
+        receipt, mark, message, timer or record.
     """
     check_key(transaction.key)
     snapshot, expected = transaction.snapshot, transaction.expected
@@ -133,7 +133,7 @@ def _refuse_snapshot(key: str, snapshot: Snapshot, expected: int) -> NoReturn:
 
 
 def _check_frozen(value: object, *, where: str) -> None:
-    # A context that can still be changed would let its owner change the store afterwards.
+    # A mutable context would let its owner change what the store holds.
     if type(value) is not FrozenDict:
         reason = f"is a {type(value).__name__} and can still be changed; "
     elif not hasattr(value, "size"):
@@ -167,18 +167,18 @@ def _check_definition(definition: object, snapshot: Snapshot | None) -> None:
 
 
 def check_rewrite(rewrite: Rewrite) -> None:
-    """Refuse to put an instance into words that no store could keep.
+    """Refuse a rewrite that no store could keep.
 
     Raises
     ------
     InvalidValueError
-        As `check_transaction`; or the revision changes.
+        As `check_transaction`, or the revision changes.
     """
     if not isinstance(rewrite, Rewrite):
         raise InvalidValueError(where="rewrites", reason=f"has {shorten(rewrite, 40)}, no Rewrite")
     if rewrite.after.revision != rewrite.before.revision:
         reason = f"goes from revision {rewrite.before.revision} to {rewrite.after.revision}; "
-        reason += "nothing happens to an instance that is put into other words"
+        reason += "a rewrite keeps the revision"
         where = f"the rewrite of instance {shorten(rewrite.key, 60)}"
         raise InvalidValueError(where=where, reason=reason)
     expected, timers = rewrite.after.revision - 1, rewrite.timers

@@ -2,10 +2,10 @@
 
 Durability
 ----------
-The write-ahead log with ``synchronous=FULL``: a transaction is on the disk before others can
+SQLite's write-ahead log with ``synchronous=FULL``: a transaction is on disk before others can
 see it. What need not survive a power cut, such as the reception of a message, is written
-without a sync; the first such write after opening has one, since a log that was recovered
-may hold transactions of a killed process that were never synced.
+without a sync. Only the first write after opening is synced in any case, because a recovered
+log may hold transactions of a killed process that never were.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 """Runs one SQL statement within a transaction."""
 
 _STEP: Final = 0.05
-"""Seconds that SQLite waits for a lock by itself; between two steps an interrupt can end it."""
+"""Seconds that SQLite itself waits for a lock; between two such steps an interrupt can stop us."""
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-# Our statements are right, so one that SQLite cannot compile or that breaks a constraint has met
-# other tables or rows than ours. -1 is of the module: a text that is no UTF-8.
+# Our statements are correct, so if SQLite cannot compile one, or if one breaks a constraint, the
+# tables or rows are not as we wrote them. -1: Python's module found a text that is not UTF-8.
 _DAMAGED: Final = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -62,17 +62,17 @@ _MEMORY: Final = "in memory"
 
 
 class Database:
-    """A connection that threads share; a fork opens its own.
+    """A connection that threads share; a forked process opens its own.
 
     Parameters
     ----------
-    path : of the file, which is made where there is none; None for a database in memory
+    path : of the file, which is created if it does not exist; None for a database in memory
     lock_timeout : seconds to wait for another process that is writing
 
     Raises
     ------
     StoreDamagedError
-        The file is no SQLite database, or not one of this library.
+        The file is not an SQLite database, or not one of this library.
     StoreUnavailableError
         The folder is missing, the file cannot be opened, or a newer version wrote it.
     """
@@ -83,7 +83,7 @@ class Database:
         self.lock_timeout = lock_timeout
         self.closed = False
         self._in_memory = path is None
-        # A signal handler that uses the store enters it, too, and is refused then.
+        # Reentrant, so that a signal handler that uses the store gets an error, not a deadlock.
         self._lock = threading.RLock()
         self._in_use = False
         _databases.add(self)
@@ -103,9 +103,9 @@ class Database:
     def _opened(self) -> None:
         self._process = os.getpid()
         self._synced = False
-        """Whether a sync has covered what was in the log when it was opened."""
+        """Whether what was in the log at opening has been synced since."""
         self._level = ""
-        """How much is synced now; empty where that is not known."""
+        """The connection's value of ``PRAGMA synchronous``; empty if it is not known."""
 
     def _open(self) -> sqlite3.Connection:
         connection = open_connection(self.path)
@@ -132,7 +132,7 @@ class Database:
                 f"{SCHEMA_VERSION}: use a newer settlesim"
             )
             raise StoreUnavailableError(path=self.path, reason=reason)
-        if mode != "wal":  # as a copy that another program made may have it
+        if mode != "wal":  # such as in a copy that another program made
             found = self._retry(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
             if found != "wal":
                 reason = f"its file system allows no write-ahead log, only mode {found!r}"
@@ -152,48 +152,48 @@ class Database:
     # between entering a block and its first line, and the lock would stay held.
 
     def read(self, work: Callable[[Execute], T]) -> T:
-        """Return what `work` returns, called on the database as it is at one moment."""
+        """Call `work` within one read transaction, and return its result."""
 
         def run(execute: Execute) -> T:
             execute("BEGIN")
-            # The first statement that reads takes the lock.
+            # The transaction takes its lock with the first statement that reads.
             self._retry(lambda: execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone())
             return work(execute)
 
         return self._alone(run)
 
     def write(self, work: Callable[[Execute], T], *, durable: bool = True) -> T:
-        """Call `work` alone among all writers, and keep what it did, all of it or nothing.
+        """Call `work` within one write transaction, and return its result.
 
         Parameters
         ----------
-        durable : whether it has to survive a power cut when this returns
+        durable : whether the changes have to survive a power cut once this returns
         """
 
         def run(execute: Execute) -> T:
             level = "FULL" if durable or not self._synced else "NORMAL"
             if level != self._level:
-                self._level = ""  # an interrupt may come before the new one is noted
+                self._level = ""  # an interrupt may come before the new value is noted
                 execute(f"PRAGMA synchronous={level}")
                 self._level = level
             self._retry(lambda: execute("BEGIN IMMEDIATE"))
             before = self._connection.total_changes
             result = work(execute)
             execute("COMMIT")
-            # Where nothing was changed, SQLite had nothing to sync.
+            # If nothing was changed, SQLite has not synced anything.
             self._synced = self._synced or self._connection.total_changes > before
             return result
 
         return self._alone(run)
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Return what one statement that only reads finds."""
+        """Return the rows that one read-only statement finds."""
         return self._alone(
             lambda execute: self._retry(lambda: execute(statement, values).fetchall())
         )
 
     def changes(self) -> tuple[int, int]:
-        """Return what is another value after each change, whoever made it; cheap to ask."""
+        """Return a value that differs after every change by any process; it is cheap to read."""
         return self._alone(
             lambda execute: (
                 int(execute("PRAGMA data_version").fetchone()[0]),
@@ -202,14 +202,15 @@ class Database:
         )
 
     def _alone(self, work: Callable[[Execute], T]) -> T:
-        """Call `work` while no other thread does; what it leaves open is rolled back.
+        """Call `work` while no other thread uses the connection; roll back what it leaves open.
 
         Raises
         ------
         RuntimeError
-            The calling thread is within such a call, as where a signal handler uses the store.
+            The calling thread is already within such a call, as when a signal handler uses the
+            store.
         InvalidValueError
-            A number that is too large, or a text with a lone surrogate.
+            A number is too large for SQLite, or a text has a lone surrogate.
         """
         with self._lock:
             if self._in_use:
@@ -228,8 +229,8 @@ class Database:
             finally:
                 try:
                     if not self.closed:
-                        # Called without a function of ours around it, before which Python
-                        # could deliver an interrupt: the transaction would stay open.
+                        # Not wrapped in a function of ours: Python could deliver an interrupt
+                        # before its first line, and the transaction would stay open.
                         self._connection.rollback()
                 finally:
                     self._in_use = False
@@ -242,12 +243,12 @@ class Database:
             raise StoreUnavailableError(path=self.path, reason=reason, final=True)
 
     def _open_after_fork(self) -> None:
-        if not self._in_memory:  # there the pages were copied with the process
+        if not self._in_memory:  # the fork has copied a database in memory
             self._connection = self._open()
         self._opened()
 
     def _retry(self, call: Callable[[], T]) -> T:
-        """Return what the call returns; wait while another process has the database locked."""
+        """Repeat the call while another process has the database locked; return its result."""
         end = time.monotonic() + self.lock_timeout
         while True:
             try:
@@ -257,7 +258,7 @@ class Database:
                     raise
 
     def _error(self, error: sqlite3.Error | json.JSONDecodeError) -> StoreError:
-        """Return the error of ours that says what SQLite has raised."""
+        """Translate an error that SQLite raised into one of ours."""
         if isinstance(error, json.JSONDecodeError):
             reason = f"a text in it is no JSON: {error}"
             return StoreDamagedError(path=self.path, reason=reason)
@@ -271,15 +272,15 @@ class Database:
             return StoreUnavailableError(path=self.path, reason=reason)
         return StoreUnavailableError(path=self.path, reason=str(error))
 
-    # --- the whole ----------------------------------------------------------------------------
+    # --- backup and closing -------------------------------------------------------------------
 
     def backup(self, path: str) -> None:
-        """Write the database as it is at one moment into a new file, by SQLite's online backup.
+        """Copy the database, as of one moment, into a new file with SQLite's online backup.
 
         Raises
         ------
         StoreUnavailableError
-            The file exists, or cannot be written; nothing is left of it then.
+            The file exists, or cannot be written; no partial file is left.
         """
 
         def fill(target: sqlite3.Connection) -> None:
@@ -291,12 +292,12 @@ class Database:
             raise self._error(error) from error
 
     def close(self) -> None:
-        """Let the file go; what comes after raises StoreUnavailableError.
+        """Close the database; every later use raises StoreUnavailableError.
 
         Raises
         ------
         RuntimeError
-            The calling thread is within a use of the store, as a signal handler can be.
+            The calling thread is using the store, as when a signal handler closes it.
         """
         with self._lock:
             if self._in_use:
@@ -306,21 +307,22 @@ class Database:
                 self._connection.close()
 
     def __del__(self) -> None:
-        # A test or a notebook may forget to close; where opening failed there is nothing.
+        # A test or a notebook may forget to close. If opening failed, there is no `_process`.
         if getattr(self, "_process", None) == os.getpid():
             self._connection.close()
 
 
 # --- forks ------------------------------------------------------------------------------------
-# A child has one thread, but all locks as they are: what another thread of the parent held at
-# that moment stays held, SQLite's own locks too. So a fork waits until nobody is within SQLite.
+# A forked child has only one thread, but inherits every lock as it is: a lock that another thread
+# of the parent holds, even one inside SQLite, would stay locked in the child. So a fork waits until
+# no thread is inside SQLite.
 
 _databases: Final[weakref.WeakSet[Database]] = weakref.WeakSet()
 _forking: Final = threading.Lock()
 _held: Final[list[Database]] = []
-"""The databases that a fork keeps others from using."""
+"""The databases that are locked during a fork."""
 _inherited: Final[list[sqlite3.Connection]] = []
-"""Connections of a parent process: a child may neither use nor close them."""
+"""Connections of a parent process, kept because a child may neither use nor close them."""
 
 
 def _before_fork() -> None:
@@ -350,15 +352,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code; -1 where the error did not come from SQLite."""
+    """Return SQLite's primary result code; -1 if the error did not come from SQLite."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return -1 if code is None else code & 0xFF
 
 
 def _missing(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Return table, name and type of the columns that an older file does not have.
+    """Return table, name and type of the columns that an older file lacks.
 
-    A table that is missing itself is damage, and has none.
+    A table that is missing altogether is damage, and is skipped here.
     """
     missing = []
     for table, columns in ADDED_COLUMNS.items():
@@ -380,17 +382,17 @@ def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
 
 
 def open_connection(path: str, mode: str = "rw") -> sqlite3.Connection:
-    """Open a file that exists.
+    """Open an existing file.
 
     Parameters
     ----------
-    mode : ``"rw"``, or ``"ro"`` for one that can only read
+    mode : ``"rw"``, or ``"ro"`` for read-only
     """
     return _connect(f"{Path(path).absolute().as_uri()}?mode={mode}", uri=True)
 
 
 def _identity(path: str) -> tuple[int, int]:
-    """Return what tells a file from another one of the same name."""
+    """Return device and inode of a file: they differ once another file has taken its name."""
     try:
         found = os.stat(path)
     except OSError:
@@ -407,19 +409,18 @@ def _fill(connection: sqlite3.Connection) -> None:
 def _make_file(
     path: str, fill: Callable[[sqlite3.Connection], None] = _fill, *, new: bool = False
 ) -> None:
-    """Make a database, readable by its owner only, unless there is one.
+    """Create a database, readable by its owner only, unless the file exists.
 
-    It gets its name when it is whole, so nobody ever finds half of one, and a file without
-    content is damage.
+    The file gets its name only when it is complete, so an empty file is damage.
 
     Parameters
     ----------
-    new : whether one that is there is an error
+    new : whether it is an error that the file exists
 
     Raises
     ------
     StoreDamagedError
-        The file is empty, or missing while its log is there.
+        The file is empty, or missing while its log exists.
     StoreUnavailableError
         The system refused.
     """
@@ -450,7 +451,7 @@ def _make_file(
                 connection.close()
             try:
                 os.link(made, path)
-            except FileExistsError as error:  # another process made one meanwhile
+            except FileExistsError as error:  # another process was first
                 if new:
                     raise StoreUnavailableError(path=path, reason=exists) from error
         finally:

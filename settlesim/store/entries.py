@@ -1,4 +1,4 @@
-"""What a store and its queues tell of themselves, as frozen values."""
+"""Frozen values that describe what a store and its queues hold."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = [
 ]
 
 OWN_FIELDS: Final = frozenset({"key", "number", "revision", "at", "snapshot"})
-"""What a store itself says of a settlement; a record has other fields."""
+"""The fields of a settlement that the store itself sets; a record may not contain them."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
-    """One instance of a list of them."""
+    """An instance as a store lists it."""
 
     key: str
     snapshot: Snapshot
     final: bool
     """Whether its chart has finished."""
     saved_at: float
-    """When it was saved last, in seconds since the epoch; 0 where that is not known."""
+    """When it was saved last, in seconds since the epoch; 0 if that is not known."""
 
     def is_in(self, state: str) -> bool:
-        """Say whether an active state is `state` or lies within it."""
+        """Return whether `state`, or a state within it, is active."""
         within = f"{state}."
         return any(leaf == state or leaf.startswith(within) for leaf in self.snapshot.configuration)
 
@@ -49,24 +49,24 @@ class PastSettlement:
 
     key: str
     number: int
-    """Later settlements of the store have greater ones; a cursor of `settlements_since`."""
+    """Increases with every settlement of the store; the cursor of `settlements_since`."""
     revision: int
-    """The instance's revision after it; that from before where it saved nothing."""
+    """The instance's revision after the settlement; unchanged if it saved no state."""
     at: float
     """When it was saved, in seconds since the epoch."""
     snapshot: Snapshot | None
-    """The state that it saved; None where it saved none."""
+    """The state that it saved; None if it saved none."""
     record: FrozenDict
-    """What the transaction's record said."""
+    """The transaction's record."""
 
     @property
     def event(self) -> JSONValue:
-        """The event as the record has it, None where it has none."""
+        """The event in the record; None if it has none."""
         return self.record.get("event")
 
     @property
     def outcome(self) -> str | None:
-        """How it ended, such as ``"resolved"``; None where the record does not say."""
+        """How it ended, such as ``"resolved"``; None if the record does not say."""
         return self.record.get("outcome")
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class ParkedGroup:
-    """A message group that waits until it is resumed."""
+    """A message group that is not received until it is resumed."""
 
     group_id: str
     since: float
@@ -134,20 +134,20 @@ class QueueStatus:
     """A queue at one moment."""
 
     depth: int
-    """How many messages were accepted and not deleted, those in flight included."""
+    """Messages that were accepted and not deleted yet, including those in flight."""
     oldest: float | None
-    """For how many seconds the oldest of them has been there; None where there is none."""
+    """The age of the oldest of them in seconds; None if there is none."""
     in_flight: int
-    """How many were received and are hidden from others now."""
+    """Messages that were received and are hidden from other consumers now."""
     dead_letters: int
     parked: int
-    """How many groups wait until they are resumed."""
+    """Groups that are not received until they are resumed."""
     timers: int
-    """How many timers run that will send into this queue."""
+    """Running timers that will send into this queue."""
     overdue: int
-    """How many of them are due: a worker sends their messages, if its chart has their delays."""
+    """Those of them that are due: a worker sends their messages, if its chart has their delays."""
     versions: dict[str, int]
-    """How many messages are for instances of which chart version, such as ``"order 2"``."""
+    """The number of messages by the chart version of their instance, such as ``"order 2"``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""

@@ -1,8 +1,8 @@
-"""What holds for the rows of a store in SQLite, table by table, as `verify_store` checks it.
+"""The invariants of a store in SQLite, table by table, which `verify_store` checks.
 
-A law is a function that reads a table and yields the rows that break it. `_sound_rows` reads a
-table for the laws: rows with a value of the wrong type are damages by themselves, and are
-not looked at further.
+A law is a function that reads a table and yields a `Damage` for every row that breaks it. It
+begins with `_damaged_rows`, which checks each row by itself: the types of its values, and, if
+these are right, what the law adds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
 from settlesim.argument_checks import MAX_NAME, check_text
+from settlesim.chart.report import counted_noun
 from settlesim.chart.snapshot import Snapshot, key_flaw
 from settlesim.chart.strict_json import JSONValue, decode, freeze, freeze_object
 from settlesim.errors import InvalidValueError, ReadError, StoreDamagedError, shorten
@@ -20,7 +21,7 @@ from settlesim.ports import digest_of
 from settlesim.store.database import Execute
 from settlesim.store.entries import OWN_FIELDS
 
-__all__ = ["LAWS", "Damage", "TableLaws"]
+__all__ = ["LAWS", "Damage", "TableSchema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,20 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class TableLaws:
-    """A table and what its columns hold."""
+class TableSchema:
+    """A table, as the file has it."""
 
     name: str
     columns: dict[str, str]
-    """The type of each: ``"text"``, ``"integer"`` or ``"real"``."""
+    """The type of each column: ``"text"``, ``"integer"`` or ``"real"``."""
     keys: tuple[str, ...]
-    """Its primary key."""
+    """The columns of its primary key."""
     optional: frozenset[str]
     """The columns that may be NULL."""
 
 
 Row: TypeAlias = dict[str, Any]
-Law: TypeAlias = Callable[[Execute, TableLaws], Iterator[Damage]]
+Law: TypeAlias = Callable[[Execute, TableSchema], Iterator[Damage]]
 
 _PYTHON: Final[dict[str, type[str | int | float]]] = {"text": str, "integer": int, "real": float}
 _FLAGS: Final = frozenset({"final", "sent", "ordered", "in_flight"})
@@ -73,10 +74,11 @@ class _FlawError(Exception):
 # --- single rows --------------------------------------------------------------------------------
 
 
-def _sound_rows(
-    execute: Execute, table: TableLaws, damages: list[Damage], check: Callable[[Row], None]
+def _damaged_rows(
+    execute: Execute, table: TableSchema, check: Callable[[Row], None]
 ) -> list[Damage]:
-    """Add what is wrong with single rows to `damages`, and return it."""
+    """Return what is wrong with single rows."""
+    damages = []
     for values in execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):
         row = dict(zip(table.columns, values, strict=True))
         try:
@@ -90,7 +92,7 @@ def _sound_rows(
     return damages
 
 
-def _name(table: TableLaws, row: Row) -> str:
+def _name(table: TableSchema, row: Row) -> str:
     return " ".join(shorten(row[key], 60) for key in table.keys)
 
 
@@ -137,22 +139,22 @@ def _snapshot(record: JSONValue) -> Snapshot:
 # --- instances, settlements, marks, timers -----------------------------------------------------
 
 
-def _instances(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find rows that are no snapshot, at a revision from 1."""
+def _instances(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find rows that are not a snapshot at a revision from 1."""
 
     def check(row: Row) -> None:
         _check_key(row["key"])
         record: dict[str, Any] = {name: row[name] for name in ("chart", "version", "revision")}
         record |= {name: _json(row, name) for name in ("configuration", "context")}
-        if row.get("history") is not None:  # a file may lack the column
+        if row.get("history") is not None:  # an older file may lack the column
             record["history_states"] = _json(row, "history")
         _snapshot({**record, "fingerprint": row.get("fingerprint")})
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
 
 
-def _settlements(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find rows that cannot be read, and revisions that fall or are above the instance's."""
+def _settlements(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find rows that cannot be read, and revisions that decrease or exceed the instance's."""
 
     def check(row: Row) -> None:
         _check_key(row["key"])
@@ -166,7 +168,7 @@ def _settlements(execute: Execute, table: TableLaws) -> Iterator[Damage]:
                 reason = f"its revision is {row['revision']}, and that of its snapshot {revision}"
                 raise _FlawError(reason)
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
     falling = execute(
         "SELECT number, revision, before FROM (SELECT number, revision,"
         " lag(revision) OVER (PARTITION BY key ORDER BY number) AS before FROM settlements)"
@@ -188,10 +190,11 @@ def _settlements(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     yield from _check_sequence(execute, table, "SELECT max(number) FROM settlements")
 
 
-def _marks(execute: Execute, table: TableLaws) -> Iterator[Damage]:
+def _marks(execute: Execute, table: TableSchema) -> Iterator[Damage]:
     """Find rows that cannot be read.
 
-    A mark may outlive its instance, so its revision may be above that of a later one.
+    A mark may outlive its instance, so its revision may exceed that of a later instance with
+    the same key.
     """
 
     def check(row: Row) -> None:
@@ -200,7 +203,7 @@ def _marks(execute: Execute, table: TableLaws) -> Iterator[Damage]:
         if row["digest"] is not None:
             _check_digest(row)
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
 
 
 def _check_digest(row: Row) -> None:
@@ -211,14 +214,17 @@ def _check_digest(row: Row) -> None:
         )
 
 
-def _timers(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find timers without an instance, and those not with one message exactly if sent."""
+def _timers(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find timers without an instance, and those with a wrong number of messages.
+
+    A timer has exactly one message if it was sent, and none before.
+    """
 
     def check(row: Row) -> None:
         _check_key(row["key"])
         check_text(row["delay"], where="its delay")
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
     orphans = execute(
         "SELECT token, key FROM timers WHERE NOT EXISTS"
         " (SELECT 1 FROM instances WHERE instances.key = timers.key)"
@@ -237,8 +243,8 @@ def _timers(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     yield from _check_sequence(execute, table, "SELECT max(token) FROM timers")
 
 
-def _check_sequence(execute: Execute, table: TableLaws, greatest: str) -> Iterator[Damage]:
-    """Say whether a number would be used again: SQLite's sequence is behind one that was."""
+def _check_sequence(execute: Execute, table: TableSchema, greatest: str) -> Iterator[Damage]:
+    """Find a sequence of SQLite that is behind the table, so that a number would be used again."""
     (most,) = execute(greatest).fetchone()
     found = execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
     last = 0 if found is None else found[0]
@@ -265,16 +271,18 @@ def _check_message(row: Row) -> None:
         raise _FlawError(f"its first_id is {row['first_id']}, which is not below its id")
     if row["ordered"]:  # a receipt of a standard queue may be used several times
         if row["answered"] > row["receives"]:
-            reason = f"it was received {row['receives']} times and answered {row['answered']} times"
-            raise _FlawError(reason)
+            received = counted_noun(row["receives"], "time")
+            answered = counted_noun(row["answered"], "time")
+            raise _FlawError(f"it was received {received} and answered {answered}")
         if row["in_flight"] and row["answered"] == row["receives"]:
             raise _FlawError("it is in flight, and every reception of it was answered")
 
 
-def _messages(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find messages that cannot be read, and those that one of their group has overtaken."""
-    yield from _sound_rows(execute, table, [], _check_message)
-    # A message that was redriven stands before one that is in flight, and was received before.
+def _messages(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find messages that cannot be read, and those that a later one of their group overtook."""
+    yield from _damaged_rows(execute, table, _check_message)
+    # A redriven message may come before one in flight; its earlier receptions show that it was
+    # redriven.
     passed = execute(
         "SELECT early.id, min(late.id) FROM messages AS late JOIN messages AS early"
         " ON early.queue = late.queue AND early.group_id = late.group_id AND early.id < late.id"
@@ -291,15 +299,15 @@ def _messages(execute: Execute, table: TableLaws) -> Iterator[Damage]:
     yield from _check_sequence(execute, table, greatest)
 
 
-def _dead_letters(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find dead letters that cannot be read, are in flight, or are in their queue, too."""
+def _dead_letters(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find dead letters that cannot be read, are in flight, or are also in their queue."""
 
     def check(row: Row) -> None:
         _check_message(row)
         if row["in_flight"]:
             raise _FlawError("it is in flight")
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
     twice = execute("SELECT id FROM dead_letters WHERE id IN (SELECT id FROM messages)")
     for (number,) in twice:
         yield Damage(table.name, str(number), "the message is in its queue, too")
@@ -315,9 +323,9 @@ _EXPECTED_HEADS: Final = """
 """
 
 
-def _heads(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find rows that are not what the messages say: one for each group that is not parked."""
-    yield from _sound_rows(execute, table, [], lambda row: None)
+def _heads(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find rows that contradict the messages: each group that is not parked has to have one."""
+    yield from _damaged_rows(execute, table, lambda row: None)
     wanted = execute(
         f"WITH expected AS ({_EXPECTED_HEADS}) SELECT expected.queue, name, expected.group_id,"
         " message, sent_at, CASE WHEN ordered = 0 THEN visible_at ELSE max(visible_at, ifnull("
@@ -345,18 +353,18 @@ def _heads(execute: Execute, table: TableLaws) -> Iterator[Damage]:
         yield Damage(table.name, row, f"it is missing, so message {message} is never received")
 
 
-def _parked(execute: Execute, table: TableLaws) -> Iterator[Damage]:
+def _parked(execute: Execute, table: TableSchema) -> Iterator[Damage]:
     """Find rows that cannot be read."""
 
     def check(row: Row) -> None:
         check_text(row["queue"], where="its queue", most=MAX_NAME)
         check_text(row["group_id"], where="its group_id", most=MAX_NAME)
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
 
 
-def _deduplication(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find ids that are not those of the message that they name, if it is there."""
+def _deduplication(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find ids that do not fit the message that they refer to, if it still exists."""
 
     def check(row: Row) -> None:
         check_text(row["queue"], where="its queue", most=MAX_NAME)
@@ -376,11 +384,11 @@ def _deduplication(execute: Execute, table: TableLaws) -> Iterator[Damage]:
         if row["digest"] != digest_of(_json({"body": body}, "body")):
             raise _FlawError(f"its digest is not that of the body of message {row['message']}")
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
 
 
-def _charts(execute: Execute, table: TableLaws) -> Iterator[Damage]:
-    """Find rows that are no chart."""
+def _charts(execute: Execute, table: TableSchema) -> Iterator[Damage]:
+    """Find rows that do not hold a chart."""
 
     def check(row: Row) -> None:
         check_text(row["chart"], where="its chart")
@@ -388,10 +396,10 @@ def _charts(execute: Execute, table: TableLaws) -> Iterator[Damage]:
         if not isinstance(decode(row["definition"]), dict):
             raise _FlawError("its definition is no JSON object")
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
 
 
-def _least_versions(execute: Execute, table: TableLaws) -> Iterator[Damage]:
+def _least_versions(execute: Execute, table: TableSchema) -> Iterator[Damage]:
     """Find rows that cannot be read."""
 
     def check(row: Row) -> None:
@@ -399,7 +407,7 @@ def _least_versions(execute: Execute, table: TableLaws) -> Iterator[Damage]:
         if row["version"] < 0:
             raise _FlawError(f"its version is {row['version']}, and 0 or more is needed")
 
-    yield from _sound_rows(execute, table, [], check)
+    yield from _damaged_rows(execute, table, check)
 
 
 LAWS: Final[dict[str, Law]] = {
@@ -415,4 +423,4 @@ LAWS: Final[dict[str, Law]] = {
     "charts": _charts,
     "least_versions": _least_versions,
 }
-"""The laws of each table."""
+"""The law of each table."""

@@ -1,9 +1,9 @@
-"""What may become of a message within one transaction: accepted, consumed, put aside.
+"""What can happen to a message within one transaction: it is accepted, received, put aside.
 
-The rules of a queue in SQL, apart from the settings of one queue object (`queues`). Whoever
-changes the messages of a group calls `_arm`, which writes the group's row of `heads` anew: its
-message with the least id, and when that one may be received. A group that is parked, or has a
-message in flight, is not receivable; in a standard queue every message stands alone.
+These are the rules of a queue in SQL; the settings of a queue object are in `queues`. Every
+change to the messages of a group calls `_update_head`, which rewrites the group's row of `heads`:
+its message with the least id, and when that one may be received. A group that is parked, or has
+a message in flight, is not receivable. In a standard queue every message has a row of its own.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ __all__ = [
 DEDUPLICATION_WINDOW: Final = 300.0
 """Seconds for which a deduplication id is remembered, as in SQS."""
 _MAX_ERRORS: Final = 10
-"""How many error texts a message carries, the latest ones."""
+"""How many error texts a message keeps, the latest ones."""
 _PRUNED_EACH: Final = 2
-"""How many old deduplication ids are looked at for one that is added."""
+"""How many expired deduplication ids are checked whenever one is added."""
 _COLUMNS: Final = (
     "id, queue, group_id, ordered, body, deduplication_id, sent_at, visible_at, in_flight, "
     "receives, answered, failures, errors, timer, first_id, version, fingerprint"
@@ -50,7 +50,7 @@ _COLUMNS: Final = (
 
 
 class MessageRow(NamedTuple):
-    """A message as it stands in the table; a dead letter begins with the same columns."""
+    """A row of the table of messages; a dead letter begins with the same columns."""
 
     id: int
     queue: str
@@ -76,17 +76,17 @@ class Deduplication:
     """How a queue remembers deduplication ids."""
 
     seconds: float = DEDUPLICATION_WINDOW
-    """After the message was accepted, and again after it left the queue."""
+    """How long an id is known after its message was accepted, and again after it left the queue."""
     per_group: bool = True
     """Whether an id counts within one message group, or within the whole queue."""
 
     def scope(self, group_id: str) -> str:
-        """Return what an id of a message of this group is unique in."""
+        """Return the scope of the ids of this group; empty for the whole queue."""
         return group_id if self.per_group else ""
 
 
 class Mailbox:
-    """All that happens to messages in one transaction.
+    """Changes messages within one transaction.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Mailbox:
 
         Returns
         -------
-        id : of the message; of the earlier one where the id is known
+        id : of the message; of the earlier one if the deduplication id is known
 
         Raises
         ------
@@ -137,21 +137,21 @@ class Mailbox:
             " fingerprint) VALUES(?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, '[]', ?, ?, ?)",
             (
                 *(queue, group_id, ordered, encode(body), deduplication_id, self._now, timer),
-                *self._met(queue, group_id),
+                *self._chart_version(queue, group_id),
             ),
         ).lastrowid
         assert number is not None
-        self._arm(number, queue, group_id, ordered=ordered)
+        self._update_head(number, queue, group_id, ordered=ordered)
         if deduplication_id is not None:
             name = queue, deduplication.scope(group_id), deduplication_id
             self._remember(name, number, body, deduplication.seconds)
         return number
 
-    def _met(self, queue: str, group_id: str) -> tuple[int | None, str | None]:
-        """Return the chart version and its fingerprint that a sender meets; None: not known.
+    def _chart_version(self, queue: str, group_id: str) -> tuple[int | None, str | None]:
+        """Return the version and the fingerprint of the chart for a message; None if unknown.
 
-        They are those of the instance, or for a new key of the newest version that the store has
-        seen, in the definition that came last.
+        They are those of the instance. For a new key they are those of the newest version that
+        the store has seen, in its latest definition.
         """
         found: tuple[int, str | None] | None = self._execute(
             "SELECT version, fingerprint FROM instances WHERE key = ?", (group_id,)
@@ -165,7 +165,7 @@ class Mailbox:
         return (None, None) if found is None else found
 
     def _known(self, queue: str, scope: str, deduplication_id: str) -> tuple[str, int] | None:
-        """Return the digest and the id of the message that an id was used for."""
+        """Return digest and id of the message that used a deduplication id, if it is known."""
         found: tuple[str, int] | None = self._execute(
             "SELECT digest, message FROM deduplication AS known"
             " WHERE queue = ? AND scope = ? AND id = ? AND (until > ? OR EXISTS"
@@ -177,7 +177,7 @@ class Mailbox:
     def _remember(
         self, name: tuple[str, str, str], message: int, body: JSONValue, seconds: float
     ) -> None:
-        """Note that an id was used; `name` is queue, scope and id."""
+        """Remember that a message used an id; `name` is queue, scope and id."""
         self._execute(
             "INSERT OR REPLACE INTO deduplication VALUES(?, ?, ?, ?, ?, ?, ?)",
             (*name, digest_of(body), message, self._now + seconds, seconds),
@@ -185,7 +185,7 @@ class Mailbox:
         self._forget_old_ids()
 
     def _forget_old_ids(self) -> None:
-        """Forget some ids whose time is over; those of messages that wait are kept on."""
+        """Forget some expired ids; those of messages that still wait are kept."""
         over = self._execute(
             "SELECT queue, scope, id, message, seconds FROM deduplication"
             " WHERE until <= ? ORDER BY until LIMIT ?",
@@ -195,7 +195,7 @@ class Mailbox:
             name = queue, scope, deduplication_id
             waits = "SELECT 1 FROM messages WHERE id = ? AND queue = ?"
             if self._execute(waits, (message, queue)).fetchone():
-                # Looked at again after another window.
+                # To be checked again after another window.
                 self._execute(
                     "UPDATE deduplication SET until = ? WHERE queue = ? AND scope = ? AND id = ?",
                     (self._now + max(seconds, 1.0), *name),
@@ -206,7 +206,7 @@ class Mailbox:
                 )
 
     def _renew_id(self, message: MessageRow) -> None:
-        """Let the window of a message's deduplication id begin anew: it leaves the queue."""
+        """Restart the window of a message's deduplication id, since it leaves the queue."""
         if message.deduplication_id is not None:
             self._execute(
                 "UPDATE deduplication SET until = ? + seconds"
@@ -223,32 +223,34 @@ class Mailbox:
     # --- receiving ----------------------------------------------------------------------------
 
     def get(self, message: int) -> MessageRow | None:
-        """Return a message, None where it is not in its queue any more."""
+        """Return a message, or None if it is no longer in its queue."""
         found = self._execute(f"SELECT {_COLUMNS} FROM messages WHERE id = ?", (message,))
         found.row_factory = _as_row
         row: MessageRow | None = found.fetchone()
         return row
 
     def take(self, message: MessageRow, visible_at: float) -> MessageRow:
-        """Note a reception, and return the message as it is now."""
+        """Count a reception, hide the message, and return it as it is now."""
         self.change(message, visible_at=visible_at, in_flight=1, receives=message.receives + 1)
         return message._replace(visible_at=visible_at, in_flight=1, receives=message.receives + 1)
 
     def change(self, message: MessageRow, **columns: Any) -> None:
-        """Write columns of a message anew."""
+        """Update columns of a message."""
         names = ", ".join(f"{name} = ?" for name in columns)
         self._execute(f"UPDATE messages SET {names} WHERE id = ?", (*columns.values(), message.id))
-        self._arm(message.id, message.queue, message.group_id, ordered=bool(message.ordered))
+        self._update_head(
+            message.id, message.queue, message.group_id, ordered=bool(message.ordered)
+        )
 
     def received(self, receipt: Receipt) -> MessageRow | None:
         """Return the message that a receipt is for.
 
-        A receipt is valid while nobody else has had the message, also when its visibility
-        time-out is over.
+        A receipt stays valid until the message is received again or released, even after its
+        visibility time-out.
 
         Returns
         -------
-        message : None where a standard queue has lost it to another receipt
+        message : None if it was in a standard queue and was deleted with another receipt
 
         Raises
         ------
@@ -275,19 +277,18 @@ class Mailbox:
 
         Parameters
         ----------
-        fires
-            If it is a timer's, its instance changes by that.
+        fires : whether the instance changes, so that the timer of the message fires
 
         Returns
         -------
-        message : None where a standard queue has lost it to another receipt
+        message : as of `received`
 
         Raises
         ------
         ReceiptExpiredError
             As `received`.
         VersionConflictError
-            It fires a timer that was ended: the instance is in a later stay of its state.
+            The timer was ended: the instance has left its state since, and may have re-entered it.
         """
         message = self.received(receipt)
         if message is None:
@@ -320,7 +321,7 @@ class Mailbox:
     # --- dead letters ---------------------------------------------------------------------------
 
     def bury(self, message: MessageRow, *, reason: str, halt: bool) -> None:
-        """Move a message to the dead letters, and park its group where `halt` says so."""
+        """Move a message to the dead letters; if `halt` is set, park its group too."""
         if halt:
             self._execute(
                 "INSERT OR IGNORE INTO parked VALUES(?, ?, ?, ?)",
@@ -341,20 +342,21 @@ class Mailbox:
         Parameters
         ----------
         in_place
-            Where it was, before all that was sent after it; otherwise at the end.
+            Whether it goes to its old position, before all that was sent after it; otherwise it
+            goes to the end.
 
         Returns
         -------
-        id : the same where it is in place, otherwise a new one
+        id : the old one if `in_place` is set, otherwise a new one
         """
         self._execute("DELETE FROM dead_letters WHERE id = ?", (letter.id,))
         message = letter._replace(failures=0, errors="[]", visible_at=0.0)
-        # The count of receptions goes on where the id stays, so that no receipt is valid again.
+        # If the id stays, so does the count of receptions: no old receipt becomes valid again.
         if in_place:
             message = message._replace(answered=letter.receives)
             values: tuple[Any, ...] = tuple(message)
         else:
-            # The event is still the one that it was: its services get the keys that they had.
+            # It is still the same event, so its services get the same idempotency keys as before.
             first = letter.id if letter.first_id is None else letter.first_id
             message = message._replace(sent_at=self._now, receives=0, answered=0, first_id=first)
             values = (None, *message[1:])
@@ -363,13 +365,13 @@ class Mailbox:
             f"INSERT INTO messages({_COLUMNS}) VALUES({marks})", values
         ).lastrowid
         assert number is not None
-        self._arm(number, message.queue, message.group_id, ordered=bool(message.ordered))
+        self._update_head(number, message.queue, message.group_id, ordered=bool(message.ordered))
         if message.deduplication_id is not None:
             self._reclaim_id(message._replace(id=number), letter.id, deduplication)
         return number
 
     def _reclaim_id(self, message: MessageRow, before: int, deduplication: Deduplication) -> None:
-        """Give a message that comes back its deduplication id again, unless it is taken."""
+        """Restore the deduplication id of a redriven message, unless another one has it now."""
         assert message.deduplication_id is not None
         scope = deduplication.scope(message.group_id)
         known = self._known(message.queue, scope, message.deduplication_id)
@@ -378,21 +380,23 @@ class Mailbox:
             self._remember(name, message.id, json.loads(message.body), deduplication.seconds)
 
     def resume(self, queue: str, group_id: str) -> bool:
-        """Let a parked group go on; say whether it was parked."""
+        """Resume a parked group; return whether it was parked."""
         found = self._execute(
             "DELETE FROM parked WHERE queue = ? AND group_id = ?", (queue, group_id)
         )
-        self._arm(0, queue, group_id, ordered=True)
+        self._update_head(0, queue, group_id, ordered=True)
         return found.rowcount > 0
 
     # --- heads ----------------------------------------------------------------------------------
 
     def _remove(self, message: MessageRow) -> None:
         self._execute("DELETE FROM messages WHERE id = ?", (message.id,))
-        self._arm(message.id, message.queue, message.group_id, ordered=bool(message.ordered))
+        self._update_head(
+            message.id, message.queue, message.group_id, ordered=bool(message.ordered)
+        )
 
-    def _arm(self, number: int, queue: str, group_id: str, *, ordered: bool) -> None:
-        """Write the row of `heads` for a group, or for a message that stands alone."""
+    def _update_head(self, number: int, queue: str, group_id: str, *, ordered: bool) -> None:
+        """Rewrite the row of `heads` for a group, or for a message of a standard queue."""
         name = f"={group_id}" if ordered else f"#{number}"
         head = self._head(number, queue, group_id, ordered=ordered)
         if head is None:
@@ -407,7 +411,7 @@ class Mailbox:
     def _head(
         self, number: int, queue: str, group_id: str, *, ordered: bool
     ) -> tuple[int, float, float] | None:
-        """Return id, time of sending, and time of visibility of what comes next; None for none."""
+        """Return id, time of sending and time of visibility of the next message, if any."""
         found: tuple[int, float, float] | None
         if not ordered:
             found = self._execute(
@@ -423,7 +427,7 @@ class Mailbox:
         if found is None:
             return None
         message, sent_at, visible_at = found
-        # A later message is in flight where the head came back before it to its old place.
+        # A later message may be in flight if the head was redriven to its old position.
         (held,) = self._execute(
             "SELECT max(visible_at) FROM messages"
             " WHERE queue = ? AND group_id = ? AND ordered = 1 AND in_flight = 1",
@@ -432,12 +436,12 @@ class Mailbox:
         return message, sent_at, max(visible_at, held or 0.0)
 
     def undo_clock_steps(self, queue: str, latest: float, seconds: float) -> None:
-        """Bring messages back that a clock that was ahead has hidden for too long.
+        """Limit how long messages stay hidden that were hidden while the clock was ahead.
 
         Parameters
         ----------
-        latest : until when a message can be hidden, in seconds since the epoch
-        seconds : for which those that are hidden for longer are hidden from now on
+        latest : until when a message can be hidden at most, in seconds since the epoch
+        seconds : how long a message that is hidden beyond that stays hidden from now on
         """
         found = self._execute(
             f"SELECT {_COLUMNS} FROM messages WHERE queue = ? AND visible_at > ?", (queue, latest)
@@ -492,12 +496,12 @@ def _body(row: MessageRow, source: str) -> JSONValue:
 
 
 def message_of(receipt: Receipt, row: MessageRow, *, source: str) -> Message:
-    """Return a message as this reception of it.
+    """Return the message that a consumer gets with one reception.
 
     Raises
     ------
     StoreDamagedError
-        Its body is no strict JSON.
+        Its body is not strict JSON.
     """
     return Message(
         queue=receipt.queue,
@@ -516,7 +520,7 @@ def message_of(receipt: Receipt, row: MessageRow, *, source: str) -> Message:
 
 
 def letter_of(values: tuple[Any, ...], *, source: str) -> DeadLetter:
-    """Return the dead letter that a row holds; raises as `message_of`."""
+    """Return the dead letter in a row; raises as `message_of`."""
     *columns, died_at, reason = values
     row = MessageRow(*columns)
     try:

@@ -19,30 +19,30 @@ class FifoQueue(SqlQueue):
 
     Messages of one group are received in the order in which they were accepted. While one of
     them is in flight, or held back after a failure, its group is blocked; other groups go on.
-    So one `receive` has at most one message of each group. The group whose head has been
+    So one `receive` returns at most one message of each group. The group whose head has been
     visible longest comes first.
 
-    Threads and processes may share a queue through their stores. A store's `commit` consumes
-    a message by its receipt, so that the message and what it changed are one write.
+    Threads and processes may share a queue through their stores. A store's `commit` consumes a
+    message by its receipt: deleting the message and saving what it changed are one write.
 
     Parameters
     ----------
     store : a SqliteStore or a MemoryStore; the queue is kept in it
-    name : of the queue, most simply the name of the chart that its messages are for
+    name : of the queue, usually the name of the chart that its messages are for
     visibility_timeout : seconds for which a received message is hidden from others, up to
         43,200; then it is redelivered. Its receipt is valid until somebody receives it again.
     max_receives
-        How many receptions of a message may end without a result: neither deleted, released
-        nor failed, as where a consumer dies. Then the message goes to the dead letters.
-        None for no limit.
+        After how many receptions without a result a message goes to the dead letters; None for
+        no limit. A reception has no result if the message is neither deleted, released nor
+        failed, for example because the consumer died.
     max_failures : after how many calls of `fail` a message goes to the dead letters
     deduplication_window : seconds for which a deduplication id is known after its message was
-        accepted, and again after it was deleted; while the message waits, it is known anyway
+        accepted, and again after it was deleted; it is also known as long as the message waits
     deduplication_scope
         Whether an id counts within its ``"message_group"`` or within the whole ``"queue"``
         (SQS: DeduplicationScope, whose default is the queue).
     policy
-        What follows a dead letter: with ``"skip"`` its group goes on; with ``"halt"`` its group
+        What follows a dead letter: with ``"skip"`` its group continues; with ``"halt"`` its group
         is parked, and later messages wait in order until `resume`.
     chart
         The chart that the messages are for, whose timers send into this queue. A queue that is
@@ -52,9 +52,9 @@ class FifoQueue(SqlQueue):
     Raises
     ------
     InvalidValueError
-        A setting that is out of its range.
+        A setting is out of its range.
     TypeError
-        The first argument is no store that has queues.
+        `store` is not a store that has queues.
 
     Notes
     -----
@@ -62,9 +62,9 @@ class FifoQueue(SqlQueue):
     different settings each go by their own.
 
     Time is the store's: seconds since the epoch, which all processes and reboots share. A
-    step of the clock can make a message receivable sooner or later, never out of order; what
-    a clock that was ahead has hidden for more than twelve hours is hidden for one visibility
-    time-out instead.
+    step of the clock can make a message receivable sooner or later, but never out of order. A
+    message that is hidden for more than twelve hours from now, because the clock was ahead, is
+    hidden for one visibility time-out instead.
 
     Examples
     --------
@@ -98,22 +98,22 @@ class StandardQueue(SqlQueue):
     """A queue in a store, in the terms of SQS standard queues.
 
     Every message is delivered at least once, sometimes twice, in any order, and messages of
-    one group concurrently. Deduplication ids are not looked at. A receipt stays valid: whoever
-    received a message may delete it, and a message that is gone is deleted without complaint.
-    A failure counts only if nobody received the message since; even so a slow consumer may
-    still apply a message that another one has failed, and its mark then shows a copy that is
-    redriven. This is what many systems run on; for events that have to be in order use
-    `FifoQueue`.
+    one group concurrently. Deduplication ids are ignored. A receipt stays valid: every consumer
+    that received a message may delete it, and deleting it again is not an error. A failure counts
+    only if nobody has received the message since. Even so, a slow consumer may apply a message
+    after another one has failed it; if that dead letter is redriven later, the event's mark shows
+    that it is a duplicate. Many systems run on such queues; use `FifoQueue` for events that have
+    to stay in order.
 
-    Nothing is random: `seed` decides the order, so that a run can be repeated.
+    Nothing is random: `seed` decides the order, so a run can be repeated.
 
     Parameters
     ----------
     store, name
         As of `FifoQueue`.
-    seed : chooses among the ten messages that have been receivable longest
-    copy_every : about every n-th message is delivered once more immediately, as a broker of
-        several machines does sometimes; None for none
+    seed : decides the order of the ten messages that have been receivable longest
+    copy_every : about every n-th message is immediately delivered once more, as a distributed
+        broker sometimes does; None for never
     visibility_timeout, max_receives, max_failures, policy, chart
         As of `FifoQueue`; with ``policy="halt"`` only the message itself is put aside.
 
@@ -165,14 +165,14 @@ class StandardQueue(SqlQueue):
         self.copy_every = copy_every
 
     def _choose(self, receivable: list[int]) -> list[int]:
-        return sorted(receivable, key=lambda number: self._lot("order", number))
+        return sorted(receivable, key=lambda number: self._pseudo_random("order", number))
 
     def _visible_at(self, message: MessageRow, now: float, seconds: float) -> float:
         copies = self.copy_every is not None and message.receives == 0
-        if copies and self._lot("copy", message.id) % (self.copy_every or 1) == 0:
+        if copies and self._pseudo_random("copy", message.id) % (self.copy_every or 1) == 0:
             return now
         return now + seconds
 
-    def _lot(self, what: str, number: int) -> int:
+    def _pseudo_random(self, what: str, number: int) -> int:
         text = f"{self.seed}:{what}:{self.name}:{number}"
         return int.from_bytes(sha256(text.encode()).digest()[:8])

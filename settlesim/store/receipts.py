@@ -1,4 +1,4 @@
-"""Receipts: what proves one reception of one message."""
+"""Receipts, each of which proves one reception of one message."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _FORM: Final = re.compile(r"(.+):([1-9][0-9]{0,17}):(~?)([1-9][0-9]{0,17})", re.
 
 
 class Receipt(NamedTuple):
-    """A receipt, taken apart.
+    """The parts of a receipt.
 
     Nothing in it is random: the same operations on a queue give the same receipts. That is
-    enough to tell receptions apart, since a message's count of them only grows; it is no
-    secret against somebody who may write the store anyway.
+    enough to tell receptions apart, since a message's count of receptions only grows. A receipt
+    need not be secret: to use it, one must be able to write to the store anyway.
     """
 
     queue: str
@@ -26,19 +26,19 @@ class Receipt(NamedTuple):
     receives: int
     """The ordinal of the reception that it proves, from 1."""
     ordered: bool = True
-    """Of a FIFO queue; in a standard queue a receipt stays valid."""
+    """Whether its queue is a FIFO queue; in a standard queue a receipt stays valid."""
 
     def __str__(self) -> str:
         return f"{self.queue}:{self.message}:{'' if self.ordered else '~'}{self.receives}"
 
 
 def read_receipt(text: object) -> Receipt:
-    """Take a receipt apart.
+    """Parse a receipt.
 
     Raises
     ------
     InvalidValueError
-        It is none.
+        The text is not a receipt.
     """
     found = _FORM.fullmatch(text) if type(text) is str else None
     if found is None:

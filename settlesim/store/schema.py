@@ -1,9 +1,9 @@
-"""The tables of a store in SQLite, and the numbers by which a file is known as one.
+"""The tables of a store in SQLite, and the numbers by which a file is recognized as a store.
 
 Bodies, contexts, configurations and records are JSON text; times are seconds since the epoch.
-What a message waits for is derived: `heads` has the next message of each group that is not
-parked, and every change of a group's messages writes that group's row anew, in the same
-transaction (see `settlesim.store.messages`).
+The table `heads` is derived from the messages: it has the next message of each group that is not
+parked. Every change to the messages of a group rewrites the group's row in the same transaction
+(see `settlesim.store.messages`).
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ __all__ = [
 ]
 
 APPLICATION_ID: Final = 0x5E771E51
-"""SQLite keeps it in the file's header, so that another program's database is told."""
+"""SQLite keeps it in the file's header; it tells a store from another program's database."""
 SCHEMA_VERSION: Final = 3
-"""Counted up when an older version of this library could not read the tables any more."""
+"""Increased when older versions of this library can no longer read the tables."""
 
 ADDED_COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "instances": (("fingerprint", "TEXT"), ("history", "TEXT")),
     "messages": (("version", "INTEGER"), ("fingerprint", "TEXT")),
     "dead_letters": (("version", "INTEGER"), ("fingerprint", "TEXT")),
 }
-"""The last columns of a table, with their types, that an older file may lack: whoever opens it adds
-them."""
+"""Columns at the end of a table, with their types, that an older file may lack.
+
+They are added when the file is opened.
+"""
 ADDED_TABLES: Final[dict[str, str]] = {
     "charts": """CREATE TABLE IF NOT EXISTS charts(
     chart TEXT NOT NULL,
@@ -42,19 +44,19 @@ ADDED_TABLES: Final[dict[str, str]] = {
 ) WITHOUT ROWID""",
     "least_versions": """CREATE TABLE IF NOT EXISTS least_versions(
     chart TEXT PRIMARY KEY,
-    version INTEGER NOT NULL         -- charts of earlier ones may not use the store
+    version INTEGER NOT NULL         -- earlier versions may not use the store
 ) WITHOUT ROWID""",
 }
-"""The tables that an older file may lack: whoever opens it makes them."""
+"""Tables that an older file may lack; they are created when it is opened."""
 ADDED_INDEXES: Final[dict[str, str]] = {
     "instances_by_key": "CREATE INDEX IF NOT EXISTS instances_by_key ON instances(chart, key)",
 }
-"""The indexes that an older file may lack: whoever opens it makes them."""
+"""Indexes that an older file may lack; they are created when it is opened."""
 
 _MESSAGE: Final = """
     queue TEXT NOT NULL,
     group_id TEXT NOT NULL,
-    ordered INTEGER NOT NULL,        -- 0: of a standard queue, alone in its order
+    ordered INTEGER NOT NULL,        -- 0: in a standard queue
     body TEXT NOT NULL,
     deduplication_id TEXT,
     sent_at REAL NOT NULL,
@@ -65,7 +67,7 @@ _MESSAGE: Final = """
     failures INTEGER NOT NULL,
     errors TEXT NOT NULL,            -- a JSON list of texts
     timer INTEGER,                   -- the token of the timer that it is for
-    first_id INTEGER                 -- the id that it was accepted with, if it has another now
+    first_id INTEGER                 -- the id with which it was accepted, if that has changed
 """
 
 TABLES: Final = f"""
@@ -78,8 +80,8 @@ CREATE TABLE instances(
     context TEXT NOT NULL,
     final INTEGER NOT NULL,
     saved_at REAL NOT NULL,
-    fingerprint TEXT,                -- of the chart's definition, where it is known
-    history TEXT                     -- what history states remember; NULL where none does
+    fingerprint TEXT,                -- of the chart's definition; NULL: not known
+    history TEXT                     -- what history states remember; NULL if none does
 );
 CREATE INDEX instances_by_chart ON instances(chart, version, key);
 
@@ -117,7 +119,7 @@ CREATE INDEX timers_by_due ON timers(chart, sent, due);
 
 CREATE TABLE messages(
     id INTEGER PRIMARY KEY AUTOINCREMENT,{_MESSAGE},
-    version INTEGER,                 -- of the chart, as the sender met it; NULL: not known
+    version INTEGER,                 -- of the chart, at the time of sending; NULL: not known
     fingerprint TEXT                 -- of that version's definition; NULL: not known
 );
 CREATE INDEX messages_by_group ON messages(queue, group_id, id);
@@ -153,12 +155,12 @@ CREATE INDEX dead_letters_by_queue ON dead_letters(queue, id);
 
 CREATE TABLE deduplication(
     queue TEXT NOT NULL,
-    scope TEXT NOT NULL,             -- the group's id; empty where an id counts per queue
+    scope TEXT NOT NULL,             -- the group's id; empty if an id counts per queue
     id TEXT NOT NULL,
     digest TEXT NOT NULL,
     message INTEGER NOT NULL,
     until REAL NOT NULL,
-    seconds REAL NOT NULL,           -- the window, which begins anew when the message leaves
+    seconds REAL NOT NULL,           -- the window, which starts again when the message leaves
     PRIMARY KEY(queue, scope, id)
 ) WITHOUT ROWID;
 CREATE INDEX deduplication_by_end ON deduplication(until);

@@ -1,4 +1,4 @@
-"""What the stores in SQLite do: the rules of instances, settlements, marks and timers."""
+"""`SqlStore`: instances, settlements, marks and timers in an SQLite database."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
 HISTORY: Final = 10
 """How many settlements of each instance are remembered."""
 MARK_WINDOW: Final = 86_400.0
-"""Seconds for which the id of an event that was settled is remembered: a day."""
+"""Seconds for which the id of a settled event is remembered: a day."""
 PAGE: Final = 100
 """How many instances or settlements a page has."""
 
@@ -59,9 +59,9 @@ _STARTED_IN: Final = (
     "SELECT max(version) FROM (SELECT version FROM charts WHERE chart = ?1"
     " UNION ALL SELECT version FROM least_versions WHERE chart = ?1)"
 )
-"""The version in which new instances start: no earlier one may start any."""
+"""The version in which new instances start; earlier versions may not start any."""
 _PRUNED_EACH: Final = 2
-"""How many old marks are forgotten for one that is added: so there are never many too many."""
+"""How many expired marks are removed whenever one is added, so that they do not pile up."""
 
 
 class SqlStore:
@@ -73,12 +73,12 @@ class SqlStore:
     now
         Where the time comes from, in seconds since the epoch.
     history : how many settlements of each instance are remembered, the newest ones; 0 for none
-    mark_window : seconds for which the id of an event that was settled is remembered
+    mark_window : seconds for which the id of a settled event is remembered
 
     Raises
     ------
     InvalidValueError
-        `history` is no whole number from 0, or `mark_window` no number of seconds from 0.
+        `now` is not a function.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class SqlStore:
         self.history = history
         """How many settlements of each instance are remembered."""
         self.mark_window = mark_window
-        """For how many seconds the id of an event that was settled is remembered."""
+        """For how many seconds the id of a settled event is remembered."""
         self._written_charts: set[ChartDefinition] = set()
         """Charts that are known to be in the store."""
         self.deduplication: dict[str, Deduplication] = {}
-        """How the queues that were opened on this store remember ids, by their names."""
+        """How each queue that was opened on this store remembers ids, by the queue's name."""
 
     # --- the port -----------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class SqlStore:
         StoreUnavailableError
             The system refused, or the store is closed.
         InvalidValueError
-            A key that is no text, is empty, or has a lone surrogate.
+            The key is not a text, is empty, or has a lone surrogate.
         """
         check_key(key)
         rows = self.database.rows(f"SELECT {_INSTANCE} FROM instances WHERE key = ?", (key,))
@@ -126,7 +126,7 @@ class SqlStore:
         return [key for (key,) in self.database.rows("SELECT key FROM instances ORDER BY key")]
 
     def mark(self, key: str, event_id: str) -> Mark | None:
-        """Return what is remembered of an event that was settled, None where nothing is.
+        """Return what is remembered of a settled event, or None.
 
         Raises as `load`.
         """
@@ -151,7 +151,7 @@ class SqlStore:
         )
 
     def delete(self, key: str, expected: int) -> None:
-        """Forget the instance if it is at revision `expected`, 0 where there is none.
+        """Forget the instance if it is at revision `expected`, which is 0 if it does not exist.
 
         Its settlements and timers go with it. Its marks stay, so that a duplicate of an event
         does not create it again, and messages to it stay in their queues.
@@ -179,22 +179,24 @@ class SqlStore:
         ------
         VersionConflictError
             The instance is at another revision, or not in the state `before`, or the timer
-            whose message is consumed was ended; nothing was written.
+            whose message is consumed has been ended; nothing was written.
         ReceiptExpiredError
             The consumed message was received again or released, or is gone; nothing was
             written.
         EventRepeatedError
             The event was marked before; nothing was written.
         DeduplicationError
-            A message that goes out has the deduplication id of another one; nothing was
-            written.
+            A message to be sent has the deduplication id of another one; nothing was written.
+        ChartMismatchError
+            It starts an instance, and the store has seen a later version of its chart; nothing
+            was written.
         StoreDamagedError
             The store or the instance's record cannot be read; nothing was written.
         StoreUnavailableError
             The system refused, or the store is closed; nothing was written.
         InvalidValueError
-            The transaction is none that a store could keep: a bad key, a snapshot that is not
-            the next revision, frozen and settled, a receipt that is none, and the like.
+            No store could keep the transaction: it has an invalid key or receipt, a snapshot
+            that is not frozen or not the next revision, and the like.
         """
         check_transaction(transaction)
         if transaction.consumed is not None:
@@ -244,20 +246,21 @@ class SqlStore:
             )
 
     def _compare(self, execute: Execute, key: str, expected: int, before: Snapshot | None) -> None:
-        """Refuse a writer that did not see the instance as it is.
+        """Refuse a writer that has not seen the current state of the instance.
 
         Raises
         ------
         VersionConflictError
-            It is not at revision `expected`, 0 where there is none, or not in the state
-            `before`: an instance that was created again counts its revisions from 1 again.
+            The instance is not at revision `expected`, which is 0 if it does not exist, or not in
+            the state `before`. The revision alone is not enough: an instance that was deleted and
+            created again counts from 1 again.
         """
         row = execute(f"SELECT {_INSTANCE} FROM instances WHERE key = ?", (key,)).fetchone()
         actual = 0 if row is None else row[-1]
         if actual == expected:
             if before is None or row is None or tuple(row) == _columns(before):
                 return
-            found = self._snapshot(key, row)  # the same keys may stand in another order
+            found = self._snapshot(key, row)  # its keys may be in another order
             if digest_of(found.to_dict()) == digest_of(before.to_dict()):
                 return
         raise VersionConflictError(key=key, expected=expected, actual=actual)
@@ -310,7 +313,7 @@ class SqlStore:
     # --- charts ---------------------------------------------------------------------------------
 
     def charts(self, name: str | None = None) -> tuple[StoredChart, ...]:
-        """Return the charts that have saved instances, by name, version and time.
+        """Return the charts that have saved instances, sorted by name, version and time.
 
         Raises as `load`.
 
@@ -334,7 +337,7 @@ class SqlStore:
         return None if found is None else int(found)
 
     def least_version(self, name: str) -> int:
-        """Return the least version of a chart that may use the store; 0 where any may.
+        """Return the least version of a chart that may use the store; 0 if any may.
 
         Raises as `load`.
         """
@@ -356,12 +359,12 @@ class SqlStore:
             raise LeastVersionError(chart=name, version=version, least=least, store=self.source)
 
     def require_version(self, name: str, version: int) -> None:
-        """Refuse earlier versions of a chart from now on; 0 takes that back.
+        """Refuse earlier versions of a chart from now on; 0 allows all of them again.
 
         Raises
         ------
         InvalidValueError
-            The version is no whole number from 0.
+            The version is not a whole number from 0.
         StoreDamagedError, StoreUnavailableError
             As `commit`.
         """
@@ -373,7 +376,7 @@ class SqlStore:
         self.database.write(lambda execute: execute(statement, (name, version)))
 
     def instance_versions(self, name: str) -> dict[int, int]:
-        """Return how many instances of a chart each version has saved last; raises as `load`."""
+        """Count the instances of a chart by the version that saved them last; raises as `load`."""
         return dict(
             self.database.rows(
                 "SELECT version, count(*) FROM instances WHERE chart = ? GROUP BY version"
@@ -385,15 +388,15 @@ class SqlStore:
     def rewrite(
         self, rewrites: Sequence[Rewrite], definition: ChartDefinition | None = None
     ) -> tuple[str, ...]:
-        """Put instances into other words, each if it is in its state `before`, in one write.
+        """Replace the states of instances in one write, each if it is in its state `before`.
 
         Parameters
         ----------
-        definition : the chart in whose words they are afterwards
+        definition : the chart that the new states belong to
 
         Returns
         -------
-        keys : of those that were left alone, since another writer was first
+        keys : of the instances that were left alone because another writer was first
 
         Raises
         ------
@@ -419,7 +422,7 @@ class SqlStore:
         return left
 
     def _rewrite(self, execute: Execute, rewrite: Rewrite, now: float) -> bool:
-        """Put one instance into other words; say whether it was as it had to be."""
+        """Replace the state of one instance; return whether it was in its state `before`."""
         try:
             self._compare(execute, rewrite.key, rewrite.before.revision, rewrite.before)
         except VersionConflictError:
@@ -434,14 +437,14 @@ class SqlStore:
         return True
 
     def _check_newest(self, execute: Execute, key: str, definition: ChartDefinition) -> None:
-        """Refuse to start an instance in an earlier version than the newest or the least one."""
+        """Refuse to start an instance in a version before the newest or the least one."""
         (newest,) = execute(_STARTED_IN, (definition.chart,)).fetchone()
         if newest is not None and newest > definition.version:
             raise newer_version(key, definition.chart, definition.version, newest)
 
     def _add_chart(self, execute: Execute, chart: ChartDefinition, now: float) -> None:
         if chart not in self._written_charts:
-            # The fingerprint does not tell which fields are secret: what was said last counts.
+            # The fingerprint does not cover which fields are secret: the latest definition counts.
             execute(
                 "INSERT INTO charts VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " definition = excluded.definition",
@@ -453,12 +456,12 @@ class SqlStore:
         if chart is not None:
             self._written_charts.add(chart)
 
-    # --- what a reader may ask ------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------
 
     def settlements(self, key: str) -> tuple[PastSettlement, ...]:
         """Return the instance's last settlements, oldest first; raises as `load`.
 
-        Only those whose transaction had a record are among them.
+        Settlements whose transaction had no record are left out.
         """
         check_key(key)
         rows = self.database.rows(
@@ -476,13 +479,13 @@ class SqlStore:
         chart: str | None = None,
         limit: int = PAGE,
     ) -> tuple[PastSettlement, ...]:
-        """Return what happened after a settlement, oldest first.
+        """Return the settlements after `cursor`, oldest first.
 
         Parameters
         ----------
         cursor : the `number` of the last settlement that was seen; 0 for the beginning
-        key : only what happened to this instance; None for the whole store
-        chart : without what other charts saved; None for all
+        key : only settlements of this instance; None for the whole store
+        chart : leave out what other charts saved; None for all
         limit : how many are returned at most
 
         Returns
@@ -492,7 +495,7 @@ class SqlStore:
         Raises
         ------
         InvalidValueError
-            A cursor or a limit that is no whole number.
+            The cursor or the limit is not a whole number, or too small.
         StoreDamagedError, StoreUnavailableError
             As `load`.
         """
@@ -501,7 +504,7 @@ class SqlStore:
         wanted = {
             "number > ?": cursor,
             "key = ?": key,
-            # one that saved nothing does not say whose it is
+            # A settlement that saved no state does not say which chart it belongs to.
             "(snapshot IS NULL OR json_extract(snapshot, '$.chart') = ?)": chart,
         }
         conditions = {text: value for text, value in wanted.items() if value is not None}
@@ -513,7 +516,7 @@ class SqlStore:
         return tuple(self._past(row) for row in rows)
 
     def last_settlement(self) -> int:
-        """Return the number of the store's last settlement, 0 where there is none."""
+        """Return the number of the store's last settlement; 0 if there is none."""
         ((number,),) = self.database.rows("SELECT coalesce(max(number), 0) FROM settlements")
         return int(number)
 
@@ -527,20 +530,20 @@ class SqlStore:
         after: str | None = None,
         limit: int = PAGE,
     ) -> tuple[StoredInstance, ...]:
-        """List instances by what they are in, a page at a time, sorted by their keys.
+        """List the instances that match all conditions, sorted by key, a page at a time.
 
         Parameters
         ----------
-        key : of the one instance that is looked for; None for all
+        key : only this instance; None for all
         chart, version : of the chart that saved them; None for any
-        state : active in them, itself or by a state within it; None for any
-        after : the last key of the page before
+        state : a state that is active, itself or through a state within it; None for any
+        after : the last key of the previous page
         limit : how many are returned at most
 
         Raises
         ------
         InvalidValueError
-            A limit that is no whole number from 1.
+            The limit is not a whole number from 1.
         StoreDamagedError, StoreUnavailableError
             As `load`.
         """
@@ -550,7 +553,7 @@ class SqlStore:
             "chart = ?": chart,
             "version = ?": version,
             "key > ?": after,
-            # It rules out most that are in other states; `is_in` rules out the rest.
+            # This is only a fast filter; `is_in` decides.
             "instr(configuration, ?)": None if state is None else encode(state)[:-1],
         }
         conditions = {text: value for text, value in wanted.items() if value is not None}
@@ -576,13 +579,13 @@ class SqlStore:
     ) -> tuple[str, ...]:
         """Remove finished instances, with their settlements, timers and marks.
 
-        An instance for which messages wait is left alone: they would create it again.
+        An instance with waiting messages is left alone: they would create it again.
 
         Parameters
         ----------
-        older_than : seconds since they were saved last
+        older_than : seconds since their last save, at least
         final : whether only those whose chart has finished are removed
-        dry_run : only look which would be removed
+        dry_run : only return which ones would be removed
 
         Returns
         -------
@@ -591,7 +594,7 @@ class SqlStore:
         Raises
         ------
         InvalidValueError
-            `older_than` is no number of seconds from 0.
+            `older_than` is not a number of seconds from 0.
         StoreDamagedError, StoreUnavailableError
             As `commit`.
         """
@@ -617,7 +620,7 @@ class SqlStore:
     def queue_names(self) -> list[str]:
         """Return the names of the queues that hold something, sorted; raises as `load`.
 
-        A chart of which timers run is among them, since they go to the queue of its name.
+        Charts with running timers are included: the timers send into the queue of that name.
         """
         rows = self.database.rows(
             "SELECT queue FROM messages UNION SELECT queue FROM parked UNION"
@@ -643,7 +646,7 @@ class SqlStore:
         return PastSettlement(key, number, revision, at, found, frozen)
 
     def close(self) -> None:
-        """Let the database go; what comes after raises StoreUnavailableError."""
+        """Close the store; every later use raises StoreUnavailableError."""
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -659,15 +662,15 @@ class SqlStore:
 
 
 def hex_list(names: Iterable[str]) -> str:
-    """Return a JSON list of texts to compare with ``hex(column)``.
+    """Return a JSON list of texts in hexadecimal, to compare with ``hex(column)``.
 
-    SQLite's JSON functions end a text at its first NUL; a key may have one.
+    SQLite's JSON functions cut a text off at its first NUL, and a key may contain one.
     """
     return json.dumps([name.encode().hex().upper() for name in names])
 
 
 def _checked(clock: Callable[[], float]) -> Callable[[], float]:
-    """Return a clock that raises InvalidValueError where it would say no finite number from 0."""
+    """Return a clock that raises InvalidValueError instead of returning an invalid time."""
     if not callable(clock):
         reason = f"is {shorten(clock, 40)}; a function that returns seconds is needed"
         raise InvalidValueError(where="now", reason=reason)
@@ -681,7 +684,7 @@ def _checked(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 def check_settings(history: object, mark_window: object) -> None:
-    """Refuse the settings of a store that are out of their range.
+    """Refuse settings of a store that are out of range.
 
     Raises
     ------
@@ -694,7 +697,7 @@ def check_settings(history: object, mark_window: object) -> None:
 
 
 def check_cursor(cursor: object) -> None:
-    """Refuse what is no number of a settlement.
+    """Refuse a cursor that cannot be the number of a settlement, or 0.
 
     Raises
     ------
@@ -707,7 +710,7 @@ def check_cursor(cursor: object) -> None:
 
 def _change_timers(execute: Execute, key: str, chart: str, timers: Timers, now: float) -> None:
     """Rename, end, keep and start timers of an instance."""
-    # First all out of the way: two may have changed places. No delay's id ends with a space.
+    # Two timers may swap ids, so all get temporary ones first. No delay's id ends with a space.
     aside = [(old, f"{old} ") for old, _ in timers.renamed]
     for old, new in [*aside, *((f"{old} ", new) for old, new in timers.renamed)]:
         execute("UPDATE timers SET delay = ? WHERE key = ? AND delay = ?", (new, key, old))
@@ -728,7 +731,7 @@ def _revision(transaction: Transaction) -> int:
 
 
 def _columns(snapshot: Snapshot) -> tuple[Any, ...]:
-    """Return what the columns of `_INSTANCE` have for a snapshot."""
+    """Return the values of the columns `_INSTANCE` for a snapshot."""
     return (
         snapshot.chart,
         snapshot.version,
@@ -741,12 +744,12 @@ def _columns(snapshot: Snapshot) -> tuple[Any, ...]:
 
 
 def snapshot_of(row: Any, *, source: str, where: str) -> Snapshot:
-    """Return the snapshot of a row with the columns of `_INSTANCE`.
+    """Return the snapshot in a row with the columns `_INSTANCE`.
 
     Raises
     ------
     StoreDamagedError
-        It holds none.
+        The row does not hold a snapshot.
     """
     chart, version, configuration, context, fingerprint, history, revision = row
     try:

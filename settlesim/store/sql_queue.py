@@ -41,15 +41,15 @@ DeduplicationScope = Literal["message_group", "queue"]
 MAX_RECEIVES: Final = 10
 """How many receptions of a message may end without a result."""
 _MOST_TIMERS: Final = 1000
-"""How many timers one transaction sends at most."""
+"""How many timers' messages one transaction sends at most."""
 _MAX_TEXT: Final = 1000
 """Characters of an error's text that are kept with a message."""
 _WINDOW: Final = 10
-"""From how many receivable messages a standard queue chooses the next one."""
+"""How many of the longest receivable messages a standard queue reorders, at least."""
 
 
 class SqlQueue(ABC):
-    """What both kinds of queue do; `FifoQueue` and `StandardQueue` say what comes next."""
+    """The base of `FifoQueue` and `StandardQueue`, which decide what is received next."""
 
     ordered: bool
     """Whether messages of one group are received in order, one at a time."""
@@ -67,7 +67,7 @@ class SqlQueue(ABC):
         policy: Policy = "skip",
         chart: Chart | str | None = None,
     ) -> None:
-        given: object = store  # types are not checked for everybody
+        given: object = store  # not every caller checks types
         if not isinstance(given, SqlStore):
             raise TypeError(
                 f"{type(self).__name__}({shorten(store, 40)}, ...): a queue needs a SqliteStore or "
@@ -90,7 +90,7 @@ class SqlQueue(ABC):
         self.deduplication_scope: DeduplicationScope = deduplication_scope
         self.policy: Policy = policy
         self.known_chart = chart if isinstance(chart, Chart) else None
-        """The chart whose events this queue accepts; None where it accepts every message."""
+        """The chart whose events this queue accepts; None if it accepts every message."""
         self.chart = name if chart is None else chart.name if isinstance(chart, Chart) else chart
         """The name of the chart whose timers send into this queue."""
         self._deduplication = Deduplication(
@@ -112,7 +112,7 @@ class SqlQueue(ABC):
         *,
         force: bool = False,
     ) -> int:
-        """Accept a message; it is on the disk when this returns.
+        """Accept a message; it is on disk when this returns.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class SqlQueue(ABC):
 
         Returns
         -------
-        id : of the message; of the earlier one where `deduplication_id` is known
+        id : of the message; of the earlier one if `deduplication_id` is known
 
         Raises
         ------
@@ -134,8 +134,8 @@ class SqlQueue(ABC):
         InvalidEventError
             The queue knows its chart, which has no transition for the event; nothing was sent.
         InvalidValueError
-            A body that is no strict JSON, or an id that is no text of at most 1,000
-            characters; nothing was sent.
+            The body is not strict JSON, or an id is not a text of 1 to 1,000 characters;
+            nothing was sent.
         StoreError
             The store could not write; nothing was sent.
         """
@@ -151,7 +151,7 @@ class SqlQueue(ABC):
 
         Parameters
         ----------
-        messages : body, group id and, where there is one, deduplication id of each
+        messages : body, group id and, optionally, deduplication id of each
         force : as in `send`, for all of them
 
         Returns
@@ -195,20 +195,21 @@ class SqlQueue(ABC):
     ) -> tuple[Message, ...]:
         """Return messages that may be handled now, and hide them from others.
 
-        Where nothing may be handled, nothing is written and nobody else is kept waiting.
+        If there is nothing to receive, nothing is written, and no writer has to wait.
 
         Parameters
         ----------
         visibility_timeout : seconds; None for the queue's own
         chart_version
-            The chart version that the consumer has: groups whose instance was saved by one
-            that it has not and cannot migrate are left to others; so are groups without an
-            instance where the store has seen a later version. None for all groups.
+            The chart version of the consumer. A group is left to others if its instance was
+            saved by a version that the consumer neither has nor can migrate, or if it has no
+            instance and the store has seen a later version. None for all groups.
 
         Raises
         ------
         InvalidValueError
-            No whole number of messages from 1, or no number of seconds up to twelve hours.
+            `max_messages` is not a whole number from 1, or `visibility_timeout` is not a number
+            of seconds up to twelve hours.
         StoreError
             The store could not read or write.
         """
@@ -222,19 +223,19 @@ class SqlQueue(ABC):
         if not self._is_anything_due(chart_version):
             return ()
         while True:
-            # A power cut may undo this: then the message is only received sooner again.
+            # A power cut may undo this: then the message is only received again sooner.
             taken, buried = self.store.database.write(take, durable=False)
             if taken or not buried:
                 return taken
 
     def _is_anything_due(self, chart_version: ChartVersion | None) -> bool:
-        """Say whether a reception would find something, or a clock step to undo."""
+        """Return whether a reception would find a message, or a clock step to undo."""
         now = self.store.now()
         rows = self.store.database.rows(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM heads WHERE queue = ? AND visible_at <= ?"
-            f"{_for(chart_version)}) OR EXISTS"
+            f"{_and_ours(chart_version)}) OR EXISTS"
             " (SELECT 1 FROM heads WHERE queue = ? AND visible_at > ?)",
-            (self.name, now, *_values(chart_version), self.name, now + MAX_VISIBILITY),
+            (self.name, now, *_version_values(chart_version), self.name, now + MAX_VISIBILITY),
         )
         return bool(rows)
 
@@ -245,10 +246,10 @@ class SqlQueue(ABC):
         seconds: float,
         chart_version: ChartVersion | None,
     ) -> tuple[tuple[Message, ...], bool]:
-        """Receive what comes next; say also whether some of it was put aside instead."""
+        """Receive the next messages; return also whether any was put aside instead."""
         now = self.store.now()
         mailbox = Mailbox(execute, now)
-        if self._steps(execute, now):
+        if self._has_clock_step(execute, now):
             mailbox.undo_clock_steps(self.name, now + MAX_VISIBILITY, seconds)
         found: list[Message] = []
         buried = False
@@ -257,7 +258,8 @@ class SqlQueue(ABC):
             assert message is not None  # `heads` has it
             unanswered = message.receives - message.answered
             if self.max_receives is not None and unanswered >= self.max_receives:
-                reason = f"it was received {unanswered} times without a result"
+                times = "once" if unanswered == 1 else f"{unanswered} times"
+                reason = f"it was received {times} without a result"
                 mailbox.bury(message, reason=reason, halt=self._halts)
                 buried = True
                 continue
@@ -269,14 +271,13 @@ class SqlQueue(ABC):
     def _next(
         self, execute: Execute, now: float, most: int, chart_version: ChartVersion | None
     ) -> list[int]:
-        """Return the messages that are received next, in order."""
+        """Return the ids of the messages that are received next, in order."""
         most = max(most, _WINDOW)
-        select = (
-            f"SELECT message, sent_at, visible_at FROM heads WHERE queue = ?{_for(chart_version)}"
-        )
-        values = (self.name, *_values(chart_version))
-        # Those that were never hidden go by their ids, whatever the clock said when they were
-        # sent; the others by the time when they became visible again.
+        ours = _and_ours(chart_version)
+        select = f"SELECT message, sent_at, visible_at FROM heads WHERE queue = ?{ours}"
+        values = (self.name, *_version_values(chart_version))
+        # Messages that were never hidden are ordered by id, since the clock may have stepped
+        # between their sends; the others by the time when they became visible again.
         fresh = execute(f"{select} AND visible_at = 0 ORDER BY message LIMIT ?", (*values, most))
         again = execute(
             f"{select} AND visible_at > 0 AND visible_at <= ? ORDER BY visible_at, message LIMIT ?",
@@ -286,19 +287,19 @@ class SqlQueue(ABC):
 
     @abstractmethod
     def _choose(self, receivable: list[int]) -> list[int]:
-        """Return messages in the order in which they are received.
+        """Return ids of messages in the order in which they are received.
 
         Parameters
         ----------
-        receivable : the longest receivable one first
+        receivable : the ids, longest receivable first
         """
 
     def _visible_at(self, message: MessageRow, now: float, seconds: float) -> float:
-        """Return until when a message that is received is hidden."""
+        """Return the time until which a received message is hidden."""
         return now + seconds
 
-    def _steps(self, execute: Execute, now: float) -> bool:
-        """Whether something is hidden for longer than it can be: the clock was ahead then."""
+    def _has_clock_step(self, execute: Execute, now: float) -> bool:
+        """Return whether a message is hidden for longer than possible: the clock was ahead."""
         return bool(
             execute(
                 "SELECT 1 FROM heads WHERE queue = ? AND visible_at > ? LIMIT 1",
@@ -316,7 +317,7 @@ class SqlQueue(ABC):
         ReceiptExpiredError
             The message was received again or released, or is gone.
         InvalidValueError
-            No receipt, or one of another queue.
+            The text is not a receipt, or is one of another queue.
         StoreError
             The store could not write.
         """
@@ -329,7 +330,7 @@ class SqlQueue(ABC):
         Raises
         ------
         ReceiptExpiredError, InvalidValueError, StoreError
-            As `delete`; also for more than twelve hours.
+            As `delete`; also if `seconds` is more than twelve hours.
         """
         check_seconds(seconds, where="visibility_timeout", most=MAX_VISIBILITY)
         self._hide(receipt, seconds, release=not seconds)
@@ -376,19 +377,19 @@ class SqlQueue(ABC):
     ) -> bool:
         """Release a received message because it could not be handled, and count that.
 
-        It keeps its place. When it failed `max_failures` times, it goes to the dead letters;
-        then its group goes on, or is parked, as the queue's policy says.
+        The message keeps its position. After `max_failures` failures it goes to the dead letters;
+        then its group continues or is parked, depending on the queue's policy.
 
         Parameters
         ----------
         error : its text is kept with the message
-        retry_in : seconds for which it is held back, and its group with it
+        retry_in : seconds for which the message is held back, and its group with it
         final
-            It can never be handled, so it goes to the dead letters now.
+            Whether the message can never be handled, and goes to the dead letters now.
 
         Returns
         -------
-        dead : whether it went to the dead letters
+        dead : whether the message went to the dead letters
 
         Raises
         ------
@@ -420,10 +421,10 @@ class SqlQueue(ABC):
             raise InvalidValueError(where="receipt", reason=reason)
         return receipt
 
-    # --- looking --------------------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------
 
     def status(self) -> QueueStatus:
-        """Return how much waits, for how long, and what is put aside.
+        """Count what waits in the queue and what was put aside.
 
         Raises
         ------
@@ -472,7 +473,7 @@ class SqlQueue(ABC):
         chart_version: ChartVersion | None = None,
         delays: Collection[str] | None = None,
     ) -> float | None:
-        """Return in how many seconds time alone may make a message receivable.
+        """Return in how many seconds the next message becomes receivable by itself.
 
         Parameters
         ----------
@@ -481,9 +482,9 @@ class SqlQueue(ABC):
 
         Returns
         -------
-        seconds : 0 where something is receivable now; None where nothing is hidden, held back
-            or due later, so that only a message that is sent, or a group that is resumed,
-            can bring work
+        seconds : 0 if a message is receivable now. None if no message is hidden or held back and
+            no timer runs, so that only a message that is sent or a group that is resumed can
+            bring work.
 
         Raises
         ------
@@ -493,16 +494,16 @@ class SqlQueue(ABC):
 
         def look(execute: Execute) -> float | None:
             now = self.store.now()
-            if self._steps(execute, now):
+            if self._has_clock_step(execute, now):
                 return 0.0
             times = [
                 *execute(
-                    f"SELECT min(visible_at) FROM heads WHERE queue = ?{_for(chart_version)}",
-                    (self.name, *_values(chart_version)),
+                    f"SELECT min(visible_at) FROM heads WHERE queue = ?{_and_ours(chart_version)}",
+                    (self.name, *_version_values(chart_version)),
                 ).fetchone(),
                 *execute(
-                    f"SELECT min(due) FROM timers WHERE chart = ? AND sent = 0{_only(delays)}",
-                    (self.chart, *_names(delays)),
+                    f"SELECT min(due) FROM timers WHERE chart = ? AND sent = 0{_and_named(delays)}",
+                    (self.chart, *_delay_values(delays)),
                 ).fetchone(),
             ]
             return min((max(time - now, 0.0) for time in times if time is not None), default=None)
@@ -529,7 +530,7 @@ class SqlQueue(ABC):
         )
 
     def chart_timers(self) -> tuple[DurableTimer, ...]:
-        """Return the timers that run for instances of the chart, by key, the oldest first.
+        """Return the timers of the chart's instances, sorted by key, oldest first.
 
         Raises
         ------
@@ -546,7 +547,7 @@ class SqlQueue(ABC):
         )
 
     def waiting(self, group_id: str) -> int:
-        """Return how many messages a group has, those in flight included.
+        """Return how many messages a group has, including those in flight.
 
         Raises
         ------
@@ -562,16 +563,18 @@ class SqlQueue(ABC):
     def left(
         self, groups: Collection[str] = (), *, chart_version: ChartVersion | None = None
     ) -> tuple[int, int]:
-        """Count the messages outside parked groups; both numbers are of one moment.
+        """Count the messages outside parked groups, and those of them outside `groups` too.
+
+        Both numbers are read in one transaction.
 
         Parameters
         ----------
-        groups : which are left out of the second number
-        chart_version : as of `receive`; groups that it leaves to others are left out too
+        groups : the ids of groups that the second number leaves out
+        chart_version : as of `receive`; the second number also leaves out groups of others
 
         Returns
         -------
-        left : those in flight included
+        left : messages outside parked groups, including those in flight
         others : how many of them belong to no group that is left out
 
         Raises
@@ -585,7 +588,7 @@ class SqlQueue(ABC):
             f" (SELECT value FROM json_each(?)) OR {foreign}))"
             " FROM messages WHERE queue = ? AND NOT (ordered = 1 AND EXISTS (SELECT 1 FROM parked"
             " WHERE parked.queue = messages.queue AND parked.group_id = messages.group_id))",
-            (hex_list(sorted(groups)), *_values(chart_version), self.name),
+            (hex_list(sorted(groups)), *_version_values(chart_version), self.name),
         )
         return left, others
 
@@ -594,7 +597,7 @@ class SqlQueue(ABC):
 
         Parameters
         ----------
-        after : the `id` of the last one of the page before
+        after : the `id` of the last one of the previous page
         limit : how many are returned at most; None for all
 
         Raises
@@ -608,7 +611,7 @@ class SqlQueue(ABC):
         return tuple(letter_of(row, source=self.store.source) for row in rows)
 
     def parked(self) -> tuple[ParkedGroup, ...]:
-        """Return the groups that wait until they are resumed, the longest waiting first.
+        """Return the parked groups, the longest parked first.
 
         Raises
         ------
@@ -623,30 +626,30 @@ class SqlQueue(ABC):
         )
         return tuple(ParkedGroup(*row) for row in rows)
 
-    # --- bringing back --------------------------------------------------------------------------
+    # --- redriving and resuming -----------------------------------------------------------------
 
     def redrive(
         self, ids: Iterable[int] | None = None, *, group_id: str | None = None
     ) -> tuple[int, ...]:
-        """Put dead letters back, in their order, with no failures counted.
+        """Put dead letters back into the queue, in order, and reset their failures.
 
-        With the policy ``"halt"`` each comes back to its old place, before all that was sent
-        after it; `resume` then lets its group go on. With ``"skip"`` that place is gone: it
-        comes to the end, as a new message.
+        With the policy ``"halt"`` each goes to its old position, before all that was sent after
+        it; then call `resume` for its group. With ``"skip"`` later messages may have overtaken it,
+        so it goes to the end, as a new message.
 
         Parameters
         ----------
-        ids : of messages among the dead letters; None for all of them
+        ids : of the dead letters; None for all of them
         group_id : only those of this group; None for all groups
 
         Returns
         -------
-        ids : that they have now
+        ids : the ids that they have now
 
         Raises
         ------
         InvalidValueError
-            An id that no dead letter has.
+            No dead letter has one of the ids.
         StoreError
             The store could not write; nothing was changed.
         """
@@ -676,7 +679,7 @@ class SqlQueue(ABC):
         return self.store.database.write(redrive)
 
     def resume(self, group_id: str) -> bool:
-        """Let a parked group go on.
+        """Resume a parked group.
 
         Returns
         -------
@@ -698,12 +701,12 @@ class SqlQueue(ABC):
         """Send the messages of timers that are due, each exactly once.
 
         Such a message goes to the group of its instance; its body is an object with `timer`,
-        the id of the chart's delay, and `token`, the `DurableTimer`'s. Where nothing is due,
+        the id of the chart's delay, and `token`, the `DurableTimer`'s. If nothing is due,
         nothing is written.
 
         Parameters
         ----------
-        delays : the ids of the chart's delays; timers of others are kept. None for all.
+        delays : ids of the chart's delays; timers of other delays are kept. None for all.
 
         Returns
         -------
@@ -718,9 +721,9 @@ class SqlQueue(ABC):
         def due(execute: Execute) -> list[tuple[int, str, str]]:
             return execute(
                 "SELECT token, key, delay FROM timers"
-                f" WHERE chart = ? AND sent = 0 AND due <= ?{_only(delays)}"
+                f" WHERE chart = ? AND sent = 0 AND due <= ?{_and_named(delays)}"
                 " ORDER BY due, token LIMIT ?",
-                (self.chart, self.store.now(), *_names(delays), _MOST_TIMERS),
+                (self.chart, self.store.now(), *_delay_values(delays), _MOST_TIMERS),
             ).fetchall()
 
         def send(execute: Execute) -> int:
@@ -754,12 +757,12 @@ def _check_choice(value: object, choices: Any, *, where: str) -> None:
 def _merged(
     fresh: list[tuple[int, float, float]], again: list[tuple[int, float, float]]
 ) -> list[int]:
-    """Return the messages of both lists, whoever has been receivable longer first.
+    """Merge two lists of messages, longest receivable first, and return the ids.
 
     Parameters
     ----------
-    fresh : message, when it was sent, and 0, in order
-    again : message, when it was sent, and since when it is visible again, in order
+    fresh : id, time of sending, and 0, of messages that were never hidden, in order
+    again : id, time of sending, and time of becoming visible again, of the others, in order
     """
     found: list[int] = []
     fresh, again = fresh[::-1], again[::-1]
@@ -770,10 +773,10 @@ def _merged(
 
 
 def _foreign(chart_version: ChartVersion) -> str:
-    """Return the condition of groups that are left to others, with the places of `_values`.
+    """Return the SQL condition for groups that are left to others.
 
-    An instance is there and not of one of these versions; or none is there, and the store has
-    seen a later version, in which it will start.
+    Its parameters are `_version_values`. Either the instance exists in none of the consumer's
+    versions, or it does not exist and the store has seen a later version, in which it will start.
     """
     versions = ", ".join("?" * (1 + len(chart_version.migrates)))
     return (
@@ -784,26 +787,26 @@ def _foreign(chart_version: ChartVersion) -> str:
     )
 
 
-def _values(chart_version: ChartVersion | None) -> tuple[str | int, ...]:
+def _version_values(chart_version: ChartVersion | None) -> tuple[str | int, ...]:
     if chart_version is None:
         return ()
     chart, version, migrates = chart_version
     return chart, version, *migrates, chart, version
 
 
-def _for(chart_version: ChartVersion | None) -> str:
+def _and_ours(chart_version: ChartVersion | None) -> str:
     return "" if chart_version is None else f" AND NOT {_foreign(chart_version)}"
 
 
-def _only(delays: Collection[str] | None) -> str:
+def _and_named(delays: Collection[str] | None) -> str:
     return "" if delays is None else " AND hex(delay) IN (SELECT value FROM json_each(?))"
 
 
-def _names(delays: Collection[str] | None) -> tuple[str, ...]:
+def _delay_values(delays: Collection[str] | None) -> tuple[str, ...]:
     return () if delays is None else (hex_list(sorted(delays)),)
 
 
 def _error_text(error: BaseException | str) -> str:
-    """Return a text of limited length that strict JSON carries."""
+    """Return the error's text, cut to the limit, as strict JSON can carry it."""
     kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
     return f"{kind}{error_message(error)}"[:_MAX_TEXT]

@@ -16,13 +16,13 @@ __all__ = ["MemoryStore", "SqliteStore"]
 class SqliteStore(SqlStore):
     """Keeps instances, messages and timers in an SQLite file.
 
-    A save is on the disk when `commit` returns, and whole or not there at all. Any number of
-    threads and processes may share the file; a fork opens it for itself. Writers take turns,
-    readers wait for nobody.
+    A save is atomic, and is on disk when `commit` returns. Any number of threads and processes
+    may share the file; a forked process opens it for itself. Writers take turns; readers do not
+    wait for other processes.
 
-    The file is made where there is none, readable by its owner only. While it is open, two
-    files with the endings ``-wal`` and ``-shm`` stand beside it, and belong to it: copy a store
-    with `backup`, not file by file.
+    The file is created if it does not exist, readable by its owner only. While it is open, two
+    files beside it with the suffixes ``-wal`` and ``-shm`` belong to it: copy a store with
+    `backup`, not file by file.
 
     Parameters
     ----------
@@ -31,22 +31,22 @@ class SqliteStore(SqlStore):
     now
         Where the time comes from, in seconds since the epoch.
     history : how many settlements of each instance are remembered
-    mark_window : seconds for which the id of an event that was settled is remembered
+    mark_window : seconds for which the id of a settled event is remembered
 
     Raises
     ------
     StoreDamagedError
-        The file is empty, no SQLite database, or another program's; it is not changed.
+        The file is empty, not an SQLite database, or another program's; it is not changed.
     StoreUnavailableError
         The folder is missing, the file cannot be opened, or a newer version wrote it.
     InvalidValueError
-        `history` is no whole number from 0, `mark_window` no number of seconds from 0, or the
-        path one of SQLite's special names.
+        `history` is not a whole number from 0, `mark_window` is not a number of seconds from 0,
+        `now` is not a function, or the path is one of SQLite's special names.
 
     Notes
     -----
-    SQLite's write-ahead log with ``synchronous=FULL``. Network file systems are not supported:
-    their locks promise less.
+    The store uses SQLite's write-ahead log with ``synchronous=FULL``. Network file systems are
+    not supported, because their locks are less reliable.
 
     Examples
     --------
@@ -68,15 +68,15 @@ class SqliteStore(SqlStore):
     ) -> None:
         check_settings(history, mark_window)
         self.path = os.fspath(path)
+        """As it was given."""
         if self.path == ":memory:" or self.path.startswith("file:"):
             reason = f"is {self.path!r}, no path; a MemoryStore() keeps instances in memory"
             raise InvalidValueError(where="path", reason=reason)
-        """As it was given."""
         database = Database(os.path.realpath(path), lock_timeout=lock_timeout)
         super().__init__(database, now=now, history=history, mark_window=mark_window)
 
     def backup(self, path: str | os.PathLike[str]) -> None:
-        """Write the store as it is at one moment into a new file, while others go on.
+        """Copy the store, as of one moment, into a new file; others may use it meanwhile.
 
         Raises
         ------
@@ -91,19 +91,20 @@ class SqliteStore(SqlStore):
 
 
 class MemoryStore(SqlStore):
-    """Keeps instances in memory; gone when the process ends. Threads may share one store.
+    """Keeps instances, messages and timers in memory. Threads may share one store.
 
     Parameters
     ----------
     now
         Where the time comes from, in seconds since the epoch.
     history : how many settlements of each instance are remembered
-    mark_window : seconds for which the id of an event that was settled is remembered
+    mark_window : seconds for which the id of a settled event is remembered
 
     Raises
     ------
     InvalidValueError
-        `history` is no whole number from 0, or `mark_window` no number of seconds from 0.
+        `history` is not a whole number from 0, `mark_window` is not a number of seconds from 0,
+        or `now` is not a function.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which store a file is, by its suffix."""
+"""The kind of store in a file, by the suffix of its name."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ STORE_SUFFIXES: Final[dict[str, Literal["sqlite", "tinydb"]]] = {
     ".sqlite": "sqlite",
     ".sqlite3": "sqlite",
 }
-"""The kind of store that is kept in a file with such a name, in any case."""
+"""The kind of store by the suffix of its file, in lower case."""
 
 
 def store_kind(path: str | os.PathLike[str]) -> Literal["sqlite", "tinydb"]:
-    """Return which store a file is, by the suffix of its name.
+    """Return the kind of store in a file, by the suffix of its name.
 
     Raises
     ------
     InvalidValueError
-        The name has another suffix, or none.
+        The name has another suffix or none.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def store_kind(path: str | os.PathLike[str]) -> Literal["sqlite", "tinydb"]:
 
 
 def open_store(path: str | os.PathLike[str]) -> SqliteStore | TinyStore:
-    """Open the store that a file is, by the suffix of its name.
+    """Open the store in a file; the suffix of its name tells the kind.
 
     Raises
     ------

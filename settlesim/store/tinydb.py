@@ -39,36 +39,36 @@ __all__ = ["TinyStore", "check_no_journal"]
 class TinyStore:
     """Keeps instances in one TinyDB file that people, `jq` and git can read.
 
-    A save replaces the whole file, and is on the disk when `commit` returns. So the store is
-    for notebooks and small tools; a `SqliteStore` takes many instances, and has the queues.
-    Threads, processes and forks may share the file: a writer holds a lock beside it
-    (``<path>.lock``), a reader needs none and sees what was saved last. The file may be
-    edited, or changed with TinyDB, while nobody saves.
+    A save replaces the whole file, and is on disk when `commit` returns. So the store is for
+    notebooks and small tools; use a `SqliteStore` for many instances, or for queues. Threads,
+    processes and forks may share the file: a writer holds the lock file ``<path>.lock``, while a
+    reader needs no lock and sees what was saved last. The file may be edited, or changed with
+    TinyDB, while nobody saves.
 
-    Opening and reading write nothing; the first save makes the file.
+    Opening and reading write nothing; the first save creates the file.
 
     Parameters
     ----------
     path
-        Links are followed, and the file that they lead to is replaced. A new file can be
-        read by its owner only; an old one keeps its permissions.
+        Of the file. Symbolic links are followed, and their target is replaced. A new file is
+        readable by its owner only; an old one keeps its permissions.
     lock_timeout : seconds to wait for somebody else who is saving
     now
         Where the time comes from, in seconds since the epoch.
     history : how many settlements of each instance are remembered, the newest ones; 0 for none
     sync
-        ``"none"`` leaves out the syncs of each save: what was saved then survives the end of the
-        process, but maybe not a power cut. For tests and notebooks that save often.
+        ``"none"`` skips the syncs of each save: a save then survives the end of the process, but
+        perhaps not a power cut. For tests and notebooks that save often.
 
     Raises
     ------
     StoreDamagedError
-        The file is not what a TinyStore wrote; it is not changed.
+        The file is not one that a TinyStore can read; it is not changed.
     StoreUnavailableError
         The file cannot be read, has a newer format, holds queues or has a journal of a former
         version beside it; or its folder is missing.
     InvalidValueError
-        An option has another type or range.
+        An option has the wrong type or is out of range.
 
     Examples
     --------
@@ -114,11 +114,11 @@ class TinyStore:
         Raises
         ------
         StoreDamagedError
-            The file is not what a TinyStore wrote; it is never taken for an empty one.
+            The file is not one that a TinyStore can read; it is never taken for an empty one.
         StoreUnavailableError
             The system refused, or the store is closed.
         InvalidValueError
-            A key that is no text, is empty, or has a lone surrogate.
+            The key is not a text, is empty, or has a lone surrogate.
         """
         check_key(key)
         found = self._content(self._file()).instances.get(key)
@@ -137,12 +137,12 @@ class TinyStore:
         after: str | None = None,
         limit: int = 100,
     ) -> tuple[StoredInstance, ...]:
-        """Return the instances that fit all that is given, sorted by key; raises as `load`.
+        """Return the instances that match all conditions, sorted by key; raises as `load`.
 
         Parameters
         ----------
-        state : full name of a state that is active, or that an active state lies in
-        after : the last key of the page before
+        state : full name of a state that is active, itself or through a state within it
+        after : the last key of the previous page
         limit : how many are returned at most
         """
         check_count(limit, where="limit")
@@ -159,7 +159,7 @@ class TinyStore:
     def settlements(self, key: str) -> tuple[PastSettlement, ...]:
         """Return the instance's last settlements, oldest first; raises as `load`.
 
-        Only those whose transaction had a record are among them.
+        Settlements whose transaction had no record are left out.
         """
         check_key(key)
         past = self._content(self._file()).settlements.values()
@@ -182,10 +182,7 @@ class TinyStore:
 
     @property
     def db(self) -> TinyDB:
-        """The file as a TinyDB, for queries over its tables; it cannot be written through.
-
-        Each query sees what was saved last.
-        """
+        """The file as a read-only TinyDB, for queries; each query sees what was saved last."""
         return _ReadOnlyDB(storage=lambda: _ReadOnlyStorage(self))
 
     # --- writing ----------------------------------------------------------------------------
@@ -199,16 +196,16 @@ class TinyStore:
             The instance is at another revision, or not in the state `before`; nothing was
             written.
         ChartMismatchError
-            It starts an instance, and a later version of its chart has saved some; nothing was
-            written.
+            It starts an instance, and the store has seen a later version of its chart; nothing
+            was written.
         StoreDamagedError
-            The file is not what a TinyStore wrote; it was not changed.
+            The file is not one that a TinyStore can read; it was not changed.
         StoreUnavailableError
             The system refused, or the store is closed. Nothing was written, unless the text
             says that the file has the new content.
         InvalidValueError
-            The transaction is none that a store could keep, or has a part that needs a
-            queue; nothing was written.
+            No store could keep the transaction, or it has a part that needs a queue; nothing
+            was written.
         """
         check_transaction(transaction)
         transaction.refuse_parts("consumed", "mark", "sends", "timers", store="a TinyStore")
@@ -237,7 +234,7 @@ class TinyStore:
         Raises
         ------
         VersionConflictError
-            The instance is at another revision, 0 where there is none.
+            The instance is at another revision, which is 0 if it does not exist.
         StoreDamagedError, StoreUnavailableError, InvalidValueError
             As `commit`.
         """
@@ -249,7 +246,7 @@ class TinyStore:
     # --- charts -----------------------------------------------------------------------------
 
     def charts(self, name: str | None = None) -> tuple[StoredChart, ...]:
-        """Return the charts that have saved instances, by name, version and time.
+        """Return the charts that have saved instances, sorted by name, version and time.
 
         Raises as `load`.
 
@@ -269,7 +266,7 @@ class TinyStore:
         return self._content(self._file()).newest_version(name)
 
     def least_version(self, name: str) -> int:
-        """Return the least version of a chart that may use the store; 0 where any may.
+        """Return the least version of a chart that may use the store; 0 if any may.
 
         Raises as `load`.
         """
@@ -290,12 +287,12 @@ class TinyStore:
             raise LeastVersionError(chart=name, version=version, least=least, store=self.path)
 
     def require_version(self, name: str, version: int) -> None:
-        """Refuse earlier versions of a chart from now on; 0 takes that back.
+        """Refuse earlier versions of a chart from now on; 0 allows all of them again.
 
         Raises
         ------
         InvalidValueError
-            The version is no whole number from 0.
+            The version is not a whole number from 0.
         StoreDamagedError, StoreUnavailableError
             As `commit`.
         """
@@ -305,22 +302,22 @@ class TinyStore:
             content.require_version(name, version)
 
     def instance_versions(self, name: str) -> dict[int, int]:
-        """Return how many instances of a chart each version has saved last; raises as `load`."""
+        """Count the instances of a chart by the version that saved them last; raises as `load`."""
         found = [each.snapshot for each in self._content(self._file()).instances.values()]
         return dict(sorted(Counter(each.version for each in found if each.chart == name).items()))
 
     def rewrite(
         self, rewrites: Sequence[Rewrite], definition: ChartDefinition | None = None
     ) -> tuple[str, ...]:
-        """Put instances into other words, each if it is in its state `before`, in one write.
+        """Replace the states of instances in one write, each if it is in its state `before`.
 
         Parameters
         ----------
-        definition : the chart in whose words they are afterwards
+        definition : the chart that the new states belong to
 
         Returns
         -------
-        keys : of those that were left alone, since another writer was first
+        keys : of the instances that were left alone because another writer was first
 
         Raises
         ------
@@ -353,13 +350,13 @@ class TinyStore:
     def prune(
         self, *, final: bool = True, older_than: float, dry_run: bool = False
     ) -> tuple[str, ...]:
-        """Forget instances that are finished, with their settlements; raises as `commit`.
+        """Remove finished instances, with their settlements; raises as `commit`.
 
         Parameters
         ----------
-        final : False for those that are not finished, too
-        older_than : seconds since their last save
-        dry_run : only look which would be removed
+        final : whether only those whose chart has finished are removed
+        older_than : seconds since their last save, at least
+        dry_run : only return which ones would be removed
 
         Returns
         -------
@@ -383,12 +380,12 @@ class TinyStore:
         return tuple(sorted(found))
 
     def backup(self, path: str | os.PathLike[str]) -> None:
-        """Write the store as it is now into a new file, whole or not at all.
+        """Copy the store, as it is now, into a new file, whole or not at all.
 
         Raises
         ------
         StoreDamagedError
-            The store's file is not what a TinyStore wrote; there is no backup of it.
+            The store's file is not one that a TinyStore can read; no backup is made.
         StoreUnavailableError
             The new file exists, or cannot be written; or there is nothing to back up.
         """
@@ -398,7 +395,7 @@ class TinyStore:
         write_new_file(os.path.realpath(path), data)
 
     def close(self) -> None:
-        """Let the store go; whatever comes after raises StoreUnavailableError."""
+        """Close the store; every later use raises StoreUnavailableError."""
         self.closed = True
         self._known = Content()
 
@@ -432,7 +429,7 @@ class TinyStore:
         """Return what the file holds now, for reading only."""
         check_no_journal(path)
         data = read_file(path)
-        known = self._known  # by another thread it may be replaced, never changed
+        known = self._known  # another thread may replace it, but never changes it
         if known.data != data:
             known = Content() if data is None else read_content(data, path, self.now)
             self._known = known
@@ -440,7 +437,7 @@ class TinyStore:
 
     @contextmanager
     def _changing(self) -> Iterator[Content]:
-        """Hold the file alone, and write what the block made of its content."""
+        """Lock the file for the block, and write the content that the block has changed."""
         path = self._file()
         with locked(path, self.lock_timeout):
             content = self._content(path).copy()
@@ -457,12 +454,12 @@ def _by_name_version_and_time(chart: StoredChart) -> tuple[str, int, float, str]
 
 
 def check_no_journal(path: str) -> None:
-    """Refuse a file that is not the whole of a store.
+    """Refuse a file that is only a part of its store.
 
     Raises
     ------
     StoreUnavailableError
-        A former version of settlesim kept in a journal beside it what was saved last.
+        Beside it is a journal in which a former version of settlesim kept the latest saves.
     """
     journal = f"{path}.journal"
     if os.path.lexists(journal):
@@ -482,7 +479,7 @@ def _check_whole(value: object, *, where: str) -> None:
 
 
 class _ReadOnlyStorage(Storage):
-    """The tables of a store's file, read anew each time."""
+    """The tables of a store's file, which is read again each time."""
 
     def __init__(self, store: TinyStore) -> None:
         self._store = store
@@ -499,7 +496,7 @@ class _ReadOnlyStorage(Storage):
 
 
 class _ReadOnlyTable(Table):
-    """A table without a cache of queries, which would not see what others save."""
+    """A table without TinyDB's cache of queries, which would hide what others save."""
 
     def __init__(self, storage: Storage, name: str, **options: Any) -> None:
         super().__init__(storage, name, **{**options, "cache_size": 0})

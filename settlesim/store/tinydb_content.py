@@ -1,4 +1,4 @@
-"""What the file of a TinyStore holds: read strictly, and written with one document a line.
+"""The content of a TinyStore's file: read strictly, and written with one document per line.
 
 ::
 
@@ -14,8 +14,8 @@
       }
     }
 
-So `grep`, `jq` and a diff in git are useful on it. Any other layout of the same JSON is read as
-well; tables and fields that are not ours are kept.
+So `grep`, `jq` and git's diffs work well with it. Any other layout of the same JSON is read too;
+unknown tables and fields are kept.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class _FlawError(Exception):
 
 @dataclass(slots=True)
 class Content:
-    """What a file holds, as JSON and as values."""
+    """The content of a file, as JSON and as values."""
 
     data: bytes | None = None
-    """The file; None where there is none."""
+    """The bytes of the file; None if there is no file."""
     tables: dict[str, Any] = field(
         default_factory=lambda: {META: {"1": {}}, INSTANCES: {}, SETTLEMENTS: {}}
     )
@@ -107,7 +107,7 @@ class Content:
         return self.tables[SETTLEMENTS]  # type: ignore[no-any-return]
 
     def compare(self, key: str, expected: int, before: Snapshot | None = None) -> None:
-        """Refuse a change of an instance that is in another state than was thought."""
+        """Refuse to change an instance that is not in the expected state."""
         found = self.instances.get(key)
         actual = 0 if found is None else found.snapshot.revision
         same = before is None or (found is not None and _is_same(found.snapshot, before))
@@ -115,14 +115,14 @@ class Content:
             raise VersionConflictError(key=key, expected=expected, actual=actual)
 
     def save(self, instance: StoredInstance) -> None:
-        """Put an instance in the place of the one with its key, or add it."""
+        """Replace the instance with the same key, or add it."""
         key = instance.key
         number = self.ids.get(key)
         if number is None:
             number = str(max(map(int, self.instances_json), default=0) + 1)
         # The old document may have fields that are not ours; they are kept.
         old = dict(self.instances_json.get(number, {}))
-        for field_of_ours in ("fingerprint", "history_states"):  # left out where there is none
+        for field_of_ours in ("fingerprint", "history_states"):  # the new one may lack them
             old.pop(field_of_ours, None)
         self.instances_json[number] = {**old, **instance.to_dict()}
         self.instances[key], self.ids[key] = instance, number
@@ -134,18 +134,18 @@ class Content:
         return max(found, default=None)
 
     def add_chart(self, definition: ChartDefinition, now: float) -> None:
-        """Note that a chart has saved an instance, unless that is known.
+        """Add a chart that has saved an instance, unless it is known.
 
-        The fingerprint does not tell which fields are secret: what was said last counts.
+        The fingerprint does not cover which fields are secret: the latest definition counts.
         """
         table = dict(self.tables.get(CHARTS, {}))
         number, since = str(max(map(int, table), default=0) + 1), now
-        for place, known in enumerate(self.charts):
+        for index, known in enumerate(self.charts):
             if _names(known.definition) == _names(definition):
                 if json.loads(known.definition.text) == json.loads(definition.text):
                     return
                 since = known.since
-                del self.charts[place]
+                del self.charts[index]
                 number = next(each for each, row in table.items() if _is_row_of(row, definition))
                 break
         self.charts.append(StoredChart(definition, since))
@@ -160,7 +160,7 @@ class Content:
         self.changed = True
 
     def require_version(self, name: str, version: int) -> None:
-        """Note the least version of a chart."""
+        """Set the least version of a chart."""
         self.least_versions[name] = version
         self.tables[LEAST_VERSIONS] = {
             str(number): {"chart": chart, "version": least}
@@ -192,7 +192,7 @@ class Content:
             self.changed = True
 
     def encoded(self) -> bytes:
-        """Return the file that holds this."""
+        """Return the bytes of a file with this content."""
         meta = {"store": STORE, "format": FORMAT, "last_settlement": self.last}
         documents = {**self.tables[META], "1": {**meta, **self.tables[META]["1"], **meta}}
         tables = {**self.tables, META: documents}
@@ -215,12 +215,12 @@ def _is_row_of(row: Any, definition: ChartDefinition) -> bool:
 
 
 def _is_same(one: Snapshot, other: Snapshot) -> bool:
-    """Say whether two states are the same as JSON, where 1, 1.0 and true are three things."""
+    """Return whether two states are equal as JSON, where 1, 1.0 and true differ."""
     return one == other and digest_of(one.to_dict()) == digest_of(other.to_dict())
 
 
 def read_content(data: bytes, path: str, now: Callable[[], float]) -> Content:
-    """Read a file whole, or refuse it.
+    """Read a file, or refuse it if anything in it is wrong.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def read_content(data: bytes, path: str, now: Callable[[], float]) -> Content:
     Raises
     ------
     StoreDamagedError
-        It is not what a TinyStore wrote.
+        It is not a file of a TinyStore, or a document in it is invalid.
     StoreUnavailableError
         It has a newer format, or holds queues.
     """
@@ -244,7 +244,7 @@ def read_content(data: bytes, path: str, now: Callable[[], float]) -> Content:
 def find_flaws(
     data: bytes, path: str, now: Callable[[], float]
 ) -> tuple[dict[str, int], list[str]]:
-    """Count the documents of each table, and say what `read_content` refuses, all of it.
+    """Count the documents of each table, and list everything that `read_content` would refuse.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def find_flaws(
 def _parse(
     data: bytes, path: str, now: Callable[[], float], flaws: list[str] | None = None
 ) -> Content:
-    """Read a file; with `flaws`, documents that are none are left out, and named there."""
+    """Read a file; with `flaws`, add the flaws of invalid documents to it, and leave those out."""
     if not data:
         raise _FlawError("it is empty (0 bytes); remove the file to start a new store")
     found = decode(data, source=path)
@@ -303,7 +303,7 @@ def _read_documents(content: Content, found: Mapping[str, Any], flaws: list[str]
         (CHARTS, partial(_add_chart, content)),
         (LEAST_VERSIONS, add_least_version),
     ):
-        optional: dict[str, Any] = {CHARTS: {}, LEAST_VERSIONS: {}}  # of an older file
+        optional: dict[str, Any] = {CHARTS: {}, LEAST_VERSIONS: {}}  # older files lack them
         for number, document in _documents({**optional, **found}, table):
             try:
                 add(number, document)
@@ -314,7 +314,7 @@ def _read_documents(content: Content, found: Mapping[str, Any], flaws: list[str]
 
 
 def _format(meta: dict[str, Any], path: str) -> int:
-    """Return the format of a file, if it is that of a store and not too new."""
+    """Return the format of a store's file; refuse any other file, and a newer format."""
     if meta.get("store") != STORE:
         raise _FlawError(f'document 1 of its table {META!r} has no "store":"{STORE}"')
     number = meta.get("format")
@@ -343,7 +343,7 @@ def _document(found: Mapping[str, Any], table: str, number: str) -> dict[str, An
 
 
 def _documents(found: Mapping[str, Any], table: str) -> list[tuple[int, dict[str, Any]]]:
-    """Return the documents of a table, by their numbers."""
+    """Return the documents of a table, sorted by their numbers."""
     documents = found.get(table)
     if not isinstance(documents, dict):
         raise _FlawError(f"it has no table {table!r}")
@@ -434,7 +434,7 @@ def _number(document: dict[str, Any], name: str, where: str) -> float:
 def _from_former(
     found: dict[str, Any], meta: dict[str, Any], path: str, now: Callable[[], float]
 ) -> dict[str, Any]:
-    """Return the tables of a former format in today's; refuse those of a queue."""
+    """Convert the tables of a former format to the current one; refuse those of a queue."""
     ids, blocks = meta.get("ids", {}), meta.get("blocks", [[INSTANCES]])
     if "last_settlement" in meta or not isinstance(ids, dict) or not isinstance(blocks, list):
         raise _FlawError(f"its format is {meta['format']}, which does not fit the rest of it")
@@ -443,7 +443,7 @@ def _from_former(
         raise _FlawError(f"document 1 of its table {META!r} names tables that it does not have")
     for name in QUEUE_TABLES:
         documents = [each for _, each in _documents({name: {}, **found}, name)]
-        if name in ("marks", "deduplication"):  # which count until then
+        if name in ("marks", "deduplication"):  # expired ones do not count
             documents = [each for each in documents if _number(each, "until", name) > now()]
         if documents:
             reason = f"its table {name!r} is that of a queue, and a queue needs a SqliteStore. Let "

@@ -1,4 +1,4 @@
-"""`verify_store`: whether a store's file is whole, and what is wrong with it otherwise."""
+"""`verify_store`: check a store's file, and list what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from settlesim.errors import StoreDamagedError, StoreUnavailableError
 from settlesim.store.database import open_connection
-from settlesim.store.laws import LAWS, Damage, TableLaws
+from settlesim.store.laws import LAWS, Damage, TableSchema
 from settlesim.store.schema import (
     ADDED_COLUMNS,
     ADDED_INDEXES,
@@ -33,7 +33,7 @@ _LOCK_TIMEOUT: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """What a store's file holds, and what is wrong with it."""
+    """The content of a store's file in numbers, and what is wrong with it."""
 
     path: str
     counts: dict[str, int]
@@ -54,22 +54,22 @@ class StoreReport:
 
 
 def verify_store(path: str | os.PathLike[str]) -> StoreReport:
-    """Check all that a store holds, and change nothing; others may use it meanwhile.
+    """Check everything in a store without changing it; others may use it meanwhile.
 
-    A SQLite file goes through SQLite's own integrity check first. Then every row is read, and
-    compared with the rows that it belongs to, all of it as of one moment. A TinyDB file is
-    read as a `TinyStore` reads it, and each document that it would refuse is named.
+    An SQLite file goes through SQLite's own integrity check first. Then every row is read and
+    compared with related rows, all in one transaction. A TinyDB file is read like a `TinyStore`
+    reads it, and each document that it would refuse is listed.
 
     Parameters
     ----------
-    path : of the file; its suffix says which store it is, see `open_store`
+    path : of the file; its suffix tells the kind of store, see `open_store`
 
     Raises
     ------
     StoreUnavailableError
         There is no such file, it cannot be read, or a newer version wrote it.
     InvalidValueError
-        The suffix is that of no store.
+        No kind of store has the suffix.
 
     Examples
     --------
@@ -118,9 +118,9 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 @contextlib.contextmanager
 def _reading(path: str) -> Iterator[sqlite3.Connection]:
-    """Give a connection that changes nothing, with the database as it is at one moment."""
-    # Opened for reading only, SQLite leaves an empty write-ahead log where there was none;
-    # opened for writing, it moves one that is there into the file when it closes.
+    """Open a connection, in one transaction, that leaves all files as they are."""
+    # A read-only connection leaves an empty write-ahead log behind if there was none; one for
+    # writing moves an existing log into the file when it is closed.
     mode = "ro" if os.path.exists(f"{path}-wal") else "rw"
     connection = open_connection(path, mode)
     try:
@@ -134,11 +134,12 @@ def _reading(path: str) -> Iterator[sqlite3.Connection]:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")  # which no check of a text lets pass
+    # No later check of a text lets the surrogates pass.
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _check_schema(connection: sqlite3.Connection, path: str) -> list[Damage]:
-    """Say what tables and columns are missing.
+    """Find tables and indexes that are missing or have other columns.
 
     Raises
     ------
@@ -190,7 +191,7 @@ def _check_integrity(connection: sqlite3.Connection) -> list[Damage]:
     return [Damage(None, None, str(text)) for (text,) in rows if text != "ok"]
 
 
-def _tables(connection: sqlite3.Connection) -> list[TableLaws]:
+def _tables(connection: sqlite3.Connection) -> list[TableSchema]:
     found = []
     for name in LAWS:
         info = connection.execute(f'PRAGMA table_info("{name}")').fetchall()
@@ -199,14 +200,17 @@ def _tables(connection: sqlite3.Connection) -> list[TableLaws]:
         columns = {column: kind.lower() for _, column, kind, *_ in info}
         keys = [column for *_, column in sorted((at, column) for _, column, *_, at in info if at)]
         optional = {column for _, column, _, needed, *_ in info if not needed}
-        found.append(TableLaws(name, columns, tuple(keys), frozenset(optional)))
+        found.append(TableSchema(name, columns, tuple(keys), frozenset(optional)))
     return found
 
 
 def _check_table(
-    connection: sqlite3.Connection, table: TableLaws, counts: dict[str, int], damages: list[Damage]
+    connection: sqlite3.Connection,
+    table: TableSchema,
+    counts: dict[str, int],
+    damages: list[Damage],
 ) -> None:
-    """Apply the laws of a table; what cannot be read at all is a damage too."""
+    """Apply the law of a table; rows that cannot be read at all are a damage too."""
     try:
         (counts[table.name],) = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
         for damage in LAWS[table.name](connection.execute, table):

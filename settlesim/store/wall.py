@@ -1,4 +1,4 @@
-"""The one place where a store learns what time it is."""
+"""The clock that a store uses by default."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from typing import Final
 __all__ = ["wall_clock"]
 
 wall_clock: Final[Callable[[], float]] = time.time
-"""Seconds since the epoch: what all processes share, and what a reboot does not reset."""
+"""Seconds since the epoch, which all processes share and no reboot resets."""

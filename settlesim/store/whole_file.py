@@ -19,7 +19,7 @@ from settlesim.errors import StoreUnavailableError
 __all__ = ["locked", "read_file", "replace_file", "write_new_file"]
 
 _POLL: Final = 0.01
-"""Seconds between two looks at a lock, or at a file that Windows does not hand out."""
+"""Seconds between two attempts to take a lock, or to use a file that Windows keeps locked."""
 _ATTEMPTS: Final = 200 if sys.platform == "win32" else 1
 _T = TypeVar("_T")
 
@@ -27,7 +27,7 @@ if sys.platform == "darwin":
     import fcntl
 
     def _sync(descriptor: int) -> None:
-        # There fsync leaves the data in the drive's cache; not every file system can do more.
+        # On macOS fsync leaves the data in the drive's cache; some file systems can do no more.
         try:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         except OSError:
@@ -40,10 +40,10 @@ else:
 
 @contextmanager
 def locked(path: str, timeout: float) -> Iterator[None]:
-    """Hold the lock ``<path>.lock`` while the block runs; the system drops it with the process.
+    """Hold the lock ``<path>.lock`` while the block runs, or until the process ends.
 
-    Each call opens the lock file anew, so that threads and two stores on one file exclude
-    each other as processes do, and a fork inherits nothing that it would have to wait for.
+    Each call opens the lock file again. So threads, and two stores on one file, exclude each other
+    as processes do, and a forked process inherits no lock that it would have to wait for.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def locked(path: str, timeout: float) -> Iterator[None]:
     Raises
     ------
     StoreUnavailableError
-        Another one held it all the time, or the lock file cannot be made.
+        Somebody else held it all the time, or the lock file cannot be created.
     """
-    _check_folder(path)  # which the lock would make
+    _check_folder(path)  # otherwise FileLock would create the folder
     lock = FileLock(f"{path}.lock")
     try:
         lock.acquire(timeout=timeout, poll_interval=_POLL)
@@ -71,17 +71,17 @@ def locked(path: str, timeout: float) -> Iterator[None]:
 
 
 def read_file(path: str) -> bytes | None:
-    """Return the content of the file, None where there is none.
+    """Return the content of the file, or None if it does not exist.
 
     Raises
     ------
     StoreUnavailableError
-        It cannot be read, is no file, or its folder is missing.
+        It cannot be read, is not a regular file, or its folder is missing.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise StoreUnavailableError(path=path, reason="it is no regular file")
-        return _patiently(lambda: _content(path))
+        return _retry_on_windows(lambda: _content(path))
     except FileNotFoundError:
         _check_folder(path)
         return None
@@ -91,14 +91,14 @@ def read_file(path: str) -> bytes | None:
 
 
 def replace_file(path: str, data: bytes, *, sync: bool = True) -> None:
-    """Put `data` in the place of the file, whole or not at all; it is on the disk after this.
+    """Replace the content of the file, whole or not at all.
 
-    The caller holds the lock, so one name for the temporary file is enough: what a process
-    left there that was killed is removed by the next one.
+    The caller holds the lock, so a fixed name for the temporary file is enough: one that a killed
+    process left behind is removed by the next save.
 
     Parameters
     ----------
-    sync : whether the content has to survive a power cut
+    sync : whether the content has to be on disk afterwards, and so survive a power cut
 
     Raises
     ------
@@ -113,7 +113,7 @@ def replace_file(path: str, data: bytes, *, sync: bool = True) -> None:
             os.unlink(temporary)
         try:
             _write(temporary, data, like=path, sync=sync)
-            _patiently(lambda: os.replace(temporary, path))
+            _retry_on_windows(lambda: os.replace(temporary, path))
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -130,12 +130,12 @@ def replace_file(path: str, data: bytes, *, sync: bool = True) -> None:
 
 
 def write_new_file(path: str, data: bytes) -> None:
-    """Make a file with this content, whole or not at all; it is on the disk after this.
+    """Create a file with this content, whole or not at all; it is on disk afterwards.
 
     Raises
     ------
     StoreUnavailableError
-        The file exists, or the system refused; nothing is left of it then.
+        The file exists, or the system refused; no partial file is left.
     """
     folder, name = os.path.split(path)
     _check_folder(path)
@@ -145,7 +145,7 @@ def write_new_file(path: str, data: bytes) -> None:
         try:
             os.unlink(temporary)
             _write(temporary, data, like=temporary)
-            os.link(temporary, path)  # refuses where there is one, and it appears whole
+            os.link(temporary, path)  # fails if the file exists; otherwise it appears whole
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
@@ -164,13 +164,13 @@ def _content(path: str) -> bytes:
 
 
 def _write(path: str, data: bytes, *, like: str, sync: bool = True) -> None:
-    """Make a file with the permissions and the owner of another one, if that exists."""
+    """Create a file with the permissions and the owner of the file `like`, if that exists."""
     try:
         old = os.stat(like)
     except FileNotFoundError:
         old = None
     if old is not None and not os.access(like, os.W_OK):
-        # To replace it would work: only the permissions of the folder count for that.
+        # Replacing it would work: only the permissions of the folder matter for that.
         raise PermissionError(EACCES, "the file is read-only", like)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -193,21 +193,21 @@ def _write(path: str, data: bytes, *, like: str, sync: bool = True) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Return when the folder's names would survive a power cut, where that can be asked."""
+    """Sync the names in the folder, so that they survive a power cut, if the system can do so."""
     if sys.platform == "win32":
         return  # a folder cannot be opened there
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (EINVAL, ENOTSUP):  # the file system has no such call
+        if error.errno not in (EINVAL, ENOTSUP):  # the file system cannot sync folders
             raise
     finally:
         os.close(descriptor)
 
 
-def _patiently(call: Callable[[], _T]) -> _T:
-    """Try again where Windows refuses: it does while somebody has the file open."""
+def _retry_on_windows(call: Callable[[], _T]) -> _T:
+    """Retry on Windows, which refuses while somebody else has the file open."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return call()

@@ -1,4 +1,4 @@
-"""Tests of your own: helpers for charts, and contract suites for stores, queues and engines.
+"""For your own tests: helpers for charts, and contract suites for stores, queues and engines.
 
 `ChartTester` settles the events of a chart in memory and counts what they reach (`ChartCoverage`).
 
@@ -6,14 +6,14 @@ A contract suite is a class of pytest tests. A subclass says how a store, or a q
 opened, and pytest runs the rest:
 
 - `StoreContract` for a `settlesim.ports.Store`,
-- `ChartStoreContract` for one that is a `settlesim.ports.ChartStore`, too,
+- `ChartStoreContract` for one that is also a `settlesim.ports.ChartStore`,
 - `QueueStoreContract` for a `settlesim.ports.QueueStore`,
 - `QueueContract` for a `settlesim.ports.Queue` that keeps its groups in order,
-- `ChartQueueContract` for one that is a `settlesim.ports.ChartQueue`, too,
+- `ChartQueueContract` for one that is also a `settlesim.ports.ChartQueue`,
 - `EngineContract` for a `settlesim.engines.Engine`.
 
-The tests call nothing but the methods of the ports, so a class passes or fails by what it does,
-whatever it is derived from. They need pytest and Hypothesis: ``pip install settlesim[testing]``.
+The tests call only the methods of the ports, so a class passes or fails by its behaviour, not by
+its base classes. They need pytest and Hypothesis: ``pip install settlesim[testing]``.
 
 Examples
 --------
@@ -40,7 +40,7 @@ for _module in ("pytest", "hypothesis"):
 
 import pytest  # noqa: E402
 
-# So that a failing assertion of a suite shows its values, as one in a test module does.
+# This makes failing assertions of a suite show their values, as those of a test module do.
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{_name}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from settlesim import display
 from settlesim.chart import Chart, Transition
+from settlesim.chart.report import counted_noun
 from settlesim.chart.trigger_words import trigger_words
 from settlesim.chart.validation import ancestors
 from settlesim.errors import InvalidValueError
@@ -43,7 +44,7 @@ class ChartCoverage:
         Raises
         ------
         InvalidValueError
-            The settlement is one of another chart.
+            The settlement belongs to another chart.
         """
         if settlement.chart is None or settlement.chart.fingerprint != self.chart.fingerprint:
             reason = f"belongs to {settlement.chart!r}, not to {self.chart!r}"
@@ -51,11 +52,12 @@ class ChartCoverage:
         self.add_reached(settlement.path, settlement.edges)
 
     def add_reached(self, path: Iterable[Iterable[str]], edges: Iterable[int]) -> None:
-        """Count configurations that were active, and transitions by their place in `chart.edges`.
+        """Count configurations that were active, and transitions that were taken.
 
         Parameters
         ----------
         path : configurations, each as names of states
+        edges : positions in ``chart.edges``
         """
         for configuration in path:
             for name in configuration:
@@ -96,8 +98,8 @@ class ChartCoverage:
     def heading(self) -> str:
         """What was reached, in one line."""
         chart = self.chart
-        states = f"{len(self.states)} of {len(chart.states)} states"
-        transitions = f"{len(self._transitions)} of {len(chart.edges)} transitions"
+        states = f"{len(self.states)} of {counted_noun(len(chart.states), 'state')}"
+        transitions = f"{len(self._transitions)} of {counted_noun(len(chart.edges), 'transition')}"
         return f"{chart.name} version {chart.version}: {states}, {transitions}"
 
     def __str__(self) -> str:
@@ -110,8 +112,8 @@ class ChartCoverage:
         return "\n".join(lines)
 
     def draw(self, target: str | os.PathLike[str] | None = None) -> object:
-        """Return the picture of the chart with what was reached, or write it to a file as well.
+        """Return a picture of the chart with what was reached; write it to `target` if given.
 
-        Transitions that were taken are drawn as a path, those that were not as usual.
+        The transitions that were taken are drawn as a path.
         """
         return display.draw(self.chart, target, path=self.transitions, title=self.heading)

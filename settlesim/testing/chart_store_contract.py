@@ -38,7 +38,7 @@ def _definition(number: int, fingerprint: str = "") -> ChartDefinition:
 
 
 def _save(store: Any, key: str, number: int, **more: Any) -> None:
-    """Save the next revision of an instance by a version of the chart, which is told."""
+    """Save the next revision of an instance in a version of the chart, with its definition."""
     stored = store.load(key)
     revision = 0 if stored is None else stored.revision
     new = _version(number, revision + 1)
@@ -48,13 +48,13 @@ def _save(store: Any, key: str, number: int, **more: Any) -> None:
 class ChartStoreContract(StoreOpener):
     """What every `settlesim.ports.ChartStore` promises, as tests for a store of your own.
 
-    It is a suite beside `StoreContract`, with the same `open_store`:
+    Use it in addition to `StoreContract`, with the same `open_store`:
 
     - Each chart that saves an instance is kept once, with its definition.
     - A new instance is refused from a version before the newest one that has saved something.
     - Versions below the least one are refused.
-    - A rewrite happens only to an instance that is as it was read, and leaves its revision alone;
-      the others of one call are rewritten nevertheless.
+    - A rewrite replaces the state of an instance only if it is still the state that was read, and
+      keeps its revision. An instance that has changed does not keep others from being rewritten.
     """
 
     def test_it_has_the_methods_of_a_chart_store(self, opened: Opened[ChartStore]) -> None:
@@ -82,7 +82,7 @@ class ChartStoreContract(StoreOpener):
         assert dict(opened().instance_versions("count")) == {2: 2}
 
     def test_a_new_instance_is_of_the_newest_version(self, opened: Opened[ChartStore]) -> None:
-        """An earlier version is refused, and runs its own instances on."""
+        """An earlier version is refused, but continues with its own instances."""
         _save(opened(), "old", 1)
         _save(opened(), "new", 2)
         with pytest.raises(ChartMismatchError):
@@ -103,7 +103,7 @@ class ChartStoreContract(StoreOpener):
         assert [each.key for each in page] == ["c"]
 
     def test_versions_below_the_least_one_are_refused(self, opened: Opened[ChartStore]) -> None:
-        """Of this chart alone, until that is taken back."""
+        """Of this chart alone, and only until all are allowed again."""
         assert opened().least_version("count") == 0
         opened().check_version("count", 1)
         opened().require_version("count", 2)
@@ -120,7 +120,7 @@ class ChartStoreContract(StoreOpener):
     def test_an_instance_is_rewritten_if_it_is_as_it_was_read(
         self, opened: Opened[ChartStore]
     ) -> None:
-        """Its revision stays; the keys of those that are not are returned."""
+        """Its revision stays; the keys of instances that have changed are returned."""
         for key in ("a", "b", "c"):
             _save(opened(), key, 1)
         _save(opened(), "b", 1)
@@ -151,7 +151,7 @@ class ChartStoreContract(StoreOpener):
 class ChartQueueContract(QueueOpener):
     """What every `settlesim.ports.ChartQueue` in a `ChartStore` promises.
 
-    It is a suite beside `QueueContract`, with the same `open_store` and `open_queue`:
+    Use it in addition to `QueueContract`, with the same `open_store` and `open_queue`:
 
     - A message has the version of its instance when it was sent; for a new key the newest one.
     - Consumers get the groups of the versions that they have or can migrate, and new keys if they
@@ -171,7 +171,7 @@ class ChartQueueContract(QueueOpener):
     def test_a_message_has_the_version_and_fingerprint_that_its_sender_met(
         self, bench: QueueBench
     ) -> None:
-        """It keeps it, whatever the instance becomes."""
+        """The message keeps them, even if the instance is migrated."""
         bench.send("nobody knows", group="n")
         _save(bench.store(), "a", 1)
         bench.send("one")
@@ -205,7 +205,7 @@ class ChartQueueContract(QueueOpener):
         assert [each.body for each in found] == ["two", "new"]
 
     def test_timers_are_renamed_with_their_instance(self, bench: QueueBench) -> None:
-        """Two may change places; one whose message waits keeps it."""
+        """Two may swap their ids; one whose message waits keeps the message."""
         timers = Timers((Timer("x", 5.0), Timer("y", 10.0), Timer("z", 20.0)))
         _save(bench.store(), "a", 1, timers=timers)
         before = {each.delay: (each.token, each.due) for each in bench.store().timers("a")}

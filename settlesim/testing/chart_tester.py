@@ -23,7 +23,7 @@ class ChartTester:
     Parameters
     ----------
     chart : a chart with its functions bound
-    coverage : where to count; by default of this tester alone
+    coverage : where to count; by default one of this tester alone
 
     Attributes
     ----------
@@ -59,17 +59,17 @@ class ChartTester:
         return self._counted(self.interpreter.start_sync(key))
 
     def elapsed(self, delay: str, *, key: str = "test") -> Settlement:
-        """Settle that a delay of a settled state has passed for the instance `key`.
+        """Settle the end of a settled state's delay for the instance `key`.
 
         Parameters
         ----------
         delay
-            The id of the delay, such as ``"held.0"`` for the first one of the state ``held``.
-            `settlesim.Settlement.timers` of the event that started it names it.
+            The id of the delay, such as ``"held.0"`` for the first one of the state ``held``. It
+            is also in `settlesim.Settlement.timers` of the event that started the delay.
 
         Returns
         -------
-        settlement : IGNORED where the delay's state is not active, or its guards say no
+        settlement : IGNORED if the delay's state is not active, or its guards are false
         """
         return self._counted(run_anywhere(self.interpreter.elapsed(key, delay)))
 

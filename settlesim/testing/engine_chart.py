@@ -1,4 +1,4 @@
-"""`engine_chart`: the chart of the suite of engines, and what its services saw."""
+"""`engine_chart`: the chart of the contract suite for engines, and its services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Work", "engine_chart"]
 class Work:
     """The services of `engine_chart`, and what they saw.
 
-    Threads may share it, since an engine may run services in one of its own.
+    Threads may share it, since an engine may run services in a thread of its own.
     """
 
     def __init__(self) -> None:
@@ -67,11 +67,11 @@ def _is_even(context: dict[str, Any], event: Event) -> bool:
 
 
 def engine_chart(work: Work, *, name: str = "engine_contract", version: int = 1) -> Chart:
-    """Return the chart of the suite: it notes the data of its events, in the order of applying.
+    """Return the chart of the suite, which records the data of its events in order.
 
-    ``ADD`` only notes; ``CALL`` calls two services one after another; ``HOLD`` a service that
-    waits for a gate; ``EVEN`` has a guard; ``REFUSE`` is rejected; ``DELAY`` waits in a state
-    that a delay leaves, or ``CANCEL``; ``END`` ends it.
+    ``ADD`` only records; ``CALL`` calls two services one after another; ``HOLD`` calls a service
+    that waits for a gate; ``EVEN`` has a guard; ``REFUSE`` is rejected; ``DELAY`` and
+    ``LONG_DELAY`` enter a state that is left after a delay, or by ``CANCEL``; ``END`` finishes.
     """
     return Chart(
         name=name,

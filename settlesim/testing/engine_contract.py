@@ -11,7 +11,7 @@ __all__ = ["EngineContract"]
 class EngineContract(EngineEventContract, EngineLifetimeContract):
     """What every `settlesim.engines.Engine` promises, as tests for yours.
 
-    A subclass has `open_engine`, and a name that pytest collects::
+    A subclass defines `open_engine`, and has a name that pytest collects::
 
         class TestEmbedded(EngineContract):
             @asynccontextmanager
@@ -24,11 +24,11 @@ class EngineContract(EngineEventContract, EngineLifetimeContract):
                     async with EmbeddedEngine(worker, works=works) as engine:
                         yield engine
 
-    What only some engines promise (`settlesim.engines.Promise`) is tested on those that name it;
-    on the others it is tested that they refuse it, or what they do instead.
+    Optional promises (`settlesim.engines.Promise`) are tested on engines that make them. Of the
+    others it is tested that they refuse the call, or what they do instead.
 
     Attributes
     ----------
     patience : float
-        Seconds after which an event that should settle is given up.
+        Seconds for which a test waits until an event is settled.
     """

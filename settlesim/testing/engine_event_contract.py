@@ -1,4 +1,4 @@
-"""What every engine promises of an event: its outcome, its order, repetitions and failures."""
+"""What every engine promises about events: outcome, order, duplicates and failures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EngineEventContract(EngineHarness):
     # --- one event ------------------------------------------------------------------------------
 
     def test_it_has_the_methods_of_an_engine(self, tmp_path: Path, work: Work) -> None:
-        """It says who it is, what it promises, and that it is well."""
+        """It has a name, a chart and promises, and passes its own check."""
 
         async def test(engine: Engine) -> None:
             assert isinstance(engine, Engine)
@@ -57,7 +57,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_nothing_is_known_of_what_never_was(self, tmp_path: Path, work: Work) -> None:
-        """An unknown instance, event, letter or page is none, not an error."""
+        """An unknown instance, event or dead letter is None, empty or False, not an error."""
 
         async def test(engine: Engine) -> None:
             assert await engine.load("a") is None
@@ -125,7 +125,7 @@ class EngineEventContract(EngineHarness):
     def test_a_rejected_or_ignored_event_changes_nothing(
         self, tmp_path: Path, work: Work, event: str, outcome: str
     ) -> None:
-        """It has an outcome, and the instance its revision."""
+        """It has an outcome, and the instance keeps its revision."""
 
         async def test(engine: Engine) -> None:
             await self.settled(engine, "a", "ADD", 1)
@@ -152,10 +152,10 @@ class EngineEventContract(EngineHarness):
 
         self.on_engine(tmp_path, engine_chart(work), test)
 
-    # --- order and repetition ---------------------------------------------------------------
+    # --- order and duplicates ---------------------------------------------------------------
 
     def test_events_of_an_instance_are_applied_in_order(self, tmp_path: Path, work: Work) -> None:
-        """As they were accepted; instances do not disturb each other."""
+        """In which they were accepted; instances do not disturb each other."""
 
         async def test(engine: Engine) -> None:
             for number in range(10):
@@ -186,7 +186,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_a_wait_that_is_too_short_says_how_far_it_is(self, tmp_path: Path, work: Work) -> None:
-        """The event goes on; a later wait finds its end."""
+        """The event is still handled; a later wait returns its outcome."""
 
         async def test(engine: Engine) -> None:
             sent = await engine.send("a", "HOLD", 1)
@@ -199,7 +199,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_a_repeated_event_is_applied_once(self, tmp_path: Path, work: Work) -> None:
-        """While it waits and after it was settled; the repetition gets the first outcome."""
+        """While it waits and after it was settled; the duplicate gets the first outcome."""
 
         async def test(engine: Engine) -> None:
             assert (await engine.send("a", "HOLD", 1, event_id="e")).new
@@ -215,7 +215,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_of_many_repetitions_one_is_new(self, tmp_path: Path, work: Work) -> None:
-        """Also where they are sent at the same time."""
+        """Even if they are sent at the same time."""
 
         async def test(engine: Engine) -> None:
             found = await asyncio.gather(
@@ -242,7 +242,7 @@ class EngineEventContract(EngineHarness):
 
     @pytest.mark.parametrize("waits", [True, False])
     def test_an_id_brings_one_event_only(self, tmp_path: Path, work: Work, waits: bool) -> None:
-        """Another event with it is refused, or taken for a repetition; never applied."""
+        """Another event with it is refused, or taken for a duplicate; it is never applied."""
 
         async def test(engine: Engine) -> None:
             await engine.send("a", "HOLD", 1, event_id="e")
@@ -264,7 +264,7 @@ class EngineEventContract(EngineHarness):
     def test_an_expected_revision_is_met_or_the_event_refused(
         self, tmp_path: Path, work: Work
     ) -> None:
-        """Refused means that it was not accepted; a repetition of one that was is none."""
+        """A refused event is not accepted; a duplicate of an accepted one is not refused."""
 
         async def test(engine: Engine) -> None:
             if Promise.EXPECTED_REVISION not in engine.promises:
@@ -288,7 +288,7 @@ class EngineEventContract(EngineHarness):
     # --- what is refused --------------------------------------------------------------------
 
     def test_what_no_event_may_be_is_refused(self, tmp_path: Path, work: Work) -> None:
-        """Reserved names, and keys, ids and data that no store carries; nothing is accepted."""
+        """Reserved names, and keys, ids and data that no store can keep; nothing is accepted."""
 
         async def test(engine: Engine) -> None:
             for name in ("done.first", "error.first", "after.waiting", ""):
@@ -325,7 +325,7 @@ class EngineEventContract(EngineHarness):
     def test_a_failed_service_is_called_again_with_the_same_key(
         self, tmp_path: Path, work: Work
     ) -> None:
-        """A failure before the last one is no dead letter."""
+        """The event is not a dead letter before its last attempt has failed."""
 
         async def test(engine: Engine) -> None:
             work.failures["second"] = 2
@@ -346,7 +346,7 @@ class EngineEventContract(EngineHarness):
     def test_an_event_that_cannot_be_settled_is_a_dead_letter(
         self, tmp_path: Path, work: Work, bad: tuple[str, str]
     ) -> None:
-        """With its errors; the instance is as it was, and goes on."""
+        """With its errors; the instance is as it was, and handles later events."""
 
         async def test(engine: Engine) -> None:
             work.failures["first"] = 2
@@ -368,7 +368,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test, max_failures=2)
 
     def test_a_dead_letter_can_be_retried(self, tmp_path: Path, work: Work) -> None:
-        """As often as it fails; once its cause is gone it is applied, and no letter any more."""
+        """As often as it fails; once the cause is gone it is applied, and no longer a letter."""
 
         async def test(engine: Engine) -> None:
             work.failures["first"] = 2
@@ -405,7 +405,7 @@ class EngineEventContract(EngineHarness):
     def test_with_halt_an_instance_waits_after_a_dead_letter(
         self, tmp_path: Path, work: Work
     ) -> None:
-        """Until it is resumed; others go on, and nothing is lost."""
+        """Until it is resumed; others continue, and nothing is lost."""
 
         async def test(engine: Engine) -> None:
             work.failures["first"] = 1
@@ -448,7 +448,7 @@ class EngineEventContract(EngineHarness):
     # --- reading ----------------------------------------------------------------------------
 
     def test_instances_come_in_pages(self, tmp_path: Path, work: Work) -> None:
-        """Sorted by their keys; a state chooses among them."""
+        """Sorted by their keys; they can be filtered by state."""
 
         async def test(engine: Engine) -> None:
             for number in range(7):
@@ -469,7 +469,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_settlements_of_an_instance_can_be_followed(self, tmp_path: Path, work: Work) -> None:
-        """From a cursor on, those that changed nothing included."""
+        """From a cursor on, including those that changed nothing."""
 
         async def test(engine: Engine) -> None:
             await self.settled(engine, "b", "ADD", 0)
@@ -505,7 +505,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_a_follower_waits_for_the_next_settlement(self, tmp_path: Path, work: Work) -> None:
-        """A wait ends with it, or empty when it was too short."""
+        """A wait ends with it, or returns nothing if it was too short."""
 
         async def test(engine: Engine) -> None:
             assert list(await engine.settlements("a", wait=SHORT)) == []

@@ -1,4 +1,4 @@
-"""`EngineHarness`: how the tests of the suite of engines open one, and use it."""
+"""`EngineHarness`: how the contract suite for engines opens an engine and uses it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EngineHarness(ABC):
     """Opens an engine for each test; see `EngineContract`."""
 
     patience: ClassVar[float] = 60.0
-    """Seconds after which an event that should settle is given up."""
+    """Seconds for which a test waits until an event is settled."""
 
     @abstractmethod
     def open_engine(
@@ -37,22 +37,23 @@ class EngineHarness(ABC):
         max_failures: int = 3,
         works: bool = True,
     ) -> AbstractAsyncContextManager[Engine]:
-        """Return an engine that is entered.
+        """Return a context manager that opens an engine and closes it.
 
         Parameters
         ----------
         folder
-            Names the data: engines that are opened on one folder have the same instances, those of
-            two folders never do. Two that are open at the same time have charts of two versions.
-        policy : what an instance does after a dead letter
+            Identifies the data: engines on the same folder have the same instances, engines on two
+            folders have none in common. Two engines that are open on one folder at the same time
+            have charts of two versions.
+        policy : whether an instance continues after a dead letter, or waits until it is resumed
         max_failures : after how many failed attempts an event is a dead letter; the next attempt
             should follow within a second
-        works : whether events are worked on, or only accepted
+        works : whether events are handled, or only accepted
         """
 
     @pytest.fixture
     def work(self) -> Work:
-        """Return the services."""
+        """Return the services of the chart."""
         return Work()
 
     def on_engine(
@@ -91,13 +92,13 @@ class EngineHarness(ABC):
         return found
 
     async def applied(self, engine: Engine, key: str) -> list[Any]:
-        """Return what an instance has noted."""
+        """Return what an instance has recorded."""
         found = await engine.load(key)
         assert found is not None
         return list(found.snapshot.context["applied"])
 
     async def follow(self, engine: Engine, key: str | None, count: int) -> list[Any]:
-        """Follow settlements until there are so many."""
+        """Follow settlements until there are at least `count`."""
         found: list[Any] = []
         async with asyncio.timeout(self.patience):
             while len(found) < count:

@@ -25,7 +25,7 @@ __all__ = ["EngineLifetimeContract"]
 
 
 class EngineLifetimeContract(EngineHarness):
-    """The part of `EngineContract` about delays, engines that end and begin, and versions."""
+    """The part of `EngineContract` about delays, restarts, and versions of the chart."""
 
     def test_a_delay_fires_without_an_event(self, tmp_path: Path, work: Work) -> None:
         """Once, and it can be followed like an event."""
@@ -44,7 +44,7 @@ class EngineLifetimeContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_a_state_that_is_left_has_no_delay_any_more(self, tmp_path: Path, work: Work) -> None:
-        """A later stay in the state has a delay of its own."""
+        """Its delay starts from the beginning when the state is entered again."""
 
         async def test(engine: Engine) -> None:
             for event in ("DELAY", "CANCEL", "DELAY", "CANCEL", "DELAY"):
@@ -57,7 +57,7 @@ class EngineLifetimeContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test)
 
     def test_what_was_accepted_survives_the_engine(self, tmp_path: Path, work: Work) -> None:
-        """Events and delays are worked on by the next one, and ids are remembered."""
+        """The next engine handles events and delays, and ids are remembered."""
         chart = engine_chart(work)
 
         async def first(engine: Engine) -> None:
@@ -81,7 +81,7 @@ class EngineLifetimeContract(EngineHarness):
         self.on_engine(tmp_path, chart, third)
 
     def test_an_instance_of_another_version_waits_for_it(self, tmp_path: Path, work: Work) -> None:
-        """Its events are neither lost nor dead; other instances go on."""
+        """Its events are neither lost nor dead letters; other instances continue."""
 
         async def old(engine: Engine) -> None:
             await self.settled(engine, "a", "ADD", 1)
@@ -105,7 +105,7 @@ class EngineLifetimeContract(EngineHarness):
     def test_an_older_version_starts_no_instance_once_a_newer_one_has(
         self, tmp_path: Path, work: Work
     ) -> None:
-        """The event waits for the newer version; the older one goes on with its own instances."""
+        """The event waits for the newer version; the older one continues with its own instances."""
 
         async def old(engine: Engine) -> None:
             await self.settled(engine, "a", "ADD", 1)
@@ -136,7 +136,7 @@ class EngineLifetimeContract(EngineHarness):
     def test_two_versions_work_at_the_same_time_or_one_waits(
         self, tmp_path: Path, work: Work
     ) -> None:
-        """Nothing is lost or dead by it: what waits is settled when its version works alone."""
+        """No event is lost or a dead letter: what waits is settled when its version runs alone."""
 
         async def main() -> None:
             one = self.open_engine(tmp_path, engine_chart(work))
@@ -223,7 +223,7 @@ class EngineLifetimeContract(EngineHarness):
             for each in await asyncio.gather(*waits, return_exceptions=True):
                 if isinstance(each, EventStatus):
                     assert each.stage is EventStage.WAITING
-                else:  # nothing, or its store was closed before it looked
+                else:  # no settlements, or the store was closed before they were read
                     assert isinstance(each, StoreError) or not each
 
         asyncio.run(main())

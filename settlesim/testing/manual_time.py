@@ -1,4 +1,4 @@
-"""A time that only the test moves."""
+"""A clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["ManualTime"]
 
 
 class ManualTime:
-    """Seconds since the epoch, as the test says; a store takes it as its `now`.
+    """A clock that the test moves, in seconds since the epoch; a store takes it as its `now`.
 
     Examples
     --------
@@ -26,5 +26,5 @@ class ManualTime:
         return self.seconds
 
     def step(self, seconds: float) -> None:
-        """Let time pass, or let the clock jump back where `seconds` is negative."""
+        """Let time pass, or let the clock jump back if `seconds` is negative."""
         self.seconds += seconds

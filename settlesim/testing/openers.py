@@ -39,13 +39,13 @@ _PATIENCE = 60.0
 class Opened(Generic[S_co]):
     """The data under test: each call returns a store on it.
 
-    Where the suite's `reopens` is true, that is another object each time, while the earlier
-    ones stay open; else it is always the same one.
+    If the suite's `reopens` is true, that is another object each time, while the earlier ones
+    stay open; otherwise it is always the same one.
     """
 
     def __init__(self, open_store: Callable[[], S_co], *, reopens: bool) -> None:
         self.stores: list[S_co] = []
-        """All that were opened."""
+        """All stores that were opened."""
         self._open = open_store
         self._reopens = reopens
 
@@ -61,7 +61,7 @@ class StoreOpener(ABC):
 
     reopens: ClassVar[bool] = True
     """Whether a store that is opened on the same folder has the same data. The tests then open
-    the store anew for each call. False for a store whose data is gone with the object."""
+    the store again for each call. False for a store whose data is lost with the object."""
     examples: ClassVar[int] = 25
     """How many examples Hypothesis tries of each property."""
 
@@ -74,11 +74,11 @@ class StoreOpener(ABC):
         folder : exists, and is empty before the first store is opened on it
         now
             The time in seconds since the epoch; a test moves it by hand. A store that does not
-            look at the time leaves it alone.
+            need the time may ignore it.
         """
 
     def close_store(self, store: Store) -> None:
-        """Let a store go; without more it is closed if it has a method `close`."""
+        """Close a store; by default with its method `close`, if it has one."""
         close = getattr(store, "close", None)
         if close is not None:
             close()
@@ -95,7 +95,7 @@ class StoreOpener(ABC):
                     self.close_store(store)
 
     def settings(self, steps: int = 25) -> settings:
-        """Return how Hypothesis tries examples here: `examples` of them, without a deadline.
+        """Return the settings for Hypothesis: `examples` examples, without a deadline.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class QueueOpener(StoreOpener):
     def open_queue(self, store: QueueStore, name: str) -> Queue:
         """Return a queue whose receipts the store's `commit` consumes.
 
-        Its `chart` differs from queue to queue, as where it is the queue's name.
+        Each queue needs another `chart`, such as the queue's name.
         """
 
     @pytest.fixture
@@ -164,7 +164,7 @@ class QueueBench:
         self._open_queue = open_queue
 
     def queue(self, name: str = "count") -> Queue:
-        """Open a queue, in a store that is opened anew where that can be."""
+        """Open a queue, in another store object if the store can be reopened."""
         return self._open_queue(self.store(), name)
 
     def send(self, *bodies: Any, group: str = "a") -> tuple[int, ...]:
@@ -197,7 +197,7 @@ def snapshot(count: Any = 0, revision: int = 1, *, chart: str = "count", **more:
 
 
 def save(store: Store, key: str, new: Snapshot) -> None:
-    """Save an instance that is at the revision before."""
+    """Save an instance that is one revision behind in the store."""
     store.commit(Transaction(key, new, new.revision - 1))
 
 

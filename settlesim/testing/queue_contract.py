@@ -44,7 +44,7 @@ def _start(bench: QueueBench, *timers: Timer, kept: tuple[str, ...] = (), chart:
 class QueueContract(QueueOpener):
     """What every `settlesim.ports.Queue` whose groups are ordered promises, as tests for yours.
 
-    A subclass has `open_store` and `open_queue`, and a name that pytest collects::
+    A subclass defines `open_store` and `open_queue`, and has a name that pytest collects::
 
         class TestMyQueue(QueueContract):
             max_failures = 3
@@ -57,29 +57,30 @@ class QueueContract(QueueOpener):
 
     The promises:
 
-    - The messages of a group are received in the order in which they were accepted, and the
-      next one only when the one before was deleted or put aside. Other groups go on; the one
-      whose head has been receivable longest comes first.
-    - A message is redelivered when its visibility time-out is over. Its receipt is good until
+    - The messages of a group are received in the order in which they were accepted, each only
+      after the one before was deleted or put aside. Other groups do not wait; the one whose
+      head has been receivable longest comes first.
+    - A message is redelivered when its visibility time-out is over. Its receipt is valid until
       it is received again, released, failed or deleted; then `ReceiptExpiredError` is raised,
       by the store's `commit` too.
     - A deduplication id is known in its group while its message waits, and for a window
       before and after it was deleted.
-    - A step of the clock delays messages, it never reorders them; none is hidden for longer
+    - A step of the clock may delay messages, but never reorders them; none is hidden for longer
       than `settlesim.ports.MAX_VISIBILITY`.
     - A timer's message is sent once, when it is due.
     - A consumer that names its chart version receives no message for an instance of another.
 
-    At last a state machine of Hypothesis compares the queue with a small model of SQS, in any
-    order of calls.
+    Finally, a state machine of Hypothesis compares the queue with a small model of SQS, with
+    calls in any order.
 
     Attributes
     ----------
     max_failures : int or None
         After how many calls of `fail` the queues that `open_queue` returns put a message
-        aside; None, as here, for no limit.
+        aside; None, the default, for no limit.
     max_receives : int or None
-        After how many receptions without a result they do; None, as here, for no limit.
+        After how many receptions without a result they put a message aside; None, the default,
+        for no limit.
     deduplication_window : float
         For how many seconds they know a deduplication id; 300, as in SQS.
     parks : bool
@@ -213,7 +214,7 @@ class QueueContract(QueueOpener):
     def test_a_message_that_could_not_be_kept_is_refused(
         self, bench: QueueBench, arguments: Any
     ) -> None:
-        """A body that is no strict JSON, or an id that is no text."""
+        """Its body is not strict JSON, or an id is not a text."""
         bench.send(1)
         with pytest.raises(InvalidValueError):
             bench.queue().send(*arguments)
@@ -222,7 +223,7 @@ class QueueContract(QueueOpener):
     def test_concurrent_consumers_get_every_message_once_and_in_order(
         self, bench: QueueBench
     ) -> None:
-        """Threads, each with a queue of its own: none is lost, delivered twice or out of order."""
+        """In threads, each with a queue of its own: none is lost, repeated or out of order."""
         groups, each, workers = ("a", "b", "c", "d"), 6, 4
         for number in range(each):
             for group in groups:
@@ -248,7 +249,7 @@ class QueueContract(QueueOpener):
     # --- visibility and receipts ------------------------------------------------------------
 
     def test_a_message_is_redelivered_when_its_time_is_over(self, bench: QueueBench) -> None:
-        """Not before, and then as the head of its group still."""
+        """Not before, and still as the head of its group."""
         bench.send(1, 2)
         (message,) = bench.queue().receive(1, 10.0)
         assert message.receives == 1
@@ -263,7 +264,7 @@ class QueueContract(QueueOpener):
     def test_a_receive_without_seconds_uses_the_visibility_of_the_queue(
         self, bench: QueueBench
     ) -> None:
-        """The argument goes before the queue's setting."""
+        """The argument overrides the queue's setting."""
         bench.send(1)
         bench.take()
         assert bench.queue().next_change() == pytest.approx(bench.queue().visibility_timeout)
@@ -274,7 +275,7 @@ class QueueContract(QueueOpener):
     def test_a_receipt_is_good_until_somebody_receives_the_message_again(
         self, bench: QueueBench
     ) -> None:
-        """A consumer that was slow loses nothing as long as nobody else has had the message."""
+        """A slow consumer loses nothing as long as nobody else has received the message."""
         bench.send(1, 2)
         message = bench.take()
         bench.now.step(3000)
@@ -294,7 +295,7 @@ class QueueContract(QueueOpener):
         assert (str(copy), copy.reason) == (str(caught.value), caught.value.reason)
 
     def test_only_the_last_receipt_is_good(self, bench: QueueBench) -> None:
-        """A consumer that was frozen cannot delete what another one has by now."""
+        """A consumer that was frozen cannot delete what another one has now."""
         bench.send(1)
         zombie = bench.take()
         bench.pass_visibility()
@@ -313,7 +314,7 @@ class QueueContract(QueueOpener):
         assert bench.queue().left() == (0, 0)
 
     def test_a_message_is_deleted_once(self, bench: QueueBench) -> None:
-        """The second delete is told that the message is gone."""
+        """The second delete raises, because the message is gone."""
         bench.send(1)
         message = bench.take()
         bench.queue().delete(message.receipt)
@@ -334,7 +335,7 @@ class QueueContract(QueueOpener):
         assert bench.take().receives == 2
 
     def test_a_release_can_hold_its_group_back(self, bench: QueueBench) -> None:
-        """It counts no failure, and the receipt is not good any more."""
+        """It counts no failure, and the receipt is no longer valid."""
         bench.send(1, 2)
         message = bench.take()
         bench.queue().release(message.receipt, 7)
@@ -387,7 +388,7 @@ class QueueContract(QueueOpener):
         assert bench.drain() == [1, 2]
 
     def test_a_message_that_failed_too_often_is_put_aside(self, bench: QueueBench) -> None:
-        """The last failure says so; without a limit it never happens."""
+        """The last call of `fail` returns True; without a limit there is none."""
         times = 12 if self.max_failures is None else self.max_failures
         bench.send("bad")
         bench.send("good", group="b")
@@ -403,13 +404,13 @@ class QueueContract(QueueOpener):
     def test_a_message_that_can_never_be_handled_is_put_aside_immediately(
         self, bench: QueueBench
     ) -> None:
-        """`final` does not wait for the count; the group goes on, or is parked."""
+        """`final` does not wait for the count; the group continues, or is parked."""
         bench.send(1, 2)
         assert bench.queue().fail(bench.take().receipt, "no such event", final=True)
         assert bench.drain() == ([] if self.parks else [2])
 
     def test_expiry_is_no_failure(self, bench: QueueBench) -> None:
-        """A consumer that dies says nothing of the message."""
+        """A consumer that dies does not show that the message is bad."""
         bench.send(1)
         times = 20 if self.max_receives is None else self.max_receives
         for turn in range(times):
@@ -422,14 +423,14 @@ class QueueContract(QueueOpener):
     def test_an_error_of_any_kind_is_counted(
         self, bench: QueueBench, error: BaseException | str
     ) -> None:
-        """A lone surrogate, a text that cannot be made, or a very long one."""
+        """A lone surrogate, an error whose text cannot be made, or a very long text."""
         bench.send(1)
         assert bench.queue().fail(bench.take().receipt, error, final=True)
 
     # --- the clock --------------------------------------------------------------------------
 
     def test_a_clock_that_steps_back_delays_and_never_reorders(self, bench: QueueBench) -> None:
-        """What was in flight stays so for longer; the group's order holds."""
+        """What was in flight stays so for longer; the order of the group is kept."""
         bench.send(1, 2)
         bench.queue().receive(1, 30)
         bench.now.step(-3600)
@@ -453,7 +454,7 @@ class QueueContract(QueueOpener):
         assert [message.body for message in bench.queue().receive(10)] == [1, 2, 4]
 
     def test_what_a_clock_that_was_ahead_has_hidden_comes_back(self, bench: QueueBench) -> None:
-        """More than twelve hours is a step of the clock: one time-out takes its place."""
+        """More than twelve hours must be a step of the clock: one time-out replaces them."""
         bench.now.step(_YEAR)
         bench.send(1, 2)
         bench.take()
@@ -475,7 +476,7 @@ class QueueContract(QueueOpener):
     def test_a_deduplication_id_is_known_also_after_deletion_for_its_window(
         self, bench: QueueBench
     ) -> None:
-        """The window begins anew when the message is deleted; after it the id is free."""
+        """The window starts again when the message is deleted; after it the id is free."""
         window = self.deduplication_window
         number = bench.queue().send(1, "a", "e1")
         bench.now.step(window - 1)
@@ -504,7 +505,7 @@ class QueueContract(QueueOpener):
         assert bench.drain() == [1]
 
     def test_deduplication_is_for_each_group_by_itself(self, bench: QueueBench) -> None:
-        """Two instances may have events of one id."""
+        """Two instances may have events with the same id."""
         bench.queue().send(1, "a", "e1")
         bench.queue().send(2, "b", "e1")
         assert sorted(bench.drain()) == [1, 2]
@@ -512,7 +513,7 @@ class QueueContract(QueueOpener):
     # --- chart versions ---------------------------------------------------------------------
 
     def test_groups_of_another_chart_version_are_left_to_others(self, bench: QueueBench) -> None:
-        """They are neither received nor hidden nor counted against their messages."""
+        """Their messages are neither received nor hidden, and no reception is counted."""
         mine, other = ChartVersion("count", 1), ChartVersion("count", 2)
         save(bench.store(), "a", snapshot(1))
         bench.send(1)
@@ -528,7 +529,7 @@ class QueueContract(QueueOpener):
     # --- timers -----------------------------------------------------------------------------
 
     def test_a_timer_sends_its_message_when_it_is_due_and_once(self, bench: QueueBench) -> None:
-        """Not before, and never again, however often one looks."""
+        """Not before, and never again, however often it is tried."""
         _start(bench, Timer("after.x", 10), Timer("after.y", 20))
         assert bench.queue().next_change() == pytest.approx(10)
         bench.now.step(9.9)
@@ -549,7 +550,7 @@ class QueueContract(QueueOpener):
         assert [timer.delay for timer in bench.store().timers("a")] == ["after.y"]
 
     def test_a_timer_that_is_not_kept_does_not_fire(self, bench: QueueBench) -> None:
-        """Its state was left; what was kept runs on from its own start."""
+        """Its state was left; a timer that is kept keeps its due time."""
         _start(bench, Timer("x", 10), Timer("y", 10))
         bench.now.step(5)
         _start(bench, Timer("z", 10), kept=("x",))
@@ -560,7 +561,7 @@ class QueueContract(QueueOpener):
         assert bench.queue().release_timers() == 1
 
     def test_a_late_message_of_a_timer_has_the_token_of_its_start(self, bench: QueueBench) -> None:
-        """The state was entered again: the message of the old start can be told to be stale."""
+        """The state was entered again: the token shows that the old message is stale."""
         _start(bench, Timer("x", 10))
         bench.now.step(10)
         bench.queue().release_timers()
@@ -578,7 +579,7 @@ class QueueContract(QueueOpener):
         assert bench.queue().next_change() is None
 
     def test_timers_of_unknown_delays_are_kept(self, bench: QueueBench) -> None:
-        """They are sent to nobody until a consumer knows their delay."""
+        """They are not sent until a consumer knows their delay."""
         _start(bench, Timer("old", 1), Timer("new", 1))
         bench.now.step(2)
         assert bench.queue().release_timers(["new"]) == 1
@@ -589,7 +590,7 @@ class QueueContract(QueueOpener):
         assert bench.queue().release_timers(["old"]) == 1
 
     def test_timers_of_a_deleted_instance_are_gone(self, bench: QueueBench) -> None:
-        """Nothing fires for what is not there."""
+        """Nothing fires for an instance that does not exist."""
         _start(bench, Timer("x", 10))
         bench.store().delete("a", 1)
         bench.now.step(10)
@@ -599,6 +600,6 @@ class QueueContract(QueueOpener):
     # --- any order of calls -----------------------------------------------------------------
 
     def test_it_does_what_a_small_model_of_sqs_does(self) -> None:
-        """In any order of calls, also where the clock jumps."""
+        """In any order of calls, even if the clock jumps."""
         machine = type(self.machine.__name__, (self.machine,), {"opener": self})
         run_state_machine_as_test(machine, settings=self.settings(steps=40))

@@ -31,8 +31,8 @@ _SELDOM: Final = st.sampled_from([False, False, False, False, True])
 class QueueMachine(RuleBasedStateMachine):
     """Every ordered queue does what the small model of SQS does, in any order of calls.
 
-    The model counts messages in the order in which they were accepted. Ids that nobody was
-    told, such as those of messages that a commit sends, are learned when they are received.
+    The model numbers messages in the order in which they were accepted. An id that no call has
+    returned, such as that of a message that a commit sends, is learned with its reception.
     """
 
     opener: ClassVar[QueueOpener]
@@ -71,12 +71,12 @@ class QueueMachine(RuleBasedStateMachine):
             self.stack.close()
 
     def open_queue(self) -> Queue:
-        """Open the queue, in a store that is opened anew where that can be."""
+        """Open the queue, in another store object if the store can be reopened."""
         return self.opener.open_queue(self.opened(), _NAME)
 
     @rule()
     def reopen(self) -> None:
-        """Go on with another object on the same data; the earlier ones stay open."""
+        """Continue with another object on the same data; the earlier ones stay open."""
         self.queue = self.open_queue()
 
     @rule(seconds=_STEPS | st.none())
@@ -130,7 +130,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.receipts.append((item.id, message))
 
     def a_receipt(self, data: st.DataObject) -> tuple[int, Message, bool]:
-        """Return a message's number, the message, and whether its receipt is good: mostly."""
+        """Return a message's number, the message, and whether its receipt is valid; most are."""
         good = [each for each in self.receipts if self.model.holds(each[0], each[1].receives)]
         number, message = data.draw(
             st.sampled_from(good or self.receipts) | st.sampled_from(self.receipts)
@@ -140,7 +140,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.receipts)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        """Delete a message; a receipt that is not good is refused, here and below."""
+        """Delete a message; a receipt that is no longer valid is refused, here and below."""
         number, message, good = self.a_receipt(data)
         if good:
             self.queue.delete(message.receipt)
@@ -150,7 +150,7 @@ class QueueMachine(RuleBasedStateMachine):
                 self.queue.delete(message.receipt)
 
     def handled(self, number: int) -> None:
-        """Tell the model that a message was handled; if it is a timer's, that is over."""
+        """Tell the model that a message was handled; if it is a timer's, the timer ends."""
         self.model.delete(number)
         if number in self.timer_messages:
             key, delay, token = self.timer_messages[number]
@@ -197,7 +197,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.receipts)
     @rule(data=st.data(), group=_GROUPS, saves=st.booleans())
     def commit(self, data: st.DataObject, group: str, saves: bool) -> None:
-        """Save a settlement that consumes the message and sends another, or nothing of it."""
+        """Save a settlement that consumes a message and sends another; all of it or nothing."""
         number, message, good = self.a_receipt(data)
         key, store = message.group_id, self.queue.store
         stored = store.load(key)
@@ -219,7 +219,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert store.load(key) == stored
 
     def is_stale(self, number: int) -> bool:
-        """Say whether a message is of a timer that was ended, or was started again."""
+        """Return whether a message is of a timer that was ended or started again."""
         if number not in self.timer_messages:
             return False
         key, delay, token = self.timer_messages[number]
@@ -280,7 +280,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def same_next_change(self) -> None:
-        """Compare when time alone brings work."""
+        """Compare when a message becomes receivable by itself."""
         if hasattr(self, "model"):
             times = [self.model.next_change(), *(due - self.now() for due, *_ in self.running())]
             wanted = min((max(time, 0.0) for time in times if time is not None), default=None)

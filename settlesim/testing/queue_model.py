@@ -1,4 +1,4 @@
-"""A FIFO queue as SQS describes it, in lists and dicts, with nothing of the library in it.
+"""A FIFO queue as SQS describes it, in lists and dicts, independent of the library.
 
 Sources: Amazon SQS Developer Guide, "FIFO queue delivery logic", "Exactly-once processing",
 "Visibility timeout" and "Dead-letter queues"; beyond them the policy ``halt``, parked groups,
@@ -14,7 +14,7 @@ __all__ = ["MAX_ERRORS", "MAX_VISIBILITY", "Id", "Item", "QueueModel"]
 
 MAX_ERRORS = 10
 MAX_VISIBILITY = 43_200.0
-"""Seconds; what is hidden for longer was hidden by a clock that was ahead."""
+"""Seconds; a message that is hidden for longer was hidden by a clock that was ahead."""
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Item:
     deduplication_id: str | None
     sent_at: float
     visible_at: float = 0.0
-    """0 for what was never hidden: it is receivable whatever the clock says."""
+    """0 if it was never hidden: it is receivable whatever the clock says."""
     receives: int = 0
     tries: int = 0
     """Receptions without a result."""
@@ -61,7 +61,7 @@ class QueueModel:
     waiting: dict[int, Item] = field(default_factory=dict)
     dead: dict[int, Item] = field(default_factory=dict)
     buried: set[int] = field(default_factory=set)
-    """All that ever were among the dead letters."""
+    """The numbers of all messages that ever were dead letters."""
     parked: list[str] = field(default_factory=list)
     known: dict[tuple[str, str], Id] = field(default_factory=dict)
     accepted: dict[str, list[int]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class QueueModel:
     # --- accepting ------------------------------------------------------------------------
 
     def earlier(self, group: str, deduplication_id: str | None) -> Id | None:
-        """Return what was sent with this id and is not forgotten."""
+        """Return what was sent with this id and is still remembered."""
         found = None if deduplication_id is None else self.known.get((group, deduplication_id))
         if found is None or (found.message not in self.waiting and found.until <= self.now):
             return None
@@ -112,7 +112,7 @@ class QueueModel:
         return [self.waiting[number] for number in order]
 
     def receive(self, most: int, seconds: float) -> list[Item]:
-        """Return what is received; what was received too often is put aside instead."""
+        """Return what is received; messages that were received too often are put aside."""
         if any(since > self.now + MAX_VISIBILITY for since in self.times()):
             for item in self.waiting.values():
                 if item.visible_at > self.now + MAX_VISIBILITY:
@@ -133,7 +133,7 @@ class QueueModel:
                 return found
 
     def holds(self, number: int, receives: int) -> bool:
-        """Say whether the receipt of a reception is good."""
+        """Return whether the receipt of a reception is valid."""
         item = self.waiting.get(number)
         return item is not None and item.held and item.receives == receives
 
@@ -164,7 +164,7 @@ class QueueModel:
         item.tries -= 1
 
     def fail(self, number: int, error: str, retry_in: float, *, final: bool = False) -> bool:
-        """Count a failure; say whether it was the last one."""
+        """Count a failure; return whether it was the last one."""
         item = self.waiting[number]
         item.failures += 1
         item.tries -= 1
@@ -188,7 +188,7 @@ class QueueModel:
     # --- upkeep ---------------------------------------------------------------------------
 
     def redrive(self, numbers: list[int], new: list[int]) -> None:
-        """Put dead letters back: to their place under halt, else to the end as new messages."""
+        """Put dead letters back: with halt to their old positions, else to the end as new ones."""
         for number, after in zip(sorted(numbers), new, strict=True):
             item = self.dead.pop(number)
             item.failures, item.errors, item.tries, item.visible_at = 0, [], 0, 0.0
@@ -207,7 +207,7 @@ class QueueModel:
                 self.known[name] = Id(item.body, item.id, self.now + self.window)
 
     def times(self) -> list[float]:
-        """Return when the groups become receivable that are not parked."""
+        """Return when each group that is not parked becomes receivable."""
         times = []
         for group in {item.group for item in self.waiting.values()} - set(self.parked):
             items = [item for item in self.waiting.values() if item.group == group]
@@ -216,7 +216,7 @@ class QueueModel:
         return times
 
     def next_change(self) -> float | None:
-        """Return in how many seconds a group becomes receivable; None where none will."""
+        """Return in how many seconds a group becomes receivable; None if none will."""
         times = self.times()
         if any(time > self.now + MAX_VISIBILITY for time in times):
             return 0.0

@@ -35,7 +35,7 @@ def _received(bench: QueueBench) -> str:
 
 
 def _whole(receipt: str, **changes: Any) -> Transaction:
-    """Return a transaction that has something of everything."""
+    """Return a transaction that has every part."""
     parts: dict[str, Any] = {
         "key": "a",
         "snapshot": snapshot(1),
@@ -58,7 +58,7 @@ def _start(bench: QueueBench, *timers: Timer, kept: tuple[str, ...] = (), key: s
 
 
 def _content(bench: QueueBench) -> object:
-    """Return all that the ports say of a store and two queues."""
+    """Return everything that a store and two queues show through their ports."""
     store = bench.store()
     return (
         {key: store.load(key) for key in sorted(store.keys())},
@@ -116,7 +116,7 @@ _BAD_PARTS: Final[list[dict[str, Any]]] = [
 class QueueStoreContract(QueueOpener, StoreContract):
     """What every `settlesim.ports.QueueStore` promises, as tests for a store of your own.
 
-    A subclass has `open_store` and `open_queue`, and a name that pytest collects::
+    A subclass defines `open_store` and `open_queue`, and has a name that pytest collects::
 
         class TestMyStore(QueueStoreContract):
             def open_store(self, folder, now):
@@ -125,12 +125,12 @@ class QueueStoreContract(QueueOpener, StoreContract):
             def open_queue(self, store, name):
                 return MyQueue(store, name)
 
-    All of `StoreContract` is promised, and besides:
+    The promises are those of `StoreContract`, and:
 
-    - One `commit` covers state, consumed message, mark, messages that go out and timers. If
-      one of them is refused, nothing of the others happens.
-    - An event that was marked is not applied again, `EventRepeatedError` says with what
-      outcome it was, until the mark's time is over.
+    - One `commit` covers state, consumed message, mark, sent messages and timers. If one of
+      them is refused, none of them is written.
+    - An event that was marked is not applied again until the mark is forgotten;
+      `EventRepeatedError` has the outcome that it had.
     - Timers that a transaction does not keep end; one that starts again has another token.
     - Deleting an instance takes its timers with it, and leaves its marks.
 
@@ -151,7 +151,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
     # --- whole transactions -----------------------------------------------------------------
 
     def test_a_whole_transaction_changes_everything_together(self, bench: QueueBench) -> None:
-        """State, consumed message, mark, messages that go out, and timers."""
+        """State, consumed message, mark, sent messages, and timers."""
         bench.store().commit(_whole(_received(bench)))
         assert bench.store().load("a") == snapshot(1)
         mark = bench.store().mark("a", "e1")
@@ -181,7 +181,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         prepare: Callable[[QueueBench], Transaction],
         error: type[SettlesimError],
     ) -> None:
-        """All or nothing, whichever part it is; the store takes the next one."""
+        """All or nothing, whichever part it is; the store accepts the next transaction."""
         transaction = prepare(bench)
         before = _content(bench)
         with pytest.raises(error):
@@ -202,7 +202,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         assert _content(bench) == before
 
     def test_a_message_can_be_consumed_without_a_new_state(self, bench: QueueBench) -> None:
-        """As of an event that is ignored or rejected: it is marked, and the state stays."""
+        """Such as that of an ignored or rejected event: it is marked, and the state stays."""
         save(bench.store(), "a", snapshot(1))
         receipt = _received(bench)
         bench.store().commit(
@@ -222,7 +222,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         assert bench.store().mark("a", "e1") is None
 
     def test_a_message_that_goes_out_again_is_accepted_once(self, bench: QueueBench) -> None:
-        """The deduplication id of a `Send` counts as that of a message that is sent."""
+        """The deduplication id of a `Send` works as that of a message sent to the queue."""
         for revision in (1, 2):
             sends = (Send("mail", {"n": 1}, "a", "m1"),)
             new = snapshot(revision, revision=revision)
@@ -264,7 +264,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         assert bench.store().mark("a", "e1") is not None
 
     def test_a_deleted_instance_takes_its_timers_but_not_its_marks(self, bench: QueueBench) -> None:
-        """A duplicate of an event does not create the instance anew."""
+        """A duplicate of an event does not create the instance again."""
         bench.store().commit(_whole(_received(bench)))
         bench.store().delete("a", 1)
         assert list(bench.store().timers("a")) == []
@@ -273,7 +273,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
     # --- timers -----------------------------------------------------------------------------
 
     def test_a_timer_that_is_not_kept_ends(self, bench: QueueBench) -> None:
-        """Its state was left; what was kept runs on from its own start."""
+        """Its state was left; a timer that is kept keeps its due time."""
         _start(bench, Timer("x", 10), Timer("y", 10))
         bench.now.step(5)
         _start(bench, Timer("z", 10), kept=("x",))
@@ -283,7 +283,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         ]
 
     def test_a_timer_that_starts_again_has_another_token(self, bench: QueueBench) -> None:
-        """So that a late message of the old start can be told."""
+        """So a late message of the old timer can be recognized."""
         _start(bench, Timer("x", 10))
         (old,) = bench.store().timers("a")
         bench.now.step(3)
@@ -293,7 +293,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         assert (new.due, new.sent) == (bench.now() + 10, False)
 
     def test_a_settlement_without_timers_leaves_them_alone(self, bench: QueueBench) -> None:
-        """None says nothing; an empty `Timers` ends all."""
+        """None changes nothing; an empty `Timers` ends all."""
         _start(bench, Timer("x", 10))
         before = list(bench.store().timers("a"))
         bench.store().commit(Transaction("a", None, 1))
@@ -302,7 +302,7 @@ class QueueStoreContract(QueueOpener, StoreContract):
         assert list(bench.store().timers("a")) == []
 
     def test_timers_are_those_of_their_instance(self, bench: QueueBench) -> None:
-        """Two instances may have a delay of one id."""
+        """Two instances may have a delay with the same id."""
         _start(bench, Timer("x", 10))
         _start(bench, Timer("x", 20), key="b")
         _start(bench)

@@ -59,7 +59,7 @@ _PARTS: Final[dict[str, Any]] = {
 class StoreContract(StoreOpener):
     """What every `settlesim.ports.Store` promises, as tests for a store of your own.
 
-    A subclass has `open_store`, and a name that pytest collects::
+    A subclass defines `open_store`, and has a name that pytest collects::
 
         class TestMyStore(StoreContract):
             def open_store(self, folder, now):
@@ -67,20 +67,20 @@ class StoreContract(StoreOpener):
 
     The promises:
 
-    - What was saved is loaded, as exactly as JSON is; what was never saved is None.
+    - What was saved is loaded again, equal as JSON text; what was never saved is None.
     - A save or a delete happens only at the expected revision. Otherwise it raises
-      `VersionConflictError` with the actual one, and changes nothing. Where a transaction says
+      `VersionConflictError` with the actual one, and changes nothing. If a transaction says
       which state was loaded (`before`), that is compared too.
     - Of threads that save the same revision of an instance at the same time, one wins.
     - A transaction that could not be read back as it is, or that has a part which the store
       does not keep, is refused with `InvalidValueError`, and changes nothing.
-    - What was saved or loaded cannot change the store afterwards.
+    - Saved and loaded contexts are read-only, so nobody can change the store through them.
 
     Attributes
     ----------
     reopens : bool
         Whether a store that is opened on the same folder has the same data; True. The tests
-        then open the store anew for each call. False for a store in memory.
+        then open the store again for each call. False for a store in memory.
     examples : int
         How many examples Hypothesis tries of each property.
 
@@ -171,7 +171,7 @@ class StoreContract(StoreOpener):
         assert list(opened().keys()) == []
 
     def test_a_transaction_without_a_new_state_is_compared_too(self, opened: Opened[Store]) -> None:
-        """As of an event that is ignored: the instance stays as it is, whatever it is."""
+        """Such as that of an event that is ignored: the instance stays as it is."""
         save(opened(), "a", snapshot(1))
         opened().commit(Transaction("a", None, 1))
         opened().commit(Transaction("b", None, 0))
@@ -184,7 +184,7 @@ class StoreContract(StoreOpener):
     def test_a_save_from_a_state_that_was_deleted_and_created_anew_is_refused(
         self, opened: Opened[Store]
     ) -> None:
-        """Its revision is the same again, so the state is compared too, as exactly as JSON is."""
+        """Its revision is the same again, so the state is compared too, as JSON text."""
         old, new = snapshot(1), snapshot(True)
         save(opened(), "a", old)
         opened().delete("a", 1)
@@ -243,7 +243,7 @@ class StoreContract(StoreOpener):
         assert rounds in wins[last.context["count"]]
 
     def test_threads_that_save_different_instances_lose_none(self, opened: Opened[Store]) -> None:
-        """Saves of others are kept, and wait for their turn."""
+        """They wait for each other, and no save undoes another one."""
         workers, rounds = 4, 6
         stores = [opened() for _ in range(workers)]
 
@@ -270,7 +270,7 @@ class StoreContract(StoreOpener):
         assert opened().load("b") == snapshot(2)
 
     def test_stale_delete_is_refused_and_deletes_nothing(self, opened: Opened[Store]) -> None:
-        """A delete is compared and set like a save."""
+        """A delete is a compare-and-set, like a save."""
         save(opened(), "a", snapshot(1))
         save(opened(), "a", snapshot(2, revision=2))
         with pytest.raises(VersionConflictError) as caught:
@@ -281,7 +281,7 @@ class StoreContract(StoreOpener):
     def test_delete_of_an_unknown_key_agrees_only_with_revision_zero(
         self, opened: Opened[Store]
     ) -> None:
-        """What is not there is at revision 0, and its delete does nothing."""
+        """An unknown instance is at revision 0, and deleting it does nothing."""
         opened().delete("a", 0)
         with pytest.raises(VersionConflictError) as caught:
             opened().delete("a", 1)
@@ -293,7 +293,7 @@ class StoreContract(StoreOpener):
     def test_snapshot_that_is_not_the_next_revision_is_refused(
         self, opened: Opened[Store], revision: int
     ) -> None:
-        """A transaction goes one revision up, or it is a fault of the caller."""
+        """A transaction goes one revision up; anything else is an error of the caller."""
         save(opened(), "a", snapshot(1))
         with pytest.raises(InvalidValueError):
             opened().commit(Transaction("a", snapshot(9, revision=revision), 2))
@@ -303,7 +303,7 @@ class StoreContract(StoreOpener):
     def test_snapshot_that_could_not_be_read_back_as_it_is_is_refused(
         self, opened: Opened[Store], fields: dict[str, Any]
     ) -> None:
-        """Whatever a writer of JSON would make of it."""
+        """Even if a JSON encoder would write it."""
         good = {"chart": "count", "version": 1, "configuration": ("odd",), "context": _EMPTY}
         bad = Snapshot(**{**good, "revision": 1, **fields})
         with pytest.raises(InvalidValueError):
@@ -329,7 +329,7 @@ class StoreContract(StoreOpener):
     def test_part_that_the_store_does_not_keep_is_refused(
         self, opened: Opened[Store], part: str
     ) -> None:
-        """By its name; a `QueueStore` keeps all of them."""
+        """The error names it; a `QueueStore` keeps all of them."""
         if isinstance(opened(), QueueStore):
             pytest.skip("a QueueStore keeps every part")
         transaction = Transaction("a", snapshot(), 0, **{part: _PARTS[part]})
@@ -338,7 +338,7 @@ class StoreContract(StoreOpener):
         assert opened().load("a") is None
 
     def test_a_record_is_kept_or_left_out(self, opened: Opened[Store]) -> None:
-        """It is the one part that a store may leave out in silence."""
+        """A store may leave it out silently."""
         record = freeze_object({"event": {"name": "COUNT"}}, where="record")
         opened().commit(Transaction("a", snapshot(), 0, record=record, final=True))
         assert opened().load("a") == snapshot()

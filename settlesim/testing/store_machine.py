@@ -81,7 +81,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        """Make the next calls through another object, where the store can be opened anew."""
+        """Make the next calls on another store object, if the store can be reopened."""
         self.store = self.opened()
 
     @invariant()

@@ -33,7 +33,7 @@ _AWKWARD = [
 
 
 def texts(*, min_size: int = 0) -> st.SearchStrategy[str]:
-    """Text that UTF-8 can carry, with what breaks JSON, JavaScript and TinyDB more often."""
+    """Text that UTF-8 can carry, often such as breaks JSON, JavaScript or TinyDB."""
     plain = st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=12)
     return st.sampled_from(_AWKWARD) | plain
 
@@ -67,14 +67,14 @@ def _nest(value: Any, levels: int) -> dict[str, Any]:
 
 
 def contexts() -> st.SearchStrategy[FrozenDict]:
-    """Contexts of instances: flat, empty, and as deep as one may be."""
+    """Contexts of instances: flat, empty, and as deep as is allowed."""
     flat = st.dictionaries(texts(), json_values(), max_size=5)
     deep = st.builds(_nest, st.integers(), st.integers(0, 63))
     return (st.just({}) | flat | deep).map(lambda value: freeze_object(value, where="context"))
 
 
 def snapshots(*, revision: int | None = None) -> st.SearchStrategy[Snapshot]:
-    """Settled instances; `revision` fixes theirs."""
+    """Settled instances, at the given revision or at any."""
     return st.builds(
         Snapshot,
         chart=texts(min_size=1),
@@ -88,7 +88,7 @@ def snapshots(*, revision: int | None = None) -> st.SearchStrategy[Snapshot]:
 
 
 def history_states() -> st.SearchStrategy[FrozenDict]:
-    """Make what history states remember, often nothing."""
+    """Memories of history states, often empty."""
     remembered = st.lists(texts(min_size=1), min_size=1, max_size=3)
     states = st.dictionaries(texts(min_size=1), remembered, max_size=2)
     return states.map(lambda value: freeze_object(value, where="history_states"))

@@ -1,4 +1,4 @@
-"""Charts that change while their instances live: steps between versions, and what they come to."""
+"""Charts that change while their instances live: steps between versions, and their effects."""
 
 from settlesim.chart.migration import Migration, Split, split
 from settlesim.versions.apply import Applied, Retirement, apply_migration, definition_of, retire

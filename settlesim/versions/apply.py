@@ -1,12 +1,12 @@
-"""`apply_migration` and `retire`: instances are put into the words of a chart, while others work.
+"""`apply_migration` and `retire`: migrate all instances to a chart's version, while workers run.
 
 Theory of operation
 -------------------
-An instance is rewritten under compare-and-set on the state that was read, together with its
-timers, in one write of the store. So it is of one version or of the other, whoever is killed when;
-a worker that settled it meanwhile was first, and the instance is looked at again. Its revision
-stays: nothing has happened to it. Messages are left as they are: they are put into the chart's
-words when they are handled, since only then it is known that nobody else has them.
+An instance and its timers are rewritten in one write of the store, by compare-and-set on the
+state that was read. So the instance is of one version or the other, whenever a process is killed.
+If a worker has settled it meanwhile, the rewrite is refused, and the instance is read again. Its
+revision stays the same, since no event was applied. Messages are left as they are: they are
+migrated when they are handled, because only then nobody else can have them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from settlesim.versions.plan import EXAMPLES, example_keys, known_charts, stored
 __all__ = ["Applied", "Retirement", "apply_migration", "definition_of", "retire"]
 
 _BATCH: Final = 100
-"""How many instances are rewritten in one write: others wait for it meanwhile."""
+"""How many instances are rewritten in one write, during which other writers wait."""
 
 
 def definition_of(chart: Chart) -> ChartDefinition:
-    """Return what a store keeps of a chart."""
+    """Return a chart as a store keeps it."""
     found: ChartDefinition | None = chart.cache.get("chart_definition")
     if found is None:
         text = chart_to_json(chart)
@@ -57,9 +57,9 @@ class Applied:
     chart: str
     version: int
     migrated: int
-    """How many instances it has put into the words of the version."""
+    """How many instances were migrated to the version."""
     failed: tuple[tuple[str, tuple[str, ...]], ...]
-    """Why instances were left as they were, and the keys of those for each reason."""
+    """The reasons why instances were left as they were, each with the keys of these instances."""
 
     @property
     def ok(self) -> bool:
@@ -96,10 +96,10 @@ def apply_migration(
     progress: ProgressCallback | None = None,
     stop: StopFlag | None = None,
 ) -> Applied:
-    """Put every instance of an earlier version into the words of a chart.
+    """Migrate every instance of an earlier version to a chart's version.
 
-    It is safe beside workers of all versions, and may be ended at any moment and begun again: what
-    is done is done. An instance that cannot be carried is left as it is.
+    Workers of all versions may run meanwhile. The migration may be stopped at any moment and
+    started again: what was written stays. An instance that cannot be migrated is left as it is.
 
     Parameters
     ----------
@@ -111,12 +111,12 @@ def apply_migration(
     LeastVersionError
         The store wants a later version of the chart.
     StoreError
-        The store cannot be read or written; what was written before is done.
+        The store cannot be read or written; what was written before stays.
     Cancelled
         `stop` was set.
     """
     store.check_version(chart.name, chart.version)
-    work = _Work(chart, store)
+    work = _Rewriter(chart, store)
     reporter = Reporter(progress, stop)
     changed = True
     while changed:  # until a pass over the store finds nothing more to do
@@ -135,8 +135,8 @@ def apply_migration(
     return Applied(chart.name, chart.version, work.migrated, failed)
 
 
-class _Work:
-    """Rewrites instances."""
+class _Rewriter:
+    """Rewrites instances in a chart's version, and collects those that cannot be migrated."""
 
     def __init__(self, chart: Chart, store: ChartStore) -> None:
         self.chart = chart
@@ -148,7 +148,7 @@ class _Work:
         self.failed: dict[str, list[str]] = defaultdict(list)
 
     def rewrite(self, keys: Sequence[str]) -> bool:
-        """Rewrite instances; say whether there were any that can be, or could be meanwhile."""
+        """Rewrite instances; return whether any was to be rewritten, even if it has changed."""
         rewrites = [each for key in keys if (each := self._rewrite(key)) is not None]
         if not rewrites:
             return False
@@ -157,8 +157,8 @@ class _Work:
         return True
 
     def _rewrite(self, key: str) -> Rewrite | None:
-        # The state first: a timer that is there afterwards was started by the settlement that was
-        # read, or by a later one, and then the rewrite is refused.
+        # Read the state before the timers: a timer that is found then was started by the
+        # settlement that was read, or by a later one, and in that case the rewrite is refused.
         before = self.store.load(key)
         if before is None or (before.chart, before.version) == (
             self.chart.name,
@@ -243,24 +243,24 @@ class Retirement:
 def retire(
     chart: Chart, store: ChartStore, queue: ChartQueue | None = None, *, version: int
 ) -> Retirement:
-    """Prove that nothing of a version or an earlier one is left; then refuse them for good.
+    """Prove that nothing of a version or an earlier one is left; then refuse these versions.
 
-    Once that is proved, `store.require_version` sees to it that it stays so, and the steps from
-    these versions may go.
+    If nothing is left, `store.require_version` ensures that it stays so, and the steps from these
+    versions may be removed from the chart.
 
     Parameters
     ----------
-    queue : of the chart, where it has one
-    version : the latest one that is to be retired, below the chart's own
+    queue : the chart's queue, if it has one
+    version : the latest version to retire, below the chart's own
 
     Returns
     -------
-    retirement : what is left; the store refuses earlier versions where that is nothing
+    retirement : what is left; if that is nothing, the store refuses these versions from now on
 
     Raises
     ------
     InvalidValueError
-        The version is no whole number from 1, or not before the chart's own.
+        The version is not a whole number from 1, or not before the chart's own.
     StoreError
         The store cannot be read or written.
     """
@@ -284,7 +284,7 @@ def retire(
 def _left_below(
     least: int, chart: Chart, store: ChartStore, queue: ChartQueue | None
 ) -> Retirement:
-    """Return what is left of the versions below one."""
+    """Return what is left of the versions below `least`."""
     earlier = {each for each in store.instance_versions(chart.name) if each < least}
     instances = [
         each.key

@@ -1,4 +1,4 @@
-"""`Chain`: all steps that lead to a chart, and what they make of one instance."""
+"""`Chain`: all steps that lead to a chart, and how they migrate one instance."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from settlesim.machine.program import flaw_of_rest, program_of
 __all__ = ["Carried", "Chain", "chain_of"]
 
 _TOLD: Final = 10
-"""How many changes of an edited chart an error tells."""
+"""How many changes of an edited chart an error lists."""
 _KEPT: Final = 10_000
-"""How many configurations are remembered with where they lead."""
+"""For how many configurations the target is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,18 @@ class Carried:
     """An instance in the chart's version, and its timers."""
 
     snapshot: Snapshot
-    """With the revision that it had: nothing has happened to it."""
+    """At the same revision as before, since no event was applied."""
     version: int
     """The version that saved it."""
     renamed: tuple[tuple[str, str], ...] = ()
     """The timers whose delays have other ids now: the old one and the new one."""
     dropped: tuple[str, ...] = ()
-    """The timers whose delays a step drops by name, or that lead to the delay of an earlier one."""
+    """The timers whose delays a step drops by name, or that would get the id of another timer."""
     lost: tuple[str, ...] = ()
     """The timers whose delays no step names, and the later chart does not have."""
     started: Mapping[str, float] = field(default_factory=dict)
-    """The delays, by id in seconds, that the chart has in the active states and no timer runs
-    for: they begin with the migration."""
+    """The delays of the active states for which no timer runs, by id in seconds: they start with
+    the migration."""
 
 
 class Chain:
@@ -54,7 +54,7 @@ class Chain:
         self.charts = {step.source.version: step.source for step in chart.migrations}
         """The earlier versions that are known."""
         self.versions = tuple(sorted(self._steps))
-        """The versions whose instances are carried here."""
+        """The versions whose instances can be migrated."""
         self._paths = {version: self._path(version) for version in self._steps}
         self._seconds = delays_of(chart)
         self._fixed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
@@ -70,10 +70,10 @@ class Chain:
         self.has_timers = bool(self._seconds) or any(
             delays_of(step.source) for step in chart.migrations
         )
-        """Whether an instance of any version may have timers, those that no step names too."""
+        """Whether an instance of any version may have timers, even those that no step names."""
 
     def path(self, version: int) -> tuple[Migration, ...]:
-        """Return the steps from a version to the chart, in order; none where there are none."""
+        """Return the steps from a version to the chart, in order; empty if there are none."""
         return self._paths.get(version, ())
 
     def _path(self, version: int) -> tuple[Migration, ...]:
@@ -94,15 +94,15 @@ class Chain:
         known: Callable[[], Mapping[str, Chart]] = dict,
         edited: bool = False,
     ) -> Carried:
-        """Return an instance in the chart's version; it is the same where it is of the chart.
+        """Migrate an instance to the chart's version; one of that version stays as it is.
 
         Parameters
         ----------
         timers : the ids of the delays that run for it
         known
-            Returns charts by their fingerprints, so that what was edited can be told in words.
+            Returns charts by their fingerprints, to say in words what was edited.
         edited
-            Whether an instance of a chart that was edited without a new version is taken as it is.
+            Whether an instance is accepted if its chart was edited without a new version.
 
         Raises
         ------
@@ -111,8 +111,8 @@ class Chain:
         ChartEditedError
             The same version saved it, and had another definition.
         MigrationError
-            No step leads on from its version, a step failed, or the instance would be where the
-            chart cannot rest.
+            There is no step from its version, a step failed, or the instance would end in states
+            where the chart cannot rest.
         """
         self._check_known(snapshot, key, known, edited)
         if snapshot.version == self.chart.version:
@@ -145,10 +145,10 @@ class Chain:
                 configuration = step.carry(configuration, context)
             context = step.carry_context(context)
         configuration = self._rest(configuration, snapshot, path) if fixed is None else fixed
-        ids, merged = _told_apart(
+        ids, merged = _without_duplicates(
             {old: new for old, new in now.items() if new is not None and old not in lost}
         )
-        for each in lost:  # it keeps its id, so that a worker that knows it can let it pass
+        for each in lost:  # it keeps its id, for a worker that knows the delay
             if each in ids.values():
                 raise StepError(
                     f"no step says what became of delay {shorten(each, 60)} of version "
@@ -188,7 +188,7 @@ class Chain:
         return configuration
 
     def flaw(self, configuration: tuple[str, ...]) -> str | None:
-        """Say why an instance cannot rest in a configuration of the chart; None where it can."""
+        """Return why an instance cannot rest in a configuration of the chart; None if it can."""
         return flaw_of_rest(self.program, configuration)
 
     def _started(self, configuration: tuple[str, ...], running: Iterable[str]) -> dict[str, float]:
@@ -210,7 +210,7 @@ class Chain:
         known: Callable[[], Mapping[str, Chart]],
         edited: bool,
     ) -> None:
-        """Refuse an instance to which the steps say nothing."""
+        """Refuse an instance that the steps do not cover."""
         chart, version = self.chart, snapshot.version
         if snapshot.chart != chart.name:
             reason = "an instance stays with the chart that it began with"
@@ -239,18 +239,18 @@ class Chain:
         )
 
     def definition(self, version: int | None) -> Chart | None:
-        """Return the chart of a version, as it is known here; None where it is not."""
+        """Return the chart of a version, or None if it is not known."""
         if version == self.chart.version:
             return self.chart
         return None if version is None else self.charts.get(version)
 
     def is_edited(self, version: int | None, fingerprint: str | None) -> bool:
-        """Say whether a version that is known had another definition; not where nobody knows."""
+        """Return whether a known version had another definition; False if that is unknown."""
         now = self.definition(version)
         return now is not None and fingerprint not in (None, now.fingerprint)
 
     def edit(self, version: int, fingerprint: str | None, known: Mapping[str, Chart]) -> str:
-        """Say how the definition that a version had differs from the one that is known here.
+        """Describe how the definition that a version had differs from the known one.
 
         Parameters
         ----------
@@ -281,15 +281,15 @@ class Chain:
     # --- messages -------------------------------------------------------------------------------
 
     def event(self, name: str, version: int | None = None) -> str | None:
-        """Return what an event that waits in a queue is called now.
+        """Return the current name of an event that waits in a queue.
 
         Parameters
         ----------
-        version : in whose words it was sent; None where nobody knows
+        version : the version for which it was sent; None if unknown
 
         Returns
         -------
-        name : as it was where no step says anything of it; None where a step drops it
+        name : unchanged if no step renames it; None if a step drops it
         """
         if version is not None and version in self._steps:
             return self._follow(name, version)
@@ -308,12 +308,12 @@ class Chain:
         return found
 
     def knows(self, event: str) -> bool:
-        """Say whether a transition of the chart is for an event."""
+        """Return whether the chart has a transition for an event."""
         return has_transition(self.chart, event)
 
 
-def _told_apart(ids: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Keep one timer for each new id, the first by its old id; return the others apart."""
+def _without_duplicates(ids: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return one timer for each new id, the first by its old id; and the others."""
     kept: dict[str, str] = {}
     for old in sorted(ids, key=_delay_order):
         kept.setdefault(ids[old], old)
@@ -327,7 +327,7 @@ def _delay_order(id_: str) -> tuple[str, int]:
 
 
 def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:
-    """Whether the steps say what became of a delay, as far as that can be told without data."""
+    """Return whether the steps decide about a delay, as far as that is known without a context."""
     for step in path:
         try:
             found = step.delay(delay, None)
@@ -340,7 +340,7 @@ def _leads_on(path: tuple[Migration, ...], delay: str) -> bool:
 
 
 def _is_fixed(configuration: tuple[str, ...], path: tuple[Migration, ...]) -> bool:
-    """Whether the way of a configuration is the same for every context."""
+    """Return whether a configuration has the same target for every context."""
     for step in path:
         if not step.is_fixed(configuration):
             return False

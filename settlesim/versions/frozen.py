@@ -1,7 +1,7 @@
-"""Versions of a chart that are kept as JSON files beside it, as migration files of a database are.
+"""Versions of a chart that are kept as JSON files beside it, like migration files of a database.
 
-A frozen version is what later ones are checked against: a step has to lead on from it, and it may
-not be edited.
+Later versions are checked against the frozen ones: there has to be a step from each of them, and
+none of them may be edited.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from settlesim.errors import ChartEditedError, ReadError
 __all__ = ["FOLDER", "freeze_chart", "frozen_charts", "frozen_path"]
 
 FOLDER: Final = "charts"
-"""Where frozen versions stand, in the folder where a program is started."""
+"""The folder of frozen versions, relative to the current directory."""
 
 
 def frozen_path(chart: Chart, folder: str | os.PathLike[str] = FOLDER) -> Path:
@@ -30,11 +30,11 @@ def frozen_path(chart: Chart, folder: str | os.PathLike[str] = FOLDER) -> Path:
 def freeze_chart(
     chart: Chart, folder: str | os.PathLike[str] = FOLDER, *, replace: bool = False
 ) -> Path:
-    """Write a version of a chart into its file; one that means the same is left as it is.
+    """Write a version of a chart to its file; a file with the same definition is left as it is.
 
     Parameters
     ----------
-    folder : is made where there is none
+    folder : is created if it does not exist
     replace : whether another definition of the same version may be replaced
 
     Returns
@@ -46,7 +46,7 @@ def freeze_chart(
     ChartEditedError
         The version was frozen with another definition.
     ReadError
-        The file there is no chart, or it cannot be written.
+        The existing file is not a chart, or it cannot be written.
     """
     path = frozen_path(chart, folder)
     if path.exists() and not replace:
@@ -75,7 +75,7 @@ def frozen_charts(name: str, folder: str | os.PathLike[str] = FOLDER) -> tuple[C
     Raises
     ------
     ReadError, DefinitionError
-        A file with such a name holds no chart.
+        A file with such a name does not hold a chart.
     """
     stem = re.escape(quote(name, safe=" "))
     found = []

@@ -19,8 +19,8 @@ __all__ = ["count_instances"]
 def count_instances(diff: ChartDiff, store: Store) -> InstanceCounts:
     """Count the instances of the older chart's name, whatever version saved them.
 
-    An instance is stranded where the newer chart cannot resume it: where its steps lead from
-    the instance's version, these are followed; else the instance stays where it is.
+    An instance is stranded if the newer chart cannot resume it: after the steps from the
+    instance's version if there are any, otherwise in the states where it is.
 
     Raises
     ------

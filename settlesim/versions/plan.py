@@ -1,4 +1,4 @@
-"""`plan_migration`: what the steps to a chart would make of a store, without writing anything."""
+"""`plan_migration`: what a migration of a store would do, without writing anything."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _KINDS: Final[Mapping[FailureKind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class PathCount:
-    """Instances that go the same way."""
+    """Instances with the same configurations before and after the migration."""
 
     version: int
-    """That saved them."""
+    """The version that saved them."""
     before: tuple[str, ...]
     after: tuple[str, ...]
     count: int
@@ -69,7 +69,7 @@ class PathCount:
 
 @dataclass(frozen=True, slots=True)
 class MigrationFailure:
-    """Instances that cannot be carried to the chart, for one reason."""
+    """Instances that cannot be migrated to the chart, for one reason."""
 
     kind: FailureKind
     reason: str
@@ -88,15 +88,15 @@ class MigrationFailure:
 
 @dataclass(frozen=True, slots=True)
 class MigrationLoss:
-    """Messages or timers that mean nothing to the chart, and that no step names."""
+    """Messages or timers that the chart does not know, and that no step names."""
 
     what: Literal["message", "dead letter", "timer"]
     name: str
-    """Of the event, or the id of the delay."""
+    """The name of the event, or the id of the delay."""
     keys: tuple[str, ...]
-    """Of the instances, one for each message or timer, sorted."""
+    """The keys of the instances, one for each message or timer, sorted."""
     edited: int = 0
-    """How many messages were sent under another definition of their version: it was edited."""
+    """How many messages were sent under another definition of their version, edited since."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, with some of the keys."""
@@ -111,31 +111,31 @@ class MigrationLoss:
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
-    """What the steps to a chart would make of a store."""
+    """What a migration of a store to a chart's version would do."""
 
     chart: str
     version: int
     total: int
     """How many instances of the chart there are."""
     current: int
-    """How many of them the version itself has saved."""
+    """How many of them are of this version already."""
     paths: tuple[PathCount, ...]
     """Where the others go, the most frequent first."""
     failures: tuple[MigrationFailure, ...]
     losses: tuple[MigrationLoss, ...]
     renamed: Mapping[str, int] = field(default_factory=dict)
-    """How many messages and timers go on under another name, by the old and the new one."""
+    """How many messages and timers get another name, by the old and the new one."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """How many messages and timers a step drops, by their names."""
 
     @property
     def migrated(self) -> int:
-        """How many instances would be put into the words of the version."""
+        """How many instances would be migrated to the version."""
         return sum(each.count for each in self.paths)
 
     @property
     def stranded(self) -> tuple[str, ...]:
-        """The keys of the instances that rest where the version cannot, sorted."""
+        """The keys of the instances in states where the version cannot rest, sorted."""
         found = (each.keys for each in self.failures if each.kind == "stranded")
         return tuple(sorted(key for keys in found for key in keys))
 
@@ -194,7 +194,7 @@ class MigrationPlan:
 
 
 def example_keys(keys: Sequence[str]) -> str:
-    """Return some keys in words, and how many there are beyond them."""
+    """Return some keys as text, and how many more there are."""
     more = len(keys) - EXAMPLES
     shown = ", ".join(shorten(each, 60) for each in keys[:EXAMPLES])
     return f"{shown} and {more} more" if more > 0 else shown
@@ -208,13 +208,13 @@ def plan_migration(
     progress: ProgressCallback | None = None,
     stop: StopFlag | None = None,
 ) -> MigrationPlan:
-    """Return what the steps to a chart would make of a store; nothing is written.
+    """Return what a migration of a store to a chart's version would do; nothing is written.
 
-    The functions of the steps run, on every instance.
+    The functions of the steps run for every instance.
 
     Parameters
     ----------
-    queue : whose messages and timers are looked at, too; None for none
+    queue : its messages and timers are checked too; None for none
     progress, stop : as of `settlesim.progress.Reporter`
 
     Raises
@@ -224,7 +224,7 @@ def plan_migration(
     Cancelled
         `stop` was set.
     """
-    looked = _Look(chart, store)
+    builder = _PlanBuilder(chart, store)
     timers: dict[str, list[str]] = defaultdict(list)
     for timer in queue.chart_timers() if queue is not None else ():
         timers[timer.key].append(timer.delay)
@@ -233,10 +233,10 @@ def plan_migration(
     for done, each in enumerate(stored_instances(store, chart.name)):
         if done % _PAGE == 0:
             reporter.report(done, max(total, done), "instances")
-        looked.at(each.key, each.snapshot, timers.get(each.key, ()))
+        builder.add_instance(each.key, each.snapshot, timers.get(each.key, ()))
     if queue is not None:
-        looked.at_messages(queue)
-    return looked.plan()
+        builder.add_messages(queue)
+    return builder.plan()
 
 
 def stored_instances(
@@ -266,13 +266,13 @@ def known_charts(store: ChartStore, name: str) -> dict[str, Chart]:
     for each in store.charts(name):
         try:
             found[each.definition.fingerprint] = read_chart(each.definition.text)
-        except SettlesimError:  # of a version of settlesim that knows other keys
+        except SettlesimError:  # written by a version of settlesim that knows other keys
             continue
     return found
 
 
-class _Look:
-    """Counts what happens to instances, messages and timers."""
+class _PlanBuilder:
+    """Counts what would happen to instances, messages and timers."""
 
     def __init__(self, chart: Chart, store: ChartStore) -> None:
         self.chart = chart
@@ -287,8 +287,8 @@ class _Look:
         self.dropped: Counter[str] = Counter()
         self._own = frozenset(each.id for node in chart.states for each in node.after)
 
-    def at(self, key: str, snapshot: Snapshot, timers: Sequence[str]) -> None:
-        """Count what happens to one instance."""
+    def add_instance(self, key: str, snapshot: Snapshot, timers: Sequence[str]) -> None:
+        """Count what would happen to one instance and its timers."""
         self.total += 1
         try:
             carried = self.chain.carry(snapshot, key=key, timers=timers, known=lambda: self.known)
@@ -316,14 +316,14 @@ class _Look:
     def _fails(self, key: str, snapshot: Snapshot, error: ChartMismatchError) -> None:
         flaw = self.chain.flaw(snapshot.configuration)
         kind, reason = _kind_of(error), error.reason
-        # An edited chart of an earlier version has a step, which would rename the state.
+        # An edited chart of an earlier version has a step, which may rename the state.
         has_step = kind == "edited" and snapshot.version != self.chart.version
         if kind in ("no step", "edited") and flaw is not None and not has_step:
             kind, reason = "stranded", flaw
         self.failures[kind, reason].append(key)
 
-    def at_messages(self, queue: ChartQueue) -> None:
-        """Count what happens to the messages of a queue; those of timers are counted as timers."""
+    def add_messages(self, queue: ChartQueue) -> None:
+        """Count what would happen to the messages of a queue, except those of timers."""
         for message in queue.waiting_messages():
             body = message.body
             if not isinstance(body, dict) or not isinstance(body.get("event"), str):

@@ -1,15 +1,15 @@
-"""`rehearse`: remembered settlements run again on a newer chart, with the answers that they had.
+"""`rehearse`: run remembered settlements again on a newer chart, with the same service results.
 
 Theory of operation
 -------------------
 A store remembers the last settlements of each instance: the event, how each service ended and in
-which order, and the state that was saved. That is all that a settlement depends on, as long as
-guards and assigns are functions of context and event. So the state before it is carried to the
-newer chart, the event is applied there, and whatever service that chart asks for gets the answer
-that it gave then. No service runs, and nothing is written.
+which order, and the state that was saved. A settlement depends on nothing else, as long as guards
+and assigns are functions of context and event. So the state before it is migrated to the newer
+chart, the event is applied there, and each service that the chart calls gets the answer that it
+gave then. No service runs, and nothing is written.
 
-What is compared: the outcome, the state and the context in which the instance stops, and
-the services that were asked. What cannot be run again is counted with the reason.
+What is compared: the outcome, the state and the context in which the instance stops, and the
+services that were called. Settlements that cannot be run again are counted by reason.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["Rehearsal", "RehearsalDifference", "RehearsedEvent", "SettlementStor
 
 _PAGE: Final = 500
 _KEYS: Final = 3
-"""How many keys are named of each kind of difference."""
+"""How many keys are named for each kind of difference."""
 _AFTER: Final = "after."
 
 NO_STATE: Final = "the state before it is not remembered"
@@ -56,7 +56,7 @@ class SettlementStore(Protocol):
     """A store that remembers settlements."""
 
     def settlements_since(self, cursor: int = 0, *, limit: int = ...) -> Sequence[PastSettlement]:
-        """Return what happened after a settlement, oldest first."""
+        """Return the settlements after `cursor`, oldest first."""
         ...
 
 
@@ -66,18 +66,18 @@ class RehearsedEvent:
 
     key: str
     number: int
-    """Of the settlement, as `settlesim log` shows it."""
+    """The number of the settlement, as `settlesim log` shows it."""
     event: Event
-    """As it was remembered."""
+    """The event as it was remembered."""
     old_chart: Chart | None = field(repr=False)
-    """The chart that settled it; None where it is not known."""
+    """The chart that settled it; None if it is not known."""
     old_edges: tuple[int, ...]
     old_configuration: tuple[str, ...]
-    """Where the instance was after it."""
+    """Where the instance was after the settlement."""
     new_chart: Chart = field(repr=False)
     new_edges: tuple[int, ...]
     new_configuration: tuple[str, ...]
-    """Where the instance is now after it, or as far as it came."""
+    """Where the instance is after the event on the newer chart, or where the run stopped."""
 
     @takes_options(DiagramOptions)
     def draw(
@@ -87,7 +87,7 @@ class RehearsedEvent:
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        target : a file's path, whose suffix is the format: svg, png, pdf, dot, mmd
         title, legend, theme, direction, width, format, scale, renderer, timeout
             As `Chart.draw`.
 
@@ -108,7 +108,7 @@ class RehearsedEvent:
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        target : a file's path, whose suffix is the format: svg, png, pdf, dot, mmd
         title, legend, theme, direction, width, format, scale, renderer, timeout
             As `Chart.draw`.
 
@@ -132,16 +132,16 @@ class RehearsedEvent:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalDifference:
-    """One kind of difference, with all settlements that have it."""
+    """One kind of difference, and how many settlements have it."""
 
     sentence: str
     settlements: int
-    """How many differ like that."""
+    """How many settlements differ like this."""
     instances: int
     keys: tuple[str, ...]
-    """Of the first instances, three at most."""
+    """The keys of the first instances, at most three."""
     example: RehearsedEvent = field(repr=False)
-    """The first one."""
+    """The first of the settlements."""
 
     @takes_options(DiagramOptions)
     def draw(
@@ -151,7 +151,7 @@ class RehearsalDifference:
 
         Parameters
         ----------
-        target : a file's path, of which the suffix is the format: svg, png, pdf, dot, mmd
+        target : a file's path, whose suffix is the format: svg, png, pdf, dot, mmd
         title, legend, theme, direction, width, format, scale, renderer, timeout
             As `Chart.draw`; the title is the sentence by default.
 
@@ -184,16 +184,16 @@ class RehearsalDifference:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What the remembered settlements of a store come to on a newer chart."""
+    """How the remembered settlements of a store end on a newer chart."""
 
     chart: str
     version: int
     same: int
-    """How many settlements do what they did."""
+    """How many settlements do the same as before."""
     differences: tuple[RehearsalDifference, ...]
     """The most frequent kind first."""
     skipped: Mapping[str, int]
-    """How many settlements could not be run again, by the reason."""
+    """How many settlements could not be run again, by reason."""
 
     @property
     def settlements(self) -> int:
@@ -235,11 +235,11 @@ def rehearse(
     Parameters
     ----------
     chart : the newer chart; its guards and assigns have to be bound
-    store : only settlements of the chart's name are looked at
+    store : only settlements of a chart of this name are run
     old
         The chart that settled them, for pictures; None for what the store or the steps of `chart`
         know.
-    progress : is told how many settlements were looked at
+    progress : is called with the number of settlements that were read
 
     Raises
     ------
@@ -281,16 +281,16 @@ class _NotRunError(Exception):
 
 @dataclass(slots=True)
 class _Run:
-    """What came of a settlement on the newer chart."""
+    """How a settlement ran on the newer chart."""
 
     settling: Settling | None
     settlement: Settlement | None
     error: str | None = None
-    """Why it came to no end, or could not begin."""
+    """Why it did not finish, or could not start."""
 
 
 class _Rehearsing:
-    """Takes the settlements of a store in their order."""
+    """Runs the settlements of a store again, in their order."""
 
     def __init__(self, chain: Chain, old: Chart | None, known: Mapping[str | None, Chart]) -> None:
         self._chain = chain
@@ -299,7 +299,7 @@ class _Rehearsing:
         self._states: dict[str, Snapshot] = {}
         """The last saved state of each instance."""
         self._unknown: dict[str, list[PastSettlement]] = {}
-        """What was ignored or rejected before the instance was first saved."""
+        """The events of each instance that were ignored or rejected before it was first saved."""
         self._same = 0
         self._found: dict[str, tuple[RehearsedEvent, dict[str, None], int]] = {}
         self._skipped: dict[str, int] = {}
@@ -320,7 +320,7 @@ class _Rehearsing:
 
     def _settle(self, past: PastSettlement, before: Snapshot | None) -> None:
         if "outcome" not in past.record:
-            return  # no settlement of an event, such as a migration
+            return  # not a settlement of an event
         try:
             before = _before(past, before)
             self._compare(past, before, self._run(past, before))
@@ -367,7 +367,13 @@ class _Rehearsing:
         return _Run(settling, settling.settlement)
 
     def _carry(self, snapshot: Snapshot) -> Snapshot:
-        """Return a state in the chart's version; as it is where no step is for its version."""
+        """Return a state in the chart's version, unchanged if there is no step from its version.
+
+        Raises
+        ------
+        ChartMismatchError
+            The chart cannot rest there, or a step failed.
+        """
         chain = self._chain
         if chain.path(snapshot.version):
             return chain.carry(snapshot, edited=True).snapshot
@@ -467,11 +473,11 @@ class _Rehearsing:
 
 
 _DROPPED: Final = Elapsed("")
-"""In place of an event that a step drops."""
+"""Stands for an event that a step drops."""
 
 
 class _Answers:
-    """What a record says of services and delays, given again in the same order."""
+    """The answers of services and the delays in a record, given again in the same order."""
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         calls = record.get("calls", ())
@@ -485,7 +491,7 @@ class _Answers:
                 self._left.append(("call", calls[number]))
 
     def give(self, settling: Settling) -> bool:
-        """Give the first answer that the session waits for; say whether there was one."""
+        """Give the first answer that the settling waits for; return whether there was one."""
         for index, (kind, answer) in enumerate(self._left):
             if kind == "delay":
                 if any(each.id == answer for each in settling.delays):
@@ -533,7 +539,7 @@ def _before(past: PastSettlement, last: Snapshot | None) -> Snapshot | None:
 
 
 def _version(past: PastSettlement, before: Snapshot | None, chart: Chart) -> int:
-    """Return in which version the event was settled."""
+    """Return the version in which the event was settled."""
     found = past.snapshot if past.snapshot is not None else before
     return chart.version if found is None else found.version
 
@@ -562,7 +568,7 @@ def _words(event: Event) -> str:
 
 
 def _now(event: str, words: str) -> str:
-    """Say what an event does now."""
+    """Return what an event does now, in words."""
     head, rest = words.split(" ", 1)
     return f"{event} is now {rest}" if head == "is" else f"{event} now {words}"
 
@@ -589,7 +595,7 @@ def _past_words(outcome: str | None, leaves: Sequence[str]) -> str:
 
 
 def _left(names: Sequence[str], others: Sequence[str]) -> list[str]:
-    """Return the names that are more often in the first list than in the second, each once."""
+    """Return the names that occur more often in the first list than in the second, each once."""
     return [name for name in dict.fromkeys(names) if names.count(name) > others.count(name)]
 
 

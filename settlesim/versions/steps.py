@@ -25,8 +25,8 @@ def migration(
 ) -> Migration:
     """Return a step from a version of a chart to a later one.
 
-    Its functions have to be pure: strict JSON in, strict JSON out, the same for the same. What no
-    mapping names keeps its name.
+    Its functions have to be pure: strict JSON in, strict JSON out, and the same result for the
+    same input. A name that is in no mapping stays as it is.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def migration(
         file that ``settlesim freeze`` wrote
     chart_to : the later version; None for the chart that takes the step
     states
-        Where a state leads, and all within it: the name of a state; a list of names, where
-        several are active together; `split` or a function of the context before the step, which
-        returns either. A key that is a tuple of names stands for that whole configuration and
-        comes first. A state that is named as a target is entered, so a compound one leads to its
-        initial state.
-    context : is given the context, returns the whole new one
+        The target of a state and of all states within it: the name of a state; a list of names
+        if several become active together; or `split` or a function of the context before the
+        step, which returns a name or a list of names. A key that is a tuple of names stands for
+        that whole configuration and takes precedence. A target is entered, so a compound one
+        leads to its initial state.
+    context : is called with the context, and returns the whole new one
     events : the new name of an event that may still wait in a queue; None to drop it
     delays : the new id of a delay, which keeps its due time; None to drop it
 
@@ -51,7 +51,7 @@ def migration(
     Raises
     ------
     DefinitionError
-        A mapping that is none, or a target that is neither name, names nor function.
+        An argument is not a mapping, or a target is neither a name, names nor a function.
     ReadError
         A chart cannot be read.
 

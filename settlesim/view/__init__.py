@@ -1,4 +1,4 @@
-"""Values in, pictures out: no notebook is needed, no network, no font, no program."""
+"""Pictures made from values, without a notebook, a network or installed fonts."""
 
 from settlesim.view.chart.chart_diff import draw_diff
 from settlesim.view.chart.diagram import draw, draw_settlement

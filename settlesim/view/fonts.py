@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape
 __all__ = ["FAMILY", "FILES", "covers", "fontconfig_file", "text_width", "uncovered"]
 
 FAMILY: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
-"""For SVG: three families with the same widths, then whatever there is."""
+"""For SVG: three families with the same glyph widths, then any sans-serif font."""
 
 FOLDER: Final = Path(__file__).parent / "liberation"
 FILES: Final = tuple(
@@ -30,7 +30,7 @@ FILES: Final = tuple(
 )
 
 _PREFIX: Final = "settlesim-fonts-"
-"""Of the folders of all processes; the number of the process follows."""
+"""The beginning of every process's folder name; the process id follows."""
 
 _CONFIG = """<?xml version="1.0"?>
 <fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
@@ -40,10 +40,10 @@ _CONFIG = """<?xml version="1.0"?>
 def fontconfig_file() -> str:
     """Return the path of a fontconfig configuration that names our fonts only.
 
-    The fonts are copied beside it: fontconfig writes into a font folder where it can, and a
-    package's folder is not the place for that. All of it goes away with this process, or, where
-    that was killed, with the next one that comes here; where something else took it away before,
-    it is made again.
+    The fonts are copied beside it, because fontconfig writes into font folders where it can, and
+    must not write into the installed package. The folder is removed when this process exits; if
+    the process was killed, the next process that calls this function removes it. If something
+    else has removed the folder, it is made again.
     """
     config = _made(os.getpid())
     if not os.path.exists(config):
@@ -68,14 +68,14 @@ def _made(owner: int) -> str:
 
 
 def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # a fork inherits the handler, and not the folder
+    if os.getpid() == owner:  # a fork inherits the handler, but does not own the folder
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(temporary: Path) -> None:
-    """Remove the folders of processes of this user that were killed, as a notebook's kernel is."""
+    """Remove the folders left by this user's killed processes, such as notebook kernels."""
     if os.name != "posix":
-        return  # elsewhere a process cannot be asked without ending it
+        return  # on Windows, os.kill(process, 0) would end the process
     for folder in temporary.glob(f"{_PREFIX}*-*"):
         owner = folder.name.removeprefix(_PREFIX).split("-")[0]
         with suppress(OSError):
@@ -94,7 +94,7 @@ def _ended(process: int) -> bool:
 
 
 class _Face:
-    """The glyphs that a font file has, and how wide they are.
+    """The characters that a font file has glyphs for, with their widths.
 
     References
     ----------
@@ -135,8 +135,8 @@ def _glyphs(data: bytes, cmap: int) -> dict[int, int]:
         for code in range(start, min(end, 0xFFFE) + 1):
             glyph = code
             if offsets[index]:
-                place = at + 2 * index + offsets[index] + 2 * (code - start)
-                (glyph,) = struct.unpack_from(">H", data, place)
+                position = at + 2 * index + offsets[index] + 2 * (code - start)
+                (glyph,) = struct.unpack_from(">H", data, position)
                 if not glyph:
                     continue
             found[code] = (glyph + deltas[index]) & 0xFFFF
@@ -156,7 +156,7 @@ def covers(text: str) -> bool:
 def uncovered(text: str) -> Iterator[str]:
     """Yield the characters that our fonts have no glyph for.
 
-    An empty box is what stands for U+FFFD, "replacement character", in many fonts anyway.
+    U+FFFD, the replacement character, is not among them: many fonts show it as an empty box anyway.
     """
     widths = _face(0).widths
     return (
@@ -167,7 +167,7 @@ def uncovered(text: str) -> Iterator[str]:
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Return the width of a line of text, without kerning.
 
-    A character that our fonts have not is as wide as its script makes probable.
+    The width of a character that our fonts lack is estimated.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def _usual_width(character: str) -> float:
-    """Return the width of a character of another font, in its size."""
+    """Estimate the width of a character that our fonts lack, relative to the font's size."""
     if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0.0  # it stands on the character before
+        return 0.0  # invisible, or combined with the character before it
     return 1.0 if unicodedata.east_asian_width(character) in "WF" else 0.75

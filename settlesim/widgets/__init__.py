@@ -36,7 +36,7 @@ _MODULES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a panel when it is asked for; its class is a widget."""
+    """Load a panel when it is asked for, because its class needs ipywidgets and anywidget."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     require_widgets(name)

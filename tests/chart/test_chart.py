@@ -371,6 +371,9 @@ def test_own_settling_tags_replace_the_default_ones() -> None:
 def test_a_chart_says_what_it_is() -> None:
     """The representation is one line."""
     assert repr(lamp(version=3)) == "Chart('lamp', version=3, 4 states, 4 transitions)"
+    assert repr(Chart(["a"], [["E", "a", "a"]], "a")) == (
+        "Chart('chart', version=1, 1 state, 1 transition)"
+    )
 
 
 # --- showing ------------------------------------------------------------------------------

@@ -567,6 +567,10 @@ def _player(
             "work of state s is now retried up to 4 calls after Busy, 1 s times 2 each time, at "
             "most 9 s, 1 of it by chance (seed 0), no longer never",
         ),
+        (
+            {"retry": 1},
+            "work of state s is now retried up to 1 call, 1 s times 2 each time, no longer never",
+        ),
     ],
 )
 def test_what_only_scxml_and_retries_have_is_told(keys: dict[str, Any], sentence: str) -> None:

@@ -210,6 +210,7 @@ def test_a_search_that_was_cut_is_no_proof() -> None:
     assert [(each.code, each.message) for each in cut.findings] == [
         ("SET901", "more than 2 run states")
     ]
+    assert check_chart(chart, limit=1).findings[-1].message == "more than 1 run state"
     assert check_chart(shows, limit=2).verdict is Verdict.PROVED
     limbo = chart_of([settled("a"), "b", settled("c")], [GO, ["C", "a", "c"]])
     report = check_chart(limbo, limit=5)

@@ -117,6 +117,17 @@ def test_a_way_that_no_valuation_allows_is_never_taken(ways: list[Any]) -> None:
         assert "SET201" in {each.code for each in report.findings}
 
 
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, "1 other transition"), (2, "2 other transitions")]
+)
+def test_a_path_says_how_many_transitions_their_guards_refuse(number: int, words: str) -> None:
+    """One of them, or several."""
+    refused = [{"dest": "a", "conditions": [f"g{index}", "h"]} for index in range(number)]
+    chart = chart_of([settled("a"), {"name": "hub", "always": [*refused, "limbo"]}, "limbo"], [GO])
+    (finding,) = by_transition(lambda: check_chart(chart)).errors
+    assert f", and the guards of {words} do not hold" in finding.path[-1]
+
+
 @pytest.mark.parametrize(("second", "endless"), [("g1", True), ("h", False)])
 def test_a_loop_over_guards_that_are_asked_together_is_judged_exactly(
     second: str, endless: bool

@@ -65,6 +65,14 @@ def test_it_becomes_a_file_of_ours(run: Run, machine: str, here: Path) -> None:
     assert (again.exit_code, again.stderr) == (0, "")
 
 
+def test_one_state_is_no_states(run: Run, here: Path) -> None:
+    """The number of states has its noun in the singular."""
+    (here / "one.json").write_text(json.dumps({"id": "one", "initial": "a", "states": {"a": {}}}))
+    assert (
+        run("convert", "one.json", "-o", "one.mmd").stdout == "Wrote one.mmd: mermaid, 1 state.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "start"),
     [("a.scxml", "<?xml"), ("a.mmd", "---\ntitle: order\n---\nstateDiagram-v2"), ("a.json", "{")],

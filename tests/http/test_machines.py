@@ -290,6 +290,7 @@ def test_too_many_waiting_events_are_refused() -> None:
         served.app.state.api._looked_at = float("-inf")
         found = await served.send("a", "ADD", 2, params={})
         problem(found, 429, "too-many-waiting")
+        assert found.json()["detail"].startswith("1 event waits; the limit is 1.")
         assert found.headers["retry-after"] == "1"
 
     ask(test, works=False, max_waiting=1)

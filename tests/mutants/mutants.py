@@ -214,7 +214,7 @@ QUEUE = (
         (
             (
                 '        self._execute("DELETE FROM messages WHERE id = ?", (message.id,))\n'
-                "        self._arm(",
+                "        self._update_head(",
                 '        self._execute("DELETE FROM messages WHERE id = ?", (message.id,))\n'
                 "        (lambda *_, **__: None)(",
             ),
@@ -260,7 +260,7 @@ QUEUE = (
         SQL_QUEUE,
         (
             (
-                "        if self._steps(execute, now):\n            mailbox",
+                "        if self._has_clock_step(execute, now):\n            mailbox",
                 "        if False:\n            mailbox",
             ),
         ),

@@ -187,7 +187,7 @@ def test_a_blocked_loop_is_told_with_the_name_of_the_service() -> None:
         each.getMessage() for each in records.records if each.levelno == logging.WARNING
     ]
     assert during == (
-        "the event loop has been blocked for more than 0.9 seconds by service 'block': use "
+        "the event loop has been blocked for more than 0.9 s by service 'block': use "
         "await, or asyncio.to_thread for what cannot be awaited"
     )
     assert after.startswith("service 'block' blocked the event loop for ")

@@ -745,7 +745,7 @@ def test_an_unbound_chart_is_refused() -> None:
         ({"deadline": 0}, "deadline is 0"),
         (
             {"deadline": 10, "service_timeout": 20},
-            "service_timeout is 20 seconds, and the deadline of the whole event is 10",
+            "service_timeout is 20 s, and the deadline of the whole event is 10 s",
         ),
     ],
 )

@@ -560,6 +560,10 @@ def test_a_result_is_found_by_its_name() -> None:
     scenario = Scenario(order, ["PAY"], properties=[never("paid", in_state("paid"))])
     found = explore(scenario)
     assert found.result_of("paid") is found.properties[0]
+    assert (
+        str(found.properties[0])
+        == "refuted: never paid; broken in 1 of 1 interleaving; no run keeps it"
+    )
     with pytest.raises(KeyError, match="known are 'paid'"):
         found.result_of("payd")
 
@@ -579,6 +583,7 @@ def test_finding_stops_at_its_limit() -> None:
     found = find(Scenario(append_log(4), ["E1", "E2", "E3", "E4"]), ended(), limit=20)
     assert (found.verdict, bool(found)) == (Verdict.UNDETERMINED, False)
     assert "more than 20 states" in str(found)
+    assert "more than 1 state was" in str(find(Scenario(order, ["PAY"]), in_state("paid"), limit=1))
     for limit in (0, 1.5, True):
         with pytest.raises(SimulationError, match="limit"):
             find(Scenario(order, ["PAY"]), ended(), limit=limit)  # type: ignore[arg-type]

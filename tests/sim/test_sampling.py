@@ -29,6 +29,8 @@ def test_a_sample_without_a_wrong_ending_proves_nothing() -> None:
         "0 to 70.8 % are wrong (95 % confidence)"
     )
     assert len(repr(seen)) < 250
+    once = sample(Scenario(order, ["PAY"], queue="fifo_group"), runs=1, seed=1)
+    assert str(once).startswith("undetermined: 1 random walk, 1 ending met")
 
 
 def test_a_sample_that_met_a_wrong_ending_refutes() -> None:

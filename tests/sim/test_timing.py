@@ -509,6 +509,8 @@ def test_a_timer_that_starts_itself_again_is_not_known_to_its_end() -> None:
     assert found.verdict is Verdict.UNDETERMINED
     assert "the delay held.0 may pass more than 2 times: raise timers" in found.note
     assert explore(Scenario(chart, ["HOLD"], timers=0)).verdict is Verdict.UNDETERMINED
+    once = explore(Scenario(chart, ["HOLD"], queue="fifo_group", timers=1))
+    assert "the delay held.0 may pass more than 1 time: raise timers" in once.note
 
 
 def test_timers_of_a_start_run_from_the_beginning() -> None:

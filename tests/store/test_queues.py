@@ -308,6 +308,16 @@ def test_max_receives_puts_aside_what_was_received_too_often(queue: Bench) -> No
     assert letter.reason == "it was received 2 times without a result"
 
 
+def test_one_reception_without_a_result_is_said_in_the_singular(queue: Bench) -> None:
+    """With `max_receives=1`."""
+    queue.send(1)
+    queue.take(max_receives=1)
+    queue.now.step(30)
+    assert queue(max_receives=1).receive() == ()
+    (letter,) = queue().dead_letters()
+    assert letter.reason == "it was received once without a result"
+
+
 def test_an_error_text_of_any_kind_is_kept(queue: Bench) -> None:
     """A lone surrogate or a very long text does not keep a failure from being counted."""
 

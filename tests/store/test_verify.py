@@ -273,7 +273,7 @@ PLANTED = [
     ("UPDATE messages SET errors = '[1]'", "its errors are no JSON list of texts"),
     ("UPDATE messages SET group_id = ''", "its group_id is ''"),
     ("UPDATE messages SET first_id = id", "its first_id is 1, which is not below its id"),
-    ("UPDATE messages SET answered = 9 WHERE id = 1", "received 1 times and answered 9 times"),
+    ("UPDATE messages SET answered = 9 WHERE id = 1", "received 1 time and answered 9 times"),
     ("UPDATE messages SET in_flight = 1", "row 2: it is in flight, and every reception"),
     ("UPDATE messages SET in_flight = 1, receives = 1 WHERE id = 2",
      "row 1: message 2 of its group is in flight, though this one comes before it"),

@@ -81,6 +81,12 @@ def test_what_is_missed_is_named() -> None:
     ]
 
 
+def test_one_state_and_one_transition_are_said_in_the_singular() -> None:
+    """The heading of a very small chart."""
+    chart = Chart([{"name": "on", "tags": ["settled"]}], [["GO", "on", "on"]], "on", name="small")
+    assert ChartCoverage(chart).heading == "small version 1: 0 of 1 state, 0 of 1 transition"
+
+
 def test_functions_may_differ_from_tester_to_tester() -> None:
     """A chart bound to other functions is counted with it; another chart is refused."""
     coverage = ChartCoverage(order)

@@ -36,6 +36,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
 def test_a_trial_says_what_was_lost() -> None:
     """In one line, without a time in it."""
     assert str(Trial("two, at once", 2, 2)) == "two, at once: 2 events, 1 kept, 1 lost"
+    assert str(Trial("one", 1, 2)) == "one: 1 event, 1 kept, 0 lost"
 
 
 def test_a_trial_begins_with_a_new_file(tmp_path: Path) -> None:

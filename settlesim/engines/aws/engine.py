@@ -1,4 +1,4 @@
-"""`AwsEngine`: a chart on SQS and DynamoDB, as the engine that callers know."""
+"""`AwsEngine`: the `settlesim.engines.Engine` of a chart on SQS and DynamoDB."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ class AwsEngine(RecordEngine):
     ----------
     chart : with all its functions bound
     resources : the table and queues
-    options : how events are handled; as those of the function, where it is a Lambda function
+    options : how events are handled; the same as those of the Lambda function, if there is one
     works
         Whether this process receives and handles messages while the engine is entered. False
         where a Lambda function does.
     concurrency : how many batches this process handles at a time
-    long_poll : for how many whole seconds one reception waits for a message, from 0 to 20; the end
-        of the engine waits for it
+    long_poll : whole seconds for which one reception waits for a message, from 0 to 20; leaving
+        the engine takes up to as long
     batch_size : how many messages are received at a time, from 1 to 10
 
     Raises
@@ -104,7 +104,7 @@ class AwsEngine(RecordEngine):
 
     @property
     def place(self) -> str:
-        """Where events come in, in words for a person."""
+        """Where events come in, as a text for people."""
         return f"from {self.resources.queue_url}"
 
     # --- sending ------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class AwsEngine(RecordEngine):
         NotPromisedError
             `expected` is given.
         StoreUnavailableError
-            AWS does not take it; the same call can be repeated with the same `event_id`.
+            AWS does not accept it; the same call can be repeated with the same `event_id`.
         """
         if expected is not None:
             raise self._not_promised(Promise.EXPECTED_REVISION)
@@ -144,7 +144,7 @@ class AwsEngine(RecordEngine):
                 queue=self.resources.queue_url, group_id=key, deduplication_id=event_id
             )
         if known is None or known.done is None:
-            # Also where it is known: whoever accepted it may have died before it was sent.
+            # A known event too: the process that accepted it may have died before sending it.
             try:
                 name = deduplication_id(self.chart.name, key, event_id)
                 self.handler.outbox.send(key, body, event_id, name)
@@ -153,7 +153,7 @@ class AwsEngine(RecordEngine):
         return Accepted(key, event_id, known is None)
 
     async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
-        """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds."""
+        """Return an event's status: once it is settled or dead, or after `wait` seconds."""
         check_seconds(wait, where="wait")
         found: EventStatus | None = None
         async for _ in self._looks(asyncio.get_running_loop().time() + wait):
@@ -206,18 +206,18 @@ class AwsEngine(RecordEngine):
     ) -> Sequence[DeadEvent]:
         """List the dead letters, a page at a time; `after` is the last `id` of the page before.
 
-        For the first page the queue for dead letters is looked through, and what SQS itself has put
-        there is noted in the table: events that were received too often without a result, since
-        functions died of them. `outcome` knows them as dead from then on.
+        For the first page this also reads the queue for dead letters, and records in the table what
+        SQS itself has moved there: events that were received too often without a result, for
+        example because functions crashed. From then on, `outcome` reports them as dead.
         """
         if after is None and self.resources.dead_letter_queue_url is not None:
             await asyncio.to_thread(note_put_aside, self.handler)
         return await super().dead_letters(after=after, limit=limit)
 
     async def retry(self, letter: str) -> bool:
-        """Let a dead letter be settled again; say whether there is one.
+        """Let a dead letter be settled again; return whether there is one.
 
-        Under the policy ``halt`` it comes to its old place.
+        Under the policy ``halt`` it gets its old position again.
         """
         found = letter_of_id(letter)
         if found is None:
@@ -230,7 +230,7 @@ class AwsEngine(RecordEngine):
         return await asyncio.to_thread(self._change, found.key, change)
 
     async def resume(self, key: str) -> bool:
-        """Let a parked instance go on; say whether it was parked."""
+        """Resume a parked instance; return whether it was parked."""
 
         def change(read: StampedRecord) -> str | None:
             halted, read.record.halted = read.record.halted, None
@@ -243,7 +243,8 @@ class AwsEngine(RecordEngine):
 
         Parameters
         ----------
-        change : returns the id of an event that waits again, empty for none; None for no change
+        change : changes the record; returns the id of an event that waits again, an empty text if
+            there is none, and None if nothing was changed
         """
         for turn in range(1, _CONFLICTS + 1):
             read = self._table.load(key)
@@ -261,12 +262,12 @@ class AwsEngine(RecordEngine):
                     raise
                 continue
             break
-        with contextlib.suppress(VersionConflictError):  # whoever was first sends it again
+        with contextlib.suppress(VersionConflictError):  # the other writer sends it
             self.handler.deliver(written)
         return True
 
     async def status(self) -> EngineStatus:
-        """Return how much waits; SQS counts about right only."""
+        """Count what waits; the counts of SQS are approximate."""
         queue = await asyncio.to_thread(self._queue_attributes)
         found = await self._attention()
         return EngineStatus(
@@ -292,12 +293,12 @@ class AwsEngine(RecordEngine):
     # --- working ------------------------------------------------------------------------------
 
     async def check(self) -> None:
-        """Return if queue and table answer, and messages are received where they should.
+        """Check that queue and table answer, and that messages are received if `works` is True.
 
         Raises
         ------
         StoreUnavailableError
-            They do not, or are not.
+            They do not answer, or no messages are received.
         """
         await asyncio.to_thread(self._queue_attributes)
         await asyncio.to_thread(self._table.keys, after=None, limit=1)
@@ -306,14 +307,14 @@ class AwsEngine(RecordEngine):
             raise StoreUnavailableError(path=self.resources.queue_url, reason=reason)
 
     async def ended(self) -> None:
-        """Wait until messages are not received any more."""
+        """Wait until messages are no longer received."""
         if self._task is None:
             await self._stop.wait()
         else:
             await asyncio.shield(self._task)
 
     async def __aenter__(self) -> Self:
-        """Begin to receive messages.
+        """Start receiving messages.
 
         Raises
         ------
@@ -326,7 +327,7 @@ class AwsEngine(RecordEngine):
         return self
 
     async def __aexit__(self, *error: Any) -> None:
-        """Let no event begin any more, and make visible again what does not end."""
+        """Stop receiving, cancel what is in progress, and make its messages visible again."""
         self._stop.set()
         task, self._task = self._task, None
         if task is not None:
@@ -349,9 +350,8 @@ class AwsEngine(RecordEngine):
                     continue
                 if not messages and not self.long_poll:
                     await asyncio.sleep(POLL)
-                if (
-                    self._stop.is_set()
-                ):  # a task that is cancelled before it begins releases nothing
+                if self._stop.is_set():
+                    # No task is created: one that is cancelled before it begins releases nothing.
                     await asyncio.to_thread(self._release_all, messages, 0)
                     break
                 groups: dict[str, list[dict[str, Any]]] = {}
@@ -400,15 +400,15 @@ class AwsEngine(RecordEngine):
             await asyncio.shield(asyncio.to_thread(self._release_all, left, seconds))
 
     def _delete(self, message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(ClientError, BotoCoreError):  # it is redelivered, and told
+        with contextlib.suppress(ClientError, BotoCoreError):  # it is redelivered, and recognised
             self.resources.sqs.delete_message(
                 QueueUrl=self.resources.queue_url, ReceiptHandle=message["receiptHandle"]
             )
 
     def _release_all(self, messages: Sequence[Mapping[str, Any]], seconds: int) -> None:
-        """Make messages visible again; the last one first, so that no later one is there alone."""
+        """Make messages visible again; the last one first, so that no later one overtakes."""
         for message in reversed(messages):
-            with contextlib.suppress(ClientError, BotoCoreError):  # its visibility ends by itself
+            with contextlib.suppress(ClientError, BotoCoreError):  # they become visible anyway
                 self.resources.sqs.change_message_visibility(
                     QueueUrl=self.resources.queue_url,
                     ReceiptHandle=message["receiptHandle"],

@@ -6,8 +6,8 @@ Items, by partition key `pk` and sort key `sk`:
 |---|---|---|
 | ``i#CHART#KEY`` | ``record`` | the instance: one JSON text, and a stamp for compare-and-set |
 | ``e#CHART#KEY`` | hash of an id | an event: when it was accepted, what became of it; expires |
-| ``k#CHART`` | KEY | that the instance exists, so that instances can be listed |
-| ``a#CHART`` | KEY | that something of the instance waits, is dead or halted |
+| ``k#CHART`` | KEY | for each instance, to list them |
+| ``a#CHART`` | KEY | for each instance of which something waits, is dead or halted |
 | ``v#CHART`` | ``newest`` | the newest version of the chart that has saved an instance |
 """
 
@@ -40,7 +40,7 @@ _MAX_KEY: Final = 1024
 
 
 class StampedRecord(NamedTuple):
-    """An instance as it was read, and what tells this reading from others."""
+    """An instance as it was read, with its stamp for compare-and-set."""
 
     record: InstanceRecord
     stamp: int
@@ -110,7 +110,7 @@ class InstanceTable:
 
         Parameters
         ----------
-        attention : only of those of which something waits, is dead or halted
+        attention : only of instances of which something waits, is dead or halted
         """
         partition = f"{'a' if attention else 'k'}#{self._chart}"
         values = {":pk": {"S": partition}}
@@ -135,7 +135,7 @@ class InstanceTable:
     # --- writing ------------------------------------------------------------------------------
 
     def note_version(self, version: int) -> None:
-        """Write that a version saves instances, unless a newer one does."""
+        """Record that a version saves instances, unless a newer one does."""
         with contextlib.suppress(_ConditionFailedError):
             self._call(
                 "update_item",
@@ -146,7 +146,7 @@ class InstanceTable:
             )
 
     def accept(self, key: str, event_id: str, body: JSONValue, *, now: float) -> EventItem | None:
-        """Write that an event is accepted; return what is known of it if it was before."""
+        """Record that an event is accepted; if it was before, return what is known of it."""
         item = self._event_key(key, event_id) | {
             "digest": {"S": digest_of(body)},
             "accepted": {"N": repr(now)},
@@ -166,11 +166,11 @@ class InstanceTable:
         done: tuple[str, dict[str, Any]] | None = None,
         undone: str | None = None,
     ) -> StampedRecord:
-        """Write an instance, and what became of an event, as one.
+        """Write an instance, and what became of an event, in one transaction.
 
         Parameters
         ----------
-        read : the record as it is to be, with the stamp that was read
+        read : the changed record, with the stamp that was read
         done : the id of the event, and what became of it
         undone : the id of an event that waits again
 
@@ -272,5 +272,5 @@ class _ConditionFailedError(Exception):
 
 
 def unavailable(path: str, error: Exception) -> StoreUnavailableError:
-    """Return an error of boto3 as one of a store."""
+    """Return an error of boto3 as a StoreUnavailableError."""
     return StoreUnavailableError(path=path, reason=f"{type(error).__name__}: {error}")

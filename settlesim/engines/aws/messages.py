@@ -1,4 +1,4 @@
-"""What the messages of a chart's FIFO queue say, and the ids that AWS takes."""
+"""The messages of a chart's FIFO queue, and ids that AWS accepts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from settlesim.errors import InvalidValueError, shorten
 __all__ = ["QueueMessage", "deduplication_id", "group_of", "message_text", "read_message"]
 
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
-"""What SQS takes for a message group id: letters, digits and punctuation, at most 128."""
+"""What SQS accepts as a message group id: letters, digits and punctuation, at most 128."""
 _HASHED: Final = "sha256-"
 
 
@@ -33,7 +33,7 @@ def group_of(key: str) -> str:
 
 
 def deduplication_id(*parts: str) -> str:
-    """Return a deduplication id that is the same for the same parts, and SQS takes it."""
+    """Return a deduplication id that SQS accepts, the same for the same parts."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -66,7 +66,7 @@ def message_text(key: str, body: JSONValue, event_id: str | None = None) -> str:
 
 
 def read_message(text: str, *, group: str, message_id: str) -> QueueMessage:
-    """Read a message, whoever has sent it.
+    """Read a message, also one that settlesim has not sent.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
-"""`Outbox`: what a settlement sends, delivered after it was written and before its message ends.
+"""`Outbox`: what a settlement sends, after it was written and before its message is deleted.
 
-What has to be sent is written with the instance, as one. If the process dies before it was sent,
-the message is redelivered, or the next event of the instance comes, and then it is sent; what was
-sent twice has one name or deduplication id, and arrives once, or is told by its token.
+What has to be sent is written in one transaction with the instance. If the process dies before
+sending it, it is sent when the message is redelivered or the instance's next event is handled.
+What was sent twice has the same name or deduplication id both times, and arrives once, or is
+recognised by its token.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from settlesim.errors import InvalidValueError
 __all__ = ["Outbox"]
 
 _SOON: Final = 1.0
-"""Seconds for which something due is waited for: a schedule has whole seconds, not in the past."""
+"""A time within so many seconds is waited for: schedules need whole seconds in the future."""
 _ATTRIBUTE: Final = 1000
 
 
@@ -35,7 +36,7 @@ class Outbox:
     Parameters
     ----------
     chart : its name
-    pause : waits for so many seconds
+    pause : waits for a number of seconds
     """
 
     def __init__(
@@ -48,18 +49,18 @@ class Outbox:
     # --- what is written with a record --------------------------------------------------------
 
     def add_timer(self, record: InstanceRecord, timer: StartedTimer, *, now: float) -> None:
-        """Let a delay begin."""
+        """Add a delay, which begins now."""
         body = {"timer": timer.delay, "token": timer.token}
         record.outbox.append({"body": body, "due": now + timer.seconds})
 
     def add_wake(self, record: InstanceRecord, *, due: float | None) -> None:
-        """Let the next event that waits be settled, now or later."""
+        """Add a message that settles the next waiting event, at `due` or immediately for None."""
         record.wakes += 1
         wake = deduplication_id(self._chart, record.key, "wake", str(record.wakes))
         record.outbox.append({"body": None, "wake": wake, "due": due})
 
     def add_letter(self, record: InstanceRecord) -> None:
-        """Let the last dead letter go to the queue for them."""
+        """Add a copy of the last dead letter for the queue for dead letters."""
         record.outbox.append({"letter": record.dead[-1]["number"]})
 
     # --- sending ------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ class Outbox:
         Raises
         ------
         StoreUnavailableError
-            AWS does not take it.
+            AWS does not accept it.
         InvalidValueError
             A delay has to be scheduled, and there is no role for it.
         """

@@ -1,9 +1,10 @@
 """`note_put_aside`: events that SQS itself has put aside become dead letters of the table.
 
-SQS moves a message into the queue for dead letters when it was received too often without a result:
-functions died of it, or ran out of time. Nobody was there to note that. Here each such message is
-noted in its instance and replaced by the copy that every dead letter of the table has in that
-queue, so that the depth of the queue stays what an alarm expects.
+SQS moves a message into the queue for dead letters when it was received too often without a
+result, because functions crashed or ran out of time; none of them could record that. Here each
+such message is recorded in its instance, and replaced by the copy that every dead letter of the
+table has in that queue. So the depth of the queue stays the number of dead letters, on which there
+may be an alarm.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ _REASON: Final = "it was received too often without a result, and SQS put it asi
 
 
 def note_put_aside(handler: QueueHandler) -> None:
-    """Note what SQS has put aside since the last look.
+    """Record what SQS has put aside since the last call.
 
-    A message that stands behind ten others of its group is seen once those are gone. One for which
-    its instance's record has no room stays where it is, and the log says so.
+    Of one group, only the first ten messages can be received; later ones follow once these are
+    gone. A message for which its instance's record has no room stays in the queue, with a warning.
 
     Raises
     ------
@@ -53,13 +54,13 @@ def note_put_aside(handler: QueueHandler) -> None:
     try:
         left = []
         for message in _messages(resources.sqs, url):
-            # What was sent by a handler is a copy of a letter, and says which error it was.
+            # A message with an error is the copy of a dead letter, sent by a handler.
             if "error" in message.get("MessageAttributes", {}) or not _noted(handler, message):
                 left.append(message["ReceiptHandle"])
             else:
                 resources.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         for receipt in reversed(left):
-            with contextlib.suppress(ClientError):  # it was hidden for too long, and is visible
+            with contextlib.suppress(ClientError):  # it is visible again already
                 resources.sqs.change_message_visibility(
                     QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0
                 )
@@ -79,7 +80,7 @@ def _messages(sqs: Any, url: str | None) -> Iterator[dict[str, Any]]:
 
 
 def _noted(handler: QueueHandler, message: dict[str, Any]) -> bool:
-    """Note a message in its instance; say whether it may be deleted."""
+    """Record a message in its instance; return whether it may be deleted."""
     group, name = message["Attributes"]["MessageGroupId"], message["MessageId"]
     try:
         read = read_message(message["Body"], group=group, message_id=name)
@@ -120,13 +121,13 @@ def _note(handler: QueueHandler, message: QueueMessage) -> None:
         record.waking = True
         handler.outbox.add_wake(record, due=None)
     written = handler.table.write(read, now=now, done=done_of(record, arrival))
-    with contextlib.suppress(VersionConflictError):  # whoever was first sends it again
+    with contextlib.suppress(VersionConflictError):  # the other writer sends it
         handler.deliver(written)
 
 
 def _arrival(record: InstanceRecord, message: QueueMessage) -> WaitingArrival | None:
-    """Return the event that is to blame; None where there is none any more."""
-    if message.body is None:  # a wake-up: functions died of the event that it was for
+    """Return the event that was put aside; None if nothing is left to do for it."""
+    if message.body is None:  # a wake-up: functions crashed on the first waiting event
         record.waking = False
         return record.waiting[0] if record.waiting and record.halted is None else None
     for each in record.waiting:
@@ -143,6 +144,6 @@ def _arrival(record: InstanceRecord, message: QueueMessage) -> WaitingArrival | 
 
 
 def _runs(record: InstanceRecord, body: JSONValue) -> bool:
-    """Say whether a delay that has passed is one of a state that was not left."""
+    """Whether the instance still has this delay: its state was not left."""
     assert isinstance(body, dict)  # else it would have an id
     return record.has_timer(DelayPassed(body["timer"], body["token"]))

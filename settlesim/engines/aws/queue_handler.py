@@ -4,12 +4,12 @@ Theory of operation
 -------------------
 A batch may have several messages of one group, in order. They are handled one after another, and
 a group stops at its first message that could not be handled: that one and the rest of its group
-are reported as failed, and SQS delivers them again in their order. Other groups go on.
+are reported as failed, and SQS delivers them again in their order. Other groups continue.
 
 For each event the function loads the instance, settles the event, and writes the instance and
 what became of the event as one transaction: the instance under compare-and-set, the event under
-the condition that nothing has become of it yet. So a function that was frozen, or one that has a
-message which was redelivered meanwhile, changes nothing.
+the condition that nothing has become of it yet. So a function that was frozen, or whose message
+was redelivered meanwhile, changes nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from settlesim.store.wall import wall_clock
 __all__ = ["DEFAULTS", "QueueHandler", "done_of", "handler"]
 
 DEFAULTS: Final = HandlerOptions(deadline=60.0, remembers=1_296_000.0)
-"""A function may run for 15 minutes, and a message may wait for 14 days."""
+"""All attempts fit into the 15 minutes of a function; ids outlive the 14 days of a message."""
 _CONFLICTS: Final = 10
 _WAKE: Final = 1.0
 _MAX_WAKE: Final = 60.0
@@ -62,7 +62,7 @@ def handler(
     ----------
     chart : with all its functions bound
     table, queue_url, dead_letter_queue_url, scheduler_role_arn
-        As of `AwsResources`; None for what the environment says.
+        As in `AwsResources`; None for the value of the environment.
     options : how events are handled; 60 seconds for each attempt by default
 
     Raises
@@ -104,7 +104,7 @@ class QueueHandler:
         """Whether the table knows that this version saves instances."""
 
     def __call__(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
-        """Handle a batch; return the messages that SQS shall deliver again."""
+        """Handle a batch; return the messages that SQS has to deliver again."""
         seconds = None
         if context is not None:
             seconds = context.get_remaining_time_in_millis() / 1000
@@ -119,8 +119,8 @@ class QueueHandler:
         Parameters
         ----------
         seconds
-            That are left. A message for which an attempt might be too long is not begun, but for
-            the first of its group.
+            The time that is left. A message is not begun if an attempt might take longer, except
+            for the first one of its group.
         """
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for record in records:
@@ -138,7 +138,7 @@ class QueueHandler:
         end: float | None = None,
         handled: Callable[[Mapping[str, Any]], Awaitable[object]] | None = None,
     ) -> list[str]:
-        """Handle messages of one group in order; return the ids of the first that failed and after.
+        """Handle messages of one group in order; return the ids from the first failed one on.
 
         Parameters
         ----------
@@ -185,7 +185,7 @@ class QueueHandler:
             return
 
     async def _settle(self, message: QueueMessage) -> None:
-        """Settle the event, or what waits before it."""
+        """Settle the event, or the first one that waits before it."""
         read = await asyncio.to_thread(lambda: self.deliver(self.table.load(message.key)))
         record = read.record
         if message.event_id is not None:
@@ -219,14 +219,14 @@ class QueueHandler:
         if not self._noted and snapshot is not None and snapshot.version == self.chart.version:
             await asyncio.to_thread(self.table.note_version, self.chart.version)
             self._noted = True
-        # A record that has no room for what waits or is dead leaves the message in the queue, which
-        # moves it to its dead letters in the end.
+        # If the record is too large, this fails and the message stays in the queue, which moves it
+        # to its dead letters in the end.
         done = done_of(record, handled.arrival)
         written = await asyncio.to_thread(self.table.write, read, now=now, done=done)
         await asyncio.to_thread(self.deliver, written)
 
     def deliver(self, read: StampedRecord) -> StampedRecord:
-        """Send what the record still has to send, and note that.
+        """Send what the record still has to send, and record that.
 
         Raises
         ------
@@ -254,21 +254,21 @@ def _is_there(record: InstanceRecord, message: QueueMessage) -> bool:
 def done_of(
     record: InstanceRecord, arrival: WaitingArrival | None
 ) -> tuple[str, dict[str, Any]] | None:
-    """Return what has become of an event that does not wait any more."""
+    """Return the id of an event that no longer waits, and what has become of it."""
     if arrival is None or arrival.event_id is None:
         return None
     found = record.status_of(arrival.event_id)
     if found is not None:
         return arrival.event_id, found.to_dict()
     revision = 0 if record.snapshot is None else record.snapshot.revision
-    # A step to this version of the chart says that the event means nothing any more.
+    # A migration step to this version of the chart dropped the event.
     return arrival.event_id, EventStatus(
         record.key, arrival.event_id, EventStage.SETTLED, "dropped", revision
     ).to_dict()
 
 
 class _Tools:
-    """What a function has for handling one event."""
+    """The `HandlingTools` of a function."""
 
     passes: Final[tuple[type[Exception], ...]] = ()
 

@@ -25,9 +25,9 @@ VARIABLES: Final = {
 
 @dataclass
 class AwsResources:
-    """Names what a chart uses.
+    """The table, queues and schedules of a chart.
 
-    Clients are made as boto3 makes them, from the environment; `client` has what else they want.
+    boto3 makes the clients from the environment and the arguments in `client`.
     """
 
     table: str
@@ -69,7 +69,7 @@ class AwsResources:
         Raises
         ------
         InvalidValueError
-            Neither names the table or the queue.
+            Neither an argument nor the environment names the table or the queue.
         """
         found: dict[str, Any] = {
             name: os.environ.get(variable) for name, variable in VARIABLES.items()

@@ -1,4 +1,4 @@
-"""`deployment`: the files with which a chart is put on SQS, Lambda and DynamoDB."""
+"""`deployment`: the files that deploy a chart on SQS, Lambda and DynamoDB."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _PACKAGED: Final = (
     "tinydb",
     "filelock",
 )
-"""What the function imports, beside boto3, which Lambda's runtime has. They are installed without
-what they depend on: who draws no pictures needs no Graphviz."""
+"""The packages that the function imports; boto3 is in Lambda's runtime. They are installed without
+their dependencies, such as Graphviz: the function draws no pictures."""
 _MAKEFILE: Final = """\
 # `sam build` calls this for the function; everything in requirements.txt is pure Python.
 build-Function:
@@ -41,7 +41,7 @@ build-Function:
 
 @dataclass(frozen=True)
 class AwsDeployment:
-    """Files by their names, and what the template says of time."""
+    """Files by their names, and the times in the template."""
 
     files: dict[str, str]
     timeout: int
@@ -84,16 +84,17 @@ def deployment(chart: Chart, reference: str | None, options: HandlerOptions) -> 
 
 
 def _timeout(options: HandlerOptions) -> int:
-    """Return for how long a function has to run to try one event as often as it may fail."""
+    """Return the seconds that a function needs for all attempts of one event."""
     pauses = sum(
         min(options.backoff * 2.0**number, MAX_BACKOFF)
         for number in range(options.max_failures - 1)
     )
     needed = options.max_failures * options.deadline + pauses + _MARGIN
     if needed > _LAMBDA:
+        tries = "1 attempt" if options.max_failures == 1 else f"{options.max_failures} attempts"
         reason = (
-            f"is {options.deadline:g} seconds; with {options.max_failures} attempts an event may "
-            f"take {needed:.0f}, and a Lambda function {_LAMBDA}: lower one of them"
+            f"is {options.deadline:g} seconds; with {tries} an event may take {needed:.0f}, and a "
+            f"Lambda function {_LAMBDA}: lower one of them"
         )
         raise InvalidValueError(where="deadline", reason=reason)
     return int(needed) + 1
@@ -165,7 +166,7 @@ Resources:
         deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn
         maxReceiveCount: @RECEIVES@
 
-  # Events that cannot be settled, and those of which functions died.
+  # Events that cannot be settled, and those on which functions crashed.
   DeadLetterQueue:
     Type: AWS::SQS::Queue
     Properties:
@@ -318,7 +319,7 @@ aws sqs send-message --queue-url QUEUE_URL --message-group-id KEY \\
   --message-deduplication-id ID --message-body '{{"event": "NAME", "data": null, "id": "ID"}}'
 ```
 
-or in Python, which also waits for what becomes of it:
+or in Python, which can also wait for the outcome:
 
 ```python
 from settlesim.engines.aws import AwsEngine, AwsResources
@@ -328,17 +329,17 @@ async with AwsEngine(chart, AwsResources("TABLE", "QUEUE_URL")) as engine:
     print(await engine.outcome("KEY", "ID", wait=10))
 ```
 
-A key that SQS does not take as a message group, such as one with a blank, has
+A key that SQS does not accept as a message group, such as one with a space, has
 `settlesim.engines.aws.group_of(key)` as its group and is in the body: `"key": "KEY"`.
 
-- One event may take {timeout} seconds with all its attempts. A message of a function that died is
-  redelivered after {visibility} seconds; its instance waits so long, others do not.
-- Nobody but who may use the queue can send events: there is no public address.
+- One event may take {timeout} seconds with all its attempts. If a function crashes, its message is
+  redelivered after {visibility} seconds; until then its instance waits, others do not.
+- Only those who may use the queue can send events: there is no public address.
 - An event that cannot be settled is kept with its errors in the table, and is sent to the queue
-  for dead letters, on whose depth an alarm belongs. An event of which functions died is moved there
-  by SQS; `engine.dead_letters()` lists both, for which it has to know the queue:
+  for dead letters: set an alarm on its depth. SQS also moves events there on which functions
+  crash. `engine.dead_letters()` lists both, for which it has to know the queue:
   `AwsResources("TABLE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")`.
-- Delays may be late by a minute: that is how exact EventBridge Scheduler is.
+- Delays may be late by a minute: EventBridge Scheduler is not more precise.
 - The table stays when the stack is deleted.
 
 The handler was tested on an emulator of AWS, and the template with cfn-lint; neither in an account.

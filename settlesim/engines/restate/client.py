@@ -21,7 +21,7 @@ _LONGEST_ID: Final = 200
 
 
 def idempotency_key(event_id: str) -> str:
-    """Return an event's id as a header and a path can carry it; no two ids have the same."""
+    """Return an event's id in a form for headers and paths; different ids stay different."""
     text = quote(event_id, safe="")
     for plain in "_.~":
         text = text.replace(plain, f"%{ord(plain):02X}")
@@ -56,7 +56,7 @@ class RestateClient:
         self._idle.set()
 
     async def close(self) -> None:
-        """End all connections when nothing is asked any more; a later request opens new ones."""
+        """Wait for running requests, then close all connections; later requests open new ones."""
         await self._idle.wait()
         http, self._http = self._http, None
         if http is not None:
@@ -95,13 +95,30 @@ class RestateClient:
         Raises
         ------
         StoreUnavailableError
-            The server cannot be reached, or answers with another status.
-        TimeoutError
-            It did not answer in time; it may have done what it was asked.
+            The server cannot be reached, answers with another status, or does not answer in time.
+            In the last case it may have done what it was asked.
         """
+        try:
+            return await self._answer(
+                method, url, body=body, headers=headers, timeout=timeout, expected=expected
+            )
+        except TimeoutError as error:
+            raise StoreUnavailableError(path=url, reason=str(error)) from error
+
+    async def _answer(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT,
+        expected: tuple[int, ...] = (200, 201, 202),
+    ) -> httpx.Response:
+        """Do what `request` does; a time-out is a TimeoutError."""
         content = None if body is None else json.dumps(body).encode()
         sent = {"accept": "application/json"}
-        if body is not None:  # a handler without an argument wants no type either
+        if body is not None:  # Restate refuses a type for a handler without argument
             sent["content-type"] = "application/json"
         try:
             async with self._connected() as http:
@@ -113,7 +130,7 @@ class RestateClient:
                     timeout=httpx.Timeout(timeout, connect=min(timeout, _TIMEOUT)),
                 )
         except httpx.ReadTimeout as error:
-            raise TimeoutError(f"no answer within {timeout:g} seconds") from error
+            raise TimeoutError(f"no answer within {timeout:g} s") from error
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__} {error_message(error)}".strip()
             raise StoreUnavailableError(path=url, reason=reason) from error
@@ -130,7 +147,7 @@ class RestateClient:
         return found.json() if found.content else None
 
     async def send(self, service: str, key: str, handler: str, body: Any, event_id: str) -> bool:
-        """Let a handler be called; say whether that is new and not a repetition."""
+        """Send a call of a handler; return whether it is new, and not a duplicate."""
         found = await self.request(
             "POST",
             self._url(service, key, handler) + "/send",
@@ -142,15 +159,15 @@ class RestateClient:
     async def output(
         self, service: str, key: str, handler: str, event_id: str, *, wait: float = 0.0
     ) -> tuple[int, Any]:
-        """Return what a call that was sent has returned.
+        """Return the result of a call that was sent.
 
         Parameters
         ----------
-        wait : seconds until it has
+        wait : seconds to wait for it
 
         Returns
         -------
-        status : 404 for a call that is not known, 470 for one that goes on
+        status, result : the status is 404 for an unknown call, 470 for one that still runs
         """
         path = f"{quote(service, safe='')}/{_quoted(key)}/{handler}"
         call = f"{self.ingress}/restate/invocation/{path}/{idempotency_key(event_id)}"
@@ -159,7 +176,7 @@ class RestateClient:
             found = await self.request("GET", f"{call}/output", expected=known)
         else:
             try:
-                found = await self.request("GET", f"{call}/attach", expected=known, timeout=wait)
+                found = await self._answer("GET", f"{call}/attach", expected=known, timeout=wait)
             except TimeoutError:
                 return 470, None
         try:
@@ -178,20 +195,20 @@ class RestateClient:
         return list(found.json()["rows"])
 
     async def register(self, uri: str, *, force: bool = True) -> None:
-        """Let the server ask an endpoint what it serves.
+        """Register an endpoint: the server asks it what it serves.
 
         Parameters
         ----------
-        force : whether it may have changed since it was registered the last time
+        force : whether to ask again if the endpoint is registered already
         """
         body = {"uri": uri, "force": force}
         await self.request("POST", f"{self.admin}/deployments", body=body, timeout=30.0)
 
     async def check(self) -> None:
-        """Return if events are accepted."""
+        """Check that events are accepted."""
         await self.request("GET", f"{self.ingress}/restate/health")
 
 
 def _quoted(key: str) -> str:
-    """Return a key as one part of a path; dots too, since ``..`` would be taken for the parent."""
+    """Return a key as one segment of a path; with dots escaped, since ``..`` is the parent."""
     return quote(key, safe="").replace(".", "%2E")

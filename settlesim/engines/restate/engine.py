@@ -1,4 +1,4 @@
-"""`RestateEngine`: a chart on a Restate server, as the engine that callers know."""
+"""`RestateEngine`: the `settlesim.engines.Engine` of a chart on a Restate server."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ class RestateEngine(RecordEngine):
     UnboundFunctionError
         Functions that the chart names are not bound.
     InvalidValueError
-        `bind` is no address with a port, or the service's name is none that Restate takes.
+        `bind` is no address with a port, or Restate does not accept the service's name.
 
     Notes
     -----
-    A server accepts events of a service that was registered once, which an engine that works does
-    whenever it is entered. What only reads asks the server's tables, by its admin interface; what
-    changes something wants the ingress.
+    A server accepts events of a service once it is registered. An engine with `works` registers it
+    whenever it is entered. Methods that only read query the server's tables through its admin
+    interface; those that change something use the ingress.
     """
 
     name: ClassVar = "restate"
@@ -104,7 +104,7 @@ class RestateEngine(RecordEngine):
 
     @property
     def place(self) -> str:
-        """Where it serves and where events come in, in words for a person."""
+        """Where it serves and where events come in, as a text for people."""
         events = f"{self.client.ingress}/{self.service}/KEY/send"
         return f"at {self.uri} to {self.client.admin}; events come in at {events}"
 
@@ -136,18 +136,15 @@ class RestateEngine(RecordEngine):
         assert isinstance(body, dict)
         given = new_event_id() if event_id is None else event_id
         check_message(body, key, given)
-        try:
-            new = await self.client.send(self.service, key, "send", {**body, "id": given}, given)
-        except TimeoutError as error:
-            raise StoreUnavailableError(path=self.client.ingress, reason=str(error)) from None
+        new = await self.client.send(self.service, key, "send", {**body, "id": given}, given)
         return Accepted(key, given, new)
 
     async def outcome(self, key: str, event_id: str, *, wait: float = 0.0) -> EventStatus | None:
-        """Return how far an event is, as soon as it is settled or dead, or after `wait` seconds."""
+        """Return an event's status: once it is settled or dead, or after `wait` seconds."""
         check_seconds(wait, where="wait")
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
-        # Where it is not known yet, an attached request would wait for nothing.
+        # Attaching to an unknown event would wait in vain.
         status, output = await self.client.output(self.service, key, "send", event_id)
         if status == 470 and wait and not self._stop.is_set():
             status, output = await self._attached(key, event_id, end - loop.time())
@@ -166,7 +163,7 @@ class RestateEngine(RecordEngine):
         return found
 
     async def _attached(self, key: str, event_id: str, seconds: float) -> tuple[int, Any]:
-        """Wait for the end of an invocation, or that the engine is left."""
+        """Wait until an invocation has ended or the engine is left."""
         waiting = asyncio.create_task(
             self.client.output(self.service, key, "send", event_id, wait=max(seconds, 0.001))
         )
@@ -189,11 +186,11 @@ class RestateEngine(RecordEngine):
     async def _records(
         self, *, after: str | None = None, calm: bool = True
     ) -> AsyncIterator[InstanceRecord]:
-        """Give the records of instances sorted by their keys.
+        """Yield the records of instances, sorted by their keys.
 
         Parameters
         ----------
-        calm : whether those are wanted too that have nothing waiting, dead or halted
+        calm : whether to include records with nothing waiting, dead or halted
         """
         while True:
             conditions = ["true" if after is None else f"service_key > {_text(after)}"]
@@ -221,9 +218,9 @@ class RestateEngine(RecordEngine):
     # --- what could not be settled ------------------------------------------------------------
 
     async def retry(self, letter: str) -> bool:
-        """Let a dead letter be settled again; say whether there is one.
+        """Let a dead letter be settled again; return whether there is one.
 
-        Under the policy ``halt`` it comes to its old place.
+        Under the policy ``halt`` it gets its old position again.
         """
         found = letter_of_id(letter)
         if found is None:
@@ -234,13 +231,13 @@ class RestateEngine(RecordEngine):
         return bool(await self.client.call(self.service, key, "retry", number))
 
     async def resume(self, key: str) -> bool:
-        """Let a parked instance go on; say whether it was parked."""
+        """Resume a parked instance; return whether it was parked."""
         if (await self._record(key)).parked() is None:
             return False
         return bool(await self.client.call(self.service, key, "resume"))
 
     async def status(self) -> EngineStatus:
-        """Return how much waits, as the server's tables say."""
+        """Count what waits, from the server's tables."""
         rows = await self.client.query(
             "SELECT target_handler_name AS handler, status, count(*) AS number,"
             " min(created_at) AS oldest"
@@ -262,19 +259,19 @@ class RestateEngine(RecordEngine):
     # --- working ------------------------------------------------------------------------------
 
     async def check(self) -> None:
-        """Return if the server accepts events, and the handlers are served where they should.
+        """Check that the server accepts events, and that handlers are served if `works` is True.
 
         Raises
         ------
         StoreUnavailableError
-            It does not, or they are not.
+            The server does not, or the handlers are not served.
         """
         await self.client.check()
         if self.works and (self._serving is None or self._serving.done()):
             raise StoreUnavailableError(path=self.uri, reason="the handlers are not served")
 
     async def ended(self) -> None:
-        """Wait until the handlers are not served any more."""
+        """Wait until the handlers are no longer served."""
         if self._serving is None:
             await self._stop.wait()
         else:
@@ -305,8 +302,8 @@ class RestateEngine(RecordEngine):
     async def _newest_version(self) -> int:
         """Return the newest version of the chart that has saved an instance; 0 for none.
 
-        To know it from now on is enough: the server calls the engine that was registered last, so
-        a newer version saves nothing while this one starts instances.
+        Reading it once is enough: the server calls the engine that was registered last, so no newer
+        version saves anything while this one starts instances.
         """
         version = f"split_part(split_part(value_utf8, {_text(VERSION)}, 2), ',', 1)"
         rows = await self.client.query(
@@ -335,7 +332,7 @@ class RestateEngine(RecordEngine):
         await hypercorn.asyncio.serve(self._app, config, shutdown_trigger=self._shutdown.wait)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
-        """Call the SDK's application, and know which attempts run."""
+        """Call the SDK's application, and keep track of the attempts that run."""
         task = asyncio.current_task()
         assert task is not None
         self._attempts.add(task)
@@ -345,7 +342,7 @@ class RestateEngine(RecordEngine):
             self._attempts.discard(task)
 
     async def __aexit__(self, *error: Any) -> None:
-        """End the handlers; the server calls them again elsewhere, or when they are back."""
+        """Stop serving; the server retries running calls elsewhere, or once this serves again."""
         self._stop.set()
         serving, self._serving = self._serving, None
         if serving is not None:
@@ -360,13 +357,13 @@ class RestateEngine(RecordEngine):
         self._entered = False
 
     async def _end_attempts(self) -> None:
-        """End what is in flight: while the connections are closed it could not be."""
+        """End the attempts in flight, which is not possible once connections are being closed."""
         if self._attempts:
             await asyncio.wait(list(self._attempts), timeout=_GRACE)
         for _ in range(_CANCELS):
             if not self._attempts:
                 return
-            # One that is cancelled still waits until the server closes the connection.
+            # A cancelled attempt still waits until the server closes the connection.
             for attempt in list(self._attempts):
                 attempt.cancel()
             await asyncio.sleep(POLL)
@@ -376,17 +373,17 @@ class RestateEngine(RecordEngine):
 
 
 def _text(value: str) -> str:
-    """Return a text as SQL has it."""
+    """Return a text as a literal of SQL."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def _age(at: str) -> float:
-    """Return for how many seconds a time of the server's tables is past."""
+    """Return how many seconds ago a time in the server's tables was."""
     return max(0.0, wall_clock() - datetime.fromisoformat(at).timestamp())
 
 
 def _from_output(key: str, event_id: str, output: Any) -> EventStatus | None:
-    """Return what the handler said of an event that the record does not have any more."""
+    """Return the status from a handler's output, for an event that the record no longer has."""
     if not isinstance(output, dict) or output.get("stage") == EventStage.WAITING.value:
         return None
     return EventStatus(

@@ -3,11 +3,11 @@
 Theory of operation
 -------------------
 An instance is a virtual object: Restate calls its exclusive handlers one at a time, in the order
-of acceptance, and keeps what they set. Everything that is known of an instance is one value, and
-an invocation sets it at most once, at its end: what a handler has set stays set, even if it fails
-afterwards. An event that cannot be settled is therefore no failure of the handler. It becomes a
-dead letter in that value, and the invocation ends well. Only what is nobody's fault, such as a
-process that dies, makes Restate call the handler again.
+of acceptance, and keeps the values that they set. Everything that is known of an instance is one
+value. An invocation sets it at most once, at its end, since a value stays set even if the handler
+fails afterwards. So an event that cannot be settled must not make the handler fail: it becomes a
+dead letter in that value, and the invocation succeeds. Restate calls a handler again only if the
+event is not to blame, for example when the process has crashed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RECORD: Final = "record"
 """The name of the one value that an object has."""
 _SERVICE: Final = r"[a-zA-Z][a-zA-Z0-9._-]*"
 _MARGIN: Final = 60.0
-"""Seconds by which Restate is more patient with a handler than its deadline."""
+"""Seconds that Restate waits for a handler beyond the deadline of its event."""
 _WAKE: Final = 1.0
 _MAX_WAKE: Final = 60.0
 
@@ -59,8 +59,9 @@ def virtual_object(
     chart : with all its functions bound
     name : of the service; None for the chart's name
     newest
-        Returns the newest version of the chart that has saved an instance, 0 for none: an earlier
-        one starts no instances. None where nobody knows; `RestateEngine` asks the server.
+        Returns the newest version of the chart that has saved an instance, 0 for none. An earlier
+        version starts no instances. Without this function it does; `RestateEngine` supplies one
+        that asks the server.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def virtual_object(
     UnboundFunctionError
         Functions that the chart names are not bound.
     InvalidValueError
-        The name is none that Restate takes.
+        Restate does not accept the name.
 
     Notes
     -----
@@ -94,7 +95,7 @@ def virtual_object(
         inactivity_timeout=patience,
         abort_timeout=patience,
         idempotency_retention=timedelta(seconds=given.remembers),
-        # A worker that is down is no fault of an event: never "kill", which would lose it.
+        # Never "kill", which would lose an event because a worker was down.
         invocation_retry_policy=restate.InvocationRetryPolicy(
             initial_interval=timedelta(milliseconds=100),
             max_interval=timedelta(seconds=10),
@@ -118,7 +119,7 @@ def virtual_object(
 
 
 def _plain(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return a function: the SDK writes an attribute, which a method cannot have."""
+    """Return a method as a function: the SDK sets an attribute, which a method does not allow."""
     if len(inspect.signature(method).parameters) == 1:
 
         async def handler(context: Any) -> Any:
@@ -143,7 +144,7 @@ class _Handlers:
     # --- what Restate calls -------------------------------------------------------------------
 
     async def send(self, context: Any, request: Any) -> Any:
-        """Settle an event; say what became of it."""
+        """Settle an event; return what became of it."""
         record = await self._read(context)
         body, event_id = _event(request, context.request().id)
         own = record.arrive(event_id, body)
@@ -157,7 +158,7 @@ class _Handlers:
         }
 
     async def elapsed(self, context: Any, request: Any) -> None:
-        """Settle that a delay has passed."""
+        """Settle a delay that has passed."""
         record = await self._read(context)
         if record.has_timer(DelayPassed(request["timer"], request["token"])):
             own = record.arrive(None, request)
@@ -172,7 +173,7 @@ class _Handlers:
         await self._write(context, record)
 
     async def resume(self, context: Any) -> bool:
-        """Let a halted instance go on; say whether it was halted."""
+        """Resume a halted instance; return whether it was halted."""
         record = await self._read(context)
         if record.halted is None:
             return False
@@ -181,7 +182,7 @@ class _Handlers:
         return True
 
     async def retry(self, context: Any, request: Any) -> bool:
-        """Let a dead letter wait again; say whether there is one."""
+        """Let a dead letter wait again; return whether there is one."""
         record = await self._read(context)
         if not record.retry(request):
             return False
@@ -194,7 +195,7 @@ class _Handlers:
         return None if found is None else found.to_dict()
 
     async def outcome(self, context: Any, request: Any) -> Any:
-        """Return how far the event with this id is, as far as the instance knows."""
+        """Return the status of the event with this id; None if the record does not know it."""
         found = (await self._read(context)).status_of(str(request))
         return None if found is None else found.to_dict()
 
@@ -218,7 +219,7 @@ class _Handlers:
         )
 
     async def _write(self, context: Any, record: InstanceRecord) -> None:
-        """Set the record, the only value and the last thing that an invocation does."""
+        """Set the record, as the last step of an invocation."""
         if record.waiting and record.halted is None and not record.waking:
             record.waking = True
             seconds = 0.0
@@ -238,7 +239,7 @@ class _Handlers:
 
 
 class _Tools:
-    """What an invocation has for handling one event."""
+    """The `HandlingTools` of an invocation."""
 
     passes: Final = (DisconnectedException, restate.TerminalError)
     """What the SDK raises when an invocation cannot go on here, or was cancelled."""
@@ -277,7 +278,7 @@ class _Tools:
         return float(await self._context.time())
 
     async def newest(self) -> int:
-        """Return what the journal says: a process that starts anew may know of another one."""
+        """Return the version from the journal: a restarted process may know another one."""
         if self._newest is None:
             return 0
         known = self._newest
@@ -289,7 +290,7 @@ class _Tools:
 
 
 def _event(request: Any, invocation: str) -> tuple[JSONValue, str]:
-    """Return the body and the id of an event; what it is worth is said when it is settled."""
+    """Return the body and the id of an event; the body is checked when it is settled."""
     if not isinstance(request, dict):
         return request, invocation
     body = {name: value for name, value in request.items() if name != "id"}

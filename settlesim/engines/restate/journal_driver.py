@@ -1,9 +1,9 @@
 """`JournalDriver`: services as journaled calls, delays as durable sleeps.
 
-A handler of Restate runs again from its beginning after a crash, and gets what its journal has
-instead of running it again. So whatever decides what happens next comes from the journal: answers
-with the seconds that they took, and the order in which they came. The time of this driver is made
-of these seconds; a pause between a crash and the next attempt takes none of it.
+After a crash, Restate runs a handler again from its beginning, with the results of finished steps
+from its journal. So everything that decides what happens next has to come from the journal: the
+answers, the seconds that each took, and the order in which they came. The time of this driver is
+computed from these seconds; a pause between a crash and the next attempt does not count.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from settlesim.settling.settlement import Answer, Pending, PendingDelay
 __all__ = ["FinishedCalls", "JournalDriver"]
 
 FinishedCalls = dict[tuple[str, int], tuple[Pending, Answer]]
-"""The services of an event that answered, by invocation and number."""
+"""The services of an event that have answered, by invocation and number."""
 
 
 class _Running(NamedTuple):
     activity: Activity
     future: Any
-    """Of the SDK."""
+    """The SDK's future of the call or the sleep."""
     began: float
     seconds: float
-    """After which it ends: of a delay, or the limit of a service."""
+    """The length of a delay, or the time-out of a service."""
     last: bool
-    """Whether the deadline of the event is what ends it."""
+    """Whether the deadline of the event comes before its end."""
 
 
 class JournalDriver:
@@ -44,14 +44,14 @@ class JournalDriver:
 
     Parameters
     ----------
-    context : the SDK's, of the exclusive handler
+    context : the SDK's context of the exclusive handler
     calls : runs a service in this process
     service_timeout : seconds that a service may take where its chart says nothing
     deadline : seconds that the attempt may take altogether
     attempt : counts the attempts of the event, from 1
     finished
-        What answered in earlier attempts of the event; a service that is called with the same
-        input again answers from here. The answers of this attempt are added.
+        The answers of earlier attempts of the event: a service that is called again with the same
+        input is answered from here. The answers of this attempt are added.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class JournalDriver:
             self._tasks[name] = task
             try:
                 return _written(await task)
-            except FunctionFailedError as error:  # it is no coroutine function
+            except FunctionFailedError as error:  # such as a function that is not async
                 return _refused(error.reason)
             finally:
                 task.cancel()  # the connection to the server may be gone
@@ -200,7 +200,7 @@ def _read(service: Pending, written: bytes) -> Answer:
     Raises
     ------
     FunctionFailedError
-        The service's function, or what it returned, is not what it should be.
+        The service is no async function, or its result is no strict JSON.
     """
     found = json.loads(written)
     if "refused" in found:

@@ -1,4 +1,4 @@
-/* How the page asks its server, and follows it. */
+/* Requests to the server, and streams of events from it. */
 
 const AGAIN_MILLISECONDS = 1500;
 
@@ -10,7 +10,7 @@ function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, "0")).join("");
 }
 
-/** Ask the server; a problem document is thrown as an error with its words. */
+/** Send a request; a problem document is thrown as an error with its title and detail. */
 async function ask(url, options = {}) {
   const answer = await fetch(url, { cache: "no-store", ...options });
   const body = await answer.json();
@@ -22,7 +22,7 @@ const post = (url, body, headers = {}) => ask(url, {
   method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: body === undefined ? undefined : JSON.stringify(body),
 });
 
-/** Follow a stream of events for as long as nobody stops it, also across restarts of the server. */
+/** Follow a stream of events, also across restarts of the server; the returned function stops it. */
 function follow(url, handlers, connected) {
   let source = null;
   let timer = 0;

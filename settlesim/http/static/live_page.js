@@ -32,7 +32,7 @@ class LivePage {
     this.reload();
     if (this.about.follows_all) {
       follow("settlements", { settled: (past) => this.changed(past) }, (up) => {
-        if (up && this.down) this.reload(); // what happened meanwhile
+        if (up && this.down) this.reload(); // for changes meanwhile
         this.connected(up);
       });
     } else {
@@ -204,7 +204,7 @@ class LivePage {
     try {
       key = hash ? decodeURIComponent(hash[1]) : null;
     } catch {
-      key = null; // no text of ours
+      key = null; // not a valid key
     }
     if (this.shown && this.key === key) return;
     this.shown?.end();

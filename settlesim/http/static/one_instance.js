@@ -1,7 +1,7 @@
 /* One instance of the live page: its chart, its events, its context, and what happened. */
 
 const KEPT_EVENTS = 50;
-const READABLE = 0.75; // from here on the smallest text of a chart has nine pixels
+const READABLE = 0.75; // at this scale the smallest text of a chart has nine pixels
 const WAIT_SECONDS = 20;
 
 /** The part of the page that shows one instance; without a key, the chart alone. */
@@ -38,7 +38,7 @@ class OneInstance {
     this.paint(null, []);
   }
 
-  /** Show a chart that is much wider than its place in its own size, to be scrolled. */
+  /** Show a chart that is much wider than the page in its own size, with a scroll bar. */
   fit() {
     const part = this.chart.element.clientWidth / Number(this.chart.svg?.getAttribute("width"));
     this.zoom.hidden = !(part < 1);
@@ -69,7 +69,7 @@ class OneInstance {
     if (this.seen !== undefined && number <= this.seen) return; // sent again after a restart
     this.seen = number;
     this.note(past);
-    if (number <= this.latest) return; // the state that came first has it
+    if (number <= this.latest) return; // part of the state that came first
     const machine = past.state ? { ...past.state, accepts: past.accepts ?? {}, key: this.key } : this.machine;
     this.flight = number;
     this.paint(machine, past.steps, past);
@@ -161,7 +161,7 @@ class OneInstance {
     this.form.querySelector("input, textarea")?.focus();
   }
 
-  /** Send an event, again with the same id while the server cannot be reached. */
+  /** Send an event; repeat it with the same id while the server cannot be reached. */
   async send(event) {
     const text = (this.data.get(event) ?? "").trim();
     this.errors.replaceChildren();
@@ -193,7 +193,7 @@ class OneInstance {
         if (found.status === "settled") return;
       } catch (error) {
         if (error.status && error.status !== 503 && error.status !== 429) throw error;
-        this.again = true; // the server is away: the id makes a repetition harmless
+        this.again = true; // the id makes a duplicate harmless
         this.tell();
         await sleep(AGAIN_MILLISECONDS);
       }

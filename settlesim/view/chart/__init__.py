@@ -1,1 +1,1 @@
-"""Pictures of a chart, of where an instance is, and of the path that an event took."""
+"""Pictures of a chart, with the active states of an instance and the path of an event."""

@@ -37,15 +37,15 @@ def draw_diff(
     target: str | os.PathLike[str] | None = None,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
-    """Return the picture of a diff, or write it to a file as well.
+    """Return the picture of a diff; with `target`, also write it to a file.
 
-    It shows the states and transitions of both charts. What is new has a plus, what is gone a
-    minus and a line through its text, what is changed a wave; colours only repeat that. Where
-    the diff knows the instances of a store, each state has their number.
+    It shows the states and transitions of both charts. What is new has a plus sign, what is gone a
+    minus sign and text that is struck through, what is changed a tilde; colours only repeat that.
+    If the diff knows the instances of a store, each state has their number.
 
     Parameters
     ----------
-    target : a file's path, of which the suffix is the format: svg or png
+    target : a file's path, whose suffix is the format: svg, png
     format, theme, legend, title, scale, renderer, timeout, direction, width
         As `settlesim.view.draw`; the legend is shown, and the title is the diff's heading.
 
@@ -176,7 +176,7 @@ def _names(parent: str | None, old: Sketch, new: Sketch) -> Iterator[str]:
 
 
 def _children(parent: str | None, old: Sketch, new: Sketch) -> tuple[str, ...]:
-    """Return what is within a state in either chart, the newer chart's order first."""
+    """Return the states within a state in either chart, those of the newer chart first."""
     both = (each for sketch in (new, old) for each in sketch.vertices.values())
     return tuple(dict.fromkeys(each.name for each in both if each.parent == parent))
 
@@ -190,7 +190,7 @@ def _changed_rows(diff: ChartDiff, state: str, *, wide: bool) -> Iterator[LabelR
 
     Parameters
     ----------
-    wide : whether the lines need room behind them, as they do at the left of a group
+    wide : whether the lines are followed by a gap, which they need at the left of a group
     """
     of_state = (each for each in diff if each.state == state)
     for line in _few([each.phrase for each in of_state if each.about in ("state", "service")]):
@@ -244,7 +244,7 @@ def _seconds(chart: Chart, edge: Any) -> float | None:
 
 
 def _one_arc(was: Arc, now: Arc, changed: bool) -> tuple[Arc, Mark | None]:
-    """Return an arc of both charts, with the old label struck through where it was another."""
+    """Return an arc of both charts; an old label that differs is kept, to be struck through."""
     if not changed:
         return now, None
     if _text(was) == _text(now):

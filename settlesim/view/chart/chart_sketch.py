@@ -15,18 +15,18 @@ from settlesim.machine.sketch import LabelRow, LabelText, Sketch
 __all__ = ["chart_sketch", "plain_sketch"]
 
 _LIMIT: Final = 2_000
-"""How many places the check visits for a picture, a few hundredths of a second."""
+"""How many run states the check explores for a picture, in a few hundredths of a second."""
 _WORDS: Final = {
     "SET101": "stops untagged",
     "SET102": "never stops",
     "SET103": "failure unhandled",
     "SET105": "starts untagged",
 }
-"""What is written into a state that a check refutes; longer words are in its report."""
+"""What is written into a state that the check refutes; its report has longer words."""
 
 
 def chart_sketch(chart: Chart) -> Sketch:
-    """Return the sketch of a chart, made once; what `Chart.check` refutes is marked in it.
+    """Return the sketch of a chart, with marks on what `Chart.check` refutes; it is made once.
 
     A chart without any settled state has no contract, and so no marks.
     """

@@ -28,7 +28,7 @@ def vertex_title(vertex: Vertex) -> str:
 
 
 def arc_title(arc: Arc, steps: str = "") -> str:
-    """Return the tooltip of an arrow: its label, from where to where, and when it was taken."""
+    """Return the tooltip of an arrow: its label, source and targets, and when it was taken."""
     if arc.bundle:
         return "; ".join(arc_title(each) for each in arc.bundle)
     words = " ".join(run.text for row in arc.rows for run in row.runs)
@@ -41,7 +41,7 @@ def arc_title(arc: Arc, steps: str = "") -> str:
 
 
 def shortened_list(names: Iterable[str]) -> str:
-    """Return names joined by commas; of a long list the beginning."""
+    """Return names joined by commas, at most the first twelve."""
     found = list(names)
     shown = ", ".join(found[:12])
     return shown if len(found) <= 12 else f"{shown} and {len(found) - 12} more"
@@ -59,7 +59,11 @@ def alternative(
     steps : the titles of the transitions just taken
     """
     leaves = [vertex for vertex in sketch.vertices.values() if not vertex.children]
-    parts = [f"{what}: {len(sketch.vertices)} states, {len(sketch.arcs)} transitions"]
+    states, arcs = len(sketch.vertices), len(sketch.arcs)
+    parts = [
+        f"{what}: {states} state{'' if states == 1 else 's'}, "
+        f"{arcs} transition{'' if arcs == 1 else 's'}"
+    ]
     for rest, word in (
         ("resolved", "settled in"),
         ("rejected", "rejected in"),

@@ -1,4 +1,4 @@
-"""``chart.draw()``: the picture of a chart, of where it is, and of the path that it took."""
+"""``chart.draw()``: the picture of a chart, with what is active and the path just taken."""
 
 from __future__ import annotations
 
@@ -40,19 +40,20 @@ def draw(
     bundle: bool = True,
     collapse: Iterable[str] = (),
 ) -> Picture:
-    """Return the picture of a chart, or write it to a file as well.
+    """Return the picture of a chart; with `target`, also write it to a file.
 
-    The places of everything depend on the chart, `direction`, `width`, `bundle` and `collapse`
-    alone: pictures of one chart with different configurations lie exactly upon each other. What
+    The layout depends only on the chart, `direction`, `width`, `bundle` and `collapse`: in
+    pictures of one chart with different configurations, everything has the same position. What
     `Chart.check` refutes is marked.
 
     Parameters
     ----------
     target
-        A file's path, of which the suffix is the format: svg, png, pdf, dot, mmd.
+        A file's path, whose suffix is the format: svg, png, pdf, dot, mmd.
     format : the format of `target`, where its suffix does not say it
     configuration
-        What is active: the names of leaves; of a state with children, what is entered with it.
+        What is active: a snapshot, or names of leaves; the name of a state with children stands
+        for the leaves that are entered with it.
     path
         The transitions just taken, in order: positions in ``chart.edges``.
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
@@ -60,14 +61,14 @@ def draw(
     title : a line above the chart
     scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
     renderer
-        None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+        None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
     timeout : seconds after which the layout is stopped
     direction
         ``"LR"`` from left to right or ``"TB"`` from top to bottom; None for left to right, or
-        top-down where the text can be read at `width` only so.
-    width : pixels that the picture has room for; a text has at least 9 of them there, > 0
-    bundle : whether transitions of a kind between the same two states share an arrow
-    collapse : names of states of which the inside is not shown
+        top to bottom if text would be too small at `width` otherwise.
+    width : pixels that the picture has room for, > 0; text is at least 9 pixels high there
+    bundle : whether transitions of the same kind between the same two states share an arrow
+    collapse : names of states to be shown without the states inside
 
     Raises
     ------
@@ -76,7 +77,7 @@ def draw(
     LayoutTimeoutError
         The layout took too long.
     RendererMissingError
-        Nothing that lays out charts is installed; ``dot`` and ``mermaid`` need nothing.
+        Nothing that lays out charts is installed; the formats ``dot`` and ``mermaid`` need none.
     """
     options = Options(
         format, theme, legend, title, scale, renderer, timeout, direction, width, bundle
@@ -102,9 +103,9 @@ def draw_settlement(
     target: str | os.PathLike[str] | None = None,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
-    """Return the picture of a settlement's chart: its path, and where the instance is.
+    """Return the picture of a settlement's chart, with its path and the instance's states.
 
-    After a rejected event that is not saved the instance is where it was before.
+    After a rejected event that is not saved, these are the states before the event.
 
     Parameters
     ----------
@@ -152,7 +153,7 @@ def _leaves(chart: Chart, configuration: str | Iterable[str] | Snapshot | None) 
 
 
 def _refuse_impossible(chart: Chart, leaves: tuple[str, ...]) -> None:
-    """Refuse nodes that cannot be active together: two of them outside of a parallel state."""
+    """Refuse nodes that cannot be active together: two children of a state that is not parallel."""
     active = chart.active(leaves)
     inside: dict[str | None, str] = {}
     for name in active:
@@ -173,7 +174,7 @@ def arc_ids(path: Iterable[int] | None, count: int, where: str) -> tuple[str, ..
     Raises
     ------
     RenderError
-        A position that is none.
+        There is no such position.
     """
     found = []
     for index in path or ():

@@ -1,4 +1,4 @@
-"""From a sketch to a picture: the part that every diagram has in common."""
+"""From a sketch to a picture: what all diagrams have in common."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from settlesim.view.svg.png import check_scale, warn_of_glyphs
 __all__ = ["CELL", "Drawing", "Options"]
 
 CELL: Final = 900.0
-"""How wide a notebook's cell is at a window of about 1,300 px, in pixels."""
+"""The width of a notebook's cell, in pixels, if the window has about 1,300."""
 _DIRECTIONS: Final = ("LR", "TB")
 _WIDEST: Final = 100_000
 _FRAME: Final = 44.0
@@ -78,7 +78,7 @@ class Drawing:
     """The chart whose machine makes the DOT text."""
     sketch: Sketch
     kept: dict[str, Any]
-    """What was made once for this sketch, by name."""
+    """A cache of the DOT texts of this sketch."""
     leaves: tuple[str, ...]
     """The names of the active vertices."""
     path: tuple[str, ...]
@@ -86,7 +86,7 @@ class Drawing:
     options: Options
 
     def picture(self, target: str | os.PathLike[str] | None = None) -> Picture:
-        """Return the picture, and write it to `target` where that is given.
+        """Return the picture; with `target`, also write it to a file.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Drawing:
         if target is not None:
             made.save(target, wanted)
         else:
-            made.render(wanted or "svg")  # an error shows here, and not when a notebook prints
+            made.render(wanted or "svg")  # raises here, not when a notebook displays the picture
         return made
 
     def _picture(self) -> Picture:
@@ -134,20 +134,20 @@ class Drawing:
 
     @cached_property
     def shown(self) -> Sketch:
-        """What is painted: the sketch, with bundled arrows where that is wanted."""
+        """What is painted: the sketch, with bundled arrows if the options say so."""
         return bundled(self.sketch) if self.options.bundle else self.sketch
 
     @property
     def layout(self) -> Layout:
-        """Where everything is."""
+        """The positions of everything that is painted."""
         return self._turned[1]
 
     @cached_property
     def _turned(self) -> tuple[Direction, Layout]:
         """The direction and the layout.
 
-        Where no direction is asked for, that is from left to right, or from top to bottom where
-        the texts can be read at the width only so.
+        Unless a direction is asked for, it is left to right; or top to bottom, if text would be
+        too small at the options' width otherwise, and the picture becomes narrower.
         """
         chosen = self.options.direction
         if chosen is not None:
@@ -157,12 +157,12 @@ class Drawing:
             return "LR", across
         try:
             down = self._laid_out("TB")
-        except RenderError:  # the one that there is
+        except RenderError:  # the other direction works
             return "LR", across
         return ("TB", down) if down.width < across.width else ("LR", across)
 
     def _laid_out(self, direction: Direction) -> Layout:
-        """Lay it out; without labels on the arrows where it does not work with them."""
+        """Lay it out; without labels on the arrows if Graphviz fails with them."""
         try:
             return self._layout(direction, labels=True)
         except LayoutTimeoutError:
@@ -181,7 +181,8 @@ class Drawing:
         wanted += [id_ for arc in self.shown.arcs for id_ in arc.branches]
         missing = [id_ for id_ in wanted if id_ not in places]
         if missing:
-            raise RenderError(f"Graphviz left out {len(missing)} parts of the chart")
+            parts = "1 part" if len(missing) == 1 else f"{len(missing)} parts"
+            raise RenderError(f"Graphviz left out {parts} of the chart")
         return layout
 
     def _source(self, direction: Direction, labels: bool) -> str:
@@ -208,7 +209,7 @@ class Drawing:
         missing = sorted({each for text in texts for each in uncovered(text)})
         if missing:
             warn_of_glyphs(
-                missing, "PDF", "our font has not got them, and Graphviz is given no other one"
+                missing, "PDF", "our font does not have them, and Graphviz is given no other one"
             )
         direction = self._turned[0]
         try:

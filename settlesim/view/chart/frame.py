@@ -1,7 +1,7 @@
-"""The frame around a painted chart: card, title, legend, and a stable text of the whole.
+"""The frame around a painted chart: card, title, notes and legend.
 
-A notebook shows an SVG as an image, out of reach of the page's styles; on its dark pages
-black lines on nothing cannot be read. So every picture brings its own paper.
+An SVG that is shown as an image is out of reach of the page's styles, and without a background
+its dark lines could not be read on a dark page. So every picture brings its own paper.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TITLE: Final = 30.0
 _NOTE: Final = 18.0
 _NOTE_SIZE: Final = 12.5
 _LONGEST_NOTE: Final = 816.0
-"""What a card has room for in a notebook's cell."""
+"""The width of a note that fits on a card in a notebook's cell."""
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
 
 

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 RADIUS: Final = 9.0
-"""Of the corners of a node."""
+"""The radius of the corners of a node."""
 
 Mark = Literal["added", "removed", "changed"]
 """What became of a state or a transition from one chart to another."""
@@ -37,21 +37,21 @@ MARK_SIGNS: Final[Mapping[Mark, Icon]] = {"added": "plus", "removed": "minus", "
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """What is active, and which way was taken."""
+    """What is active, which path was taken, and what differs between two charts."""
 
     active: frozenset[str] = frozenset()
-    """Names: the leaves of the configuration, and what is around them."""
+    """The names of the active leaves and of all states around them."""
     path: tuple[str, ...] = ()
-    """Ids of edges, in the order in which they were taken."""
+    """The ids of edges, in the order in which they were taken."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
-    """Of vertices and arcs, by their ids, where two charts are compared."""
+    """What became of vertices and arcs, by id, if two charts are compared."""
 
     def steps(self, arc: Arc) -> str:
-        """Return at which steps an arrow was taken, such as ``1, 3``."""
+        """Return the steps at which an arrow was taken, such as ``1, 3``."""
         return ", ".join(str(at) for at, id_ in enumerate(self.path, 1) if id_ in arc.ids)
 
     def has_taken(self, arc: Arc) -> bool:
-        """Whether a transition was taken that an arrow stands for."""
+        """Whether one of the transitions of an arrow was taken."""
         return not set(self.path).isdisjoint(arc.ids)
 
 
@@ -68,7 +68,7 @@ def paint_halo(parent: ET.Element, box: Box, palette: Palette) -> None:
 
 
 def paint_body(parent: ET.Element, box: Box, vertex: Vertex, palette: Palette) -> None:
-    """Paint the outline of a node: what it rests for is its colour, border and corners."""
+    """Paint the outline of a node; its colour, border and corners say how a state is settled."""
     fill, line, width, dash = palette.paper, palette.line, 1.3, "5 4"
     if vertex.rest is not None:
         fill, line = getattr(palette, f"{vertex.rest}_fill"), getattr(palette, vertex.rest)

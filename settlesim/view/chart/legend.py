@@ -54,7 +54,7 @@ class LegendEntry:
 
     @property
     def width(self) -> float:
-        """How much of a line it takes."""
+        """The width of the sign with its words."""
         return _SWATCH + 6 + text_width(self.words, _SIZE)
 
 
@@ -145,7 +145,7 @@ def _diff_entries(sketch: Sketch, highlight: Highlight) -> Iterator[LegendEntry]
 
 
 def height_of(items: Sequence[LegendEntry], width: float) -> float:
-    """Return how much room the legend needs below the chart."""
+    """Return the height of the legend below the chart."""
     return _LINE * len(in_lines(items, width, _GAP)) + 10 if items else 0.0
 
 
@@ -167,7 +167,7 @@ def paint_legend(
         y += _LINE
 
 
-# --- swatches: their left middle is the point ---------------------------------------------
+# --- swatches: the point is the middle of the left edge -----------------------------------
 
 
 def _dot(parent: ET.Element, at: Point, palette: Palette) -> None:

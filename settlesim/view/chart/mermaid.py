@@ -2,10 +2,10 @@
 
 Escaping
 --------
-Mermaid has no quoting that holds for every character. So each character that is no letter,
-digit, space or underscore is written as its number, ``#58;``: no name can end a label, open
+Mermaid has no quoting that works for every character. So each character other than letters,
+digits, spaces and underscores is written as its number, ``#58;``: no name can end a label, open
 a directive (``%%{``), name a style, set a link (``click``) or begin another line. Identifiers
-are made up (``n0``).
+are generated (``n0``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIGNS: Final[dict[Icon, str]] = {
     "alert": "\N{WARNING SIGN}",
     "finish": "\N{BULLSEYE}",
 }
-"""The clock has a letter too, but few fonts have it; its row says "after" anyway."""
+"""There is a character for the clock too, but few fonts have it; its row says "after" anyway."""
 _REST: Final[dict[Rest, str]] = {
     "resolved": "\N{CHECK MARK}",
     "rejected": "\N{MULTIPLICATION X}",
@@ -34,7 +34,7 @@ _REST: Final[dict[Rest, str]] = {
 
 
 def escape_label(text: str) -> str:
-    """Return `text` so that Mermaid takes all of it for text."""
+    """Escape `text`, so that Mermaid shows all of it as text."""
     return "".join(each if each.isalnum() or each in " _" else f"#{ord(each)};" for each in text)
 
 
@@ -67,7 +67,7 @@ def _region(sketch: Sketch, parent: str | None, depth: int) -> Iterator[str]:
     for vertex in sketch.vertices.values():
         if vertex.parent != parent:
             continue
-        if vertex.kind is not NodeKind.HISTORY:  # which is in the region that it stands before
+        if vertex.kind is not NodeKind.HISTORY:  # it is no region of its own
             if parallel and not first:
                 yield f"{indent}--"
             first = False
@@ -106,7 +106,7 @@ def _arrows(sketch: Sketch, arc: Arc, highlight: Highlight) -> Iterator[str]:
 
 
 def _styles(sketch: Sketch, highlight: Highlight, palette: Palette) -> Iterator[str]:
-    """Yield the classes that occur, and what has them; only leaves can have one."""
+    """Yield the classes that occur, and the leaves that have them; only leaves can have one."""
     leaves = [
         vertex
         for vertex in sketch.vertices.values()

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-Graphviz says where things are; what they look like is said here. So a highlight changes no
-size, and signs that fonts lack are shapes. The order is groups, arrows, nodes, labels: a
-line never runs through a text, because a label stands on a patch of its paper.
+Graphviz decides where things are; this module decides what they look like. So a highlight does
+not change any size, and signs that fonts lack are shapes. The order is groups, arrows, nodes,
+labels. A label stands on a patch of paper, so no line runs through its text.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _PILLS: Final[dict[Role, str]] = {
     "added": "added", "removed": "removed", "changed": "changed",
     "stored": "line", "stranded": "removed", "refuted": "rejected",
 }  # fmt: skip
-"""The texts that stand on a fill, and its colour; with the line's colour it is only outlined."""
+"""The roles of texts that stand on a fill, and its colour; ``line`` is only an outline."""
 _FADED: Final = 0.4
 
 
@@ -108,7 +108,7 @@ class _Painter:
             paint_now(made, box, self.palette)
 
     def halo(self, parent: ET.Element, vertex: Vertex) -> None:
-        """Paint the ring below the arrows, or it would hide their heads."""
+        """Paint the ring; it goes below the arrows, because it would hide their heads."""
         if vertex.name in self.highlight.active:
             made = group(parent, f"{vertex.id}_halo", "halo")
             paint_halo(made, self.layout.boxes[vertex.id], self.palette)
@@ -191,7 +191,7 @@ class _Painter:
         text(parent, at, run.text, SIZES[run.role], ink, font_weight="bold")
 
     def transition(self, parent: ET.Element, id_: str) -> ET.Element:
-        """Add the group of the lines that are about one transition."""
+        """Add the group for the lines of text about one transition."""
         arc = self.lines[id_]
         taken = " taken" if id_ in self.highlight.path else ""
         place = "internal" if arc.internal else "bundled"
@@ -230,7 +230,7 @@ class _Painter:
         if dash is not None:
             look["stroke_dasharray"] = dash
         if arc.kind is TransitionKind.AFTER and not taken:
-            width = max(width, 2.0)  # a row of dots needs body
+            width = max(width, 2.0)  # thinner dots are hard to see
         stroke(made, curve(line.points), colour, width, **look)
         self.head(made, line, arc, colour, taken)
         for id_ in arc.branches:
@@ -242,7 +242,7 @@ class _Painter:
             circle(made, x, y, 4.5, fill=colour)
 
     def defaults(self, parent: ET.Element, vertex: Vertex) -> None:
-        """Paint the arrows from a history state to what it stands for at first."""
+        """Paint the arrows from a history state to its default targets."""
         for index, name in enumerate(vertex.default):
             id_ = f"{vertex.id}_default_{index}"
             line = self.layout.lines[id_]

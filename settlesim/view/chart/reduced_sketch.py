@@ -17,7 +17,7 @@ __all__ = ["bundled", "folded", "home"]
 
 
 def bundled(sketch: Sketch) -> Sketch:
-    """Return a sketch with one arrow for all transitions of a kind between the same two states.
+    """Return a sketch with one arrow for all transitions of one kind between the same two states.
 
     Their labels stand below each other, in the order of the chart.
     """
@@ -40,15 +40,15 @@ def _bundle(arcs: list[Arc]) -> Arc:
 
 
 def home(sketch: Sketch, name: str, collapsed: Iterable[str]) -> str:
-    """Return the state that a state is shown as: the outermost one around it that is folded."""
+    """Return the state that is shown for a state: the outermost folded one around it, or itself."""
     return next((each for each in reversed([*sketch.above(name)]) if each in collapsed), name)
 
 
 def folded(sketch: Sketch, collapsed: Iterable[str]) -> Sketch:
-    """Return a sketch in which nothing is shown inside of some states.
+    """Return a sketch in which some states are folded: the states inside are not shown.
 
-    An arrow from or to a state inside begins or ends at the folded one, and says where it
-    begins; those between two states inside are left out.
+    An arrow from or to a state inside begins or ends at the folded one; if it begins inside, its
+    label says where. Arrows between two states inside are left out.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def folded(sketch: Sketch, collapsed: Iterable[str]) -> Sketch:
     Raises
     ------
     RenderError
-        A name is unknown, or nothing is inside of that state.
+        A name is unknown, or there are no states inside.
     """
     names = frozenset(collapsed)
     _check(sketch, names)
@@ -94,7 +94,7 @@ def _vertex(sketch: Sketch, vertex: Vertex, homes: dict[str, str]) -> Vertex:
         if sketch.vertices[name].kind is not NodeKind.HISTORY
     ]
     settled = sum(each.rest is not None for each in inside)
-    words = f"{len(inside)} states inside, {settled} settled"
+    words = f"{len(inside)} state{'' if len(inside) == 1 else 's'} inside, {settled} settled"
     rests = {each.rest for each in inside}
     return replace(
         vertex,
@@ -125,7 +125,7 @@ def _arc(arc: Arc, homes: dict[str, str]) -> Arc:
 
 
 def _origin(arc: Arc, homes: dict[str, str]) -> Iterator[LabelRow]:
-    """Say from which of the states inside an arrow comes."""
+    """Name the state inside that an arrow comes from."""
     around = homes[arc.source]
     if around != arc.source:
         yield LabelRow((LabelText(f"in {arc.source[len(around) + 1 :]}", "word"),))

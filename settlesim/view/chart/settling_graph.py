@@ -32,12 +32,12 @@ def draw_settling_graph(
     bundle: bool = True,
     **options: Unpack[DiagramOptions],
 ) -> Picture:
-    """Return the picture of a settling graph, or write it to a file as well.
+    """Return the picture of a settling graph; with `target`, also write it to a file.
 
     Parameters
     ----------
     target : as `settlesim.view.draw`
-    configuration : the settled configuration that is active, its leaves
+    configuration : the leaves of the settled configuration that is active
     path : the edges just taken, positions in ``graph.edges``
     bundle : as `settlesim.view.draw`
     format, theme, legend, title, scale, renderer, timeout, direction, width

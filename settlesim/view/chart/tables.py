@@ -1,4 +1,4 @@
-"""Settlements and reports as HTML for a notebook: tables that read in light and dark.
+"""Settlements and reports as HTML for a notebook: tables that are legible in light and dark.
 
 Text takes the page's own colour, so that it follows the theme; every name that a user
 wrote is escaped.
@@ -33,7 +33,7 @@ _LONGEST = 80
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells that are HTML already; a column without any is left out."""
+    """Return a table of cells that are HTML already; a column of empty cells is left out."""
     cells = list(rows)
     kept = [index for index in range(len(head)) if any(row[index] for row in cells)]
     head = [head[index] for index in kept]
@@ -110,7 +110,7 @@ def _kept(settlement: Settlement) -> str:
         kept = f"saves revision {settlement.after.revision}"
     if settlement.outcome is not Outcome.IGNORED or settlement.chart is None:
         return kept
-    configuration = settlement.path[-1]  # a new instance may have run to here first
+    configuration = settlement.path[-1]  # not `before`: a new instance first runs on from its start
     accepted = program_of(settlement.chart).accepts(configuration)
     listed = ", ".join(map(_code, accepted)) or "no event"
     return f"{kept}; accepted in {_leaves(configuration)}: {listed}"
@@ -149,14 +149,14 @@ def report_html(report: Report) -> str:
             if each.severity is Severity.ERROR
             else each.severity.value,
             escape(each.where),
-            escape(each.message) + _way(each.path),
+            escape(each.message) + _path(each.path),
         )
         for each in report.findings
     )
     return head + _table(("code", "weight", "where", "what"), rows)
 
 
-def _way(path: Sequence[str]) -> str:
+def _path(path: Sequence[str]) -> str:
     if not path:
         return ""
     steps = "".join(f"<li>{escape(step)}</li>" for step in path)

@@ -1,4 +1,4 @@
-"""`outcomes`: where everything can end, as bars; one column of bars for every discipline."""
+"""Endings as bars: `outcomes` for one exploration or sample, `draw_comparison` for several."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def outcomes(
     title: str | None = None,
     scale: float | None = None,
 ) -> Picture:
-    """Return where a scenario can end, as bars, or write it to a file as well.
+    """Return a scenario's endings as a bar chart; with `target`, also write it to a file.
 
-    Bars are as long as the share of interleavings with this ending; on a scale of powers of ten
-    where shares span more than three of them, which the picture says. Those of a sample are
-    estimates, so they are rounded, and no count is shown; an ending that was not met may exist.
-    Where each instance was explored alone, the first few have a panel each.
+    The length of a bar is the share of interleavings with this ending. If the shares span more
+    than three powers of ten, the scale is logarithmic, and the picture says so. The shares of a
+    sample are estimates: they are rounded, no counts are shown, and endings that were not met may
+    exist. If each instance was explored alone, the first few instances have a panel each.
 
     Parameters
     ----------
-    target : a file's path, of which the suffix is the format: svg, png
-    limit : how many endings are shown, > 0; the rest is counted
+    target : a file's path, whose suffix is the format: svg, png
+    limit : how many endings are shown, > 0; the rest are only counted
     format : the format of `target`, where its suffix does not say it
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for the conditions of the scenario
@@ -90,7 +90,7 @@ def draw_comparison(
     title: str | None = None,
     scale: float | None = None,
 ) -> Picture:
-    """Return where a scenario can end under every discipline, policy or rule, side by side.
+    """Return a scenario's endings under each discipline, policy or rule, side by side.
 
     All panels have the same rows and the same scale.
 

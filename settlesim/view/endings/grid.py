@@ -48,14 +48,15 @@ def grid(
     title: str | None = None,
     scale: float | None = None,
 ) -> Picture:
-    """Return how many endings every combination of protections leaves under every fault.
+    """Return a grid of how many endings each combination of protections leaves under each fault.
 
-    Columns are combinations, those with FIFO in a group of their own; filled dots above say
-    what a combination holds. A filled cell with a check has exactly the right ending.
+    The columns are combinations of protections; those that include FIFO stand together. Filled
+    dots above a column show its protections. A filled cell with a check mark has exactly one
+    ending, the right one.
 
     Parameters
     ----------
-    target : a file's path, of which the suffix is the format: svg, png
+    target : a file's path, whose suffix is the format: svg, png
     format : the format of `target`, where its suffix does not say it
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for one that names the chart
@@ -93,7 +94,7 @@ def _title(value: ProtectionGrid) -> str:
 
 
 def _key(value: ProtectionGrid) -> str:
-    """Say what the check and the numbers are."""
+    """Explain the check mark and the numbers."""
     claim = claim_words(Verdict.PROVED, value.cells[0][0].exploration.scenario.criterion)
     key = f"proved: {claim}; a number is how many endings there are, right and wrong ones"
     return key if _known(value, value.columns) else f"{key}; ?: neither proved nor refuted"
@@ -104,7 +105,7 @@ def _rows(value: ProtectionGrid) -> list[str]:
 
 
 def _sentences(value: ProtectionGrid) -> list[str]:
-    """Say what the grid shows, only as far as it does show it."""
+    """Return the conclusions that the cells of the grid support."""
     right = {
         column: [row[index].right for row in value.cells]
         for index, column in enumerate(value.columns)
@@ -137,7 +138,7 @@ def _ever(right: Mapping[str, Sequence[bool]]) -> bool:
 
 
 def _known(value: ProtectionGrid, columns: Sequence[str]) -> bool:
-    """Say whether every cell of these columns is proved or refuted."""
+    """Whether every cell of these columns is proved or refuted."""
     return all(
         cell.exploration.verdict is not Verdict.UNDETERMINED
         for row in value.cells
@@ -227,7 +228,7 @@ def _letters(value: ProtectionGrid) -> list[str]:
 def _heading(
     parent: ET.Element, lefts: Sequence[float], wide: float, words: str, palette: Palette
 ) -> None:
-    """Write what a group of columns has in common, above a line as wide as it."""
+    """Write the heading of a group of columns, above a line as wide as the group."""
     left, right = min(lefts) + 3, max(lefts) + wide - 3
     shown = cut(words, 12, right - left, bold=True)
     text(
@@ -241,7 +242,7 @@ def _matrix(
     parent: ET.Element, value: ProtectionGrid, letters: Sequence[str], *, places: dict[int, float],
     wide: float, palette: Palette,
 ) -> None:  # fmt: skip
-    """Paint a dot for every protection: filled where a combination holds it."""
+    """Paint a dot for each protection and combination, filled if the combination has it."""
     for place, letter in enumerate(letters):
         y = 26 + place * _DOTS + _DOTS / 2
         words = LETTERS.get(letter, letter)

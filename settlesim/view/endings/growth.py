@@ -1,4 +1,4 @@
-"""`growth`: how many interleavings there are, and how few states."""
+"""`growth`: the numbers of interleavings and of states over the number of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from settlesim.display import Theme
 from settlesim.errors import RenderError, shorten
 from settlesim.view.fonts import text_width
 from settlesim.view.graphviz.layout import Box
-from settlesim.view.simulation.words import count_words, power_words
+from settlesim.view.simulation.words import count_words, plural, power_words
 from settlesim.view.svg.card import MARGIN, Look, new_card, title_height
 from settlesim.view.svg.palette import Palette
 from settlesim.view.svg.picture import Picture
@@ -44,7 +44,7 @@ def growth(
     Parameters
     ----------
     points : events, states and interleavings, each > 0
-    target : a file's path, of which the suffix is the format: svg, png
+    target : a file's path, whose suffix is the format: svg, png
     format : the format of `target`, where its suffix does not say it
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for none
@@ -65,11 +65,16 @@ def growth(
     if len({events for events, _, _ in found}) < len(found):
         raise RenderError("growth has two points for one number of events; one is needed")
     said = "; ".join(
-        f"{events} events: {count_words(interleavings)} interleavings, {count_words(states)} states"
+        f"{plural(events, 'event')}: {_counted(interleavings, 'interleaving')}, "
+        f"{_counted(states, 'state')}"
         for events, states, interleavings in found
     )
     alt = f"{title or 'Growth'}, on a logarithmic scale: {said}."
     return look.picture(alt, lambda: _compose(found, look.palette, title or "", alt), target)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count_words(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def _compose(points: Sequence[Point], palette: Palette, title: str, alt: str) -> ET.Element:
@@ -79,7 +84,7 @@ def _compose(points: Sequence[Point], palette: Palette, title: str, alt: str) ->
     body = add(root, "g", transform=f"translate({number(MARGIN)} {number(top)})")
     powers = max(math.ceil(math.log10(max(max(each[1:]) for each in points))), 1)
     right = _WIDE - _NAMES
-    # the lines end at the last points: their names stand right of that
+    # the lines end at the last points, because the names of the series stand right of these
     _axis(body, powers, right - 26, palette)
     words = "how many, on a logarithmic scale"
     text(body, (0, -18), words, _SMALL, palette.quiet, class_="scale")
@@ -107,9 +112,9 @@ def _compose(points: Sequence[Point], palette: Palette, title: str, alt: str) ->
         others = lows if above else highs
         for (_, count), (_, other), (x, y) in zip(series, others, line, strict=True):
             circle(made, x, y, 4.2, fill=colour, stroke=palette.paper, stroke_width=1.4)
-            if (events_at := (x, y)) != line[-1]:
+            if (x, y) != line[-1]:
                 higher = count > other if count != other else above
-                _value(made, count, events_at, palette, above=higher)
+                _value(made, count, (x, y), palette, above=higher)
         x, y = line[-1]
         crowded = abs(place(*highs[-1])[1] - place(*lows[-1])[1]) < 34
         y += (-17 if above else 17) if crowded else 0
@@ -124,11 +129,11 @@ def _value(
     parent: ET.Element, count: int, at: tuple[float, float], palette: Palette, *, above: bool
 ) -> None:
     words = count_words(count, 6)
-    # both lines rise: there is room to the upper left of one, to the lower right of the other
+    # both lines rise, so there is room above left of the upper one and below right of the lower
     x, y = at[0] + (5 if above else -5), at[1] + (-9 if above else 18)
     width = text_width(words, _SMALL)
     left = x - width if above else x
-    if not above and count == 1:  # on the axis: the names of the axis are below
+    if not above and count == 1:  # on the axis, whose labels are below
         left, y = at[0] - width - 9, at[1] - 6
     patch = Box(left - 1, y - 10, width + 2, 13)
     rectangle(parent, patch, 0, fill=palette.paper)
@@ -136,7 +141,7 @@ def _value(
 
 
 def _axis(parent: ET.Element, powers: int, right: float, palette: Palette) -> None:
-    """Paint a line for every power of ten, or for some where there are many."""
+    """Paint a line for each power of ten, or for some of them where there are many."""
     made = add(parent, "g", class_="axis")
     every = 1 if powers <= 4 else 3 * math.ceil(powers / 18)
     for power in range(0, powers + 1, every):

@@ -1,4 +1,4 @@
-"""Endings painted: a row for every ending, a column of bars for every exploration."""
+"""The picture of a table of endings: a row for each ending, a column of bars for each panel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEAD: Final = 76.0
 _SINGLE: Final = 72.0
 _SMALL: Final = 11.0
 _BESIDE: Final = 5
-"""More columns than this stand in several blocks."""
+"""The most columns side by side; more are broken into several blocks."""
 
 
 def paint_endings(
@@ -110,7 +110,7 @@ def _block(
 
 
 def _gutter(table: EndingTable, columns: int) -> float:
-    """Return how wide the names of the endings are, where bars still have room."""
+    """Return the width of the names of the endings, limited so that the bars have room."""
     names = max(
         widest((row.rest for row in table.rows), 13, bold=True),
         widest((row.ran for row in table.rows), _SMALL),
@@ -128,15 +128,14 @@ def _verdict(parent: ET.Element, at: Point, verdict: Verdict, palette: Palette) 
 
 
 def _single_head(parent: ET.Element, panel: EndingColumn, palette: Palette) -> None:
-    """Say what is proved or refuted, what was searched and what came out."""
+    """Write the heading of the only column: verdict, claim, endings, interleavings, states."""
     if panel.sampled:  # no verdict: walks prove nothing
         text(parent, (0, 20.5), "SAMPLED", 13, palette.quiet, font_weight="bold")
         words = f"{plural(panel.whole, 'run')}, {panel.met}; {panel.doubt}"
         text(parent, (6 + text_width("SAMPLED", 13, bold=True), 20.5), words, 13, palette.ink)
         return
     colour = _verdict(parent, (9, 16), panel.verdict, palette)
-    word = panel.verdict.value.upper()
-    word = f"{word}:"
+    word = f"{panel.verdict.value.upper()}:"
     text(parent, (26, 20.5), word, 13, colour, font_weight="bold")
     left = 30 + text_width(word, 13, bold=True)
     claim = cut(claim_words(panel.verdict, panel.scenario.criterion), 13, _INNER - left)
@@ -148,7 +147,7 @@ def _single_head(parent: ET.Element, panel: EndingColumn, palette: Palette) -> N
 def _head(
     parent: ET.Element, at: tuple[float, float], wide: float, panel: EndingColumn, palette: Palette
 ) -> None:
-    """Write a column's heading: discipline, verdict, states, interleavings."""
+    """Write the heading of one of several columns: name, verdict, interleavings, states."""
     x, y = at
     name = cut(panel.name, 13, wide, bold=True)
     text(parent, (x, y + 12), name, 13, palette.ink, font_weight="bold")
@@ -156,7 +155,7 @@ def _head(
     text(parent, (x, y + 26), cut(words, _SMALL, wide), _SMALL, palette.quiet)
     colour = _verdict(parent, (x + 8, y + 40), panel.verdict, palette)
     shown = f"{panel.verdict.value}: {panel.met}"
-    if text_width(shown, _SMALL, bold=True) > wide - 20:  # how many there are the rows show
+    if text_width(shown, _SMALL, bold=True) > wide - 20:  # the rows show how many there are
         shown = cut(panel.verdict.value, _SMALL, wide - 20, bold=True)
     text(parent, (x + 21, y + 44), shown, _SMALL, colour, font_weight="bold")
     facts = f"{panel.size()}, {panel.searched}"
@@ -166,7 +165,7 @@ def _head(
 
 
 def _beside(table: EndingTable, column: int, panel: EndingColumn) -> float:
-    """Return how much room the counts beside the bars take."""
+    """Return the width of the counts beside the bars."""
     cells = (row.cells[column] for row in table.rows)
     return widest((_counted(panel, cell) for cell in cells if cell is not None), 12) + 12
 
@@ -179,13 +178,13 @@ def _counted(panel: EndingColumn, cell: EndingBar) -> str:
 def _axis(
     parent: ET.Element, table: EndingTable, at: tuple[float, float], room: float, palette: Palette
 ) -> None:
-    """Paint where the bars begin and, on a scale of powers of ten, a line for every power."""
+    """Paint the line where the bars begin and, on a logarithmic scale, lines for powers of ten."""
     x, top = at
     low = top + len(table.rows) * _ROW
     stroke(parent, f"M{number(x)},{number(top)}V{number(low)}", palette.line, 1)
     if not table.decades:
         return
-    # names of thousands need fewer letters than other powers
+    # every third power: "1 million" is shorter than "10 million" and "100 million"
     fits = max(math.floor(room / 90), 1)
     every = 3 * math.ceil(table.decades / (3 * fits))
     left = math.inf
@@ -211,7 +210,7 @@ def _bar(
     palette: Palette,
     room: float,
 ) -> None:
-    """Paint one bar with its exact count, beside it where there is one column only."""
+    """Paint one bar with its count: beside it if there is only one column, otherwise below it."""
     colour = colour_of(row.sort, palette)
     count, share = panel.counted(cell)
     title = f"{row.rest}: {count} of {cell.whole:,} interleavings"
@@ -242,14 +241,14 @@ def _bar(
 def _patched(
     parent: ET.Element, at: tuple[float, float], words: str, size: float, palette: Palette
 ) -> None:
-    """Write on a patch of paper, so that no line of the scale runs through."""
+    """Write on a patch of paper, so that no line of the scale runs through the words."""
     patch = Box(at[0] - 1, at[1] - size, text_width(words, size) + 2, size * 1.25)
     rectangle(parent, patch, 0, fill=palette.paper)
     text(parent, at, words, size, palette.ink)
 
 
 def _notes(table: EndingTable, panels: Sequence[EndingColumn]) -> list[str]:
-    """Say what has to be known to read the bars."""
+    """Explain how to read the bars."""
     first = panels[0]
     scale = ", on a logarithmic scale" if table.decades else ""
     if first.sampled:

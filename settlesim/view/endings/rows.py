@@ -1,4 +1,4 @@
-"""The endings of panels and samples as rows and columns, before anything is painted."""
+"""The endings of explorations and samples as a table, before anything is painted."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _DECADES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class EndingColumn:
-    """One column of bars: what an exploration, or a sample, has found."""
+    """One column of bars: the endings of an exploration or a sample."""
 
     name: str
     scenario: Scenario
     endings: tuple[Ending, ...]
     whole: int
-    """How many interleavings there are, or random walks."""
+    """The number of interleavings, or of runs of a sample."""
     states: int
     verdict: Verdict
     complete: bool
@@ -55,21 +55,21 @@ class EndingColumn:
     """What a sample says instead of a verdict; empty for an exploration."""
 
     measured: bool = False
-    """Whether the runs of a sample took the durations that were given."""
+    """Whether the services of a sample took durations that were given."""
 
     @property
     def walk(self) -> str:
-        """What a sample consists of."""
+        """The noun for one run of a sample."""
         return "run" if self.measured else "random walk"
 
     @property
     def sampled(self) -> bool:
-        """Whether these are random walks: then no number is more than an estimate."""
+        """Whether this is a sample: then all numbers are estimates."""
         return bool(self.doubt)
 
     @property
     def met(self) -> str:
-        """How many endings there are, or were met."""
+        """The number of endings in words; "met" says that there may be more."""
         words = plural(len(self.endings), "ending")
         if self.verdict is Verdict.PROVED and len(self.endings) > 1:
             words += ", both allowed" if len(self.endings) == 2 else ", all allowed"
@@ -77,7 +77,7 @@ class EndingColumn:
 
     @property
     def unit(self) -> str:
-        """What stands beside a bar."""
+        """What the number beside a bar counts."""
         if self.sampled:
             return f"estimated share of {self.walk}s"
         words = "interleavings with this ending"
@@ -85,11 +85,11 @@ class EndingColumn:
 
     @property
     def searched(self) -> str:
-        """How many states there are, or were found."""
+        """The number of states in words."""
         return f"{'' if self.complete else 'at least '}{plural(self.states, 'state')}"
 
     def size(self, digits: int = 18) -> str:
-        """Return of how many interleavings or walks these are the endings."""
+        """Return the number of interleavings or runs in words."""
         if self.sampled:
             return f"sampled, {plural(self.whole, 'run')}"
         least = "" if self.complete else "at least "
@@ -97,7 +97,7 @@ class EndingColumn:
         return f"{least}{count_words(self.whole, digits)} {word}"
 
     def without_keys(self) -> EndingColumn:
-        """Return a column in which it does not matter which instance has the endings."""
+        """Return a column without the keys of instances, so that endings can be compared."""
         endings = tuple(
             replace(
                 each,
@@ -109,10 +109,10 @@ class EndingColumn:
         return replace(self, endings=endings)
 
     def counted(self, cell: EndingBar, digits: int = 18) -> tuple[str, str]:
-        """Return the count of a cell and its share, as far as they are known.
+        """Return the count and the share of a cell in words; empty where one is not known.
 
-        Of a sample that is no count, and a rounded share; of a search that stopped early how
-        many there are at least, and no share.
+        A sample has no count and a rounded share. A search that stopped early has a lower bound
+        of the count and no share.
         """
         if self.sampled:
             return "", about_words(cell.count, cell.whole)
@@ -122,7 +122,7 @@ class EndingColumn:
 
 
 def panel_of(name: str, found: Exploration) -> EndingColumn:
-    """Return what an exploration has found."""
+    """Return the column of an exploration."""
     return EndingColumn(
         name, found.scenario, found.endings, found.interleavings, found.states, found.verdict,
         found.complete, found.gaps,
@@ -130,7 +130,7 @@ def panel_of(name: str, found: Exploration) -> EndingColumn:
 
 
 def sample_panel(name: str, found: Sample) -> EndingColumn:
-    """Return what a sample has met."""
+    """Return the column of a sample."""
     least, most = (100 * each for each in found.interval())
     doubt = "a wrong ending was met" if found.wrong else "nothing is proved"
     doubt += f"; {least:.3g} to {most:.3g} % of such runs are wrong, at 95 % confidence"
@@ -142,17 +142,17 @@ def sample_panel(name: str, found: Sample) -> EndingColumn:
 
 @dataclass(frozen=True, slots=True)
 class EndingBar:
-    """How often one ending comes in one panel."""
+    """How often one ending occurs in one column."""
 
     count: int
     whole: int
     length: float
-    """Of the bar, from 0 to 1."""
+    """The length of the bar, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndingRow:
-    """One ending in every exploration."""
+    """One ending, with its bar in each column."""
 
     rest: str
     ran: str
@@ -162,21 +162,21 @@ class EndingRow:
 
 @dataclass(frozen=True, slots=True)
 class EndingTable:
-    """All endings of all panels, the right one first."""
+    """The endings of all columns, the right one first."""
 
     rows: tuple[EndingRow, ...]
     more: tuple[tuple[int, int], ...]
-    """Per exploration: how many further endings, and their interleavings."""
+    """For each column, how many endings have no row, and the number of their interleavings."""
     decades: int
-    """Over how many powers of ten the bars go; 0 where their length is the share itself."""
+    """How many powers of ten the bars span; 0 on a linear scale."""
 
 
 def table_of(panels: Sequence[EndingColumn], limit: int) -> EndingTable:
-    """Put the same endings of all panels into one row, in one order.
+    """Return a table with one row for each distinct ending of the panels.
 
     Parameters
     ----------
-    limit : how many rows there are at most; the rest is counted
+    limit : the largest number of rows; the other endings are only counted
     """
     found: dict[Any, list[Ending | None]] = {}
     for column, panel in enumerate(panels):
@@ -186,7 +186,7 @@ def table_of(panels: Sequence[EndingColumn], limit: int) -> EndingTable:
             found.setdefault(identity, [None] * len(panels))[column] = each
     ordered = sorted(found.values(), key=lambda row: _rank(row, panels))
     events = [each.words for each in panels[0].scenario.messages] if panels else []
-    # all of them are named, also those beyond the limit: a name does not depend on it
+    # name those beyond the limit as well, so that names do not depend on the limit
     names = labels_of([_some(row) for row in ordered], events)
     decades = _decades(ordered, panels)
     rows = tuple(
@@ -215,7 +215,7 @@ def _rank(row: Sequence[Ending | None], panels: Sequence[EndingColumn]) -> tuple
 
 
 def _decades(rows: Sequence[Sequence[Ending | None]], wholes: Sequence[EndingColumn]) -> int:
-    """Return over how many powers of ten the shares go, where that is more than three."""
+    """Return how many powers of ten the shares span; 0 for at most three."""
     least = 0.0
     for row in rows:
         for each, whole in zip(row, wholes, strict=True):

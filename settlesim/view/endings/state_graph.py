@@ -1,4 +1,4 @@
-"""`state_graph`: every state of a small scenario, and which endings it still may come to."""
+"""`state_graph`: every state of a small scenario, and which endings it can still reach."""
 
 from __future__ import annotations
 
@@ -59,23 +59,23 @@ _MEANINGS: Final[dict[Outlook, str]] = {
 
 @dataclass
 class _Graph:
-    """The states in order of discovery, the steps between them, and what is left from each."""
+    """The states in order of discovery, the steps between them, and the endings within reach."""
 
     states: dict[State, int] = field(default_factory=dict)
     paths: list[tuple[Step, ...]] = field(default_factory=list)
     steps: list[tuple[int, Step, int]] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     endings: dict[int, Ending] = field(default_factory=dict)
-    """Of the states without further steps."""
+    """The endings of the states without further steps."""
     right: dict[int, bool] = field(default_factory=dict)
-    """Of the same states: whether the scenario's criterion allows their ending."""
+    """For the same states: whether the scenario's criterion allows the ending."""
     names: dict[int, Label] = field(default_factory=dict)
     drawn: dict[int, int] = field(default_factory=dict)
-    """Of the same states: the first one with the same ending, as which it is drawn."""
+    """For the same states: the first state with the same ending, which is drawn for all of them."""
     outlooks: list[Outlook] = field(default_factory=list)
 
-    def place(self, at: int) -> int:
-        """Return as which state a state is drawn."""
+    def drawn_for(self, at: int) -> int:
+        """Return the state that is drawn for a state: itself, or one with the same ending."""
         return self.drawn.get(at, at)
 
 
@@ -93,20 +93,20 @@ def state_graph(
 ) -> Picture:
     """Return all states of a small scenario, layer by layer, with the steps between them.
 
-    Where a diamond begins no right ending can be reached any more: the step before it is
-    the one that made it wrong. Last states with one and the same ending are drawn as one.
+    A diamond is a state from which no right ending can be reached: the step that leads to the
+    first diamond is the one that went wrong. Last states with the same ending are drawn as one.
 
     Parameters
     ----------
     value
         An exploration of at most `limit` states.
-    target : a file's path, of which the suffix is the format: svg, png
+    target : a file's path, whose suffix is the format: svg, png
     limit : the largest number of states that is drawn
     format : the format of `target`, where its suffix does not say it
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
     title : a line above; None for the conditions of the scenario
     scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
-    renderer : as for charts
+    renderer : as `settlesim.view.draw`
     timeout : seconds after which the layout is stopped
 
     Raises
@@ -140,11 +140,11 @@ def state_graph(
 
 
 def _endings_words(found: _Graph) -> str:
-    """Name the endings, with what each is worth."""
+    """Name the endings, each with its judgement."""
     parts = [
         f"{found.names[at][0]} ({found.names[at][1]}), {MEANINGS[sort_of(ending)]}"
         for at, ending in found.endings.items()
-        if found.place(at) == at
+        if found.drawn_for(at) == at
     ]
     return f"{plural(len(parts), 'ending')}: {'; '.join(parts)}"
 
@@ -172,7 +172,7 @@ def _search(value: Exploration) -> _Graph:
 
 
 def _name(found: _Graph, events: Sequence[str]) -> None:
-    """Name the endings; several states may have the same one, and are drawn as the first."""
+    """Name the endings; of states with the same ending, only the first is drawn."""
     firsts: dict[str, int] = {}
     for at, each in found.endings.items():
         lying = [[key, *leaves, encode(context)] for key, leaves, context in each.store]
@@ -184,7 +184,7 @@ def _name(found: _Graph, events: Sequence[str]) -> None:
 
 
 def _growing(states: dict[State, int]) -> Iterable[tuple[State, int]]:
-    """Yield the states, also those that are added on the way."""
+    """Yield the states, including those that are added meanwhile."""
     done = 0
     while done < len(states):
         for state, at in list(states.items())[done:]:
@@ -193,7 +193,7 @@ def _growing(states: dict[State, int]) -> Iterable[tuple[State, int]]:
 
 
 def _outlooks(found: _Graph) -> list[Outlook]:
-    """Say of every state which endings are left; the graph has no cycles."""
+    """Return for each state which endings are left."""
     left: list[set[bool]] = [set() for _ in found.paths]
     for at, right in found.right.items():
         left[at].add(right)
@@ -209,7 +209,7 @@ def _outlooks(found: _Graph) -> list[Outlook]:
 
 
 def _step_words(found: _Graph, source: int, step: Step, dest: int) -> str:
-    """Name a step with what it changes outside."""
+    """Name a step, with what it saves or which service has its effect."""
     before, after = found.frames[source], found.frames[dest]
     if step.kind is Kind.SAVE:
         was = {each.key: each.configuration for each in before.store}
@@ -230,7 +230,7 @@ def _source(found: _Graph) -> str:
         edge_attr={"fontname": FONT, "fontsize": "11", "arrowsize": "0.6"},
     )
     for at in range(len(found.paths)):
-        if found.place(at) != at:
+        if found.drawn_for(at) != at:
             continue
         size = {}
         if at in found.endings:  # room for its name, beside the sign
@@ -241,7 +241,7 @@ def _source(found: _Graph) -> str:
         words = cut(_step_words(found, source, step, dest), _SMALL, 90)
         graph.edge(
             f"state{source}",
-            f"state{found.place(dest)}",
+            f"state{found.drawn_for(dest)}",
             id=f"step{place}",
             label=plain_label(f" {words} "),
         )
@@ -268,7 +268,7 @@ def _compose(found: _Graph, layout: Layout, palette: Palette, title: str, alt: s
 
 
 def _arrow(parent: ET.Element, found: _Graph, layout: Layout, place: int, palette: Palette) -> None:
-    """Paint a step; the ones that lose the right ending stand out."""
+    """Paint a step; one after which no right ending is left stands out."""
     source, step, dest = found.steps[place]
     line = layout.lines.get(f"step{place}")
     if line is None:

@@ -1,12 +1,12 @@
-"""The program of the layout process: frames with DOT text in, frames with pictures out.
+"""The program of the layout process: it reads DOT text from a pipe and writes pictures to another.
 
-It runs as a script in isolated mode and imports nothing of settlesim. Graphviz is a C library
-that a hostile graph can bring to an assertion or keep busy for hours; here it can do so
-without harm, because the parent ends the process and starts another one.
+It runs as a script in isolated mode and imports nothing of settlesim. Graphviz is a C library. A
+hostile graph can make it fail an assertion or keep it busy for hours; in a process of its own
+that does no harm, because the parent ends the process and starts another one.
 
-Frames: in, a length (4 bytes, big-endian) and JSON ``{"dot", "format"}``; out, a status byte
-(0 for an error, 1 for a picture), a length, and the bytes. The first frame out says that
-pygraphviz was imported, or why it was not.
+A request is a length (4 bytes, big-endian) and JSON ``{"dot", "format"}``. An answer is a status
+byte (0 for an error, 1 for a picture), a length, and the bytes. The first answer says, before any
+request, that pygraphviz was imported, or why it was not.
 """
 
 from __future__ import annotations

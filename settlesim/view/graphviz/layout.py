@@ -1,7 +1,7 @@
-"""Where Graphviz puts things: its JSON read as boxes, lines and places of text.
+"""A layout by Graphviz: its JSON read as boxes, lines and positions of text.
 
-A layout knows nothing of what is active or was taken, and so it is the same for every
-configuration of a chart: a sequence of pictures does not jump.
+A layout does not depend on what is active or was taken. So it is the same for every configuration
+of a chart, and a sequence of pictures does not jump.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def layout_of(body: bytes) -> Layout:
     Raises
     ------
     RenderError
-        Graphviz left something out, as it does where its ranking failed.
+        Graphviz left something out, as it does when its ranking fails.
     """
     try:
         found: dict[str, Any] = json.loads(body)
         _, _, width, height = _numbers(found["bb"])
         boxes, lines = {}, {}
         for each in found.get("objects", ()):
-            if "pos" in each or each["name"].startswith("cluster_"):  # no subgraph for a rank
+            if "pos" in each or each["name"].startswith("cluster_"):  # not a subgraph for a rank
                 boxes[each["id"]] = _box(each, height)
         for each in found.get("edges", ()):
             lines[each["id"]] = _line(each, height)

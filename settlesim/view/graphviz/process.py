@@ -22,7 +22,7 @@ from settlesim.view.fonts import fontconfig_file
 __all__ = ["Child", "ChildDiedError"]
 
 START_TIMEOUT: Final = 60.0
-"""How many seconds the process may take to import pygraphviz; a layout's limit begins after."""
+"""Seconds within which pygraphviz has to be imported; a layout's own limit begins after that."""
 
 _PROGRAM: Final = Path(__file__).with_name("_child.py")
 
@@ -35,7 +35,7 @@ class ChildDiedError(Exception):
 
 
 def _read(pipe: IO[bytes], answers: queue.SimpleQueue[_Answer]) -> None:
-    """Pass on every frame; runs in a thread, because no other wait has a limit on Windows."""
+    """Pass on every answer; runs in a thread, because reads of pipes have no limit on Windows."""
     with contextlib.suppress(OSError, ValueError):
         while len(head := pipe.read(5)) == 5:
             ok, length = struct.unpack(">BI", head)
@@ -47,7 +47,7 @@ def _read(pipe: IO[bytes], answers: queue.SimpleQueue[_Answer]) -> None:
 
 
 class Child:
-    """A process that lays out graphs, started when one is asked for; safe between threads."""
+    """A process that lays out graphs, started when one is asked for; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -128,7 +128,7 @@ class Child:
         except queue.Empty:
             self._stop()
             raise LayoutTimeoutError(seconds=timeout) from None
-        except BaseException:  # an interrupt: the answer would be taken for the next one's
+        except BaseException:  # an interrupt: the next request would read this one's answer
             self._stop()
             raise
         if answer is None:

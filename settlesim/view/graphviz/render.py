@@ -2,14 +2,14 @@
 
 Theory of operation
 -------------------
-pygraphviz has Graphviz inside, so nothing has to be installed beside it. It runs in **one
-persistent child process**: the first picture pays for its start, the next takes
-milliseconds, and a layout that takes too long or falls over an assertion ends the child
-and not the notebook's kernel. A thread reads the child's answers, because waiting for a pipe
-with a time limit works on no other way on all systems. What was drawn once is kept.
+pygraphviz contains Graphviz, so nothing else has to be installed. It runs in **one persistent
+child process**: the first picture pays for its start, the next ones take milliseconds, and a
+layout that takes too long or fails an assertion ends the child and not the notebook's kernel. A
+thread reads the child's answers, because only a thread can wait for a pipe with a time limit on
+every system. Results are cached.
 
-A ``dot`` of the system is used where ``renderer`` or the environment variable
-``SETTLESIM_DOT`` names one, or where pygraphviz is missing.
+A ``dot`` of the system is used if ``renderer`` or the environment variable ``SETTLESIM_DOT``
+names one, or if pygraphviz is missing.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from settlesim.view.graphviz.process import Child, ChildDiedError
 __all__ = ["TIMEOUT", "render"]
 
 TIMEOUT: Final = 20.0
-"""After how many seconds a layout is stopped."""
+"""Seconds after which a layout is stopped."""
 
 _KEPT: Final = 128
 _KEPT_BYTES: Final = 32 * 1024 * 1024
 
 
 class _Kept:
-    """A bounded memory of what was rendered; what was asked for longest ago goes first."""
+    """A bounded cache of what was rendered; the least recently used result is dropped first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +68,7 @@ _child = Child()
 
 
 def _forget() -> None:
-    """In a forked process: leave the child to the parent, and locks that may be held."""
+    """In a forked process, leave the child to the parent, and drop locks that may be held."""
     global _child, _kept
     _child.disown()
     _child, _kept = Child(), _Kept()
@@ -86,7 +86,7 @@ def render(dot: str, kind: str, *, renderer: str | None = None, timeout: float =
     dot : the text of a graph
     kind : one of Graphviz' formats, such as ``svg``, ``pdf``, ``png``, ``json``
     renderer
-        None for the best there is, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
+        None for the best one installed, ``"pygraphviz"``, ``"dot"`` or the path of a ``dot``.
     timeout : seconds
 
     Raises
@@ -127,7 +127,7 @@ def _by_child(dot: str, kind: str, timeout: float) -> bytes:
     try:
         return _child.ask(dot, kind, timeout)
     except ChildDiedError:
-        pass  # Graphviz fell over; a chance for what was no fault of this graph
+        pass  # Graphviz died; perhaps through no fault of this graph, so it is tried once more
     try:
         return _child.ask(dot, kind, timeout)
     except ChildDiedError as error:

@@ -31,7 +31,7 @@ def draw_deciding_schedule(
 
     Parameters
     ----------
-    target : a file's path, of which the suffix is the format: svg, png
+    target : a file's path, whose suffix is the format: svg, png
     at, notes, format, theme, title, scale
         As `lanes`; the title says what was decided, by default.
 

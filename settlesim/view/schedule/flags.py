@@ -1,7 +1,7 @@
 """Flags above a strip: where each has room for its words, and how they are painted.
 
-The first step that goes wrong has a filled flag, further ones a pennant. Where words have no
-room beside each other, they stand in a further row above; a pole reaches down to the steps.
+The first step that goes wrong has a filled flag, later ones a pennant. A flag whose words do not
+fit beside the others stands in a higher row, on a longer pole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from settlesim.view.svg.text_fitting import cut
 __all__ = ["FLAG_ROW", "Flag", "paint_banner", "paint_flags", "place_flags"]
 
 FLAG_ROW: Final = 24.0
-"""From one row of flags to the next."""
+"""The distance from one row of flags to the next."""
 _SMALL: Final = 11.0
 _BIG: Final = 12.0
 _ROWS: Final = 4
@@ -36,7 +36,7 @@ class Flag:
     """The step."""
     words: str
     main: bool
-    """Whether it is the first that makes something wrong."""
+    """Whether it is the first step that makes something wrong."""
     row: int
     """0 for the one next to the steps."""
     left: float
@@ -69,7 +69,7 @@ def place_flags(
             taken[0].append(ends)
             continue
         shown = cut(words, _SMALL, max(at - 6, right - at - 12))
-        # the pole of the filled flag is as high as the first row only
+        # the pole of the filled flag reaches no higher than the first row
         others = [
             [
                 each
@@ -88,7 +88,7 @@ def _room(
     words: str, at: float, taken: Sequence[list[tuple[float, float]]],
     poles: Sequence[list[float]], right: float,
 ) -> tuple[int, float, tuple[float, float]]:  # fmt: skip
-    """Return the row and the left end of words beside a pole, and what they take."""
+    """Return the row and the left end of words beside a pole, and the range that they occupy."""
     width = text_width(words, _SMALL)
     for row in range(_ROWS):
         for left in (at + 12, at - width - 6):
@@ -104,7 +104,7 @@ def paint_flags(
     parent: ET.Element, flags: Sequence[Flag], frames: Sequence[Frame], *,
     x: Callable[[int], float], foot: float, prefix: str, shown: int, palette: Palette,
 ) -> None:  # fmt: skip
-    """Paint the flags up to the step that is shown, far rows first: poles go behind boxes."""
+    """Paint the flags up to the step shown, high rows first so that poles are behind the boxes."""
     for flag in sorted(flags, key=lambda each: -each.row):
         if flag.index > shown:
             continue

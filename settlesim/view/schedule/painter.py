@@ -1,4 +1,4 @@
-"""A schedule painted: queue, workers, services and store, step by step to the right.
+"""Painting of a schedule: queue, workers, services and store, step by step to the right.
 
 Order of painting: lines between rows, then what lies on the rows, then signs and words. So
 an arrow to a far row runs behind the rows that it passes.
@@ -112,7 +112,7 @@ class _Painter:
         write(parent, (box.x + 7, y + 4), shown, _SIZE, colour, font_weight="bold")
 
     def queue(self) -> None:
-        """Paint every message with what becomes of it."""
+        """Paint every message, with its statuses over time."""
         grid, palette = self.grid, self.palette
         for message, y in grid.messages.items():
             key, event = self.strip.messages[message]
@@ -136,7 +136,7 @@ class _Painter:
                     )
 
     def edge(self, index: int) -> float:
-        """Where something begins: at its step, or at the border of the picture."""
+        """Return where something begins: at its step, or left of all steps."""
         return self.grid.x(index) if index else self.grid.gutter - 8
 
     def work(self, work: HandlerSpan) -> None:
@@ -164,7 +164,7 @@ class _Painter:
             self.zombie(work, y)
 
     def outline(self, parent: ET.Element, box: Box, until: float | None, colour: str) -> None:
-        """Paint the outline of a delivery, with dashes from where its receipt has expired."""
+        """Paint the outline of a delivery, dashed from `until`, where its receipt expired."""
         if until is None:
             rectangle(parent, box, 6, fill="none", stroke=colour, stroke_width=1.3)
             return
@@ -225,7 +225,7 @@ class _Painter:
             y = grid.values[value.key]
             left = self.edge(value.begin)
             width = (grid.now if value.end is None else grid.x(value.end)) - left
-            if value.end is None:  # the last one has room for its name, whatever is shown
+            if value.end is None:  # the last one always has room for its name
                 wide = text_width(cut(value.words, 12, 300, bold=True), 12, bold=True) + 16
                 width = min(max(width, wide), grid.right - left)
             lost = value.overwritten
@@ -268,7 +268,7 @@ class _Painter:
         bar = None if work is None else grid.bars[work.lane]
         key = self.strip.messages.get(step.message, ("", ""))[0]
         store = grid.values.get(key)
-        taken = self.status(index - 1, step.message) == "in flight"  # with its batch
+        taken = self.status(index - 1, step.message) == "in flight"  # received with its batch
         begins = work is not None and work.begin == index and not taken
         if queue is not None and bar is not None and (begins or kind is Kind.DELETE):
             up = kind is Kind.DELETE
@@ -294,7 +294,7 @@ class _Painter:
             self.bar_sign(sign, kind, x, bar, store)
 
     def other_signs(self, parent: ET.Element, index: int, step: Step) -> None:
-        """Paint what a step does to other messages: to those of its batch, or that it cancels."""
+        """Paint what a step does to other messages: the rest of its batch, or those it cancels."""
         x, palette = self.grid.x(index), self.palette
         for message, y in self.grid.messages.items():
             was, now = self.status(index - 1, message), self.status(index, message)
@@ -318,11 +318,11 @@ class _Painter:
         palette, (x, y) = self.palette, at
         was, now = self.status(index - 1, step.message), self.status(index, step.message)
         if was != now == "deleted":
-            badge(parent, at, "check", palette.quiet, palette)  # says nothing of the ending
+            badge(parent, at, "check", palette.quiet, palette)  # quiet: it is no verdict
         elif was != now == "dead":
             stranded = "is stranded: " in self.strip.frames[index].text
             self.out(parent, at, "stranded" if stranded else "dead letter")
-        elif step.kind is Kind.DELETE:  # by an old receipt: it does nothing
+        elif step.kind is Kind.DELETE:  # with an old receipt, without effect
             badge(parent, at, "cross", palette.line, palette)
         elif step.kind is Kind.EXPIRE:
             circle(parent, x, y, 8, fill=palette.paper)
@@ -357,7 +357,7 @@ class _Painter:
             self.word(parent, left, bar + BAR + 12, words, colour, room=100)
 
     def beside(self, words: str, x: float, gap: float) -> float:
-        """Return where words begin that stand to the right of `x`, or else to the left."""
+        """Return where words begin: to the right of `x` or, without room there, to the left."""
         wide = text_width(words, _SIZE)
         return x + gap if x + gap + wide <= self.grid.right else x - gap - wide
 
@@ -366,7 +366,7 @@ class _Painter:
         return next((each.status for each in found if each.message == message), "")
 
     def twice(self, parent: ET.Element, x: float, y: float, message: int) -> None:
-        """Paint a pill behind a pill: the queue delivers the message again."""
+        """Paint one pill behind another: the queue delivers the message again."""
         colour = self.colour(message)
         for shift in (4.0, 0.0):
             box = Box(x - 13 + shift, y - 9 - shift, 24, 16)

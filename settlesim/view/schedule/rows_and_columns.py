@@ -1,4 +1,4 @@
-"""Where the rows and columns of a lane diagram are."""
+"""The positions of the rows and columns of a lane diagram."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from settlesim.view.svg.text_fitting import widest
 __all__ = ["BAR", "Grid", "Strip", "grid_of"]
 
 BAR: Final = 22.0
-"""The height of a delivery."""
+"""The height of a delivery's bar."""
 _TRACK: Final = 27.0
 _FLAG: Final = 34.0
 _LABEL: Final = 17.0
@@ -50,17 +50,17 @@ class Strip:
     title: str
     sentence: str = ""
     sort: Sort | None = None
-    """What its ending is worth; None where it does not end."""
+    """How its ending is judged; None where it does not end."""
     at: int | None = None
-    """The step that is shown as now; of what comes after it only the names are shown."""
+    """The step that is shown as now; of later steps only the names are shown. None for all."""
     mark: tuple[int, str] | None = None
     """A step to point at, and what to say there, besides anomalies."""
     queued: bool = True
-    """Whether there is a queue; otherwise every event has a handler, which starts at will."""
+    """Whether there is a queue; otherwise every event has a handler, which can start any time."""
     workers: int = 1
-    """How many there are, where there is a queue; those that do nothing are said to."""
+    """The number of workers, where there is a queue; the picture names those that are idle."""
     prefix: str = ""
-    """Of the ids, where several strips stand in one picture."""
+    """The beginning of all ids, if several strips stand in one picture."""
 
     @property
     def messages(self) -> dict[int, tuple[str, str]]:
@@ -71,7 +71,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Grid:
-    """Places of everything, in the coordinates of the strip."""
+    """The positions of everything, in the coordinates of the strip."""
 
     tracks: Tracks
     shown: int
@@ -80,24 +80,24 @@ class Grid:
     gutter: float
     dx: float
     right: float
-    """Where the last column ends, with room for what the store holds in the end."""
+    """The right edge: the end of the last column, with room for the names of the last values."""
     flags: float
     """The foot of the flags."""
     marks: float
-    """The foot of the mark: above the flags, where there are any."""
+    """The foot of the mark, which stands above the flags."""
     messages: dict[int, float]
     """The middle of a message's row."""
     bars: dict[int, float]
     """The top of the deliveries on a lane."""
     idle: tuple[str, float] | None
-    """What the workers are called that do nothing, and the line on which that stands."""
+    """The words for the idle workers, and their base line."""
     flag_places: tuple[Flag, ...]
     calls: dict[int, float]
-    """The line of the services that a lane waits for."""
+    """The line of the services that a lane calls."""
     values: dict[str, float]
     """The top of a key's row."""
     rules: tuple[float, ...]
-    """Between the sections."""
+    """The lines between the sections."""
     names: float
     """The base line of the names of the steps."""
 
@@ -107,14 +107,14 @@ class Grid:
 
     @property
     def now(self) -> float:
-        """Where ends what goes on."""
+        """The right end of everything that has not ended yet."""
         if self.shown == self.steps:
             return self.right
         return self.x(self.shown) + self.dx / 2 if self.shown else self.gutter + 2
 
     @property
     def value_height(self) -> float:
-        """The height of what lies in the store."""
+        """The height of a value of the store."""
         return _VALUE
 
 
@@ -133,7 +133,7 @@ def _right(tracks: Tracks, steps: int, gutter: float, dx: float) -> float:
 
 
 def _idle(strip: Strip, tracks: Tracks) -> str:
-    """Name the workers that do nothing; empty where all do something."""
+    """Name the idle workers; empty where there are none."""
     busy = len({work.lane for work in tracks.works})
     if not strip.queued or strip.workers <= busy:
         return ""
@@ -143,7 +143,7 @@ def _idle(strip: Strip, tracks: Tracks) -> str:
 
 
 def _gutter(strip: Strip, tracks: Tracks) -> float:
-    """Return how wide the column of names has to be."""
+    """Return the width of the column of names."""
     pills = widest((f"{m} {event}" for m, (_, event) in strip.messages.items()), 11, bold=True)
     keys = [*(key for key, _ in strip.messages.values()), *(each.key for each in tracks.values)]
     return max(126.0, min(widest(keys, 11) + 8, 84.0) + min(pills, 70.0) + 34)
@@ -176,7 +176,8 @@ def _bar_rows(tracks: Tracks, y: float) -> tuple[dict[int, float], float]:
 def grid_of(strip: Strip, *, columns: int | None = None) -> Grid:
     """Lay out a strip; `columns` gives strips of different length the same scale.
 
-    All frames have their place, whatever is shown: a sequence of pictures does not jump.
+    The layout has room for all frames, however many are shown, so that a sequence of pictures
+    does not jump.
     """
     own = not strip.queued
     tracks = tracks_of(strip.frames, own_lanes=own)

@@ -34,15 +34,15 @@ def lanes(
     title: str | None = None,
     scale: float | None = None,
 ) -> Picture:
-    """Return one schedule as a space-time diagram, or write it to a file as well.
+    """Return one schedule as a space-time diagram; with `target`, also write it to a file.
 
-    From top to bottom stand the queue, the workers, the services and the store, from left to
-    right the steps. A flag stands at the first step that brings an anomaly.
+    The rows are the queue, the workers, the services and the store; the columns are the steps. A
+    flag marks the first step with an anomaly.
 
     Parameters
     ----------
-    target : a file's path, of which the suffix is the format: svg, png
-    at : the step that is shown as now, from 0; nothing after it is shown. None for all
+    target : a file's path, whose suffix is the format: svg, png
+    at : the step that is shown as now, from 0, without what comes after it; None for all steps
     notes : whether a sentence and the key stand below; the text alternative has both anyway
     format : the format of `target`, where its suffix does not say it
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
@@ -69,7 +69,7 @@ def side_by_side(
     title: str | None = None,
     scale: float | None = None,
 ) -> Picture:
-    """Return two schedules below each other; where they part is marked in both.
+    """Return two schedules, one below the other; the step where they part is marked in both.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def _strip(
 
 
 def _mark(mine: Sequence[Frame], yours: Sequence[Frame], at: int) -> tuple[int, str]:
-    """Say what is different here at a step: what is done, and what cannot be done."""
+    """Say how `mine` parts from `yours` at a step: what it does, and what it cannot do."""
     here = mine[at].step if at < len(mine) else None
     there = yours[at].step if at < len(yours) else None
     words = "parts here: nothing more" if here is None else f"parts here: {here.name}"
@@ -155,7 +155,7 @@ _IMPOSSIBLE: Final = {
     Kind.DUPLICATE: "{} cannot be delivered twice here",
     Kind.ARRIVE: "{} cannot arrive here",
 }
-"""What cannot be done, by what is done in the other schedule."""
+"""What is impossible in this schedule, by the kind of step that the other one takes."""
 
 
 def _event(frame: Frame, step: Step) -> str:

@@ -1,4 +1,4 @@
-"""The frames of a schedule read as spans: who held what from when to when.
+"""The frames of a schedule read as spans: deliveries, services, values, and how long each lasts.
 
 Frames say what is there after each step; a picture shows how long it was there. Positions
 are those of the frames: 0 is the beginning, step n leads to frame n.
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 HARMLESS = frozenset({"head-of-line blocking"})
-"""Anomalies that make nothing wrong: the price of order. They have no flag."""
+"""Anomalies that make nothing wrong, as the price of order; they have no flag."""
 _LOSING = {None, Kind.CRASH}
 _COMPLETING = {Kind.CALL, Kind.DELAY}
 _KEEPING = {None, Kind.EFFECT, Kind.EXPIRE, Kind.DUPLICATE}
@@ -59,33 +59,33 @@ class HandlerSpan:
     """Whether it ended; otherwise it goes on beyond the last frame."""
     steps: list[tuple[int, Kind]] = field(default_factory=list)
     windows: list[tuple[int, int | None]] = field(default_factory=list)
-    """From a load to what decides about the save; None where nothing has yet."""
+    """From a load to the step that saves or decides not to; None if there is no such step yet."""
     zombie: int | None = None
-    """Since when its receipt is superseded by a newer one."""
+    """The step at which a newer receipt supersedes its receipt."""
     expired: int | None = None
-    """Since when its receipt is no good any more: a time-out, or a newer receipt."""
+    """The step from which its receipt is no longer valid, by a time-out or a newer receipt."""
     calls: list[ServiceSpan] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What lay in the store for a while."""
+    """What the store held for a key from one save to the next."""
 
     key: str
     words: str
     begin: int
     end: int | None
-    """The step that wrote something else; None for what stays."""
+    """The step that replaced it; None if it stays."""
     message: int | None
-    """Whose save it was; None for the beginning."""
+    """The message whose handler saved it; None at the beginning."""
     overwritten: bool
-    """Whether what wrote over it had loaded something older, and never saw it."""
+    """Whether a handler replaced it that had loaded an older value, and never saw this one."""
     configuration: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A message in one status for a while."""
+    """How long a message has one status."""
 
     message: int
     status: str
@@ -103,9 +103,9 @@ class Tracks:
     values: tuple[Value, ...]
     waits: tuple[Wait, ...]
     expired: tuple[tuple[int, int, int], ...]
-    """Receipts after their time: message, from, until the delivery ends."""
+    """Expired receipts: the message, the step of the time-out, and the end of the delivery."""
     flag: int | None
-    """The first step that brings an anomaly which is not harmless."""
+    """The first step with an anomaly that is not harmless."""
 
 
 def tracks_of(frames: Sequence[Frame], *, own_lanes: bool = False) -> Tracks:
@@ -113,7 +113,7 @@ def tracks_of(frames: Sequence[Frame], *, own_lanes: bool = False) -> Tracks:
 
     Parameters
     ----------
-    own_lanes : whether every event has a lane of its own, as where there is no queue
+    own_lanes : whether every event has a lane of its own, as it has without a queue
     """
     works = tuple(_works(frames, own_lanes))
     flags = [index for index, frame in enumerate(frames) if {*frame.anomalies} - HARMLESS]
@@ -127,7 +127,7 @@ def tracks_of(frames: Sequence[Frame], *, own_lanes: bool = False) -> Tracks:
 
 
 def first_difference(one: Sequence[Frame], other: Sequence[Frame]) -> int | None:
-    """Return the first frame where two replays differ in their step; None where none does."""
+    """Return the first frame at which two replays differ in their step; None if there is none."""
     for index, (left, right) in enumerate(zip(one, other, strict=False)):
         if left.step != right.step:
             return index
@@ -248,15 +248,15 @@ def _waits(frames: Sequence[Frame]) -> Iterator[Wait]:
 
 
 def _values(frames: Sequence[Frame]) -> Iterator[Value]:
-    """Yield what every key held, key by key in the order in which they appear."""
+    """Yield what was stored, key by key in the order in which the keys appear."""
     for key in dict.fromkeys(each.key for frame in frames for each in frame.store):
-        lying = [
+        views = [
             (index, each) for index, frame in enumerate(frames)
             for each in frame.store if each.key == key
         ]  # fmt: skip
         changes = [
-            (index, each) for place, (index, each) in enumerate(lying)
-            if place == 0 or each[1:] != lying[place - 1][1][1:]
+            (index, each) for place, (index, each) in enumerate(views)
+            if place == 0 or each[1:] != views[place - 1][1][1:]
         ]  # fmt: skip
         words = _value_words([each for _, each in changes])
         for place, (index, view) in enumerate(changes):
@@ -275,7 +275,7 @@ def _values(frames: Sequence[Frame]) -> Iterator[Value]:
 
 
 def _unseen(frames: Sequence[Frame], view: InstanceView, index: int) -> bool:
-    """Whether the save at a step had loaded something older than what it wrote over."""
+    """Whether the handler that saves at a step had loaded an older revision than `view`."""
     step = frames[index].step
     if step is None:
         return False
@@ -285,7 +285,7 @@ def _unseen(frames: Sequence[Frame], view: InstanceView, index: int) -> bool:
 
 
 def _value_words(views: Sequence[InstanceView]) -> list[str]:
-    """Say what was stored: the leaves, and of the context what alone tells two apart."""
+    """Say what was stored: the leaves, and fields of the context where only these differ."""
     leaves = [leaf_words(each.configuration) for each in views]
     fields = telling_fields([(each.configuration, each.context) for each in views])
     if not fields:

@@ -44,7 +44,7 @@ def draw_strips(
 
     Parameters
     ----------
-    title : above all of them; a strip's own title stands above it where there are several
+    title : of the whole picture; if there are several strips, each also has its own title
     notes : whether the sentences and the key stand below; the text alternative has them anyway
 
     Raises
@@ -61,7 +61,7 @@ def draw_strips(
             )
     title = look.title if look.title is not None else title
     words = " ".join(strip_words(strip) for strip in strips)
-    said = len(strips) == 1 and title == strips[0].title  # once is enough
+    said = len(strips) == 1 and title == strips[0].title  # `words` begin with it
     alt = f"{title}. {words}" if title and not said else words
     return look.picture(alt, lambda: _compose(strips, look, title, alt, notes=notes), target)
 
@@ -128,13 +128,13 @@ def _strip(
 def _foot(strip: Strip, width: float) -> list[str]:
     room = width - (26 if strip.sort is not None else 0)
     whole = wrapped(strip.sentence, _SENTENCE, room)
-    # as many lines whatever is shown: a sequence of pictures does not jump
+    # the same number of lines at every step, so that a sequence of pictures does not jump
     found = wrapped(_said(strip), _SENTENCE, room, lines=max(len(whole), 1))
     return [*found, *([""] * (len(whole) - len(found)))]
 
 
 def _said(strip: Strip) -> str:
-    """Return the sentence; in between, what the step does that is shown as now."""
+    """Return the sentence about the ending or, before the last step, what the current one does."""
     if strip.at is None or strip.at == len(strip.frames) - 1:
         return strip.sentence
     if not strip.at:
@@ -159,7 +159,7 @@ def _columns(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> 
 
 
 def _pole(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> None:
-    """Paint what stands behind everything else: now, the flag's column, where two part."""
+    """Paint what is behind the rest: the line of now, the flag's column, the line of the mark."""
     if grid.shown < grid.steps:
         now = f"M{number(grid.now)},{number(grid.flags)}V{number(grid.names + 8)}"
         stroke(parent, now, palette.ink, 1.4, class_="now")
@@ -175,7 +175,7 @@ def _pole(parent: ET.Element, strip: Strip, grid: Grid, palette: Palette) -> Non
 
 
 def _border(grid: Grid, index: int) -> float:
-    """Return where a step's column begins: no arrow is there."""
+    """Return the left edge of a step's column, which no arrow touches."""
     return grid.x(index) - grid.dx / 2
 
 

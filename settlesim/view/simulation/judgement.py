@@ -1,4 +1,4 @@
-"""What an ending is worth: one sign, one colour and one meaning, the same in every picture."""
+"""How an ending is judged: its sort has the same sign, colour and meaning in every picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIGN_OF: Final[dict[Sort, str]] = {
 
 
 def sort_of(ending: Ending) -> Sort:
-    """Say of which sort an ending is, whatever the criterion of its scenario."""
+    """Return the sort of an ending, which does not depend on the criterion of its scenario."""
     if ending.fifo:
         return "right"
     if ending.fifo is None or ending.serializable is None:

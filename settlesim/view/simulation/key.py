@@ -41,7 +41,7 @@ _KINDS: Final = {
     Kind.DUPLICATE: "delivered twice",
     Kind.ARRIVE: "a new event arrives",
 }
-"""What the letters in the names of steps say."""
+"""What the letters in the names of steps mean."""
 
 _Paint = Callable[[ET.Element, Point, Palette], None]
 
@@ -52,18 +52,18 @@ class Sign:
 
     words: str
     paint: _Paint
-    """Paints the sign from its left middle on."""
+    """Paints the sign; the point is the middle of its left edge."""
     wide: float
-    """How wide the sign is."""
+    """The width of the sign without its words."""
 
     @property
     def width(self) -> float:
-        """How much of a line it takes."""
+        """The width of the sign with its words."""
         return self.wide + 6 + text_width(self.words, _SMALL)
 
 
 def line_sign(words: str, colour: str, width: float, dash: str | None = None) -> Sign:
-    """Return a piece of a line; `colour` is the name of one in the palette."""
+    """Return a sign that is a piece of a line; `colour` is the name of a colour of `Palette`."""
 
     def paint(parent: ET.Element, at: Point, palette: Palette) -> None:
         look = {} if dash is None else {"stroke_dasharray": dash}
@@ -74,16 +74,16 @@ def line_sign(words: str, colour: str, width: float, dash: str | None = None) ->
 
 
 def badge_sign(words: str, paint: _Paint) -> Sign:
-    """Return a sign that is painted around its middle."""
+    """Return a sign that `paint` paints around its middle."""
     return Sign(words, lambda parent, at, palette: paint(parent, (at[0] + 8, at[1]), palette), 16)
 
 
 def sort_signs(sorts: Collection[Sort], head: str = "") -> Iterator[Sign]:
-    """Yield the badges of endings, in the order of what they are worth.
+    """Yield the badges of sorts of endings, the right one first.
 
     Parameters
     ----------
-    head : stands before each meaning
+    head : words before each meaning
     """
 
     def painter(sort: Sort) -> _Paint:
@@ -95,7 +95,7 @@ def sort_signs(sorts: Collection[Sort], head: str = "") -> Iterator[Sign]:
 
 
 def step_signs(steps: Collection[Step]) -> Iterator[Sign]:
-    """Yield the letters of steps in the order of a handler, and what a number after a dot is."""
+    """Yield the letters of steps in the order of `Kind`, then the numbers that may follow them."""
     kinds = {step.kind for step in steps}
     for kind in sorted(kinds, key=list(Kind).index):
         yield _letter(kind.value, _KINDS[kind])
@@ -115,14 +115,14 @@ def _letter(letter: str, words: str) -> Sign:
 
 
 def key_height(signs: Sequence[Sign], width: float) -> float:
-    """Return how much room the key needs."""
+    """Return the height of the key."""
     return _LINE * len(in_lines(signs, width, _GAP))
 
 
 def paint_key(
     parent: ET.Element, signs: Sequence[Sign], at: Point, width: float, palette: Palette
 ) -> None:
-    """Paint the key in lines of at most `width`; `at` is the left end of the first line's top."""
+    """Paint the key in lines of at most `width`; `at` is its upper left corner."""
     made = add(parent, "g", class_="legend")
     y = at[1] + _LINE / 2
     for line in in_lines(signs, width, _GAP):

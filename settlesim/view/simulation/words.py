@@ -101,7 +101,7 @@ def scenario_words(scenario: Scenario) -> str:
 
 
 def conditions_words(scenario: Scenario, varied: str = "queue") -> str:
-    """Say what scenarios have in common that differ in one argument only, such as their queue."""
+    """Say the conditions that scenarios share if they differ only in one argument, `varied`."""
     queue = [] if varied == "queue" else [QUEUES.get(scenario.queue, scenario.queue)]
     workers = varied == "queue" or scenario.queue != "direct"
     return ", ".join([*queue, *_conditions(scenario, workers=workers, varied=varied)])
@@ -130,7 +130,7 @@ def _conditions(scenario: Scenario, *, workers: bool, varied: str = "queue") -> 
 
 
 def assumption_words(scenario: Scenario) -> list[str]:
-    """Say what is assumed of time and errors; nothing where it makes no difference."""
+    """Say what is assumed about time and errors, as far as it makes a difference."""
     parts = []
     if scenario.timing == "simulated":
         parts.append("times as simulated")
@@ -161,7 +161,7 @@ def _is_timed(chart: Chart) -> bool:
 
 
 def claim_words(verdict: Verdict, criterion: Criterion) -> str:
-    """Say what a verdict says, in a sentence to stand after it.
+    """Say what a verdict claims, in words that follow it after a colon.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def claim_words(verdict: Verdict, criterion: Criterion) -> str:
 
 
 def allowed_words(found: Exploration) -> str:
-    """Say how many endings there are, and of several that all of them are allowed."""
+    """Say how many endings there are; if several are proved, that all of them are allowed."""
     words = plural(len(found.endings), "ending")
     if found.verdict is not Verdict.PROVED or len(found.endings) == 1:
         return words
@@ -196,7 +196,7 @@ def anomaly_words(anomalies: Iterable[str]) -> str:
 
 
 def events_words(scenario: Scenario) -> str:
-    """Name the events in arrival order; of many the first."""
+    """Name the events in arrival order, at most the first six."""
     events = [each.words for each in scenario.events]
     more = f" and {len(events) - 6} more" if len(events) > 6 else ""
     return ", ".join(events[:6]) + more
@@ -213,7 +213,7 @@ def fault_words(faults: Faults) -> str:
 
 
 def count_words(count: int, digits: int = 18) -> str:
-    """Return a count exactly; where it has more than `digits` digits, its size, rounded down.
+    """Return a count exactly, or rounded down in words if it has more than `digits` digits.
 
     Examples
     --------
@@ -229,14 +229,14 @@ def count_words(count: int, digits: int = 18) -> str:
 
 
 def power_words(power: int) -> str:
-    """Return ten to the power of `power` in few letters."""
+    """Return ten to the power of `power`, abbreviated."""
     if power <= 4:
         return f"{10**power:,}"
     return count_words(10**power, 1).replace(".0 ", " ")
 
 
 def share_words(part: int, whole: int) -> str:
-    """Return a share in per cent, and never a round number that it is not."""
+    """Return a share in per cent; only the whole is rounded to 100 %, and nothing to 0 %."""
     if part == whole:
         return "100 %"
     if part * 10_000 < whole:
@@ -264,11 +264,11 @@ def about_words(part: int, whole: int) -> str:
 # --- endings ------------------------------------------------------------------------------
 
 Label = tuple[str, str]
-"""Where everything rests, and which services had effects."""
+"""The states of the instances, and which services had effects."""
 
 
 def labels_of(endings: Sequence[Ending], events: Sequence[str] = ()) -> list[Label]:
-    """Name endings so that each has words of its own.
+    """Return labels that tell the endings apart.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ function unique(prefix) {
 const PICTURE_TAGS = new Set(["svg", "g", "title", "rect", "text", "tspan", "circle", "ellipse",
   "path", "polygon", "polyline", "line"]);
 
-/** Return a picture of Python's as an element; whatever a picture may not hold is refused. */
+/** Return a picture from Python as an element; whatever a picture may not hold is refused. */
 function picture(text) {
   const root = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
   for (const each of [root, ...root.querySelectorAll("*")]) {

@@ -81,7 +81,7 @@ class LiveChart {
     });
   }
 
-  /** Show `now`: new steps of an event are run through one after the other, the rest at once. */
+  /** Show `now`: new steps of an event are played one after another, the rest is shown at once. */
   paint(now) {
     if (!this.svg) return;
     this.hurry();
@@ -113,7 +113,7 @@ class LiveChart {
     else this.queue.push({ act: end, timer: this.life.after(many * gap, () => { this.queue.shift(); end(); }) });
   }
 
-  /** Do at once what is still to be played. */
+  /** Finish immediately what is still to be played. */
   hurry() {
     const left = this.queue;
     this.queue = [];
@@ -123,7 +123,7 @@ class LiveChart {
     }
   }
 
-  /** Show where it rests, what may be sent, and what runs. */
+  /** Show the active states, what may be sent, and what runs. */
   rest(now, arrived) {
     const last = now.steps[now.steps.length - 1];
     this.mark(now.active, now.steps.flatMap((step) => step.edges));
@@ -164,7 +164,7 @@ class LiveChart {
     this.svg.classList.toggle("has-path", taken.length > 0);
   }
 
-  /** Where arrows end and nodes begin: what was taken is drawn last, so that it lies on top. */
+  /** The first node. Arrows that were taken are moved to just before it, on top of all others. */
   firstNode() {
     this.nodeMark = this.nodeMark || this.svg.querySelector("g.chart > g.node");
     return this.nodeMark;
@@ -184,7 +184,7 @@ class LiveChart {
     this.enabled = new Map(events.flatMap(([event, ids]) => ids.map((id) => [id, event])));
   }
 
-  /** Let a dot run along arrows, one after the other. */
+  /** Let a dot run along arrows, one after another. */
   run(ids, milliseconds) {
     if (isCalm()) return;
     const lines = ids.map((id) => this.byId.get(id)?.querySelector("path:not(.hit)"))
@@ -195,7 +195,7 @@ class LiveChart {
     const began = performance.now();
     const turn = milliseconds / lines.length;
     this.life.frames((now) => {
-      const at = Math.max(0, Math.floor((now - began) / turn)); // a frame may have begun before
+      const at = Math.max(0, Math.floor((now - began) / turn)); // the frame may have begun before `began`
       if (at >= lines.length || this.life.over) {
         dot.remove();
         return false;
@@ -218,7 +218,7 @@ class LiveChart {
       if (!box) continue;
       const row = rows.get(each.node) ?? 0;
       rows.set(each.node, row + 1);
-      const covers = box[3] > 44; // the line in the node that names the service, where there is one
+      const covers = box[3] > 44; // the tag covers the line in a tall node that names the service
       const y = box[1] + box[3] + (covers ? -23 : 8) + row * 22;
       const group = s("g", { class: "tag", transform: `translate(${box[0] + box[2] / 2} ${y})` });
       const text = s("text", { y: 14, "text-anchor": "middle" });

@@ -19,7 +19,7 @@ function buildChartPanel(model, root, life, send) {
     h("label", {}, services, who), speedLabel, zoom);
   const unbound = h("p", { class: "hint" });
 
-  // --- where it is -----------------------------------------------------------------------
+  // --- the state -------------------------------------------------------------------------
 
   const status = h("div", { class: "status" });
 
@@ -91,7 +91,7 @@ function buildChartPanel(model, root, life, send) {
       h("section", { class: "column" }, h("h4", {}, "What happened"), settlements),
       h("section", { class: "column" }, h("details", { open: true }, h("summary", {}, h("strong", {}, "Record in the store")), recordWhere, record))));
 
-  // --- following -------------------------------------------------------------------------
+  // --- updates ---------------------------------------------------------------------------
 
   life.parts(["options"], (options) => {
     fill(instance, options.keys, options.key);

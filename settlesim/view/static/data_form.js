@@ -1,4 +1,4 @@
-/* What an event brings along: a small form of names and values, or JSON text. */
+/* The data of an event: a small form of names and values, or JSON text. */
 
 /** Return a form for the data of one event; `keep(text)` is given its JSON whenever it changes. */
 function dataForm(event, text, keep, close) {
@@ -56,7 +56,7 @@ function dataForm(event, text, keep, close) {
   return place;
 }
 
-/** Return the rows of a JSON object, null for what is no object. */
+/** Return the rows of a JSON object, null for anything else. */
 function rowsOf(text) {
   if (text.trim() === "") return [];
   if (!parses(text)) return null;

@@ -15,7 +15,7 @@ function valueOf(text) {
   return parses(text) ? JSON.parse(text) : text;
 }
 
-/** Return JSON for what was typed; nothing for nothing. */
+/** Return JSON for what was typed; empty text stays empty. */
 function jsonOf(text) {
   if (text.trim() === "") return "";
   return parses(text) ? text : JSON.stringify(text);

@@ -1,6 +1,6 @@
 /* Choose how events are handled; the bars and the verdict follow. */
 
-/** A choice with its words, and below it why it makes no sense, where it does not. */
+/** A choice with its words and, if it makes no sense, the reason below it. */
 class Choice {
   constructor(name, label, control, words = "") {
     this.name = name;
@@ -33,7 +33,7 @@ function select(pairs, change) {
   return made;
 }
 
-/** The pairs of a select whose values are names, with what each means. */
+/** Return the pairs of a select: each name, and that name with its meaning. */
 function namedOptions(list) {
   return list.map((each) => [each.name, `${each.name}: ${each.words}`]);
 }
@@ -149,10 +149,10 @@ class Controls {
 
 // --- everything together --------------------------------------------------------------------
 
-function paintWay(place, way) {
+function paintSchedule(place, shortest) {
   place.replaceChildren();
-  if (!way) return;
-  place.append(h("h4", {}, "The shortest schedule: ", h("code", {}, way.path)), h("div", { class: "lanes-box" }, drawing(way.svg)));
+  if (!shortest) return;
+  place.append(h("h4", {}, "The shortest schedule: ", h("code", {}, shortest.path)), h("div", { class: "lanes-box" }, drawing(shortest.svg)));
 }
 
 const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
@@ -177,7 +177,7 @@ const render = panel("queue-lab", "queue lab", (model, root, life, send) => {
   life.parts(["search"], (state) => bars.search(state));
   life.parts(["bars"], (found) => bars.paint(found));
   life.parts(["properties"], (found) => properties.paint(found || []));
-  life.parts(["way"], (found) => paintWay(way, found));
+  life.parts(["way"], (found) => paintSchedule(way, found));
   life.parts(["code"], (text) => { code.textContent = text || ""; });
 });
 

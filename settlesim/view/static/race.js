@@ -202,7 +202,7 @@ function fact(name, field, tag = "span") {
     h("dt", {}, name), h("dd", {}, h(tag, {}, field.value), " ", changed(field.changed)));
 }
 
-/** What cannot be taken back, per instance and in order. */
+/** The effects, which cannot be undone, per instance and in order. */
 function effectList(effects) {
   return effects.map((each) => h("div", { class: "instance" }, h("h5", {}, each.key),
     each.calls.length ? h("ol", { class: "calls" }, ...each.calls.map(effect))
@@ -349,10 +349,10 @@ function paintLanes(box, svg, send, { at, last }) {
     each.addEventListener("click", () => send("go", { position: Number(each.dataset.id.split("-")[1]) }));
   }
   const [, , width, high] = made.getAttribute("viewBox").split(" ").map(Number);
-  made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words can be read; the box scrolls
+  made.style.minWidth = `${Math.ceil(LEAST_SCALE * width)}px`; // words stay legible; the box scrolls
   made.style.minHeight = `${Math.ceil(LEAST_SCALE * high)}px`;
   box.replaceChildren(made);
-  box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // now is seen
+  box.scrollLeft = box.scrollWidth * at / Math.max(last, 1) - box.clientWidth / 2; // keeps the current step in sight
   box.style.minHeight = "";
   const height = at === 0 ? 0 : Math.max(Number(box.dataset.height || 0), box.offsetHeight);
   box.dataset.height = height;

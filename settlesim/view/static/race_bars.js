@@ -21,7 +21,7 @@ class Bars {
       h("div", { class: "row" }, this.shortest, this.again));
   }
 
-  /** Show how far the search is; that only where it takes a while. */
+  /** Show how far the search is, unless it is over within PATIENCE. */
   search(state) {
     if (!state) return;
     const runs = state.status === "running" || state.status === "stopping";
@@ -48,7 +48,7 @@ class Bars {
     this.verdict.replaceChildren();
     this.rows = [];
     if (!bars) return;
-    // the picture says the first word too; what has no eyes for it reads it here
+    // a picture shows the first word too, so that here only screen readers need it
     this.verdict.append(h("strong", { class: `word ${bars.verdict.word.toLowerCase()} ${bars.svg ? "unseen" : ""}` }, `${bars.verdict.word}: `), bars.verdict.text);
     this.draw(bars);
   }
@@ -94,7 +94,7 @@ const SORTS = {
   unknown: ["!", "not known whether a serial order gives this"],
 };
 
-/** The same as a list, where little room is left for it. */
+/** The bars as a list, which needs less room. */
 class EndingList extends Bars {
   draw(bars) {
     this.rows = bars.rows.map((row, index) => this.item(row, index));
@@ -108,7 +108,8 @@ class EndingList extends Bars {
   item({ sort, rest, ran, count, share, length }, index) {
     const [sign, meaning] = SORTS[sort];
     const made = button("", () => this.send("ending", { index }), {
-      class: `bar ${sort}`, "aria-label": `show the shortest schedule for: ${rest}; ${ran}; ${count} interleavings; ${meaning}`,
+      class: `bar ${sort}`,
+      "aria-label": `show the shortest schedule for: ${rest}; ${ran}; ${count} ${/(^| )1$/.test(count) ? "interleaving" : "interleavings"}; ${meaning}`,
     });
     made.append(h("span", { class: "sign" }, sign),
       h("span", { class: "what" }, h("strong", {}, rest), ` ${ran}`),

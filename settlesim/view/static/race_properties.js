@@ -1,4 +1,4 @@
-/* The properties of a scenario: a list with verdicts, of which each shows its schedule. */
+/* The properties of a scenario: a list with verdicts; each can show the schedule that decides it. */
 
 class Properties {
   constructor(send) {
@@ -8,7 +8,7 @@ class Properties {
       h("h4", {}, "Properties"), this.list);
   }
 
-  /** Show the list; nothing of it where the scenario has no properties. */
+  /** Show the list; hide it if the scenario has no properties. */
   paint(rows) {
     this.element.hidden = !rows.length;
     this.list.replaceChildren(...rows.map((row, index) => this.item(row, index)));

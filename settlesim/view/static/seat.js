@@ -1,10 +1,10 @@
-/* The seat of a panel: its static twin on the page, which the live panel takes the place of.
+/* The seat of a panel: its static twin on the page, whose place the live panel takes.
 
    The output of a cell is the twin alone, so a saved notebook has something to show without a
    kernel. When the model of a panel is made, `initialize` looks for its twin and renders beside
-   it; the twin is hidden meanwhile. When the kernel is gone, the twin is seen again. */
+   it; the twin is hidden meanwhile. When the kernel is gone, the twin is shown again. */
 
-const SEAT = "settlesim-"; // then the id of the model: the class of a twin
+const SEAT = "settlesim-"; // a twin's class is this, then the id of the model
 const SEATS = Symbol.for("settlesim.seats"); // one observer for a page: each panel is a module
 
 /** Return the twins that are waited for, and `look`, which looks for them now. */
@@ -26,10 +26,10 @@ function seated(render) {
   return { render, initialize: ({ model }) => takeSeat(model, render) };
 }
 
-/** Keep the panel in the place of its twin while the kernel is there; return the way to end that. */
+/** Keep the panel in the place of its twin while the kernel is there; return a function to end that. */
 function takeSeat(model, render) {
   const name = model.get("seat");
-  const mounts = new Map(); // by the output that the twin is in: the way to take the panel away
+  const mounts = new Map(); // for each output with the twin, a function that removes the panel
   const mount = (twin) => {
     const output = twin.closest(".jp-OutputArea-output") ?? twin;
     if (mounts.has(output)) return;
@@ -44,7 +44,7 @@ function takeSeat(model, render) {
   };
   let whole = null;
   let over = false;
-  const followKernel = () => (whole.comm_live ? start() : stop()); // it ends with a restart
+  const followKernel = () => (whole.comm_live ? start() : stop()); // not live after a restart
   const forgetKernel = whenKernelEnds(model, stop);
   const sitDown = async () => {
     whole = await wholeModel(model, name.slice(SEAT.length));
@@ -61,14 +61,14 @@ function takeSeat(model, render) {
   };
 }
 
-/** Render in the place of an output; return the way to bring the output back. */
+/** Render in the place of an output; return a function that brings the output back. */
 function mountBeside(output, model, render, forget) {
   const el = h("div", { class: output.matches(".jp-OutputArea-output") ? "jp-OutputArea-output" : "" });
   output.after(el);
   let end;
   try {
     end = render({ model, el });
-  } catch (error) { // the twin stays in sight
+  } catch (error) { // the twin stays visible
     el.remove();
     throw error;
   }
@@ -81,7 +81,7 @@ function mountBeside(output, model, render, forget) {
   };
 }
 
-/** Call `act` when the kernel has ended for good; return the way to hear no more of it. */
+/** Call `act` when the kernel has ended for good; return a function that stops listening. */
 function whenKernelEnds(model, act) {
   const kernel = model.widget_manager?.kernel;
   const look = (_, status) => { if (["dead", "terminating"].includes(status)) act(); };
@@ -93,11 +93,11 @@ function whenKernelEnds(model, act) {
   };
 }
 
-/** Return the model itself, which says whether its kernel is there; anywidget hands over a part. */
+/** Return the whole model, which knows whether its kernel is there; anywidget passes only a part. */
 async function wholeModel(model, id) {
   try {
     return await model.widget_manager.get_model(id);
-  } catch { // no such manager
+  } catch { // the page has no such manager
     return null;
   }
 }

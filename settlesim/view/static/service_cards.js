@@ -1,4 +1,4 @@
-/* The services that run. In manual mode the person is the service: done, error, time passes. */
+/* The services that run. In manual mode the person answers for them: done, error, or time passes. */
 
 class ServiceCards {
   constructor(life, send) {

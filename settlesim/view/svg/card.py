@@ -21,10 +21,10 @@ from settlesim.view.svg.text_fitting import wrapped
 __all__ = ["MARGIN", "WIDTH", "Look", "badge", "new_card", "title_height"]
 
 WIDTH: Final = 860.0
-"""Of a card: what a notebook's cell has room for."""
+"""The width of a card, which fits into a notebook's cell."""
 MARGIN: Final = 22.0
 TITLE: Final = 30.0
-"""How much of the height a title of one line takes."""
+"""The height of a title of one line."""
 _TITLE_LINE: Final = 21.0
 _TITLE_LINES: Final = 3
 
@@ -37,7 +37,7 @@ class Look:
     ----------
     format : the format of a target, where its suffix does not say it
     theme : ``"page"``, ``"light"`` or ``"dark"``; None for that of `settlesim.options`
-    title : a line above the picture; None for what the value says itself
+    title : a line above the picture; None for the default of the picture
     scale : pixels of a PNG per unit, in (0, 20]; None for 2, less for a large picture
     """
 
@@ -61,7 +61,7 @@ class Look:
         make: Callable[[], ET.Element],
         target: str | os.PathLike[str] | None = None,
     ) -> Picture:
-        """Return the picture that `make` paints, and write it to `target` where that is given."""
+        """Return the picture that `make` paints; with `target`, also write it to a file."""
         wanted = None if self.format is None else format_of(self.format)
         made = Picture(
             xml_text(alt),
@@ -72,7 +72,7 @@ class Look:
         if target is not None:
             made.save(target, wanted)
         else:
-            made.render(wanted or "svg")  # an error shows here, and not when a notebook prints
+            made.render(wanted or "svg")  # raises here, not when a notebook displays the picture
         return made
 
 
@@ -81,7 +81,7 @@ def _title_lines(title: str, width: float) -> list[str]:
 
 
 def title_height(title: str, width: float) -> float:
-    """Return how much of the height a title takes on a card of this width; 0 without one."""
+    """Return the height of a title on a card of this width; 0 without a title."""
     return TITLE + _TITLE_LINE * (len(_title_lines(title, width)) - 1) if title else 0.0
 
 

@@ -1,12 +1,12 @@
-"""A picture as HTML: in the theme of the page, and still there where styles are taken away.
+"""A picture as HTML: in the theme of the page, and still visible where styles are stripped.
 
 Theory of operation
 -------------------
-A page that trusts the notebook shows the picture inline, and its colours are variables: those
-of JupyterLab where the page has them, else light or dark as the page is. A page that does not
-trust the notebook takes `<style>` and inline SVG away, of which it leaves the words; it keeps an
-image with a ``data:`` address. So both are there. The inline picture stands in a box that is
-hidden, and a style, which only a trusted page has, shows it and hides the image.
+The HTML holds the picture twice. A page that trusts the notebook shows the inline SVG. Its
+colours are CSS variables: those of JupyterLab if the page has them, otherwise light or dark, as
+the page is. A page that does not trust the notebook strips `<style>`, and of inline SVG leaves
+only the words, but it keeps an image with a ``data:`` URL. So the inline SVG stands in a hidden
+box, and a style sheet, which only a trusted page keeps, shows the box and hides the image.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from settlesim.view.svg.palette import PALETTES, Palette
 __all__ = ["LEAST_SCALE", "STYLES", "in_theme", "on_page", "page_html", "with_variables"]
 
 LEAST_SCALE: Final = 0.9
-"""A picture is shown no smaller: its smallest text, of 10 units, has 9 pixels then."""
+"""A picture is not shown smaller than this: its smallest text, of 10 units, then has 9 pixels."""
 
 _SVG: Final = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 _TAG: Final = re.compile(r"<[^<>]+>")
@@ -34,14 +34,14 @@ _WIDTH: Final = re.compile(r'<svg [^>]*?width="([0-9.]+)"')
 _UNSEEN: Final = re.compile(r'<title>[^<]*</title>| (?:class|id)="[^"]*"')
 """What has no meaning in an image: tooltips, and names for scripts."""
 _SAFE: Final = ' /:;=,.()!*-_+?@$<>"'
-"""What an address within single quotes may hold as it is; the rest is escaped."""
+"""Characters that a URL within single quotes may hold unescaped."""
 
 _OF_JUPYTERLAB: Final[Mapping[str, str]] = {
     "paper": "--jp-layout-color1",
     "ink": "--jp-ui-font-color1",
     "frame": "--jp-border-color2",
 }
-"""Colours that are the page's own in JupyterLab, Notebook and Voila, whatever their theme."""
+"""Colours that follow the page's own theme in JupyterLab, Notebook and Voila."""
 _LIGHT_PAGES: Final = ('[data-jp-theme-light="true"]', '[data-md-color-scheme="default"]')
 _DARK_PAGES: Final = (
     '[data-jp-theme-light="false"]',
@@ -49,11 +49,11 @@ _DARK_PAGES: Final = (
     'html[theme="dark"]',  # Colab
     "body.vscode-dark",
 )
-"""How pages say that they are dark; another page says it by its own ``color-scheme``."""
+"""Selectors for pages that are dark; any other page says so by its own ``color-scheme``."""
 
 
 def _names(palette: Palette) -> dict[str, str]:
-    """Return the colours of a palette by the name of their variable."""
+    """Return the colours of a palette by the names of their variables."""
     found = {
         f"--ss-{each.name.replace('_', '-')}": getattr(palette, each.name)
         for each in fields(palette)
@@ -64,7 +64,7 @@ def _names(palette: Palette) -> dict[str, str]:
 
 _LIGHT: Final = _names(PALETTES["light"])
 _NAME_OF: Final = {colour: name for name, colour in reversed(_LIGHT.items())}
-"""The first of the names that a light colour has."""
+"""The variable of each light colour; the first one where several have the same colour."""
 
 
 def _styles() -> str:
@@ -86,11 +86,11 @@ def _styles() -> str:
 
 
 STYLES: Final = _styles()
-"""The only style sheet of a picture: of colours, and of what is shown."""
+"""A picture's only style sheet: its colours, and whether the inline SVG or the image is shown."""
 
 
 def with_variables(svg: str) -> str:
-    """Return a picture on light paper with a variable in the place of every colour."""
+    """Return a picture on light paper with its colours replaced by variables."""
 
     def tag(match: re.Match[str]) -> str:
         return _COLOUR.sub(colour, match[0])
@@ -103,7 +103,7 @@ def with_variables(svg: str) -> str:
 
 
 def in_theme(svg: str, theme: Paper) -> str:
-    """Return a picture of `with_variables` on light or on dark paper."""
+    """Return a picture with the variables of `with_variables` replaced by a theme's colours."""
     colours = _names(PALETTES[theme])
     return _VARIABLE.sub(lambda match: colours.get(match[1], match[0]), svg)
 
@@ -115,7 +115,7 @@ def page_html(svg: str, alternative: str, *, follows: bool = True) -> str:
     ----------
     svg : the picture; on light paper where it follows the page
     alternative : what it shows, in words
-    follows : whether it takes the page's theme; else it is as it is, on every page
+    follows : whether it takes the page's theme; otherwise it looks the same on every page
     """
     wide = f"min-width:{float(_width(svg)) * LEAST_SCALE:.0f}px;max-width:100%;height:auto"
     slim = quote(_UNSEEN.sub("", svg), safe=_SAFE)
@@ -131,7 +131,7 @@ def page_html(svg: str, alternative: str, *, follows: bool = True) -> str:
 
 
 def on_page(html: str, alternative: str, *, follows: bool = True) -> str:
-    """Return HTML with `page_html` in the place of each SVG."""
+    """Return HTML with each SVG replaced by its `page_html`."""
     return _SVG.sub(lambda found: page_html(found[0], alternative, follows=follows), html)
 
 

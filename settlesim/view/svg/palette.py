@@ -1,8 +1,8 @@
 """The one palette, for light and dark paper.
 
-Every text has a contrast of at least 4.5 to 1 to what it stands on, every line that means
-something 3 to 1 (WCAG 2.1, 1.4.3 and 1.4.11). Colour is never the only sign: corners,
-borders, badges and words say the same.
+Text has a contrast of at least 4.5:1 with its background, and every line that carries meaning
+at least 3:1 (WCAG 2.1, 1.4.3 and 1.4.11). Colour is never the only sign: corners, borders,
+badges and words say the same.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Palette(Colours):
     added: str = "#1d5fad"
     """What only the newer of two charts has."""
     removed: str = "#b3470b"
-    """What only the older of two charts has, and who is stranded by that."""
+    """What only the older of two charts has, and instances that are stranded."""
     changed: str = "#7a3db8"
     series: tuple[str, ...] = ("#1d5fad", "#7a3db8", "#5c6500", "#9c2670", "#0b6a88", "#6b5330")
-    """Messages of a schedule, by turns; each also carries its number."""
+    """The colours of a schedule's messages, in turn; each message also carries its number."""
 
 
 _DARK: Final = Palette(
@@ -78,7 +78,7 @@ PALETTES: Final[Mapping[Paper, Palette]] = MappingProxyType({"light": Palette(),
 
 
 def palette_of(theme: Theme | None) -> Palette:
-    """Return the palette of a theme; that of the page is light until the page shows it.
+    """Return the palette of a theme; for ``"page"`` the light one, which the page may replace.
 
     Parameters
     ----------

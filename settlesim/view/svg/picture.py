@@ -1,4 +1,4 @@
-"""`Picture`: what every view returns. It shows itself, and saves itself in any format."""
+"""`Picture`: what every view returns. It shows itself in notebooks and saves itself to files."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def format_of(name: str) -> str:
 
 
 class Picture:
-    """An immutable picture; each of its formats is made when it is asked for, once.
+    """An immutable picture; each of its formats is made once, when it is first asked for.
 
     Parameters
     ----------
     alt : one sentence that says what the picture shows
-    makers : by format (``svg``, ``pdf``, ``dot``, ``mermaid``), what makes it
+    makers : the function that makes each format (``svg``, ``pdf``, ``dot``, ``mermaid``)
     scale : pixels of a PNG per unit of the SVG; None for 2, less for a large picture
     follows_page : whether it takes the theme of the page that shows it; its SVG is light then
     """
@@ -82,7 +82,7 @@ class Picture:
         Raises
         ------
         RenderError
-            The format is unknown, or this picture has it not.
+            The format is unknown, or this picture does not have it.
         """
         name = format_of(format)
         if name not in self._made:
@@ -95,15 +95,15 @@ class Picture:
 
     @property
     def svg(self) -> str:
-        """The picture as SVG, without scripts, links and references."""
+        """The picture as SVG, without scripts, links or references."""
         return str(self.render("svg"))
 
     @property
     def html(self) -> str:
         """The picture for a page, as a notebook shows it.
 
-        Without a theme of its own it follows the page's; a page that takes styles away shows it
-        as an image.
+        Without a theme of its own it follows the page's; a page that strips styles shows it as
+        an image.
         """
         return page_html(self.svg, self.alt, follows=self._follows_page)
 

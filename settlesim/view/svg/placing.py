@@ -14,20 +14,21 @@ from settlesim.view.graphviz.layout import Line, Point, Spot
 __all__ = ["Placed", "along", "on_the_middle", "place"]
 
 _SPACE: Final = 5.0
-"""Between two pieces of text in one row."""
+"""The gap between two pieces of text in one row."""
 _SIGN: Final = 17.0
-"""How much room a sign takes before a text."""
+"""The width of a sign before a text."""
 
 Placed = tuple[LabelText, Point, float, LabelRow]
-"""A piece of text, the left end of its base line, its width, and the row that it is of."""
+"""A piece of text, the left end of its base line, its width, and the row that it belongs to."""
 
 
 def place(
     rows: Iterable[LabelRow], spots: Sequence[Spot], x: float, *, left: bool = False
 ) -> list[Placed]:
-    """Put rows where Graphviz measured them, but arranged around `x`, or to the right of it.
+    """Place rows at the heights that Graphviz chose, centred on `x` or, with `left`, right of it.
 
-    Graphviz centres the columns of a table, and so not what stands in them.
+    The horizontal positions are ours, because Graphviz centres only the columns of a table, and
+    not the texts within them.
     """
     measured = iter(spots)
     found: list[Placed] = []
@@ -43,7 +44,7 @@ def place(
 
 
 def on_the_middle(rows: Sequence[LabelRow], line: Line) -> list[Placed]:
-    """Place a label on the middle of its arrow, where the layout had to leave labels out."""
+    """Place a label on the middle of its arrow, if the layout had to leave labels out."""
     x, y = along(line.points, None)
     spots = [
         Spot(x, y + 16 * index, text_width(run.text, SIZES[run.role], bold=True))
@@ -54,7 +55,7 @@ def on_the_middle(rows: Sequence[LabelRow], line: Line) -> list[Placed]:
 
 
 def along(points: Sequence[Point], distance: float | None) -> Point:
-    """Return the point so far behind the beginning of a curve; None for its middle."""
+    """Return the point at `distance` along a curve, at most a third of it; None for its middle."""
     walk = [points[0]]
     for at in range(0, len(points) - 3, 3):
         a, b, c, d = points[at : at + 4]

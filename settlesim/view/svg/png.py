@@ -1,4 +1,4 @@
-"""From SVG to PNG, with a warning where the picture has text that no font here can show."""
+"""From SVG to PNG, with a warning about text that no font here can show."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["MissingGlyphsWarning", "check_scale", "svg_to_png", "warn_of_glyphs"
 
 _SCALE: Final = 2.0
 _USUAL_SIDE: Final = 4096
-"""Pixels of the longer side, which a PNG has at most where no scale is asked for."""
+"""The most pixels of a PNG's longer side, unless a scale is asked for."""
 _MOST_PIXELS: Final = 100_000_000
-"""Of a PNG, whatever the scale; they take 400 MB while they are painted."""
+"""The most pixels of a PNG at any scale; painting them takes 400 MB."""
 _SIZE: Final = re.compile(r'<svg [^>]*?width="([0-9.]+)" height="([0-9.]+)"')
 _TEXT: Final = re.compile(r"<text\b[^>]*>([^<]*)</text>")
 _NAMED: Final = 12
@@ -32,11 +32,12 @@ class MissingGlyphsWarning(UserWarning):
 
 
 def check_scale(scale: float | None) -> None:
-    """Refuse what is no scale of a PNG.
+    """Check the scale of a PNG.
 
     Raises
     ------
     RenderError
+        The scale is not in (0, 20].
     """
     if scale is not None and not 0 < scale <= 20:
         raise RenderError(f"scale is {scale!r}; a number in (0, 20] is needed")
@@ -48,13 +49,13 @@ def svg_to_png(svg: str, *, scale: float | None = None) -> bytes:
     Parameters
     ----------
     scale
-        Pixels per unit of the SVG, > 0; None for 2, or as many as let the longer side have at
-        most 4,096 pixels.
+        Pixels per unit of the SVG, in (0, 20]; None for 2, or less if the longer side would
+        have more than 4,096 pixels.
 
     Raises
     ------
     RenderError
-        The scale is no positive number, or the picture would be too large.
+        The scale is not in (0, 20], or the picture would be too large.
 
     Warns
     -----
@@ -106,7 +107,7 @@ def _warn_of_missing_glyphs(svg: str) -> None:
 
 
 def warn_of_glyphs(missing: Iterable[str], kind: str, why: str) -> None:
-    """Warn that a file shows empty boxes in the place of characters."""
+    """Warn that a file shows empty boxes instead of these characters."""
     found = list(missing)
     named = ", ".join(f"{each} (U+{ord(each):04X})" for each in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -119,7 +120,7 @@ def warn_of_glyphs(missing: Iterable[str], kind: str, why: str) -> None:
 
 
 _NOBODYS: Final = "\U0010fffd"
-"""A character for private use, which fonts do not have: it is painted as an empty box."""
+"""A private-use character that fonts do not have; it is painted as an empty box."""
 _SHAPELESS: Final = {"Mn", "Me", "Mc", "Cf"}
 """Categories of characters that have no shape of their own."""
 
@@ -127,8 +128,8 @@ _SHAPELESS: Final = {"Mn", "Me", "Mc", "Cf"}
 def _is_missing(character: str) -> bool:
     """Whether a character is painted as the empty box.
 
-    The painter chooses among the system's fonts and does not tell what it has found. So the
-    character is painted alone, and compared with one that no font has.
+    The painter chooses among the system's fonts and does not say whether one has the character.
+    So the character is painted alone, and compared with one that no font has.
     """
     if unicodedata.category(character) in _SHAPELESS:
         return False

@@ -10,11 +10,11 @@ from settlesim.errors import RenderError, shorten
 __all__ = ["OptionsInForce", "options", "session_theme"]
 
 _themes: list[Theme] = ["page"]
-"""The theme of the session, in a list, so that who undoes a change finds it."""
+"""The theme of the session; a list, because `OptionsInForce` sets it back."""
 
 
 class OptionsInForce:
-    """Options that `options` has set; as a context manager it undoes that at the end."""
+    """Options set by `options`; as a context manager it restores the previous ones at the end."""
 
     def __init__(self, before: Theme) -> None:
         self._before = before
@@ -32,8 +32,9 @@ def options(*, theme: Theme) -> OptionsInForce:
     Parameters
     ----------
     theme
-        Of pictures that are drawn without one: ``"light"``, ``"dark"``, or ``"page"``, which is
-        the default: a picture has the colours of the page that shows it, and is light in a file.
+        The theme of pictures that are drawn without one: ``"light"``, ``"dark"`` or ``"page"``,
+        the default, with which a picture takes the colours of the page that shows it, and is
+        light in a file.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """SVG elements and the signs that fonts lack, such as check, cross, gear, clock and plus.
 
-Everything is a presentation attribute, never CSS: painters other than browsers, and pages
-that take styles away, show the same.
+All styling is by presentation attributes, never CSS, so that renderers other than browsers and
+pages that strip styles show the same.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def text(
 ) -> ET.Element:
     """Add a line of text; `at` is the left end of its base line.
 
-    Its width is pinned to what was measured: another font of the reader's machine is stretched
-    or condensed, and runs into nothing.
+    Its width is pinned to the measured one: a different font on the reader's machine is stretched
+    or condensed to it, and does not run into anything.
     """
     made = add(parent, "text", x=at[0], y=at[1], font_size=size, fill=fill, **look)
     width = text_width(content, size, bold=look.get("font_weight") == "bold")
@@ -199,7 +199,7 @@ SIGNS: Final[Mapping[str, Callable[[ET.Element, float, float, str], None]]] = {
     "swap": _swap,
     "tilde": _tilde,
 }
-"""What draws a sign into a parent: around a point, about 10 units large."""
+"""Functions that paint a sign, about 10 units large, around a point of a parent."""
 
 
 def serialise(root: ET.Element) -> str:

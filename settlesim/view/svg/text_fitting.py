@@ -12,7 +12,7 @@ __all__ = ["cut", "in_lines", "widest", "wrapped"]
 
 _MORE: Final = "\N{HORIZONTAL ELLIPSIS}"
 _LONG: Final = 400
-"""No line of a picture is longer; a name of a million characters is not measured."""
+"""The most characters of a line; longer text is cut before it is measured."""
 
 
 class _Wide(Protocol):
@@ -24,7 +24,7 @@ _T = TypeVar("_T", bound=_Wide)
 
 
 def in_lines(items: Iterable[_T], width: float, gap: float) -> list[list[_T]]:
-    """Put things side by side, `gap` between them, in lines that are no wider than `width`."""
+    """Break items into lines no wider than `width`, with `gap` between items."""
     lines: list[list[_T]] = []
     left = 0.0
     for item in items:
@@ -37,11 +37,11 @@ def in_lines(items: Iterable[_T], width: float, gap: float) -> list[list[_T]]:
 
 
 def cut(text: str, size: float, width: float, *, bold: bool = False) -> str:
-    """Return the longest beginning of `text` that is no wider than `width`.
+    """Return `text`, cut with an ellipsis if it is wider than `width`.
 
     Parameters
     ----------
-    size : of the font, in the unit of `width`
+    size : the font's size, in the unit of `width`
     """
     shown = xml_text(text[: _LONG + 1])
     if len(shown) <= _LONG and text_width(shown, size, bold=bold) <= width:

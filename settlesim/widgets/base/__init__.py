@@ -1,1 +1,1 @@
-"""What every panel is made of."""
+"""What all panels have in common."""

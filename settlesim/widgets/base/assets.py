@@ -1,7 +1,7 @@
-"""The scripts and styles of the panels: files of the package, joined to one module.
+"""The scripts and styles of the panels: files of the package, joined into one module.
 
-A front end is loaded as one ES module without imports, so the files of a panel are put one
-after the other: the shared ones first, that of the panel last, with its ``export``.
+A front end is loaded as one ES module without imports, so the files of a panel are concatenated:
+the shared ones first, the panel's own last, with its ``export``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def script(*names: str) -> str:
 def style(kind: str, *names: str) -> str:
     """Return the style sheet of a panel: ``base.css``, then these files, for its kind alone.
 
-    All sheets end up in one page, and the panels share names of classes; so every rule is
-    narrowed to the panels of this kind, all by the same step, which leaves their order as it is.
+    All sheets end up in one page, and the panels share class names. So every rule is restricted
+    to the panels of this kind, by one more class for each, which keeps the order of precedence.
     """
     text = "\n".join(asset(name) for name in ("base.css", *names))
     return re.sub(r"\.settlesim-panel(?![\w-])", f".settlesim-panel.{kind}", text)

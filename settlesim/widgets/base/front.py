@@ -47,13 +47,13 @@ def front_end(
 
     Parameters
     ----------
-    name : of the class of panels
-    kind : the class of its elements on the page
+    name : the name of the panel's class
+    kind : the CSS class of its element on the page
     scripts, styles : files of the package, after the shared ones
     parts : what is shown, plain JSON by name
-    receive : is given every message of the front end
+    receive : is called with every message of the front end
     """
-    made = uuid.uuid4().hex  # the page learns it with the model, not later
+    made = uuid.uuid4().hex  # chosen here, so that the page gets `seat` together with the model
     kinds = _class_of(name, kind, scripts, styles, tuple(parts))
     widget = kinds(model_id=made, seat=PREFIX + made, **parts)
     widget.on_msg(lambda _, content, buffers: receive(content))

@@ -3,19 +3,19 @@
 Theory of operation
 -------------------
 A front end with widgets (JupyterLab, Notebook 7) sends the id of the cell with every request
-to run it. What runs notebooks without anybody looking (nbclient, nbconvert, nbval) sends
-none; there a panel is its static twin alone, so that the page it ends on needs neither
-a kernel nor a network.
+to run it. Programs that run notebooks without a viewer (nbclient, nbconvert, nbval) send none;
+there only the static twin of a panel is shown, so that the resulting page needs neither a kernel
+nor a network.
 
-In JupyterLab, Notebook 7 and Voila the live panel is put in the place of its twin (`seat`).
-Where a widget has no model on the page before it has a view (VS Code, Colab) the output is
-the view, with the twin beside it.
+In JupyterLab, Notebook 7 and Voila the live panel takes the place of its twin (`seat`). In VS
+Code and Colab the page has no model of a widget before it has a view; there the output is the
+view, with the twin beside it.
 
-``SETTLESIM_PANELS`` says otherwise: ``static`` for the twin alone; ``live`` where a front end
-is not recognised; ``view`` where the place of the twin cannot be taken.
+``SETTLESIM_PANELS`` overrides this: ``static`` for the twin alone; ``live`` for a front end that
+is not recognised; ``view`` where the panel cannot take the place of the twin.
 
-A panel that a cell made is closed when that cell runs again: the panel is replaced, and
-nobody could reach the old one to close it.
+A panel that a cell made is closed when that cell runs again: the panel is replaced, and nobody
+could reach the old one to close it.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ __all__ = ["CellWatch", "Closable", "Output", "is_live", "output", "require_widg
 
 REQUIRED: Final = ("ipywidgets", "anywidget")
 _VIEW_HOSTS: Final = ("VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
-"""Variables of front ends in which a widget needs a view; they may name no cell."""
+"""Environment variables of front ends in which a widget needs a view; these may send no cell id."""
 _VIEW_CELLS: Final = "vscode-notebook-cell:"
-"""How such a front end's ids of cells begin, where the kernel is on another machine."""
+"""The beginning of such a front end's cell ids, if the kernel is on another machine."""
 
 Output: TypeAlias = Literal["twin", "view", "seat"]
-"""What a cell gets: the twin alone; a widget's view; the twin, whose place the panel takes."""
+"""The output of a cell: the twin alone; a widget's view; or a twin whose place the panel takes."""
 
 
 def require_widgets(feature: str) -> None:
-    """Refuse to continue without what a live view needs.
+    """Check that the packages that a live view needs are installed.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def require_widgets(feature: str) -> None:
 
 
 def output() -> Output:
-    """Return what a cell that shows a panel gets here."""
+    """Return which output a cell that shows a panel has here."""
     wanted = os.environ.get("SETTLESIM_PANELS")
     if wanted == "static":
         return "twin"
@@ -76,7 +76,7 @@ def _recognised() -> Output:
 
 
 def is_live() -> bool:
-    """Whether somebody is there who sees a live view."""
+    """Whether panels are shown live here."""
     return output() != "twin"
 
 
@@ -84,16 +84,16 @@ class Closable(Protocol):
     """What can be closed, any number of times."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """End it, and release what it holds."""
         ...
 
     def cell_ended(self) -> None:
-        """Look whether what is shown has changed meanwhile."""
+        """Update what is shown, if a cell has changed it."""
         ...
 
 
 class CellWatch:
-    """Closes what an earlier run of a cell made, and lets the rest look around after a run.
+    """Closes what an earlier run of a cell made, and tells the rest when a cell has run.
 
     Parameters
     ----------
@@ -133,4 +133,4 @@ class CellWatch:
 
 
 watch: Final = CellWatch()
-"""The one of this process."""
+"""The watch of this process."""

@@ -1,8 +1,7 @@
-"""The picture of a chart, once, with everything in it that may light up.
+"""The picture of a chart for live panels: an event changes only the classes of its elements.
 
-The layout is made once. The colours are variables of the page's style sheet, so that one
-picture serves light and dark; halos and the word "now" are there for every node, and a class
-shows them. So an event changes classes and nothing else.
+The layout is made once. The colours are variables of the page's style sheet, so that one picture
+serves light and dark. Every leaf has a halo and the word "now", hidden until a class shows them.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from settlesim.view.svg.shapes import add, group, number, serialise
 __all__ = ["LivePicture", "fitting_picture", "live_picture"]
 
 _SIDE: Final = 12.0
-"""To the left and to the right, what a halo takes."""
+"""The margin at the left and at the right, with room for a halo."""
 _MARGIN: Final = 18.0
-"""Above, what the word "now" takes, and below."""
+"""The margin at the top, with room for the word "now", and at the bottom."""
 _TALLEST: Final = 1500.0
-"""How tall a chart may be that is shown whole, in pixels; as in ``chart.css``."""
+"""The largest height of a chart that is shown whole, in pixels; the same as in ``chart.css``."""
 _VARIABLES: Final[dict[str, Any]] = {
     each.name: f"var(--ss-{each.name.replace('_', '-')})"
     for each in fields(Palette)
@@ -56,13 +55,13 @@ class LivePicture:
 
     @property
     def width(self) -> float:
-        """How far to the right its nodes go."""
+        """The right end of the rightmost node."""
         return max(x + width for x, _, width, _ in self.boxes.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         boxes = {id_: list(box) for id_, box in self.boxes.items()}
-        # pairs: a name such as "__proto__" is no key for a script's object
+        # pairs, because a name such as "__proto__" must not become a key of a script's object
         return {"svg": self.svg, "nodes": list(map(list, self.nodes.items())), "boxes": boxes}
 
 
@@ -83,12 +82,12 @@ def live_picture(chart: Chart, direction: Direction = "LR") -> LivePicture:
 def fitting_picture(
     chart: Chart, direction: Direction | None = None, width: float = CELL
 ) -> LivePicture:
-    """Return the picture of a chart that is shown whole in a cell, with text that can be read.
+    """Return the picture of a chart that fits into a cell with legible text, if there is one.
 
     Parameters
     ----------
-    direction : None for left to right where that fits, else top-down where that does
-    width : of the cell, in pixels
+    direction : None for left to right, or top to bottom if only that fits
+    width : the width of the cell, in pixels
     """
     picture = live_picture(chart, direction or "LR")
     if direction is None and picture.size[0] * LEAST_SCALE > width:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class observable(traitlets.TraitType[T, T]):  # noqa: N801  a decorator, as `property` is
-    """Make a method a trait whose value is what the method returns at the moment.
+    """A trait whose value is what the decorated method returns at the moment.
 
     It is read-only unless another method is its `setter`. A `Panel` tells observers
     after each change of its parts. Nothing is sent to the page.

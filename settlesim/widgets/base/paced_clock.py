@@ -10,16 +10,16 @@ __all__ = ["PacedClock"]
 
 
 class PacedClock:
-    """The event loop's clock, `speed` times as fast; the speed may change meanwhile.
+    """The event loop's clock, `speed` times as fast; the speed can be changed.
 
     Parameters
     ----------
-    speed : how many seconds pass here in one real second, above 0; at 0 time stands still
+    speed : how many seconds pass here in one real second, >= 0; at 0 time stands still
 
     Notes
     -----
-    A service that waits for the world outside takes real time, but its time-out is one of
-    this clock: at other speeds than 1 it comes earlier or later.
+    A service that waits for something outside takes real time, but its time-out is measured on
+    this clock. At a speed other than 1, the time-out comes earlier or later in real time.
     """
 
     simulated = False
@@ -43,17 +43,17 @@ class PacedClock:
         return self._speed
 
     def pace(self, speed: float) -> None:
-        """Go on at another speed; what sleeps takes it up at once."""
+        """Change the speed; it holds immediately, also for what sleeps now."""
         self._base, self._mark = self.now(), None
         self._speed = speed
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        """Return when `seconds` have passed on this clock; 0 and less lets other tasks run once.
+        """Return when `seconds` have passed on this clock; 0 or less lets other tasks run once.
 
-        A sleeper that wakes late, because something kept the event loop busy, finds the clock
-        at the time for which it asked: time stands still while nobody could see it pass.
+        If the event loop was busy and the sleeper wakes late, the clock is set back to the time
+        that the sleeper asked for: time stands still while nobody could see it pass.
         """
         if seconds <= 0:
             await asyncio.sleep(0)

@@ -8,14 +8,15 @@ is loaded again. A message is ``{"kind": "...", ...}`` and calls the method ``on
 with its other fields; a test sends the same messages that the front end sends.
 
 * All messages are handled in the thread in which the panel was made (`Home`).
-* Whatever goes wrong while a message is handled is shown in the panel with its traceback
-  folded, and kept in `errors`; the panel goes on working.
-* The widget is made when the panel is first shown. Before that, and where nobody looks, there
-  is only the static twin: a picture and a line of text. In a notebook the twin is the output of
-  the cell, and the widget takes its place as long as the kernel is there (`seat_html`).
-* A panel is a widget, a box around its front end: it may stand in other boxes, and its
-  `observable` properties be observed and linked. Its model is opened when a box asks for it.
-* `close` ends tasks and timers and closes the widget; a cell that runs again closes what it made.
+* An error while a message is handled is shown in the panel, with its traceback folded, and kept
+  in `errors`; the panel continues to work.
+* The widget is made when the panel is first shown. Before that, and where no front end shows
+  widgets, there is only the static twin: a picture and a line of text. In a notebook the twin is
+  the output of the cell, and the widget takes its place while the kernel runs (`seat_html`).
+* A panel is itself a widget, a box around its front end: it can be put into other boxes, and its
+  `observable` properties can be observed and linked. Its model is opened when a box asks for it.
+* `close` ends tasks and timers and closes the widget; a cell that runs again closes the panels
+  that it made before.
 
 To make a panel: subclass, name its `kind`, `scripts`, `styles` and `part_names`, set parts
 with `show` (within `together` for several at once), write ``on_...`` methods, and implement
@@ -51,7 +52,7 @@ from settlesim.widgets.base.thread import Home
 __all__ = ["Panel", "traceback_of"]
 
 _COMMON: Final = ("error", "said", "heard")
-"""The parts of every panel: what went wrong, what to say aloud, how many messages came."""
+"""The parts of every panel: its error, words for a screen reader, how many messages came."""
 _KEPT_ERRORS: Final = 50
 _LONGEST_TRACE: Final = 20_000
 
@@ -64,22 +65,22 @@ _FOR_AUTHORS: Final = frozenset(
         *("styles", "together", "twin", "value"),
     )
 )
-"""What the author of a panel needs, or a box, and nobody who uses one."""
+"""Names that the author of a panel needs, or a box around it, but not a user."""
 
 
 class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A live view, and a widget: what is common to all of them."""
+    """A live view, which is a widget: the base of all panels."""
 
     kind: ClassVar[str]
-    """The class of its element on the page, as the script calls it; its styles are for it alone."""
+    """The CSS class of its element on the page, which its script and its styles name."""
     scripts: ClassVar[tuple[str, ...]]
     """Files in ``view/static``; the last one exports ``render``."""
     styles: ClassVar[tuple[str, ...]] = ()
     part_names: ClassVar[tuple[str, ...]] = ()
-    """What the front end shows, beside what is common to all."""
+    """The parts that the front end shows, besides those of every panel."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Keep the signature of a panel in sight, which a widget's class hides."""
+        """Restore the signature of the panel, which the class of a widget hides."""
         super().__init_subclass__(**options)
         _, *parameters = inspect.signature(cls.__init__).parameters.values()
         cls.__signature__ = inspect.Signature(parameters)
@@ -135,7 +136,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         names: Any = traitlets.All,
         type: str = "change",  # noqa: A002
     ) -> None:
-        """Have a function called when a trait changes; `names` are one, several, or all."""
+        """Call `handler` when a trait changes; `names` is one name, several, or all."""
         super().observe(handler, names, type)
         wanted = [names] if isinstance(names, str) else names
         for name, trait in self.traits().items():
@@ -152,7 +153,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 )
 
     def say(self, text: str) -> None:
-        """Have a screen reader say what happened; once, if it is said again."""
+        """Have a screen reader say what happened; it does not repeat the same text."""
         if self.parts["said"] and self.parts["said"]["text"] == text:
             return
         self._said += 1
@@ -161,7 +162,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     # --- messages -------------------------------------------------------------------------
 
     def receive(self, message: Any) -> None:
-        """Handle a message of the front end, at home."""
+        """Handle a message of the front end, in the panel's thread."""
         self.home.run(self._handle, message)
 
     def _handle(self, message: Any) -> None:
@@ -181,14 +182,14 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _handler(self, kind: str) -> Callable[..., None]:
         name = f"on_{kind}"
-        for each in type(self).__mro__:  # not what widgets themselves have of such a name
+        for each in type(self).__mro__:  # not methods of ipywidgets with such a name
             if issubclass(each, Panel) and name in vars(each):
                 found: Callable[..., None] = getattr(self, name)
                 return found
         raise InvalidValueError(where="message", reason=f"of kind {shorten(kind)} is unknown")
 
     def on_forget(self) -> None:
-        """Take the error away that is shown."""
+        """Remove the error that is shown."""
         self.show(error=None)
 
     # --- errors ---------------------------------------------------------------------------
@@ -231,18 +232,18 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return self._widget
 
     def open(self) -> None:
-        """Do nothing: a panel that is in no box needs no model; `model_id` opens it."""
+        """Do nothing: a panel needs its model only within a box, and then `model_id` opens it."""
 
     @property
     def model_id(self) -> Any:
-        """The id of the panel's model, as the box asks for it in which the panel stands."""
+        """The id of the panel's model, which is opened when a box around the panel asks for it."""
         if self.comm is None and not self.closed:
             self.children = (self.widget,)
             super().open()
         return super().model_id
 
     def __dir__(self) -> list[str]:
-        """Return what a person may call: neither a widget's inside nor what answers the page."""
+        """Return the names for a user: neither those of ipywidgets nor handlers of messages."""
         classes = [each for each in type(self).__mro__ if issubclass(each, Panel)]
         names = {name for each in classes for name in vars(each)} | vars(self).keys()
         hidden = {name for name in names if name.startswith(("_", "on_"))}
@@ -274,7 +275,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     # --- the end --------------------------------------------------------------------------
 
     def cell_ended(self) -> None:
-        """Look whether what is shown has changed; does nothing here."""
+        """Do nothing; a subclass updates here what a cell may have changed."""
 
     def close(self) -> None:
         """End the panel: tasks, timers and the connection to the page. Closing twice is fine."""
@@ -287,13 +288,13 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 layout = each.layout  # a model of its own, which nobody else would close
                 ipywidgets.Widget.close(each)
                 layout.close()
-        self.__dict__.pop("_repr_mimebundle_", None)  # a widget's end hides it; the twin stays
+        self.__dict__.pop("_repr_mimebundle_", None)  # closing hid it; the twin is still shown
 
     def __del__(self) -> None:
         """Do nothing: a cell, or whoever opened the panel, closes it."""
 
     def stop(self) -> None:
-        """End what runs; subclasses that start tasks or timers do it here."""
+        """Do nothing; a subclass that starts tasks or timers ends them here."""
 
     def __enter__(self) -> Any:
         return self
@@ -310,5 +311,5 @@ def traceback_of(error: BaseException) -> str:
 
 @complete_object.register(Panel)
 def _completions(panel: Panel, found: list[str]) -> list[str]:
-    """Return what Tab offers: IPython alone would add what the class has."""
+    """Return what Tab offers; IPython would otherwise add all names of the class."""
     return dir(panel)

@@ -1,10 +1,10 @@
-"""The output of a cell that shows a live panel: its static twin, in whose place the panel is put.
+"""The output of a cell that shows a live panel: its static twin, whose place the panel takes.
 
 Theory of operation
 -------------------
-A widget's view is worth nothing once its kernel has ended: a reopened notebook shows "model
-not found", and not the picture beside it. So the only output is a picture, and the script of
-the widget finds it on the page by its class and puts the live panel there (``seat.js``).
+Once its kernel has ended, a widget's view is useless: a reopened notebook shows "model not
+found" instead of the picture beside it. So the only output is a picture. The script of the
+widget finds it on the page by its class and puts the live panel there (``seat.js``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 __all__ = ["HINT", "PREFIX", "seat_html"]
 
 PREFIX: Final = "settlesim-"
-"""The class of a twin on the page: this, then the id of the panel's model."""
+"""A twin's class on the page is this, followed by the id of the panel's model."""
 HINT: Final = "This is a picture of a live panel: run this cell to play."
 
 

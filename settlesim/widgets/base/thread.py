@@ -1,9 +1,9 @@
 """The one thread in which a panel's code runs.
 
-JupyterLab with ipykernel 7 handles the messages of a widget in threads of its own
-("subshells"), also while a cell runs; a service that was started there would belong to
-another event loop than the notebook's. So a message is passed on to the loop in which the
-panel was made. Where there was none (a plain program, a test) a lock keeps messages apart.
+JupyterLab with ipykernel 7 handles the messages of a widget in separate threads ("subshells"),
+also while a cell runs; a service started there would belong to a different event loop than the
+notebook's. So a message is passed on to the loop in which the panel was made. Without such a
+loop (in a plain program or a test) a lock serialises the messages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Home"]
 
 
 class Home:
-    """The thread and the event loop in which this was made."""
+    """The thread in which it is made, with its event loop: all code of a panel runs there."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
@@ -29,7 +29,7 @@ class Home:
             self.loop = None
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call the function at home: at once if this is it, or there as soon as it is free."""
+        """Call the function in that thread: now if this is it, otherwise once its loop is free."""
         loop = self.loop
         if loop is None or loop.is_closed():
             with self._lock:

@@ -29,7 +29,7 @@ from settlesim.widgets.chart.running_event import ClockedFlight
 __all__ = ["SPEEDS", "ChartPanel"]
 
 SPEEDS: Final = (0.25, 1.0, 3.0, 10.0)
-"""How many seconds of the services pass in one real second, as a panel offers it."""
+"""The speeds that a panel offers: how many seconds of the services pass in one real second."""
 AT_ONCE: Final = "at once"
 
 
@@ -58,8 +58,8 @@ class ChartPanel(Panel):
         real work takes its real time at any speed; its time-outs follow the speed.
     direction
         The layout of the chart, ``"LR"`` or ``"TB"``; None for left to right if that fits
-        `width`, else top-down if that fits.
-    width : pixels of the cell that the chart has room in, > 0
+        `width`, otherwise top to bottom if that fits.
+    width : the width of the cell in pixels, > 0
 
     Raises
     ------
@@ -127,7 +127,7 @@ class ChartPanel(Panel):
             )
         )
         self._past: int | None = None
-        self._visited: dict[str, Stage] = {}  # keeps what happened on them
+        self._visited: dict[str, Stage] = {}  # keeps them, and so their history, alive
         self._stage: Stage = self._enter(f"{chart.name}-1" if key is None else key)
         self._fit: DiagramOptions = {"direction": direction, "width": width}
         self.show(picture=picture_part(chart, direction, width))
@@ -142,7 +142,7 @@ class ChartPanel(Panel):
 
     @property
     def settlements(self) -> tuple[Settlement, ...]:
-        """What was settled while this panel looked, oldest first."""
+        """The settlements that the panel has seen, oldest first."""
         return tuple(each.settlement for each in self._stage.entries if each.settlement)
 
     @observable
@@ -164,11 +164,11 @@ class ChartPanel(Panel):
 
     @observable
     def value(self) -> Snapshot:
-        """Return the snapshot, under the name by which `interactive_output` asks for it."""
+        """Return the snapshot, under the name that `ipywidgets.interactive_output` expects."""
         return self._stage.snapshot
 
     def fire(self, event: EventName, data: JSONValue = None) -> None:
-        """Send an event, accepted or not, as its button does; it may be on its way after that.
+        """Send an event, accepted or not, as its button does; it may still be on its way after.
 
         Raises
         ------
@@ -197,15 +197,15 @@ class ChartPanel(Panel):
         return self._stage.entries[-1].settlement
 
     def done(self, service: str, value: JSONValue = None) -> None:
-        """Say, as the service, that it came back; `service` is a name or an invocation's id."""
+        """Answer for a service that it came back; `service` is a name or an invocation's id."""
         self._stage.answer(lambda flight: flight.done(self._id_of(service), value))
 
     def failed(self, service: str, message: str = "failed") -> None:
-        """Say, as the service, that it failed."""
+        """Answer for a service that it failed."""
         self._stage.answer(lambda flight: flight.failed(self._id_of(service), message))
 
     def wait(self, seconds: float | None = None) -> None:
-        """Let simulated time pass: so many seconds, or until something is due."""
+        """Let simulated time pass: `seconds`, or until something is due."""
         self._stage.answer(lambda flight: flight.wait(seconds))
 
     def _id_of(self, service: str) -> str:
@@ -237,13 +237,13 @@ class ChartPanel(Panel):
         self.start()
 
     def on_done(self, id: str, value: str = "") -> None:  # noqa: A002
-        """Be the service: it came back, with a value as JSON text."""
+        """Answer for a service: it came back, with a value as JSON text."""
         result = decode(value, source="the value") if value.strip() else None
         self.show(error=None)
         self.done(id, result)
 
     def on_error(self, id: str, message: str = "") -> None:  # noqa: A002
-        """Be the service: it failed."""
+        """Answer for a service: it failed."""
         self.show(error=None)
         self.failed(id, message or "failed")
 
@@ -262,7 +262,7 @@ class ChartPanel(Panel):
         raise InvalidValueError(where=f"{id!r}", reason="does not run (any more)")
 
     def on_hello(self) -> None:
-        """Say anew how long everything has run: the page was loaded again."""
+        """Send the current times again, because the page was reloaded."""
         self.stage_changed()
 
     def on_stop(self) -> None:
@@ -270,7 +270,7 @@ class ChartPanel(Panel):
         self._stage.stop()
 
     def on_speed(self, speed: float | str) -> None:
-        """Go on at another speed, from now on."""
+        """Change the speed, also of an event that is on its way."""
         self._speed = _checked_speed(speed)
         flight = self._stage.flight
         if isinstance(flight, ClockedFlight) and isinstance(flight.clock, PacedClock):
@@ -278,7 +278,7 @@ class ChartPanel(Panel):
         self._stage.changed()
 
     def on_manual(self, manual: bool) -> None:
-        """Be the service, or not, from the next event on."""
+        """Choose whether services wait for answers, from the next event on."""
         self._manual = bool(manual) or bool(self._unbound)
         self.stage_changed()
 
@@ -290,7 +290,7 @@ class ChartPanel(Panel):
         self.stage_changed()
 
     def on_fork(self) -> None:
-        """Go on with a new instance, from what is shown."""
+        """Show a new instance, forked from what is shown."""
         entry = self._shown()
         made = fork(self.store, self.key, entry.snapshot)
         origin = f"forked from {self.key} at revision {entry.snapshot.revision}"
@@ -299,7 +299,7 @@ class ChartPanel(Panel):
         self._stage.changed()
 
     def on_new(self) -> None:
-        """Go on with a new instance, from the chart's beginning."""
+        """Show a new instance of the chart."""
         self.on_instance(free_key(self.store, self.chart.name))
 
     def on_instance(self, key: str) -> None:
@@ -328,7 +328,7 @@ class ChartPanel(Panel):
         return PacedClock(self._speed) if self._speed else SimulatedClock()
 
     def _shown(self) -> PastEvent:
-        """Return the entry that is shown: the last one, or that of the past."""
+        """Return the entry that is shown: the last one, or the one chosen by `on_look`."""
         entries = self._stage.entries
         return next((each for each in entries if each.number == self._past), entries[-1])
 
@@ -337,7 +337,7 @@ class ChartPanel(Panel):
         self.fail(error, doing)
 
     def stage_changed(self) -> None:
-        """Show the stage anew."""
+        """Show the stage as it is now."""
         entry = self._shown()
         past = self._past is not None
         with self.together():
@@ -351,7 +351,7 @@ class ChartPanel(Panel):
             self.say(self.parts["now"]["headline"])
 
     def cell_ended(self) -> None:
-        """Look into the store: the cell may have saved the instance."""
+        """Load the instance again, because the cell may have saved it."""
         if not self.closed and self._widget is not None:
             self.home.run(self._look)
 
@@ -364,7 +364,7 @@ class ChartPanel(Panel):
                 self.fail(error)
 
     def stop(self) -> None:
-        """End the event that is on its way, unless another panel looks at it."""
+        """End the event that is on its way, unless another panel shows it."""
         self._stage.watchers.discard(self)
         if not self._stage.watchers:
             self._stage.stop()

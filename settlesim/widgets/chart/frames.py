@@ -1,4 +1,4 @@
-"""A trace as frames for the page: one for the beginning, one a microstep, one for the end."""
+"""A trace as frames for the page: one for the beginning, each microstep, and the end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _frame(
 
 
 def _attempt(chart: Chart, attempt: Attempt) -> dict[str, Any] | None:
-    """Return the frame of an attempt; None for one of which there is nothing to say."""
+    """Return the frame of an attempt; None if there is nothing to say about it."""
     possible = candidates(chart, attempt)
     fired = attempt.fired
     if attempt.trigger == "start":
@@ -82,7 +82,7 @@ def _attempt(chart: Chart, attempt: Attempt) -> dict[str, Any] | None:
 
 
 def _secret(chart: Chart, attempt: Attempt) -> tuple[str, ...]:
-    """Return the fields of an event's data that are not shown; an error's message may hold them."""
+    """Return the fields of an event's data to hide; an error's message may contain a secret."""
     failed = chart.secret and attempt.event.name.startswith("error.")
     return (*chart.secret, "message") if failed else chart.secret
 
@@ -163,7 +163,7 @@ def _end(chart: Chart, value: Settling | Settlement, trace: Trace) -> dict[str, 
         frame["context"] = changes(value.before.context, value.context, chart.secret)
         return frame
     try:
-        value.elapsed("")  # says why it ended
+        value.elapsed("")  # raises the error that ended it
     except (SettlesimError, KeyError) as error:
         cause = error.__cause__ or error
         note = f"{type(cause).__name__}: {error_message(cause)}. The instance is as it was."

@@ -1,7 +1,7 @@
 """`Stage`: one instance in one store, as all panels on it see it.
 
-It keeps the list of what happened to the instance while somebody looked, and the event that
-is on its way. Panels on the same instance share a stage, and so they stay in step.
+It keeps the list of what happened to the instance while a panel showed it, and the event that is
+on its way. Panels on the same instance share a stage, so that all of them show the same.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PastEvent:
     number: int
     kind: Kind
     snapshot: Snapshot
-    """Where the instance was afterwards."""
+    """The instance afterwards."""
     text: str
     """One line that says what it was."""
     settlement: Settlement | None = None
@@ -45,10 +45,10 @@ class PastEvent:
 
 
 class Watcher(Protocol):
-    """Who is told of what happens on a stage."""
+    """What is told of everything that happens on a stage."""
 
     def stage_changed(self) -> None:
-        """Show the stage anew."""
+        """Show the stage as it is now."""
         ...
 
     def stage_failed(self, error: BaseException, doing: str) -> None:
@@ -84,7 +84,7 @@ class Stage:
             past = past_of(store, key, store.load(key) or snapshot)
             for then, text in past[:-1]:
                 self._add("found", then, text)
-            if past:  # the last one in the chart's version
+            if past:  # the last one, migrated to the chart's version
                 self._add("found", snapshot, past[-1][1])
             else:
                 self._add("found", snapshot, f"found at revision {snapshot.revision}")
@@ -92,7 +92,7 @@ class Stage:
     # --- the instance ---------------------------------------------------------------------
 
     def _load(self) -> Snapshot | None:
-        """Return the instance in the chart's version, which a notebook may have edited."""
+        """Return the instance, migrated to the chart, which a notebook may have edited since."""
         stored = self.store.load(self.key)
         if stored is None:
             return None
@@ -106,11 +106,11 @@ class Stage:
 
     @property
     def snapshot(self) -> Snapshot:
-        """Where the instance is, as far as is known here."""
+        """The instance, as far as is known here."""
         return self.entries[-1].snapshot
 
     def look(self) -> bool:
-        """Look into the store; whether somebody else has saved the instance meanwhile."""
+        """Load the instance again; return whether somebody else has saved it meanwhile."""
         found = self._load() or self._fresh()
         if found == self.snapshot or self.flight is not None:
             return False
@@ -123,7 +123,7 @@ class Stage:
         del self.entries[:-_KEPT_ENTRIES]
 
     def forked(self, text: str) -> None:
-        """Say where this instance is from."""
+        """Say from which instance this one was forked."""
         entry = self.entries.pop()
         self._count -= 1
         self._add("fork", entry.snapshot, text)
@@ -131,14 +131,14 @@ class Stage:
     # --- an event -------------------------------------------------------------------------
 
     def send(self, event: Event | None, clock: Clock | None) -> None:
-        """Send an event, None for a start; without a clock the services are the person.
+        """Send an event, None for a start; without a clock the person answers for the services.
 
         Raises
         ------
         InvalidValueError
             Another event is on its way.
         InvalidEventError, SettlesimError
-            The event cannot be sent, or ended in an error at once.
+            The event cannot be sent, or the instance cannot be loaded.
         """
         if self.flight is not None:
             on_its_way = event_words(self.flight.settling.event)
@@ -244,7 +244,7 @@ class Stage:
         self.changed()
 
     def changed(self) -> None:
-        """Tell everyone who watches, and those who wait for the end of an event."""
+        """Tell the watchers, and those who wait for the end of the event."""
         if self.flight is None:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -265,7 +265,7 @@ _stages: WeakValueDictionary[tuple[int, str], Stage] = WeakValueDictionary()
 
 
 def stage_of(chart: Chart, store: Store, key: str) -> Stage:
-    """Return the stage of an instance: the one that others look at, where there is one."""
+    """Return the stage of an instance: the one that other panels show, if there is one."""
     name = (id(store), key)
     stage = _stages.get(name)
     if stage is None:

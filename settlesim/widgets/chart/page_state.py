@@ -56,7 +56,7 @@ def accepted(chart: Chart, configuration: tuple[str, ...]) -> dict[str, list[str
 
 
 def pairs(mapping: Mapping[str, Any]) -> list[list[Any]]:
-    """Return a mapping under names of users as pairs: a script's object has names of its own."""
+    """Return a mapping of users' names as pairs, because a script's object has its own names."""
     return [[name, value] for name, value in mapping.items()]
 
 
@@ -69,10 +69,10 @@ def steps_of(chart: Chart, microsteps: tuple[Microstep, ...]) -> list[dict[str, 
 
 
 def recorded_steps(chart: Chart, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what `steps_of` does, of a settlement as a store's list has it.
+    """Return the same as `steps_of`, for a settlement that a store has recorded.
 
-    The record has the transitions of all microsteps in one list; where one microstep had several
-    of them, they all count as the last one's.
+    The record has the transitions of all microsteps in one list. If a microstep took several of
+    them, all transitions count as those of the last microstep.
     """
     path = [leaves for leaves in record.get("path", ()) if all(leaf in chart for leaf in leaves)]
     edges = [f"e{edge}" for edge in record.get("edges", ())]
@@ -110,7 +110,7 @@ def changes(
 
     Parameters
     ----------
-    secret : fields whose values are not shown; that they have changed is
+    secret : fields whose values are hidden; only that they have changed is shown
     """
     rows = []
     hidden_before, hidden_after = hide(before, secret), hide(after, secret)

@@ -1,4 +1,4 @@
-"""The parts of a `ChartPanel`: the picture, where the instance is, its context, its record."""
+"""The parts of a `ChartPanel`: the picture, the instance now, its context, its record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def picture_part(
 
 
 def now_part(stage: Stage, entry: PastEvent, *, past: bool) -> dict[str, Any]:
-    """Return where the instance is, its path, and what may be sent."""
+    """Return the instance's active states, its path, and the events that may be sent."""
     common = {"flight": stage.flights, "entry": entry.number, "key": stage.key}
     if stage.flight is not None and not past:
         return {**common, **_flying(stage)}

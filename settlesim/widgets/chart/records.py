@@ -1,4 +1,4 @@
-"""What a panel wants of a store, in one place: the record, the keys, a save, a fork."""
+"""What a panel needs from a store: the record, the keys, a save, a fork."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["commit", "fork", "free_key", "keys_of", "past_of", "record_text", "s
 
 
 def commit(store: Store, settlement: Settlement) -> None:
-    """Save a settlement where its outcome is one that is saved.
+    """Save a settlement, unless its outcome is one that is not saved.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def commit(store: Store, settlement: Settlement) -> None:
 
 
 def _keeping(store: Store, settlement: Settlement) -> Keeping:
-    """Return what is saved beside the state, which may be that of another version of the chart."""
+    """Return what is saved besides the state; the stored one may be of another chart version."""
     chart = settlement.chart
     assert chart is not None  # the engine's own settlements have it
     keeping = Keeping(timers=isinstance(store, QueueStore), definition=definition_of(chart))
@@ -42,17 +42,18 @@ def _keeping(store: Store, settlement: Settlement) -> Keeping:
     timers = [each.delay for each in running]
     carried = chain_of(chart).carry(stored, key=settlement.key, timers=timers, edited=True)
     if carried.snapshot != settlement.before:
-        return keeping  # somebody else was first, and the store says so
+        return keeping  # somebody else has saved it meanwhile; the store will refuse this save
     return keeping._replace(
         stored=stored, carried=carried if carried.version != chart.version else None
     )
 
 
 def past_of(store: Store, key: str, now: Snapshot) -> list[tuple[Snapshot, str]]:
-    """Return what a store remembers of an instance: states, and what led to each, oldest first.
+    """Return the past states of an instance, each with what led to it, oldest first.
 
-    That is nothing for a store that remembers nothing. The last one is the present state; what
-    comes from an earlier life of the key, or was cut, is left out.
+    The last one is the present state. States that the store has not kept are left out. The list
+    is empty if the store keeps no history, or if that history does not end with `now`, as after
+    the key of a deleted instance was used again.
     """
     if not hasattr(store, "settlements"):
         return []
@@ -102,5 +103,5 @@ def stored_record(key: str, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def record_text(key: str, snapshot: Snapshot) -> str:
-    """Return the record as JSON, one field a line."""
+    """Return the record as JSON, one field per line."""
     return json.dumps(stored_record(key, snapshot), indent=2, ensure_ascii=False)

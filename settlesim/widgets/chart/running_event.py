@@ -2,10 +2,10 @@
 
 Theory of operation
 -------------------
-Both drive the one engine, `settlesim.settling.Settling`. A `ClockedFlight` runs the services
-as the interpreter does, as tasks on a clock that the person paces. A `ManualFlight` has no
-task and no timer: each service waits until the person says how it ended, or that time has
-passed; then time-outs and delays that are due come in the order in which they are due.
+Both drive the same engine, `settlesim.settling.Settling`. A `ClockedFlight` runs the services
+as the interpreter does, as tasks on a clock whose speed the person chooses. A `ManualFlight` has
+no tasks or timers: each service waits until the person says how it ended, or lets time pass.
+Then time-outs and delays happen in the order in which they are due.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Activity:
 
 
 class _Told(Settling):
-    """A session that tells whoever watches it of every answer."""
+    """A `Settling` that calls `tell` after every answer, until it has settled."""
 
     tell: Callable[[], None] | None = None
 
@@ -71,7 +71,7 @@ class Flight:
 
     Parameters
     ----------
-    chart, snapshot, event, key : as `settlesim.Settling`; no event for a start
+    chart, snapshot, event, key : as `settlesim.Settling`; None as the event for a start
     tell : is called whenever something has changed
     """
 
@@ -101,7 +101,7 @@ class Flight:
 
     @property
     def rate(self) -> float:
-        """How fast time passes by itself."""
+        """How many seconds pass by themselves in one real second."""
         return 0.0
 
     def _moved(self) -> None:
@@ -109,7 +109,7 @@ class Flight:
         self.tell()
 
     def _note(self) -> None:
-        """Note when what is new was started."""
+        """Note when new services and delays were started."""
         now = self.now()
         for service in self.settling.pending:
             self._started.setdefault(_begun(service), now)
@@ -131,7 +131,7 @@ class Flight:
 
 
 def _begun(each: Pending | PendingDelay) -> tuple[str, int, int]:
-    """Return what tells one start of a service or a delay from all others of the event."""
+    """Return a key of one start of a service or a delay, unique within the event."""
     return each.id, each.number, each.attempt if isinstance(each, Pending) else 0
 
 
@@ -148,7 +148,7 @@ class ClockedFlight(Flight):
         super().__init__(*given)
 
     def now(self) -> float:
-        """Return the seconds on the clock; outside of the event loop time stands still."""
+        """Return the seconds on the clock; 0 outside of the event loop."""
         try:
             return self.clock.now()
         except RuntimeError:
@@ -156,7 +156,7 @@ class ClockedFlight(Flight):
 
     @property
     def rate(self) -> float:
-        """How fast time passes by itself."""
+        """How many seconds pass by themselves in one real second."""
         if isinstance(self.clock, PacedClock):
             return self.clock.speed
         return 0.0 if self.clock.simulated else 1.0
@@ -171,7 +171,7 @@ class ClockedFlight(Flight):
 
 
 class ManualFlight(Flight):
-    """An event whose services are the person."""
+    """An event for whose services a person answers."""
 
     manual = True
 
@@ -199,12 +199,12 @@ class ManualFlight(Flight):
         return round(self.time - self._started[_begun(pending)], 9)
 
     def due(self) -> list[tuple[float, Activity]]:
-        """Return when what runs is out of time or has passed, the earliest first."""
+        """Return when services run out of time and delays pass, the earliest first."""
         found = [(self.time + each.limit - each.elapsed, each) for each in self.activities()]
         return sorted(found, key=lambda pair: pair[0])
 
     def wait(self, seconds: float | None = None) -> None:
-        """Let time pass: so many seconds, or until the next thing is due.
+        """Let time pass: `seconds`, or until the next thing is due.
 
         Raises
         ------

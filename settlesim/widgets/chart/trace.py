@@ -1,15 +1,14 @@
-"""An event told again, with everything that was asked and run on its way.
+"""An event run again, to record everything that was asked and run on its way.
 
 Theory of operation
 -------------------
-A settlement says which transitions fired. What was enabled, and what each guard said, it does
-not say; but a run is deterministic, so it can be run again from the same snapshot with the
-same answers of the services. `trace` does that on the engine itself, with a `Program` that
-writes down every attempt to fire something, and with guards and assigns that write down
-what they said.
+A settlement says which transitions fired, but not what was enabled and what each guard answered.
+A run is deterministic, so it can be repeated from the same snapshot with the same answers of the
+services. `trace` does that on the engine itself, with a `Program` that records every attempt to
+fire a transition, and with guards and assigns that record their answers.
 
-Guards and assigns are pure by contract. Where one was not, the second run differs from the
-first, and `Trace.differs` says so.
+Guards and assigns are pure by contract. If one is not, and the second run differs from the
+first, `Trace.differs` says so.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ class Asked:
 
     name: str
     answer: Any
-    """True or False of a guard, the changes of an assign; an exception where it raised."""
+    """True or False for a guard, the changes for an assign; or the exception that it raised."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One trigger tried in one configuration, with what came of it."""
+    """One trigger tried in one configuration, with the result."""
 
     trigger: str
     event: Event
@@ -53,23 +52,23 @@ class Attempt:
     guards: list[Asked] = field(default_factory=list)
     assigns: list[Asked] = field(default_factory=list)
     fired: Fired | None = None
-    """None where nothing was enabled, or an error ended it."""
+    """None if nothing was enabled, or an error ended it."""
     error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All attempts of one event, in order, and how it stands at the end."""
+    """All attempts of one event, in order, and the second run itself."""
 
     attempts: tuple[Attempt, ...]
     settling: Settling | None
-    """The second run; None where its first attempt failed."""
+    """The second run; None if its first attempt failed."""
     differs: bool
-    """Whether the second run went another way: a guard or an assign is not pure."""
+    """Whether the second run took other microsteps, because a guard or an assign is not pure."""
 
 
 class _Recorder(Program):
-    """A program that writes down what is tried."""
+    """A program that records what it tries."""
 
     def __init__(self, chart: Chart) -> None:
         self.attempts: list[Attempt] = []
@@ -84,7 +83,7 @@ class _Recorder(Program):
         )
 
     def _written(self, name: str, role: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)  # so that its parameter `active` is seen
+        @functools.wraps(function)  # keeps the signature, which may have a parameter `active`
         def call(context: FrozenDict, event: Event, **active: Any) -> Any:
             try:
                 answer = function(context, event, **active)
@@ -117,13 +116,13 @@ class _Recorder(Program):
         event: Event,
         history: History = NO_HISTORY,
     ) -> Fired | None:
-        """Do what a program does, and write it down."""
+        """Fire as `Program` does, and record the attempt."""
         with self._attempt(Attempt(trigger, event, configuration, context)) as attempt:
             attempt.fired = super().fire(configuration, context, trigger, event, history)
         return attempt.fired
 
     def start(self, event: Event) -> Fired:
-        """Do what a program does, and write it down."""
+        """Start as `Program` does, and record the attempt."""
         chart = self.chart
         first = Attempt("start", event, (), chart.context)
         with self._attempt(first):
@@ -147,7 +146,7 @@ def trace(value: Settling | Settlement, chart: Chart) -> Trace:
     recorder = _Recorder(chart)
     before: Snapshot | None = value.before if value.before.revision else None
     again: Settling | None = None
-    with contextlib.suppress(SettlesimError):  # the last attempt tells it
+    with contextlib.suppress(SettlesimError):  # the last attempt has recorded it
         again = Settling(recorder, before, _given(value), key=value.key)
         _answer(again, value.microsteps, list(value.calls))
     found = again.microsteps if again is not None else ()
@@ -155,17 +154,17 @@ def trace(value: Settling | Settlement, chart: Chart) -> Trace:
 
 
 def _given(value: Settling | Settlement) -> Event | None:
-    """Return the event with which a session is begun; None for a start without one."""
+    """Return the event that a `Settling` is made with; None for a start without an event."""
     return None if value.event == START_EVENT else value.event
 
 
 def again(value: Settling, microsteps: tuple[Microstep, ...], calls: tuple[Call, ...]) -> Settling:
-    """Return an event as it was before its last answer: run again, with the answers until then.
+    """Return an event as it was before its last answer, by running it again up to there.
 
     Parameters
     ----------
     value : an event that an error has ended
-    microsteps, calls : how far it was, and what the services had answered
+    microsteps, calls : its microsteps and the services' answers before the last answer
     """
     before = value.before if value.before.revision else None
     made = Settling(value._program, before, _given(value), key=value.key)

@@ -1,4 +1,4 @@
-"""Pictures for the page in the page's own colours, and the endings as bars to press."""
+"""A search and its endings as plain JSON for the page, the endings as bars to press."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from settlesim.errors import SimulationError, shorten
 from settlesim.sim import Criterion, Ending, Exploration, Verdict
 from settlesim.view.endings.bars import LIMIT, outcomes
 from settlesim.view.endings.rows import more_words, panel_of, table_of
-from settlesim.view.simulation.words import labels_of
+from settlesim.view.simulation.words import labels_of, plural
 from settlesim.view.svg.page import with_variables
 from settlesim.widgets.race.search import State
 
@@ -29,7 +29,7 @@ def in_order(exploration: Exploration) -> list[Ending]:
 
 
 def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None:
-    """Return which bar stands for an ending; None where none does."""
+    """Return the position of the bar of an ending; None if it has none."""
     if exploration is None or ending is None:
         return None
     wanted = (ending.store, ending.effects, ending.dead, ending.excluded)
@@ -38,7 +38,7 @@ def bar_of(exploration: Exploration | None, ending: Ending | None) -> int | None
 
 
 def bars_part(state: State) -> dict[str, Any] | None:
-    """Return a picture of the endings as bars, with what each stands for, and the verdict."""
+    """Return a picture of the endings as bars, with a label for each, and the verdict."""
     exploration = state.exploration
     if exploration is None:
         return None
@@ -104,7 +104,8 @@ def _verdict(exploration: Exploration) -> dict[str, str]:
     else:
         known = "this is what is known, and no proof"
         if not exploration.endings:
-            known = f"{exploration.states:,} states were found and no ending yet, which is no proof"
+            states = plural(exploration.states, "state")
+            known = f"{states} found and no ending yet, which is no proof"
         reason = re.sub(r"\d{4,}", lambda found: f"{int(found[0]):,}", exploration.reason)
         text = f"{reason}: {known}"
         if exploration.verdict is Verdict.REFUTED:
@@ -113,7 +114,7 @@ def _verdict(exploration: Exploration) -> dict[str, str]:
 
 
 def search_part(state: State, limit: int) -> dict[str, Any]:
-    """Say how far a search is."""
+    """Return how far a search is."""
     return {
         "status": state.status,
         "found": state.found,

@@ -1,4 +1,4 @@
-"""A way as plain JSON for the page: queue, store and workers, with what has changed."""
+"""A walk as plain JSON for the page: queue, store and workers, with what has changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from settlesim.sim import (
 )
 from settlesim.view.simulation.words import events_words, scenario_words
 from settlesim.widgets.base.live_svg import live_picture
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 from settlesim.widgets.race.words import blocked, hands, step_words
 
 __all__ = [
@@ -37,20 +37,20 @@ __all__ = [
 ]
 
 _LONGEST: Final = 400
-_WAYS: Final[tuple[Direction, ...]] = ("TB", "LR")
+_DIRECTIONS: Final[tuple[Direction, ...]] = ("TB", "LR")
 _LARGEST: Final = 60
-"""States of a chart that is still drawn once for every worker."""
+"""The most states of a chart that is drawn once for each worker."""
 _LANES: Final = 4
 """How many workers have a chart of their own."""
 _KEYS: Final = 2
-"""How many instances have one."""
+"""How many instances have a chart of their own."""
 
 
 # --- what is the same after every step ----------------------------------------------------
 
 
 def about_of(scenario: Scenario) -> dict[str, Any]:
-    """Return what a scenario is, and under which disciplines it could be played."""
+    """Return what a scenario is, and under which disciplines it can be played."""
     return {
         "events": events_words(scenario),
         "conditions": scenario_words(scenario),
@@ -64,7 +64,7 @@ def about_of(scenario: Scenario) -> dict[str, Any]:
 
 
 def _problem(scenario: Scenario, queue: str) -> str:
-    """Say why a scenario makes no sense under a discipline; empty where it does."""
+    """Say why a scenario is not possible under a discipline; empty if it is."""
     try:
         scenario.replace(queue=queue)
     except SettlesimError as error:
@@ -77,7 +77,7 @@ def worker_pictures(chart: Chart) -> dict[str, Any] | None:
     if len(chart.states) > _LARGEST:
         return None
     try:
-        found = [live_picture(chart, way) for way in _WAYS]
+        found = [live_picture(chart, direction) for direction in _DIRECTIONS]
     except RenderError:
         return None  # the words say it too
     narrow = min(found, key=lambda each: each.width)  # several stand side by side
@@ -87,61 +87,61 @@ def worker_pictures(chart: Chart) -> dict[str, Any] | None:
 # --- messages, and what may come next -----------------------------------------------------
 
 
-def rows_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
+def rows_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for every message: where it is, what may come next, or why nothing may."""
-    frame, before = way.frame, way.before
+    frame, before = walk.frame, walk.before
     was = {} if before is None else {each.message: each for each in before.messages}
     return [
         {
             "message": each.message,
             "name": names[each.message - 1],
             "key": each.key,
-            "status": _status(way, each),
+            "status": _status(walk, each),
             "changed": before is not None and was.get(each.message) != each,
             "steps": [
-                _step(way, step, names) for step in frame.enabled if step.message == each.message
+                _step(walk, step, names) for step in frame.enabled if step.message == each.message
             ],
-            "blocked": _blocked(way, each, names),
+            "blocked": _blocked(walk, each, names),
         }
         for each in frame.messages
-    ] + _timers_of(way, names)
+    ] + _timers_of(walk, names)
 
 
-def _timers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
+def _timers_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return a row for every timer that runs: its message is in no queue yet."""
     return [
         {
             "message": step.message,
             "name": names[step.message - 1],
-            "key": way.scenario.messages[step.message - 1].key,
+            "key": walk.scenario.messages[step.message - 1].key,
             "status": "timer runs",
             "changed": False,
-            "steps": [_step(way, step, names)],
+            "steps": [_step(walk, step, names)],
             "blocked": None,
         }
-        for step in way.frame.enabled
+        for step in walk.frame.enabled
         if step.kind is Kind.DUE
     ]
 
 
-def _status(way: Way, message: MessageView) -> str:
-    if way.scenario.queue == "direct":
-        return _without_queue(way, message)
+def _status(walk: ScheduleWalk, message: MessageView) -> str:
+    if walk.scenario.queue == "direct":
+        return _without_queue(walk, message)
     words = {"visible": "waits in the queue", "deleted": "done", "dead": "dead letter"}
     text = words.get(message.status, message.status)
     return f"{text}, receive {message.receives}" if message.receives > 1 else text
 
 
-def _without_queue(way: Way, message: MessageView) -> str:
-    own = [each for each in way.shown if each.message == message.message]
+def _without_queue(walk: ScheduleWalk, message: MessageView) -> str:
+    own = [each for each in walk.shown if each.message == message.message]
     if message.status == "deleted":
         return "lost" if own and own[-1].kind in {Kind.CRASH, Kind.RELEASE} else "done"
     words = {"visible": "to be handled", "in flight": "being handled"}
     return words.get(message.status, message.status)
 
 
-def _step(way: Way, step: Step, names: Sequence[str]) -> dict[str, Any]:
-    words = step_words(way.frame, step, hands(way.scenario))
+def _step(walk: ScheduleWalk, step: Step, names: Sequence[str]) -> dict[str, Any]:
+    words = step_words(walk.frame, step, hands(walk.scenario))
     return {
         "name": step.name,
         "words": words,
@@ -150,22 +150,24 @@ def _step(way: Way, step: Step, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _blocked(way: Way, message: MessageView, names: Sequence[str]) -> dict[str, str] | None:
-    why = blocked(way.scenario, way.frame, message.message, names)
+def _blocked(
+    walk: ScheduleWalk, message: MessageView, names: Sequence[str]
+) -> dict[str, str] | None:
+    why = blocked(walk.scenario, walk.frame, message.message, names)
     if not why:
         return None
-    kind = Kind.LOAD if way.scenario.queue == "direct" else Kind.RECEIVE
+    kind = Kind.LOAD if walk.scenario.queue == "direct" else Kind.RECEIVE
     step = Step(kind, message.message, message.receives + 1)
-    return {"name": step.name, "words": step_words(way.frame, step), "why": why}
+    return {"name": step.name, "words": step_words(walk.frame, step), "why": why}
 
 
 # --- the store ----------------------------------------------------------------------------
 
 
-def store_of(way: Way) -> list[dict[str, Any]]:
-    """Return what lies in the store, and what the last step has changed in it."""
-    before = {} if way.before is None else {each.key: each for each in way.before.store}
-    return [_instance(each, before.get(each.key, each)) for each in way.frame.store]
+def store_of(walk: ScheduleWalk) -> list[dict[str, Any]]:
+    """Return what the store holds, and what the last step has changed in it."""
+    before = {} if walk.before is None else {each.key: each for each in walk.before.store}
+    return [_instance(each, before.get(each.key, each)) for each in walk.frame.store]
 
 
 def _instance(now: InstanceView, was: InstanceView) -> dict[str, Any]:
@@ -193,16 +195,16 @@ def _text(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-# --- what the world has seen --------------------------------------------------------------
+# --- effects ------------------------------------------------------------------------------
 
 
-def effects_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the effects so far of every instance, in their order; the new ones are marked."""
-    before = way.frame.effects if way.before is None else way.before.effects
+def effects_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the effects of every instance so far, in their order; new ones are marked."""
+    before = walk.frame.effects if walk.before is None else walk.before.effects
     found = []
-    for instance in way.frame.store:
+    for instance in walk.frame.store:
         known = sum(key == instance.key for key, _, _ in before)
-        own = [each for each in way.frame.effects if each[0] == instance.key]
+        own = [each for each in walk.frame.effects if each[0] == instance.key]
         calls = [
             {
                 "service": service,
@@ -219,41 +221,41 @@ def effects_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
 # --- workers ------------------------------------------------------------------------------
 
 
-def lanes_of(way: Way) -> range:
-    """Return the numbers of the workers: those who could be needed, or are."""
-    needed = len(way.scenario.events)
-    if way.scenario.queue != "direct":
-        needed = min(needed, way.scenario.workers)
-    busy = [each.lane for frame in way.replay.frames for each in frame.deliveries]
+def lanes_of(walk: ScheduleWalk) -> range:
+    """Return the numbers of the workers that are used in this schedule, or could be needed."""
+    needed = len(walk.scenario.events)
+    if walk.scenario.queue != "direct":
+        needed = min(needed, walk.scenario.workers)
+    busy = [each.lane for frame in walk.replay.frames for each in frame.deliveries]
     return range(1, max([needed, *busy]) + 1)
 
 
-def workers_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what every worker has in hand, and what the last step has changed."""
-    own = {each.lane: each for each in way.frame.deliveries}
-    was = {} if way.before is None else {each.lane: each for each in way.before.deliveries}
-    first = way.before is None
+def workers_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what every worker works on, and what the last step has changed."""
+    own = {each.lane: each for each in walk.frame.deliveries}
+    was = {} if walk.before is None else {each.lane: each for each in walk.before.deliveries}
+    first = walk.before is None
     return [
-        _worker(way, lane, own.get(lane), names, not first and own.get(lane) != was.get(lane))
-        for lane in lanes_of(way)
+        _worker(walk, lane, own.get(lane), names, not first and own.get(lane) != was.get(lane))
+        for lane in lanes_of(walk)
     ]
 
 
 def _worker(
-    way: Way, lane: int, own: DeliveryView | None, names: Sequence[str], changed: bool
+    walk: ScheduleWalk, lane: int, own: DeliveryView | None, names: Sequence[str], changed: bool
 ) -> dict[str, Any]:
-    title = f"{hands(way.scenario)} {lane}"
+    title = f"{hands(walk.scenario)} {lane}"
     found: dict[str, Any] = {"title": title, "message": None, "changed": changed, "good": True}
     if own is None:
         return {**found, "doing": "idle", "loaded": "", "holds": ""}
-    loaded = loaded_by(way, own)
+    loaded = loaded_by(walk, own)
     return {
         **found,
         "message": own.message,
         "name": names[own.message - 1] + (" again" if own.delivery > 1 else ""),
         "doing": _doing(own),
         "loaded": "" if loaded is None else f"{_rest(loaded)}, revision {own.loaded}",
-        "stale": loaded is not None and _is_stale(way.frame, loaded),
+        "stale": loaded is not None and _is_stale(walk.frame, loaded),
         "holds": " + ".join(own.inside),
         "good": own.owner,
     }
@@ -272,17 +274,17 @@ def _rest(view: InstanceView) -> str:
 
 
 def _is_stale(frame: Frame, loaded: InstanceView) -> bool:
-    """Whether the store holds something newer by now."""
+    """Whether the store has another revision by now."""
     return any(each.key == loaded.key and each.revision != loaded.revision for each in frame.store)
 
 
-def loaded_by(way: Way, own: DeliveryView) -> InstanceView | None:
+def loaded_by(walk: ScheduleWalk, own: DeliveryView) -> InstanceView | None:
     """Return the instance as a handler has loaded it; None before it has."""
     if own.loaded is None:
         return None
-    key = way.scenario.messages[own.message - 1].key
+    key = walk.scenario.messages[own.message - 1].key
     load = Step(Kind.LOAD, own.message, own.delivery)
-    frames = way.replay.frames[: way.at + 1]
+    frames = walk.replay.frames[: walk.at + 1]
     found = next((frame for frame in reversed(frames) if frame.step == load), None)
     if found is None:
         return None
@@ -292,9 +294,9 @@ def loaded_by(way: Way, own: DeliveryView) -> InstanceView | None:
 # --- charts -------------------------------------------------------------------------------
 
 
-def charts_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
+def charts_of(walk: ScheduleWalk, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return what is active on the chart of every instance in the store, and of every worker."""
-    frame, chart = way.frame, way.scenario.chart
+    frame, chart = walk.frame, walk.scenario.chart
     found = [
         {
             "title": f"store: {each.key}" if len(frame.store) > 1 else "store",
@@ -305,17 +307,19 @@ def charts_of(way: Way, names: Sequence[str]) -> list[dict[str, Any]]:
         for each in frame.store[:_KEYS]
     ]
     own = {each.lane: each for each in frame.deliveries}
-    for lane in list(lanes_of(way))[:_LANES]:
-        found.append(_chart(way, lane, own.get(lane), names))
+    for lane in list(lanes_of(walk))[:_LANES]:
+        found.append(_chart(walk, lane, own.get(lane), names))
     return found
 
 
-def _chart(way: Way, lane: int, own: DeliveryView | None, names: Sequence[str]) -> dict[str, Any]:
-    title = f"{hands(way.scenario)} {lane}"
+def _chart(
+    walk: ScheduleWalk, lane: int, own: DeliveryView | None, names: Sequence[str]
+) -> dict[str, Any]:
+    title = f"{hands(walk.scenario)} {lane}"
     if own is None:
         return {"title": title, "words": "idle", "active": [], "idle": True}
     title += f": {own.message} {names[own.message - 1]}"
-    loaded = loaded_by(way, own)
+    loaded = loaded_by(walk, own)
     if loaded is None:
         return {"title": title, "words": "nothing loaded yet", "active": [], "idle": True}
     leaves = own.inside or loaded.configuration
@@ -327,6 +331,6 @@ def _chart(way: Way, lane: int, own: DeliveryView | None, names: Sequence[str]) 
     return {
         "title": title,
         "words": words,
-        "active": list(way.scenario.chart.active(leaves)),
+        "active": list(walk.scenario.chart.active(leaves)),
         "idle": False,
     }

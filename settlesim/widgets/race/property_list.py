@@ -7,13 +7,14 @@ from typing import Any
 from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
 from settlesim.sim import PropertyKind, PropertyResult
+from settlesim.view.simulation.words import plural
 from settlesim.widgets.race.search import State
 
 __all__ = ["picked_property", "property_list"]
 
 
 def property_list(state: State) -> list[dict[str, Any]]:
-    """Return what is known of every property; none where nothing was explored."""
+    """Return what is known about every property; empty if nothing was explored."""
     found = state.exploration
     return [] if found is None else [_row(each) for each in found.properties]
 
@@ -24,7 +25,7 @@ def _row(result: PropertyResult) -> dict[str, Any]:
     words = []
     if result.interleavings and decided:
         verb = "happens" if happens else "broken"
-        words.append(f"{verb} in {result.interleavings:,} of {result.of:,} interleavings")
+        words.append(f"{verb} in {result.interleavings:,} of {plural(result.of, 'interleaving')}")
     return {
         "word": result.verdict.value.upper(),
         "text": str(result.about),

@@ -1,4 +1,4 @@
-"""What is chosen in a queue lab, and what of it makes no sense, place by place."""
+"""What is chosen in a queue lab, and why a choice makes no sense."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class LabChanges(LabChoices, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """All that can be chosen. Values that make no sense may be among it."""
+    """All choices; their values may make no sense."""
 
     events: tuple[str, ...] = ()
-    """In the order of their arrival, for every instance alike."""
+    """In arrival order, the same for every instance."""
     keys: Any = 1
     workers: Any = 2
     queue: Any = "direct"
@@ -116,17 +116,17 @@ class Choices:
 
         Parameters
         ----------
-        data : of the events, by name
+        data : the data of the events, by name
         results : as `Scenario`
 
         Raises
         ------
         SimulationError
-            It makes no sense.
+            The choices make no sense.
         """
         events: list[Any] = list(self.events)
         keys = self.keys
-        if data and isinstance(keys, int) and keys > 0:  # a scenario has data only with a key
+        if data and isinstance(keys, int) and keys > 0:  # only events with a key have data
             events = [
                 (f"{chart.name}-{number}", event, data.get(event))
                 for number in range(1, keys + 1)
@@ -152,7 +152,7 @@ class Choices:
 
 
 def changed(choices: Choices, **changes: Any) -> Choices:
-    """Return choices with some changed; those of the faults that are not named stay.
+    """Return choices with some of them changed; faults that are not named stay as they are.
 
     Raises
     ------
@@ -182,9 +182,10 @@ def problems_of(
     data: Mapping[str, JSONValue],
     results: Mapping[str, JSONValue] | None,
 ) -> dict[str, str]:
-    """Say of every choice why it makes no sense, each for itself; empty where all do.
+    """Return why choices make no sense, by their names; empty if all do.
 
-    The names are those of the choices; of a protection or a fault its own.
+    Each choice is judged on its own. If none has a problem, all of them together are judged, under
+    the name ``all``. Protections and faults stand under their own names.
     """
     plain = Choices(choices.events)
     alone: dict[str, Choices] = {"events": plain}
@@ -207,7 +208,7 @@ def problems_of(
         except SettlesimError as error:
             if name == "events" or "events" not in found:
                 found[name] = _reason(error)
-    if not found:  # each for itself makes sense: what of all together?
+    if not found:  # each choice makes sense on its own, but they may contradict each other
         try:
             choices.scenario(chart, data, results)
         except SettlesimError as error:
@@ -233,7 +234,7 @@ def events_of(chart: Chart) -> tuple[str, ...]:
 
 
 def starts_of(chart: Chart) -> tuple[str, ...]:
-    """Return the states where an instance may be before the first event."""
+    """Return the states in which an instance may be before the first event."""
     leaves = (node for node in chart.states if not node.children)
     rests = (node for node in leaves if chart.rest_of(node.name) == "resolved")
     return tuple(node.name for node in rests if node.kind is not NodeKind.FINAL)
@@ -263,14 +264,14 @@ def options_of(chart: Chart) -> dict[str, Any]:
 
 
 def code_of(scenario: Scenario, start: str | None = None) -> str:
-    """Return what to write in a cell to explore the same scenario.
+    """Return the code to write in a cell to explore the same scenario.
 
-    The chart is called as it calls itself, or `chart` where that is no name of Python; where there
-    are properties, they are called `properties`.
+    The chart is referred to by its own name, or as `chart` if that is not a valid name in Python;
+    properties are referred to as `properties`.
 
     Parameters
     ----------
-    start : the name of the state that the scenario starts at
+    start : the name of the state that the scenario starts in
     """
     several = len(scenario.instances) > 1 or any(each.data is not None for each in scenario.events)
     events: list[Any] = [None if each.starts else each.event for each in scenario.events]
@@ -310,7 +311,7 @@ def code_of(scenario: Scenario, start: str | None = None) -> str:
 
 
 def _source(value: Any) -> str:
-    """Return a value as source text, with the quotes that code is written with here."""
+    """Return a value as source text, with double quotes where possible."""
     if isinstance(value, Mapping):
         pairs = (f"{_source(name)}: {_source(each)}" for name, each in value.items())
         return f"{{{', '.join(pairs)}}}"

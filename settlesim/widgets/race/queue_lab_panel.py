@@ -1,4 +1,4 @@
-"""`queue_lab`: choose how events are handled, and see where everything can end."""
+"""`queue_lab`: choose how events are handled, and see all possible endings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from settlesim.widgets.race.queue_lab_choices import (
 )
 from settlesim.widgets.race.race_panel import RacePanel
 from settlesim.widgets.race.search import LIMIT, Search
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 
 __all__ = ["QueueLab", "queue_lab"]
 
@@ -41,7 +41,7 @@ _PLAIN: Final = frozenset(
     {"keys", "workers", "queue", "max_receives", "criterion", "start"}
     | {"batch", "batch_failures", "while_running"}
 )
-_PATIENCE: Final = 0.2  # seconds that a cell waits for the static twin where somebody looks
+_PATIENCE: Final = 0.2  # seconds that a cell with a live panel waits for the static twin
 
 
 class QueueLab(Panel):
@@ -55,9 +55,9 @@ class QueueLab(Panel):
     chart
         With its guards and assigns bound; services too, unless `results` names them.
     events : the initial events, in arrival order; None for the chart's first two
-    data : of the events, by name
-    results : what services return, by name; no such service is run
-    properties : questions of your own, which every choice is judged by
+    data : the data of the events, by name
+    results : what services return, by name; these services are not run
+    properties : your own properties, which are checked for every choice
     limit : how many states are explored at most
     workers, queue, protections, faults, keys, start, max_receives, criterion
     batch, batch_failures, while_running
@@ -124,12 +124,12 @@ class QueueLab(Panel):
 
     @takes_options(LabChanges)
     def choose(self, **choices: Unpack[LabChanges]) -> None:
-        """Change some of the choices; what makes no sense is shown, and not raised.
+        """Change some of the choices; a choice that makes no sense is shown as such, not raised.
 
         Parameters
         ----------
-        events : in the order of their arrival
-        faults : budgets by name; those that are not named stay
+        events : in arrival order
+        faults : budgets by name; faults that are not named stay as they are
         workers, queue, protections, keys, start, max_receives, criterion
         batch, batch_failures, while_running
             As `Scenario` takes them.
@@ -138,7 +138,7 @@ class QueueLab(Panel):
         self._chosen()
 
     def _chosen(self) -> None:
-        """Show the choices and, once somebody looks, explore them."""
+        """Show the choices and, once the lab is shown, explore them."""
         given = (self.chart, self._data, self._results)
         self.problems = problems_of(self.choices, *given)
         self._current = None if self.problems else self._scenario()
@@ -156,7 +156,7 @@ class QueueLab(Panel):
                 self._search_changed()
 
     def _scenario(self) -> Scenario | None:
-        """Return what is chosen, with the properties; None where these make no sense with it."""
+        """Return the scenario with the properties; None if these make no sense with the choices."""
         scenario = self.choices.scenario(self.chart, self._data, self._results)
         if not self._properties:
             return scenario
@@ -167,13 +167,13 @@ class QueueLab(Panel):
             return None
 
     def _begin(self) -> None:
-        """Explore what is chosen, unless that was done."""
+        """Explore what is chosen, unless that has been done."""
         self._begun = True
         if self.scenario is not None and self.search.state.status == "none" and not self.closed:
             self.search.start(self.scenario)
 
     def _search_changed(self) -> None:
-        """Show how far the search is; nobody else would see what goes wrong with that."""
+        """Show how far the search is; no message handler would show an error here, so this does."""
         try:
             state = self.search.state
             self.show(
@@ -199,7 +199,7 @@ class QueueLab(Panel):
 
     @property
     def exploration(self) -> Exploration | None:
-        """What was found, as soon as the search has ended; None where nothing can be."""
+        """The result of the search, after waiting for its end; None if nothing can be explored."""
         self._begin()
         self.search.wait()
         return self.search.state.exploration
@@ -220,13 +220,13 @@ class QueueLab(Panel):
         path : steps to begin with, as `replay` takes them
         at : how many of them are shown; None for all
         charts : whether the chart is shown
-        limit : how many states are looked at to find the endings
-        seed : of the steps that chance takes
+        limit : how many states are explored at most to find the endings
+        seed : the seed of random steps
 
         Raises
         ------
         SimulationError
-            The choices make no sense, or the path.
+            The choices or the path make no sense.
         """
         found = self.exploration
         if found is None:
@@ -237,7 +237,7 @@ class QueueLab(Panel):
 
     @property
     def widget(self) -> Any:
-        """The anywidget that shows this lab; it begins to search once it is shown."""
+        """The anywidget that shows this lab; the search begins once it is shown."""
         found = super().widget
         self._begin()
         return found
@@ -250,7 +250,7 @@ class QueueLab(Panel):
         return outcomes(found).svg
 
     def _known(self) -> Exploration | None:
-        """Return what was found; where somebody looks, nobody is kept waiting for long."""
+        """Return the result of the search; if the panel is live, wait for it only briefly."""
         self._begin()
         self.search.wait(_PATIENCE if is_live() else None)
         return self.search.state.exploration
@@ -280,7 +280,7 @@ class QueueLab(Panel):
         self.choose(**{name: value})
 
     def on_protect(self, name: Any, on: Any) -> None:
-        """Put a protection in, or take it out."""
+        """Add or remove a protection."""
         if name not in PROTECTIONS:
             raise SimulationError(where="protection", reason=f"{shorten(name)} is none")
         kept = [each for each in self.choices.protections if each != name]
@@ -294,33 +294,33 @@ class QueueLab(Panel):
         self.choose(faults={name: value})
 
     def on_add(self, event: Any) -> None:
-        """Let one event more arrive, the last."""
+        """Add an event, which arrives last."""
         if event not in events_of(self.chart):
             raise SimulationError(where="event", reason=f"{shorten(event)} is none of the chart")
         if len(self.choices.events) < MOST_EVENTS:
             self.choose(events=[*self.choices.events, event])
 
     def on_drop(self, index: Any) -> None:
-        """Take an event out."""
-        place = self._place(index)
+        """Remove an event."""
+        at = self._position(index)
         events = self.choices.events
-        self.choose(events=[*events[:place], *events[place + 1 :]])
+        self.choose(events=[*events[:at], *events[at + 1 :]])
 
     def on_earlier(self, index: Any) -> None:
-        """Let an event arrive one place earlier."""
-        place = self._place(index)
+        """Let an event arrive one position earlier."""
+        at = self._position(index)
         events = list(self.choices.events)
-        if place:
-            events[place - 1 : place + 1] = events[place], events[place - 1]
+        if at:
+            events[at - 1 : at + 1] = events[at], events[at - 1]
         self.choose(events=events)
 
-    def _place(self, index: Any) -> int:
+    def _position(self, index: Any) -> int:
         if type(index) is not int or not 0 <= index < len(self.choices.events):
             raise SimulationError(where="event", reason=f"{shorten(index)} is none of the places")
         return index
 
     def on_stop(self) -> None:
-        """End the search; what is known is shown."""
+        """End the search, and show what is known."""
         self.search.stop()
 
     def on_explore(self) -> None:
@@ -329,39 +329,39 @@ class QueueLab(Panel):
             self.search.start(self.scenario)
 
     def on_shortest(self) -> None:
-        """Show the shortest way to an ending that is not allowed."""
-        self.search.jump(lambda found: found.counterexample, self._show_way)
+        """Show the shortest schedule with an ending that is not allowed."""
+        self.search.jump(lambda found: found.counterexample, self._show_schedule)
 
     def on_ending(self, index: Any) -> None:
-        """Show the shortest way to the ending of a bar."""
+        """Show the shortest schedule with the ending of a bar."""
         ending = picked(self.search.state, index)
-        self.search.jump(lambda found: found.way_to(ending), self._show_way)
+        self.search.jump(lambda found: found.way_to(ending), self._show_schedule)
 
     def on_property(self, index: Any) -> None:
         """Show the shortest counterexample of a property, or its witness."""
         result = picked_property(self.search.state, index)
-        self.search.jump(lambda found: result.schedule, self._show_way)
+        self.search.jump(lambda found: result.schedule, self._show_schedule)
 
-    def _show_way(self, way: Schedule | None) -> None:
-        if way is None or self.scenario is None or self.closed:
+    def _show_schedule(self, schedule: Schedule | None) -> None:
+        if schedule is None or self.scenario is None or self.closed:
             return
-        walked = Way(self.scenario)
-        walked.follow(way.steps)
+        walk = ScheduleWalk(self.scenario)
+        walk.follow(schedule.steps)
         self.show(
             way={
-                "path": str(way),
-                "svg": with_variables(lanes(walked.replay, title="", theme="light").svg),
+                "path": str(schedule),
+                "svg": with_variables(lanes(walk.replay, title="", theme="light").svg),
             }
         )
-        self.say(walked.replay.sentence)
+        self.say(walk.replay.sentence)
 
     def stop(self) -> None:
-        """End the search; nothing of it is told any more."""
+        """End the search, and drop its result."""
         self.search.abandon()
 
 
 def thaw_choices(choices: Choices) -> dict[str, Any]:
-    """Return choices as plain JSON; a value that is none is shown as text."""
+    """Return choices as plain JSON; a value that is not JSON is shown as text."""
     try:
         found: dict[str, Any] = thaw(freeze_object(choices.to_dict(), where="choices"))
     except SettlesimError:
@@ -376,7 +376,7 @@ def thaw_choices(choices: Choices) -> dict[str, Any]:
 def queue_lab(
     chart: Chart, events: Sequence[str] | None = None, **options: Unpack[QueueLabOptions]
 ) -> QueueLab:
-    """Return a lab in which everything about a queue can be tried with a chart.
+    """Return a lab to try a chart with different queues, protections and faults.
 
     Parameters
     ----------

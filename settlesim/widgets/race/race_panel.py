@@ -31,7 +31,7 @@ from settlesim.widgets.race.parts import (
 )
 from settlesim.widgets.race.property_list import picked_property, property_list
 from settlesim.widgets.race.search import LIMIT, Search, State
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 from settlesim.widgets.race.words import LETTERS, absent, budgets, judged
 
 __all__ = ["RacePanel"]
@@ -42,20 +42,20 @@ _LONGEST: Final = 20_000  # letters of a path
 class RacePanel(Panel):
     """A scenario to play with: you are the scheduler.
 
-    What may happen next stands on buttons, faults among it while the budget lasts; pressing
-    one lets it happen. What cannot happen says why. The bars show where everything can end:
-    press one, and the panel shows the shortest way there.
+    Every step that may happen next has a button, also faults while their budget lasts; press it,
+    and the step happens. A step that cannot happen says why. The bars show all endings: press
+    one, and the panel shows the shortest schedule with that ending.
 
     Parameters
     ----------
     source
-        A scenario, or what `explore` has found of one. The endings of a scenario are worked
-        out beside, as soon as the panel is shown.
+        A scenario, or what `explore` has found. The endings of a scenario are explored in the
+        background, as soon as the panel is shown.
     path : steps to begin with, as `replay` takes them
     at : how many of them are shown; None for all
     charts : whether the chart is shown, once for the store and once for each worker
-    limit : how many states are looked at to find the endings
-    seed : of the steps that chance takes
+    limit : how many states are explored at most to find the endings
+    seed : the seed of random steps
 
     Raises
     ------
@@ -64,7 +64,7 @@ class RacePanel(Panel):
     ReplayDivergedError
         The path names a step that is not enabled there.
     SimulationError
-        The path is no schedule, or the chart cannot go on from the scenario's start.
+        The path is no schedule, or the chart cannot continue from the scenario's start.
 
     Examples
     --------
@@ -100,15 +100,15 @@ class RacePanel(Panel):
             )
         super().__init__()
         given = source if isinstance(source, Exploration) else None
-        self.way = Way(source if isinstance(source, Scenario) else source.scenario)
+        self.walk = ScheduleWalk(source if isinstance(source, Scenario) else source.scenario)
         self.search = Search(self.home, self._search_changed, self.fail, limit)
         self._dice = random.Random(seed)
         self._charts = charts
         steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
-        diverged = self.way.follow(steps)
+        diverged = self.walk.follow(steps)
         if diverged is not None:
             raise diverged
-        self.way.go(self.way.last if at is None else at)
+        self.walk.go(self.walk.last if at is None else at)
         if given is not None:
             self.search.state = State("done", given.states, given)
         self._enter()
@@ -117,13 +117,13 @@ class RacePanel(Panel):
 
     @property
     def scenario(self) -> Scenario:
-        """What is played; another one after a change of the discipline."""
-        return self.way.scenario
+        """The scenario that is played; a change of the discipline replaces it."""
+        return self.walk.scenario
 
     @observable
     def at(self) -> int:
         """How many steps of the path are shown; set it to go there."""
-        return self.way.at
+        return self.walk.at
 
     @at.setter
     def _go(self, position: int) -> None:
@@ -132,26 +132,26 @@ class RacePanel(Panel):
     @observable
     def path(self) -> str:
         """Return the steps up to here, as `replay` takes them."""
-        return str(self.way.shown)
+        return str(self.walk.shown)
 
     @observable
     def enabled(self) -> tuple[str, ...]:
         """Return the names of the steps that may come next."""
-        return tuple(step.name for step in self.way.frame.enabled)
+        return tuple(step.name for step in self.walk.frame.enabled)
 
     @observable
     def ending(self) -> Ending | None:
-        """Return how it ends here; None where something has to come yet."""
-        return self.way.ending
+        """Return the ending; None while steps have to come."""
+        return self.walk.ending
 
     @observable
     def verdict(self) -> str:
-        """Return what the present end is worth: ``as FIFO``, ``forbidden: lost update``, ..."""
+        """Return how the ending is judged: ``as FIFO``, ``forbidden: lost update``, ..."""
         return self._judged()["word"]
 
     @observable
     def note(self) -> str:
-        """Return why the last wish could not be met as a whole; empty where it could."""
+        """Return why the last request could not be carried out completely; empty if it could."""
         return self.parts["note"] or ""
 
     # --- showing --------------------------------------------------------------------------
@@ -169,34 +169,34 @@ class RacePanel(Panel):
             self._refresh()
 
     def _refresh(self, note: str | None = None) -> None:
-        """Show where the way is now."""
-        way, names = self.way, self.names
+        """Show the walk at its current position."""
+        walk, names = self.walk, self.names
         with self.together():
             self.show(
                 place={
-                    "at": way.at,
-                    "last": way.last,
-                    "text": way.frame.text,
-                    "step": "" if way.frame.step is None else way.frame.step.name,
-                    "anomalies": list(way.frame.anomalies),
-                    "ended": way.ending is not None,
+                    "at": walk.at,
+                    "last": walk.last,
+                    "text": walk.frame.text,
+                    "step": "" if walk.frame.step is None else walk.frame.step.name,
+                    "anomalies": list(walk.frame.anomalies),
+                    "ended": walk.ending is not None,
                 },
-                rows=rows_of(way, names),
-                budgets=budgets(way),
-                store=store_of(way),
-                effects=effects_of(way, names),
-                workers=workers_of(way, names),
+                rows=rows_of(walk, names),
+                budgets=budgets(walk),
+                store=store_of(walk),
+                effects=effects_of(walk, names),
+                workers=workers_of(walk, names),
                 verdict=self._verdict(),
-                path={"shown": str(way.shown), "whole": str(way.replay.schedule)},
-                charts=charts_of(way, names) if self._charts else [],
+                path={"shown": str(walk.shown), "whole": str(walk.replay.schedule)},
+                charts=charts_of(walk, names) if self._charts else [],
                 lanes=with_variables(
-                    lanes(way.replay, at=way.at, notes=False, title="", theme="light").svg
+                    lanes(walk.replay, at=walk.at, notes=False, title="", theme="light").svg
                 ),
                 note=note,
             )
 
     def _search_changed(self) -> None:
-        """Show how far the search is; nobody else would see what goes wrong with that."""
+        """Show how far the search is; no message handler would show an error here, so this does."""
         try:
             with self.together():
                 self._searched()
@@ -205,15 +205,15 @@ class RacePanel(Panel):
             self.fail(error)
 
     def _verdict(self) -> dict[str, Any]:
-        """Return what the present end is worth, and which bar it is."""
+        """Return how the ending is judged, and the position of its bar."""
         bar = bar_of(self.search.state.exploration, self.ending)
-        story = "" if self.ending is None else self.way.replay.sentence
+        story = "" if self.ending is None else self.walk.replay.sentence
         return {**self._judged(), "bar": bar, "story": story}
 
     def _judged(self) -> dict[str, str]:
         found = self.search.state.exploration
         bar = bar_of(found, self.ending)
-        return judged(self.way, None if found is None or bar is None else in_order(found)[bar])
+        return judged(self.walk, None if found is None or bar is None else in_order(found)[bar])
 
     def _searched(self) -> None:
         """Show what the search has found."""
@@ -226,19 +226,21 @@ class RacePanel(Panel):
 
     @property
     def widget(self) -> Any:
-        """The anywidget that shows this panel; the endings are looked for once it is shown."""
+        """The anywidget that shows this panel; the search for endings begins once it is shown."""
         found = super().widget
         if self.search.state.status == "none" and not self.closed:
             self.search.start(self.scenario)
         return found
 
     def twin(self) -> str:
-        """Return the lanes of the way so far as SVG."""
-        return lanes(self.way.replay, at=self.way.at).svg
+        """Return the schedule so far as SVG."""
+        return lanes(self.walk.replay, at=self.walk.at).svg
 
     def __repr__(self) -> str:
         scenario = self.scenario
-        steps = f"step {self.way.at} of {self.way.replay.schedule}" if self.way.last else "step 0"
+        steps = (
+            f"step {self.walk.at} of {self.walk.replay.schedule}" if self.walk.last else "step 0"
+        )
         return (
             f"<RacePanel {events_words(scenario)}: {scenario_words(scenario)}: "
             f"{steps}, {self.verdict}>"
@@ -247,7 +249,7 @@ class RacePanel(Panel):
     # --- the scheduler --------------------------------------------------------------------
 
     def take(self, step: str) -> None:
-        """Let a step happen.
+        """Take a step.
 
         Parameters
         ----------
@@ -258,25 +260,25 @@ class RacePanel(Panel):
         ReplayDivergedError
             It is not enabled.
         SimulationError
-            It is no step.
+            It is not the name of a step.
         """
         wanted = Schedule.parse(step).steps
         if len(wanted) != 1:
             raise SimulationError(where="step", reason=f"is {shorten(step)}; one name is needed")
-        self.way.take(wanted[0])
+        self.walk.take(wanted[0])
         self._refresh()
         self._tell()
 
     def _tell(self) -> None:
-        """Have a screen reader say what the step did, and what it came to."""
-        frame = self.way.frame
+        """Have a screen reader say what the step did, and at an ending the verdict."""
+        frame = self.walk.frame
         parts = [frame.text, *frame.anomalies]
         if self.ending is not None:
             parts.append(self.verdict)
         self.say(". ".join(parts))
 
     def on_take(self, step: str) -> None:
-        """Let a step happen; where it is not there, say why."""
+        """Take a step; if it is not enabled, say why."""
         try:
             self.take(step)
         except ReplayDivergedError as error:
@@ -284,65 +286,65 @@ class RacePanel(Panel):
             self.say(self._absent(error))
 
     def _absent(self, error: ReplayDivergedError) -> str:
-        return absent(self.way, error, self.names)
+        return absent(self.walk, error, self.names)
 
     def chance(self) -> None:
-        """Let chance take a step, each that is enabled alike; nothing happens where none is."""
-        enabled = self.way.frame.enabled
+        """Take a random step, each enabled one equally likely; do nothing if none is enabled."""
+        enabled = self.walk.frame.enabled
         if enabled:
             self.take(enabled[self._dice.randrange(len(enabled))].name)
 
     def on_chance(self) -> None:
-        """Let chance take a step."""
+        """Take a random step."""
         self.chance()
 
-    # --- forth and back -------------------------------------------------------------------
+    # --- back and forth -------------------------------------------------------------------
 
     def go(self, position: int) -> None:
-        """Show so many steps of the path; what is too little or too much is its begin or end."""
-        self.way.go(position)
+        """Show the first `position` steps of the path, at least none and at most all of them."""
+        self.walk.go(position)
         self._refresh()
         self._tell()
 
     def on_go(self, position: Any) -> None:
-        """Show so many steps."""
+        """Show the first steps of the path."""
         if type(position) is not int:
             raise SimulationError(where="position", reason=f"is {shorten(position)}")
         self.go(position)
 
     def on_step(self) -> None:
-        """Go one step on along the path, or take the only step that there is, but no fault."""
-        enabled = self.way.frame.enabled
-        if self.way.at < self.way.last:
-            self.go(self.way.at + 1)
+        """Go one step forward or, at the end of the path, take the only step that is no fault."""
+        enabled = self.walk.frame.enabled
+        if self.walk.at < self.walk.last:
+            self.go(self.walk.at + 1)
         elif len(enabled) == 1 and not enabled[0].kind.is_fault:
             self.take(enabled[0].name)
 
     def on_back(self) -> None:
         """Go one step back."""
-        self.go(self.way.at - 1)
+        self.go(self.walk.at - 1)
 
     # --- jumps ----------------------------------------------------------------------------
 
     def follow(self, path: Schedule | str) -> None:
-        """Walk a path from the beginning, as far as it is possible; a note says where it ends.
+        """Follow a path from the beginning, as far as it is possible; a note says where it stops.
 
         Raises
         ------
         SimulationError
-            It is no schedule.
+            The path is no schedule.
         """
         steps = Schedule.parse(path).steps if isinstance(path, str) else path.steps
-        error = self.way.follow(steps)
+        error = self.walk.follow(steps)
         self._refresh(
             None
             if error is None
-            else f"step {error.position}, {absent(self.way, error, self.names)}"
+            else f"step {error.position}, {absent(self.walk, error, self.names)}"
         )
         self._tell()
 
     def on_paste(self, text: Any) -> None:
-        """Walk the path that was pasted; a call of `replay` around it is taken off."""
+        """Follow the path that was pasted; a call of `replay` around it is removed."""
         if not isinstance(text, str) or len(text) > _LONGEST:
             raise SimulationError(where="path", reason=f"is {shorten(text)}; text is needed")
         try:
@@ -353,11 +355,11 @@ class RacePanel(Panel):
             self.say(told)
 
     def on_shortest(self) -> None:
-        """Jump to the shortest way to an ending that the criterion does not allow."""
+        """Jump to the shortest schedule with an ending that the criterion does not allow."""
         self._jump(lambda found: found.counterexample)
 
     def on_ending(self, index: Any) -> None:
-        """Jump to the shortest way to the ending of a bar."""
+        """Jump to the shortest schedule with the ending of a bar."""
         ending = picked(self.search.state, index)
         self._jump(lambda found: found.way_to(ending))
 
@@ -368,11 +370,11 @@ class RacePanel(Panel):
 
     def _jump(self, work: Callable[[Exploration], Schedule | None]) -> None:
         if self.search.jump(work, self._jumped):
-            self._refresh("The shortest way is being worked out.")
+            self._refresh("The shortest schedule is being worked out.")
 
-    def _jumped(self, way: Schedule | None) -> None:
-        if way is not None and not self.closed:
-            self.follow(way)
+    def _jumped(self, schedule: Schedule | None) -> None:
+        if schedule is not None and not self.closed:
+            self.follow(schedule)
 
     def under(self, queue: str) -> None:
         """Play the same steps under another queue discipline, as far as they are possible.
@@ -383,8 +385,8 @@ class RacePanel(Panel):
             There is no such discipline, or the scenario makes no sense under it.
         """
         scenario = self.scenario.replace(queue=queue)
-        wanted = len(self.way.shown)
-        self.way, error = self.way.under(scenario)
+        wanted = len(self.walk.shown)
+        self.walk, error = self.walk.under(scenario)
         self.search.abandon()
         self._enter()
         if error is not None:
@@ -396,7 +398,7 @@ class RacePanel(Panel):
             self.search.start(scenario)
 
     def on_queue(self, name: Any) -> None:
-        """Change the discipline; where that makes no sense, say so."""
+        """Change the discipline; if that makes no sense, say why."""
         try:
             self.under(name)
         except SettlesimError as error:
@@ -408,16 +410,16 @@ class RacePanel(Panel):
         self.search.stop()
 
     def on_explore(self) -> None:
-        """Look for the endings again."""
+        """Search for the endings again."""
         self.search.start(self.scenario)
 
     def stop(self) -> None:
-        """End the search for the endings; nothing of it is told any more."""
+        """End the search for the endings, and drop its result."""
         self.search.abandon()
 
 
 def _bare(text: str) -> str:
-    """Return what stands between quotes, where there are any: a call may be pasted whole."""
+    """Return the text between quotes, if there are any, because a whole call may be pasted."""
     for quote in ('"', "'"):
         if text.count(quote) >= 2:
             return text.split(quote)[1]

@@ -1,13 +1,14 @@
-"""Explorations in a thread of their own, which can be stopped, and never hold up the kernel.
+"""Explorations in a background thread: they can be stopped, and do not block the kernel.
 
 Theory of operation
 -------------------
-An exploration may take seconds; a kernel that computes answers nobody. So it runs in a
-thread, on a chart of its own (a chart keeps what was made of it), and its end is told at
-home, as every message of the page is. The search reports at intervals how many states it has
-found; there it sees its flag, if it is to stop: it ends as by Ctrl-C, and returns what is known.
+An exploration may take seconds, and a kernel that computes does not answer. So it runs in a
+thread, on its own copy of the chart (a chart caches what is made of it). Its end is handled in
+the thread of the panel (`Home`), as every message of the page is. The search reports at intervals
+how many states it has found. Then it also looks at the flag that stops it: if that is set, it
+ends as by Ctrl-C, and returns what is known.
 
-What belongs to an exploration that nobody wants any more is not told.
+Reports of an abandoned exploration are dropped.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from settlesim.widgets.base.thread import Home
 __all__ = ["LIMIT", "Search", "State"]
 
 LIMIT: Final = 300_000
-"""How many states are looked at unless something else is said: seconds."""
+"""How many states are explored by default, which takes seconds."""
 
-_QUICK: Final = 20_000  # states through which the shortest way is found at once
+_QUICK: Final = 20_000  # states; with no more, the shortest schedule is found without a thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,10 @@ class Search:
 
     Parameters
     ----------
-    home : where `told` is called
+    home : the thread in which `told` and `failed` are called
     told : is called whenever `state` has changed
-    failed : is given what goes wrong with a way
-    limit : how many states are looked at
+    failed : is called with the error, if a schedule cannot be worked out
+    limit : how many states are explored at most
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Search:
         self._run: _Run | None = None
 
     def start(self, scenario: Scenario) -> None:
-        """Explore a scenario; whatever runs is given up."""
+        """Explore a scenario; a search that runs is abandoned."""
         self.abandon()
         self.state = State("running")
         self._run = _Run(self, scenario)
@@ -82,7 +83,7 @@ class Search:
             self._told()
 
     def abandon(self) -> None:
-        """End what runs; nothing of it is told any more."""
+        """End the search that runs, and drop its result."""
         if self._run is not None:
             self._run.stopped.set()
             self._run = None
@@ -93,12 +94,14 @@ class Search:
         work: Callable[[Exploration], Schedule | None],
         then: Callable[[Schedule | None], None],
     ) -> bool:
-        """Work out a way through what was found; in a thread of its own where that is much.
+        """Work out a schedule from what was found; in a thread, if that is a lot.
 
         Parameters
         ----------
-        work : is given the exploration
-        then : is given the way, at home; nothing is told if another search has begun meanwhile
+        work : is called with the exploration
+        then
+            Is called with the schedule, in the thread of the panel, unless another search has
+            begun meanwhile.
 
         Returns
         -------
@@ -112,19 +115,19 @@ class Search:
             then(work(found))
             return False
 
-        def tell(way: Schedule | None) -> None:
+        def tell(schedule: Schedule | None) -> None:
             if self.state is state:
-                then(way)
+                then(schedule)
 
         def run() -> None:
             try:
-                way = work(found)
+                schedule = work(found)
             except Exception as error:
                 self._home.run(self._failed, error)
             else:
-                self._home.run(tell, way)
+                self._home.run(tell, schedule)
 
-        threading.Thread(target=run, name="settlesim-way", daemon=True).start()
+        threading.Thread(target=run, name="settlesim-schedule", daemon=True).start()
         return True
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -148,7 +151,7 @@ class Search:
     # --- from the thread ------------------------------------------------------------------
 
     def report(self, run: _Run, found: int) -> None:
-        """Tell at home how many states were found."""
+        """Report to the panel's thread how many states were found."""
         self._home.run(self._report, run, found)
 
     def _report(self, run: _Run, found: int) -> None:
@@ -157,14 +160,14 @@ class Search:
             self._told()
 
     def end(self, run: _Run) -> None:
-        """Tell at home that a search has ended."""
+        """Report to the panel's thread that a search has ended."""
         self._home.run(self._take, run)
 
     def _take(self, run: _Run) -> None:
         if run is self._run and run.result is not None:
             self.state = run.result
             self._told()
-            self._run = None  # the last: who waits for it finds everything done
+            self._run = None  # last, so that everything is done for whoever waits for it
 
 
 class _Run:
@@ -172,7 +175,7 @@ class _Run:
 
     def __init__(self, search: Search, scenario: Scenario) -> None:
         self._search = search
-        # what is kept with the chart is not shared between threads
+        # a copy, because the cache of a chart must not be shared between threads
         self._scenario = scenario.replace(chart=scenario.chart.bind({}))
         self.stopped = threading.Event()
         self.ended = threading.Event()
@@ -183,9 +186,9 @@ class _Run:
         try:
             found = explore(self._scenario, self._search.limit, self._progress, stop=self.stopped)
             if not self.stopped.is_set():
-                _ = found.counterexample  # worked out here, and kept
+                _ = found.counterexample  # computed here, and cached
             self.result = State("done", found.states, found)
-        except BaseException as error:  # told at home, or nobody would ever know
+        except BaseException as error:  # reported to the panel; nobody else would see it
             self.result = State("failed", error=error)
         finally:
             self.ended.set()

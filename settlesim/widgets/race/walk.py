@@ -1,7 +1,7 @@
-"""`Way`: a schedule that somebody walks: on, back, and another way from here.
+"""`ScheduleWalk`: a schedule that a person walks along, back and forth, step by step.
 
-A way is a replay and a place in it. What lies beyond the place is kept while one goes back
-and forth, and given up when another step is taken.
+A walk is a replay and a position in it. The steps after the position are kept while it moves
+back and forth, and dropped when a different step is taken.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from settlesim.sim.model import table_for
 from settlesim.sim.serial import FEW
 from settlesim.sim.services import Services
 
-__all__ = ["Way", "translated"]
+__all__ = ["ScheduleWalk", "translated"]
 
 _OVER: Final = frozenset({Kind.SAVE, Kind.SKIP})
 """After these a handler has only its delete left."""
 
 
-class Way:
+class ScheduleWalk:
     """A schedule of a scenario, and how far it is shown.
 
     Parameters
     ----------
     scenario
-        What it is a schedule of.
-    table : the programs of its chart; may be shared by ways of one chart
+        The scenario of the schedule.
+    table : the programs of its chart; walks of one chart may share it
     """
 
     def __init__(self, scenario: Scenario, table: CompiledChart | None = None) -> None:
@@ -43,14 +43,14 @@ class Way:
 
     def _replayed(self, steps: tuple[Step, ...]) -> Replay:
         schedule, table = Schedule(steps), self.table
-        # whatever the criterion: somebody waits for the next step
+        # few serial orders whatever the criterion, because somebody waits for the next step
         return _apart(lambda: replay(self.scenario, schedule, table=table, judge=FEW), table)
 
     # --- looking --------------------------------------------------------------------------
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All steps, also those that are not shown."""
+        """All steps, including those that are not shown."""
         return self.replay.schedule.steps
 
     @property
@@ -60,17 +60,17 @@ class Way:
 
     @property
     def frame(self) -> Frame:
-        """What is there now."""
+        """The frame at the position."""
         return self.replay.frames[self.at]
 
     @property
     def before(self) -> Frame | None:
-        """What was there before the last step; None at the beginning."""
+        """The frame before that; None at the beginning."""
         return self.replay.frames[self.at - 1] if self.at else None
 
     @property
     def ending(self) -> Ending | None:
-        """How it ends here; None where something has to come yet."""
+        """The ending; None while steps have to come."""
         return self.replay.ending if self.at == self.last else None
 
     @property
@@ -87,11 +87,11 @@ class Way:
     # --- walking --------------------------------------------------------------------------
 
     def go(self, position: int) -> None:
-        """Show so many steps; what is too little or too much is the beginning or the end."""
+        """Show the first `position` steps, at least none and at most all of them."""
         self.at = max(0, min(position, self.last))
 
     def take(self, step: Step) -> None:
-        """Take a step from here. What was beyond is given up, unless it begins with that step.
+        """Take a step from here; the later steps are dropped, unless they begin with this one.
 
         Raises
         ------
@@ -103,11 +103,11 @@ class Way:
         self.at += 1
 
     def follow(self, steps: tuple[Step, ...]) -> ReplayDivergedError | None:
-        """Walk these steps from the beginning, as far as they are possible.
+        """Follow these steps from the beginning, as far as they are possible.
 
         Returns
         -------
-        error : says which step is not, and what was; None where all are
+        error : of the first step that is not possible; None if all are
         """
         error: ReplayDivergedError | None = None
         try:
@@ -119,10 +119,10 @@ class Way:
         self.at = self.last
         return error
 
-    def under(self, scenario: Scenario) -> tuple[Way, ReplayDivergedError | None]:
+    def under(self, scenario: Scenario) -> tuple[ScheduleWalk, ReplayDivergedError | None]:
         """Return the same steps in another scenario of the chart, as far as they are possible."""
         same = scenario.faults.service_failures == self.scenario.faults.service_failures
-        other = Way(scenario, self.table if same else None)
+        other = ScheduleWalk(scenario, self.table if same else None)
         steps = translated(self.steps[: self.at], self.scenario.queue, scenario.queue)
         return other, other.follow(steps)
 
@@ -130,8 +130,8 @@ class Way:
 def _apart(work: Callable[[], Replay], table: CompiledChart) -> Replay:
     """Do the work in a thread without an event loop, where many services cost least.
 
-    To judge an ending, services may be needed by the thousand; where a loop runs, as in a
-    notebook, each would have a thread of its own.
+    To judge an ending, thousands of services may be needed. Where a loop runs, as in a notebook,
+    each of them would need its own thread.
     """
 
     def run() -> Replay:
@@ -143,7 +143,7 @@ def _apart(work: Callable[[], Replay], table: CompiledChart) -> Replay:
 
 
 def translated(steps: tuple[Step, ...], queue: str, other: str) -> tuple[Step, ...]:
-    """Return the steps as another queue discipline has them.
+    """Return the steps as they are under another queue discipline.
 
     Without a queue nothing is received or deleted: a handler begins with its load, and ends
     with its save.

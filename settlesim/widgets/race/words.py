@@ -1,4 +1,4 @@
-"""Steps as things to do, why a step is not there, and what an ending is worth: in words."""
+"""Words for steps to take, for why a step is not enabled, and for how an ending is judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim import Ending, Frame, Kind, Scenario, Schedule, Step
 from settlesim.view.schedule.spans import HARMLESS
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 
 __all__ = ["FAULTS", "LETTERS", "absent", "blocked", "budgets", "hands", "judged", "step_words"]
 
@@ -22,7 +22,7 @@ FAULTS: Final[dict[str, tuple[str, frozenset[str], str]]] = {
         "no service runs that could fail",
     ),
 }
-"""By the names of `Faults`: one of them, the letters of its steps, why there may be no step."""
+"""By the names of `Faults`: the noun, the letters of its steps, why none may be enabled."""
 
 _WORDS: Final[dict[str, str]] = {
     "r": "receive",
@@ -49,16 +49,16 @@ LETTERS: Final = ", ".join(f"{kind.value} {kind.name.lower().replace('_', ' ')}"
 
 
 def hands(scenario: Scenario) -> str:
-    """Say what works on a message: without a queue nobody waits for one."""
+    """Return the noun for what works on a message: a worker or, without a queue, a handler."""
     return "handler" if scenario.queue == "direct" else "worker"
 
 
 def step_words(frame: Frame, step: Step, who: str = "worker") -> str:
-    """Say what a step is that may come after a frame, as something to do.
+    """Return a step that may come after a frame as something to do, in words.
 
     Parameters
     ----------
-    who : what works on a message, in one word
+    who : the noun for what works on a message
     """
     own = next((each for each in frame.deliveries if each[:2] == step.handler), None)
     words = _WORDS.get(step.kind.value, step.kind.name.lower().replace("_", " "))
@@ -84,12 +84,12 @@ def step_words(frame: Frame, step: Step, who: str = "worker") -> str:
 
 
 def blocked(scenario: Scenario, frame: Frame, message: int, names: Sequence[str]) -> str:
-    """Say why a message that is visible cannot be received; empty where it can.
+    """Say why a message that is visible cannot be received; empty if it can.
 
     Parameters
     ----------
-    message : from 1
-    names : of all messages
+    message : its number, from 1
+    names : the names of all messages
     """
     own = frame.message(message)
     if own.status != "visible" or _receivable(frame, message):
@@ -107,7 +107,7 @@ def _receivable(frame: Frame, message: int) -> bool:
 
 
 def _order(scenario: Scenario, frame: Frame, message: int, names: Sequence[str]) -> str:
-    """Say what the queue discipline holds against a message."""
+    """Say why the queue discipline does not deliver a message now; empty if it would."""
     own = frame.message(message)
     earlier = frame.messages[: frame.messages.index(own)]
     if scenario.queue == "mutex":
@@ -145,28 +145,28 @@ def _name(message: int, names: Sequence[str]) -> str:
     return f"{message} {names[message - 1]}"
 
 
-def absent(way: Way, error: ReplayDivergedError, names: Sequence[str]) -> str:
-    """Say which step is not there where a way is now, and why."""
+def absent(walk: ScheduleWalk, error: ReplayDivergedError, names: Sequence[str]) -> str:
+    """Say which step is not enabled at the position of a walk, and why."""
     [step] = Schedule.parse(error.step).steps
     text = f"{error.step} is not there"
-    if any(each.message == step.message for each in way.frame.messages):
-        why = blocked(way.scenario, way.frame, step.message, names)
+    if any(each.message == step.message for each in walk.frame.messages):
+        why = blocked(walk.scenario, walk.frame, step.message, names)
         if why:
             return f"{text}: {why}"
     possible = ", ".join(error.enabled)
     return f"{text}; possible: {possible}" if possible else f"{text}: nothing more can happen"
 
 
-def budgets(way: Way) -> list[dict[str, Any]]:
-    """Say of every fault that the scenario has how often it may come yet, and why not now."""
+def budgets(walk: ScheduleWalk) -> list[dict[str, Any]]:
+    """Return how often each fault of the scenario may still happen, and why it cannot now."""
     found = []
     for name, (word, letters, absent) in FAULTS.items():
-        whole = getattr(way.scenario.faults, name)
+        whole = getattr(walk.scenario.faults, name)
         if not whole:
             continue
-        used = sum(step.kind.value in letters for step in way.shown)
+        used = sum(step.kind.value in letters for step in walk.shown)
         left = whole - used
-        now = any(step.kind.value in letters for step in way.frame.enabled)
+        now = any(step.kind.value in letters for step in walk.frame.enabled)
         why = "" if now else absent if left else "used up"
         found.append({"name": word, "left": left, "whole": whole, "why": why})
     return found
@@ -175,21 +175,21 @@ def budgets(way: Way) -> list[dict[str, Any]]:
 # --- verdicts -----------------------------------------------------------------------------
 
 
-def judged(way: Way, known: Ending | None = None) -> dict[str, str]:
-    """Say what the present end is worth, with the names of the anomalies on the way.
+def judged(walk: ScheduleWalk, known: Ending | None = None) -> dict[str, str]:
+    """Say how the ending is judged, with the names of the anomalies so far.
 
     Parameters
     ----------
-    known : the same ending, where a search has found and judged it
+    known : the same ending, if a search has found and judged it
     """
-    anomalies = way.anomalies
-    ending = way.ending
+    anomalies = walk.anomalies
+    ending = walk.ending
     if ending is not None and ending.serializable is None:
         ending = known or ending
     if ending is None:
         said = f"so far: {', '.join(anomalies)}" if anomalies else "nothing has gone wrong so far"
         return {"sort": "open", "word": "it goes on", "text": said}
-    return _judged(ending, anomalies, bool(way.frame.enabled))
+    return _judged(ending, anomalies, bool(walk.frame.enabled))
 
 
 def _judged(ending: Ending, anomalies: Sequence[str], more: bool) -> dict[str, str]:

@@ -33,7 +33,7 @@ class StepPanel(Panel):
         A `Settling`, finished or not, or a `Settlement`. You answer for the services of one
         that is not finished.
     chart
-        The chart, where a settlement was read without it.
+        The chart, if a settlement was read without it.
     answers : your initial answer for each service, by service name
 
     Raises
@@ -79,7 +79,7 @@ class StepPanel(Panel):
         super().__init__()
         self.chart = found
         self.value = value
-        self._again: Settling | None = None  # where an error ended the event: before that answer
+        self._again: Settling | None = None  # after an error: the event before the last answer
         self._at = 0
         self._frames: list[dict[str, Any]] = []
         self.show(answers=pairs(texts_of(answers, "answer of")))
@@ -96,7 +96,7 @@ class StepPanel(Panel):
 
     @observable
     def at(self) -> int:
-        """Which step is shown, from 0; set it to show another one."""
+        """Return the step that is shown, from 0; set it to show another one."""
         return self._at
 
     @at.setter
@@ -115,7 +115,7 @@ class StepPanel(Panel):
         return self.value if isinstance(self.value, Settlement) else self.value.settlement
 
     def step(self, by: int = 1) -> None:
-        """Go forward, or back where `by` is negative; no further than to an end."""
+        """Go forward, or back if `by` is negative, at most to the last or the first step."""
         self.on_go(self._at + by)
 
     # --- messages -------------------------------------------------------------------------
@@ -126,12 +126,12 @@ class StepPanel(Panel):
         self.show(at=self._at)
 
     def on_done(self, id: str, value: str = "") -> None:  # noqa: A002
-        """Be the service: it came back, with a value as JSON text."""
+        """Answer for a service: it came back, with a value as JSON text."""
         result = decode(value, source="the value") if value.strip() else None
         self._answer(lambda settling: settling.done(id, result))
 
     def on_error(self, id: str, message: str = "") -> None:  # noqa: A002
-        """Be the service: it failed."""
+        """Answer for a service: it failed."""
         self._answer(lambda settling: settling.failed(id, message or "failed"))
 
     def on_out(self, id: str) -> None:  # noqa: A002
@@ -170,7 +170,7 @@ class StepPanel(Panel):
             self.on_go(min(seen, len(self._frames) - 1))
 
     def _waits(self) -> Settling | None:
-        """Return what waits for an answer: the event, or it once more where an error ended it."""
+        """Return the event if it waits for an answer; after an error, its state before that."""
         found = self.value if self._again is None else self._again
         return found if isinstance(found, Settling) and found.settlement is None else None
 
@@ -204,7 +204,7 @@ class StepPanel(Panel):
     # --- the static twin ------------------------------------------------------------------
 
     def twin(self) -> str:
-        """Return all steps as a table, and the chart with the way that was taken."""
+        """Return all steps as a table, and the chart with the path that was taken."""
         leaves = [name for name in self._frames[-1]["active"] if self.chart.node(name).is_leaf]
         taken = [edge for step in self.value.microsteps for edge in step.edges]
         svg = draw(self.chart, configuration=leaves, path=taken).svg

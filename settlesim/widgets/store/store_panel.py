@@ -16,6 +16,7 @@ from settlesim.errors import StoreError, shorten
 from settlesim.store import FifoQueue, PastSettlement
 from settlesim.store.sql import SqlStore
 from settlesim.view.chart.diagram import draw
+from settlesim.view.simulation.words import plural
 from settlesim.widgets.base.observable import observable
 from settlesim.widgets.base.panel import Panel
 from settlesim.widgets.chart.page_state import changes, in_words, recorded_steps, text_of
@@ -31,20 +32,20 @@ _NO_CHART: Final = {"name": "", "edges": {}, "why": "", "svg": "", "nodes": [], 
 class StorePanel(Panel):
     """A store while workers run: instances, queues, dead letters, one instance as a chart.
 
-    It only reads; buttons redrive a dead letter and resume a parked instance.
+    It only reads the store, except that buttons redrive a dead letter or resume a parked instance.
 
     Parameters
     ----------
     store : a SqliteStore or a MemoryStore; other processes may work on it
     charts : those whose instances are drawn; instances of others are listed as text
     poll
-        Seconds between two looks for changes; without a running event loop it looks after
-        every cell.
+        Seconds between two checks for changes; without a running event loop, the panel checks
+        after every cell.
 
     Raises
     ------
     TypeError
-        The store is none of these, or a chart is none.
+        `store` is neither, or one of `charts` is not a `Chart`.
     MissingExtraError
         The ``lab`` extra is not installed.
 
@@ -64,7 +65,7 @@ class StorePanel(Panel):
     part_names = ("instances", "queues", "picture", "chosen")
 
     def __init__(self, store: SqlStore, *charts: Chart, poll: float = 0.5) -> None:
-        good: object = store  # types are not checked for everybody
+        good: object = store  # callers may not check types
         if not isinstance(good, SqlStore) or not all(isinstance(each, Chart) for each in charts):
             raise TypeError(
                 f"StorePanel({shorten(store, 40)}, ...): a SqliteStore or a MemoryStore is needed, "
@@ -196,12 +197,12 @@ class StorePanel(Panel):
                 self.fail(error, "looking into the store")
 
     def cell_ended(self) -> None:
-        """Look whether the store has changed meanwhile."""
+        """Update what is shown, if the store has changed."""
         if not self.closed:
             self._look_for_changes()
 
     def stop(self) -> None:
-        """Look no more."""
+        """End the checks for changes."""
         if self._task is not None:
             self._task.cancel()
 
@@ -222,7 +223,7 @@ class StorePanel(Panel):
         self.look()
 
     def on_resume(self, queue: str, key: str) -> None:
-        """Let a parked instance go on."""
+        """Resume a parked instance."""
         FifoQueue(self.store, queue).resume(key)
         self.look()
 
@@ -264,20 +265,20 @@ def _row(row: dict[str, Any]) -> str:
 def _queue_words(queue: dict[str, Any]) -> str:
     return (
         f"queue {queue['name']}: {queue['waiting']} waiting, {queue['in_flight']} in flight, "
-        f"{queue['timers']} timers, {queue['dead_letters']} dead letters, "
+        f"{plural(queue['timers'], 'timer')}, {plural(queue['dead_letters'], 'dead letter')}, "
         f"{len(queue['parked'])} parked"
     )
 
 
 def _first_words(error: str, secret: bool) -> str:
-    """Return an error; only its kind where its message may hold a secret."""
+    """Return an error; only its kind if its message may contain a secret."""
     return error.partition(":")[0] if secret else error[:1000]
 
 
 def _chosen(
     key: str, snapshot: Snapshot, chart: Chart | None, past: tuple[PastSettlement, ...]
 ) -> dict[str, Any]:
-    """Return one instance: where it is, its path, its context, what happened."""
+    """Return one instance: its states, the path of its last event, its context, its history."""
     secret = () if chart is None else chart.secret
     shown = hide_in_snapshot(snapshot, secret)
     before = past[-2].snapshot if len(past) > 1 else None

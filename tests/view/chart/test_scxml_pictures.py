@@ -111,13 +111,15 @@ def test_a_service_says_how_often_it_is_called(player: Chart) -> None:
             {"name": "a", "tags": ["settled"]},
             {"name": "b", "invoke": {**invoke, "retry": 3}},  # type: ignore[list-item]
             {"name": "c", "invoke": {**invoke, "timeout": 5, "retry": [{"attempts": 2}, 4]}},  # type: ignore[list-item]
+            {"name": "d", "invoke": {**invoke, "retry": 1}},  # type: ignore[list-item]
         ],
-        [["B", "a", "b"], ["C", "a", "c"]],
+        [["B", "a", "b"], ["C", "a", "c"], ["D", "a", "d"]],
         "a",
     )
     svg = chart.draw().svg
     assert words(svg, "n1") == ["b", "charge", "≤ 3 calls"]
     assert words(svg, "n2") == ["c", "charge", "≤ 5 s, ≤ 5 calls"]
+    assert words(svg, "n3") == ["d", "charge", "≤ 1 call"]
 
 
 def test_a_hostile_label_of_a_history_state_stays_text() -> None:

@@ -10,9 +10,9 @@ from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, order
 from settlesim.sim import DISCIPLINES, Scenario
 from settlesim.sim.model import Model
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 
-__all__ = ["clicks", "random_way", "scenarios"]
+__all__ = ["clicks", "random_walk", "scenarios"]
 
 
 def clicks(queue: str = "direct", **options: Any) -> Scenario:
@@ -34,15 +34,15 @@ def scenarios() -> Iterator[Scenario]:
                 continue  # makes no sense under this discipline
 
 
-def random_way(scenario: Scenario, seed: int) -> Iterator[Way]:
-    """Yield the places of a walk by chance, from the beginning to the end."""
+def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
+    """Take random steps to the end, and yield the walk at the beginning and after every step."""
     dice, model, steps = random.Random(seed), Model(scenario), []
     state = model.start
     while enabled := model.successors(state):
         step, state = dice.choice(enabled)
         steps.append(step)
-    way = Way(scenario)
-    assert way.follow(tuple(steps)) is None
-    for position in range(way.last + 1):
-        way.go(position)
-        yield way
+    walk = ScheduleWalk(scenario)
+    assert walk.follow(tuple(steps)) is None
+    for position in range(walk.last + 1):
+        walk.go(position)
+        yield walk

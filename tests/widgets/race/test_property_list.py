@@ -49,7 +49,7 @@ def test_a_panel_lists_the_properties_and_shows_their_schedules() -> None:
 
 
 def test_a_lab_judges_the_properties_under_every_choice() -> None:
-    """The list follows the choices, and the way of the one that is pressed is drawn."""
+    """The list follows the choices, and the schedule of the one that is pressed is drawn."""
     lab = queue_lab(order, ["PAY", "SHIP", "CANCEL"], queue="standard", properties=ASKED)
     assert lab.exploration is not None
     check(lab.parts["properties"])

@@ -386,7 +386,7 @@ def test_the_path_can_be_copied_into_replay() -> None:
 
 
 def test_jump_to_the_shortest_counterexample() -> None:
-    """The way that `explore` gives."""
+    """The schedule that `explore` finds."""
     panel = searched(RacePanel(clicks()))
     assert panel.parts["bars"]["refuted"] is True
     press(panel, "shortest")
@@ -428,7 +428,7 @@ def test_the_rows_of_the_list_are_those_of_the_endings() -> None:
 
 @pytest.mark.parametrize("index", [-1, 99, "0", None, True])
 def test_a_bar_that_is_none_is_an_error_in_the_panel(index: Any) -> None:
-    """The way stays."""
+    """The schedule stays."""
     panel = searched(RacePanel(clicks()))
     press(panel, "ending", index=index)
     assert isinstance(panel.errors[0], SimulationError)

@@ -144,26 +144,28 @@ def test_waiting_in_the_loop_itself_does_not_wait_for_ever() -> None:
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_way_is_worked_out_at_once_or_beside(many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through many states it takes a thread; the way is the same."""
+def test_a_schedule_is_worked_out_at_once_or_beside(
+    many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through many states it takes a thread; the schedule is the same."""
     if many:
         monkeypatch.setattr("settlesim.widgets.race.search._QUICK", 0)
     told = Told()
     told.search.start(clicks())
     told.search.wait()
     came = threading.Event()
-    ways: list[Any] = []
+    schedules: list[Any] = []
 
-    def then(way: Any) -> None:
-        ways.append(way)
+    def then(schedule: Any) -> None:
+        schedules.append(schedule)
         came.set()
 
     assert told.search.jump(lambda found: found.counterexample, then) is many
     assert came.wait(20)
-    assert ways == [explore(clicks()).counterexample]
+    assert schedules == [explore(clicks()).counterexample]
 
 
-def test_a_way_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_schedule_that_cannot_be_worked_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost in a thread."""
     monkeypatch.setattr("settlesim.widgets.race.search._QUICK", 0)
     told = Told()
@@ -173,9 +175,9 @@ def test_a_way_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def fail(found: Exploration) -> None:
         ended.set()
-        raise KeyError("no such way")
+        raise KeyError("no such schedule")
 
-    told.search.jump(fail, lambda way: None)
+    told.search.jump(fail, lambda schedule: None)
     assert ended.wait(20)
     while not told.failed:  # it is told right after
         threading.Event().wait(0.001)
@@ -184,4 +186,4 @@ def test_a_way_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_result_there_is_no_way() -> None:
     """Nothing was explored yet."""
-    assert Told().search.jump(lambda found: found.counterexample, lambda way: None) is False
+    assert Told().search.jump(lambda found: found.counterexample, lambda schedule: None) is False

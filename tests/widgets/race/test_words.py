@@ -11,23 +11,23 @@ from settlesim.errors import ReplayDivergedError
 from settlesim.gallery import counter, order
 from settlesim.sim import DISCIPLINES, Kind, Scenario, Schedule
 from settlesim.sim.step_words import message_names
-from settlesim.widgets.race.walk import Way
+from settlesim.widgets.race.walk import ScheduleWalk
 from settlesim.widgets.race.words import absent, blocked, budgets, judged, step_words
-from tests.widgets.race.races import clicks, random_way, scenarios
+from tests.widgets.race.races import clicks, random_walk, scenarios
 
 
-def at(scenario: Scenario, path: str) -> Way:
-    way = Way(scenario)
-    assert way.follow(Schedule.parse(path).steps) is None
-    return way
+def at(scenario: Scenario, path: str) -> ScheduleWalk:
+    walk = ScheduleWalk(scenario)
+    assert walk.follow(Schedule.parse(path).steps) is None
+    return walk
 
 
-def words(way: Way) -> list[str]:
-    return [f"{step.name} {step_words(way.frame, step)}" for step in way.frame.enabled]
+def words(walk: ScheduleWalk) -> list[str]:
+    return [f"{step.name} {step_words(walk.frame, step)}" for step in walk.frame.enabled]
 
 
-def why(way: Way, message: int) -> str:
-    return blocked(way.scenario, way.frame, message, message_names(way.scenario))
+def why(walk: ScheduleWalk, message: int) -> str:
+    return blocked(walk.scenario, walk.frame, message, message_names(walk.scenario))
 
 
 # --- steps --------------------------------------------------------------------------------
@@ -58,8 +58,8 @@ def test_a_message_that_comes_back_is_received_again() -> None:
 def test_every_step_of_every_walk_has_words_without_placeholders() -> None:
     """Whatever a scenario can do has a name."""
     for scenario in scenarios():
-        for way in random_way(scenario, 3):
-            for each in words(way):
+        for walk in random_walk(scenario, 3):
+            for each in words(walk):
                 assert "{" not in each
                 assert len(each.split(" ", 1)[1]) > 3
 
@@ -98,7 +98,7 @@ def test_a_service_with_braces_in_its_name_stays_what_it_is() -> None:
     ],
 )
 def test_a_message_that_waits_says_for_what(queue: str, path: str, reason: str) -> None:
-    """The rule of the discipline, with the message that is in the way."""
+    """The rule of the discipline, with the message that is in the walk."""
     assert why(at(clicks(queue), path), 2) == reason
 
 
@@ -114,16 +114,16 @@ def test_a_reason_is_there_exactly_where_the_step_is_not() -> None:
     seen = set()
     for scenario in scenarios():
         for seed in range(3):
-            for way in random_way(scenario, seed):
-                for each in way.frame.messages:
+            for walk in random_walk(scenario, seed):
+                for each in walk.frame.messages:
                     begins = {Kind.LOAD if scenario.queue == "direct" else Kind.RECEIVE}
                     enabled = any(
                         step.message == each.message
                         and step.kind in begins
                         and step.delivery == each.receives + 1
-                        for step in way.frame.enabled
+                        for step in walk.frame.enabled
                     )
-                    reason = why(way, each.message)
+                    reason = why(walk, each.message)
                     waits = each.status == "visible"
                     assert bool(reason) == (waits and not enabled)
                     assert reason != "blocked"
@@ -133,14 +133,14 @@ def test_a_reason_is_there_exactly_where_the_step_is_not() -> None:
 
 def test_a_step_that_is_not_there_says_why() -> None:
     """The reason of the queue, or what is possible, or that all is over."""
-    way = at(clicks("fifo_group"), "r1")
-    names = message_names(way.scenario)
+    walk = at(clicks("fifo_group"), "r1")
+    names = message_names(walk.scenario)
     error = ReplayDivergedError(position=2, step="r2", enabled=["l1"])
-    assert absent(way, error, names).startswith("r2 is not there: blocked: the group order-1")
+    assert absent(walk, error, names).startswith("r2 is not there: blocked: the group order-1")
     error = ReplayDivergedError(position=2, step="s1", enabled=["l1"])
-    assert absent(way, error, names) == "s1 is not there; possible: l1"
+    assert absent(walk, error, names) == "s1 is not there; possible: l1"
     error = ReplayDivergedError(position=2, step="s9", enabled=[])
-    assert absent(way, error, names) == "s9 is not there: nothing more can happen"
+    assert absent(walk, error, names) == "s9 is not there: nothing more can happen"
 
 
 # --- faults -------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ def test_a_fault_has_a_button_or_a_reason() -> None:
     """At every place of many walks."""
     letters = {"crash": "k", "time-out of a receipt": "e", "duplicate": "u"}
     for scenario in scenarios():
-        for way in random_way(scenario, 5):
-            for each in budgets(way):
+        for walk in random_walk(scenario, 5):
+            for each in budgets(walk):
                 wanted = letters.get(each["name"], "ft")
-                there = any(step.kind.value in wanted for step in way.frame.enabled)
+                there = any(step.kind.value in wanted for step in walk.frame.enabled)
                 assert there == (each["why"] == "")
 
 
@@ -197,19 +197,19 @@ def test_anomalies_show_before_the_end() -> None:
 
 def test_orders_that_are_too_many_are_not_claimed() -> None:
     """Where serializability was not worked out, the line says that it is not known."""
-    way = at(clicks(), "l1 l2 c1 s1 s2")
-    assert way.replay.ending is not None
-    ending = replace(way.replay.ending, serializable=None)
-    way.replay = replace(way.replay, ending=ending)
-    assert judged(way)["sort"] == "unknown"
+    walk = at(clicks(), "l1 l2 c1 s1 s2")
+    assert walk.replay.ending is not None
+    ending = replace(walk.replay.ending, serializable=None)
+    walk.replay = replace(walk.replay, ending=ending)
+    assert judged(walk)["sort"] == "unknown"
 
 
 def test_every_walk_ends_with_a_verdict() -> None:
     """Whatever one presses, the end is judged; FIFO per key without faults is always right."""
     for scenario in scenarios():
         for seed in range(3):
-            *_, way = random_way(scenario, seed)
-            found = judged(way)
+            *_, walk = random_walk(scenario, seed)
+            found = judged(walk)
             assert found["sort"] != "open"
             if scenario.queue in {"fifo_group", "fifo_global"} and not any(scenario.faults):
                 assert found["word"] == "as FIFO"
