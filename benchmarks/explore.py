@@ -155,7 +155,7 @@ def large() -> Figure:
 def swept() -> tuple[list[Figure], float]:
     """Measure a process that sweeps 5.9 million states; return its CPU seconds too.
 
-    The memory is what it needs in addition, once the compiled code is loaded.
+    The memory is what the process grows by once the compiled code is loaded.
     """
     code = (
         "from benchmarks.explore import log_scenario\n"

@@ -504,6 +504,15 @@ class Interpreter:
         """
         return run_anywhere(self.settle(key, event, data, event_id))
 
+    def elapsed_sync(
+        self,
+        key: str,
+        id: str,  # noqa: A002
+        event_id: str | None = None,
+    ) -> Settlement:
+        """Do what `elapsed` does, also where an event loop runs already (Jupyter)."""
+        return run_anywhere(self.elapsed(key, id, event_id))
+
     def start_sync(self, key: str, event_id: str | None = None) -> Settlement:
         """Do what `start` does, also where an event loop runs already (Jupyter)."""
         return run_anywhere(self.start(key, event_id))

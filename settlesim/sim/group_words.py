@@ -1,4 +1,4 @@
-"""Steps that concern several messages, those of batches and arrivals, in plain words."""
+"""Steps of batches and arrivals in plain words: those that concern several messages."""
 
 from __future__ import annotations
 

@@ -343,9 +343,9 @@ class Moves:
         node = self.table.node(delivery.node)
         message, number = phase.message + 1, delivery.number
         if node.kind is ProgramNodeKind.WAIT:
-            choices = dict.fromkeys(Kind, 0)
+            choices: dict[Kind, int] = {}
             for branch in node.branches:
-                choices[branch.kind] += 1
+                choices[branch.kind] = choices.get(branch.kind, 0) + 1
                 if branch.kind.is_fault and not mask & _FAIL:
                     continue
                 step = Step(branch.kind, message, number, choices[branch.kind])

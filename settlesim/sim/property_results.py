@@ -90,8 +90,8 @@ class PropertyResult(DrawsSchedule):
     def schedule(self) -> Schedule | None:
         """The shortest counterexample; for ``sometimes`` the shortest witness; None if not found.
 
-        For ``eventually``, and with ``at_end``, it is a whole run. Otherwise it stops at the state
-        that decides.
+        For ``eventually``, and with ``at_end``, the schedule is a whole run. Otherwise it stops at
+        the state that decides.
         """
         happens = self.about.kind is PropertyKind.SOMETIMES
         if self.verdict is not (Verdict.PROVED if happens else Verdict.REFUTED):

@@ -77,7 +77,7 @@ class Schedule:
 
     @property
     def switches(self) -> int:
-        """How often a step is of another handler than the one before; faults do not count."""
+        """How often the handler changes from one step to the next, leaving out faults."""
         actors = [each.handler for each in self.steps if each.kind.is_of_handler]
         return sum(a != b for a, b in pairwise(actors))
 

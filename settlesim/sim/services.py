@@ -197,7 +197,7 @@ class _TimeIsUpError(Exception):
 
 
 class _OutsideError(BaseException):
-    """The service waits for the world outside; no service can catch it."""
+    """The service waits for the world outside; no `except Exception` of a service catches it."""
 
 
 @dataclass(frozen=True, slots=True)

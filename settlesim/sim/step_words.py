@@ -49,8 +49,10 @@ def message_names(scenario: Scenario) -> list[str]:
 
 
 def _ordinal(number: int) -> str:
-    special = {1: "first", 2: "second", 3: "third"}
-    return special.get(number, f"{number}th")
+    words = {1: "first", 2: "second", 3: "third"}
+    suffixes = {1: "st", 2: "nd", 3: "rd"}
+    suffix = "th" if number % 100 in {11, 12, 13} else suffixes.get(number % 10, "th")
+    return words.get(number, f"{number}{suffix}")
 
 
 def _saved(model: Model, before: int, after: int) -> str:

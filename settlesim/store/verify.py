@@ -57,7 +57,7 @@ def verify_store(path: str | os.PathLike[str]) -> StoreReport:
     """Check everything in a store without changing it; others may use it meanwhile.
 
     An SQLite file goes through SQLite's own integrity check first. Then every row is read and
-    compared with related rows, all in one transaction. A TinyDB file is read like a `TinyStore`
+    compared with related rows, all in one transaction. A TinyDB file is read as a `TinyStore`
     reads it, and each document that it would refuse is listed.
 
     Parameters
@@ -69,7 +69,7 @@ def verify_store(path: str | os.PathLike[str]) -> StoreReport:
     StoreUnavailableError
         There is no such file, it cannot be read, or a newer version wrote it.
     InvalidValueError
-        No kind of store has the suffix.
+        No kind of store has this suffix.
 
     Examples
     --------

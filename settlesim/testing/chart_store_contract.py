@@ -54,7 +54,7 @@ class ChartStoreContract(StoreOpener):
     - A new instance is refused from a version before the newest one that has saved something.
     - Versions below the least one are refused.
     - A rewrite replaces the state of an instance only if it is still the state that was read, and
-      keeps its revision. An instance that has changed does not keep others from being rewritten.
+      keeps its revision. An instance that has changed does not prevent the rewrites of others.
     """
 
     def test_it_has_the_methods_of_a_chart_store(self, opened: Opened[ChartStore]) -> None:

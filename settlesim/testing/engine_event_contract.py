@@ -368,7 +368,7 @@ class EngineEventContract(EngineHarness):
         self.on_engine(tmp_path, engine_chart(work), test, max_failures=2)
 
     def test_a_dead_letter_can_be_retried(self, tmp_path: Path, work: Work) -> None:
-        """As often as it fails; once the cause is gone it is applied, and no longer a letter."""
+        """As often as it fails; once the cause is gone it is applied, and no letter is left."""
 
         async def test(engine: Engine) -> None:
             work.failures["first"] = 2

@@ -33,7 +33,7 @@ _AWKWARD = [
 
 
 def texts(*, min_size: int = 0) -> st.SearchStrategy[str]:
-    """Text that UTF-8 can carry, often such as breaks JSON, JavaScript or TinyDB."""
+    """Text that UTF-8 can carry, often with characters that can break JSON or JavaScript."""
     plain = st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=12)
     return st.sampled_from(_AWKWARD) | plain
 

@@ -139,8 +139,7 @@ def test_texts_keep_their_places_whatever_font_the_machine_has(page: Page) -> No
     ]
     page.set_content("<!doctype html>" + "".join(each.svg for each in shown))
     found = {family: page.evaluate(TEXTS, family) for family in FONTS}
-    assert found["Liberation Sans"]["wider"] == 0
-    assert found["DejaVu Sans"]["wider"] > 50
-    assert found["monospace"]["wider"] > 50
+    # A family that the machine does not have is replaced by one that it has.
+    assert max(each["wider"] for each in found.values()) > 50
     for family, each in found.items():
         assert (family, each["outside"], each["colliding"]) == (family, [], [])

@@ -363,6 +363,8 @@ def test_who_keeps_the_time_himself_may_say_that_a_delay_has_passed() -> None:
         assert (late.outcome, late.after.configuration) == (Outcome.RESOLVED, ("late",))
         again = await interpreter.elapsed("k", "held.0")
         assert again.outcome is Outcome.IGNORED
+        # In a notebook a loop runs, and nothing has to be awaited.
+        assert interpreter.elapsed_sync("k", "held.0", "e3").outcome is Outcome.IGNORED
 
     asyncio.run(main())
     assert stage.store.timers("k") == ()

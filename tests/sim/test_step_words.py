@@ -9,6 +9,7 @@ from settlesim.chart.strict_json import freeze_object
 from settlesim.gallery import append_log, counter, order
 from settlesim.sim import Replay, Scenario, explore, replay, sample
 from settlesim.sim.contexts import field_words, rest_words, telling_fields
+from settlesim.sim.step_words import message_names
 
 
 def told(scenario: Scenario, schedule: str | None = None) -> Replay:
@@ -141,3 +142,12 @@ def test_only_fields_that_differ_are_told() -> None:
     assert telling_fields([(("a",), one), (("a",), one)]) == []
     assert rest_words((("a", "b"), one), ["n"]) == "a + b (n=1)"
     assert rest_words(((), one), []) == "nothing"
+
+
+def test_equal_events_are_told_apart_by_ordinals() -> None:
+    """As they are written in English, also beyond twenty."""
+    names = message_names(Scenario(counter(), ["INC"] * 22))
+    wanted = {2: "second", 4: "4th", 11: "11th", 12: "12th", 13: "13th", 21: "21st", 22: "22nd"}
+    assert {number: names[number - 1] for number in wanted} == {
+        number: f"INC ({ordinal})" for number, ordinal in wanted.items()
+    }

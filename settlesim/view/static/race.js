@@ -25,7 +25,7 @@ class Transport {
     this.play = button("\u25b6 play", () => this.toggle(), { class: "main" });
     this.step = button("step \u25b6", () => { this.pause(); send("step"); });
     this.last = button("\u25b6|", () => this.go(this.place.last), { "aria-label": "to the end", title: "to the end" });
-    this.chance = button("take a random step", () => { this.pause(); send("chance"); });
+    this.chance = button("random step", () => { this.pause(); send("chance"); });
     this.slider = h("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "step of the path" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.speed = h("select", { "aria-label": "speed of play" },
