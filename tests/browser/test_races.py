@@ -105,6 +105,9 @@ def walk(race: Locator, seed: int, known: list[str]) -> tuple[str, str, list[str
     return verdict, path, pressed
 
 
+SOME_OR_MANY = pytest.mark.parametrize("walks", [3, pytest.param(12, marks=pytest.mark.nightly)])
+
+
 # --- the scheduler ------------------------------------------------------------------------
 
 
@@ -128,22 +131,26 @@ def test_direct_is_broken_by_hand(show_race: ShowRace, shoot: Shoot) -> None:
     shoot("broken")
 
 
-def test_fifo_group_can_not_be_broken_with_any_button(show_race: ShowRace, shoot: Shoot) -> None:
-    """Many seeded walks through the real buttons, two orders and three workers: always right."""
+@SOME_OR_MANY
+def test_fifo_group_can_not_be_broken_with_any_button(
+    walks: int, show_race: ShowRace, shoot: Shoot
+) -> None:
+    """Seeded walks through the real buttons, two orders and three workers: always right."""
     source = Scenario(order, ["PAY", "CANCEL"], 3, "fifo_group", keys=2)
     race = show_race(source)
     pressed: list[str] = []
     paths = set()
-    for seed in range(1, 9):
+    for seed in range(walks):
         verdict, path, pressed = walk(race, seed, pressed)
         assert "as FIFO" in verdict
         paths.add(path)
-    assert len(paths) == 8
+    assert len(paths) == walks
     shoot("unbroken")
 
 
+@SOME_OR_MANY
 def test_fifo_group_with_protections_can_not_be_broken_by_faults_either(
-    show_race: ShowRace, shoot: Shoot
+    walks: int, show_race: ShowRace, shoot: Shoot
 ) -> None:
     """Crash and time-out buttons among them; the same without protections can be broken."""
     source = Scenario(
@@ -156,7 +163,7 @@ def test_fifo_group_with_protections_can_not_be_broken_by_faults_either(
     )
     race = show_race(source)
     pressed: list[str] = []
-    for seed in range(1, 9):
+    for seed in range(walks):
         verdict, _, pressed = walk(race, seed, pressed)
         assert "as FIFO" in verdict
     assert any(" k1" in each for each in pressed)

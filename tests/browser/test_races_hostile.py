@@ -8,9 +8,9 @@ import pytest
 
 from settlesim.sim import Scenario
 from settlesim.widgets import RacePanel, queue_lab
-from tests.browser.test_hostile import LET_IT_HAPPEN
+from tests.browser.test_hostile import LET_IT_HAPPEN, in_turns
 from tests.browser.watching import HARMFUL
-from tests.hostile import HOSTILE, hostile_chart
+from tests.hostile import hostile_chart
 
 if TYPE_CHECKING:
     from settlesim.widgets import QueueLab
@@ -58,7 +58,7 @@ def lab_panel(name: str) -> QueueLab:
     return lab
 
 
-@pytest.mark.parametrize("names", [HOSTILE[:25], HOSTILE[25:]], ids=["first", "second"])
+@in_turns
 def test_hostile_text_is_shown_as_text(names: list[str], bare_page: BarePage) -> None:
     """No dialog, no request, no script element, no handler; every panel says the name."""
     page = bare_page.page

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from settlesim.chart import Chart
@@ -69,7 +69,6 @@ def by_transition(do: Callable[[], Any]) -> Any:
         return do()
 
 
-@settings(max_examples=200)
 @given(charts())
 def test_asked_together_guards_allow_the_same_runs(chart: Chart) -> None:
     """The same places, transitions and loops, in flat and in nested charts."""

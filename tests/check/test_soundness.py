@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from settlesim.chart import Chart, Event, Snapshot
@@ -66,7 +66,6 @@ def run(
     return settling.settlement
 
 
-@settings(max_examples=150)
 @given(charts(), st.integers(0, 99), st.lists(EVENTS, max_size=5), st.data())
 def test_a_proved_chart_never_fails_to_settle(
     chart: Chart, seed: int, events: list[str | None], data: st.DataObject

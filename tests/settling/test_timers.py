@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from settlesim.chart import Chart, Snapshot
@@ -263,7 +263,6 @@ def attempt(
         return None
 
 
-@settings(max_examples=150)
 @given(charts(bound=True, resting=True), st.lists(st.sampled_from(TRIGGERS), max_size=4), ANSWERS)
 def test_timers_belong_to_active_nodes_and_what_is_kept_ran_before(
     chart: Chart, events: list[str], answers: list[bool]
@@ -295,7 +294,6 @@ def test_timers_belong_to_active_nodes_and_what_is_kept_ran_before(
             assert same == again
 
 
-@settings(max_examples=150)
 @given(charts(bound=True, resting=True), st.lists(st.sampled_from(TRIGGERS), max_size=4), ANSWERS)
 def test_a_delay_outside_leads_where_it_leads_inside(
     chart: Chart, events: list[str], answers: list[bool]

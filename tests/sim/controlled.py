@@ -1,8 +1,8 @@
 """Runs the real interpreter under a scheduler that decides whose step is next.
 
-Every handler is a thread that stops at the points where others may come between: before the
-load, before a service has its effect, before the save. One thread runs at a time, so a run
-is decided by the choices alone. The store is the real memory store; without compare-and-set
+Every handler is a greenlet that stops at the points where others may come between: before the
+load, before a service has its effect, before the save. One runs at a time, so a run is decided by
+the choices alone. The store is the real memory store; without compare-and-set
 a wrapper writes over whatever revision is there. The scheduler hands out messages by rules
 of its own.
 """
@@ -10,10 +10,11 @@ of its own.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 from settlesim import Interpreter, MemoryStore, SimulatedClock, Snapshot, Transaction
 from settlesim.chart import Chart
@@ -23,8 +24,6 @@ from settlesim.sim import Arrival
 
 Choice = tuple[str, int]
 Ending = tuple[Any, ...]
-
-_local = threading.local()
 
 
 class AbandonedError(BaseException):
@@ -37,7 +36,7 @@ def at_point(name: str) -> str:
     Raises what a service raises that is to fail; returns ``time out`` for one that is not to
     come back in time.
     """
-    handler = getattr(_local, "handler", None)
+    handler = getattr(getcurrent(), "handler", None)
     if handler is None:
         return "go on"
     fate: str = handler.stop(name)
@@ -48,7 +47,7 @@ def at_point(name: str) -> str:
 
 def note_effect(service: str) -> None:
     """Write down that a service had its effect."""
-    handler = getattr(_local, "handler", None)
+    handler = getattr(getcurrent(), "handler", None)
     if handler is not None:
         handler.world.effects.append((handler.message.key, service, handler.index + 1))
 
@@ -64,7 +63,7 @@ class GatedStore(MemoryStore):
         """Wait for the scheduler, then load."""
         at_point("load")
         snapshot = super().load(key)
-        handler = getattr(_local, "handler", None)
+        handler = getattr(getcurrent(), "handler", None)
         if handler is not None:
             handler.loaded = describe(snapshot)
         return snapshot
@@ -87,7 +86,7 @@ def describe(snapshot: Snapshot | None) -> str:
 
 
 class Handler:
-    """One call of `Interpreter.settle`, in a thread that stops at the points."""
+    """One call of `Interpreter.settle`, in a greenlet that stops at the points."""
 
     def __init__(self, world: World, index: int) -> None:
         self.world = world
@@ -98,14 +97,11 @@ class Handler:
         self.conflict = False
         self.abandoned = False
         self.fates: list[str] = []
-        self._go = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        self._stopped.acquire()
+        self._strand = greenlet(self._run)
+        self._strand.handler = self  # by which the code at the points finds it
+        self._strand.switch()
 
     def _run(self) -> None:
-        _local.handler = self
         interpreter = Interpreter(self.world.chart, self.world.store, clock=SimulatedClock())
         key, event, data = self.message
         coroutine = interpreter.settle(key, event, data)
@@ -113,7 +109,7 @@ class Handler:
             if self.world.may_fail:
                 asyncio.run(coroutine)  # one that is not to come back needs a clock that runs
             else:
-                coroutine.send(None)  # services stop in their thread and never wait for a loop
+                coroutine.send(None)  # services stop in their greenlet and never wait for a loop
         except StopIteration:
             pass
         except VersionConflictError:
@@ -121,13 +117,14 @@ class Handler:
         except AbandonedError:
             pass
         self.at = "end"
-        self._stopped.release()
 
     def stop(self, name: str) -> str:
-        """Wait for the scheduler and return what it says; called in the handler's thread."""
+        """Wait for the scheduler and return what it says; called in the handler's greenlet."""
         self.at = name
-        self._stopped.release()
-        self._go.acquire()
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)  # until it is this handler's turn again
+        self._strand.parent.switch()
+        asyncio._set_running_loop(loop)
         if self.abandoned:
             raise AbandonedError
         return self.fates[-1]
@@ -135,15 +132,13 @@ class Handler:
     def go_on(self, fate: str = "go on") -> None:
         """Run to the next point; called by the scheduler."""
         self.fates.append(fate)
-        self._go.release()
-        self._stopped.acquire()
+        self._strand.switch()
 
     def abandon(self) -> None:
-        """End the thread."""
+        """End the greenlet."""
         if self.at != "end":
             self.abandoned = True
             self.go_on()
-        self._thread.join()
 
 
 class World:
@@ -265,11 +260,12 @@ def every_ending(make: Callable[[], World], *, merge: bool) -> tuple[set[Any], i
             world.take(choice)
         ended = True
         while choices := world.choices():
-            if merge and len(prefix) and world.fingerprint() in seen:
-                ended = False
-                break
             if merge:
-                seen.add(world.fingerprint())
+                here = world.fingerprint()
+                if prefix and here in seen:
+                    ended = False
+                    break
+                seen.add(here)
             stack += [[*prefix, other] for other in choices[1:]]
             world.take(choices[0])
             prefix = [*prefix, choices[0]]

@@ -71,7 +71,7 @@ def of_order(exploration: Exploration) -> Endings:
         (5, 3, 2, 77_136),
         (5, 1, 3, 157_596),
         (5, 1, 5, 349_184),
-        (6, 1, 2, 361_978),
+        pytest.param(6, 1, 2, 361_978, marks=pytest.mark.nightly),
     ],
 )
 def test_there_are_as_many_states_as_spin_and_tlc_find(
@@ -82,7 +82,10 @@ def test_there_are_as_many_states_as_spin_and_tlc_find(
     assert explore(scenario).states == states
 
 
-@pytest.mark.parametrize(("number", "endings"), [(2, 4), (3, 15), (4, 64), (5, 325), (6, 1_956)])
+@pytest.mark.parametrize(
+    ("number", "endings"),
+    [(2, 4), (3, 15), (4, 64), (5, 325), pytest.param(6, 1_956, marks=pytest.mark.nightly)],
+)
 def test_every_sequence_of_different_events_can_be_all_that_survives(
     number: int, endings: int
 ) -> None:
@@ -407,7 +410,7 @@ SPIN = [
     Scenario(append_log(2), events(2), keys=2, queue="fifo_group"),
     Scenario(counter(), ["INC"] * 4, workers=3),
     Scenario(append_log(3), ["E1", "E1", "E2"]),
-    Scenario(append_log(5, 3), events(5)),
+    pytest.param(Scenario(append_log(5, 3), events(5)), marks=pytest.mark.nightly),
 ]
 
 

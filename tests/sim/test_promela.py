@@ -26,6 +26,7 @@ from settlesim.sim import (
     explore,
     in_state,
     never,
+    program_tables,
     sometimes,
     to_promela,
     waiting,
@@ -128,20 +129,23 @@ def test_spin_refutes_two_instances_and_failures_that_add_up(tmp_path: Path) -> 
     assert [each.verdict for each in found.properties] == [Verdict.PROVED, Verdict.PROVED]
 
 
-def test_what_promela_cannot_say_is_refused_with_the_reason() -> None:
+def test_what_promela_cannot_say_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Before anything is searched, where that can be told before."""
     events = ["E1", "E2"]
+    monkeypatch.setattr(program_tables, "_MAX_WORK", 2_000)
     for reason, scenario in [
         ("monitors", Scenario(append_log(2), events, monitors=["lost update"])),
         ("256 events|257 processes", Scenario(counter(0), ["INC"] * 256)),
-        ("more than 50000 situations", Scenario(counter(0), ["INC"] * 30)),
+        ("more than 2000 situations", Scenario(counter(0), ["INC"] * 30)),
         (
             "property 'x' is asked by a function of Python",
             Scenario(order, ["PAY"], properties=[never("x", lambda seen: seen.ended)]),
         ),
         (
             "effects; 200 is the limit",
-            Scenario(order, ["PAY"] * 15, protections=["cas"], queue="fifo_group"),
+            Scenario(counter(3, effect=True), ["INC"] * 9, protections=["cas"], queue="fifo_group"),
         ),
     ]:
         with pytest.raises(SimulationError, match=reason):

@@ -19,6 +19,7 @@ from settlesim.sim import (
     Scenario,
     Verdict,
     explore,
+    program_tables,
     random_walk,
     replay,
 )
@@ -219,10 +220,14 @@ def test_what_is_assumed_of_time_is_part_of_the_value() -> None:
     assert "simulated" in repr(scenario.replace(timing="simulated"))
 
 
-def test_a_chart_with_too_many_states_for_promela_is_refused_on_the_way() -> None:
+def test_a_chart_with_too_many_states_for_promela_is_refused_on_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A short has 16 bits; the limit is met while the programs are made, not after all of them."""
+    assert program_tables._MAX_NODES < 1 << 15
+    monkeypatch.setattr(program_tables, "_MAX_NODES", 1_000)
     events = [f"E{index}" for index in range(1, 31)]
-    with pytest.raises(SimulationError, match=r"more than 32000 (states|nodes)"):
+    with pytest.raises(SimulationError, match=r"more than 1000 (states|nodes)"):
         to_promela(Scenario(append_log(30, 0), events))
 
 

@@ -81,12 +81,15 @@ def both(scenario: Scenario, limit: int = 20_000) -> tuple[SearchResult, SearchR
 
 
 @compiled
+@pytest.mark.parametrize("limit", [3_000, pytest.param(20_000, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_sweep_finds_the_states_endings_counts_and_probabilities_of_the_search(seed: int) -> None:
+def test_a_sweep_finds_the_states_endings_counts_and_probabilities_of_the_search(
+    seed: int, limit: int
+) -> None:
     """Under every discipline, with faults, protections, monitors and several instances."""
     compared = 0
     for scenario in scenarios(60, seed):
-        found = both(scenario)
+        found = both(scenario, limit)
         if found is None:
             continue
         plain, swept = found
@@ -103,12 +106,12 @@ def test_explorations_are_equal_with_and_without_a_sweep(monkeypatch: pytest.Mon
     swept = 0
     for scenario in scenarios(12, seed=77):
         try:
-            plain = explore(scenario, limit=20_000)
+            plain = explore(scenario, limit=3_000)
         except PoisonError:
             continue
         with monkeypatch.context() as patch:
             patch.setattr("settlesim.sim.search_choice.FEW_STATES", 1)
-            other = explore(scenario, limit=20_000)
+            other = explore(scenario, limit=3_000)
         if not plain.complete or plain.states == 1:
             continue
         assert other.search.startswith("swept"), other.search

@@ -113,7 +113,7 @@ class Bench(EngineContract):
         with MemoryStore() if self.memory else SqliteStore(folder / "store.db") as store:
             policy = "skip" if self.skips else policy
             queue = FifoQueue(store, chart.name, policy=policy, max_failures=max_failures)
-            worker = Worker(chart, store, queue, concurrency=10, backoff=0.01, poll=0.01)
+            worker = Worker(chart, store, queue, concurrency=10, backoff=0.01, poll=0.01, grace=1.0)
             async with self.kind(worker, works=works) as engine:
                 yield engine
 

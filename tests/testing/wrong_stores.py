@@ -24,6 +24,7 @@ class Quick(StoreOpener):
     """The same examples each time, and failing ones are not made smaller: that takes minutes."""
 
     examples = 100
+    """Fewer where the first ones find it, or no random ones do."""
 
     def settings(self, steps: int = 25) -> hypothesis.settings:
         return hypothesis.settings(
@@ -36,6 +37,8 @@ class Quick(StoreOpener):
 
 class TestBlindStore(Quick, StoreContract):
     """It compares nothing, and takes everything."""
+
+    examples = 25
 
     def open_store(self, folder: Path, now: Callable[[], float]) -> BlindStore:
         return BlindStore(folder / "blind.json")
@@ -50,6 +53,7 @@ class ForgettingStore(MemoryStore):
 
 class TestForgettingStore(Quick, QueueStoreContract):
     reopens = False
+    examples = 5
 
     def open_store(self, folder: Path, now: Callable[[], float]) -> QueueStore:
         return ForgettingStore(now)
@@ -118,5 +122,7 @@ class ImpatientQueue(FifoQueue):
 
 
 class TestImpatientQueue(WrongQueue):
+    examples = 5
+
     def open_queue(self, store: QueueStore, name: str) -> Queue:
         return ImpatientQueue(cast(SqlStore, store), name)

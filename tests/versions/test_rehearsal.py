@@ -319,7 +319,7 @@ def test_whatever_happened_happens_again_on_the_same_chart(
 ) -> None:
     """A remembered settlement has all that its end depends on."""
     store = MemoryStore(now=lambda: 1.0, history=100)
-    interpreter = Interpreter(chart, store, clock=SimulatedClock())
+    interpreter = Interpreter(chart, store, clock=SimulatedClock(), max_microsteps=60)
     settled = 0
     for key, event in events:
         try:

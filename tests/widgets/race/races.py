@@ -9,6 +9,7 @@ from typing import Any
 from settlesim.errors import SimulationError
 from settlesim.gallery import append_log, order
 from settlesim.sim import DISCIPLINES, Scenario
+from settlesim.sim.model import Model
 from settlesim.widgets.race.walk import ScheduleWalk
 
 __all__ = ["clicks", "random_walk", "scenarios"]
@@ -35,9 +36,13 @@ def scenarios() -> Iterator[Scenario]:
 
 def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
     """Take random steps to the end, and yield the walk at the beginning and after every step."""
-    dice = random.Random(seed)
+    dice, model, steps = random.Random(seed), Model(scenario), []
+    state = model.start
+    while enabled := model.successors(state):
+        step, state = dice.choice(enabled)
+        steps.append(step)
     walk = ScheduleWalk(scenario)
-    yield walk
-    while walk.frame.enabled:
-        walk.take(walk.frame.enabled[dice.randrange(len(walk.frame.enabled))])
+    assert walk.follow(tuple(steps)) is None
+    for position in range(walk.last + 1):
+        walk.go(position)
         yield walk

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from settlesim.errors import ReplayDivergedError
 from settlesim.sim import DISCIPLINES, Schedule, replay
 from settlesim.widgets.race.walk import ScheduleWalk, translated
-from tests.widgets.race.races import clicks, random_walk
+from tests.widgets.race.races import clicks
 
 
 def walked(path: str, queue: str = "direct") -> ScheduleWalk:
@@ -99,6 +101,8 @@ def test_programs_are_shared_where_the_failures_are_the_same() -> None:
 
 def test_every_frame_of_a_random_walk_is_that_of_the_whole_replay() -> None:
     """Stepping and replaying at once come to the same."""
-    *_, walk = random_walk(clicks("standard", faults={"crashes": 1}), 7)
+    walk, dice = ScheduleWalk(clicks("standard", faults={"crashes": 1})), random.Random(7)
+    while walk.frame.enabled:
+        walk.take(dice.choice(walk.frame.enabled))
     assert walk.replay.frames == replay(walk.scenario, str(walk.shown)).frames
     assert walk.ending is not None
