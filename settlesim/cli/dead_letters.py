@@ -167,7 +167,7 @@ def redrive(
     for name, group in sorted({(each.queue, each.group_id) for each in letters} & parked):
         # --queue and not CHART: the store does not say from which file or module the chart is.
         on = command_line("resume", f"--queue={name}", f"--store={path}", "--", group)
-        click.echo(f"{plain(group)} is still parked. To let it go on: {on}", err=True)
+        click.echo(f"{plain(group)} is still parked. To resume it: {on}", err=True)
 
 
 @click.command(
@@ -204,7 +204,7 @@ def resume_command(words: tuple[str, ...], path: str, queue: str | None) -> None
     if not was_parked:
         click.echo(f"{plain(key)} was not parked.")
         return
-    click.echo(f"{plain(key)} goes on.")
+    click.echo(f"{plain(key)} is resumed.")
     if left:
         numbers = ", ".join(map(str, left))
         click.echo(f"Left out: message {numbers}, still among the dead letters.", err=True)

@@ -473,7 +473,7 @@ class _Explorer:
         return unexplored(scenario, str(error), self._tables.get(scenario.faults.service_failures))
 
 
-_STOPPED: Final = "it was not begun: one before it was interrupted"
+_STOPPED: Final = "it was not started: an earlier one was interrupted"
 
 
 def _names_of(disciplines: object) -> list[Any]:

@@ -380,7 +380,7 @@ class Moves:
         if not self._direct and self.scenario.max_receives is None:
             raise PoisonError(
                 where=event,
-                reason=f"comes to no settled state where it may be handled ({node.text}); the "
+                reason=f"reaches no settled state where it may be handled ({node.text}); the "
                 "message would come back as often as it is handled there. Give max_receives.",
             )
         self.failing[event, node.text] = None

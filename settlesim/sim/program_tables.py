@@ -135,7 +135,7 @@ class ProgramTables:
             self.has_errors = True
             endless = scenario.queue != "direct" and scenario.max_receives is None
             if endless and not node.failures:
-                raise plain_refusal(f"an event comes to no settled state ({node.text})")
+                raise plain_refusal(f"an event reaches no settled state ({node.text})")
         if node.kind is ProgramNodeKind.SAVE:
             self._state(node.state)
         if len(self._nodes) * max(1, len(node.branches)) >= _MAX_NODES:

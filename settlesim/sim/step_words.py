@@ -188,7 +188,7 @@ def _other(kind: Kind, node: TableNode | None) -> str:
         return f"is stranded: {text}; it waits for a worker that can handle it"
     return {
         Kind.CONFLICT: "the save is refused: somebody else was first",
-        Kind.RELEASE: f"comes to no settled state ({text})",
+        Kind.RELEASE: f"reaches no settled state ({text})",
         Kind.DUE: "it is due, and its message enters the queue",
         Kind.CRASH: "the worker crashes",
         Kind.EXPIRE: "its visibility time-out passes",

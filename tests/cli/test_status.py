@@ -196,9 +196,9 @@ def test_redrive_puts_a_halting_event_into_its_place_and_resume_lets_its_key_go_
     result = run("redrive", "--key", "k", "--store", "s.db")
     assert result.stdout == "Put 1 message back.\n"
     on = "settlesim resume --queue=bad --store=s.db -- k"
-    assert result.stderr == f"k is still parked. To let it go on: {on}\n"
+    assert result.stderr == f"k is still parked. To resume it: {on}\n"
     assert work(run, bad, fails=False) == "Nothing was handled.\n"
-    assert run("resume", bad, "k", "--store", "s.db").stdout == "k goes on.\n"
+    assert run("resume", bad, "k", "--store", "s.db").stdout == "k is resumed.\n"
     assert work(run, bad, fails=False) == "2 resolved\n"
     shown = json.loads(run("show", "k", "--store", "s.db", "--history", "--json").stdout)
     assert [each["event"]["name"] for each in shown["settlements"]] == ["GO", "OK"]
@@ -223,9 +223,9 @@ def test_what_is_told_to_type_works_in_a_shell(here: Path, run: Run, key: str, f
     assert told[0] == "settlesim"
     result = run(*told[1:])
     assert result.stdout == "Put 1 message back.\n"
-    told = typed(result.stderr.rpartition(" To let it go on: ")[2].removesuffix("\n"))
+    told = typed(result.stderr.rpartition(" To resume it: ")[2].removesuffix("\n"))
     assert told == ["settlesim", "resume", "--queue=bad", f"--store={store}", "--", key]
-    assert run(*told[1:]).stdout.endswith(" goes on.\n")
+    assert run(*told[1:]).stdout.endswith(" is resumed.\n")
     assert not (here / "ran").exists()
 
 
@@ -245,7 +245,7 @@ def test_a_queue_is_resumed_by_the_name_of_its_chart_or_by_its_own(bad: str, run
     send(run, bad, "k", "GO", "OK")
     for words in (["bad.json", "k"], ["k", "--queue", "bad"]):
         work(run, bad, "--policy", "halt")
-        assert run("resume", *words, "--store", "s.db").stdout == "k goes on.\n"
+        assert run("resume", *words, "--store", "s.db").stdout == "k is resumed.\n"
         run("redrive", "--store", "s.db")
     for words in (["k"], ["bad.json", "k", "--queue", "bad"], []):
         wrong = run("resume", *words, "--store", "s.db")
@@ -258,7 +258,7 @@ def test_resume_says_what_it_leaves_out(bad: str, run: Run) -> None:
     send(run, bad, "k", "GO", "OK")
     work(run, bad, "--policy", "halt")
     result = run("resume", bad, "k", "--store", "s.db")
-    assert (result.exit_code, result.stdout) == (0, "k goes on.\n")
+    assert (result.exit_code, result.stdout) == (0, "k is resumed.\n")
     assert result.stderr == "Left out: message 1, still among the dead letters.\n"
     assert work(run, bad) == "1 resolved\n"
     again = run("resume", bad, "k", "--store", "s.db")

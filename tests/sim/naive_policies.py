@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.sim.naive import Endings, Naive, World
 
-POISON = "comes to no settled state"
-"""Instead of what is saved: the event comes to no settled state."""
+POISON = "reaches no settled state"
+"""Instead of what is saved: the event reaches no settled state."""
 
 
 class Remembering(Naive):

@@ -160,7 +160,7 @@ def test_what_a_comparison_varies_can_not_be_given() -> None:
 
 @pytest.mark.parametrize("place", ["search", "_forward", "_of_instance", "table_for"])
 def test_one_interrupt_ends_the_whole_comparison(place: str) -> None:
-    """What was explored is given back, and what was not begun is undetermined."""
+    """What was explored is returned, and what was not started is undetermined."""
     with interrupt_at(place, 1 if place == "table_for" else 3):
         found = compare(order, ["PAY", "SHIP"])
     assert found.names == tuple(DISCIPLINES)
@@ -171,7 +171,7 @@ def test_one_interrupt_ends_the_whole_comparison(place: str) -> None:
     assert not any(done[number:])
     rest = found.explorations[number + 1 :]
     assert {each.verdict for each in rest} == {Verdict.UNDETERMINED}
-    assert {each.reason for each in rest} == {"it was not begun: one before it was interrupted"}
+    assert {each.reason for each in rest} == {"it was not started: an earlier one was interrupted"}
     assert Verdict.PROVED not in verdicts
 
 
@@ -192,7 +192,7 @@ def test_a_flag_ends_the_whole_comparison(reports: int) -> None:
     assert len(told) == reports
     first, *rest = found.explorations
     assert (first.complete, first.reason) == (False, "it was interrupted")
-    assert {each.reason for each in rest} == {"it was not begun: one before it was interrupted"}
+    assert {each.reason for each in rest} == {"it was not started: an earlier one was interrupted"}
 
 
 def test_a_comparison_tells_which_discipline_it_is_at() -> None:
@@ -222,7 +222,7 @@ def test_a_grid_tells_its_cells_and_is_stopped_by_a_flag() -> None:
     assert {each.expected for each in told} == {64}
     assert all(cell.exploration.complete for cell in cells[:17])
     assert cells[17].reason == "it was interrupted"
-    assert all(cell.reason.startswith("it was not begun") for cell in cells[18:])
+    assert all(cell.reason.startswith("it was not started") for cell in cells[18:])
 
 
 @pytest.mark.parametrize("function", [compare, protection_grid])
@@ -244,7 +244,7 @@ def test_one_interrupt_ends_the_whole_grid() -> None:
         assert cell.exploration.endings == other.exploration.endings
     assert {cell.exploration.verdict for cell in cells[19:]} == {Verdict.UNDETERMINED}
     assert cells[19].reason == "it was interrupted"
-    assert cells[20].reason.startswith("it was not begun")
+    assert cells[20].reason.startswith("it was not started")
     assert cells[20].counterexample is None
     assert "cells are undetermined" in grid.summary
     assert "?" in str(grid)
@@ -289,7 +289,7 @@ def test_a_grid_with_undetermined_cells_says_how_many() -> None:
     assert "?" in str(grid)
 
 
-# --- events that come to no settled state -----------------------------------------------------
+# --- events that reach no settled state -----------------------------------------------------
 
 
 def stuck() -> Chart:
@@ -327,7 +327,7 @@ def test_an_event_that_only_fails_out_of_order_is_a_cell_with_the_reason() -> No
     assert grid["none", "F---"].right
     cell = grid["none", "----"]
     assert (cell.right, cell.endings, cell.counterexample) == (False, 0, None)
-    assert "comes to no settled state" in cell.reason
+    assert "reaches no settled state" in cell.reason
     assert cell.exploration.verdict is Verdict.UNDETERMINED
     assert grid.commute is None
     assert "not found out" in grid.summary
@@ -344,7 +344,7 @@ def test_an_order_that_the_queue_does_not_allow_refuses_nothing() -> None:
         ("worked", True, True),
         ("ready", False, None),
     }
-    assert found.note.startswith("in a serial order event WORK comes to no settled state")
+    assert found.note.startswith("in a serial order event WORK reaches no settled state")
     assert found.note.endswith("only arrival order was compared")
 
 
@@ -356,7 +356,7 @@ def test_one_interrupt_of_searches_that_stop_early_ends_the_grid_too() -> None:
         cells = [cell for row in grid.cells for cell in row]
         assert cells[1].reason == "it was interrupted"
         assert {cell.reason for cell in cells[2:]} == {
-            "it was not begun: one before it was interrupted"
+            "it was not started: an earlier one was interrupted"
         }
 
 

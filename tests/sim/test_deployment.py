@@ -96,7 +96,7 @@ def test_an_old_worker_leaves_alone_what_the_new_one_saved() -> None:
     scenario = Scenario(new, ["PAY", "SHIP"], queue="standard", old=OLD)
     played = replay(scenario, "r2 v1 r1 l1 s1 d1 l2 g2 r2.2 l2.2 s2.2 d2.2")
     texts = [frame.text for frame in played.frames]
-    assert "SHIP: comes to no settled state (version 1 cannot go on from version 2)" in texts
+    assert "SHIP: reaches no settled state (version 1 cannot go on from version 2)" in texts
     assert played.ending is not None
     assert played.ending.store[0][1] == ("shipped",)
 

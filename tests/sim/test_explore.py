@@ -422,7 +422,7 @@ def test_a_truncated_search_has_a_certificate_that_says_so() -> None:
     assert one["verdict"] == "refuted"  # by a walk
 
 
-# --- events that come to no settled state ----------------------------------------------------
+# --- events that reach no settled state ----------------------------------------------------
 
 
 def trap() -> Chart:

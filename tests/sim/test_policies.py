@@ -234,7 +234,7 @@ def test_policies_are_counted_as_by_a_second_simulator(seed: int) -> None:
     )
     found = explore(scenario, progress=False)
     assert counted(found) == in_short(naive.endings())
-    if queue != "direct":  # serial runs under `direct` lose what comes to no settled state
+    if queue != "direct":  # serial runs under `direct` lose what reaches no settled state
         check(found, in_short(naive.endings()), table)
 
 
@@ -324,7 +324,7 @@ def note(context: dict[str, Any], event: Any) -> dict[str, Any]:
 
 
 def journey(*, effect: bool = True) -> Chart:
-    """Return a chart whose only service has no `on_error`: a failure comes to no settled state."""
+    """Return a chart whose only service has no `on_error`: a failure reaches no settled state."""
     call = {"src": "book", "on_done": {"dest": "resting", "assign": "note"}, "effect": effect}
     chart = Chart(
         initial="resting",

@@ -316,7 +316,9 @@ class QueueLab(Panel):
 
     def _position(self, index: Any) -> int:
         if type(index) is not int or not 0 <= index < len(self.choices.events):
-            raise SimulationError(where="event", reason=f"{shorten(index)} is none of the places")
+            raise SimulationError(
+                where="event", reason=f"{shorten(index)} is no position of an event"
+            )
         return index
 
     def on_stop(self) -> None:
