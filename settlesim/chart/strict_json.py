@@ -166,6 +166,9 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
         if kind is str and key.isascii() and item.isascii():
             size += 6 * (len(key) + len(item)) + 6
             continue
+        if item is None and key.isascii():
+            size += 6 * len(key) + 9
+            continue
         if kind is int and key.isascii() and -_SMALL < item < _SMALL:
             size += 6 * len(key) + 24
             continue
@@ -188,6 +191,15 @@ def _freeze_list(value: Iterable[Any], room: int, known: _Known) -> FrozenList:
     items: list[Any] = []
     depth, size = 0, 2
     for index, item in enumerate(value):
+        kind = type(item)  # fast path, as in `_freeze_dict`
+        if kind is str and item.isascii():
+            items.append(item)
+            size += 6 * len(item) + 3
+            continue
+        if kind is int and -_SMALL < item < _SMALL:
+            items.append(item)
+            size += 25
+            continue
         try:
             frozen, item_depth, item_size = _freeze(item, room - 1, known)
         except _RefusedError as refused:
@@ -196,6 +208,7 @@ def _freeze_list(value: Iterable[Any], room: int, known: _Known) -> FrozenList:
         items.append(frozen)
         size = _bounded(size + item_size + 1)
         depth = max(depth, item_depth)
+    _bounded(size)
     frozen_list = FrozenList(items)
     frozen_list.depth, frozen_list.size = depth + 1, size
     return frozen_list
