@@ -379,8 +379,13 @@ def history_of(snapshot: Snapshot) -> History:
     return tuple((name, tuple(states)) for name, states in snapshot.history_states.items())
 
 
+_NO_STATES: Final = freeze_object({}, where="history_states")
+
+
 def frozen_history(history: History) -> FrozenDict:
     """Return what history states stand for, as `Snapshot.history_states` holds it."""
+    if not history:
+        return _NO_STATES
     record = {name: list(states) for name, states in history}
     return freeze_object(record, where="history_states")
 

@@ -156,11 +156,13 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
 def _call(call: Call, answers: bool, *, errors: bool = True) -> dict[str, Any]:
     """Return a call as the record has it; its result and its error's message are optional."""
     whole = call.error is None or (answers and errors)
-    record = {
+    record: dict[str, Any] = {
         "service": call.service,
         "invocation": call.invocation,
         "status": call.status.value,
         "seconds": call.seconds,
         "error": call.error if whole else str(call.error).partition(":")[0],
     }
-    return record | {"result": call.result} if answers else record
+    if answers:
+        record["result"] = call.result
+    return record
