@@ -335,7 +335,7 @@ class _Reader:
                     else:
                         found.append(each)
         if ends:
-            self.left_out.append(f"the transitions from {_quoted(ends)}: a final state is the end")
+            self.left_out.append(f"the ways out of {_quoted(ends)}: a final state is the end")
         return found
 
     def _trigger(self, trigger: object) -> str:

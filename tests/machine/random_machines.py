@@ -349,7 +349,7 @@ def named(
             return sentence
         if sentence.startswith("the automatic transitions") and event.startswith("to_"):
             return sentence
-        if sentence.startswith("the transitions from") and any(
+        if sentence.startswith("the ways out of") and any(
             repr(leaf) in sentence for leaf in configuration
         ):
             return sentence

@@ -651,7 +651,7 @@ def test_ways_out_of_final_states_are_left_out() -> None:
     """A star makes them easily."""
     states = ["a", {"name": "b", "final": True}, {"name": "c", "final": True}]
     found = import_machine(quiet(states=states, transitions=[["END", "*", "b"]]))
-    assert found.left_out == ("the transitions from 'b', 'c': a final state is the end",)
+    assert found.left_out == ("the ways out of 'b', 'c': a final state is the end",)
     assert ways(found.chart) == [("END", "a", "b")]
 
 
