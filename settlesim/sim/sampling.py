@@ -9,17 +9,18 @@ prove. The caller chooses the seed, and the same seed gives the same walks.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 
 from settlesim.chart.report import Verdict
 from settlesim.errors import SimulationError, shorten
+from settlesim.progress import ProgressCallback, Reporter, StopFlag, show_progress
 from settlesim.sim.distributions import Distribution, Seconds
 from settlesim.sim.drawing import DrawsEndings
-from settlesim.sim.explore import ending_of, told_apart
-from settlesim.sim.model import EndingIdentity
+from settlesim.sim.explore import check_progress, ending_of, told_apart
+from settlesim.sim.model import EndingIdentity, Model
 from settlesim.sim.models import model_of
 from settlesim.sim.proportions import Interval, clopper_pearson
 from settlesim.sim.replays import Replay, replay
@@ -28,7 +29,7 @@ from settlesim.sim.schedule import Schedule
 from settlesim.sim.serial import FEW, Serial
 from settlesim.sim.terms import Criterion, Ending
 from settlesim.sim.timed_walk import TimedWalks, read_times
-from settlesim.sim.walks import walk
+from settlesim.sim.walks import Walk, walk
 
 __all__ = ["Sample", "random_walk", "sample"]
 
@@ -133,6 +134,9 @@ def sample(
     runs: int,
     seed: int,
     durations: Mapping[str, Seconds] | None = None,
+    *,
+    progress: ProgressCallback | bool = True,
+    stop: StopFlag | None = None,
 ) -> Sample:
     """Run random schedules and count their endings.
 
@@ -144,6 +148,9 @@ def sample(
         How long things take, by service, and by the names of `TIMES`: a `Distribution`, seconds, or
         ``(least, most)``. Then the sample measures the model with these durations: the step whose
         time comes first is next. None to make each enabled step equally likely.
+    progress, stop
+        As `explore`. If it is stopped, or interrupted by Ctrl-C, the sample has the runs that were
+        finished by then; if there is none, the interrupt is raised.
 
     Raises
     ------
@@ -152,29 +159,48 @@ def sample(
         wrong, or that of a service is missing; or a run reaches a state beyond which the model
         cannot continue.
     """
+    check_progress(progress)
     if type(runs) is not int or runs < 1:
         raise SimulationError(where="runs", reason=f"is {shorten(runs)}; 1 or more is needed")
     model = model_of(scenario)
     dice = _dice(seed)
     times = {} if durations is None else read_times(scenario, durations)
     clocked = TimedWalks(model, times) if times or durations is not None else None
-    counts: dict[EndingIdentity, int] = {}
-    with model.services_together():
-        for _ in range(runs):
-            way = clocked.walk(dice.random) if clocked is not None else walk(model, dice.randrange)
-            if not model.may_end(way.state):
-                reason = "; ".join(model.moves.gaps) or "a run comes to no end"
-                raise SimulationError(where="sample", reason=reason)
-            outcome = model.outcome(way.state)
-            counts[outcome] = counts.get(outcome, 0) + 1
+
+    def one() -> Walk:
+        return walk(model, dice.randrange) if clocked is None else clocked.walk(dice.random)
+
+    with show_progress(progress) as callback, model.services_together():
+        counts = _counts(model, one, runs, Reporter(callback, stop))
+    done = sum(counts.values())
     serial = Serial(model, FEW)
     endings = [
-        ending_of(model, serial, outcome, number, Fraction(number, runs))
+        ending_of(model, serial, outcome, number, Fraction(number, done))
         for outcome, number in counts.items()
     ]
     endings.sort(key=lambda ending: -ending.interleavings)  # ties stay in the order of discovery
     shown = MappingProxyType(times)
-    return Sample(scenario, runs, tuple(told_apart(endings, serial)), serial.reason, shown)
+    return Sample(scenario, done, tuple(told_apart(endings, serial)), serial.reason, shown)
+
+
+def _counts(
+    model: Model, one: Callable[[], Walk], runs: int, reporter: Reporter
+) -> dict[EndingIdentity, int]:
+    """Count the endings of random walks, of as many as are finished before an interrupt."""
+    counts: dict[EndingIdentity, int] = {}
+    try:
+        for number in range(runs):
+            reporter.report(number, runs, "runs")
+            found = one()
+            if not model.may_end(found.state):
+                reason = "; ".join(model.moves.gaps) or "a run comes to no end"
+                raise SimulationError(where="sample", reason=reason)
+            outcome = model.outcome(found.state)
+            counts[outcome] = counts.get(outcome, 0) + 1
+    except KeyboardInterrupt:
+        if not counts:
+            raise
+    return counts
 
 
 def _dice(seed: object) -> random.Random:

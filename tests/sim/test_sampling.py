@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from settlesim import Chart
 from settlesim.errors import SimulationError
 from settlesim.gallery import counter, order
+from settlesim.progress import Progress
 from settlesim.sim import Distribution, Scenario, Verdict, explore, replay, sample
 from settlesim.sim.model import Model
 from settlesim.sim.schedule import Schedule
@@ -153,3 +155,44 @@ def test_distributions_have_the_means_that_they_say() -> None:
     assert math.isclose(sum(draws(Distribution.exponential(3))) / 4_000, 3.0, rel_tol=0.05)
     assert math.isclose(draws(Distribution.lognormal(5, 1))[2_000], 5.0, rel_tol=0.07)
     assert set(draws(Distribution.observed([1, 4]))) == {1.0, 4.0}
+
+
+# --- progress ------------------------------------------------------------------------------
+
+
+def test_a_sample_tells_how_far_it_is() -> None:
+    """Once before each run, with the number that is wanted."""
+    seen: list[Progress] = []
+    sample(Scenario(order, ["PAY", "CANCEL"]), 3, 1, progress=seen.append)
+    assert seen == [Progress(done, 3, "runs") for done in range(3)]
+
+
+@pytest.mark.parametrize("how", ["stop", "interrupt"])
+def test_a_sample_that_is_stopped_has_the_runs_that_were_finished(how: str) -> None:
+    """They are those of a smaller sample; the interval follows."""
+    stop = threading.Event()
+
+    def at_ten(progress: Progress) -> None:
+        if progress.done == 10:
+            stop.set()
+            if how == "interrupt":
+                raise KeyboardInterrupt
+
+    clicks = Scenario(order, ["PAY", "CANCEL"])
+    found = sample(clicks, 1000, 1, progress=at_ten, stop=stop if how == "stop" else None)
+    smaller = sample(clicks, 10, 1)
+    assert (found.runs, str(found), found.endings) == (10, str(smaller), smaller.endings)
+
+
+def test_a_sample_that_is_stopped_before_its_first_run_is_none() -> None:
+    """There is nothing to say then."""
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        sample(Scenario(order, ["PAY"]), 5, 1, stop=stop)
+
+
+def test_a_progress_that_cannot_be_called_is_refused() -> None:
+    """As by `explore`."""
+    with pytest.raises(SimulationError, match="progress"):
+        sample(Scenario(order, ["PAY"]), 5, 1, progress="bar")  # type: ignore[arg-type]
