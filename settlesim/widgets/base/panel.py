@@ -119,14 +119,15 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def together(self) -> Iterator[None]:
         """Send what is set within as one message, and tell observers once."""
         connected = self._widget is not None and not self.closed
-        self._nested += 1
-        try:
-            with self._widget.hold_sync() if connected else contextlib.nullcontext():
-                yield
-        finally:
-            self._nested -= 1
-        if not self._nested:
-            self._tell_observers()
+        with self.home.alone():
+            self._nested += 1
+            try:
+                with self._widget.hold_sync() if connected else contextlib.nullcontext():
+                    yield
+            finally:
+                self._nested -= 1
+            if not self._nested:
+                self._tell_observers()
 
     # --- observers ------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 __all__ = ["Home"]
@@ -38,3 +39,18 @@ class Home:
             function(*arguments)
         else:
             loop.call_soon_threadsafe(function, *arguments)
+
+    def run_if_free(self, function: Callable[..., None], *arguments: Any) -> None:
+        """As `run`, but without a loop do nothing while another thread runs code of the panel.
+
+        That thread may be waiting for the caller.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                self.run(function, *arguments)
+            finally:
+                self._lock.release()
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Return a context in which no other thread runs code of the panel."""
+        return self._lock

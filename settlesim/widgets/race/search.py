@@ -151,8 +151,8 @@ class Search:
     # --- from the thread ------------------------------------------------------------------
 
     def report(self, run: _Run, found: int) -> None:
-        """Report to the panel's thread how many states were found."""
-        self._home.run(self._report, run, found)
+        """Report to the panel's thread how many states were found; a report may be left out."""
+        self._home.run_if_free(self._report, run, found)
 
     def _report(self, run: _Run, found: int) -> None:
         if run is self._run and self.state.status == "running":

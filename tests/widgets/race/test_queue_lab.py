@@ -481,3 +481,37 @@ def test_scenario_and_verdict_can_be_observed() -> None:
     assert str(lab.verdict) == str(Verdict.PROVED)
     assert "fifo_group" in seen
     assert seen[-1] is Verdict.PROVED
+
+
+def test_a_search_that_ends_during_a_choice_is_told_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Observers hear of the scenario first, and the verdict is the last that they hear."""
+    lab = queue_lab(order, ["PAY", "CANCEL"], queue="direct")
+    assert lab.exploration is not None
+    start = lab.search.start
+
+    def start_and_wait(scenario: Scenario) -> None:
+        start(scenario)
+        run = lab.search._run
+        assert run is not None
+        run.ended.wait()
+        run.thread.join(0.2)  # it has something to tell by now
+
+    monkeypatch.setattr(lab.search, "start", start_and_wait)
+    seen: list[Any] = []
+    lab.observe(lambda change: seen.append(change["new"]), ["verdict"])
+    lab.observe(lambda change: seen.append(change["new"].queue), ["scenario"])
+    lab.choose(queue="fifo_group")
+    assert lab.exploration is not None
+    assert (seen[-2:], lab.verdict) == (["fifo_group", Verdict.PROVED], Verdict.PROVED)
+
+
+def test_an_observer_may_wait_for_the_search() -> None:
+    """It is called while the search reports; neither waits for the other for ever."""
+    lab = queue_lab(order, ["PAY", "CANCEL"], queue="direct")
+    assert lab.exploration is not None
+    seen: list[Any] = []
+    lab.observe(lambda change: seen.append(lab.exploration), ["scenario"])
+    lab.choose(queue="standard", events=["PAY", "CANCEL", "SHIP"])
+    assert [each.scenario.queue for each in seen] == ["standard"]
