@@ -30,6 +30,10 @@ def idempotency_key(event_id: str) -> str:
     return text.replace("%", "_")
 
 
+class _NoAnswerError(StoreUnavailableError):
+    """The server did not answer in time."""
+
+
 class RestateClient:
     """Speaks to one Restate server or cluster.
 
@@ -98,24 +102,6 @@ class RestateClient:
             The server cannot be reached, answers with another status, or does not answer in time.
             In the last case it may have done what it was asked.
         """
-        try:
-            return await self._answer(
-                method, url, body=body, headers=headers, timeout=timeout, expected=expected
-            )
-        except TimeoutError as error:
-            raise StoreUnavailableError(path=url, reason=str(error)) from error
-
-    async def _answer(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float = _TIMEOUT,
-        expected: tuple[int, ...] = (200, 201, 202),
-    ) -> httpx.Response:
-        """Do what `request` does; a time-out is a TimeoutError."""
         content = None if body is None else json.dumps(body).encode()
         sent = {"accept": "application/json"}
         if body is not None:  # Restate refuses a type for a handler without argument
@@ -130,7 +116,7 @@ class RestateClient:
                     timeout=httpx.Timeout(timeout, connect=min(timeout, _TIMEOUT)),
                 )
         except httpx.ReadTimeout as error:
-            raise TimeoutError(f"no answer within {timeout:g} s") from error
+            raise _NoAnswerError(path=url, reason=f"no answer within {timeout:g} s") from error
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__} {error_message(error)}".strip()
             raise StoreUnavailableError(path=url, reason=reason) from error
@@ -176,8 +162,8 @@ class RestateClient:
             found = await self.request("GET", f"{call}/output", expected=known)
         else:
             try:
-                found = await self._answer("GET", f"{call}/attach", expected=known, timeout=wait)
-            except TimeoutError:
+                found = await self.request("GET", f"{call}/attach", expected=known, timeout=wait)
+            except _NoAnswerError:
                 return 470, None
         try:
             return found.status_code, found.json() if found.content else None

@@ -41,7 +41,7 @@ class Home:
             loop.call_soon_threadsafe(function, *arguments)
 
     def run_if_free(self, function: Callable[..., None], *arguments: Any) -> None:
-        """As `run`, but without a loop do nothing while another thread runs code of the panel.
+        """As `run`, but do nothing while another thread runs code of the panel.
 
         That thread may be waiting for the caller.
         """
