@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from math import sqrt
 from typing import Any
 
@@ -92,11 +93,20 @@ _RETRIES: list[Any] = [
     [{"errors": ["Busy"]}, {"attempts": 2, "seconds": 0.25, "jitter": 1, "seed": 7}],
 ]
 _assigns = st.sampled_from(_ASSIGNS)
+_extras = st.sampled_from(_EXTRAS)
+_tags = st.sampled_from(_TAGS)
+_inputs = st.sampled_from([None, 5, {"a": [1, None]}])
+_retries = st.sampled_from(_RETRIES)
 
 
-def _targets(dests: list[str], *, most: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
+def _targets(dests: Sequence[str], *, most: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
     """Transitions to one of `dests`, or internal ones."""
-    pair = st.tuples(st.sampled_from([*dests, None]), st.sampled_from(_EXTRAS))
+    return _targets_of(tuple(dests), most)
+
+
+@cache  # a strategy takes much longer to make than to draw from
+def _targets_of(dests: tuple[str, ...], most: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    pair = st.tuples(st.sampled_from([*dests, None]), _extras)
     return st.lists(pair.map(lambda each: {"dest": each[0], **each[1]}), min_size=1, max_size=most)
 
 
@@ -109,7 +119,7 @@ def _node(
     `resting` says that a settled state may have delays.
     """
     spec: dict[str, Any] = {"name": name}
-    kind = draw(st.sampled_from(["plain", "plain", "busy", "final"]))
+    kind = draw(st.sampled_from(("plain", "plain", "busy", "final")))
     if kind == "final":
         return {**spec, "final": True, "on_final": draw(_assigns)}
     if draw(st.booleans()):
@@ -117,14 +127,14 @@ def _node(
     if kind == "plain" or tagged:
         if resting and draw(st.booleans()):
             spec["after"] = {"60": draw(_targets(dests)), "90": draw(_targets(dests))}
-        return {**spec, "tags": draw(st.sampled_from(_TAGS))}
+        return {**spec, "tags": draw(_tags)}
     spec["invoke"] = {
         "src": "work",
-        "input": draw(st.sampled_from([None, 5, {"a": [1, None]}])),
+        "input": draw(_inputs),
         "on_done": draw(_targets(dests)),
         "on_error": draw(_targets(dests)),
-        "timeout": draw(st.sampled_from([None, 1, 2.5])),
-        "retry": draw(st.sampled_from(_RETRIES)),
+        "timeout": draw(st.sampled_from((None, 1, 2.5))),
+        "retry": draw(_retries),
     }
     if draw(st.booleans()):
         spec["after"] = {"0.5": draw(_targets(dests)), "3": draw(_targets(dests))}
@@ -178,7 +188,7 @@ def _scxml_state(
             return {**spec, "final": True, "on_final": draw(_assigns)}
         spec |= {"on_exit": draw(_assigns)}
         if tagged or draw(st.integers(0, 2)):
-            return {**spec, "tags": draw(st.sampled_from(_TAGS)), "rests": resting}
+            return {**spec, "tags": draw(_tags), "rests": resting}
         return {**spec, "works": True}
     tagged = tagged or draw(st.booleans())
     names = [f"{path}.{depth}{letter}" for letter in "abc"[: draw(st.integers(1, 3))]]

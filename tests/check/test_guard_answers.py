@@ -278,10 +278,10 @@ def test_what_is_really_too_much_ends_undetermined(
     chart: Chart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a number of steps that depends on nothing but the chart, and it is said why."""
-    monkeypatch.setattr(exploring, "MAX_WORK", 100_000)
+    monkeypatch.setattr(exploring, "MAX_WORK", 20_000)
     report = check_chart(chart)
     assert report.verdict is Verdict.UNDETERMINED
-    assert report.findings[-1].message == "more than 100000 steps of the search"
+    assert report.findings[-1].message == "more than 20000 steps of the search"
     assert report.steps < 20_000
     assert check_chart(chart).to_dict() == report.to_dict()
 

@@ -23,7 +23,15 @@ def test_a_configuration_becomes_the_chart_that_it_means(case: Case) -> None:
     assert {loss.kind: len(loss.places) for loss in found.losses} == case.lost
 
 
-@pytest.mark.parametrize("first", range(0, 200, 20))
+@pytest.mark.parametrize(
+    "first",
+    [0, 60]
+    + [
+        pytest.param(first, marks=pytest.mark.nightly)
+        for first in range(0, 200, 20)
+        if first not in {0, 60}
+    ],
+)
 def test_generated_configurations_have_the_transitions_that_they_were_made_with(first: int) -> None:
     """Two hundred of them: targets in every notation, both versions; they are checked and drawn."""
     for seed in range(first, first + 20):

@@ -25,7 +25,10 @@ from tests.sim.interrupts import interrupt_at
 EVENTS = {"ship": ["PAY", "SHIP"], "refund": ["PAY", "CANCEL"], "cancel": ["PAY", "CANCEL", "SHIP"]}
 
 
-@pytest.fixture(scope="module", params=EVENTS, ids=str)
+LONG = pytest.param("cancel", marks=pytest.mark.nightly)
+
+
+@pytest.fixture(scope="module", params=["ship", "refund", LONG], ids=str)
 def grid(request: pytest.FixtureRequest) -> ProtectionGrid:
     """The grid of the order chart for some of its events."""
     return protection_grid(order, EVENTS[request.param])
@@ -257,7 +260,8 @@ def test_a_grid_of_which_nothing_is_known_claims_nothing() -> None:
     """Neither that the events commute, nor that they do not, nor what is certain."""
     events = [f"E{i}" for i in range(1, 5)]
     chart = append_log(4).bind({"append": lambda context, event: {"log": ["same"]}})
-    grid = protection_grid(chart, events, limit=20)
+    rows = {"none": {}, "crash": {"crashes": 1}}
+    grid = protection_grid(chart, events, limit=20, fault_rows=rows)
     assert {cell.exploration.verdict for row in grid.cells for cell in row} == {
         Verdict.UNDETERMINED
     }

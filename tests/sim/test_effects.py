@@ -290,7 +290,10 @@ def test_services_that_run_alone_have_no_step_more() -> None:
 # --- against the enumerator ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(12), *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(12, 30))],
+)
 def test_explored_endings_are_those_of_an_enumerator_of_whole_seconds(seed: int) -> None:
     """Two or three services, known times, failures within a budget over several events.
 

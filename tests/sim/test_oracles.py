@@ -68,9 +68,9 @@ def of_order(exploration: Exploration) -> Endings:
         (3, 1, 3, 784),
         (4, 1, 4, 14_720),
         (4, 3, 4, 39_312),
-        (5, 3, 2, 77_136),
+        pytest.param(5, 3, 2, 77_136, marks=pytest.mark.nightly),
         (5, 1, 3, 157_596),
-        (5, 1, 5, 349_184),
+        pytest.param(5, 1, 5, 349_184, marks=pytest.mark.nightly),
         pytest.param(6, 1, 2, 361_978, marks=pytest.mark.nightly),
     ],
 )
@@ -424,11 +424,11 @@ def test_spin_stores_as_many_states(scenario: Scenario, tmp_path: Path) -> None:
     (tmp_path / "model.pml").write_text(to_promela(scenario), encoding="utf-8")
     for command in (
         ["spin", "-a", "model.pml"],
-        ["gcc", "-O1", "-w", "-DNOREDUCE", "-DSAFETY", "-o", "pan", "pan.c"],
+        ["gcc", "-O0", "-w", "-DNOREDUCE", "-DSAFETY", "-o", "pan", "pan.c"],
     ):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     done = subprocess.run(
-        [str(tmp_path / "pan"), "-m100000", "-c0"],
+        [str(tmp_path / "pan"), "-m20000", "-w18", "-c0"],
         cwd=tmp_path,
         check=True,
         capture_output=True,

@@ -118,14 +118,34 @@ def test_three_real_handlers_end_as_explored(events: list[Any], queue: str) -> N
     compare(Scenario(ORDER, events, queue=queue), merge=True)
 
 
-@pytest.mark.parametrize("queue", DISCIPLINES)
-def test_real_counters_lose_the_updates_that_were_explored(queue: str) -> None:
+@pytest.mark.parametrize(
+    ("queue", "workers"),
+    [
+        ("direct", 3),
+        ("standard", 2),
+        ("fifo_dispatch", 2),
+        ("mutex", 3),
+        ("fifo_group", 3),
+        ("fifo_global", 3),
+        pytest.param("standard", 3, marks=pytest.mark.nightly),
+        pytest.param("fifo_dispatch", 3, marks=pytest.mark.nightly),
+    ],
+)
+def test_real_counters_lose_the_updates_that_were_explored(queue: str, workers: int) -> None:
     """Three increments at once."""
-    compare(Scenario(COUNTER, [("c", "INC")] * 3, workers=3, queue=queue), merge=True)
+    compare(Scenario(COUNTER, [("c", "INC")] * 3, workers=workers, queue=queue), merge=True)
 
 
-@pytest.mark.parametrize("queue", ["direct", "standard", "mutex", "fifo_group"])
-@pytest.mark.parametrize("failures", [1, 2])
+@pytest.mark.parametrize(
+    ("failures", "queue"),
+    [
+        *((1, queue) for queue in ("direct", "standard", "mutex", "fifo_group")),
+        (2, "direct"),
+        pytest.param(2, "standard", marks=pytest.mark.nightly),
+        (2, "mutex"),
+        (2, "fifo_group"),
+    ],
+)
 def test_real_services_fail_and_run_out_of_time_as_explored(queue: str, failures: int) -> None:
     """A chart that tells a time-out from an error: the real interpreter does the same."""
     faults = {"service_failures": failures}
@@ -157,15 +177,27 @@ STARTS: list[list[Any]] = [
     [("s", "GO"), ("s", "LATER")],
     [("s", "END"), ("t", "LATER")],
     [("s", "LATER"), ("s", "LATER")],
-    [("s", "GO", "no"), ("s", "END"), ("s", "LATER")],
 ]
+LONG_START: list[Any] = [("s", "GO", "no"), ("s", "END"), ("s", "LATER")]
 
 
-@pytest.mark.parametrize("events", STARTS, ids=str)
-@pytest.mark.parametrize("queue", DISCIPLINES)
-@pytest.mark.parametrize("protections", [(), ("cas",)])
+@pytest.mark.parametrize(
+    ("protections", "queue", "events"),
+    [
+        pytest.param(protections, queue, events, marks=marks)
+        for protections in ((), ("cas",))
+        for queue in DISCIPLINES
+        for events in [*STARTS, LONG_START]
+        for marks in [
+            [pytest.mark.nightly]
+            if events is LONG_START and queue in {"direct", "standard", "fifo_dispatch"}
+            else []
+        ]
+    ],
+    ids=str,
+)
 def test_charts_that_start_by_themselves_end_as_explored(
-    events: list[Any], queue: str, protections: tuple[str, ...]
+    protections: tuple[str, ...], queue: str, events: list[Any]
 ) -> None:
     """What the start did is kept where the first event is ignored or rejected, and only once."""
     compare(Scenario(STARTING, events, queue=queue, protections=protections), merge=True)

@@ -13,6 +13,7 @@ from settlesim.chart import Snapshot
 from settlesim.chart.migration import Migration
 from settlesim.errors import SettleError
 from settlesim.versions import apply_migration, chain_of, plan_migration
+from tests.examples import examples
 from tests.strategies_charts import FUNCTIONS, TRIGGERS, chart_records
 
 EVENTS = st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=4)
@@ -87,14 +88,17 @@ class World:
 
 
 def begun(chart: Chart, events: list[str]) -> World:
-    """A world in which an instance has settled events."""
+    """A world in which an instance has settled events, and others if it was not saved by then."""
     world = World()
     for event in events:
+        world.settle(chart, event)
+    others = iter(TRIGGERS)
+    while world.snapshot is None and (event := next(others, "")):
         world.settle(chart, event)
     return world
 
 
-SELDOM = settings(suppress_health_check=[HealthCheck.filter_too_much])
+SELDOM = settings(max_examples=examples(15), suppress_health_check=[HealthCheck.filter_too_much])
 """In many charts no event of the few leads to an instance that is saved."""
 
 

@@ -15,7 +15,7 @@ from settlesim.chart.diff import InstanceCounts, InstanceFate
 from settlesim.errors import RenderError
 from settlesim.view.svg.palette import PALETTES, contrast
 from tests.strategies_charts import charts
-from tests.view.test_escaping import HOSTILE, chart_of
+from tests.view.test_escaping import MOSTLY_AT_NIGHT, chart_of
 
 ORDER: dict[str, Any] = {
     "name": "order",
@@ -241,7 +241,7 @@ def test_marks_have_contrast(theme: str) -> None:
             assert contrast(colour, paper) >= 3
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", MOSTLY_AT_NIGHT)
 def test_no_name_becomes_markup(name: str) -> None:
     """In a state, an event, a note or a title."""
     hostile = chart_of(name)

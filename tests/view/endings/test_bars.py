@@ -37,7 +37,7 @@ from settlesim.view.simulation.words import (
 )
 from settlesim.view.svg.palette import PALETTES
 from tests.view.schedule.schedules import scenario
-from tests.view.test_escaping import HOSTILE
+from tests.view.test_escaping import MOSTLY_AT_NIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -238,7 +238,7 @@ def test_huge_counts_are_sizes() -> None:
     assert [power_words(n) for n in (0, 3, 6, 12)] == ["1", "1,000", "1 million", "1 trillion"]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", MOSTLY_AT_NIGHT)
 def test_hostile_names_are_text_only(name: str) -> None:
     """Events, states, services and keys cannot become markup."""
     local = name.replace(".", "_")

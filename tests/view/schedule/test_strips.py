@@ -21,7 +21,7 @@ from settlesim.view.svg.card import MARGIN, Look
 from settlesim.view.svg.palette import PALETTES, contrast
 from settlesim.view.svg.picture import Picture
 from tests.view.schedule.schedules import CRASH, EARLY, LOST, SERIAL, ZOMBIE, play
-from tests.view.test_escaping import HOSTILE, shown
+from tests.view.test_escaping import MOSTLY_AT_NIGHT, shown
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAY_CANCEL = (("order-1", "PAY"), ("order-1", "CANCEL"))
@@ -255,7 +255,7 @@ def test_first_difference_is_the_first_other_step() -> None:
     assert first_difference(play(EARLY), play(EARLY)) is None
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", MOSTLY_AT_NIGHT)
 def test_hostile_names_are_text_only(name: str) -> None:
     """Keys, events, services, states, anomalies, titles and sentences cannot become markup."""
     reactions: dict[tuple[str, str], tuple[str | None, str]] = {("new", name): (name, name)}

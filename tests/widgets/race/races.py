@@ -12,7 +12,7 @@ from settlesim.sim import DISCIPLINES, Scenario
 from settlesim.sim.model import Model
 from settlesim.widgets.race.walk import ScheduleWalk
 
-__all__ = ["clicks", "random_walk", "scenarios"]
+__all__ = ["clicks", "ended_walk", "random_walk", "scenarios"]
 
 
 def clicks(queue: str = "direct", **options: Any) -> Scenario:
@@ -34,8 +34,8 @@ def scenarios() -> Iterator[Scenario]:
                 continue  # makes no sense under this discipline
 
 
-def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
-    """Take random steps to the end, and yield the walk at the beginning and after every step."""
+def ended_walk(scenario: Scenario, seed: int) -> ScheduleWalk:
+    """Take random steps, and return the walk at its end."""
     dice, model, steps = random.Random(seed), Model(scenario), []
     state = model.start
     while enabled := model.successors(state):
@@ -43,6 +43,13 @@ def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
         steps.append(step)
     walk = ScheduleWalk(scenario)
     assert walk.follow(tuple(steps)) is None
+    walk.go(walk.last)
+    return walk
+
+
+def random_walk(scenario: Scenario, seed: int) -> Iterator[ScheduleWalk]:
+    """Take random steps to the end, and yield the walk at the beginning and after every step."""
+    walk = ended_walk(scenario, seed)
     for position in range(walk.last + 1):
         walk.go(position)
         yield walk

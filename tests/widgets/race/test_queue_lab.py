@@ -16,7 +16,7 @@ from settlesim.sim import DISCIPLINES, PROTECTIONS, Faults, Scenario, Verdict, e
 from settlesim.view.svg.page import with_variables
 from settlesim.widgets import QueueLab, queue_lab
 from settlesim.widgets.race.queue_lab_choices import code_of, events_of, starts_of
-from tests.view.test_escaping import HOSTILE, chart_of
+from tests.view.test_escaping import MOSTLY_AT_NIGHT, chart_of
 from tests.widgets.race.test_race_panel import tags
 
 
@@ -452,7 +452,7 @@ def test_events_and_starts_are_those_of_the_chart() -> None:
             assert lab.problems == {}
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", MOSTLY_AT_NIGHT)
 def test_hostile_names_are_data_and_never_markup(name: str) -> None:
     """Every part is plain JSON, and no picture has an element that a picture may not have."""
     chart = chart_of(name).bind(
