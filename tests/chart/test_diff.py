@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from settlesim import Chart, gallery, migration
 from settlesim.chart.edge_pairs import edge_groups
 from settlesim.versions import split
-from tests.examples import examples
+from tests.examples import scaled
 from tests.strategies_charts import charts
 
 Record = dict[str, Any]
@@ -454,7 +454,7 @@ def test_every_state_has_a_status() -> None:
 # --- laws ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=scaled(20))
 @given(charts(), charts())
 def test_no_difference_has_no_direction(one: Chart, other: Chart) -> None:
     """There and back there is the same or there is not; a chart does not differ from itself."""
@@ -462,7 +462,7 @@ def test_no_difference_has_no_direction(one: Chart, other: Chart) -> None:
     assert bool(one.diff(other)) == bool(other.diff(one))
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=scaled(25))
 @given(charts(), charts())
 def test_what_has_another_fingerprint_has_a_difference(one: Chart, other: Chart) -> None:
     """One and the same idea of what a chart means."""
@@ -470,7 +470,7 @@ def test_what_has_another_fingerprint_has_a_difference(one: Chart, other: Chart)
         assert (one.fingerprint != other.fingerprint) is bool(one.diff(other))
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=scaled(20))
 @given(charts(), charts())
 def test_charts_without_a_difference_have_the_same_parts(one: Chart, other: Chart) -> None:
     """What is not told is the same: states, transitions, context."""
@@ -490,7 +490,7 @@ def test_charts_without_a_difference_have_the_same_parts(one: Chart, other: Char
         assert parts(same[0]) == parts(same[1])
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=scaled(20))
 @given(charts(), charts())
 def test_every_transition_is_in_one_pair(one: Chart, other: Chart) -> None:
     """None of either chart is lost, none is there twice, whatever moved."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from settlesim.chart import Chart
 from settlesim.chart.dialect import CHART_KEYS, INVOKE_KEYS, STATE_KEYS, TARGET_KEYS
 from tests.documents import ROOT
-from tests.examples import examples
+from tests.examples import scaled
 from tests.strategies_charts import FUNCTIONS, chart_records
 
 TARGET = {
@@ -292,7 +292,7 @@ def test_functions_do_not_count() -> None:
     assert chart.bind({"yes": lambda context, event: True}).fingerprint == chart.fingerprint
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=scaled(20))
 @given(chart_records(), st.randoms(use_true_random=False))
 def test_a_chart_that_was_written_and_read_has_the_fingerprint_that_it_had(
     record: dict[str, Any], dice: Any

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from settlesim import import_chart
 from settlesim.errors import SettlesimError
-from tests.examples import examples
+from tests.examples import scaled
 
 pytest.importorskip("defusedxml")
 
@@ -165,35 +165,35 @@ def _end(document: Any) -> None:
         str(error).encode()
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(st.dictionaries(st.sampled_from(_XSTATE), _values(_XSTATE), max_size=4), _states(_XSTATE))
 def test_any_configuration_of_xstate(record: dict[str, Any], states: dict[str, Any]) -> None:
     """Its keys with values of any kind."""
     _end({**record, "states": states})
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(_states(_ASL), st.sampled_from(_ASL))
 def test_any_state_machine_of_step_functions(states: dict[str, Any], start: str) -> None:
     """Its keys with values of any kind."""
     _end({"StartAt": start, "States": states})
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(_values(_SISMIC))
 def test_any_statechart_of_sismic(root: Any) -> None:
     """Its keys with values of any kind."""
     _end({"statechart": {"root state": root}})
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(st.text(alphabet='ab -[]*>:;{}\n"#/`<', max_size=80))
 def test_any_lines_of_mermaid(text: str) -> None:
     """Its signs in any order."""
     _end(f"stateDiagram-v2\n{text}")
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(st.lists(st.sampled_from(_PARTS), max_size=12))
 def test_any_elements_of_scxml(parts: list[str]) -> None:
     """Open, closed or not."""

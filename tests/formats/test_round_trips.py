@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from settlesim import Chart, export_chart, import_chart
 from settlesim.formats.exporting import ExportFormat
-from tests.examples import examples
+from tests.examples import scaled
 from tests.formats.common import common_to_mermaid, common_to_scxml, common_to_xstate
 from tests.strategies_charts import chart_records, scxml_records
 
@@ -24,7 +24,7 @@ def _again(text: str) -> Chart:
     return found.chart
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(scxml_records(resting=True) | chart_records(resting=True))
 def test_xstate_keeps_what_both_can_say(record: dict[str, Any]) -> None:
     """Ours to XState to ours is identity there, and nothing more is lost the second time."""
@@ -33,7 +33,7 @@ def test_xstate_keeps_what_both_can_say(record: dict[str, Any]) -> None:
     assert _again(made.text) == chart
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(scxml_records(resting=True) | chart_records(resting=True))
 def test_mermaid_keeps_what_it_draws(record: dict[str, Any]) -> None:
     """Ours to Mermaid to ours is identity there, services and delays included."""
@@ -42,7 +42,7 @@ def test_mermaid_keeps_what_it_draws(record: dict[str, Any]) -> None:
     assert _again(made.text) == chart
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=scaled(30))
 @given(scxml_records(resting=True) | chart_records(resting=True))
 def test_scxml_keeps_what_both_can_say(record: dict[str, Any]) -> None:
     """Ours to SCXML to ours is identity there: services, delays, history and functions too."""

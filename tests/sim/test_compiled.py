@@ -18,7 +18,7 @@ from settlesim.sim.assumptions import Assumptions
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.program_nodes import Branch, ProgramNodeKind
 from settlesim.sim.services import Services
-from tests.examples import examples
+from tests.examples import scaled
 from tests.strategies_charts import TRIGGERS, charts
 
 SIMULATED = Assumptions(timing="simulated")
@@ -52,7 +52,7 @@ def after(table: CompiledChart, node: Any, kind: Kind) -> Any:
 
 
 @given(charts(bound=True), st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=4))
-@settings(max_examples=examples(10))
+@settings(max_examples=scaled(10))
 def test_the_table_does_what_the_interpreter_does(chart: Chart, events: list[str]) -> None:
     """Configuration, context, outcome and error, event after event, for any chart."""
     interpreter = Interpreter(chart, MemoryStore(), clock=SimulatedClock())

@@ -124,18 +124,18 @@ def test_what_is_too_much_together_is_proved_one_after_another() -> None:
         protections=["cas", "inbox", "idempotent"],
         faults={"crashes": 2, "expiries": 1},
     )
-    found = explore(scenario, 20_000, progress=False)
+    found = explore(scenario, 5_000, progress=False)
     assert found.verdict is Verdict.PROVED
     assert str(found).startswith("proved: 3 instances, each alone with the whole budget: 3 endings")
     assert [each.scenario.instances for each in found.instances] == [
         ("order-1",), ("order-2",), ("order-3",),
     ]  # fmt: skip
     assert found.counterexample is None
-    bare = explore(scenario.replace(protections=[]), 20_000, progress=False)
+    bare = explore(scenario.replace(protections=[]), 5_000, progress=False)
     assert bare.verdict is Verdict.REFUTED
     assert bare.counterexample is not None
     assert replay(bare.scenario, bare.counterexample).ending is not None
-    assert explore(scenario, 20_000, progress=False, by_instance=False).verdict is (
+    assert explore(scenario, 5_000, progress=False, by_instance=False).verdict is (
         Verdict.UNDETERMINED
     )
 

@@ -18,7 +18,7 @@ from settlesim.runtime.interpreter import DEADLINE
 from settlesim.sim import Exploration, Scenario, Verdict, explore
 from settlesim.sim.compiled import CompiledChart
 from settlesim.sim.services import Services
-from tests.examples import examples
+from tests.examples import scaled
 from tests.sim.real_runs import (
     LATE,
     LATE_AFTER_EFFECT,
@@ -216,7 +216,7 @@ def reverse_law(chart: Chart, events: list[str]) -> int:
 
 
 @given(timed_charts(), EVENTS, OPTIONS, st.integers(0, 2**32))
-@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(18, at_night=250), suppress_health_check=list(HealthCheck))
 def test_what_the_real_code_does_is_explored_or_nothing_is_proved(
     chart: Chart, events: list[str], options: dict[str, Any], seed: int
 ) -> None:
@@ -231,7 +231,7 @@ def test_what_the_real_code_does_is_explored_or_nothing_is_proved(
 
 
 @given(timed_charts(), EVENTS)
-@settings(max_examples=examples(12), suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(12, at_night=250), suppress_health_check=list(HealthCheck))
 def test_serial_endings_of_simulated_time_are_reached_by_the_real_interpreter(
     chart: Chart, events: list[str]
 ) -> None:

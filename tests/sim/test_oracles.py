@@ -305,8 +305,15 @@ FAILING: list[tuple[NaiveChart, Failures, str, list[str]]] = [
 
 @pytest.mark.parametrize("queue", LOG_DISCIPLINES)
 @pytest.mark.parametrize(("chart", "failures", "start", "names"), FAILING)
-@pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("protections", [(), ("cas",)])
+@pytest.mark.parametrize(
+    ("number", "protections"),
+    [
+        (1, ()),
+        (2, ("cas",)),
+        pytest.param(1, ("cas",), marks=pytest.mark.nightly),
+        pytest.param(2, (), marks=pytest.mark.nightly),
+    ],
+)
 def test_services_that_fail_are_those_of_walking_every_interleaving(
     chart: NaiveChart,
     failures: Failures,
@@ -403,7 +410,7 @@ def test_one_more_fault_takes_no_ending_away(queue: str, fault: str) -> None:
 # --- Spin ---------------------------------------------------------------------------------
 
 SPIN = [
-    Scenario(append_log(2), events(2)),
+    pytest.param(Scenario(append_log(2), events(2)), marks=pytest.mark.nightly),
     Scenario(append_log(3), events(3), workers=3),
     Scenario(append_log(4), events(4), workers=4),
     Scenario(append_log(3, 2), events(3), queue="fifo_group"),

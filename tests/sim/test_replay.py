@@ -285,7 +285,9 @@ def test_a_sample_needs_a_number_of_runs_and_a_seed(runs: Any, seed: Any) -> Non
         sample(PAIR, runs, seed)
 
 
-@pytest.mark.parametrize(("number", "known"), [(3, True), (7, False), (30, False)])
+@pytest.mark.parametrize(
+    ("number", "known"), [(3, True), pytest.param(7, False, marks=pytest.mark.nightly), (30, False)]
+)
 def test_a_sample_looks_at_few_serial_orders(number: int, known: bool) -> None:
     """Whether an ending is serializable is not known where there are too many; the note says so."""
     events = [f"E{index}" for index in range(1, number + 1)]

@@ -78,6 +78,11 @@ LONGER: list[list[Any]] = [
 ]
 
 
+def at_night(is_so: object) -> list[pytest.MarkDecorator]:
+    """The mark of what is not run each time, where that is so."""
+    return [pytest.mark.nightly] if is_so else []
+
+
 def compare(scenario: Scenario, *, merge: bool) -> None:
     cas = "cas" in scenario.protections
     failures = scenario.faults.service_failures
@@ -100,20 +105,36 @@ def compare(scenario: Scenario, *, merge: bool) -> None:
     assert endings == found
 
 
-@pytest.mark.parametrize("events", SCENARIOS, ids=str)
-@pytest.mark.parametrize("queue", DISCIPLINES)
-@pytest.mark.parametrize("protections", [(), ("cas",)])
+@pytest.mark.parametrize(
+    ("protections", "queue", "events"),
+    [
+        pytest.param(protections, queue, events, marks=at_night(protections and (row + column) % 2))
+        for protections in ((), ("cas",))
+        for row, queue in enumerate(DISCIPLINES)
+        for column, events in enumerate(SCENARIOS)
+    ],
+    ids=str,
+)
 def test_two_real_handlers_end_as_explored(
-    events: list[Any], queue: str, protections: tuple[str, ...]
+    protections: tuple[str, ...], queue: str, events: list[Any]
 ) -> None:
     """Every interleaving of the real coroutines, each run alone, gives the explored endings."""
     scenario = Scenario(ORDER, events, queue=queue, protections=protections)
     compare(scenario, merge=bool(protections) and queue != "fifo_group")
 
 
-@pytest.mark.parametrize("events", LONGER, ids=str)
-@pytest.mark.parametrize("queue", DISCIPLINES)
-def test_three_real_handlers_end_as_explored(events: list[Any], queue: str) -> None:
+@pytest.mark.parametrize(
+    ("queue", "events"),
+    [
+        pytest.param(
+            queue, events, marks=at_night(queue in {"standard", "fifo_dispatch"} and column != row)
+        )
+        for row, queue in enumerate(DISCIPLINES)
+        for column, events in enumerate(LONGER)
+    ],
+    ids=str,
+)
+def test_three_real_handlers_end_as_explored(queue: str, events: list[Any]) -> None:
     """Every situation that the real coroutines of three events can come to."""
     compare(Scenario(ORDER, events, queue=queue), merge=True)
 
@@ -184,15 +205,19 @@ LONG_START: list[Any] = [("s", "GO", "no"), ("s", "END"), ("s", "LATER")]
 @pytest.mark.parametrize(
     ("protections", "queue", "events"),
     [
-        pytest.param(protections, queue, events, marks=marks)
+        pytest.param(
+            protections,
+            queue,
+            events,
+            marks=at_night(
+                queue in {"direct", "standard", "fifo_dispatch"}
+                if events is LONG_START
+                else protections and (row + column) % 2
+            ),
+        )
         for protections in ((), ("cas",))
-        for queue in DISCIPLINES
-        for events in [*STARTS, LONG_START]
-        for marks in [
-            [pytest.mark.nightly]
-            if events is LONG_START and queue in {"direct", "standard", "fifo_dispatch"}
-            else []
-        ]
+        for row, queue in enumerate(DISCIPLINES)
+        for column, events in enumerate([*STARTS, LONG_START])
     ],
     ids=str,
 )

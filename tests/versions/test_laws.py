@@ -13,7 +13,7 @@ from settlesim.chart import Snapshot
 from settlesim.chart.migration import Migration
 from settlesim.errors import SettleError
 from settlesim.versions import apply_migration, chain_of, plan_migration
-from tests.examples import examples
+from tests.examples import scaled
 from tests.strategies_charts import FUNCTIONS, TRIGGERS, chart_records
 
 EVENTS = st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=4)
@@ -98,7 +98,9 @@ def begun(chart: Chart, events: list[str]) -> World:
     return world
 
 
-SELDOM = settings(max_examples=examples(15), suppress_health_check=[HealthCheck.filter_too_much])
+SELDOM = settings(
+    max_examples=scaled(10, at_night=400), suppress_health_check=[HealthCheck.filter_too_much]
+)
 """In many charts no event of the few leads to an instance that is saved."""
 
 

@@ -24,7 +24,7 @@ def scenarios() -> Iterator[Scenario]:
     """Yield scenarios under every discipline, with one and several workers, keys and faults."""
     log = append_log(3)
     for queue in DISCIPLINES:
-        for workers in (1, 2, 3):
+        for workers in (1, 3):
             yield Scenario(log, ["E1", "E2", "E3"], workers, queue)
             yield Scenario(log, ["E1", "E2"], workers, queue, keys=2)
         for faults in ({"crashes": 1, "service_failures": 1}, {"expiries": 1}, {"duplicates": 1}):

@@ -123,7 +123,7 @@ def test_in_a_loop_everything_is_told_in_its_thread() -> None:
         told.search.start(large())
         while told.search.state.status == "running":
             turns += 1
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         return told
 
     told = asyncio.run(main())
