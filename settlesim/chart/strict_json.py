@@ -143,16 +143,6 @@ def _scalar_size(value: object) -> int:
     )
 
 
-def _bounded(size: int) -> int:
-    """Refuse a value that is certainly too large, before it is encoded to be measured.
-
-    A value with shared containers can be small in memory and take forever to encode.
-    """
-    if size > _HOPELESS:
-        raise _RefusedError(_TOO_LARGE)
-    return size
-
-
 def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDict:
     if 4 * len(value) > MAX_BYTES:  # each item takes five bytes at least
         raise _RefusedError(_TOO_LARGE)
@@ -182,7 +172,7 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
         except _RefusedError as refused:
             refused.keys.append(key)
             raise
-    copy.depth, copy.size = depth + 1, _bounded(size)
+    copy.depth, copy.size = depth + 1, size
     return copy
 
 
@@ -207,7 +197,7 @@ def _freeze_list(value: Iterable[Any], room: int, known: _Known) -> FrozenList:
         except _RefusedError as refused:
             refused.keys.append(index)
             raise
-    copy.depth, copy.size = depth + 1, _bounded(size)
+    copy.depth, copy.size = depth + 1, size
     return copy
 
 
@@ -215,7 +205,11 @@ _CONTAINERS: Final = frozenset((dict, list, FrozenDict, FrozenList))
 
 
 def _freeze_container(value: Any, kind: type, room: int, known: _Known) -> FrozenDict | FrozenList:
-    """Freeze a dict or a list that may be frozen already; refuse one that is nested too deep."""
+    """Freeze a dict or a list that may be frozen already.
+
+    One that is certainly too large is refused before it is encoded to be measured: with shared
+    containers it can be small in memory and take forever to encode.
+    """
     frozen: FrozenDict | FrozenList
     if kind is FrozenDict or kind is FrozenList:
         frozen = value
@@ -226,6 +220,8 @@ def _freeze_container(value: Any, kind: type, room: int, known: _Known) -> Froze
     else:
         frozen = (_freeze_dict if kind is dict else _freeze_list)(value, room, known)
         known[id(value)] = frozen
+    if frozen.size > _HOPELESS:
+        raise _RefusedError(_TOO_LARGE)
     if frozen.depth > room and _measure(frozen) > room:
         raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
     return frozen

@@ -95,11 +95,7 @@ class AsyncioDriver:
         if not self._tasks and len(self._new) == 1 and isinstance(self._new[0], Pending):
             service = self._new.pop()
             assert isinstance(service, Pending)
-            left, limit = self._seconds_left(), self._limit(service)
-            answer = await self.call(service, min(limit, left), own_task=False)
-            if answer.timed_out and left < limit:
-                raise TimeoutError
-            return service, answer
+            return service, await self.call(service, self._limit(service), own_task=False)
         if self._alarm is None:
             self._alarm = asyncio.create_task(self.clock.sleep(max(0.0, self._seconds_left())))
         for activity in self._new:
@@ -144,13 +140,21 @@ class AsyncioDriver:
         """Run a service; its failure is an answer, while a cancellation of the event is raised.
 
         With `own_task`, a cancellation comes from the service itself, or from the driver, which
-        then does not read the answer.
+        then does not read the answer. Otherwise nobody else ends the wait at the event's deadline.
+
+        Raises
+        ------
+        TimeoutError
+            The event took longer than its deadline.
         """
         began = self.clock.now()
         try:
             answer = self._begin(service)
-            if not isinstance(answer, Answer):
-                answer = await self._within(limit, answer)
+            if not isinstance(answer, Answer):  # one that never waits needs no timer
+                left = limit if own_task else self._seconds_left()
+                answer = await self._within(min(limit, left), answer)
+                if answer.timed_out and left < limit:
+                    raise TimeoutError
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not own_task and (task is None or task.cancelling()):

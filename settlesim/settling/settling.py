@@ -408,10 +408,11 @@ class Settling:
         elapsed : the delay whose event it is, ignored unless its state is active
         """
         self._applied = True
-        active = self._program.active(self._position.configuration)
-        if elapsed is not None and not self._running.may_pass(elapsed, active):
-            self.settlement = self._settle(Outcome.IGNORED)
-            return
+        if elapsed is not None:
+            active = self._program.active(self._position.configuration)
+            if not self._running.may_pass(elapsed, active):
+                self.settlement = self._settle(Outcome.IGNORED)
+                return
         if not self._fire(self.event.name, self.event):
             self.settlement = self._settle(Outcome.IGNORED)
             return
