@@ -129,8 +129,11 @@ class Program:
         if source not in sources:
             return None
         instance = Instance(source, context, event)
-        with quietly:
+        quietly.depth += 1
+        try:
             self._events[trigger].trigger(instance)
+        finally:
+            quietly.depth -= 1
         if not instance.fired:
             return None
         number, dest = self._flat[instance.fired[0]]

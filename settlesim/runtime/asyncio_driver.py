@@ -92,10 +92,11 @@ class AsyncioDriver:
         TimeoutError
             The event took longer than its deadline.
         """
-        if not self._tasks and len(self._new) == 1 and isinstance(self._new[0], Pending):
-            service = self._new.pop()
-            assert isinstance(service, Pending)
-            return service, await self.call(service, self._limit(service), own_task=False)
+        if not self._tasks and len(self._new) == 1:
+            alone = self._new[0]
+            if isinstance(alone, Pending):
+                self._new.clear()
+                return alone, await self.call(alone, self._limit(alone), own_task=False)
         if self._alarm is None:
             self._alarm = asyncio.create_task(self.clock.sleep(max(0.0, self._seconds_left())))
         for activity in self._new:
