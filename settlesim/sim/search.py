@@ -67,8 +67,8 @@ class Graph:
     """The positions of the states in which a run may end, ascending."""
     layered: bool
     """Whether every step leads from one layer to the next."""
-    layers: int
-    """How many layers were begun."""
+    layer_starts: list[int]
+    """Where in `states` each layer starts, up to the current one."""
     layer_end: int
     """Where in `states` the current layer ends."""
     reason: str
@@ -97,7 +97,7 @@ class Graph:
 
 def new_graph(model: Model | AlikeModel) -> Graph:
     """Return the graph of a model before any state is explored."""
-    return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
+    return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, [], 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -
     while index < found <= until:
         if index == layer_end:
             layer_end = graph.layer_end = found
-            graph.layers += 1
+            graph.layer_starts.append(index)
         state = states[index]
         scratch = list(state)
         queue = state[size]
@@ -220,7 +220,7 @@ def _expand_together(
     while index < len(states) <= until:
         if index == graph.layer_end:
             graph.layer_end = len(states)
-            graph.layers += 1
+            graph.layer_starts.append(index)
         state = states[index]
         if model.may_end(state):
             graph.ends.append(index)
@@ -301,7 +301,7 @@ def topological(graph: Graph) -> tuple[Sequence[int], int]:
     made: a step, or the end of the run.
     """
     if graph.layered:
-        return range(graph.looked_at), graph.layers
+        return range(graph.looked_at), len(graph.layer_starts)
     edges, offsets, looked_at = graph.edges, graph.offsets, graph.looked_at
     waiting = [0] * len(graph.states)
     for number in edges:
