@@ -5,8 +5,8 @@
 Both trees explore the same scenarios, as if numba were not installed, each in a process of its own.
 They take turns, and the figure of a scenario is the best CPU time of five. What is required is that
 today's tree explores at least as many states per second. Two runs of one tree differ by some per
-cent, so a ratio from 0.95 counts as that. A scenario may have another number of states in each
-tree, since the model has grown.
+cent, and more on a busy machine, so a ratio from 0.95 counts as that. A scenario may have another
+number of states in each tree, since the model has grown.
 
 The earlier tree is taken from git, and runs with the packages of this environment; those that only
 it needs have to be installed here as well. The exit status is 1 if a scenario misses the
