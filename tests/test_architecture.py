@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
+from typing import NamedTuple
 
 import grimp
 import pytest
@@ -18,6 +20,40 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LONG = 900
 """A reader should ask of a module with more lines whether it is two."""
 MAX_FUNCTION_LINES = 60
+
+
+class Source(NamedTuple):
+    """What the tests ask of a module."""
+
+    lines: int
+    definitions: list[str]
+    """Classes and functions of the module itself."""
+    functions: list[tuple[str, int]]
+    """All functions, with the lines of their bodies."""
+    imports: set[str]
+    """What ``import`` statements name."""
+
+
+@functools.cache
+def source(path: Path) -> Source:
+    """Parse a module once for all tests, without keeping its tree."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    found = Source(text.count("\n"), [], [], set())
+    for each in tree.body:
+        if isinstance(each, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.definitions.append(each.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.imports.update(alias.name for alias in node.names)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            body = node.body
+            if ast.get_docstring(node) is not None:
+                body = body[1:]
+            lines = node.end_lineno - body[0].lineno + 1 if body else 0
+            found.functions.append((node.name, lines))
+    return found
 
 
 def test_imports_only_go_down() -> None:
@@ -88,9 +124,8 @@ def test_no_two_classes_or_functions_share_a_name() -> None:
     """Whoever searches for a name finds one definition."""
     homes: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+        for name in source(path).definitions:
+            homes.setdefault(name, []).append(str(path.relative_to(PACKAGE)))
     shared = {
         name: places
         for name, places in homes.items()
@@ -102,17 +137,10 @@ def test_no_two_classes_or_functions_share_a_name() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_functions_stay_small(path: Path, finding: Callable[[object], None]) -> None:
     """No function is longer than a reader can hold in mind; of a long module is told."""
-    text = path.read_text(encoding="utf-8")
-    if (lines := text.count("\n")) > LONG:
+    if (lines := source(path).lines) > LONG:
         finding(f"{path.relative_to(PACKAGE)} has {lines} lines: is it two modules?")
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            assert node.end_lineno is not None
-            body = node.body
-            if ast.get_docstring(node) is not None:
-                body = body[1:]
-            lines = node.end_lineno - body[0].lineno + 1 if body else 0
-            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+    for name, lines in source(path).functions:
+        assert lines <= MAX_FUNCTION_LINES, f"{name} has {lines} lines"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -125,13 +153,7 @@ def test_the_library_reads_no_clock_and_throws_no_dice(path: Path) -> None:
         "view/graphviz/render.py",
         "view/graphviz/process.py",
     }
-    names = {
-        alias.name
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    found = names & {"random", "secrets", "uuid", "time", "datetime"}
+    found = source(path).imports & {"random", "secrets", "uuid", "time", "datetime"}
     if str(path.relative_to(PACKAGE)) in allowed:
         found -= {"time"}
     if str(path.relative_to(PACKAGE)) in {"sim/sampling.py", "widgets/race/race_panel.py"}:

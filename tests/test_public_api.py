@@ -74,5 +74,8 @@ def test_the_examples_in_docstrings_run(name: str) -> None:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    failures, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert failures == 0
+    if ">>>" in inspect.getsource(
+        module
+    ):  # to look through the others takes longer than to run these
+        failures, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+        assert failures == 0

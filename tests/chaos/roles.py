@@ -107,7 +107,7 @@ def send(
         send_one = by_command if command else by_library
         while not (folder / "stop").exists():
             phase.enter("idle")
-            time.sleep(0.005)
+            time.sleep(0.02)
             handled = _handled(store, queue, keys)
             for key in keys:
                 if numbers[key] - handled[key] >= ahead:

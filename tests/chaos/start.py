@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import tests.mutants.plugin  # noqa: F401  before anything of the product is imported
 from tests.chaos.nursery import main
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

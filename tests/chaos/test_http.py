@@ -21,7 +21,7 @@ from settlesim.http.serving import listening_socket
 from settlesim.store import SqliteStore, verify_store
 from tests.chaos.charts import FOLDER
 from tests.chaos.ledger import read
-from tests.chaos.nursery import PATIENCE
+from tests.chaos.nursery import PATIENCE, Nursery, log_of
 from tests.chaos.roles import CHART
 from tests.documents import ROOT
 
@@ -31,30 +31,41 @@ NO_TLS = False
 
 
 class Server:
-    """``settlesim serve`` on one port and one store, started anew as often as it was killed."""
+    """``settlesim serve`` on one port and one store, started anew as often as it was killed.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    nursery : forks the processes; without one each is started as a reader does it
+    """
+
+    def __init__(self, folder: Path, nursery: Nursery | None = None) -> None:
         self.folder = folder
+        self.nursery = nursery
         with listening_socket("127.0.0.1", 0) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.store = folder / "store.db"
-        self.log = (folder / "server.log").open("ab")
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | int | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        words = ["serve", CHART, "--store", str(self.store), "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "settlesim", *words, "--visibility", "1", "--log", "off"],
-            cwd=ROOT,
-            env={**os.environ, FOLDER: str(self.folder)},
-            stdout=subprocess.DEVNULL,
-            stderr=self.log,
-        )
+        words = [CHART, "--store", str(self.store), "--port", str(self.port)]
+        words += ["--visibility", "1", "--log", "off"]
+        if self.nursery is None:
+            with (self.folder / "log").open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "settlesim", "serve", *words],
+                    cwd=ROOT,
+                    env={**os.environ, FOLDER: str(self.folder)},
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                )
+        else:
+            module = "tests.chaos.serving_role"
+            self.process = self.nursery.start("serve", module=module, words=words)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            assert self.process.poll() is None, (self.folder / "server.log").read_text()
+            assert not self.has_ended(), log_of(self.folder)
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=5, verify=NO_TLS).status_code == 200:
                     return
@@ -62,21 +73,33 @@ class Server:
                 time.sleep(0.02)
         raise AssertionError("the server does not answer")
 
+    def has_ended(self) -> bool:
+        """Say whether it ended by itself."""
+        if isinstance(self.process, int):
+            assert self.nursery is not None
+            if self.nursery.wait(self.process, 0.0) is not None:
+                self.process = None
+            return self.process is None
+        return self.process is None or self.process.poll() is not None
+
     def __enter__(self) -> Server:
         self.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self.process is not None
-        if self.process.poll() is None:
+        if self.process is not None:
             self.kill()
-        self.log.close()
 
-    def kill(self, number: int = signal.SIGKILL) -> int:
+    def kill(self, number: int = signal.SIGKILL) -> int | None:
         """End it."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        process, self.process = self.process, None
+        assert process is not None
+        if isinstance(process, int):
+            assert self.nursery is not None
+            os.kill(process, number)
+            return self.nursery.wait(process, PATIENCE)
+        process.send_signal(number)
+        return process.wait(PATIENCE)
 
 
 def post(server: Server, key: str, number: int, wait: float, seconds: float) -> dict[str, Any]:
@@ -120,7 +143,7 @@ def client(server: Server, key: str, seed: int, stop: threading.Event) -> int:
 def campaign(folder: Path, seed: int, kills: int) -> str:
     """Kill the server so often, and compare what was applied with what was accepted."""
     keys = [f"key{number}" for number in range(CLIENTS)]
-    with Server(folder) as server:
+    with Nursery(folder) as nursery, Server(folder, nursery) as server:
         sent = under_kills(server, keys, seed, kills)
         for key, count in sent.items():
             last = f"{server.url}/machines/{key}/events/{key}-{count - 1}"

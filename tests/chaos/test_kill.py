@@ -40,7 +40,7 @@ def test_killed_workers_and_senders_lose_double_and_reorder_nothing(
     tmp_path: Path, seed: int, finding: Callable[[object], None]
 ) -> None:
     """Sixty kills, a fifth of the events sent twice, frozen workers, slow services, poison."""
-    plan = Plan(seed=seed, kills=60, freezes=3)
+    plan = Plan(seed=seed, kills=60, freezes=3, longest=0.3)
     outcome = Campaign(plan, tmp_path).run()
     finding(outcome)
     told = f"{outcome}\n{outcome.faults}\n{log_of(tmp_path)}"
@@ -124,22 +124,25 @@ def is_serving(folder: Path, process: int) -> bool:
     return phase_of(folder, process) == "in service"
 
 
+@pytest.mark.parametrize(
+    ("senders", "workers"), [(1, 2), pytest.param(2, 4, marks=pytest.mark.nightly)]
+)
 def test_command_line_workers_and_senders_that_are_killed_lose_nothing(
-    tmp_path: Path, seed: int, finding: Callable[[object], None]
+    tmp_path: Path, seed: int, finding: Callable[[object], None], senders: int, workers: int
 ) -> None:
     """``settlesim send`` and ``settlesim work``, killed and started again."""
     plan, outcome, dice = write_events(seed, tmp_path), Outcome(seed), random.Random(seed)
     commands = Commands(tmp_path)
     told = f"seed {seed}, {tmp_path}"
     try:
-        for _ in range(2):
+        for _ in range(senders):
             sender = commands.send()
             wait_until((tmp_path / STORE).exists, told)
             time.sleep(dice.uniform(0.0, 0.1))
             sender.kill()
             outcome.kills += sender.wait() == -signal.SIGKILL
         assert commands.send().wait(PATIENCE) == 0, log_of(tmp_path)
-        for _ in range(4):
+        for _ in range(workers):
             worker = commands.work()
             wait_until(partial(is_serving, tmp_path, worker.pid), told)
             time.sleep(dice.uniform(0.0, 0.2))
@@ -160,5 +163,5 @@ def test_command_line_workers_and_senders_that_are_killed_lose_nothing(
     check(plan, tmp_path, outcome)
     finding(f"through the command line: {outcome}")
     assert not outcome.faults, f"{outcome}\n{outcome.faults}\n{log_of(tmp_path)}"
-    assert outcome.kills >= 4
+    assert outcome.kills >= workers
     assert outcome.settled + outcome.dead == EVENTS * KEYS

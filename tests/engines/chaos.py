@@ -6,9 +6,6 @@ import asyncio
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,10 +16,10 @@ from typing import Any
 from settlesim.chart import Chart, Event
 from settlesim.engines import Engine
 from settlesim.errors import StoreError
+from tests.chaos.nursery import Nursery
 
 __all__ = ["Counts", "Worker", "chaos_chart", "count", "drain", "kinds", "send_all"]
 
-ROOT = Path(__file__).parents[2]
 _DRAIN = 150.0
 
 
@@ -67,7 +64,7 @@ class Worker:
 
     Parameters
     ----------
-    settings : its argument, as JSON
+    settings : its argument
     module : of this folder, with what it does
     """
 
@@ -75,28 +72,28 @@ class Worker:
         self.settings = settings
         self.log = log
         self.module = module
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: int | None = None
+        self._nursery = Nursery(log.parent)
 
     def start(self) -> None:
         """Start it."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.engines.{self.module}", json.dumps(self.settings)],
-                cwd=ROOT,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = self._nursery.start(
+            "work",
+            module=f"tests.engines.{self.module}",
+            log=self.log.name,
+            settings=self.settings,
+        )
 
     def send(self, number: int) -> None:
         """Send a signal."""
         assert self.process is not None
-        self.process.send_signal(number)
+        os.kill(self.process, number)  # not reaped yet, so the id is still its own
 
     def kill(self) -> None:
         """End it, at whatever instruction it is."""
         if self.process is not None:
-            self.send(signal.SIGKILL)
-            self.process.wait()
+            self._nursery.kill(self.process)
+            self.process = None
 
 
 @dataclass

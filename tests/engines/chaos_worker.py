@@ -1,15 +1,37 @@
-"""A process that handles events until it is killed; its argument is JSON."""
+"""A process that handles events until it is killed."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from settlesim.errors import StoreError
 from tests.engines.chaos import chaos_chart
+
+
+def prepare(settings: dict[str, Any]) -> None:
+    """Import what an engine needs, and make the clients of AWS: that takes a second."""
+    if settings["engine"] == "restate":
+        for name in ("hypercorn.asyncio", "settlesim.engines.restate"):
+            importlib.import_module(name)
+    elif settings["engine"] == "aws":
+        clients(json.dumps(settings["resources"]["client"]))
+
+
+@functools.cache
+def clients(arguments: str) -> dict[str, Any]:
+    """Return clients of AWS, which have no connections yet."""
+    import boto3
+
+    importlib.import_module("settlesim.engines.aws")
+    made = json.loads(arguments)
+    services = ("sqs", "dynamodb", "scheduler")
+    return {name: boto3.session.Session().client(name, **made) for name in services}
 
 
 def make_engine(settings: dict[str, Any]) -> Any:
@@ -22,7 +44,8 @@ def make_engine(settings: dict[str, Any]) -> Any:
         return RestateEngine(chart, client, bind=settings["bind"])
     from settlesim.engines.aws import AwsEngine, AwsResources
 
-    resources = AwsResources(**settings["resources"])
+    given = settings["resources"]
+    resources = AwsResources(**given, _clients=clients(json.dumps(given["client"])))
     engine = AwsEngine(chart, resources, works=True, long_poll=0, batch_size=5, concurrency=2)
     if settings["blind"]:
         engine.handler.table = _blind(engine)
@@ -62,5 +85,9 @@ async def main(settings: dict[str, Any]) -> None:
             await asyncio.sleep(0.1)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+def work(folder: Path, *, settings: dict[str, Any]) -> None:
+    """Be such a process."""
+    asyncio.run(main(settings))
+
+
+ROLES: dict[str, Callable[..., None]] = {"work": work}

@@ -1,4 +1,4 @@
-"""What the engines run on: a Restate server and an emulator of AWS, started once."""
+"""What the engines run on: a Restate server and an emulator of AWS."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def restate_binary() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def restate_server(
     restate_binary: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RestateServer]:
-    """Run a server as long as the tests run."""
+    """Run a server as long as the tests of a module run: it costs a lot where nobody asks it."""
     folder: Path = tmp_path_factory.mktemp("restate")
     server = RestateServer(restate_binary, folder)
     server.start()

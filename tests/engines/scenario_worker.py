@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -62,5 +61,9 @@ async def main(settings: dict[str, Any]) -> None:
             await asyncio.sleep(0.1)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+def work(folder: Path, *, settings: dict[str, Any]) -> None:
+    """Be such a process."""
+    asyncio.run(main(settings))
+
+
+ROLES: dict[str, Callable[..., None]] = {"work": work}

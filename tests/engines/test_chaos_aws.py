@@ -62,7 +62,7 @@ async def run(
                 victim = dice.choice(workers)
                 if number == kills // 2:
                     victim.send(signal.SIGSTOP)
-                    await asyncio.sleep(4 * VISIBILITY)
+                    await asyncio.sleep(2.5 * VISIBILITY)
                     victim.send(signal.SIGCONT)
                     faults["frozen"] += 1
                 victim.kill()
@@ -76,7 +76,6 @@ async def run(
         if sending is not None:
             sending.cancel()
         for worker in workers:
-            worker.send(signal.SIGCONT)
             worker.kill()
 
 

@@ -40,7 +40,7 @@ async def run(
         async with RestateEngine(chaos_chart(ledger, 0.0), client, works=False) as engine:
             sending = asyncio.create_task(send_all(engine, keys=keys, events=events, seed=seed))
             for _ in range(kills):
-                await asyncio.sleep(dice.uniform(0.3, 1.5))
+                await asyncio.sleep(dice.uniform(0.1, 0.7))
                 if dice.random() < 0.3:
                     server.kill()
                     faults["server"] += 1
@@ -51,7 +51,6 @@ async def run(
                     worker.kill()
                     faults["worker"] += 1
                     worker.start()
-                    await asyncio.sleep(1.0)
             async with asyncio.timeout(300):
                 faults += await sending
             await drain(engine, keys=keys, events=events)

@@ -23,6 +23,7 @@ from settlesim.ports import Timer, Timers
 from settlesim.runtime.driver import Activity, Settled, drive, settle
 from settlesim.runtime.transactions import Keeping
 from settlesim.settling.settlement import Answer, Pending, Settlement
+from tests.examples import scaled
 from tests.settling.driving import chart_of, settled
 from tests.strategies_charts import TRIGGERS, charts
 
@@ -330,7 +331,7 @@ class Recorded:
         """Nothing runs."""
 
 
-@settings(max_examples=60)
+@settings(max_examples=scaled(20))
 @given(charts(bound=True, resting=True), st.lists(st.sampled_from(TRIGGERS), max_size=5))
 def test_a_settlement_can_be_run_again_from_its_record(chart: Chart, events: list[str]) -> None:
     """The recorded answers, in their order, lead to the same settlement."""

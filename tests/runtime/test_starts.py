@@ -14,6 +14,7 @@ from settlesim.chart import Chart
 from settlesim.chart.outcome import Outcome
 from settlesim.errors import ChartMismatchError, StalledError
 from settlesim.gallery import count
+from tests.examples import scaled
 from tests.runtime.working import KilledError, MortalDatabase, Stage
 from tests.settling.driving import LOG, add, chart_of, settled
 
@@ -190,7 +191,7 @@ def test_a_crash_in_the_services_of_the_start_repeats_the_message(body: Any, cra
 EVENTS = st.lists(st.sampled_from(["GO", "NO", "BACK", None]), min_size=1, max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(15), deadline=None)
 @given(EVENTS, st.integers(0, 6))
 def test_worker_and_interpreter_come_to_the_same_with_and_without_a_crash(
     events: list[str | None], crash_at: int

@@ -26,6 +26,11 @@ EVENTS: list[list[Any]] = [
     [("o", "SHIP"), ("o", "PAY"), ("o", "CANCEL")],
     [("a", "PAY"), ("b", "CANCEL")],
 ]
+STARTS: list[list[Any]] = [
+    [("s", "LATER"), ("s", "GO")],
+    [("s", "GO", "no"), ("s", "GO", "yes")],
+    [("s", "END"), ("t", "LATER")],
+]
 
 
 class World:
@@ -139,8 +144,24 @@ def endings_with_crashes(chart: Chart, events: list[Any], crashes: int) -> set[A
     return found
 
 
-@pytest.mark.parametrize("events", EVENTS, ids=str)
-@pytest.mark.parametrize("crashes", [0, 1, 2])
+def up_to_two_crashes(all_events: list[list[Any]], *twice: int) -> pytest.MarkDecorator:
+    """Parametrize over events and crashes; those at the places `twice` crash twice in CI, too."""
+    return pytest.mark.parametrize(
+        ("crashes", "events"),
+        [
+            pytest.param(
+                crashes,
+                events,
+                id=f"{crashes}-{events}",
+                marks=pytest.mark.nightly if crashes == 2 and place not in twice else [],
+            )
+            for crashes in (0, 1, 2)
+            for place, events in enumerate(all_events)
+        ],
+    )
+
+
+@up_to_two_crashes(EVENTS, 0, 2)
 def test_a_worker_killed_at_any_write_ends_as_explored(events: list[Any], crashes: int) -> None:
     """Kills before and after every write: the endings are those of the model, all of them.
 
@@ -158,16 +179,7 @@ def test_a_worker_killed_at_any_write_ends_as_explored(events: list[Any], crashe
         assert real == model
 
 
-@pytest.mark.parametrize(
-    "events",
-    [
-        [("s", "LATER"), ("s", "GO")],
-        [("s", "GO", "no"), ("s", "GO", "yes")],
-        [("s", "END"), ("t", "LATER")],
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("crashes", [0, 1, 2])
+@up_to_two_crashes(STARTS, 1)
 def test_a_worker_killed_at_any_write_starts_instances_as_explored(
     events: list[Any], crashes: int
 ) -> None:

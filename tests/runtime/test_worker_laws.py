@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from settlesim import FifoQueue, Interpreter, MemoryStore, SimulatedClock, SqliteStore, Worker
 from settlesim.chart import Chart
 from settlesim.errors import SettleError
+from tests.examples import scaled
 from tests.strategies_charts import TRIGGERS, charts
 
 Step: TypeAlias = tuple[str, Any]
@@ -66,7 +67,7 @@ def work(chart: Chart, store: Any, clock: SimulatedClock) -> None:
     assume(asyncio.run(watched()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(20), deadline=None)
 @given(CHARTS, EVENTS)
 def test_a_worker_leads_where_settle_leads(chart: Chart, events: list[tuple[str, str]]) -> None:
     """One event after the other, those that fail left out; the timers are the same, too."""
@@ -116,7 +117,7 @@ def take(step: Step, chart: Chart, store: Any, clock: SimulatedClock) -> None:
         work(chart, store, clock)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(12), deadline=None)
 @given(CHARTS, STEPS)
 def test_a_worker_on_files_does_what_it_does_in_memory(chart: Chart, steps: list[Step]) -> None:
     """Also where each step is another process, and some die with messages in hand."""
@@ -136,7 +137,7 @@ def test_a_worker_on_files_does_what_it_does_in_memory(chart: Chart, steps: list
                     assert store.settlements(key) == files.settlements(key)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(20), deadline=None)
 @given(CHARTS, STEPS)
 def test_deaths_change_no_outcome(chart: Chart, steps: list[Step]) -> None:
     """Receptions that led to nothing are as if they had not been, but for the time."""

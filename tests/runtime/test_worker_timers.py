@@ -483,7 +483,7 @@ def test_a_timer_that_was_sent_waits_for_a_chart_that_has_its_delay() -> None:
     edited(stage, order(after={}))
     with pytest.raises(ChartMismatchError, match=r"'k' .* the delay 'held.0', which this chart"):
         stage.run(on_edited="warn")
-    stage.work(lambda worker: stage.clock.sleep(600), on_edited="warn")
+    stage.work(lambda worker: stage.clock.sleep(600), on_edited="warn", poll=1)
     assert set(stage.outcomes()[1:]) == {"released"}
     assert len(stage.outcomes()) < 25  # held back longer each time
     assert stage.queue.status().dead_letters == 0

@@ -85,7 +85,7 @@ def test_an_instance_that_the_same_version_cannot_continue_is_held_back_and_told
     with pytest.raises(ChartMismatchError, match="'k' was saved by log version 1"):
         stage.run(backoff=1)
     began = len(stage.records.records)
-    stage.work(lambda worker: stage.clock.sleep(600), backoff=1)
+    stage.work(lambda worker: stage.clock.sleep(600), backoff=1, poll=1)
     released = stage.records.fields("outcome", "receives")[began:]
     assert 5 < len(released) < 25
     assert {outcome for outcome, _ in released} == {"released"}

@@ -18,6 +18,7 @@ from settlesim.errors import SettleError
 from settlesim.machine.program import program_of
 from settlesim.settling import Settlement, Settling
 from settlesim.settling.settlement import Pending, PendingDelay
+from tests.examples import scaled
 from tests.settling.driving import reload
 from tests.strategies_charts import FUNCTIONS, TRIGGERS, charts
 
@@ -57,7 +58,7 @@ def told(result: Settlement | SettleError | None) -> Any:
     return (type(result), str(result)) if isinstance(result, SettleError) else result
 
 
-@settings(max_examples=80)
+@settings(max_examples=scaled(30))
 @given(charts(bound=True), EVENTS, ANSWERS)
 def test_settling_is_deterministic_and_a_reload_changes_nothing(
     chart: Chart, events: list[str | None], answers: list[tuple[int, bool]]
@@ -75,7 +76,7 @@ def test_settling_is_deterministic_and_a_reload_changes_nothing(
         assert one == two
 
 
-@settings(max_examples=80)
+@settings(max_examples=scaled(30))
 @given(charts(bound=True), EVENTS, ANSWERS)
 def test_a_session_ends_at_rest_and_tells_its_whole_way(
     chart: Chart, events: list[str | None], answers: list[tuple[int, bool]]
@@ -116,7 +117,7 @@ def test_a_session_ends_at_rest_and_tells_its_whole_way(
             assert program.may_begin(configuration)
 
 
-@settings(max_examples=50)
+@settings(max_examples=scaled(20))
 @given(charts(), ANSWERS)
 def test_a_chart_read_from_its_own_json_settles_alike(
     chart: Chart, answers: list[tuple[int, bool]]

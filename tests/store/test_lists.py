@@ -20,6 +20,7 @@ from settlesim.ports import Send, Timer, Timers, Transaction
 from settlesim.store import FifoQueue, MemoryStore, PastSettlement, SqliteStore, TinyStore
 from settlesim.testing import ManualTime
 from settlesim.testing.openers import snapshot
+from tests.examples import scaled
 
 Listing: TypeAlias = MemoryStore | SqliteStore | TinyStore
 
@@ -451,10 +452,12 @@ class AgreeingStores(RuleBasedStateMachine):
 
 
 TestAgreeingStores = AgreeingStores.TestCase
-TestAgreeingStores.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestAgreeingStores.settings = settings(
+    max_examples=scaled(12), stateful_step_count=25, deadline=None
+)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(20), deadline=None)
 @given(
     leaves=st.lists(st.text(st.sampled_from("a.%_é\x00'\"\\"), min_size=1), min_size=1, max_size=3),
     wanted=st.text(st.sampled_from("a.%_é\x00'\"\\"), min_size=1),

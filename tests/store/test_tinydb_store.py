@@ -28,6 +28,7 @@ from settlesim.ports import Send, Timers, Transaction
 from settlesim.store.tinydb import TinyStore
 from settlesim.store.tinydb_content import read_content
 from settlesim.testing import ManualTime
+from tests.examples import scaled
 from tests.store.tiny_children import count, save
 from tests.strategies import json_values, keys, snapshots, texts
 
@@ -161,7 +162,7 @@ def test_a_context_that_was_edited_is_loaded(store: TinyStore, path: Path) -> No
     assert loaded.context == {}
 
 
-@settings(max_examples=40)
+@settings(max_examples=scaled(20))
 @given(
     saves=st.lists(
         st.tuples(

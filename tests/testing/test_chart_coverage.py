@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,6 +11,8 @@ from settlesim import Chart
 from settlesim.errors import InvalidValueError
 from settlesim.gallery import count, order
 from settlesim.testing import ChartCoverage, ChartTester
+
+pytest_plugins = ["pytester"]
 
 NESTED = Chart(
     name="nested",
@@ -130,43 +129,43 @@ def test_pytest_finds_the_plugin_by_itself() -> None:
     assert entry.value == "settlesim.pytest_plugin"
 
 
-def _pytest(folder: Path, *options: str, tests: str = TESTS) -> subprocess.CompletedProcess[str]:
-    """Run tests with no plugin but ours and pytest-xdist: others take seconds to import."""
-    (folder / "test_it.py").write_text(tests, encoding="utf-8")
-    plugins = ["-p", "settlesim.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *plugins, *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )
+OPTIONS = ("-q", "-p", "settlesim.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider")
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Return what runs tests with no plugin but ours and pytest-xdist: others take seconds."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.plugins = []
+    pytester.makepyfile(test_it=TESTS)
+    return pytester
 
 
 @pytest.mark.parametrize("processes", [[], ["-n", "2"]], ids=["one", "two"])
-def test_the_report_is_that_of_the_whole_run(processes: list[str], tmp_path: Path) -> None:
+def test_the_report_is_that_of_the_whole_run(processes: list[str], inner: pytest.Pytester) -> None:
     """Also where pytest-xdist runs the tests in several processes."""
-    done = _pytest(tmp_path, "--chart-coverage", "seen", *processes)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "order version 1: 5 of 9 states, 4 of 10 transitions" in done.stdout
-    assert "never taken:  paid -> printing on SHIP" in done.stdout
-    assert "never taken:  new -> cancelled" not in done.stdout
-    assert (tmp_path / "seen" / "order-1.svg").read_text(encoding="utf-8").startswith("<svg")
+    done = inner.runpytest_inprocess(*OPTIONS, "--chart-coverage", "seen", *processes)
+    text = done.stdout.str()
+    assert done.ret == 0
+    assert "order version 1: 5 of 9 states, 4 of 10 transitions" in text
+    assert "never taken:  paid -> printing on SHIP" in text
+    assert "never taken:  new -> cancelled" not in text
+    drawn = inner.path / "seen" / "order-1.svg"
+    assert drawn.read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_too_little_coverage_fails_the_run(tmp_path: Path) -> None:
+def test_too_little_coverage_fails_the_run(inner: pytest.Pytester) -> None:
     """With the number that was asked for, and only then."""
-    done = _pytest(tmp_path, "--chart-coverage-min", "60")
-    assert done.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "order: 47% were reached, and --chart-coverage-min asks for 60 %" in done.stdout
-    assert _pytest(tmp_path, "--chart-coverage-min", "40").returncode == 0
+    done = inner.runpytest_inprocess(*OPTIONS, "--chart-coverage-min", "60")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    assert "order: 47% were reached, and --chart-coverage-min asks for 60 %" in done.stdout.str()
+    assert inner.runpytest_inprocess(*OPTIONS, "--chart-coverage-min", "40").ret == 0
 
 
-def test_a_run_without_charts_has_no_report(tmp_path: Path) -> None:
-    """And imports nothing of settlesim but the plugin."""
+def test_a_run_without_charts_has_no_report(inner: pytest.Pytester) -> None:
+    """And imports nothing of settlesim but the plugin, in a process of its own."""
     nothing = "import sys\ndef test_it():\n    assert 'settlesim.chart' not in sys.modules\n"
-    done = _pytest(tmp_path, tests=nothing)
-    assert done.returncode == 0, done.stdout
-    assert "charts" not in done.stdout
+    inner.makepyfile(test_it=nothing)
+    done = inner.runpytest_subprocess(*OPTIONS)
+    assert done.ret == 0
+    assert "charts" not in done.stdout.str()

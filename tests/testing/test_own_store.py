@@ -39,8 +39,12 @@ def test_the_store_has_sixty_lines_and_its_test_six() -> None:
     assert len(re.findall(r"^.+$", FILES["test_folder_store.py"], re.MULTILINE)) <= 6
 
 
-def test_the_page_says_how_the_contract_is_run(tmp_path: Path) -> None:
+def test_the_page_says_how_the_contract_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The files are collected by the command of the page, and the interpreter takes the store."""
+    # Plugins that take seconds to import, and that a reader need not have.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:nbval -p no:schemathesis")
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (commands,) = blocks(PAGE, "sh")

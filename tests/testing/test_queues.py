@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, cast
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
@@ -13,7 +14,9 @@ from settlesim.ports import Queue, QueueStore
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore
 from settlesim.store.sql import SqlStore
 from settlesim.testing import QueueContract, QueueMachine
+from tests.examples import scaled
 
+pytestmark = pytest.mark.hypothesis  # for `.ci/nightly`: their state machines run at length
 GROUPS = st.sampled_from(["a", "é:1"])
 
 
@@ -100,7 +103,7 @@ class InMemory(QueueContract):
 class TestMemory(InMemory):
     """With the settings of a queue for which nothing was said."""
 
-    examples = 40
+    examples = scaled(20)
 
     def open_queue(self, store: QueueStore, name: str) -> Queue:
         return FifoQueue(cast(SqlStore, store), name)
@@ -109,7 +112,7 @@ class TestMemory(InMemory):
 class TestSqlite(InMemory):
     """In a file that stays open."""
 
-    examples = 10
+    examples = scaled(6)
 
     def open_store(self, folder: Path, now: Callable[[], float]) -> QueueStore:
         return SqliteStore(folder / "store.db", now=now)
@@ -128,7 +131,7 @@ class Hasty(InMemory):
     max_receives: ClassVar[int | None] = None
     visibility_timeout = 10.0
     deduplication_window = 40.0
-    examples = 40
+    examples = scaled(15)
 
 
 class TestHasty(Hasty):
@@ -157,7 +160,7 @@ class TestReopenedAndHalting(TestHalting):
     """On a file, with several stores open on it."""
 
     reopens = True
-    examples = 10
+    examples = scaled(6)
 
     def open_store(self, folder: Path, now: Callable[[], float]) -> QueueStore:
         return SqliteStore(folder / "store.db", now=now)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from settlesim.ports import Queue, QueueStore
 from settlesim.store import FifoQueue, MemoryStore, SqliteStore, TinyStore
 from settlesim.store.sql import SqlStore
@@ -15,12 +17,16 @@ from settlesim.testing import (
     QueueStoreContract,
     StoreContract,
 )
+from tests.examples import scaled
+
+pytestmark = pytest.mark.hypothesis  # for `.ci/nightly`: their state machines run at length
 
 
 class InMemory(ChartQueueContract, ChartStoreContract, QueueStoreContract):
     """One memory store."""
 
     reopens = False
+    examples = scaled(12)
 
     def open_store(self, folder: Path, now: Callable[[], float]) -> QueueStore:
         return MemoryStore(now)
@@ -32,7 +38,7 @@ class InMemory(ChartQueueContract, ChartStoreContract, QueueStoreContract):
 class TestMemoryStore(InMemory):
     """A store in memory is one object."""
 
-    examples = 50
+    examples = scaled(25)
 
 
 class TestSqliteStore(InMemory):
@@ -52,6 +58,7 @@ class TestTinyStore(ChartStoreContract, StoreContract):
     """One TinyStore that stays open."""
 
     reopens = False
+    examples = scaled(12)
 
     def open_store(self, folder: Path, now: Callable[[], float]) -> TinyStore:
         return TinyStore(folder / "store.json", now=now)

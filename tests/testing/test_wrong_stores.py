@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import sys
+import pytest
 
-from tests.documents import ROOT, run
+from tests.documents import ROOT
+
+pytest_plugins = ["pytester"]
 
 BROKEN = {
     "TestBlindStore": {
@@ -56,19 +57,33 @@ KEPT = {
 }
 
 
-def test_what_is_broken_is_found_by_its_name() -> None:
+LATE = {("TestHalvingStore", "test_it_does_what_a_small_model_of_sqs_does")}
+"""What needs the most examples; another test of the same class finds it too."""
+TESTS = {(name, test) for name in BROKEN for test in BROKEN[name] | KEPT[name]}
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        pytest.param(TESTS - LATE, id="most"),
+        pytest.param(LATE, id="late", marks=pytest.mark.nightly),
+    ],
+)
+def test_what_is_broken_is_found_by_its_name(
+    pytester: pytest.Pytester, tests: set[tuple[str, str]]
+) -> None:
     """And what the wrong ones do right passes."""
-    options = ["-q", "--tb=no", "-rA", "--no-header", "-p", "no:cacheprovider", "-p", "no:nbval"]
-    plain = ["-o", "addopts=--import-mode=importlib"]
-    script = "tests/testing/wrong_stores.py"
-    done = run([sys.executable, "-m", "pytest", script, *options, *plain], ROOT)
-    found = re.findall(r"^(PASSED|FAILED) \S+?::(\w+)::(\w+)", done.stdout, re.MULTILINE)
-    outcomes: dict[str, dict[str, set[str]]] = {}
-    for outcome, name, test in found:
-        outcomes.setdefault(name, {"PASSED": set(), "FAILED": set()})[outcome].add(test)
-    assert outcomes.keys() == BROKEN.keys(), done.stdout + done.stderr
-    assert {name: BROKEN[name] - each["FAILED"] for name, each in outcomes.items()} == {
-        name: set() for name in BROKEN
-    }
-    passed = {name: each["PASSED"] - each["FAILED"] for name, each in outcomes.items()}
-    assert {name: KEPT[name] - passed[name] for name in KEPT} == {name: set() for name in KEPT}
+    # In this process, whose plugins are loaded already.
+    options = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    plain = ["-c", str(ROOT / "pyproject.toml"), "-o", "addopts=--import-mode=importlib"]
+    script = ROOT / "tests" / "testing" / "wrong_stores.py"
+    ids = [f"{script}::{name}::{test}" for name, test in sorted(tests)]
+    done = pytester.inline_run(*ids, *options, *plain)
+    outcomes: dict[tuple[str, str], set[str]] = {}
+    for report in done.getreports("pytest_runtest_logreport"):
+        if report.when == "call" and not report.skipped:
+            _, name, test = report.nodeid.split("[")[0].split("::")
+            outcomes.setdefault((name, test), set()).add(report.outcome)
+    assert outcomes.keys() == tests
+    for (name, test), found in outcomes.items():
+        assert ("failed" in found) == (test in BROKEN[name]), (name, test)
