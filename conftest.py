@@ -13,10 +13,13 @@ LONGEST = ("tests/chaos/", "tests/browser/", "notebooks/")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processors this process may use, not how many the machine has."""
+    """Return one more than the processors that this process may use.
+
+    A quarter of their time tests wait for browsers, servers and kernels.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return len(os.sched_getaffinity(0)) + 1
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -67,7 +67,11 @@ def _run_again(found: re.Match[str], folder: Path) -> str:
 
 
 def _session(session: str, folder: Path) -> Iterator[str]:
-    here = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    here = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTEST_ADDOPTS": "-p no:nbval -p no:schemathesis",  # seconds to import, and not used
+    }
     for command, shown in re.findall(r"^\$ (.*\n)((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
         done = subprocess.run(
             ["bash", "-c", command], cwd=folder, env=here, text=True, check=False, timeout=120,

@@ -143,16 +143,6 @@ def _scalar_size(value: object) -> int:
     )
 
 
-def _bounded(size: int) -> int:
-    """Refuse a value that is certainly too large, before it is encoded to be measured.
-
-    A value with shared containers can be small in memory and take forever to encode.
-    """
-    if size > _HOPELESS:
-        raise _RefusedError(_TOO_LARGE)
-    return size
-
-
 def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDict:
     if 4 * len(value) > MAX_BYTES:  # each item takes five bytes at least
         raise _RefusedError(_TOO_LARGE)
@@ -162,65 +152,67 @@ def _freeze_dict(value: Mapping[Any, Any], room: int, known: _Known) -> FrozenDi
     for key, item in copy.items():
         if type(key) is not str:
             raise _RefusedError(f"has the key {shorten(key, 40)}, and JSON keys are strings")
-        kind = type(item)  # fast path without a call: most items are plain texts and numbers
-        if kind is str and key.isascii() and item.isascii():
-            size += 6 * (len(key) + len(item)) + 6
-            continue
-        if item is None and key.isascii():
-            size += 6 * len(key) + 9
-            continue
-        if kind is int and key.isascii() and -_SMALL < item < _SMALL:
-            size += 6 * len(key) + 24
-            continue
+        kind = type(item)
         try:
-            size += _check_text(key) + 2
-            frozen, item_depth, item_size = _freeze(item, room - 1, known)
+            size += 6 * len(key) + 4 if key.isascii() else _check_text(key) + 2
+            if kind is str and item.isascii():  # most items need no call
+                size += 6 * len(item) + 2
+            elif item is None:
+                size += 5
+            elif kind is int and -_SMALL < item < _SMALL:
+                size += 20
+            elif kind in _CONTAINERS:
+                frozen = _freeze_container(item, kind, room - 1, known)
+                if frozen is not item:
+                    dict.__setitem__(copy, key, frozen)
+                depth = max(depth, frozen.depth)
+                size += frozen.size
+            else:
+                size += _scalar_size(item)
         except _RefusedError as refused:
             refused.keys.append(key)
             raise
-        if frozen is not item:
-            dict.__setitem__(copy, key, frozen)
-        size = _bounded(size + item_size)
-        depth = max(depth, item_depth)
-    _bounded(size)
     copy.depth, copy.size = depth + 1, size
     return copy
 
 
 def _freeze_list(value: Iterable[Any], room: int, known: _Known) -> FrozenList:
-    items: list[Any] = []
+    copy = FrozenList(value)
     depth, size = 0, 2
-    for index, item in enumerate(value):
-        kind = type(item)  # fast path, as in `_freeze_dict`
-        if kind is str and item.isascii():
-            items.append(item)
-            size += 6 * len(item) + 3
-            continue
-        if kind is int and -_SMALL < item < _SMALL:
-            items.append(item)
-            size += 25
-            continue
+    for index, item in enumerate(copy):
+        kind = type(item)
         try:
-            frozen, item_depth, item_size = _freeze(item, room - 1, known)
+            if kind is str and item.isascii():  # most items need no call
+                size += 6 * len(item) + 3
+            elif kind is int and -_SMALL < item < _SMALL:
+                size += 21
+            elif kind in _CONTAINERS:
+                frozen = _freeze_container(item, kind, room - 1, known)
+                if frozen is not item:
+                    list.__setitem__(copy, index, frozen)
+                depth = max(depth, frozen.depth)
+                size += frozen.size + 1
+            else:
+                size += _scalar_size(item) + 1
         except _RefusedError as refused:
             refused.keys.append(index)
             raise
-        items.append(frozen)
-        size = _bounded(size + item_size + 1)
-        depth = max(depth, item_depth)
-    _bounded(size)
-    frozen_list = FrozenList(items)
-    frozen_list.depth, frozen_list.size = depth + 1, size
-    return frozen_list
+    copy.depth, copy.size = depth + 1, size
+    return copy
 
 
-def _freeze(value: Any, room: int, known: _Known) -> tuple[Any, int, int]:
-    """Return the frozen value, its depth and an upper bound of its encoded size."""
-    kind = type(value)
+_CONTAINERS: Final = frozenset((dict, list, FrozenDict, FrozenList))
+
+
+def _freeze_container(value: Any, kind: type, room: int, known: _Known) -> FrozenDict | FrozenList:
+    """Freeze a dict or a list that may be frozen already.
+
+    One that is certainly too large is refused before it is encoded to be measured: with shared
+    containers it can be small in memory and take forever to encode.
+    """
+    frozen: FrozenDict | FrozenList
     if kind is FrozenDict or kind is FrozenList:
         frozen = value
-    elif kind is not dict and kind is not list:
-        return value, 0, _scalar_size(value)
     elif id(value) in known:
         frozen = known[id(value)]
     elif room <= 0:
@@ -228,9 +220,11 @@ def _freeze(value: Any, room: int, known: _Known) -> tuple[Any, int, int]:
     else:
         frozen = (_freeze_dict if kind is dict else _freeze_list)(value, room, known)
         known[id(value)] = frozen
+    if frozen.size > _HOPELESS:
+        raise _RefusedError(_TOO_LARGE)
     if frozen.depth > room and _measure(frozen) > room:
         raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
-    return frozen, frozen.depth, frozen.size
+    return frozen
 
 
 def _measure(value: FrozenDict | FrozenList) -> int:
@@ -281,13 +275,18 @@ def freeze(value: JSONValue, *, where: str = "value") -> JSONValue:
     >>> freeze({"count": 1, "tags": ["a"]})
     {'count': 1, 'tags': ['a']}
     """
+    kind = type(value)
     try:
-        frozen, _, size = _freeze(value, MAX_DEPTH, {})
+        if kind not in _CONTAINERS:
+            size = _scalar_size(value)
+        else:
+            value = _freeze_container(value, kind, MAX_DEPTH, {})
+            size = value.size
         if size > MAX_BYTES:
-            _check_size(frozen)
+            _check_size(value)
     except _RefusedError as refused:
         raise _refusal(where, refused) from None
-    return frozen
+    return value
 
 
 def _refusal(where: str, refused: _RefusedError) -> InvalidValueError:

@@ -1,6 +1,6 @@
 """The command line: draw, check, settle and simulate charts, send events and work on them.
 
-`main` imports the commands after it has set its handler for Ctrl-C.
+`main` imports the command after it has set its handler for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
         # Ctrl-C during the imports ends the process: there is nothing to clean up, and a library
         # might swallow a KeyboardInterrupt.
         signal.signal(signal.SIGINT, _end)
-        importlib.import_module("settlesim.cli.commands")
+        importlib.import_module("settlesim.cli.commands").program.load(sys.argv[1:])
         signal.signal(signal.SIGINT, _interrupt)
         _run()
     except KeyboardInterrupt:  # while no command runs

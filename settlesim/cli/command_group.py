@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -69,10 +70,17 @@ class Command(click.Command):
 
 
 class CommandGroup(click.Group):
-    """The group of all commands; it turns errors of settlesim into messages."""
+    """The group of all commands; it turns errors of settlesim into messages.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    Parameters
+    ----------
+    places : of commands that are imported when they are asked for: each as ``module:attribute``,
+        with a module of `settlesim.cli`
+    """
+
+    def __init__(self, *args: Any, places: Mapping[str, str] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._places = dict(places or {})
         # Else click would remove colour sequences; they are shown, escaped.
         self.context_settings["color"] = True
         debug = click.Option(
@@ -86,6 +94,28 @@ class CommandGroup(click.Group):
             help="Show the traceback of an error.",
         )
         self.params.append(debug)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, imported or not."""
+        return sorted({*super().list_commands(ctx), *self._places})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; a name that there is not is compared with all names by click."""
+        for name in [cmd_name] if cmd_name in self._places else self._places:
+            self._load(name)
+        return super().get_command(ctx, cmd_name)
+
+    def load(self, words: Sequence[str]) -> None:
+        """Import the command that the words of a command line name."""
+        name = next((word for word in words if not word.startswith("-")), None)
+        if name in self._places:
+            self._load(name)
+
+    def _load(self, name: str) -> None:
+        if name not in self.commands:
+            module, _, attribute = self._places[name].partition(":")
+            command = getattr(importlib.import_module(f"settlesim.cli.{module}"), attribute)
+            self.add_command(command, name)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the program; everything that it prints is escaped."""

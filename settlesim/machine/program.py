@@ -23,7 +23,7 @@ from settlesim.chart import (
 )
 from settlesim.chart.functions import takes_active
 from settlesim.chart.outcome import Outcome
-from settlesim.chart.strict_json import FrozenDict, freeze_object
+from settlesim.chart.strict_json import FrozenDict, FrozenList, freeze, freeze_object
 from settlesim.errors import ChartMismatchError, SettleError, UnboundFunctionError, names_of
 from settlesim.machine.builder import apply, build_machine, leaves_of, machine_of
 from settlesim.machine.fired import NO_HISTORY, Fired, History
@@ -37,7 +37,6 @@ __all__ = [
     "frozen_history",
     "history_of",
     "is_over",
-    "outcome_of",
     "program_of",
 ]
 
@@ -71,6 +70,7 @@ class Program:
         self._active: dict[tuple[str, ...], frozenset[str]] = {}
         self._rest: dict[tuple[str, ...], frozenset[str | None]] = {}
         self._begins: dict[tuple[str, ...], bool] = {}
+        self._leaves: dict[tuple[str, ...], FrozenList] = {}
         machine = None
         if self._scxml is None:
             machine = machine_of(chart) if ask is None else build_machine(chart, ask)
@@ -89,13 +89,10 @@ class Program:
             edge.source for edge in chart.edges if edge.trigger == EVENTLESS and not edge.guards
         )
         """Sources of eventless transitions that always fire: no instance is saved there."""
-        self.plain_leaves = frozenset(
-            node.name for node in chart.states if self._is_plain(node) and not self.nested
+        self.stable_leaves = frozenset(
+            () if self.nested else {node.name for node in chart.states} - self.eventless_sources
         )
-        """Leaves of a flat chart that start nothing and have no eventless transition."""
-
-    def _is_plain(self, node: Node) -> bool:
-        return not (node.invoke or node.after or node.name in self.eventless_sources)
+        """Leaves of a flat chart without an eventless transition: no microstep follows there."""
 
     # --- one microstep --------------------------------------------------------------------
 
@@ -132,8 +129,11 @@ class Program:
         if source not in sources:
             return None
         instance = Instance(source, context, event)
-        with quietly:
+        quietly.depth += 1
+        try:
             self._events[trigger].trigger(instance)
+        finally:
+            quietly.depth -= 1
         if not instance.fired:
             return None
         number, dest = self._flat[instance.fired[0]]
@@ -213,6 +213,13 @@ class Program:
             found = self._active[configuration] = frozenset(self.chart.active(configuration))
         return found
 
+    def leaves(self, configuration: tuple[str, ...]) -> FrozenList:
+        """Return a configuration as strict JSON."""
+        found = self._leaves.get(configuration)
+        if found is None:
+            found = self._leaves[configuration] = freeze(list(configuration))
+        return found
+
     def rest_kinds(self, configuration: tuple[str, ...]) -> frozenset[str | None]:
         """Return how the active leaves are settled, with None for a leaf that is not."""
         found = self._rest.get(configuration)
@@ -224,6 +231,15 @@ class Program:
     def rests(self, configuration: tuple[str, ...]) -> bool:
         """Whether every active leaf is settled."""
         return None not in self.rest_kinds(configuration)
+
+    def outcome(self, configuration: tuple[str, ...]) -> Outcome | None:
+        """Return the outcome of an event that stops here; None where a leaf is not settled."""
+        kinds = self.rest_kinds(configuration)
+        if None in kinds:
+            return None
+        if "rejected" in kinds:
+            return Outcome.REJECTED
+        return Outcome.DONE if kinds == _FINAL else Outcome.RESOLVED
 
     def may_begin(self, configuration: tuple[str, ...]) -> bool:
         """Whether an event may find an instance in this configuration."""
@@ -394,11 +410,3 @@ def is_over(program: Program, configuration: tuple[str, ...]) -> bool:
     """Whether an instance has finished here: all leaves are final, and no event is accepted."""
     nodes = map(program.chart.node, configuration)
     return all(node.kind is NodeKind.FINAL for node in nodes) and not program.accepts(configuration)
-
-
-def outcome_of(program: Program, configuration: tuple[str, ...]) -> Outcome:
-    """Return the outcome of an event that stops in this configuration."""
-    kinds = program.rest_kinds(configuration)
-    if "rejected" in kinds:
-        return Outcome.REJECTED
-    return Outcome.DONE if kinds == _FINAL else Outcome.RESOLVED

@@ -8,9 +8,10 @@ those that have ended, the one that was started first is answered first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from settlesim.chart.strict_json import JSONValue
 from settlesim.ports import Clock
 from settlesim.runtime.coroutines import GRACE, coroutine_of, resume
 from settlesim.runtime.driver import Activity
@@ -91,14 +92,11 @@ class AsyncioDriver:
         TimeoutError
             The event took longer than its deadline.
         """
-        if not self._tasks and len(self._new) == 1 and isinstance(self._new[0], Pending):
-            service = self._new.pop()
-            assert isinstance(service, Pending)
-            left, limit = self._seconds_left(), self._limit(service)
-            answer = await self.call(service, min(limit, left), own_task=False)
-            if answer.timed_out and left < limit:
-                raise TimeoutError
-            return service, answer
+        if not self._tasks and len(self._new) == 1:
+            alone = self._new[0]
+            if isinstance(alone, Pending):
+                self._new.clear()
+                return alone, await self.call(alone, self._limit(alone), own_task=False)
         if self._alarm is None:
             self._alarm = asyncio.create_task(self.clock.sleep(max(0.0, self._seconds_left())))
         for activity in self._new:
@@ -143,11 +141,21 @@ class AsyncioDriver:
         """Run a service; its failure is an answer, while a cancellation of the event is raised.
 
         With `own_task`, a cancellation comes from the service itself, or from the driver, which
-        then does not read the answer.
+        then does not read the answer. Otherwise nobody else ends the wait at the event's deadline.
+
+        Raises
+        ------
+        TimeoutError
+            The event took longer than its deadline.
         """
         began = self.clock.now()
         try:
-            answer = await self._answer(service, limit)
+            answer = self._begin(service)
+            if not isinstance(answer, Answer):  # one that never waits needs no timer
+                left = limit if own_task else self._seconds_left()
+                answer = await self._within(min(limit, left), answer)
+                if answer.timed_out and left < limit:
+                    raise TimeoutError
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not own_task and (task is None or task.cancelling()):
@@ -156,30 +164,33 @@ class AsyncioDriver:
         seconds = round(self.clock.now() - began, 9)
         return Answer(answer.value, answer.error, answer.timed_out, seconds)
 
-    async def _answer(self, service: Pending, limit: float) -> Answer:
+    def _begin(self, service: Pending) -> Answer | Awaitable[JSONValue]:
+        """Begin a service; return its answer, or the rest of it if it waits for something."""
         try:
-            awaitable = self._begin(service)
+            awaitable = self._awaitable(service)
         except (Exception, SystemExit) as error:
             return _failure(error)
         coroutine = coroutine_of(service.service, awaitable)
         if self._watch is not None:
             coroutine = self._watch.watched(coroutine, service.service)
         try:
-            waits_for = coroutine.send(None)  # a service that never waits needs no timer
+            return resume(coroutine, coroutine.send(None))
         except StopIteration as stop:
             return Answer(stop.value)
         except (Exception, SystemExit) as error:
             return _failure(error)
+
+    async def _within(self, limit: float, rest: Awaitable[JSONValue]) -> Answer:
         try:
             async with self.clock.timeout(limit):
                 try:
-                    return Answer(await resume(coroutine, waits_for))
+                    return Answer(await rest)
                 except (Exception, SystemExit) as error:
                     return _failure(error)
         except TimeoutError:
             return Answer.late(limit, self._hint)
 
-    def _begin(self, service: Pending) -> object:
+    def _awaitable(self, service: Pending) -> object:
         key = None
         if self._key_prefix is not None:
             key = f"{self._key_prefix}:{service.id}:{service.number}"

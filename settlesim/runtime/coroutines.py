@@ -126,7 +126,7 @@ def coroutine_of(service: str, result: object) -> Coroutine[Any, Any, JSONValue]
     FunctionFailedError
         It cannot be awaited. This does not lead to ``on_error``: the function has to be fixed.
     """
-    if inspect.iscoroutine(result):
+    if isinstance(result, types.CoroutineType):
         return result
     if inspect.isawaitable(result):
         return _awaited(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from settlesim.chart import Snapshot
+from settlesim.chart import Chart, Snapshot
 from settlesim.chart.outcome import Outcome
 from settlesim.chart.secrets import hide
 from settlesim.chart.strict_json import FrozenDict, freeze_object
@@ -57,40 +57,36 @@ def transaction_of(
     ----------
     passed : what `drive` returned; None where something else drove the session
     """
+    chart = settlement.chart
+    assert chart is not None  # the engine's own settlements have it
     saved = settlement.saved
     before = settlement.before if keeping.stored is None else keeping.stored
     return Transaction(
         settlement.key,
         settlement.after if saved else None,
         settlement.before.revision,
-        final=saved and _is_final(settlement),
+        final=saved and _is_final(settlement, chart),
         consumed=keeping.consumed,
         mark=keeping.mark,
-        timers=_timers_of(settlement, keeping, passed) if saved and keeping.timers else None,
-        record=record_of(settlement, keeping, passed),
+        timers=_timers_of(settlement, chart, keeping, passed) if saved and keeping.timers else None,
+        record=record_of(settlement, chart, keeping, passed),
         definition=keeping.definition if saved else None,
         before=before if before.revision else None,
-        secret=_secret(settlement),
+        secret=chart.secret,
     )
 
 
-def _secret(settlement: Settlement) -> tuple[str, ...]:
-    return () if settlement.chart is None else settlement.chart.secret
-
-
-def _is_final(settlement: Settlement) -> bool:
+def _is_final(settlement: Settlement, chart: Chart) -> bool:
     """Whether the instance is finished: no event or delay can change it."""
-    chart = settlement.chart
-    assert chart is not None  # the engine's own settlements have it
     if settlement.outcome is Outcome.RESOLVED or settlement.timers or settlement.kept:
         return False
     return is_over(program_of(chart), settlement.after.configuration)
 
 
-def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> Timers | None:
+def _timers_of(
+    settlement: Settlement, chart: Chart, keeping: Keeping, passed: Passed | None
+) -> Timers | None:
     """Return what happens to the timers; None leaves them alone, for a chart without delays."""
-    chart = settlement.chart
-    assert chart is not None
     carried = keeping.carried
     if carried is None and not activities_of(program_of(chart)).delays:
         return None
@@ -108,7 +104,9 @@ def _timers_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) 
     return Timers(new + started, kept, carried.renamed)
 
 
-def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -> FrozenDict:
+def record_of(
+    settlement: Settlement, chart: Chart, keeping: Keeping, passed: Passed | None
+) -> FrozenDict:
     """Return what a store remembers of a settlement, besides the state that it saved.
 
     If the chart names fields as secret, their values are hidden, and so are the messages of errors,
@@ -122,13 +120,13 @@ def record_of(settlement: Settlement, keeping: Keeping, passed: Passed | None) -
     replayed. If the record is too large, it leaves the results out and is marked as ``cut``; if it
     is still too large, only the event's name, the beginning of its id and the outcome are left.
     """
-    secret = _secret(settlement)
+    secret = chart.secret
     record: dict[str, Any] = {
         "event": settlement.event.to_dict(),
         "event_id": keeping.event_id,
         "outcome": settlement.outcome.value,
-        "path": [list(leaves) for leaves in settlement.path],
-        "edges": list(settlement.edges),
+        "path": list(map(program_of(chart).leaves, settlement.path)),
+        "edges": [edge for step in settlement.microsteps for edge in step.edges],
         "calls": [_call(call, keeping.answers, errors=not secret) for call in settlement.calls],
     }
     start = settlement.start

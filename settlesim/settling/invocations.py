@@ -15,7 +15,6 @@ Rules
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 
 from settlesim.chart import Event
 from settlesim.chart.retry import wait_before
@@ -35,12 +34,10 @@ class Running:
     ----------
     program : of the session's chart
     event : the external event, for services to see
-    name : identifies the session, for the random share of waits before retries
     """
 
     __slots__ = (
         "_event",
-        "_name",
         "_retried",
         "activities",
         "calls",
@@ -51,7 +48,7 @@ class Running:
         "waiting",
     )
 
-    def __init__(self, program: Program, event: Event, name: str = "") -> None:
+    def __init__(self, program: Program, event: Event) -> None:
         self.activities: Activities = activities_of(program)
         self.pending: dict[str, Pending] = {}
         """The services that run, in the order in which they were started."""
@@ -63,7 +60,6 @@ class Running:
         """The services that are called again when a delay has passed, by its id."""
         self.calls: list[Call] = []
         self._event = event
-        self._name = name
         self._retried: dict[tuple[str, int], int] = {}
         self.starts: dict[str, int] = {}
         """How often each service and each delay's trigger has been started."""
@@ -101,9 +97,8 @@ class Running:
         """Start and end services and delays after transitions have fired."""
         if self.pending or self.delays or self.resting or self.waiting:
             self._end_left(fired.exited)
-        waiting = {pending.id for _, pending in self.waiting.values()}
         for id_ in position.invocations:
-            if id_ not in self.pending and id_ not in waiting:
+            if id_ not in self.pending and f"{id_}.retry" not in self.waiting:
                 invocation = self.activities.invocations[id_]
                 self.pending[id_] = Pending(
                     id_,
@@ -148,12 +143,13 @@ class Running:
             Call(pending.service, pending.id, pending.input, status, result, error, seconds)
         )
 
-    def retry(self, pending: Pending, kind: str) -> bool:
+    def retry(self, pending: Pending, kind: str, session: str) -> bool:
         """Have a failed service called again, now or after a wait; False where no retry allows it.
 
         Parameters
         ----------
         kind : the type of the error, as ``on_error`` sees it
+        session : identifies the session, for the random share of the wait
         """
         for index, retry in enumerate(self.activities.invocations[pending.id].retry):
             if retry.errors and kind not in retry.errors:
@@ -166,8 +162,8 @@ class Running:
             if number >= retry.attempts:
                 return False
             self._retried[pending.id, index] = number
-            again = replace(pending, attempt=pending.attempt + 1)
-            call = f"{self._name} {pending.id} {pending.number} {again.attempt}"
+            again = pending._replace(attempt=pending.attempt + 1)
+            call = f"{session} {pending.id} {pending.number} {again.attempt}"
             seconds = wait_before(retry, number, call)
             if seconds:
                 # The ids of states' delays end in a number, so this one is free.
@@ -191,11 +187,6 @@ class Running:
         _, pending = self.waiting.pop(id_)
         self.pending[pending.id] = pending
         return True
-
-    @property
-    def busy(self) -> bool:
-        """Whether a service runs, or is to be called again."""
-        return bool(self.pending or self.waiting)
 
     def stop(self) -> None:
         """Forget what runs in the session; it has ended."""

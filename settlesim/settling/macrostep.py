@@ -45,6 +45,11 @@ class Position(NamedTuple):
     history: History = NO_HISTORY
     """What the history states stand for."""
 
+    def without(self, invocation: str) -> Position:
+        """Return the position after a service has ended."""
+        left = tuple([each for each in self.invocations if each != invocation])
+        return Position(self.configuration, left, self.delays, self.internal, self.history)
+
 
 class FiredStep(NamedTuple):
     """One microstep: what triggered it, what fired, where it led."""

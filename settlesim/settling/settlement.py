@@ -52,8 +52,7 @@ class CallStatus(enum.Enum):
     """Its state was left before it ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A service that has to run now."""
 
     id: str
@@ -72,8 +71,7 @@ class Pending:
     """Counts the calls of this start, from 1: more than one where it failed and is retried."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingDelay:
+class PendingDelay(NamedTuple):
     """A delay that runs: call `Settling.elapsed` when its seconds have passed."""
 
     id: str
@@ -122,8 +120,7 @@ class Elapsed:
         return Event(f"after.{self.id}")
 
 
-@dataclass(frozen=True, slots=True)
-class Microstep:
+class Microstep(NamedTuple):
     """One set of transitions that fired together (SCXML 1.0, section 3.13)."""
 
     trigger: str

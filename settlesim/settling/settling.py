@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from copy import copy
-from typing import Final
+from typing import Any, Final
 
 from settlesim.chart import EVENTLESS, Chart, Event, Snapshot, external_event
 from settlesim.chart.event import EventName
@@ -54,7 +54,6 @@ from settlesim.machine.program import (
     check_snapshot,
     frozen_history,
     history_of,
-    outcome_of,
     program_of,
 )
 from settlesim.settling.invocations import Running
@@ -150,10 +149,7 @@ class Settling:
         self._last = self.event
         self._max_microsteps = max_microsteps
         self._microsteps: list[Microstep] = []
-        revision = 0 if snapshot is None else snapshot.revision
-        self._running = Running(
-            self._program, self.event, f"{chart.name} {key} {revision} {self.event.name}"
-        )
+        self._running = Running(self._program, self.event)
         self._applied = False
         if snapshot is None:
             self.before = Snapshot(
@@ -178,7 +174,7 @@ class Settling:
         if self._running.activities.delays:
             active = self._program.active(snapshot.configuration)
             self._running.rest_in(active, elapsed)
-        self._guarded(lambda: self._apply(elapsed))
+        self._guarded(self._apply, elapsed)
 
     def __repr__(self) -> str:
         if self.settlement is not None:
@@ -209,8 +205,11 @@ class Settling:
 
         Those of states come first, then the waits before a service that failed is called again.
         """
-        waits = (delay for delay, _ in self._running.waiting.values())
-        return (*self._running.delays.values(), *waits)
+        running = self._running
+        delays = tuple(running.delays.values())
+        if running.waiting:
+            delays += tuple(delay for delay, _ in running.waiting.values())
+        return delays
 
     @property
     def configuration(self) -> tuple[str, ...]:
@@ -275,22 +274,7 @@ class Settling:
         StalledError, MicrostepLimitError
             The run stopped in a state without a settling tag, or does not stop.
         """
-        pending = self._take(id)
-
-        def run() -> None:
-            try:
-                result = None if value is None else freeze(value, where="the result")
-            except InvalidValueError as error:
-                raise FunctionFailedError(
-                    function=pending.service, role="service", reason=str(error)
-                ) from None
-            self._leave(id)
-            self._running.end(pending, CallStatus.DONE, seconds, result=result)
-            trigger = self._running.activities.invocations[id].done_trigger
-            self._fire(trigger, Event(trigger, result))
-            self._run_on()
-
-        self._guarded(run)
+        self._guarded(self._done, self._take(id), value, seconds)
 
     def failed(
         self,
@@ -318,30 +302,7 @@ class Settling:
         FunctionFailedError, StalledError, MicrostepLimitError
             As `done`.
         """
-        pending = self._take(id)
-        kind = "TimeoutError" if timeout else "Error"
-        if isinstance(error, BaseException) and not timeout:
-            kind = error_message(type(error).__name__)
-        message = error_message(error)
-        text = f"{kind}: {message}" if message else kind
-
-        def run() -> None:
-            status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
-            self._running.end(pending, status, seconds, error=text)
-            if self._running.retry(pending, kind):
-                return
-            self._leave(id)
-            trigger = self._running.activities.invocations[id].error_trigger
-            data = freeze({"type": kind, "message": message})
-            if not self._fire(trigger, Event(trigger, data)):
-                cause = error if isinstance(error, BaseException) else None
-                reason = message if timeout else f"failed with {text}"
-                raise ServiceFailedError(
-                    service=pending.service, invocation=id, reason=reason
-                ) from cause
-            self._run_on()
-
-        self._guarded(run)
+        self._guarded(self._failed, self._take(id), error, seconds, timeout)
 
     def elapsed(self, id: str) -> None:  # noqa: A002
         """Report that a delay has passed.
@@ -357,22 +318,14 @@ class Settling:
         if id not in self._running.delays:
             raise KeyError(f"no delay {id!r} runs")
         del self._running.delays[id]
-
-        def run() -> None:
-            left = tuple(each for each in self._position.delays if each != id)
-            self._position = self._position._replace(delays=left)
-            trigger = self._running.activities.delays[id].trigger
-            self._fire(trigger, Event(trigger))
-            self._run_on()
-
-        self._guarded(run)
+        self._guarded(self._elapsed, id)
 
     # --- the run --------------------------------------------------------------------------
 
-    def _guarded(self, run: Callable[[], None]) -> None:
+    def _guarded(self, run: Callable[..., None], *args: Any) -> None:
         """Run a part of the session, which any error ends for good, a KeyboardInterrupt too."""
         try:
-            run()
+            run(*args)
         except BaseException as error:
             self._error = error
             self._running.stop()
@@ -388,10 +341,54 @@ class Settling:
             raise KeyError(f"no service of invocation {id_!r} runs")
         return self._running.pending.pop(id_)
 
+    def _done(self, pending: Pending, value: JSONValue, seconds: float) -> None:
+        try:
+            result = None if value is None else freeze(value, where="the result")
+        except InvalidValueError as error:
+            raise FunctionFailedError(
+                function=pending.service, role="service", reason=str(error)
+            ) from None
+        self._leave(pending.id)
+        self._running.end(pending, CallStatus.DONE, seconds, result=result)
+        trigger = self._running.activities.invocations[pending.id].done_trigger
+        self._fire(trigger, Event(trigger, result))
+        self._run_on()
+
+    def _failed(
+        self, pending: Pending, error: BaseException | str, seconds: float, timeout: bool
+    ) -> None:
+        kind = "TimeoutError" if timeout else "Error"
+        if isinstance(error, BaseException) and not timeout:
+            kind = error_message(type(error).__name__)
+        message = error_message(error)
+        text = f"{kind}: {message}" if message else kind
+        status = CallStatus.TIMEOUT if timeout else CallStatus.ERROR
+        self._running.end(pending, status, seconds, error=text)
+        before = self.before
+        session = f"{before.chart} {self.key} {before.revision} {self.event.name}"
+        if self._running.retry(pending, kind, session):
+            return
+        self._leave(pending.id)
+        trigger = self._running.activities.invocations[pending.id].error_trigger
+        data = freeze({"type": kind, "message": message})
+        if not self._fire(trigger, Event(trigger, data)):
+            cause = error if isinstance(error, BaseException) else None
+            reason = message if timeout else f"failed with {text}"
+            raise ServiceFailedError(
+                service=pending.service, invocation=pending.id, reason=reason
+            ) from cause
+        self._run_on()
+
+    def _elapsed(self, id_: str) -> None:
+        left = tuple(each for each in self._position.delays if each != id_)
+        self._position = self._position._replace(delays=left)
+        trigger = self._running.activities.delays[id_].trigger
+        self._fire(trigger, Event(trigger))
+        self._run_on()
+
     def _leave(self, id_: str) -> None:
         """Note that a service has ended for good."""
-        left = tuple(each for each in self._position.invocations if each != id_)
-        self._position = self._position._replace(invocations=left)
+        self._position = self._position.without(id_)
 
     def _enter(self) -> None:
         """Enter the initial states of a new instance."""
@@ -411,10 +408,11 @@ class Settling:
         elapsed : the delay whose event it is, ignored unless its state is active
         """
         self._applied = True
-        active = self._program.active(self._position.configuration)
-        if elapsed is not None and not self._running.may_pass(elapsed, active):
-            self.settlement = self._settle(Outcome.IGNORED)
-            return
+        if elapsed is not None:
+            active = self._program.active(self._position.configuration)
+            if not self._running.may_pass(elapsed, active):
+                self.settlement = self._settle(Outcome.IGNORED)
+                return
         if not self._fire(self.event.name, self.event):
             self.settlement = self._settle(Outcome.IGNORED)
             return
@@ -453,10 +451,10 @@ class Settling:
 
     def _run_on(self) -> None:
         """Run until stable; then settle, apply the event, wait, or say that it stalled."""
-        activities = self._running.activities
-        while self._position.configuration[0] not in self._program.plain_leaves:
+        running = self._running
+        while self._position.configuration[0] not in self._program.stable_leaves:
             step = next_internal(
-                self._program, activities, self._position, self._context, self._last
+                self._program, running.activities, self._position, self._context, self._last
             )
             if step is None:
                 if self._position.internal:
@@ -465,18 +463,18 @@ class Settling:
             if step.trigger != EVENTLESS:
                 self._last = Event(step.trigger)
             self._step(*step)
-        if self._running.busy:
+        if running.pending or running.waiting:
             return
         configuration = self._position.configuration
-        if self._program.rests(configuration):
-            outcome = outcome_of(self._program, configuration)
+        outcome = self._program.outcome(configuration)
+        if outcome is not None:
             if self._applied:
                 self.settlement = self._settle(outcome)
             else:
                 self._end_start(outcome)
         elif not self._applied and self._may_start_here(configuration):
             self._end_start(Outcome.IGNORED)
-        elif not self._running.delays:
+        elif not running.delays:
             raise StalledError(
                 configuration=configuration,
                 path=[" + ".join(step.after) for step in self._microsteps],

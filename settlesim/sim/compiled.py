@@ -379,7 +379,7 @@ class CompiledChart:
         if found is None:
             assert self.perform is not None  # the constructor has checked it
             if pending.service in self.assumptions.durations:
-                pending = replace(pending, timeout=_FOREVER)
+                pending = pending._replace(timeout=_FOREVER)
             found = self._answers[key] = self.perform(pending)
         return found
 

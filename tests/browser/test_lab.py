@@ -239,7 +239,13 @@ def test_panels_are_there_again_when_the_page_is_loaded_again(notebook: LabNoteb
     wait_for(panel, "paid")
 
 
-@pytest.mark.parametrize("view", ["lab/tree", "notebooks"], ids=["lab", "notebook 7"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param("lab/tree", id="lab"),
+        pytest.param("notebooks", id="notebook 7", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     view: str, page: Page, server: str, lab_folder: Path, shoot_lab: Callable[[Page, str], None]
 ) -> None:

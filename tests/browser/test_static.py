@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+EVERY_KIND = ("04_faults.ipynb", "05_play.ipynb", "06_be_the_scheduler.ipynb", "07_for_real.ipynb")
+"""They have every kind of picture, panel and table; the others are converted at night."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,10 @@ def twins_of(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in EVERY_KIND else pytest.mark.nightly) for name in NAMES],
+)
 def test_a_converted_notebook_shows_the_twin_of_every_panel(
     name: str, exporter: Any, still_page: Page, tmp_path: Path
 ) -> None:

@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import Result
 
-from settlesim.cli import program
 from settlesim.cli.charts import complete_chart, find_chart
+from settlesim.cli.check import check
 from settlesim.errors import DefinitionError, ReadError
 from settlesim.gallery import CHARTS, count
 from tests.cli.conftest import Run
@@ -182,8 +182,7 @@ def test_the_shell_completes_gallery_names_and_else_files(
     incomplete: str, expected: list[tuple[str, str]]
 ) -> None:
     """Completion offers what CHART understands."""
-    command = program.commands["check"]
-    items = complete_chart(click.Context(command), command.params[0], incomplete)
+    items = complete_chart(click.Context(check), check.params[0], incomplete)
     assert [(item.value, item.type) for item in items] == expected
 
 

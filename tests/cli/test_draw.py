@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from settlesim.cli import program
+from settlesim.cli.draw import draw_command
 from settlesim.gallery import count, donut, order
 from settlesim.view.svg.picture import FORMATS
 from tests.cli.conftest import Run
@@ -43,7 +43,7 @@ def test_the_suffix_says_the_format(here: Path, run: Run, suffix: str) -> None:
 
 def test_the_format_may_be_any_that_the_view_knows() -> None:
     """One list in the help, one in the view: the same."""
-    option = next(each for each in program.commands["draw"].params if each.name == "wanted")
+    option = next(each for each in draw_command.params if each.name == "wanted")
     assert isinstance(option.type, click.Choice)
     assert set(option.type.choices) == set(FORMATS.values())
 

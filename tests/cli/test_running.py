@@ -18,6 +18,9 @@ from settlesim.cli import program
 from settlesim.cli.command_group import Command, CommandGroup
 from tests.cli.conftest import Run
 
+CONTEXT = click.Context(program)
+COMMANDS = program.list_commands(CONTEXT)
+
 
 def settlesim_process(
     *words: str, cwd: Path, **environment: str
@@ -109,7 +112,7 @@ def test_a_wrong_command_is_a_usage_error(run: Run) -> None:
     """As click has it."""
     result = run("chek", "count")
     assert result.exit_code == 2
-    assert "No such command 'chek'" in result.stderr
+    assert "No such command 'chek'. Did you mean 'check'?" in result.stderr
 
 
 # --- help ---------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout == f"settlesim, version {settlesim.__version__}\n"
 
 
-@pytest.mark.parametrize("name", [None, *program.commands])
+@pytest.mark.parametrize("name", [None, *COMMANDS])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_every_command_has_help(run: Run, name: str | None, option: str) -> None:
     """No line is wider than a terminal, and none is cut."""
@@ -131,25 +134,40 @@ def test_every_command_has_help(run: Run, name: str | None, option: str) -> None
     assert max(map(len, result.stdout.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", [name for name, each in program.commands.items() if name != "lab"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "lab"])
 def test_every_option_has_help(name: str) -> None:
     """An option without a sentence is a riddle."""
-    for param in program.commands[name].params:
+    command = program.get_command(CONTEXT, name)
+    assert command is not None
+    for param in command.params:
         if isinstance(param, click.Option) and not param.hidden:
             assert param.help, param.name
+
+
+def test_a_command_does_not_wait_for_the_modules_of_others(here: Path) -> None:
+    """Only the command that is named is imported."""
+    script = (
+        "import sys; from settlesim.cli import program; program(['check', 'count'], standalone_mode"
+        "=False); print(sorted(each for each in sys.modules if each.startswith('settlesim.sim')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=here, capture_output=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == b"[]"
 
 
 def test_help_needs_no_jupyter_and_no_renderer(here: Path) -> None:
     """What costs time is imported by the command that needs it."""
     script = (
-        "import sys, settlesim.cli.commands; "
+        "import sys; from settlesim.cli import program; "
+        "program(['--help'], standalone_mode=False); "
         "print(sorted({'IPython', 'jupyterlab', 'nbformat', 'pygraphviz', 'resvg_py'}"
         " & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=here, capture_output=True, check=True, timeout=60
     )
-    assert done.stdout.strip() == b"[]"
+    assert done.stdout.splitlines()[-1] == b"[]"
 
 
 # --- processes ----------------------------------------------------------------------------
