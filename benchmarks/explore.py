@@ -109,7 +109,7 @@ def watched() -> Figure:
     )
     found, seconds = timed(lambda: explore(scenario))
     name = f"order, faults and all monitors, {found.states:,} states"
-    return Figure(name, found.states / seconds, "states/s", 60_000, at_least=True)
+    return Figure(name, found.states / seconds, "states/s", 100_000, at_least=True)
 
 
 def grid() -> Figure:

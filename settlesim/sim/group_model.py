@@ -102,12 +102,9 @@ class GroupModel(Model):
     def _change(
         self, before: tuple[int, ...], step: Step, phases: Phases, shared: Shared
     ) -> _Change:
-        triples = [
-            self._triple(number, phase, shared)
-            for number, phase in zip(before, phases, strict=True)
-        ]
-        change = sum(each[1] for each in triples) - self._cost(step)
-        return step, tuple(each[0] for each in triples), change, triples[0][2]
+        after = tuple(map(self.number_of_phase, phases))
+        change = sum(map(self.weight, after)) - sum(map(self.weight, before)) - self._cost(step)
+        return step, after, change, self.number_of_shared(shared)
 
 
 def with_phase(phases: Phases, place: int, phase: MessagePhase) -> Phases:

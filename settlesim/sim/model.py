@@ -18,6 +18,11 @@ discipline, a fault on what is left of its budget. So the moves are worked out o
 pair, by the plain code of `settlesim.sim.moves`, and looked up from then on: the search itself
 never sees a chart.
 
+A message reads little of its instance: the state only when a handler loads it, and never the
+anomalies seen so far, or the effects of other messages. So the rules are applied once for all
+instances that differ in nothing else (`Moves.reduced`), and what a move changes is then changed in
+each of them.
+
 Workers have no names. Only the number of busy ones counts, so schedules that differ only in which
 worker does what are the same schedule.
 
@@ -49,6 +54,8 @@ __all__ = ["EndingIdentity", "Model", "State", "table_for"]
 State: TypeAlias = tuple[int, ...]
 Triple: TypeAlias = tuple[int, int, int]
 """New phase, change of the queue number, new shared part."""
+_Move: TypeAlias = tuple[Step, int, int, int]
+"""Step, new phase, change of the queue number, new reduced instance."""
 
 
 class EndingIdentity(NamedTuple):
@@ -139,10 +146,20 @@ class Model:
         self.phases: list[MessagePhase] = []
         self._phase_numbers: dict[MessagePhase, int] = {}
         self._weights: list[int] = []
+        self._may_load: list[bool] = []
         self.receives: list[dict[int, Triple]] = []
         self.shared: list[Shared] = []
         self._shared_numbers: dict[Shared, int] = {}
         self._tables: dict[int, list[dict[int, tuple[Triple, ...]] | None]] = {}
+        self._reduced: list[Shared] = []
+        """What rules read of instances: by its number, in the tables below."""
+        self._reduced_numbers: dict[Shared, int] = {}
+        self._reduced_of: dict[tuple[int, int, bool], int] = {}
+        """By shared part, message, and whether a handler may load."""
+        self._moves: dict[tuple[int, int, int], list[_Move]] = {}
+        """By phase, reduced instance, and mask."""
+        self._extended: dict[tuple[int, int, int], int] = {}
+        """The new shared part, by the one before, and the reduced instances before and after."""
         self._names: dict[tuple[int, int, int], list[tuple[Step, Triple]]] = {}
         self.gates: dict[int, Gate] = {}
         self.start = self._start()
@@ -210,6 +227,7 @@ class Model:
             number = self._phase_numbers[phase] = len(self.phases)
             self.phases.append(phase)
             self._weights.append(self._bits(phase) + self.handlers_of(phase))
+            self._may_load.append(self.moves.may_load(phase))
             self.receives.append({})
             for mask, table in self._tables.items():
                 table.append({} if self._may_move(phase, mask) else None)
@@ -314,7 +332,7 @@ class Model:
 
     def received(self, phase: int, shared: int) -> Triple:
         """Work out, and remember, what a receive does."""
-        ((_, found),) = self.named(phase, shared, -1)
+        ((_, found),) = self.worked_out(phase, shared, -1)
         self.receives[phase][shared] = found
         return found
 
@@ -322,13 +340,57 @@ class Model:
         """Work out, and remember, what a message may do next."""
         place = gate.table[phase]
         assert place is not None  # the search skips phases without moves
-        found = tuple(triple for _, triple in self.named(phase, shared, gate.mask))
+        found = tuple([triple for _, triple in self.worked_out(phase, shared, gate.mask)])
         place[shared] = found
         return found
 
-    def _triple(self, phase: int, after: MessagePhase, kept: Shared) -> Triple:
-        new = self.number_of_phase(after)
-        return new, self._weights[new] - self._weights[phase], self.number_of_shared(kept)
+    def worked_out(self, phase: int, shared: int, mask: int) -> list[tuple[Step, Triple]]:
+        """Work out the moves of a message with their steps; a mask of -1 asks for a receive."""
+        before = self._number_of_reduced(phase, shared)
+        moves = self._moves.get((phase, before, mask))
+        if moves is None:
+            moves = self._by_rules(phase, before, mask)
+            self._moves[phase, before, mask] = moves  # only when it is whole: see `named`
+        return [
+            (step, (new, change, shared if after == before else self._kept(shared, before, after)))
+            for step, new, change, after in moves
+        ]
+
+    def _by_rules(self, phase: int, reduced: int, mask: int) -> list[_Move]:
+        """Apply the rules to a message and the reduced instance."""
+        parts = self.phases[phase], self._reduced[reduced]
+        moves = [self.moves.receive(*parts)] if mask < 0 else self.moves.of(*parts, mask)
+        found = []
+        for step, after, kept in moves:
+            new = self.number_of_phase(after)
+            change = self._weights[new] - self._weights[phase] - self._cost(step)
+            found.append((step, new, change, self._number_reduced(kept)))
+        return found
+
+    def _number_of_reduced(self, phase: int, shared: int) -> int:
+        """Return the number of what the rules for a message read of an instance."""
+        message, loads = self.phases[phase].message, self._may_load[phase]
+        number = self._reduced_of.get((shared, message, loads))
+        if number is None:
+            reduced = self.moves.reduced(message, self.shared[shared], with_state=loads)
+            number = self._reduced_of[shared, message, loads] = self._number_reduced(reduced)
+        return number
+
+    def _number_reduced(self, reduced: Shared) -> int:
+        number = self._reduced_numbers.get(reduced)
+        if number is None:
+            number = self._reduced_numbers[reduced] = len(self._reduced)
+            self._reduced.append(reduced)
+        return number
+
+    def _kept(self, shared: int, before: int, after: int) -> int:
+        """Return the number of an instance after a move that changed the reduced instance."""
+        number = self._extended.get((shared, before, after))
+        if number is None:
+            reduced = self._reduced[before], self._reduced[after]
+            kept = self.moves.extended(self.shared[shared], *reduced)
+            number = self._extended[shared, before, after] = self.number_of_shared(kept)
+        return number
 
     def _cost(self, step: Step) -> int:
         fault = self.moves.fault_of(step.kind)
@@ -364,12 +426,7 @@ class Model:
         key = (phase, shared, mask)
         found = self._names.get(key)
         if found is None:
-            parts = self.phases[phase], self.shared[shared]
-            moves = [self.moves.receive(*parts)] if mask < 0 else self.moves.of(*parts, mask)
-            found = []
-            for step, after, kept in moves:
-                new, change, number = self._triple(phase, after, kept)
-                found.append((step, (new, change - self._cost(step), number)))
+            found = self.worked_out(phase, shared, mask)
             self._names[key] = found  # only when it is whole, since an interrupt may come before
         return found
 

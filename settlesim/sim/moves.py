@@ -72,6 +72,8 @@ DONE: Final = -2
 """Instead of a program's node: only the delete is left."""
 START_OLD: Final = -3
 """As `START`, for a worker that has the earlier version of the chart."""
+_UNREAD: Final = -1
+"""Instead of the state of an instance, where no rule reads it."""
 
 _CRASH, _EXPIRE, _DUPLICATE, _FAIL = 1, 2, 4, 8  # the bits of a mask, in the order of Faults
 _FAULTS: Final = {
@@ -252,6 +254,44 @@ class Moves:
         """Return text that identifies a node of a program, the same in every process."""
         names = {START: "start", DONE: "done", START_OLD: "start old"}
         return names.get(node) or self.table.node_text(node)
+
+    # --- what the rules read --------------------------------------------------------------
+
+    def may_load(self, phase: MessagePhase) -> bool:
+        """Whether one of the next moves of a message may load the instance."""
+        if self._direct and phase.status == VISIBLE:  # its receive loads
+            return True
+        return any(each.node in {START, START_OLD} for each in phase.deliveries)
+
+    def reduced(self, message: int, shared: Shared, *, with_state: bool) -> Shared:
+        """Return what the moves of one message read of an instance.
+
+        Parameters
+        ----------
+        with_state : whether a move may load the instance; no other reads its state
+        """
+        calls = self.calls
+        own = tuple(each for each in shared.effects if calls[each].message == message)
+        return shared._replace(
+            state=shared.state if with_state else _UNREAD,
+            effects=own if self._identity else (),
+            seen=0,
+        )
+
+    @staticmethod
+    def extended(shared: Shared, before: Shared, after: Shared) -> Shared:
+        """Return an instance after a move that was worked out for the reduced instance.
+
+        Parameters
+        ----------
+        before, after : the reduced instance before and after the move
+        """
+        effects = after.effects[len(before.effects) :]
+        return after._replace(
+            state=shared.state if after.state == before.state else after.state,
+            effects=(*shared.effects, *effects),
+            seen=shared.seen | after.seen,
+        )
 
     # --- receive and load -----------------------------------------------------------------
 

@@ -18,8 +18,8 @@ each search explores in a second.
 from __future__ import annotations
 
 import math
-from array import array
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from settlesim.sim.model import Model
@@ -106,17 +106,8 @@ def _extrapolated(model: Model, graph: Graph) -> int:
 
 
 def _layers(graph: Graph) -> list[int]:
-    """Return the sizes of the layers that are completely known."""
-    depths = array("i", [-1]) * len(graph.states)
-    depths[0] = 0
-    edges, offsets = graph.edges, graph.offsets
-    for index in range(graph.looked_at):
-        below = depths[index] + 1
-        for number in edges[offsets[index] : offsets[index + 1]]:
-            if depths[number] < 0:
-                depths[number] = below
-    whole = depths[graph.looked_at] + 1  # a part of the next layer has not been found yet
-    sizes = [0] * (depths[-1] + 1)
-    for depth in depths:
-        sizes[depth] += 1
-    return sizes[:whole]
+    """Return the sizes of the layers that are completely known: up to that of the next state."""
+    starts = [*graph.layer_starts, graph.layer_end]
+    if graph.looked_at == graph.layer_end:
+        starts.append(len(graph.states))
+    return [end - start for start, end in pairwise(starts)]

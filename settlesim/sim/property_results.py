@@ -220,7 +220,7 @@ def judged_properties(
     KeyboardInterrupt
         As `report`.
     """
-    order = topological(graph) if model.scenario.properties else ()
+    order = topological(graph)[0] if model.scenario.properties else ()
     results = []
     for asked in model.scenario.properties:
         report(f"states, judging {asked.name}")

@@ -56,6 +56,7 @@ class Ranks:
         self._table = model.table
         self._write = 1 if scenario.queue == "direct" or "atomic" in scenario.protections else 2
         self._heights: dict[int, int] = {}
+        self._ranks: dict[MessagePhase, int] = {}
         self.longest = longest or self._write
 
     def of_move(
@@ -80,9 +81,12 @@ class Ranks:
         return rise
 
     def _of_phase(self, phase: MessagePhase) -> int:
-        whole = self.longest + 2  # receive, load, and the program
-        left = sum(self._left(each.node) for each in phase.deliveries)
-        return phase.receives * whole - left + (phase.status != UNSENT)
+        found = self._ranks.get(phase)
+        if found is None:
+            whole = self.longest + 2  # receive, load, and the program
+            left = sum(self._left(each.node) for each in phase.deliveries)
+            found = self._ranks[phase] = phase.receives * whole - left + (phase.status != UNSENT)
+        return found
 
     def _left(self, node: int) -> int:
         """Return how many steps a handler still has to take at most."""

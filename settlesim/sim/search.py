@@ -20,7 +20,7 @@ a state is an end and has successors.
 
 If every step leads from one breadth-first layer to the next, the order of discovery is already
 topological. If not (a redelivered message makes runs of different lengths), Kahn's algorithm finds
-a topological order.
+a topological order, in as many rounds as the longest path has states.
 
 References
 ----------
@@ -38,6 +38,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import sub
 from typing import Final
 
 from settlesim.chart.report import counted_noun
@@ -66,8 +67,8 @@ class Graph:
     """The positions of the states in which a run may end, ascending."""
     layered: bool
     """Whether every step leads from one layer to the next."""
-    layers: int
-    """How many layers were begun."""
+    layer_starts: list[int]
+    """Where in `states` each layer starts, up to the current one."""
     layer_end: int
     """Where in `states` the current layer ends."""
     reason: str
@@ -96,7 +97,7 @@ class Graph:
 
 def new_graph(model: Model | AlikeModel) -> Graph:
     """Return the graph of a model before any state is explored."""
-    return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, 0, 0, "")
+    return Graph([model.start], array("I"), array("Q", [0]), array("I"), True, [], 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def _expand(model: Model, graph: Graph, numbers: dict[State, int], until: int) -
     while index < found <= until:
         if index == layer_end:
             layer_end = graph.layer_end = found
-            graph.layers += 1
+            graph.layer_starts.append(index)
         state = states[index]
         scratch = list(state)
         queue = state[size]
@@ -219,7 +220,7 @@ def _expand_together(
     while index < len(states) <= until:
         if index == graph.layer_end:
             graph.layer_end = len(states)
-            graph.layers += 1
+            graph.layer_starts.append(index)
         state = states[index]
         if model.may_end(state):
             graph.ends.append(index)
@@ -253,9 +254,8 @@ def count(graph: Graph) -> dict[int, Count]:
     If the search stopped early, the numbers are lower bounds.
     """
     with _no_collector():
-        order = topological(graph)
-        # plus 1: a run may also choose to end where a fault could still happen
-        whole = _factor(graph) ** (_longest(graph, order) + 1)
+        order, longest = topological(graph)
+        whole = _factor(graph) ** longest
         ways, chances = _forward(graph, order, whole)
         return {index: Count(ways[index], Fraction(chances[index], whole)) for index in graph.ends}
 
@@ -263,22 +263,9 @@ def count(graph: Graph) -> dict[int, Count]:
 def _factor(graph: Graph) -> int:
     """Return the least common multiple of the numbers of choices in a state."""
     offsets = graph.offsets
-    degrees = {offsets[i + 1] - offsets[i] for i in range(graph.looked_at)}
-    degrees |= {offsets[i + 1] - offsets[i] + 1 for i in graph.ends}
+    degrees = set(map(sub, offsets[1:], offsets))
+    degrees |= {graph.steps_of(index) + 1 for index in graph.ends}
     return math.lcm(*sorted(degrees - {0}))
-
-
-def _longest(graph: Graph, order: Sequence[int]) -> int:
-    """Return how many steps the longest path has."""
-    if graph.layered:
-        return graph.layers
-    edges, offsets = graph.edges, graph.offsets
-    depth = array("I", [0]) * len(graph.states)
-    for index in order:
-        below = depth[index] + 1
-        for number in edges[offsets[index] : offsets[index + 1]]:
-            depth[number] = max(depth[number], below)
-    return max(depth)
 
 
 def _forward(graph: Graph, order: Sequence[int], whole: int) -> tuple[list[int], list[int]]:
@@ -307,25 +294,30 @@ def _forward(graph: Graph, order: Sequence[int], whole: int) -> tuple[list[int],
     return ways, chances
 
 
-def topological(graph: Graph) -> Sequence[int]:
-    """Return the positions of the explored states in a topological order."""
+def topological(graph: Graph) -> tuple[Sequence[int], int]:
+    """Return the positions of the explored states in a topological order, and the longest path.
+
+    The length of the path is the number of explored states on it. In each of them one choice is
+    made: a step, or the end of the run.
+    """
     if graph.layered:
-        return range(graph.looked_at)
-    edges, offsets = graph.edges, graph.offsets
-    waiting = array("I", [0]) * len(graph.states)
+        return range(graph.looked_at), len(graph.layer_starts)
+    edges, offsets, looked_at = graph.edges, graph.offsets, graph.looked_at
+    waiting = [0] * len(graph.states)
     for number in edges:
         waiting[number] += 1
+    order: list[int] = []
+    longest = 0
     ready = [0]
-    order = []
-    looked_at = graph.looked_at
-    while ready:
-        index = ready.pop()
-        if index >= looked_at:
-            continue
-        order.append(index)
-        for number in edges[offsets[index] : offsets[index + 1]]:
-            waiting[number] -= 1
-            if not waiting[number]:
-                ready.append(number)
+    while ready:  # the states to which the longest path has one state more than in the last round
+        longest += 1
+        order += ready
+        following = []
+        for index in ready:
+            for number in edges[offsets[index] : offsets[index + 1]]:
+                waiting[number] -= 1
+                if not waiting[number] and number < looked_at:
+                    following.append(number)
+        ready = following
     assert len(order) == looked_at, "the graph has a cycle"
-    return order
+    return order, longest

@@ -8,6 +8,8 @@ Rules
    differ only in which of them is which are explored once (`settlesim.sim.symmetry`).
 3. Otherwise a large model is swept (`settlesim.sim.sweep`) if numba is installed, every step makes
    the rank of a state larger and changes one message, and there are no properties, which need all
+   states. If runs to the same state differ in length, as they do with faults, there are so many
+   moves to learn that a sweep only saves memory. Then it is used if the limit is above 2 million
    states.
 4. Otherwise the breadth-first search (`settlesim.sim.search`) is continued.
 5. Before a large search continues, its progress reports how large it is predicted to be.
@@ -36,6 +38,8 @@ __all__ = ["FEW_STATES", "all_states", "predict", "search_endings", "why_not_swe
 
 FEW_STATES: Final = 50_000
 """Up to this number of states only the breadth-first search is used."""
+_MANY: Final = 2_000_000
+"""Up to this number of states a gigabyte of memory is enough for the breadth-first search."""
 
 
 def why_not_swept() -> str:
@@ -48,12 +52,20 @@ def why_not_swept() -> str:
     return "numba's compiler is switched off" if numba.config.DISABLE_JIT else ""
 
 
-def _why_not(model: Model) -> str:
-    """Return why a model is not swept, as far as is known beforehand; empty if it may be."""
+def _why_not(model: Model, graph: Graph, limit: int) -> str:
+    """Return why a model is not swept, as far as is known beforehand; empty if it may be.
+
+    Parameters
+    ----------
+    graph : what the breadth-first search has found
+    limit : about how many states may be found
+    """
     if model.scenario.properties:
         return "its properties are judged in every state"
     if not model.one_message:
         return "a step changes several messages"
+    if not graph.layered and limit <= _MANY:
+        return f"runs differ in length, and the limit is {limit:,} states"
     return why_not_swept()
 
 
@@ -87,7 +99,7 @@ def _searched(model: Model, graph: Graph, limit: int, reporter: Reporter, few: i
     groups = equal_events(model)
     if exchanges(groups) >= ENOUGH:
         return _searched_alike(model, AlikeModel(model, groups), limit, reporter)
-    why = _why_not(model)
+    why = _why_not(model, graph, limit)
     reporter = _Foretelling(reporter, predicted(model, graph, swept=not why), limit)
     reporter.report(len(graph.states), limit, "states found")
     if not why:
@@ -138,7 +150,7 @@ def predict(scenario: Scenario) -> Prediction:
     graph = search(model, FEW_STATES)
     if alike >= ENOUGH:
         return predicted(model, graph, swept=False, alike=alike)
-    return predicted(model, graph, swept=not _why_not(model))
+    return predicted(model, graph, swept=not _why_not(model, graph, _MANY))
 
 
 class _UpTo(Reporter):

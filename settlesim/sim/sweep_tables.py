@@ -145,7 +145,7 @@ class SweepTables:
         model = self._model
         before = model.phases[phase], model.shared[shared]
         rows = []
-        for step, (new, change, kept) in model.named(
+        for step, (new, change, kept) in model.worked_out(
             phase, shared, -1 if mask == RECEIVE else mask
         ):
             rise = self._ranks.of_move(step, before, (model.phases[new], model.shared[kept]))

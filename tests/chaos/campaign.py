@@ -158,17 +158,28 @@ class Campaign:
         )
 
     def _kill(self) -> None:
-        """Kill a worker or, one time in eight, a sender, and start another one."""
+        """Kill a worker or, one time in eight, a sender, and start another one.
+
+        Every other time a worker is killed in a service, however busy the machine is.
+        """
         sender = self._dice.random() < 0.125
         group = self._senders if sender else self._workers
         index = self._dice.randrange(len(group))
         process = group[index]
+        if not sender and self.outcome.kills % 2:
+            self._wait_for_service(process)
         ended = self._nursery.kill(process)
         if ended != -signal.SIGKILL:
             self.outcome.crashed.append(f"process {process} ended with status {ended}")
         self.outcome.kills += 1
         self.outcome.phases[phase_of(self.folder, process)] += 1
         group[index] = self._start_sender(index) if sender else self._start_worker(index)
+
+    def _wait_for_service(self, process: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while phase_of(self.folder, process) != "in service":
+            assert time.monotonic() < end, f"seed {self.plan.seed}: {process} serves nothing"
+            time.sleep(0.002)
 
     def _freeze(self) -> None:
         """Freeze a worker until another one has its message, and wait until it was told so.

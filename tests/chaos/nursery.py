@@ -170,6 +170,8 @@ def _wait(process: int, seconds: float) -> int | None:
 
 def main() -> None:
     """Start processes and wait for them, as the lines of the standard input say."""
+    # For a child that is told to end before its role has set a handler of its own.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
     alive: set[int] = set()
     for line in sys.stdin:
         order = json.loads(line)

@@ -95,7 +95,7 @@ def test_blind_get_and_put_is_found_out(
 ) -> None:
     """The seed's storage on the same harness: the verdict can be bad."""
     counts, faults = asyncio.run(
-        run(ministack, tmp_path, keys=4, events=5, kills=4, seed=1, blind=True, patience=20.0)
+        run(ministack, tmp_path, keys=4, events=5, kills=2, seed=1, blind=True, patience=20.0)
     )
     finding(f"ministack, blind: {asdict(counts)}, {dict(faults)}")
     assert counts.wrong > 0, counts

@@ -13,13 +13,17 @@ __all__ = ["Line", "interrupt_at", "interrupt_at_line", "lines_run"]
 
 @contextmanager
 def interrupt_at(function: str, time: int = 1) -> Iterator[None]:
-    """Raise KeyboardInterrupt where a function of the simulator is called for the n-th time."""
+    """Raise KeyboardInterrupt where a function of the package is called for the n-th time.
+
+    A method is named with its class, if another one has its name.
+    """
     calls = 0
 
     def watch(frame: FrameType, event: str, argument: object) -> None:
         nonlocal calls
         code = frame.f_code
-        if event == "call" and code.co_name == function and "settlesim" in code.co_filename:
+        names = {code.co_name, code.co_qualname}
+        if event == "call" and function in names and "settlesim" in code.co_filename:
             calls += 1
             if calls == time:
                 raise KeyboardInterrupt

@@ -144,7 +144,7 @@ def test_an_interrupt_returns_what_is_known() -> None:
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize("place", ["_forward", "topological", "outcome"])
+@pytest.mark.parametrize("place", ["_forward", "topological", "Model.outcome"])
 def test_an_interrupt_while_counting_keeps_what_was_found(place: str) -> None:
     """Every ending is known by then, only not how many ways lead to it."""
     scenario = Scenario(order, ["PAY", "CANCEL"], protections=["cas"], faults={"crashes": 1})

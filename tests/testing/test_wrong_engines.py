@@ -87,7 +87,7 @@ class Idle(EmbeddedEngine):
 class Bench(EngineContract):
     """Opens a wrong engine."""
 
-    patience = 1.0
+    patience = 0.3
 
     def __init__(
         self,
