@@ -46,7 +46,7 @@ MAX_BYTES: Final = 256 * 1024
 """How large one value may be as compact UTF-8 JSON, in bytes."""
 
 _TOO_LARGE: Final = f"takes more than {MAX_BYTES} bytes as JSON, which is the limit"
-_HOPELESS: Final = 9 * MAX_BYTES  # no bound is more than nine times the size: 0.0 counts as 25
+_HOPELESS: Final = 11 * MAX_BYTES  # no bound is more than eleven times the size: 0, counts as 21
 _MAX_INT_BITS: Final = 13_000  # Python reads and writes at most 4,300 decimal digits
 _SMALL: Final = 10**18
 

@@ -145,8 +145,7 @@ class Microstep(NamedTuple):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One run of a service."""
 
     service: str

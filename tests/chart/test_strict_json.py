@@ -149,6 +149,15 @@ def test_a_frozen_part_counts_with_its_depth() -> None:
         freeze([frozen])
 
 
+def test_many_small_numbers_are_as_welcome_as_one_long_text() -> None:
+    """The bound that each of them has is ten times what it takes."""
+    numbers = [0] * (MAX_BYTES // 2 - 1)
+    assert len(encode(numbers)) == MAX_BYTES - 1
+    assert freeze(numbers) == numbers
+    with pytest.raises(InvalidValueError, match="is the limit"):
+        freeze([*numbers, 0])
+
+
 def test_a_frozen_part_counts_with_its_size() -> None:
     """A value that was frozen before cannot be used to grow larger than allowed."""
     half = freeze(["x" * (MAX_BYTES // 2)])

@@ -147,7 +147,7 @@ def test_a_cancelled_service_and_a_time_out_are_told(here: Path, run: Run) -> No
 def test_seconds_are_told_to_the_millisecond(seconds: float, told: str) -> None:
     """What a stand-in took on a real clock is nothing."""
     settlement = Interpreter(order, MemoryStore(), clock=SimulatedClock()).settle_sync("o", "PAY")
-    calls = (replace(settlement.calls[0], seconds=seconds),)
+    calls = (settlement.calls[0]._replace(seconds=seconds),)
     text = settlement_text(replace(settlement, calls=calls), [])
     assert f"  charge_card  done after {told}: " in text
 
