@@ -3,11 +3,11 @@
     python -m benchmarks.explore_beside b4b0ad7
 
 Both trees explore the same scenarios, as if numba were not installed, each in a process of its own.
-They take turns, seven times for each scenario. The states per second are those of the best CPU
-time; the ratio is the median of the seven pairs of runs, since what else the machine does slows
-both runs of a pair. What is required is that today's tree explores at least as many states per
-second. Two runs of one tree differ by some per cent, so a ratio from 0.95 counts as that. A
-scenario may have another number of states in each tree, since the model has grown.
+They take turns, each first every other time, until either has used eight seconds of CPU for a
+scenario: a processor changes its speed from second to second, and in many short turns it does so
+for both alike. The states per second are those of all turns. What is required is that today's tree
+explores at least as many. Two runs of one tree differ by some per cent, so a ratio from 0.95 counts
+as that. A scenario may have another number of states in each tree, since the model has grown.
 
 The earlier tree is taken from git, and runs with the packages of this environment; those that only
 it needs have to be installed here as well. The exit status is 1 if a scenario misses the
@@ -25,12 +25,12 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 NOISE = 0.95
 """The least ratio that counts as equally fast."""
-ROUNDS = 7
+SECONDS = 8.0
+"""CPU time that each tree uses for a scenario, at least."""
 PLAIN = ((4, 3, 4), (5, 1, 3), (5, 1, 5), (6, 1, 2))
 """Events, services and workers of the scenarios on the append log, as in `benchmarks.explore`."""
 WATCHED = "order, faults and all monitors"
@@ -103,22 +103,25 @@ def compare(then: Tree, today: Tree) -> bool:
     """Print a line for each scenario; return whether today's tree is as fast in all."""
     good = True
     for scenario in NAMES:
-        runs = [[_rate(tree, scenario) for tree in (then, today)] for _ in range(ROUNDS)]
+        turns = [then, today]
+        states, explored = dict.fromkeys(turns, 0), dict.fromkeys(turns, 0)
+        used = dict.fromkeys(turns, 0.0)
+        while min(used.values()) < SECONDS:
+            for tree in turns:
+                states[tree], seconds = tree.explored(scenario)
+                explored[tree] += states[tree]
+                used[tree] += seconds
+            turns.reverse()
+        rates = {tree: explored[tree] / used[tree] for tree in turns}
         words = [
-            f"{tree.name} {each[0][0]:,} states, {max(rate for _, rate in each):,.0f} states/s"
-            for tree, each in zip((then, today), zip(*runs, strict=True), strict=True)
+            f"{each.name} {states[each]:,} states, {rates[each]:,.0f} states/s"
+            for each in (then, today)
         ]
-        ratio = median(later / earlier for (_, earlier), (_, later) in runs)
+        ratio = rates[today] / rates[then]
         good = good and ratio >= NOISE
         verdict = "ok" if ratio >= NOISE else "MISSED"
         print(f"{scenario:31} {'; '.join(words)}; ratio {ratio:.2f} >= {NOISE} {verdict}")
     return good
-
-
-def _rate(tree: Tree, scenario: str) -> tuple[int, float]:
-    """Return the states of a scenario, and states per second."""
-    states, seconds = tree.explored(scenario)
-    return states, states / seconds
 
 
 def main() -> int:
