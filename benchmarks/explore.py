@@ -133,19 +133,30 @@ def memory() -> Figure:
     return Figure(name, peak / len(graph.states), "B/state", 500, at_least=False)
 
 
+def peak_memory() -> int:
+    """Return the most memory that this process had so far, in bytes.
+
+    On Linux `resource.getrusage` would count from the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    if found:
+        return 1024 * int(found[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def large() -> Figure:
     """Measure a process that searches 2 million states in plain Python, at its peak."""
     code = (
-        "from benchmarks.explore import in_python, log_scenario\n"
-        "import resource\n"
+        "from benchmarks.explore import in_python, log_scenario, peak_memory\n"
         "found = in_python(log_scenario(6, 1, 3), limit=2_000_000)\n"
-        "print(found.states, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(found.states, peak_memory())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=600
     )
     states, peak = map(int, done.stdout.split())
-    peak = peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
     if states < 2_000_000:
         raise SystemExit(f"{states} states, and 2 million were to be measured")
     name = f"peak of a process, {states:,} states"
@@ -158,31 +169,29 @@ def swept() -> tuple[list[Figure], float]:
     The memory is what the process grows by once the compiled code is loaded.
     """
     load = (
-        "from benchmarks.explore import log_scenario\n"
+        "from benchmarks.explore import log_scenario, peak_memory\n"
         "from settlesim.sim import explore\n"
         "from settlesim.sim.model import Model\n"
         "from settlesim.sim.sweep import sweep\n"
-        "import resource, time\n"
+        "import time\n"
         "sweep(Model(log_scenario(2, 1, 2)), 1_000)\n"
     )
     # Compiling takes more memory than the sweep; its result is kept on the disk.
     subprocess.run([sys.executable, "-c", load], check=True, timeout=600)
     code = load + (
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak_memory()\n"
         "began = time.process_time()\n"
         "found = explore(log_scenario(6, 1, 4), limit=10_000_000)\n"
         "spent = time.process_time() - began\n"
-        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "print(found.states, spent, after - before)"
+        "print(found.states, spent, peak_memory() - before)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=900
     )
     number, spent, more = done.stdout.split()
-    states, seconds = int(number), float(spent)
+    states, seconds, peak = int(number), float(spent), int(more)
     if states != 5_897_203:
         raise SystemExit(f"{states} states, not 5,897,203")
-    peak = int(more) * (1 if sys.platform == "darwin" else 1024)
     name = f"swept (6, 1, 4), {states:,} states"
     print(f"{name} in {seconds:.1f} s; predicted were {predict(log_scenario(6, 1, 4))}")
     return [Figure(f"{name}, memory", peak / states, "B/state", 60, at_least=False)], seconds
