@@ -74,7 +74,8 @@ EVERY_TWIN = [(True, False)] * 3 + [(True, True), (False, True)]
 PANELS = {  # how many there are to play with
     "00_start_here.ipynb": 1, "01_draw.ipynb": 1, "02_settle.ipynb": 1, "03_why_fifo.ipynb": 1,
     "04_faults.ipynb": 1, "05_play.ipynb": 8, "06_be_the_scheduler.ipynb": 10,
-    "07_for_real.ipynb": 0,
+    "07_for_real.ipynb": 1, "08_change.ipynb": 0, "09_beyond_one_machine.ipynb": 0,
+    "10_your_own_chart.ipynb": 1,
 }  # fmt: skip
 
 
