@@ -38,7 +38,10 @@ NAMES = (*(f"plain {size}" for size in PLAIN), WATCHED)
 
 
 def answer() -> None:
-    """Explore each scenario that is named on a line of the input, by the tree that is imported."""
+    """Explore each scenario that is named on a line of the input, by the tree that is imported.
+
+    The scenarios are those of `benchmarks.explore`, which an earlier tree cannot import.
+    """
     sys.modules["numba"] = None  # type: ignore[assignment,unused-ignore]  # no module can import it
     from settlesim.gallery import append_log, order
     from settlesim.sim import Scenario, explore

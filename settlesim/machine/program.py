@@ -129,11 +129,8 @@ class Program:
         if source not in sources:
             return None
         instance = Instance(source, context, event)
-        quietly.depth += 1
-        try:
+        with quietly:
             self._events[trigger].trigger(instance)
-        finally:
-            quietly.depth -= 1
         if not instance.fired:
             return None
         number, dest = self._flat[instance.fired[0]]

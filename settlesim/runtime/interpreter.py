@@ -446,9 +446,7 @@ class Interpreter:
 
     def tell_of_event(self, name: str) -> None:
         """Warn, once for each name, of an event that no transition of the chart names."""
-        if type(name) is str and name in self._events:
-            return  # most events are known
-        if name_flaw(name) or name in self._unknown_events:
+        if name_flaw(name) or name in self._events or name in self._unknown_events:
             return
         flaw = unknown_event(self.chart, name)
         if flaw is not None and len(self._unknown_events) < _MOST_UNKNOWN:
@@ -484,7 +482,7 @@ class Interpreter:
         """Return what a transaction has besides the new state."""
         carried = loaded.carried
         ids = [each.delay for each in loaded.timers] if carried is None else carried.lost
-        unknown = tuple([each for each in ids if each not in self.delays])
+        unknown = tuple(each for each in ids if each not in self.delays)
         return Keeping(
             timers=self._timers is not None,
             unknown_delays=unknown,

@@ -126,7 +126,7 @@ def record_of(
         "event_id": keeping.event_id,
         "outcome": settlement.outcome.value,
         "path": list(map(program_of(chart).leaves, settlement.path)),
-        "edges": [edge for step in settlement.microsteps for edge in step.edges],
+        "edges": list(settlement.edges),
         "calls": [_call(call, keeping.answers, errors=not secret) for call in settlement.calls],
     }
     start = settlement.start

@@ -27,6 +27,14 @@ from settlesim.settling.settlement import Call, CallStatus, Pending, PendingDela
 __all__ = ["Running"]
 
 
+def _wait_id(invocation: str) -> str:
+    """Return the id of the wait before a service is called again.
+
+    The ids of states' delays end in a number, so it is free.
+    """
+    return f"{invocation}.retry"
+
+
 class Running:
     """The services and delays of one session.
 
@@ -98,7 +106,7 @@ class Running:
         if self.pending or self.delays or self.resting or self.waiting:
             self._end_left(fired.exited)
         for id_ in position.invocations:
-            if id_ not in self.pending and f"{id_}.retry" not in self.waiting:
+            if id_ not in self.pending and _wait_id(id_) not in self.waiting:
                 invocation = self.activities.invocations[id_]
                 self.pending[id_] = Pending(
                     id_,
@@ -166,8 +174,7 @@ class Running:
             call = f"{session} {pending.id} {pending.number} {again.attempt}"
             seconds = wait_before(retry, number, call)
             if seconds:
-                # The ids of states' delays end in a number, so this one is free.
-                id_ = f"{pending.id}.retry"
+                id_ = _wait_id(pending.id)
                 delay = PendingDelay(id_, self._count(id_), seconds, retries=pending.id)
                 self.waiting[id_] = (delay, again)
             else:
