@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -41,11 +42,25 @@ CHARTS = TEXTS["charts.md"]
     ("code", "printed"),
     [each for name, text in TEXTS.items() if name not in GUIDES for each in examples(text)],
 )
-def test_an_example_prints_what_stands_below_it(code: str, printed: str, tmp_path: Path) -> None:
-    """``python -c`` with an example prints the block that follows it."""
-    done = run([sys.executable, "-c", code], tmp_path)
-    assert done.stderr == ""
-    assert done.stdout == printed
+def test_an_example_prints_what_stands_below_it(
+    code: str,
+    printed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Run as a program, an example prints the block that follows it, and nothing else.
+
+    It runs in this process, with a ``__main__`` of its own; those of the guides and of the README
+    have processes of their own.
+    """
+    program = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "<example>", "exec"), program.__dict__)
+    assert capsys.readouterr() == (printed, "")
+    assert [each for each in caplog.records if each.name.startswith("settlesim")] == []
 
 
 @pytest.mark.parametrize("name", GUIDES)

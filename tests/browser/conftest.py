@@ -33,8 +33,9 @@ TIMEOUT = 60_000
 
 def find_chromium() -> str | None:
     """Return the path of a Chromium, or None."""
+    names = "chromium-headless-shell", "chromium", "chromium-browser"
     chosen = os.environ.get("SETTLESIM_CHROMIUM")
-    return chosen or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    return chosen or next(filter(None, map(shutil.which, names)), None)
 
 
 @pytest.fixture(scope="session")

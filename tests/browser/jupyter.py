@@ -198,3 +198,5 @@ class LabNotebook:
         )
         light = "false" if "Dark" in name else "true"
         self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
+        # JupyterLab takes its splash away once for each change, and fails if two overlap.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
