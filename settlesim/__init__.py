@@ -21,7 +21,6 @@ time-out      seconds, as a float, on the interpreter's clock
 """
 
 from importlib import import_module as _import_module
-from importlib.metadata import version as _version
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
@@ -30,12 +29,14 @@ if _TYPE_CHECKING:
     from settlesim._public import *
     from settlesim._public import __all__ as __all__
 
-__version__ = _version("settlesim")
+    __version__: str
 
 
 def __getattr__(name: str) -> _Any:
     # At the first use of anything, not at once: so the command line, which lives in this
     # package, can be ready for Ctrl-C before it imports what takes time.
+    if name == "__version__":
+        return _import_module("importlib.metadata").version("settlesim")
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if _find_spec(f"{__name__}.{name}") is not None:  # one of our own modules asks for another
@@ -48,4 +49,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__getattr__("__all__")})
+    return sorted({*globals(), *__getattr__("__all__"), "__version__"})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import click
 
-import settlesim
 from settlesim.cli.command_group import CommandGroup
 
 __all__ = ["program"]
@@ -58,4 +57,4 @@ program = CommandGroup(
         "max_content_width": 100,
     },
 )
-click.version_option(settlesim.__version__, prog_name="settlesim")(program)
+click.version_option(package_name="settlesim", prog_name="settlesim")(program)
