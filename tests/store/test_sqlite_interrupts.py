@@ -49,9 +49,12 @@ class Storm:
     def _strike(self, number: int, frame: FrameType | None) -> None:
         if self._left:
             self._left -= 1
+            # Made before the next one can come: Python calls it a SystemError if that happens while
+            # a class of exceptions is called.
+            interrupt = KeyboardInterrupt()
             if self._left:
                 signal.setitimer(signal.ITIMER_REAL, self._again)
-            raise KeyboardInterrupt
+            raise interrupt
 
     def __enter__(self) -> Storm:
         # What is collected could be struck, too; Python tells that to nobody but this hook.
