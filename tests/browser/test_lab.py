@@ -140,25 +140,32 @@ def _is_of_notebook_7(error: Error) -> bool:
 
 
 @pytest.fixture(scope="module")
-def open_notebook(context: BrowserContext, server: str) -> Iterator[tuple[LabNotebook, list[str]]]:
-    """Open the notebook with every kind of panel; return it with what may never happen."""
+def lab_page(context: BrowserContext) -> Iterator[tuple[Page, list[str]]]:
+    """Open a page on which JupyterLab is loaded once; return it with what may never happen."""
     page = context.new_page()
     problems = watch_for_problems(page)
-    yield LabNotebook(page, server, "panels.ipynb"), problems
+    yield page, problems
     page.close()
 
 
 @pytest.fixture
-def notebook(open_notebook: tuple[LabNotebook, list[str]]) -> Iterator[LabNotebook]:
-    """Run the notebook with every kind of panel from top to bottom."""
-    opened, problems = open_notebook
+def lab(lab_page: tuple[Page, list[str]], server: str) -> Iterator[Callable[[str], LabNotebook]]:
+    """Return a function that opens a notebook in the JupyterLab of the module."""
+    page, problems = lab_page
     problems.clear()
+    yield lambda name: LabNotebook(page, server, name, instead=page.url.startswith(server))
+    assert problems == []
+
+
+@pytest.fixture
+def notebook(lab: Callable[[str], LabNotebook]) -> LabNotebook:
+    """Run the notebook with every kind of panel from top to bottom."""
+    opened = lab("panels.ipynb")
     opened.run_all()
     assert [each for each in opened.outputs() if each["output_type"] == "error"] == []
     opened.page.locator(".race .bars-box .bar").first.wait_for()
     opened.page.locator(".queue-lab .bars-box .bar").first.wait_for()
-    yield opened
-    assert problems == []
+    return opened
 
 
 @pytest.mark.parametrize(
@@ -169,10 +176,11 @@ def notebook(open_notebook: tuple[LabNotebook, list[str]]) -> Iterator[LabNotebo
     ],
 )
 def test_a_notebook_runs_from_top_to_bottom(
-    name: str, page: Page, server: str, shoot_lab: Callable[[Page, str], None]
+    name: str, lab: Callable[[str], LabNotebook], shoot_lab: Callable[[Page, str], None]
 ) -> None:
     """No cell ends in an error, and the pictures are on the page."""
-    notebook = LabNotebook(page, server, name)
+    notebook = lab(name)
+    page = notebook.page
     notebook.run_all()
 
     outputs = notebook.outputs()
@@ -251,29 +259,36 @@ def test_a_restarted_kernel_leaves_pictures(notebook: LabNotebook) -> None:
     ],
 )
 def test_a_saved_notebook_that_is_opened_again_shows_pictures(
-    view: str, page: Page, server: str, lab_folder: Path, shoot_lab: Callable[[Page, str], None]
+    view: str,
+    lab: Callable[[str], LabNotebook],
+    page: Page,
+    server: str,
+    lab_folder: Path,
+    shoot_lab: Callable[[Page, str], None],
 ) -> None:
     """Saved, its kernel ended, opened again: trusted or not, and then played again."""
+    in_lab = view == "lab/tree"
     path = lab_folder / "notebooks" / f"saved-{view[0]}.ipynb"
     write_notebook(path, *EVERY_PANEL)
-    notebook = LabNotebook(page, server, path.name, view)
+    notebook = lab(path.name) if in_lab else LabNotebook(page, server, path.name, view)
     notebook.run_all()
     assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
-    panels = page.locator(".settlesim-panel")
+    panels = notebook.page.locator(".settlesim-panel")
     expect(panels).to_have_count(len(EVERY_PANEL))
-    assert twins_seen(page) == []
+    assert twins_seen(notebook.page) == []
     notebook.save()
     notebook.shut_down()
     expect(panels).to_have_count(0)
-    assert twins_seen(page) == EVERY_TWIN
-    shoot_lab(page, "kernel-ended")
+    assert twins_seen(notebook.page) == EVERY_TWIN
+    shoot_lab(notebook.page, "kernel-ended")
 
     notebook = LabNotebook(page, server, path.name, view)
+    panels = page.locator(".settlesim-panel")
     assert twins_seen(page) == EVERY_TWIN
     expect(page.get_by_text(HINT)).to_have_count(len(EVERY_PANEL))
     wait_for_papers(page, dark=False)
     shoot_lab(page, "opened-again")
-    if view == "lab/tree":  # Notebook 7 has its themes in another place
+    if in_lab:  # Notebook 7 has its themes in another place
         notebook.theme("JupyterLab Dark")
         wait_for_papers(page, dark=True)
         for width in (1400, 900):
@@ -286,29 +301,31 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     assert twins_seen(page) == []
     press(panels.first, "PAY")
     wait_for(panels.first, "paid")
-    notebook.save()  # or the page asks before it is left
+    notebook.save()  # or Notebook 7 asks before its page is left
 
     record = json.loads(path.read_text(encoding="utf-8"))
     record["cells"][0]["source"] += "  # of somebody else"
     other = path.with_name(f"foreign-{path.name}")
     other.write_text(json.dumps(record), encoding="utf-8")
-    notebook = LabNotebook(page, server, other.name, view)
+    notebook = LabNotebook(page, server, other.name, view, instead=in_lab)
     assert not notebook.is_trusted()
     assert twins_seen(page) == EVERY_TWIN
     assert page.evaluate(PAPERS) == []
     expect(page.locator(".settlesim-twin img").filter(visible=True)).to_have_count(4)
-    assert "Chart 'order'" not in page.locator(".settlesim-twin").first.inner_text()
+    twin = page.locator(".settlesim-twin").filter(visible=True).first
+    assert "Chart 'order'" not in twin.inner_text()
     shoot_lab(page, "untrusted")
 
 
 @pytest.mark.nightly
 def test_a_panel_in_a_box_is_played_and_another_widget_follows(
-    page: Page, server: str, lab_folder: Path
+    lab: Callable[[str], LabNotebook], lab_folder: Path
 ) -> None:
     """It is a widget like any other: in a box, linked, observed by `interactive_output`."""
     path = lab_folder / "notebooks" / "box.ipynb"
     write_notebook(path, BOX)
-    notebook = LabNotebook(page, server, path.name)
+    notebook = lab(path.name)
+    page = notebook.page
     notebook.run_all()
     assert [each for each in notebook.outputs() if each["output_type"] == "error"] == []
     panel = page.locator(".widget-vbox .chart-panel")
