@@ -58,7 +58,7 @@ def test_an_example_prints_what_stands_below_it(
     program = ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", program)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "<example>", "exec"), program.__dict__)
+    exec(compile(code, "<example>", "exec", dont_inherit=True), program.__dict__)
     assert capsys.readouterr() == (printed, "")
     assert [each for each in caplog.records if each.name.startswith("settlesim")] == []
 
