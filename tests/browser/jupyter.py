@@ -157,10 +157,10 @@ class LabNotebook:
             page.evaluate(OPEN_INSTEAD, name)
         else:
             page.goto(f"{address}/{view}/{name}?reset")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         page.wait_for_function(
             "name => window.jupyterapp?.shell.currentWidget?.context?.path === name", arg=name
         )
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         page.evaluate(READY)
 
     def run_all(self) -> None:

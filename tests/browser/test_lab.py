@@ -309,6 +309,7 @@ def test_a_saved_notebook_that_is_opened_again_shows_pictures(
     other.write_text(json.dumps(record), encoding="utf-8")
     notebook = LabNotebook(page, server, other.name, view, instead=in_lab)
     assert not notebook.is_trusted()
+    expect(page.locator(".settlesim-twin").filter(visible=True)).to_have_count(len(EVERY_TWIN))
     assert twins_seen(page) == EVERY_TWIN
     assert page.evaluate(PAPERS) == []
     expect(page.locator(".settlesim-twin img").filter(visible=True)).to_have_count(4)
