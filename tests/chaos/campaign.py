@@ -6,6 +6,7 @@ gives the events, the victims and the waits between two kills.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -210,7 +211,7 @@ class Campaign:
             if not held or phase_of(self.folder, process) != "in service":
                 return None
             end = time.monotonic() + self.plan.visibility * 5
-            while held == self._held_by(process):
+            while not self._is_overtaken(process, held):
                 if time.monotonic() > end:
                     return None
                 time.sleep(0.02)
@@ -218,8 +219,13 @@ class Campaign:
         finally:
             os.kill(process, signal.SIGCONT)
 
-    def _held_by(self, process: int) -> set[int]:
-        """Return the messages that a worker of the library was the last one to receive."""
+    def _held_by(self, process: int) -> dict[int, int]:
+        """Return the messages that a worker of the library was the last one to receive.
+
+        Returns
+        -------
+        receives : by message, how often it had been received then
+        """
         receptions = {
             line["message"]: line["receives"]
             for line in read(self.folder / "received")
@@ -229,7 +235,18 @@ class Campaign:
         statement = f"SELECT id, receives FROM messages WHERE in_flight AND id IN ({marks})"
         with closing(sqlite3.connect(self.folder / STORE)) as store:
             rows = store.execute(statement, list(receptions)).fetchall()
-        return {message for message, receives in rows if receptions[message] == receives}
+        return {message: receives for message, receives in rows if receptions[message] == receives}
+
+    def _is_overtaken(self, process: int, held: dict[int, int]) -> bool:
+        """Whether another worker has received one of these messages since.
+
+        That a message is gone is not enough: while one thread waits for the disk, and cannot be
+        stopped, another one of the same process may save what it has.
+        """
+        return any(
+            line["process"] != process and line["receives"] > held.get(line["message"], math.inf)
+            for line in read(self.folder / "received")
+        )
 
     def _drain(self) -> None:
         """Wait until the queue is empty."""
