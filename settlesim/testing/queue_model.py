@@ -62,7 +62,8 @@ class QueueModel:
     dead: dict[int, Item] = field(default_factory=dict)
     buried: set[int] = field(default_factory=set)
     """The numbers of all messages that ever were dead letters."""
-    parked: list[str] = field(default_factory=list)
+    parked: dict[str, float] = field(default_factory=dict)
+    """Since when each group is parked."""
     known: dict[tuple[str, str], Id] = field(default_factory=dict)
     accepted: dict[str, list[int]] = field(default_factory=dict)
     done: dict[str, list[int]] = field(default_factory=dict)
@@ -182,8 +183,8 @@ class QueueModel:
         item.held = False
         self.dead[item.id] = item
         self.buried.add(item.id)
-        if self.halt and item.group not in self.parked:
-            self.parked.append(item.group)
+        if self.halt:
+            self.parked.setdefault(item.group, self.now)
 
     # --- upkeep ---------------------------------------------------------------------------
 
